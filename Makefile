@@ -1,0 +1,159 @@
+# andon - GNU make, pkg-config, no generated build.
+#
+#   make            build build/release/andon
+#   make demo       install what is missing, build, open the console on a live drill
+#   make test       install what is missing, build with gcc + ASan + UBSan, run every test that needs no foreign server
+#   make conformance  the same rollout on a real hawkBit and a real Prometheus
+#   make bench      speed and memory, as ratios
+#   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
+#   make golden     rewrite the golden screens (look at the diff before you commit it)
+#   make install    DESTDIR, PREFIX
+#   make room-core  one room's library; make check-core its tests (any room)
+#
+# MODE=release|asan|tsan, CC=gcc|clang, BUILD=folder
+
+MODE ?= release
+CC = gcc
+BUILD ?= build/$(MODE)
+PREFIX ?= /usr/local
+VERSION := 0.1.0
+
+# Rooms, in the order in which a linker needs them (a room knows only those after it).
+ROOMS := cli drill tui themes engine views audit client conf core
+# What each room may include, besides itself. `make lint` holds the same table.
+DEPS_core :=
+DEPS_conf := core
+DEPS_client := core
+DEPS_audit := core
+DEPS_engine := client audit core
+DEPS_views := core
+DEPS_themes := views conf core
+DEPS_tui := themes engine views client audit core conf
+DEPS_drill := conf core
+DEPS_cli := drill tui themes engine views audit client conf core
+
+PKGS := ncursesw libcurl jansson sqlite3 libcrypto libmicrohttpd yaml-0.1 libutf8proc
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wconversion -Werror
+# No contraction of floating point: two machines must come to the same verdict to the last bit.
+CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+LDFLAGS_release := -pie -Wl,-z,relro,-z,now
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_asan := -fsanitize=address,undefined
+CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
+LDFLAGS_tsan := -fsanitize=thread
+
+# pkg-config is asked only once the packages are there: `make demo` and `make test` install them first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+TEST_LIBS = $(eval TEST_LIBS := $(shell pkg-config --libs cmocka vterm 2>/dev/null))$(TEST_LIBS)
+
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -D_XOPEN_SOURCE_EXTENDED -DANDON_VERSION='"$(VERSION)"' -I. -pthread \
+	-ffp-contract=off $(WARN) $(CFLAGS_$(MODE)) $(PKG_CFLAGS) $(CFLAGS)
+ALL_LDFLAGS = -pthread $(LDFLAGS_$(MODE)) $(LDFLAGS)
+
+.PHONY: all
+all: $(BUILD)/andon
+	@echo "andon is built: $(BUILD)/andon"
+
+.SUFFIXES:
+.SECONDARY:
+
+$(BUILD)/%.o: %.c | deps-quiet
+	@mkdir -p $(@D)
+	@echo "  CC  $<"
+	@$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# One archive for each room.
+define room
+SRC_$(1) := $$(filter-out cli/main.c,$$(wildcard $(1)/*.c))
+OBJ_$(1) := $$(SRC_$(1):%.c=$$(BUILD)/%.o)
+$$(BUILD)/lib$(1).a: $$(OBJ_$(1))
+	@mkdir -p $$(@D); rm -f $$@; ar rcs $$@ $$^
+.PHONY: room-$(1)
+room-$(1): $$(BUILD)/lib$(1).a
+-include $$(OBJ_$(1):.o=.d)
+# Tests of a room: tests/<room>/test_*.c, each a program; other .c files in the folder are linked into each of them.
+TESTSRC_$(1) := $$(wildcard tests/$(1)/test_*.c)
+TESTAUX_$(1) := $$(filter-out $$(TESTSRC_$(1)),$$(wildcard tests/$(1)/*.c)) $$(wildcard tests/support/*.c)
+TESTBIN_$(1) := $$(TESTSRC_$(1):%.c=$$(BUILD)/%)
+TESTLIBS_$(1) := $$(patsubst %,$$(BUILD)/lib%.a,$$(filter $(1) $$(DEPS_$(1)) $$(TESTDEPS_$(1)),$$(ROOMS)))
+$$(TESTBIN_$(1)): $$(BUILD)/%: $$(BUILD)/%.o $$(TESTAUX_$(1):%.c=$$(BUILD)/%.o) $$(TESTLIBS_$(1))
+	@echo "  LD  $$@"
+	@$$(CC) $$(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $$(PKG_LIBS) $$(TEST_LIBS) -lutil -lm
+-include $$(TESTSRC_$(1):%.c=$$(BUILD)/%.d) $$(TESTAUX_$(1):%.c=$$(BUILD)/%.d)
+.PHONY: check-$(1)
+check-$(1): $$(TESTBIN_$(1))
+	@scripts/run-tests $$(TESTBIN_$(1))
+endef
+# Rooms that a test program may use beyond its own room's dependencies.
+TESTDEPS_engine := drill conf
+TESTDEPS_client := conf drill
+TESTDEPS_tui := drill
+TESTDEPS_drill := client
+TESTDEPS_views :=
+$(foreach r,$(ROOMS),$(eval $(call room,$(r))))
+
+$(BUILD)/andon: $(BUILD)/cli/main.o $(ROOMS:%=$(BUILD)/lib%.a)
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $(BUILD)/cli/main.o -Wl,--start-group $(ROOMS:%=$(BUILD)/lib%.a) -Wl,--end-group $(PKG_LIBS) -lm
+-include $(BUILD)/cli/main.d
+
+# Embedded files: the objects that hold them depend on them.
+$(BUILD)/themes/shipped.o: $(wildcard themes/*.yaml)
+$(BUILD)/drill/shipped.o: $(wildcard drill/scenarios/*.yaml)
+
+ALL_TESTS := $(foreach r,$(ROOMS),$(TESTBIN_$(r)))
+
+# Installs missing packages, saying what; quiet when nothing is missing.
+.PHONY: deps deps-quiet deps-test
+deps deps-quiet:
+	@scripts/deps build
+deps-test:
+	@scripts/deps test
+
+.PHONY: demo
+demo: deps
+	@$(MAKE) --no-print-directory -s all
+	@scripts/demo $(BUILD)/andon
+
+.PHONY: test tests
+tests: $(ALL_TESTS) $(BUILD)/andon
+test: deps-test
+	@$(MAKE) --no-print-directory MODE=asan BUILD=build/asan run-tests
+.PHONY: run-tests
+run-tests: tests
+	@ANDON=$(abspath $(BUILD))/andon scripts/run-tests $(ALL_TESTS) $(wildcard tests/scripts/test-*)
+
+.PHONY: golden
+golden: deps-test
+	@$(MAKE) --no-print-directory MODE=asan BUILD=build/asan tests
+	@ANDON_GOLDEN=write scripts/run-tests $(TESTBIN_views:$(BUILD)/%=build/asan/%)
+	@git --no-pager diff --stat -- tests
+
+.PHONY: lint
+lint: deps-test
+	@scripts/lint
+
+.PHONY: conformance
+conformance: deps-test
+	@scripts/deps conformance
+	@$(MAKE) --no-print-directory -s all
+	@tests/conformance/run $(abspath $(BUILD))/andon
+
+.PHONY: bench
+bench: deps-test
+	@$(MAKE) --no-print-directory -s all
+	@tests/bench/run $(abspath $(BUILD))/andon
+
+.PHONY: install
+install: all
+	install -D -m 755 $(BUILD)/andon $(DESTDIR)$(PREFIX)/bin/andon
+	@for m in docs/man/*.[1-8]; do [ -f "$$m" ] || continue; \
+	  install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}"; done
+	@for u in packaging/*.service; do [ -f "$$u" ] || continue; \
+	  install -d "$(DESTDIR)$(PREFIX)/lib/systemd/system"; \
+	  sed 's|@PREFIX@|$(PREFIX)|g' "$$u" > "$(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}"; done
+
+.PHONY: clean
+clean:
+	rm -rf build

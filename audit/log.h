@@ -1,0 +1,106 @@
+/* The audit log: append-only entries, an RFC 6962 Merkle tree over them, a C2SP checkpoint signed with Ed25519 in
+ * the same transaction as every append.
+ *
+ * Several processes append to one file at once. A handle is used by one thread at a time; audit_append blocks on the
+ * disk, so the engine calls it from its log thread only. See docs/audit.md. */
+#ifndef ANDON_AUDIT_LOG_H
+#define ANDON_AUDIT_LOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/arena.h"
+#include "core/buf.h"
+#include "core/entry.h"
+#include "core/err.h"
+
+struct audit_log;
+
+struct audit_spec {
+    const char *db_path;  /* created 0600 in a 0700 folder when missing, with the genesis entry */
+    const char *key_path; /* Ed25519 private key (PEM); created 0400 when missing together with the log */
+    const char *origin;   /* name in the checkpoint, e.g. "andon/host" */
+    bool read_only;       /* show, export, verify: nothing is created or written, no key needed */
+};
+
+struct receipt {
+    int64_t seq;   /* 1 = genesis */
+    char leaf[65]; /* leaf hash, hex */
+    char root[65]; /* root after the append, hex */
+    int64_t size;  /* entries after the append */
+};
+
+struct audit_log *audit_open(const struct audit_spec *spec, struct err *e);
+void audit_close(struct audit_log *l);
+
+/* Durable when it returns true. Reads the head inside the transaction, so several writers never fork. */
+bool audit_append(struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e) ANDON_MUST_USE;
+/* Stores bytes under their sha-256 (hex, 65 bytes with NUL). */
+bool audit_put_blob(struct audit_log *l, const void *bytes, size_t n, char digest[65], struct err *e) ANDON_MUST_USE;
+bool audit_get_blob(struct audit_log *l, const char *digest, struct buf *out, struct err *e) ANDON_MUST_USE;
+
+struct audit_head {
+    int64_t size, newest_t;
+    char root[65];
+    char origin[128];
+    char key_id[17]; /* C2SP key hash, hex */
+};
+bool audit_head(struct audit_log *l, struct audit_head *out, struct err *e) ANDON_MUST_USE;
+
+/* A stored entry, decoded from its canonical line for screens and recovery. Strings are owned by the arena. */
+struct stored {
+    int64_t seq, t;
+    const char *line; /* the exact leaf */
+    const char *kind, *actor, *actor_kind, *fleet, *rollout, *wave, *verb, *result, *reason, *before, *after, *host;
+    uint64_t corr;
+    bool late;
+    const char *(*fields)[2]; /* integers as text */
+    size_t n_fields;
+    const char *leaf_hash;
+};
+const char *stored_field(const struct stored *s, const char *key); /* "" when absent */
+
+struct audit_query {
+    int64_t from_seq, to_seq;                   /* inclusive; 0 = open */
+    int64_t after_t, before_t;                  /* 0 = open */
+    const char *fleet, *rollout, *kind, *actor; /* NULL or "" = any */
+    uint64_t corr;                              /* 0 = any */
+    bool newest_first;
+    size_t limit; /* 0 = 1000 */
+};
+/* Entries into the arena. */
+bool audit_query(struct audit_log *l, const struct audit_query *q, struct arena *a, struct stored **out, size_t *n,
+                 struct err *e) ANDON_MUST_USE;
+
+/* Intents and halts of a fleet that have neither an outcome nor a recovered entry, oldest first: what a crash left. */
+bool audit_open_intents(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
+                        struct err *e) ANDON_MUST_USE;
+/* Halts of a fleet that no ack has lifted, oldest first. */
+bool audit_latched(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
+                   struct err *e) ANDON_MUST_USE;
+
+/* Verification of the whole log. */
+struct audit_report {
+    bool ok;          /* nothing tampered found */
+    bool unwitnessed; /* always true so far: a whole-file rollback cannot be excluded */
+    int64_t entries, first_t, last_t;
+    int64_t bad_seq; /* first entry that fails, 0 = none or not known */
+    int64_t open_intents, unknown_outcomes, late, clock_steps;
+    char origin[128], root[65], key_id[17];
+    char text[300]; /* one sentence: the result */
+};
+/* False (with *e) only when it cannot tell (file missing, not a log, I/O); a tampered log gives true and !ok.
+ * pinned_vkey: C2SP verifier key that must have signed, NULL = the log's own. */
+bool audit_verify(const struct audit_spec *spec, const char *pinned_vkey, struct audit_report *out,
+                  struct err *e) ANDON_MUST_USE;
+/* Cheap check of the newest n entries and the checkpoint, at start. */
+bool audit_verify_tail(struct audit_log *l, int64_t n, struct audit_report *out, struct err *e) ANDON_MUST_USE;
+
+/* Export: a folder with entries.jsonl, checkpoint, log.pub, SHA256SUMS, report.csv, blobs/, verify.sh, README. The
+ * query selects what goes to the CSV; entries.jsonl is always whole (else it could not be verified). */
+bool audit_export(struct audit_log *l, const struct audit_query *q, const char *dir, struct err *e) ANDON_MUST_USE;
+/* Verifies an exported folder or a bare entries.jsonl + checkpoint. */
+bool audit_verify_export(const char *dir, const char *pinned_vkey, struct audit_report *out,
+                         struct err *e) ANDON_MUST_USE;
+
+#endif

@@ -1,0 +1,166 @@
+/* A fleet back end behind one interface: hawkBit first, others later.
+ *
+ * Every call is asynchronous: it returns at once, writes its result into *out (memory from the given arena) and ends
+ * in `done`, called from http_run() on the engine's thread. `err` is NULL on success. *out and the arena must live
+ * until then. An HTTP success is not an outcome: callers read the state back. Every back end says what it can do
+ * (enum cap), and finds it out from the server instead of assuming it. */
+#ifndef ANDON_CLIENT_BACKEND_H
+#define ANDON_CLIENT_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "client/http.h"
+#include "core/arena.h"
+#include "core/config.h"
+#include "core/err.h"
+#include "core/model.h"
+
+struct backend;
+
+struct reply {
+    const struct err *err; /* NULL = success */
+    int status;            /* HTTP status of the (last) answer, 0 */
+    int64_t sent_at, answered_at;
+    int64_t server_date;
+    bool maybe_sent; /* a verb that failed may still have taken effect */
+    char request_id[80];
+    char body_sha256[65]; /* of the answer's body, hex, "" */
+};
+typedef void (*backend_done)(void *ctx, const struct reply *r);
+
+struct rollout_list {
+    struct rollout *v;
+    size_t n;
+    bool clipped;
+};
+struct wave_list {
+    struct wave *v;
+    size_t n;
+};
+struct device_list {
+    struct device *v;
+    size_t n;
+    int64_t total;
+};
+struct release_list {
+    struct release *v;
+    size_t n;
+};
+
+/* Actions of a rollout that are still alive on devices (CAP_ACTION_LIST). */
+struct inflight {
+    int64_t running;   /* told, going on */
+    int64_t canceling; /* recalled by a stop, not answered yet: hawkBit counts them as running */
+    int64_t scheduled;
+    bool known;
+};
+
+struct device_action {
+    const char *id, *release, *status, *type;
+    int64_t at;
+    const char *rollout;
+    bool active;
+};
+struct device_info { /* one device */
+    struct device device;
+    struct release installed, assigned; /* id "" = none */
+    const char *(*attributes)[2];
+    size_t n_attributes;
+    struct device_action *actions; /* newest first */
+    size_t n_actions;
+    struct {
+        int64_t t;
+        const char *type;
+        const char *text;
+    } * history; /* status entries of the newest actions, newest first */
+    size_t n_history;
+};
+
+struct rollout_spec { /* for a roll back */
+    const char *name; /* at most 128 characters */
+    const char *description;
+    const char *release_id;
+    const char *filter;    /* target filter (RSQL) */
+    int n_waves;           /* 1..: percentages below */
+    const double *percent; /* of the whole, ascending shares that sum to 100 */
+    double error_percent;  /* 0..99 */
+    double success_percent;
+};
+
+enum backend_verb { BV_START, BV_PAUSE, BV_RESUME, BV_TRIGGER_NEXT, BV_APPROVE, BV_DENY, BV_STOP, BV_RETRY, BV_DELETE };
+
+enum device_query {
+    DQ_INSTALLED, /* devices whose installed release is the given one */
+    DQ_INVOLVED   /* installed or assigned release is the given one */
+};
+
+struct auto_assign {
+    const char *id, *name, *filter;
+};
+struct auto_assign_list {
+    struct auto_assign *v;
+    size_t n;
+};
+
+struct backend_ops {
+    const char *kind;
+    void (*free)(struct backend *b);
+    /* Finds out version, user and capabilities. Repeatable. */
+    void (*probe)(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx);
+    /* All rollouts, newest first, at most `limit`. Release names are filled where the server gives them. */
+    void (*rollouts)(struct backend *b, size_t limit, struct arena *a, struct rollout_list *out, backend_done done,
+                     void *ctx);
+    void (*rollout)(struct backend *b, const char *id, struct arena *a, struct rollout *out, backend_done done,
+                    void *ctx);
+    /* All waves with counts, in order. */
+    void (*waves)(struct backend *b, const char *rollout, struct arena *a, struct wave_list *out, backend_done done,
+                  void *ctx);
+    /* Devices of one wave, pages in parallel, at most `limit`. */
+    void (*wave_devices)(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
+                         struct device_list *out, backend_done done, void *ctx);
+    void (*inflight)(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
+                     void *ctx);
+    /* Releases by id, or by name and version (id == NULL). */
+    void (*release)(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
+                    struct release *out, backend_done done, void *ctx);
+    void (*releases)(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
+                     void *ctx);
+    /* Devices by release, whole fleet, pages in parallel. */
+    void (*devices_by_release)(struct backend *b, const struct release *r, enum device_query q, size_t limit,
+                               struct arena *a, struct device_list *out, backend_done done, void *ctx);
+    /* One device with its releases, attributes and newest actions. `raw_id` as the server knows it. */
+    void (*device)(struct backend *b, const char *raw_id, struct arena *a, struct device_info *out, backend_done done,
+                   void *ctx);
+    /* A verb on a rollout. Pause and stop are urgent. `remark` for approve and deny, "" else. */
+    void (*verb)(struct backend *b, const char *rollout, enum backend_verb v, const char *remark, backend_done done,
+                 void *ctx);
+    /* Creates (does not start). *id_out from the arena. ERR_CONFLICT when the name is taken. */
+    void (*create_rollout)(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
+                           backend_done done, void *ctx);
+    void (*cancel_action)(struct backend *b, const char *raw_device, const char *action, bool force, backend_done done,
+                          void *ctx);
+    /* Assigns a release to one device; offline = record it as already installed (no action on the device). */
+    void (*assign)(struct backend *b, const char *raw_device, const char *release_id, bool offline, backend_done done,
+                   void *ctx);
+    /* Target filters that auto-assign the given release, and switching one off. */
+    void (*auto_assigns)(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
+                         backend_done done, void *ctx);
+    void (*auto_assign_off)(struct backend *b, const char *filter_id, backend_done done, void *ctx);
+};
+
+struct backend {
+    const struct backend_ops *ops;
+    struct http *http;
+};
+
+/* Opens the back end of fleet `spec`. NULL with *e filled: unknown kind, bad URL, secret not to be had. */
+struct backend *backend_open(struct http *h, const struct fleet_spec *spec, struct err *e);
+static inline void backend_free(struct backend *b)
+{
+    if (b)
+        b->ops->free(b);
+}
+const char *backend_verb_word(enum backend_verb v);
+
+#endif

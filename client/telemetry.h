@@ -1,0 +1,63 @@
+/* Telemetry sources behind one interface: Prometheus HTTP API, and OpenMetrics pages that andon scrapes itself.
+ *
+ * Both give, for each watched device: boot counter, CPU use, sensor variance, time of the sample. Asynchronous like
+ * client/backend.h. Only devices in the watch set are kept, so memory grows with what is watched. */
+#ifndef ANDON_CLIENT_TELEMETRY_H
+#define ANDON_CLIENT_TELEMETRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "client/backend.h"
+#include "core/model.h"
+
+struct telemetry;
+
+/* The devices to keep, a set of raw ids. The engine owns it and may change it between polls. */
+struct watch_set;
+struct watch_set *watch_set_new(void);
+void watch_set_free(struct watch_set *w);
+void watch_set_clear(struct watch_set *w);
+/* Index of the device (0.. in order of adding), adding it if new. */
+size_t watch_set_add(struct watch_set *w, const char *raw_id);
+/* -1 when it is not watched. */
+long watch_set_find(const struct watch_set *w, const char *raw_id, size_t n);
+size_t watch_set_size(const struct watch_set *w);
+
+/* One poll's result. `index` of each sample is its place in the watch set. Sorted by index: the order of summation
+ * is fixed. */
+struct sample_row {
+    size_t index;
+    int64_t t;
+    double reboots, cpu, variance;
+};
+struct sample_list {
+    struct sample_row *v;
+    size_t n;
+    size_t unmatched; /* series without a watched device */
+    int64_t newest;   /* newest sample time seen, 0 */
+};
+
+struct telemetry_ops {
+    const char *kind;
+    void (*free)(struct telemetry *t);
+    /* Reads the newest values. window_us as in the policy (variance and rates of raw metrics are taken over it). */
+    void (*poll)(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
+                 struct sample_list *out, backend_done done, void *ctx);
+    /* For `andon doctor`: one sentence about what was found, or an error. */
+    void (*probe)(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx);
+};
+struct telemetry {
+    const struct telemetry_ops *ops;
+    struct http *http;
+};
+
+/* NULL with *e filled, or NULL without error (e->code == ERR_NONE) when the spec says TELEMETRY_NONE. */
+struct telemetry *telemetry_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec, struct err *e);
+static inline void telemetry_free(struct telemetry *t)
+{
+    if (t)
+        t->ops->free(t);
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* The configuration as values (conf/config.c fills them from YAML). Strings are owned by the config's arena and
+ * never NULL ("" = not set). */
+#ifndef ANDON_CORE_CONFIG_H
+#define ANDON_CORE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/arena.h"
+#include "core/policy.h"
+
+enum secret_source { SECRET_NONE, SECRET_COMMAND, SECRET_FILE, SECRET_ENV };
+
+/* Where a secret comes from; never the secret itself. */
+struct secret_ref {
+    enum secret_source source;
+    const char *const *argv; /* SECRET_COMMAND: NULL-terminated argv, not a shell line; prints the secret on stdout */
+    const char *path;        /* SECRET_FILE (not group or world readable) */
+    const char *env;         /* SECRET_ENV: name of the variable (warned about) */
+};
+
+/* How to reach an HTTP service. */
+struct endpoint {
+    const char *url;  /* http(s)://host[:port][/prefix]; http only to loopback unless plain_http */
+    bool plain_http;  /* the operator accepts http to a host that is not loopback */
+    const char *user; /* Basic auth user; with `bearer` the secret is a token */
+    bool bearer;
+    struct secret_ref secret;
+    const char *ca_file, *client_cert, *client_key;
+    const char *proxy;  /* "" = none; the environment's proxies are not used */
+    int64_t timeout_us; /* for one answer (default 10 s) */
+};
+
+enum telemetry_kind { TELEMETRY_NONE, TELEMETRY_PROMETHEUS, TELEMETRY_OPENMETRICS };
+
+struct telemetry_spec {
+    enum telemetry_kind kind;
+    struct endpoint endpoint; /* Prometheus base URL, or the /metrics page */
+    const char *preset;       /* "device" (default) or "node_exporter" */
+    const char *join_label;   /* "device" (default) */
+    int64_t interval_us;      /* poll / scrape interval (default 15 s) */
+    /* Prometheus: PromQL; OpenMetrics: metric name. "" = the preset's. $window is replaced by the policy's window. */
+    const char *reboots, *cpu, *variance;
+    const char *sensor; /* node_exporter preset: name of the sensor metric */
+};
+
+struct fleet_spec {
+    const char *name;
+    const char *kind; /* "hawkbit" */
+    struct endpoint endpoint;
+    const char *environment; /* "prod", "staging", "drill" */
+    bool production;         /* shown loudly; set by `production: true` or the label "prod" */
+    bool read_only;
+    int64_t poll_us; /* rollout states (default 2 s) */
+    struct telemetry_spec telemetry;
+    const struct policy *policy; /* never NULL */
+};
+
+struct config {
+    struct arena arena;
+    const char *path; /* the file it came from, "" */
+    const struct fleet_spec *fleets;
+    size_t n_fleets;
+    const char *theme; /* name, "" = default */
+    const char *color; /* "auto", "never", "16", "256", "true" */
+    bool ascii;
+    bool bell, osc_notify; /* notices in the terminal */
+    bool mouse;
+    int64_t escdelay_ms;       /* default 50 */
+    const char *audit_db;      /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
+    const char *audit_key;     /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
+    const char *audit_origin;  /* "" = "andon/" + host name */
+    const char *operator_name; /* display name, "" = login name */
+};
+
+#endif

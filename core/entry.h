@@ -1,0 +1,71 @@
+/* One entry of the audit log, before it is numbered, and its canonical form.
+ *
+ * The canonical form is the leaf of the tree: one line of UTF-8 JSON, keys in RFC 8785 (JCS) order, integers and
+ * strings only, at most 16 KiB; real numbers are hexadecimal floating-point strings (fmt_hexfloat). What is larger
+ * (a device list) is a blob, named by its sha-256 in the entry. */
+#ifndef ANDON_CORE_ENTRY_H
+#define ANDON_CORE_ENTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/buf.h"
+#include "core/intent.h"
+
+#define ENTRY_MAX    16384
+#define ENTRY_FIELDS 40
+
+enum entry_kind {
+    ENTRY_GENESIS = 0, /* first of a log: origin, key */
+    ENTRY_KEY,         /* key rotation */
+    ENTRY_SESSION,     /* a console, guard or command started or ended */
+    ENTRY_INTENT,      /* before a request is sent */
+    ENTRY_STEP,        /* a step of a saga is done */
+    ENTRY_OUTCOME,     /* after the state was read back */
+    ENTRY_RECOVERED,   /* what became of an intent that a crash left open */
+    ENTRY_APPROVAL,
+    ENTRY_HALT, /* a halt's intent; may be late */
+    ENTRY_ACK,
+    ENTRY_WATCH,    /* a rule crossed into or out of watch/hold; dry-run limits too */
+    ENTRY_REFUSED,  /* a verb that andon refused, and why */
+    ENTRY_DEGRADED, /* the log could not be written for a while */
+    ENTRY_CLOCK_STEP,
+    ENTRY_CONFIG, /* configuration and policy digests in force */
+    ENTRY_EXPORT,
+    ENTRY_VERIFY,
+    ENTRY_KIND_COUNT
+};
+
+struct entry_field {
+    const char *key; /* lower-case with dots or underscores; unique in the entry */
+    const char *str; /* NULL: an integer */
+    int64_t num;
+};
+
+struct entry {
+    enum entry_kind kind;
+    uint64_t corr; /* ties intent, steps and outcome together; 0 = none (assigned by the engine, unique) */
+    int64_t t;     /* wall clock, us; of the event itself when late */
+    int64_t mono;  /* CLOCK_BOOTTIME, us */
+    bool late;     /* logged after the fact */
+    struct actor actor;
+    const char *fleet, *rollout, *wave; /* "" */
+    enum verb verb;
+    const char *result; /* "ok", "refused", "failed", "unknown", "applied", "not-applied", "" */
+    const char *reason;
+    const char *before, *after;              /* state words */
+    struct entry_field fields[ENTRY_FIELDS]; /* the rest: http.status, http.request_id, devices, evidence, ... */
+    size_t n_fields;
+};
+
+const char *entry_kind_word(enum entry_kind k);
+void entry_init(struct entry *e, enum entry_kind kind);
+/* Adds a field; strings are borrowed, must outlive the entry, valid UTF-8. Past ENTRY_FIELDS it sets the field
+ * "truncated". */
+void entry_str(struct entry *e, const char *key, const char *value);
+void entry_int(struct entry *e, const char *key, int64_t value);
+/* Canonical line without newline into *out. host/uid/exe facts are added by audit/. Fails when over ENTRY_MAX. */
+bool entry_canonical(const struct entry *e, uint64_t seq, const char *host_json, struct buf *out,
+                     struct err *err) ANDON_MUST_USE;
+
+#endif

@@ -1,0 +1,123 @@
+/* Intent: the only way to change the world.
+ *
+ * A person's key, a command in a runbook and an automatic rule make the same struct and take the same path: checked
+ * by verb_check(), written to the log, sent, confirmed by reading the state back. */
+#ifndef ANDON_CORE_INTENT_H
+#define ANDON_CORE_INTENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/err.h"
+#include "core/model.h"
+#include "core/policy.h"
+
+enum verb {
+    VERB_NONE = 0,
+    VERB_START,
+    VERB_ADVANCE, /* start the next wave (trigger; or resume of andon's own hold where there is no trigger) */
+    VERB_PAUSE,   /* hold: the next wave waits; devices already told go on */
+    VERB_RESUME,
+    VERB_HALT,     /* a latched pause (or stop, by policy) that must be acknowledged */
+    VERB_ROLLBACK, /* a saga over minutes to days */
+    VERB_APPROVE,
+    VERB_DENY,
+    VERB_RETRY,
+    VERB_ACK, /* lifts the latch of a halt; changes no device */
+    VERB_COUNT
+};
+
+enum actor_kind { ACTOR_PERSON, ACTOR_SCRIPT, ACTOR_RULE };
+
+struct actor {
+    enum actor_kind kind;
+    char name[64]; /* login name, or the rule's id */
+};
+
+#define WAVES_MAX 512 /* hawkBit: 500 groups a rollout */
+
+struct intent {
+    enum verb verb;
+    char fleet[64];
+    char rollout[ID_MAX]; /* "" with VERB_HALT or VERB_ACK: every rollout of the fleet that is not ended */
+    struct actor actor;
+    char reason[256]; /* needed for roll back and deny; safe text */
+    char remark[256]; /* approve/deny: sent to the server */
+    /* roll back */
+    bool all_waves;                     /* every wave that was told (default) */
+    uint64_t wave_mask[WAVES_MAX / 64]; /* by wave index, when !all_waves */
+    char to_release[200];               /* "name:version", or "" = policy */
+    int64_t expect_devices; /* the count that the person confirmed; refused when it has changed. -1 = not checked */
+    /* rule */
+    char rule[64];
+    char evidence[2048]; /* canonical JSON object with the figures that a rule acted on; "" */
+    int64_t decided_at;  /* engine clock: when the breach was complete, or the key was pressed */
+};
+
+const char *verb_word(enum verb v);      /* "rollback" */
+enum verb verb_from_word(const char *s); /* VERB_NONE when unknown */
+/* Does the verb change what devices will be told? (all but ack) */
+bool verb_changes_devices(enum verb v);
+
+/* What verb_check needs to know; filled by the engine from its newest state and by a screen from the snapshot. */
+struct verb_facts {
+    const struct rollout *rollout; /* NULL: not known */
+    const struct wave *waves;
+    size_t n_waves;
+    uint32_t caps;
+    bool read_only;
+    bool log_ok;      /* the log can be written */
+    bool log_backlog; /* entries wait to be logged late: only halts */
+    bool fresh;       /* rollout states younger than 15 s */
+    int64_t data_age;
+    bool latched;             /* halted and not acknowledged */
+    bool held_by_andon;       /* paused by an intent of andon that is in the log */
+    bool rollback_running;    /* a roll back of this rollout is under way */
+    int64_t wave_running_for; /* of the newest running wave, us */
+    const struct policy *policy;
+    enum reaction verdict; /* of the running wave */
+    bool data_missing;
+};
+
+/* May this intent go ahead now? false with *why: a sentence that says what is in the way and what would lift it.
+ * A halt by a person passes whenever there is a rollout to halt: also read-only, stale, log down. A halt by a rule
+ * is refused in read-only (why->code == ERR_REFUSED): it then only says what it would have done. */
+bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why) ANDON_MUST_USE;
+
+/* What a verb would do, for the confirmation. Numbers add up: the lines of `will` are disjoint. */
+struct preview_line {
+    const char *mark; /* "go", "wait", "refuse", "offline", "stay", "note" */
+    char text[120];
+    int64_t devices; /* -1: no count */
+};
+#define PREVIEW_LINES 12
+struct preview {
+    enum verb verb;
+    char title[120];
+    struct preview_line will[PREVIEW_LINES];
+    size_t n_will;
+    struct preview_line wont[PREVIEW_LINES];
+    size_t n_wont;
+    int64_t devices;   /* total that the verb will touch */
+    int64_t in_flight; /* already told and not yet done: they go on in spite of a halt */
+    char phrase[160];  /* what must be typed, "" = nothing: "4471 ALL 2387", "4471 W2 1934" */
+    bool needs_reason;
+    bool needs_yes; /* a `y` (advance, resume, start); a halt needs only Enter */
+    char to[200];   /* roll back: the release to go back to */
+    int64_t taken_at;
+};
+
+/* A device as a roll back sees it. */
+struct preview_device {
+    const char *id;
+    int wave;
+    const char *from; /* "name:version" it came from, "" unknown */
+    bool told;
+    bool overdue; /* offline */
+    enum device_status status;
+};
+/* Pure. `devices` may be NULL when the verb does not need them (then counts come from the waves). */
+void preview_make(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
+                  size_t n_devices, int64_t now, struct preview *out);
+
+#endif

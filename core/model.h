@@ -1,0 +1,153 @@
+/* The words that all rooms share: fleet, release, rollout, wave, device, telemetry sample.
+ *
+ * These are plain values. Strings live in the arena of whoever made them, have passed safe_text(), and are never
+ * NULL ("" when unknown). Ids are the back end's own, as text: hawkBit's numbers in decimal, other back ends' names.
+ * An id is kept byte for byte in `id` fields only when it is plain (printable ASCII without blanks); the client
+ * refuses others. Times are microseconds since the epoch, 0 when unknown. */
+#ifndef ANDON_CORE_MODEL_H
+#define ANDON_CORE_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ID_MAX         72  /* longest rollout or wave id, with the NUL */
+#define NAME_MAX_BYTES 512 /* names are clipped to this, with a visible "…" */
+
+enum rollout_state {
+    ROLLOUT_UNKNOWN = 0, /* a state word that andon does not know; shown as it came */
+    ROLLOUT_CREATING,
+    ROLLOUT_WAITING_APPROVAL,
+    ROLLOUT_DENIED,
+    ROLLOUT_READY,
+    ROLLOUT_STARTING,
+    ROLLOUT_RUNNING,
+    ROLLOUT_PAUSED,
+    ROLLOUT_STOPPING,
+    ROLLOUT_STOPPED,
+    ROLLOUT_FINISHED, /* ended; says nothing about success: look at the counts */
+    ROLLOUT_DELETING,
+    ROLLOUT_DELETED
+};
+
+enum wave_state {
+    WAVE_UNKNOWN = 0,
+    WAVE_CREATING,
+    WAVE_READY,     /* rollout not started */
+    WAVE_SCHEDULED, /* waits for the waves before it */
+    WAVE_RUNNING,
+    WAVE_FINISHED,
+    WAVE_ERROR /* over its error threshold; final on hawkBit */
+};
+
+/* What the back end has done about the devices of a rollout or wave (hawkBit totalTargetsPerStatus). */
+struct counts {
+    int64_t notstarted, scheduled, running, finished, error, cancelled;
+    bool known; /* false: the server did not say */
+};
+
+struct release {
+    const char *id;      /* hawkBit distribution set id */
+    const char *name;    /* "hearth" */
+    const char *version; /* "4.12.1" */
+};
+
+/* A condition on a wave, already judged: hawkBit accepts nonsense and then never fires. */
+struct condition {
+    bool present;
+    bool can_fire;    /* false: "100" for errors, a mistyped expression, another kind than THRESHOLD */
+    double percent;   /* 0..100 when it parses */
+    const char *text; /* the expression as the server holds it */
+};
+
+struct wave {
+    const char *id;
+    const char *name;
+    int index; /* 0 = canary */
+    enum wave_state state;
+    const char *state_word; /* the server's own */
+    int64_t total;          /* devices in it */
+    struct counts counts;
+    struct condition success;   /* starts the next wave; does not hold it */
+    struct condition failure;   /* pauses the rollout */
+    const char *success_action; /* "NEXTGROUP", "PAUSE", "" */
+    bool dynamic;
+    int64_t last_modified;
+};
+
+struct rollout {
+    const char *id;
+    const char *name;
+    const char *description;
+    enum rollout_state state;
+    const char *state_word;
+    struct release release; /* name/version may be "" until resolved */
+    const char *filter;     /* target filter query */
+    int64_t total;
+    struct counts counts;
+    int64_t created_at, last_modified, start_at;
+    const char *created_by;
+    const char *approval_by; /* who approved or denied, "" */
+    const char *approval_remark;
+    bool deleted;
+    bool dynamic;
+};
+
+enum device_status { /* hawkBit updateStatus: a claim, not the truth */
+                     DEVICE_UNKNOWN = 0,
+                     DEVICE_REGISTERED,
+                     DEVICE_PENDING,
+                     DEVICE_IN_SYNC,
+                     DEVICE_ERROR
+};
+
+struct device {
+    const char *id;     /* hawkBit controllerId, safe text for the screen */
+    const char *raw_id; /* as the server knows it, for requests; may hold any byte but NUL */
+    const char *name;
+    enum device_status status;
+    const char *address;
+    int64_t installed_at; /* when the device last reported an install */
+    int64_t last_seen;    /* last contact with the fleet server */
+    bool overdue;
+};
+
+/* What a server can do. A bit is set only when the server has shown it. */
+enum cap {
+    CAP_WAVES = 1 << 0, /* keeps waves itself */
+    CAP_PAUSE = 1 << 1,
+    CAP_TRIGGER_NEXT = 1 << 2, /* start the next wave on request; without it, advance = resume of andon's own hold */
+    CAP_STOP = 1 << 3,         /* end for good, recalling what was told */
+    CAP_RETRY = 1 << 4,
+    CAP_APPROVE = 1 << 5,
+    CAP_ACTION_LIST = 1 << 6, /* list the actions of a rollout over all devices */
+    CAP_WAVE_COUNTS = 1 << 7, /* per-status counts in the list of waves (else one request a wave) */
+    CAP_INVALIDATE = 1 << 8,
+    CAP_CANCEL = 1 << 9
+};
+
+struct backend_info {
+    const char *kind;    /* "hawkbit" */
+    const char *version; /* as far as it can be told: "0.3", "1.x", "?" */
+    uint32_t caps;       /* enum cap */
+    const char *user;    /* who the server says we are, "" */
+};
+
+/* One device's telemetry at one time. NaN: this source has no such value for it. */
+struct sample {
+    const char *device; /* value of the join label, raw bytes */
+    int64_t t;          /* the telemetry's own time */
+    double reboots;     /* counter of boots; only differences mean anything; a fall is a counter reset */
+    double cpu;         /* fraction 0..1 (may exceed 1 on several cores) */
+    double variance;    /* of the sensor, in the sensor's unit squared */
+};
+
+const char *rollout_state_word(enum rollout_state s); /* "running" */
+const char *wave_state_word(enum wave_state s);
+const char *device_status_word(enum device_status s);
+/* Terminal: nothing more happens by itself (stopped, finished, denied, deleted). */
+bool rollout_state_ended(enum rollout_state s);
+/* Devices may be told something new without a person's doing (running, starting). */
+bool rollout_state_active(enum rollout_state s);
+
+#endif

@@ -1,0 +1,244 @@
+/* Snapshot: everything that a screen needs of one fleet, immutable, complete and dated.
+ *
+ * Made by the engine in one arena, reference-counted, freed whole. Screens never wait for the network and never see
+ * half an update. A reader calls snapshot_ref/unref; both are thread-safe. */
+#ifndef ANDON_CORE_SNAPSHOT_H
+#define ANDON_CORE_SNAPSHOT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/arena.h"
+#include "core/health.h"
+#include "core/intent.h"
+#include "core/model.h"
+#include "core/policy.h"
+#include "core/verdict.h"
+
+enum link_state {
+    LINK_NONE,       /* not configured */
+    LINK_CONNECTING, /* no answer yet */
+    LINK_LIVE,       /* newest answer not older than 2 polls */
+    LINK_SLOW,       /* older, not yet stale */
+    LINK_STALE,      /* older than 15 s (fleet) or 3 scrapes (telemetry) */
+    LINK_FAILED      /* the newest try failed and the data is stale, or there is none */
+};
+
+struct link_view {
+    enum link_state state;
+    int64_t last_ok;   /* engine clock; 0 = never */
+    int64_t rtt_us;    /* of the newest answer */
+    int retries;       /* failures in a row */
+    int64_t next_try;  /* engine clock */
+    const char *error; /* newest failure, one sentence, "" */
+    const char *next;  /* what to do about it, "" */
+    const char *url;   /* without credentials */
+};
+
+#define TREND_N 24 /* points of a sparkline, oldest first, NaN = no data */
+
+/* One device of the focused wave, for the list and the device screen. */
+struct device_row {
+    const char *id;
+    enum device_status status;
+    enum { DEV_OK, DEV_BAD, DEV_ODD, DEV_STALE, DEV_UPDATING, DEV_WAITING, DEV_FAILED, DEV_GONE } state;
+    int64_t installed_at, last_seen, last_sample;
+    int64_t reboots;     /* in the window, -1 unknown */
+    float cpu, variance; /* NaN unknown; variance normalised to own baseline */
+    float cpu_base;
+    const char *from, *now_release; /* "4.11.9" or "" */
+    const char *note;               /* why it is bad, "" */
+    uint8_t boots[TRACK_BUCKETS];   /* newest last, for the sparkline */
+};
+
+/* Detail of the focused device. */
+struct device_event {
+    int64_t t;
+    const char *mark; /* "ok", "bad", "info" */
+    const char *text;
+};
+struct device_detail {
+    const char *id;
+    const char *name, *address;
+    const char *installed, *assigned; /* "name:version" */
+    enum device_status status;
+    int64_t installed_at, last_seen;
+    bool overdue;
+    struct device_event *events; /* newest first: actions and their status history */
+    size_t n_events;
+    const char *(*attributes)[2];
+    size_t n_attributes;
+    float cpu[TREND_N], variance[TREND_N], boots[TREND_N]; /* own trend, oldest first */
+    int64_t fetched_at;                                    /* 0: still loading */
+    const char *error;
+};
+
+struct wave_view {
+    struct wave wave;
+    struct wave_health health;
+    struct verdict verdict;
+    bool watched;          /* telemetry is being judged for it */
+    int64_t running_since; /* 0 */
+    int64_t ended_at;
+    const char *decided_by;             /* who advanced past it, "" */
+    float trend[METRIC_COUNT][TREND_N]; /* canary */
+    float trend_control[METRIC_COUNT][TREND_N];
+};
+
+enum halt_phase {
+    HALT_NONE,
+    HALT_SENDING,  /* asked for, the server has not shown it yet */
+    HALT_SHOWN,    /* the server shows it; latched */
+    HALT_ESCALATED /* cannot be had so far: retried for ever, a person must act */
+};
+
+enum op_phase {
+    OP_QUEUED,
+    OP_LOGGING,
+    OP_SENT,
+    OP_VERIFYING,
+    OP_RUNNING /* saga between steps */,
+    OP_DONE,
+    OP_REFUSED,
+    OP_FAILED,
+    OP_UNKNOWN /* sent, and what became of it can't be told; a person must look */
+};
+
+/* One intent on its way, or just finished (kept 10 min). */
+struct op_view {
+    uint64_t ticket;
+    uint64_t corr;
+    enum verb verb;
+    const char *rollout;
+    const char *actor;
+    enum op_phase phase;
+    const char *text; /* what it is doing or how it ended */
+    const char *next; /* what to do, "" */
+    int64_t started, ended;
+    int64_t log_seq; /* of its intent, 0 = not logged (yet) */
+};
+
+/* A roll back's progress. */
+enum rollback_step {
+    RB_NONE,
+    RB_PAUSE,
+    RB_SNAPSHOT,
+    RB_AUTOASSIGN,
+    RB_STOP,
+    RB_DRAIN,
+    RB_CREATE,
+    RB_START,
+    RB_FOLLOW,
+    RB_VERIFY,
+    RB_REPAIR,
+    RB_DONE
+};
+struct rollback_view {
+    enum rollback_step step;
+    const char *to;    /* "name:version" */
+    const char *name;  /* of the roll-back rollout, andon-rb-<id>-<n> */
+    int64_t devices;   /* in the snapshot of devices told */
+    int64_t verified;  /* shown by the server to have the old version installed */
+    int64_t never_had; /* told, but never installed the new version and hold the old one */
+    int64_t draining;  /* recalled, not answered yet */
+    int64_t failed, repairing, offline, unknown;
+    int64_t started, ended;
+    const char *text; /* what it waits for */
+    const char *left; /* what is left and why, when done */
+    bool complete;    /* every device verified */
+};
+
+struct rollout_view {
+    struct rollout rollout;
+    struct wave_view *waves;
+    size_t n_waves;
+    bool waves_known;
+    int current;           /* index of the newest wave that was told, -1 */
+    enum reaction verdict; /* worst of its waves */
+    bool latched;          /* halted, nobody has acknowledged */
+    enum halt_phase halt;
+    int64_t halted_at;
+    const char *halted_by;   /* "rule R-REBOOT", "m.ito" */
+    const char *halt_text;   /* figures */
+    int64_t in_flight;       /* told, not done: they go on in spite of a halt; -1 unknown */
+    bool held;               /* paused by andon without a latch */
+    const char *paused_by;   /* "" unknown */
+    bool gate_waits;         /* waits for a person: approval, or advance under PROMOTE_HOLD */
+    const char *warnings[4]; /* "error threshold 100 never fires", … */
+    size_t n_warnings;
+    const char *next; /* "you: decide", "W2 82% · 14m" */
+    struct rollback_view rollback;
+    const char *rollback_of; /* id of the rollout that this one rolls back, "" */
+};
+
+enum alert_kind { ALERT_HALT, ALERT_ESCALATED, ALERT_LOST, ALERT_LOG, ALERT_UNKNOWN_OP, ALERT_EXTERNAL, ALERT_WATCH };
+struct alert {
+    enum alert_kind kind;
+    const char *rollout; /* "" = fleet */
+    const char *text;
+    int64_t since;
+    bool acked;
+};
+
+struct audit_view {
+    bool open, writable;
+    bool degraded; /* entries are waiting to be logged late */
+    int64_t backlog;
+    int64_t size;         /* entries */
+    int64_t checkpoint_t; /* of the newest entry */
+    bool verified;        /* the tail was verified at start */
+    const char *error;
+    int64_t commands, refused, pending;
+};
+
+/* What a screen wants in more detail than the board; set with engine_focus(). */
+struct focus {
+    char rollout[ID_MAX];
+    int wave;         /* -1 none */
+    char device[256]; /* raw id, "" none */
+};
+
+struct snapshot {
+    int refs; /* use snapshot_ref/unref */
+    struct arena arena;
+    uint64_t generation;
+    int64_t taken_at; /* engine clock */
+    const char *fleet, *environment, *kind, *user;
+    bool production, read_only;
+    struct backend_info info;
+    const struct policy *policy; /* outlives the engine */
+    struct link_view link;       /* fleet back end */
+    struct link_view telemetry;
+    struct rollout_view *rollouts; /* in the server's order, newest first */
+    size_t n_rollouts;
+    bool rollouts_known;
+    struct alert *alerts;
+    size_t n_alerts;
+    struct op_view *ops; /* newest first */
+    size_t n_ops;
+    struct audit_view audit;
+    /* the focus, answered */
+    struct focus focus;
+    const struct device_row *devices;
+    size_t n_devices;
+    int64_t devices_total;              /* in the wave; more than n_devices when clipped */
+    int64_t devices_at;                 /* when the list was read, 0 = loading */
+    const struct device_detail *device; /* NULL = none or loading */
+    struct preview_device *told; /* every device of the focused rollout's told waves, for a roll back's preview */
+    size_t n_told;
+    bool told_known;
+    float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
+};
+
+struct snapshot *snapshot_new(void); /* refs = 1 */
+struct snapshot *snapshot_ref(struct snapshot *s);
+void snapshot_unref(struct snapshot *s); /* NULL is fine */
+const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
+/* Facts for verb_check about a rollout of this snapshot; NULL rollout when it is not there. `now` of the engine's
+ * clock. */
+void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, struct verb_facts *out);
+const char *link_state_word(enum link_state s);
+const char *rollback_step_word(enum rollback_step s);
+const char *op_phase_word(enum op_phase p);
+
+#endif

@@ -1,0 +1,51 @@
+/* The drill: an embedded fleet on loopback that speaks the hawkBit Management API as 1.x does and serves OpenMetrics,
+ * with thousands of devices that poll, install, fail, reboot and burn CPU as a scenario says. Same seed, same outcome.
+ *
+ * The console can't tell it from a real fleet: it hands out an ordinary fleet_spec and a clock, nothing else. */
+#ifndef ANDON_DRILL_DRILL_H
+#define ANDON_DRILL_DRILL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "conf/scenario.h"
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/config.h"
+#include "core/intent.h"
+#include "core/snapshot.h"
+
+struct drill;
+
+struct drill_spec {
+    const struct scenario *scenario; /* outlives the drill */
+    uint64_t seed;
+    double speed; /* times real time; 0 = virtual: time jumps whenever the engine is idle */
+    int port;     /* 0 = any */
+};
+
+/* Builds the world and starts the server on 127.0.0.1. */
+struct drill *drill_start(const struct drill_spec *spec, struct err *e);
+void drill_stop(struct drill *d);
+struct clock *drill_clock(struct drill *d);
+const struct fleet_spec *drill_fleet(struct drill *d); /* URL, telemetry, policy of the scenario */
+int drill_port(const struct drill *d);
+
+/* The scenario's `operator:` steps: what a person does when nobody is there. Looks at the newest snapshot; true with
+ * *out filled when an intent is due now (call again until false). */
+bool drill_operator(struct drill *d, const struct snapshot *s, struct intent *out);
+/* Is the drill over at this time and snapshot (its `ends:` condition, or its time limit)? */
+bool drill_over(struct drill *d, const struct snapshot *s);
+
+/* What happened, against what the scenario expects. Times are virtual, microseconds since the start; -1 = never. */
+struct drill_result {
+    bool passed;
+    int64_t injected_at, detected_at, halted_at, rolled_back_at, ended_at;
+    const char *detected_by;     /* rule id, "" */
+    int64_t devices_bad_at_halt; /* devices that had received the bad firmware when it was halted */
+    int64_t devices_total, devices_on_old, devices_on_new, devices_broken; /* the world's own truth at the end */
+    int64_t requests;                                                      /* that the server answered */
+    char why[300]; /* why it failed, or one sentence of praise */
+};
+void drill_score(struct drill *d, const struct snapshot *last, struct drill_result *out);
+
+#endif
