@@ -13,6 +13,7 @@ struct arena {
     size_t used; /* bytes handed out, for limits and for measuring */
 };
 
+/* An empty arena; no memory is taken yet. */
 void arena_init(struct arena *a);
 void arena_release(struct arena *a); /* frees all; the arena may be used again after it */
 

@@ -17,6 +17,7 @@ struct buf {
     bool over;    /* something did not fit */
 };
 
+/* `limit`: most bytes it may ever hold. */
 void buf_init(struct buf *b, size_t limit);
 void buf_release(struct buf *b);
 void buf_clear(struct buf *b);                        /* keeps the memory */

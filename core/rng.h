@@ -10,6 +10,7 @@ struct rng {
     uint64_t s;
 };
 
+/* Any seed is good, 0 too. */
 void rng_init(struct rng *r, uint64_t seed);
 /* A stream that depends on the seed and a name, so that adding one user of randomness does not shift another's. */
 void rng_init_named(struct rng *r, uint64_t seed, const char *name);

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""What `make lint` checks beyond formatting: who may include whom, who owns a library, banned calls, headers that
+explain themselves, files that stay readable. --self-test proves that each rule catches what it names."""
+import re
+import subprocess
+import sys
+
+ROOMS = {
+    "core": set(),
+    "conf": {"core"},
+    "client": {"core"},
+    "audit": {"core"},
+    "engine": {"client", "audit", "core"},
+    "views": {"core"},
+    "themes": {"views", "conf", "core"},
+    "tui": {"themes", "engine", "views", "client", "audit", "core", "conf"},
+    "drill": {"conf", "core"},
+    "cli": {"drill", "tui", "themes", "engine", "views", "audit", "client", "conf", "core"},
+}
+# One owner for each library.
+OWNERS = {
+    r"(n?curses(w/curses)?|term)\.h": ["tui/term.c"],
+    r"curl/curl\.h": ["client/http.c"],
+    r"sqlite3\.h": ["audit/store.c"],
+    r"yaml\.h": ["conf/yaml.c"],
+    r"jansson\.h": ["core/json.c"],
+    r"utf8proc\.h": ["core/text.c"],
+    r"microhttpd\.h": ["drill/server.c"],
+    r"openssl/.*\.h": ["core/digest.c", "audit/key.c"],
+}
+BANNED = {
+    r"(strcpy|strcat|sprintf|vsprintf|gets|strtok|strncpy|strncat)": "unbounded or misleading: snprintf, struct buf",
+    r"(atoi|atol|atoll|atof)": "no error reporting: strtoll with checks, fmt_*_parse",
+    r"(sscanf|scanf|fscanf)": "overflow is undefined: parse by hand",
+    r"(system|popen)": "a shell between us and the outside: posix_spawn",
+    r"alloca": "unbounded stack",
+    r"(rand|srand|random|drand48)": "unseeded: core/rng.h",
+    r"(asctime|ctime|gmtime|localtime|strftime)": "shared state or locale: core/fmt.h",
+    r"(setlocale)": "only tui/term.c",
+    r"(lgamma)": "signgam is shared: lgamma_r",
+}
+ALLOWED = {("setlocale", "tui/term.c"), ("setlocale", "tui/plain.c")}
+CLOCKS = re.compile(r"\b(time|gettimeofday|clock_gettime|clock|timespec_get)\s*\(\s*(NULL|&|CLOCK_)")
+CLOCK_FILES = ("core/clock.c", "tui/", "tests/", "drill/clock.c", "cli/")
+MAX_LINES = 500
+
+
+def strip(text):
+    """The code without comments, and with string contents blanked."""
+    def blank(m):
+        s = m.group(0)
+        return "\n" * s.count("\n") if s[0] == "/" else '""' if s[0] == '"' else "' '"
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', blank, text, flags=re.S)
+
+
+def includes(path, text):
+    room = path.split("/")[0]
+    for m in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^">]+)[">]', text, re.M):
+        kind, what = m.groups()
+        line = text.count("\n", 0, m.start()) + 1
+        if kind == '"' and room in ROOMS:
+            other = what.split("/")[0]
+            if "/" not in what or other not in ROOMS:
+                yield line, f'include "{what}" is not written from the top folder'
+            elif other != room and other not in ROOMS[room]:
+                yield line, f"{room}/ may not know {other}/ (see docs/architecture.md)"
+        if kind == "<" and not path.startswith("tests/"):
+            for pat, owners in OWNERS.items():
+                if re.fullmatch(pat, what) and path not in owners:
+                    yield line, f"<{what}> belongs to {', '.join(owners)}"
+
+
+def calls(path, text):
+    code = strip(text)
+    for n, line in enumerate(code.split("\n"), 1):
+        if not path.startswith("tests/") or "/support/" in path:
+            for pat, why in BANNED.items():
+                m = re.search(r"(?<![\w.>])" + pat + r"\s*\(", line)
+                if m and (m.group(1) if m.groups() else pat, path) not in ALLOWED:
+                    yield n, f"{m.group(0)}...) is banned: {why}"
+        if re.search(r"(?<!\w)(sleep|usleep|nanosleep)\s*\(", line):
+            yield n, "no sleeping: wait for the event itself"
+        if CLOCKS.search(line) and not path.startswith(CLOCK_FILES):
+            yield n, "time is handed in: struct clock"
+
+
+def globals_(path, text):
+    """File-scope variables that can change. static const, functions and types are fine."""
+    if path.startswith("tests/") or path in ("tui/term.c",):
+        return
+    code = strip(text)
+    for n, line in enumerate(code.split("\n"), 1):
+        if re.match(r"(static )?(?!const\b|extern\b|typedef\b|return\b)[a-z_][\w ]*[ *]+\w+(\[[^\]]*\])*\s*(=[^=].*|;)\s*$", line):
+            if "(" in line.split("=")[0] or re.search(r"\bconst\b", line.split("=")[0]):
+                continue
+            if re.match(r"(struct|enum|union) \w+;", line):
+                continue
+            yield n, "a file-scope variable that can change"
+
+
+def headers(path, text):
+    if not path.endswith(".h") or path.startswith("tests/"):
+        return
+    if not re.match(r"/\*", text):
+        yield 1, "a header opens with a paragraph that says what the module is for"
+    guard = "ANDON_" + re.sub(r"[/.]", "_", path).upper()
+    if f"#ifndef {guard}" not in text:
+        yield 1, f"include guard should be {guard}"
+    lines = text.split("\n")
+    for n, line in enumerate(lines, 1):
+        if not re.match(r"^(?!static|typedef|#|extern|struct \w+ \{|enum|union|return|\}|\s|/|\*)[a-z].*\w\(.*", line):
+            continue
+        # A declaration needs a comment above it, in it, or above the run of declarations that it belongs to.
+        k = n - 2
+        while k >= 0 and lines[k].strip() and not lines[k].rstrip().endswith("*/") and "/*" not in lines[k]:
+            k -= 1
+        own = "/*" in line
+        if not own and (k < 0 or not lines[k].strip()):
+            yield n, "a public function without a word about it: " + line[:60]
+
+
+def sizes(path, text):
+    n = text.count("\n")
+    if n > MAX_LINES and not path.startswith("tests/"):
+        yield n, f"{n} lines: more than {MAX_LINES}, probably two things"
+
+
+def words(path, text):
+    if path.startswith("tests/") or path in ("scripts/lint-rules.py",):
+        return
+    for n, line in enumerate(text.split("\n"), 1):
+        if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line):
+            yield n, "left for later: finish it, or say it in an issue"
+
+
+RULES = [includes, calls, globals_, headers, sizes, words]
+
+SELF_TEST = [
+    ("views/a.c", '#include "engine/engine.h"\n', includes),
+    ("core/a.c", '#include "a.h"\n', includes),
+    ("views/a.c", "#include <curses.h>\n", includes),
+    ("engine/a.c", "#include <curl/curl.h>\n", includes),
+    ("core/a.c", "void f(void)\n{\n    strcpy(a, b);\n}\n", calls),
+    ("core/a.c", "    x = time(NULL);\n", calls),
+    ("tests/core/a.c", "    usleep(3);\n", calls),
+    ("core/a.c", "static int counter;\n", globals_),
+    ("core/a.c", "struct x *list = 0;\n", globals_),
+    ("core/a.h", "int f(void);\n", headers),
+    ("core/a.h", "/* x */\n#ifndef ANDON_CORE_A_H\n\nint f(void);\n", headers),
+    ("core/a.c", "\n" * 600, sizes),
+    ("core/a.c", "/* TODO */\n", words),
+]
+CLEAN = [
+    ("core/a.c", '#include "core/err.h"\nstatic const char *const t[] = {"time(NULL)"};\n/* strcpy( */\n'),
+    ("core/a.h", "/* What it is. */\n#ifndef ANDON_CORE_A_H\n\n/* Does f. */\nint f(void);\nint g(void);\n"),
+]
+
+
+def main():
+    if "--self-test" in sys.argv:
+        for path, text, rule in SELF_TEST:
+            if not list(rule(path, text)):
+                sys.exit(f"rule {rule.__name__} misses {text[:60]!r}")
+        for path, text in CLEAN:
+            for rule in RULES:
+                for hit in rule(path, text):
+                    sys.exit(f"rule {rule.__name__} complains of clean code: {hit}")
+        return
+    files = subprocess.run(["git", "ls-files", "*.c", "*.h"], capture_output=True, text=True, check=True).stdout.split()
+    bad = 0
+    for path in files:
+        try:
+            text = open(path, encoding="utf-8").read()
+        except FileNotFoundError:
+            continue
+        for rule in RULES:
+            for line, why in rule(path, text):
+                print(f"{path}:{line}: {why}")
+                bad += 1
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

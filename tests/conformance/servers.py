@@ -1,0 +1,132 @@
+"""Real servers for the conformance run, on loopback: Eclipse hawkBit and Prometheus. Each is ended by its pid."""
+import atexit
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("ANDON_CONFORMANCE_CACHE") or HERE.parent.parent / "build" / "conformance")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(what, check, seconds, every=0.1):
+    """Polls a condition until it holds; its value. Ends with an error that names what was waited for."""
+    end = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < end:
+        try:
+            last = check()
+            if last:
+                return last
+        except (OSError, urllib.error.URLError) as e:
+            last = e
+        time.sleep(every)
+    raise TimeoutError(f"waited {seconds:.0f} s for {what}; last: {last!r}")
+
+
+class Process:
+    def __init__(self, name, argv, cwd, env=None):
+        self.name, self.log = name, pathlib.Path(cwd) / f"{name}.log"
+        with open(self.log, "wb") as out:
+            self.p = subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+        atexit.register(self.stop)
+
+    def alive(self):
+        if self.p.poll() is not None:
+            raise RuntimeError(f"{self.name} ended with {self.p.returncode}:\n" + self.tail())
+        return True
+
+    def tail(self, n=2000):
+        return self.log.read_bytes()[-n:].decode("utf-8", "replace")
+
+    def stop(self):
+        if self.p.poll() is None:
+            self.p.terminate()
+            try:
+                self.p.wait(10)
+            except subprocess.TimeoutExpired:
+                self.p.kill()
+                self.p.wait()
+
+
+def java():
+    for j in ("/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "/usr/lib/jvm/java-17-openjdk-arm64/bin/java"):
+        if os.access(j, os.X_OK):
+            return j
+    return shutil.which("java")
+
+
+def class_path():
+    """Compiles the server's main class and resolves its class path, once."""
+    build = CACHE / "hawkbit"
+    cp = build / "class-path.txt"
+    sources = [HERE / "hawkbit" / "pom.xml", HERE / "hawkbit" / "src/main/java/andon/Server.java"]
+    if not cp.exists() or any(s.stat().st_mtime > cp.stat().st_mtime for s in sources):
+        shutil.rmtree(build, ignore_errors=True)
+        shutil.copytree(HERE / "hawkbit", build)
+        r = subprocess.run(["mvn", "-B", "-q", "-ntp", "compile", "dependency:build-classpath",
+                            f"-Dmdep.outputFile={cp}"], cwd=build, stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if r.returncode != 0:
+            cp.unlink(missing_ok=True)
+            raise RuntimeError("Maven could not build the server:\n" + r.stdout[-3000:])
+    return f"{build / 'target' / 'classes'}:{cp.read_text().strip()}"
+
+
+class Hawkbit:
+    """users: admin/admin may do everything, viewer/viewer may read targets only."""
+    def __init__(self, folder):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        users = []
+        for i, (name, rights) in enumerate([("admin", "ALL"), ("viewer", "READ_TARGET")]):
+            pre = f"--hawkbit.server.im.users[{i}]."
+            users += [pre + f"username={name}", pre + "password={noop}" + name, pre + f"firstname={name}",
+                      pre + f"lastname={name}", pre + f"email={name}@localhost", pre + f"permissions={rights}"]
+        self.proc = Process("hawkbit", [
+            java(), "-Xmx1200m", "-XX:TieredStopAtLevel=1", "-cp", class_path(), "andon.Server",
+            "--spring.main.allow-bean-definition-overriding=true", "--server.address=127.0.0.1",
+            f"--server.port={self.port}", "--hawkbit.rollout.scheduler.fixedDelay=200", "--hawkbit.cache.ttl=0s",
+            f"--org.eclipse.hawkbit.repository.file.path={folder}/artifacts", *users], folder)
+
+    def wait(self):
+        req = urllib.request.Request(self.url + "/rest/v1/rollouts?limit=1",
+                                     headers={"Authorization": "Basic YWRtaW46YWRtaW4="})
+        wait_for("hawkBit", lambda: self.proc.alive() and urllib.request.urlopen(req, timeout=5).status == 200, 120, 0.25)
+
+
+class Prometheus:
+    """Scrapes one page on loopback every second."""
+    def __init__(self, folder, target_port, path="/metrics"):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        conf = pathlib.Path(folder) / "prometheus.yml"
+        conf.write_text("global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
+                        "scrape_configs:\n"
+                        f"- {{job_name: fleet, metrics_path: {path}, honor_labels: true, "
+                        f"static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}\n")
+        self.proc = Process("prometheus", [
+            shutil.which("prometheus"), f"--config.file={conf}", f"--storage.tsdb.path={folder}/tsdb",
+            f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], folder)
+
+    def wait(self):
+        wait_for("Prometheus", lambda: self.proc.alive() and
+                 urllib.request.urlopen(self.url + "/-/ready", timeout=5).status == 200, 60)
+
+
+def scratch():
+    d = tempfile.mkdtemp(prefix="andon-conformance-")
+    if not os.environ.get("ANDON_KEEP"):
+        atexit.register(shutil.rmtree, d, True)
+    return d
