@@ -67,7 +67,7 @@ class Fleet:
         self.api = Api(port, f"GatewayToken {TOKEN}")
         self.devices = {n: Device(n) for n in names}
         self.hold, self.fails, self.loops, self.offline = set(), set(), set(), set()
-        self.versions = {}  # action id -> version
+        self.hold_version = "2.0"
         self.stop, self.lock = threading.Event(), threading.Lock()
         self.pool = concurrent.futures.ThreadPoolExecutor(6)
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -115,7 +115,7 @@ class Fleet:
         action = deploy.split("?")[0].rsplit("/", 1)[1]
         _, base = self.api.call("GET", deploy)
         version = base["deployment"]["chunks"][0]["version"]
-        if dev.name in self.hold:
+        if dev.name in self.hold and version == self.hold_version:
             return
         if dev.name in self.fails:
             self.feedback(dev, "deploymentBase", action, "closed", "failure")
