@@ -60,11 +60,20 @@ struct entry {
 
 const char *entry_kind_word(enum entry_kind k);
 void entry_init(struct entry *e, enum entry_kind kind);
-/* Adds a field; strings are borrowed, must outlive the entry, valid UTF-8. Past ENTRY_FIELDS it sets the field
- * "truncated". */
+/* Adds a field (a second one of the same key replaces the first); strings are borrowed and must outlive the entry.
+ * Past ENTRY_FIELDS the field "truncated" counts what was left out. */
 void entry_str(struct entry *e, const char *key, const char *value);
 void entry_int(struct entry *e, const char *key, int64_t value);
-/* Canonical line without newline into *out. host/uid/exe facts are added by audit/. Fails when over ENTRY_MAX. */
+/* Appends the canonical line, without newline, to *out:
+ *
+ *   {"actor":{"kind":"person","name":"m.ito"},"after":"paused","before":"running","corr":"00000000000004d2",
+ *    "f":{"devices":1934,"http.status":200},"fleet":"hearth","host":{...},"kind":"outcome","late":1,"mono_us":5,
+ *    "reason":"...","result":"ok","rollout":"4471","seq":7,"t":1700000000000000,"v":1,"verb":"pause","wave":"W2"}
+ *
+ * (on one line). after, before, corr, f, fleet, host, late, reason, result, rollout, verb and wave are left out when
+ * they say nothing. corr is 16 hexadecimal digits; an integer beyond 2^53 is a decimal string, since RFC 8785 numbers
+ * are doubles. Every string passes safe_text. host_json: a canonical JSON object with the facts that audit/ adds
+ * (NULL or "" = none). Fails when the line is over ENTRY_MAX (ERR_LIMIT) or a field's key is not lower-case ASCII. */
 bool entry_canonical(const struct entry *e, uint64_t seq, const char *host_json, struct buf *out,
                      struct err *err) ANDON_MUST_USE;
 

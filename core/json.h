@@ -3,8 +3,8 @@
  * Reading is strict and bounded: size, depth (32) and duplicate keys are refused with an error that names the place.
  * Getters name the path in their errors. Writing is into a buf: a small streaming writer, because the log's
  * canonical form (RFC 8785 key order, integers and strings only) must be exact and a large answer must not be built
- * in memory twice. Strings handed to the writer must be valid UTF-8 (safe_text makes them so); it escapes C0, DEL
- * and C1 as \u00XX. */
+ * in memory twice. Strings handed to the writer must be valid UTF-8 (safe_text makes them so); it escapes
+ * C0, DEL and C1 (\b \t \n \f \r, else \u00xx) and writes \ufffd for a bad byte. */
 #ifndef ANDON_CORE_JSON_H
 #define ANDON_CORE_JSON_H
 
@@ -17,7 +17,8 @@
 
 struct json_t; /* jansson's own value; borrowed from its document */
 
-/* A parsed document; the caller frees it with json_free. NULL with *e filled when it is not acceptable.
+/* A parsed document (an object or an array); the caller frees it with json_free. NULL with *e filled when it is not
+ * acceptable: ERR_LIMIT (too long, too deep), ERR_RANGE (an integer beyond int64), ERR_SYNTAX (all else).
  * `what` names the source in errors ("answer of GET /rest/v1/rollouts"). */
 struct json_t *json_parse(const char *bytes, size_t n, size_t max_bytes, const char *what, struct err *e);
 void json_free(struct json_t *doc);
@@ -65,6 +66,8 @@ void json_w_int(struct json_w *w, int64_t v);
 void json_w_num(struct json_w *w, double v); /* NaN and infinities write null; shortest that reads back the same */
 void json_w_bool(struct json_w *w, bool v);
 void json_w_null(struct json_w *w);
+/* A value that is JSON already. */
+void json_w_raw(struct json_w *w, const char *json);
 /* key + value in one */
 void json_w_kstr(struct json_w *w, const char *key, const char *s);
 void json_w_kint(struct json_w *w, const char *key, int64_t v);

@@ -1,0 +1,229 @@
+#include "core/entry.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/json.h"
+#include "core/text.h"
+
+#define EXACT_MAX INT64_C(9007199254740991) /* 2^53 - 1: RFC 8785 numbers are doubles (RFC 7493, 2.2) */
+
+const char *entry_kind_word(enum entry_kind k)
+{
+    switch (k) {
+    case ENTRY_GENESIS:
+        return "genesis";
+    case ENTRY_KEY:
+        return "key";
+    case ENTRY_SESSION:
+        return "session";
+    case ENTRY_INTENT:
+        return "intent";
+    case ENTRY_STEP:
+        return "step";
+    case ENTRY_OUTCOME:
+        return "outcome";
+    case ENTRY_RECOVERED:
+        return "recovered";
+    case ENTRY_APPROVAL:
+        return "approval";
+    case ENTRY_HALT:
+        return "halt";
+    case ENTRY_ACK:
+        return "ack";
+    case ENTRY_WATCH:
+        return "watch";
+    case ENTRY_REFUSED:
+        return "refused";
+    case ENTRY_DEGRADED:
+        return "degraded";
+    case ENTRY_CLOCK_STEP:
+        return "clock-step";
+    case ENTRY_CONFIG:
+        return "config";
+    case ENTRY_EXPORT:
+        return "export";
+    case ENTRY_VERIFY:
+        return "verify";
+    case ENTRY_KIND_COUNT:
+        break;
+    }
+    return "unknown";
+}
+
+static const char *actor_word(enum actor_kind k)
+{
+    switch (k) {
+    case ACTOR_PERSON:
+        return "person";
+    case ACTOR_SCRIPT:
+        return "script";
+    case ACTOR_RULE:
+        return "rule";
+    }
+    return "unknown";
+}
+
+void entry_init(struct entry *e, enum entry_kind kind)
+{
+    *e = (struct entry){
+        .kind = kind, .fleet = "", .rollout = "", .wave = "", .result = "", .reason = "", .before = "", .after = ""};
+}
+
+/* The slot for a field, or NULL when the entry is full: then its last field says so. */
+static struct entry_field *slot(struct entry *e, const char *key)
+{
+    for (size_t i = 0; i < e->n_fields; i++) {
+        if (strcmp(e->fields[i].key, key) == 0)
+            return &e->fields[i]; /* keys are unique: the newer value wins */
+    }
+    if (e->n_fields == ENTRY_FIELDS - 1)
+        e->fields[e->n_fields++] = (struct entry_field){.key = "truncated"};
+    if (e->n_fields == ENTRY_FIELDS) {
+        e->fields[ENTRY_FIELDS - 1].num++;
+        return NULL;
+    }
+    return &e->fields[e->n_fields++];
+}
+
+void entry_str(struct entry *e, const char *key, const char *value)
+{
+    struct entry_field *f = slot(e, key);
+    if (f)
+        *f = (struct entry_field){.key = key, .str = value ? value : ""};
+}
+
+void entry_int(struct entry *e, const char *key, int64_t value)
+{
+    struct entry_field *f = slot(e, key);
+    if (f)
+        *f = (struct entry_field){.key = key, .num = value};
+}
+
+/* Safe text holds no control character, so the writer's escapes are then exactly those of RFC 8785. */
+static void put_str(struct json_w *w, const char *s)
+{
+    struct buf safe;
+    buf_init(&safe, ENTRY_MAX); /* what is longer cannot be in an entry anyhow */
+    if (!safe_text_append(&safe, s, strlen(s)))
+        w->bad = true;
+    json_w_str(w, safe.data);
+    buf_release(&safe);
+}
+
+static void put_int(struct json_w *w, int64_t v)
+{
+    if (v >= -EXACT_MAX && v <= EXACT_MAX) {
+        json_w_int(w, v);
+        return;
+    }
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, v);
+    json_w_str(w, text);
+}
+
+/* A member that is left out when it says nothing. */
+static void put_word(struct json_w *w, const char *key, const char *s)
+{
+    if (!s || !*s)
+        return;
+    json_w_key(w, key);
+    put_str(w, s);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct entry_field *x = a, *y = b;
+    return strcmp(x->key, y->key);
+}
+
+/* Field keys are ASCII, for which byte order is the UTF-16 order that RFC 8785 asks for. */
+static void put_fields(struct json_w *w, const struct entry *e)
+{
+    struct entry_field sorted[ENTRY_FIELDS];
+    memcpy(sorted, e->fields, e->n_fields * sizeof sorted[0]);
+    qsort(sorted, e->n_fields, sizeof sorted[0], by_key);
+    json_w_key(w, "f");
+    json_w_obj(w);
+    for (size_t i = 0; i < e->n_fields; i++) {
+        json_w_key(w, sorted[i].key);
+        if (sorted[i].str)
+            put_str(w, sorted[i].str);
+        else
+            put_int(w, sorted[i].num);
+    }
+    json_w_obj_end(w);
+}
+
+static bool keys_ok(const struct entry *e, struct err *err)
+{
+    for (size_t i = 0; i < e->n_fields; i++) {
+        const char *k = e->fields[i].key;
+        if (*k == '\0' || k[strspn(k, "abcdefghijklmnopqrstuvwxyz0123456789._-")] != '\0')
+            return err_set(err, ERR_INTERNAL, "", "log entry: '%s' is not a field's name", k);
+    }
+    return true;
+}
+
+/* The keys in the order of RFC 8785: this order is the format. */
+static void put_entry(struct json_w *w, const struct entry *e, uint64_t seq, const char *host_json)
+{
+    json_w_obj(w);
+    json_w_key(w, "actor");
+    json_w_obj(w);
+    json_w_kstr(w, "kind", actor_word(e->actor.kind));
+    json_w_key(w, "name");
+    put_str(w, e->actor.name);
+    json_w_obj_end(w);
+    put_word(w, "after", e->after);
+    put_word(w, "before", e->before);
+    if (e->corr) {
+        char corr[17];
+        snprintf(corr, sizeof corr, "%016" PRIx64, e->corr);
+        json_w_kstr(w, "corr", corr);
+    }
+    if (e->n_fields > 0)
+        put_fields(w, e);
+    put_word(w, "fleet", e->fleet);
+    if (host_json && *host_json) {
+        json_w_key(w, "host");
+        json_w_raw(w, host_json);
+    }
+    json_w_kstr(w, "kind", entry_kind_word(e->kind));
+    if (e->late)
+        json_w_kint(w, "late", 1);
+    json_w_key(w, "mono_us");
+    put_int(w, e->mono);
+    put_word(w, "reason", e->reason);
+    put_word(w, "result", e->result);
+    put_word(w, "rollout", e->rollout);
+    json_w_key(w, "seq");
+    put_int(w, (int64_t)seq);
+    json_w_key(w, "t");
+    put_int(w, e->t);
+    json_w_kint(w, "v", 1);
+    if (e->verb != VERB_NONE)
+        json_w_kstr(w, "verb", verb_word(e->verb));
+    put_word(w, "wave", e->wave);
+    json_w_obj_end(w);
+}
+
+bool entry_canonical(const struct entry *e, uint64_t seq, const char *host_json, struct buf *out, struct err *err)
+{
+    if (!keys_ok(e, err))
+        return false;
+    struct buf line;
+    buf_init(&line, ENTRY_MAX);
+    struct json_w w;
+    json_w_init(&w, &line, 0);
+    put_entry(&w, e, seq, host_json);
+    bool ok = json_w_ok(&w);
+    if (ok)
+        ok = buf_add(out, line.data, line.len);
+    buf_release(&line);
+    if (!ok)
+        err_set(err, ERR_LIMIT, "put what is long into a blob", "log entry (%s): longer than %d bytes",
+                entry_kind_word(e->kind), ENTRY_MAX);
+    return ok;
+}
