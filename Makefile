@@ -6,6 +6,7 @@
 #   make conformance  the same rollout on a real hawkBit and a real Prometheus
 #   make bench      speed and memory, as ratios
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
+#   make picture    the README's picture, from the console itself
 #   make golden     rewrite the golden screens (look at the diff before you commit it)
 #   make install    DESTDIR, PREFIX
 #   make room-core  one room's library; make check-core its tests (any room)
@@ -144,6 +145,10 @@ conformance: deps-test
 bench: deps-test
 	@$(MAKE) --no-print-directory -s all
 	@tests/bench/run $(abspath $(BUILD))/andon
+
+.PHONY: picture
+picture: deps-test all
+	@scripts/picture $(BUILD)/andon docs/board.svg 100 30
 
 .PHONY: install
 install: all
