@@ -169,6 +169,7 @@ struct rollout_view {
     const char *next; /* "you: decide", "W2 82% · 14m" */
     struct rollback_view rollback;
     const char *rollback_of; /* id of the rollout that this one rolls back, "" */
+    const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
 };
 
 enum alert_kind { ALERT_HALT, ALERT_ESCALATED, ALERT_LOST, ALERT_LOG, ALERT_UNKNOWN_OP, ALERT_EXTERNAL, ALERT_WATCH };

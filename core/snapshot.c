@@ -1,0 +1,112 @@
+#include "core/snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "core/clock.h"
+
+/* States older than this are stale: every verb but a halt is refused (screens.md, "freshness"). */
+#define STALE_US (15 * US_PER_S)
+
+struct snapshot *snapshot_new(void)
+{
+    struct snapshot *s = xcalloc(1, sizeof *s);
+    s->refs = 1;
+    arena_init(&s->arena);
+    return s;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s)
+{
+    if (s)
+        __atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+    return s;
+}
+
+void snapshot_unref(struct snapshot *s)
+{
+    if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    arena_release(&s->arena);
+    free(s);
+}
+
+const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id)
+{
+    if (!s || !id)
+        return NULL;
+    for (size_t i = 0; i < s->n_rollouts; i++)
+        if (strcmp(s->rollouts[i].rollout.id, id) == 0)
+            return &s->rollouts[i];
+    return NULL;
+}
+
+/* What concerns one rollout, when it is there. */
+static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb_facts *out)
+{
+    out->rollout = &v->rollout;
+    out->waves = v->wave_list;
+    out->n_waves = v->waves_known && v->wave_list ? v->n_waves : 0;
+    out->latched = v->latched;
+    out->held_by_andon = v->held;
+    out->rollback_running = v->rollback.step != RB_NONE && v->rollback.step != RB_DONE;
+    for (size_t i = v->waves ? v->n_waves : 0; i > 0; i--) {
+        const struct wave_view *w = &v->waves[i - 1];
+        if (w->wave.state != WAVE_RUNNING)
+            continue;
+        if (w->running_since > 0 && now > w->running_since)
+            out->wave_running_for = now - w->running_since;
+        break;
+    }
+    if (v->waves && v->current >= 0 && (size_t)v->current < v->n_waves) {
+        out->verdict = v->waves[v->current].verdict.react;
+        out->data_missing = v->waves[v->current].verdict.data_missing;
+    }
+}
+
+void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, struct verb_facts *out)
+{
+    memset(out, 0, sizeof *out);
+    out->caps = s->info.caps;
+    out->read_only = s->read_only;
+    out->log_ok = s->audit.open && s->audit.writable;
+    out->log_backlog = s->audit.backlog > 0;
+    out->data_age = s->link.last_ok > 0 ? now - s->link.last_ok : TIME_NEVER;
+    out->fresh = out->data_age < STALE_US;
+    out->policy = s->policy;
+    const struct rollout_view *v = snapshot_rollout(s, rollout);
+    if (v)
+        rollout_facts(v, now, out);
+}
+
+const char *link_state_word(enum link_state s)
+{
+    switch (s) {
+    case LINK_NONE:
+        return "none";
+    case LINK_CONNECTING:
+        return "connecting";
+    case LINK_LIVE:
+        return "live";
+    case LINK_SLOW:
+        return "slow";
+    case LINK_STALE:
+        return "stale";
+    case LINK_FAILED:
+        return "failed";
+    }
+    return "none";
+}
+
+const char *rollback_step_word(enum rollback_step s)
+{
+    static const char *const words[] = {"none",   "pause", "snapshot", "auto-assign", "stop",   "drain",
+                                        "create", "start", "follow",   "verify",      "repair", "done"};
+    return (size_t)s < sizeof words / sizeof *words ? words[s] : "none";
+}
+
+const char *op_phase_word(enum op_phase p)
+{
+    static const char *const words[] = {"queued", "logging", "sent",   "verifying", "running",
+                                        "done",   "refused", "failed", "unknown"};
+    return (size_t)p < sizeof words / sizeof *words ? words[p] : "unknown";
+}
