@@ -14,38 +14,64 @@
 
 #define TRACK_BUCKETS 12
 
-/* One device's recent telemetry: at most 96 bytes (asserted in health.c). */
+/* One device's recent telemetry: at most 96 bytes (asserted in health.c).
+ *
+ * The grid: a bucket is window / 10 long and bucket k covers [k * length, (k + 1) * length) of the telemetry's own
+ * time. boots[TRACK_BUCKETS - 1] belongs to bucket0, boots[TRACK_BUCKETS - 2] to the one before it, and so on: newest
+ * last, ready for a sparkline. */
 struct track {
     int64_t last_t;      /* time of the newest sample, 0 = never */
     int64_t counts_from; /* reboots before this do not count (install + grace); TIME_NEVER: not enrolled */
+    int64_t first_t;     /* the boot counter has been followed without a break since then, 0 = never seen */
+    int64_t reboots_t;   /* time of the newest sample that held a boot counter, 0 = never */
     float cpu;           /* newest, NaN = unknown */
     float variance;      /* newest, NaN = unknown */
     float var_base;      /* own baseline from before the install, NaN = none yet */
     float cpu_base;
-    double reboots;               /* newest counter value, NaN = unknown */
-    int64_t bucket0;              /* index on the grid of the newest bucket */
+    double reboots;      /* newest counter value, NaN = unknown */
+    int64_t bucket0;     /* index on the grid of the newest bucket */
     uint8_t boots[TRACK_BUCKETS]; /* reboots in each bucket, saturating */
-    uint16_t seen;                /* bit i: bucket i has a sample */
-    uint16_t base_n;              /* samples in the baselines */
+    uint16_t seen;       /* bit i: bucket boots[i] has a sample */
+    uint16_t base_n;     /* samples in the baselines */
 };
 
 void track_init(struct track *t);
-/* Takes one sample (older or equal to the newest: ignored). window_us as in the policy; bucket = window / 10. */
+/* Takes one sample (older or equal to the newest: ignored). window_us as in the policy; bucket = window / 10.
+ *
+ * Reboots are differences of the boot counter. A fall is a counter reset and counts as one reboot: at least one has
+ * happened and no more can be known. A difference over a silence longer than the window counts only with the share
+ * that falls into the window, rounded down; one that reaches back before counts_from does not count (it may be the
+ * install's own reboot). */
 void track_feed(struct track *t, const struct sample *s, int64_t window_us);
-/* The device was told / has installed at `at`: reboots count from at + grace, the baselines are frozen. */
+/* The device was told / has installed: reboots count from `counts_from` (install + grace, rounded up to the next
+ * bucket), the baselines are frozen. Control devices are enrolled too, with the canary's own counts_from (the same
+ * grace for both), or with 0: a device that is not enrolled adds no exposure and no figures to a group, only to
+ * `expected` and `reporting`. May be called again: the later time counts. */
 void track_enrol(struct track *t, int64_t counts_from);
 
-/* Figures of one group of devices. NaN where nothing is known. */
+/* Levels of a device's value over its own baseline, for counting the devices that carry a change. */
+#define HEALTH_LEVELS 4
+extern const double health_cpu_level[HEALTH_LEVELS]; /* 1.1 1.25 1.5 2 */
+extern const double health_var_level[HEALTH_LEVELS]; /* 1.5 2 4 8 */
+
+/* Figures of one group of devices. NaN where nothing is known. The window ends with the group's newest sample, not
+ * with the engine's clock, so that it can be recomputed. */
 struct group_health {
-    int64_t expected;         /* devices that should report */
-    int64_t reporting;        /* newest sample not older than 3 scrapes */
-    int64_t reboots;          /* in the window */
-    int64_t rebooted;         /* distinct devices that did */
-    double device_days;       /* exposure in the window */
-    double reboot_rate;       /* per device-day */
+    int64_t expected;      /* devices that should report */
+    int64_t reporting;     /* newest sample not older than 3 scrapes */
+    int64_t reboots;       /* in the window */
+    int64_t rebooted;      /* distinct devices that did */
+    double device_days;    /* exposure in the window */
+    double reboot_rate;    /* per device-day */
     double cpu_mean, cpu_p95; /* fractions */
-    double variance;          /* mean of variance / own baseline; against the mean baseline where a device has none */
-    int64_t newest;           /* time of the newest sample */
+    double variance;       /* mean of variance / own baseline; against the mean baseline where a device has none.
+                              Each device's ratio is clipped to 1/16..16, so that one odd sensor is one voice */
+    int64_t newest;        /* time of the newest sample, 0 = none */
+    int64_t looped;        /* distinct devices with two reboots or more in the window */
+    int64_t measured;      /* enrolled devices past their grace with a fresh sample: the n of the means */
+    double variance_raw;   /* mean variance, for groups without baselines */
+    double cpu_change;     /* sum of CPU / sum of own baselines over devices that have one, NaN when fewer than half */
+    int64_t cpu_over[HEALTH_LEVELS], var_over[HEALTH_LEVELS]; /* devices at or over each level; -1 no baselines */
 };
 
 struct wave_health {

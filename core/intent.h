@@ -84,6 +84,15 @@ struct verb_facts {
  * is refused in read-only (why->code == ERR_REFUSED): it then only says what it would have done. */
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why) ANDON_MUST_USE;
 
+/* Devices of a wave that were told: those whose action was sent, whatever came of it. By the server's counts; by the
+ * wave's state where it gives none. */
+int64_t wave_told(const struct wave *w);
+bool intent_has_wave(const struct intent *in, int index);
+/* Devices that a roll back would take: told devices of its waves. This is the number that a person confirms. */
+int64_t rollback_scope(const struct intent *in, const struct verb_facts *f);
+/* The wave that would start next, NULL = none is left. */
+const struct wave *next_wave(const struct verb_facts *f);
+
 /* What a verb would do, for the confirmation. Numbers add up: the lines of `will` are disjoint. */
 struct preview_line {
     const char *mark; /* "go", "wait", "refuse", "offline", "stay", "note" */

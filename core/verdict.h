@@ -29,7 +29,11 @@ struct limit_state {
     int64_t since;   /* first evaluation of the present run of breaches, 0 = none */
     int evaluations; /* in that run */
     int missing;     /* evaluations without data since the last with data */
-    bool tripped;    /* latched until the wave ends or the halt is acknowledged */
+    bool tripped;    /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
+    int64_t last;    /* data time of the newest evaluation that counted, 0 = none */
+    int64_t last_missing; /* when the newest missing evaluation was counted */
+    double value, against, ratio; /* when it tripped */
+    int64_t devices;
 };
 struct verdict_state {
     struct limit_state limit[VERDICT_LIMITS_MAX];
@@ -46,6 +50,7 @@ struct verdict_input {
     const struct evidence *evidence;
     size_t n_evidence;
     int64_t now;
+    int64_t interval_us;      /* the telemetry's; missing data counts once in each; 0 = at each call */
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -69,8 +74,22 @@ struct verdict {
     size_t n_limits;
 };
 
-/* Evaluates once. *st is read and written; nothing else is kept. */
+/* Evaluates once. *st (all zero at the start of a wave) is read and written; nothing else is kept.
+ *
+ * An evaluation is new telemetry, not a call: calling again with the same newest sample changes nothing, and `for:` is
+ * measured in the telemetry's own time, so that two watchers of the same data trip at the same sample. Limits on
+ * install failures go by `now`.
+ *
+ * A reboot limit must also be beyond chance: rates from a few minutes of a few devices jump by whole reboots. Relative
+ * limits compare the distinct devices that rebooted (or that did so twice) with control's by the Poisson tail at 2e-5;
+ * absolute ones take reboots at 1e-3 (see docs/health.md). A limit with reaction `watch` does not latch. */
 void verdict_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out);
+
+/* Forgets what has tripped and what is pending: a wave has ended or a halt was acknowledged. Lost telemetry stays
+ * lost. */
+void verdict_reset(struct verdict_state *st);
+
+#define VERDICT_RULE_LOST "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
 
 const char *limit_status_word(enum limit_status s);
 

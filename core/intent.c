@@ -1,0 +1,333 @@
+/* Intents: may this verb go ahead now? Every refusal says what is in the way and what would lift it. */
+#include "core/intent.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/fmt.h"
+
+static const char *const verb_words[VERB_COUNT] = {"none",     "start",   "advance", "pause", "resume", "halt",
+                                                   "rollback", "approve", "deny",    "retry", "ack"};
+
+const char *verb_word(enum verb v)
+{
+    return (unsigned)v < VERB_COUNT ? verb_words[v] : "?";
+}
+
+enum verb verb_from_word(const char *s)
+{
+    for (int v = VERB_NONE + 1; v < VERB_COUNT; v++)
+        if (strcmp(s, verb_words[v]) == 0)
+            return (enum verb)v;
+    return VERB_NONE;
+}
+
+bool verb_changes_devices(enum verb v)
+{
+    return v != VERB_NONE && v != VERB_ACK;
+}
+
+int64_t wave_told(const struct wave *w)
+{
+    if (w->counts.known) {
+        int64_t told = w->total - w->counts.notstarted - w->counts.scheduled;
+
+        return told > 0 ? told : 0;
+    }
+    return w->state == WAVE_RUNNING || w->state == WAVE_FINISHED || w->state == WAVE_ERROR ? w->total : 0;
+}
+
+bool intent_has_wave(const struct intent *in, int index)
+{
+    if (in->all_waves)
+        return true;
+    return index >= 0 && index < WAVES_MAX && (in->wave_mask[index / 64] >> (index % 64) & 1) != 0;
+}
+
+int64_t rollback_scope(const struct intent *in, const struct verb_facts *f)
+{
+    int64_t n = 0;
+
+    for (size_t i = 0; i < f->n_waves; i++)
+        if (intent_has_wave(in, f->waves[i].index))
+            n += wave_told(&f->waves[i]);
+    return n;
+}
+
+const struct wave *next_wave(const struct verb_facts *f)
+{
+    for (size_t i = 0; i < f->n_waves; i++)
+        if (f->waves[i].state == WAVE_SCHEDULED)
+            return &f->waves[i];
+    return NULL;
+}
+
+/* The wave that was started last. */
+static const struct wave *current_wave(const struct verb_facts *f)
+{
+    for (size_t i = f->n_waves; i > 0; i--)
+        if (f->waves[i - 1].state == WAVE_RUNNING || f->waves[i - 1].state == WAVE_FINISHED ||
+            f->waves[i - 1].state == WAVE_ERROR)
+            return &f->waves[i - 1];
+    return NULL;
+}
+
+static bool wave_busy(const struct wave *w)
+{
+    return w->state == WAVE_RUNNING && (!w->counts.known || w->counts.running + w->counts.scheduled > 0);
+}
+
+/* "4471 is paused: only a rollout that is ready can be started". */
+static bool wrong_state(const struct verb_facts *f, struct err *why, const char *next, const char *needs)
+{
+    const struct rollout *r = f->rollout;
+    const char *word = r->state == ROLLOUT_UNKNOWN && *r->state_word ? r->state_word : rollout_state_word(r->state);
+
+    return err_set(why, ERR_STATE, next, "%s is %s: %s", r->id, word, needs);
+}
+
+static bool no_cap(struct err *why, const char *next, const char *what)
+{
+    return err_set(why, ERR_UNSUPPORTED, next, "this server cannot %s", what);
+}
+
+static bool check_halt(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    const struct rollout *r = f->rollout;
+
+    if (f->read_only && in->actor.kind == ACTOR_RULE)
+        return err_set(why, ERR_REFUSED, "A person may still halt it.",
+                       "read-only: rule %s would have halted %s, but only says so", in->rule, in->rollout);
+    if (!r) {
+        if (!*in->rollout)
+            return true; /* all of the fleet: whatever there is */
+        if (f->fresh)
+            return err_set(why, ERR_NOT_FOUND, "Look for its id on the board.", "there is no rollout %s on this server",
+                           in->rollout);
+        return true; /* nobody can say that it is not there */
+    }
+    /* Old data may call a rollout ended that somebody has started again in another form; only fresh data refuses. */
+    if (f->fresh && (rollout_state_ended(r->state) || r->deleted || r->state == ROLLOUT_DELETING))
+        return wrong_state(f, why, "To bring its devices back, roll it back.",
+                           "it tells no more devices, there is nothing to halt");
+    return true;
+}
+
+/* What all verbs but the halt need, in the order in which it helps to hear about it. */
+static bool check_common(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    char age[FMT_MAX];
+
+    if (f->read_only)
+        return err_set(why, ERR_REFUSED, "Halt is still possible. Open the console without read-only for the rest.",
+                       "read-only: %s is refused", verb_word(in->verb));
+    if (!f->fresh) {
+        if (f->data_age == TIME_NEVER)
+            return err_set(why, ERR_REFUSED, "Halt is still possible. `andon doctor` tells what is wrong.",
+                           "%s is refused: the server has not answered yet", verb_word(in->verb));
+        return err_set(why, ERR_REFUSED, "Refresh (Ctrl-R) or wait until the server answers. Halt is still possible.",
+                       "%s is refused: what the server said is %s old, more than 15s", verb_word(in->verb),
+                       fmt_dur(age, f->data_age));
+    }
+    if (!f->log_ok)
+        return err_set(why, ERR_REFUSED, "Make the log writable (`andon doctor`). Halt is still possible.",
+                       "%s is refused: the audit log cannot be written", verb_word(in->verb));
+    if (f->log_backlog)
+        return err_set(why, ERR_REFUSED, "Wait until they are in the log. Halt is still possible.",
+                       "%s is refused: entries are waiting to be logged late", verb_word(in->verb));
+    if (in->actor.kind == ACTOR_RULE && in->verb != VERB_PAUSE && in->verb != VERB_ROLLBACK)
+        return err_set(why, ERR_REFUSED, "A person must do it.", "a rule may halt, pause and roll back, not %s",
+                       verb_word(in->verb));
+    if (!f->rollout && (*in->rollout || in->verb != VERB_ACK))
+        return err_set(why, ERR_NOT_FOUND, "Look for its id on the board.", "there is no rollout %s on this server",
+                       *in->rollout ? in->rollout : "named");
+    return true;
+}
+
+static bool check_ack(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    if (f->rollout && !f->latched)
+        return err_set(why, ERR_STATE, "", "%s is not halted: there is nothing to acknowledge", in->rollout);
+    return true;
+}
+
+static bool told_anything(const struct verb_facts *f)
+{
+    if (f->n_waves == 0) {
+        const struct counts *c = &f->rollout->counts;
+
+        return !c->known || f->rollout->total - c->notstarted - c->scheduled > 0;
+    }
+    for (size_t i = 0; i < f->n_waves; i++)
+        if (wave_told(&f->waves[i]) > 0)
+            return true;
+    return false;
+}
+
+static bool check_rollback(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    const struct rollout *r = f->rollout;
+    char a[FMT_MAX], b[FMT_MAX];
+    int64_t scope;
+
+    switch (r->state) {
+    case ROLLOUT_CREATING:
+    case ROLLOUT_WAITING_APPROVAL:
+    case ROLLOUT_DENIED:
+    case ROLLOUT_READY:
+        return wrong_state(f, why, "", "no device was told, there is nothing to roll back");
+    case ROLLOUT_DELETING:
+    case ROLLOUT_DELETED:
+        return wrong_state(f, why, "Make a new rollout of the old release on the server.",
+                           "which devices it told cannot be read any more");
+    default:
+        break;
+    }
+    if (r->deleted)
+        return err_set(why, ERR_STATE, "Make a new rollout of the old release on the server.",
+                       "%s is deleted: which devices it told cannot be read any more", r->id);
+    if (f->rollback_running)
+        return err_set(why, ERR_STATE, "Halt stops it at any moment.", "a roll back of %s is already under way", r->id);
+    if (f->n_waves == 0)
+        return err_set(why, ERR_REFUSED, "Open the rollout, or wait a moment.",
+                       "the waves of %s have not been read yet", r->id);
+    if (!told_anything(f))
+        return err_set(why, ERR_STATE, "", "%s has told no device: there is nothing to roll back", r->id);
+    scope = rollback_scope(in, f);
+    if (scope == 0)
+        return err_set(why, ERR_STATE, "Choose a wave that was told, or all of them.",
+                       "none of the chosen waves of %s was told", r->id);
+    if (!*in->reason)
+        return err_set(why, ERR_REFUSED, "Say why; it goes into the audit log.", "a roll back needs a reason");
+    if (!*in->to_release && (!f->policy || !f->policy->rollback_to || !*f->policy->rollback_to))
+        return err_set(why, ERR_REFUSED, "Name it as name:version.",
+                       "neither the policy nor the command says which release to go back to");
+    if (in->expect_devices >= 0 && in->expect_devices != scope)
+        return err_set(why, ERR_CONFLICT, "Look at the new preview and confirm again.",
+                       "%s devices were confirmed, but now it would be %s", fmt_count(a, in->expect_devices),
+                       fmt_count(b, scope));
+    return true;
+}
+
+/* Gates of whatever makes more devices get the release. */
+static bool check_health(const struct intent *in, const struct verb_facts *f, enum reaction worst, struct err *why)
+{
+    if (f->data_missing && worst <= REACT_HOLD)
+        return err_set(why, ERR_REFUSED, "`andon doctor` tests the telemetry source.",
+                       "%s is refused: the telemetry of %s is missing, and missing data is never health",
+                       verb_word(in->verb), in->rollout);
+    if (f->verdict >= worst)
+        return err_set(why, ERR_REFUSED, "Look at the wave's health; the rule would stop it again at once.",
+                       "%s is refused: the verdict on %s is %s", verb_word(in->verb), in->rollout,
+                       reaction_word(f->verdict));
+    return true;
+}
+
+static bool check_advance(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    const struct wave *next, *now = current_wave(f);
+    bool trigger = (f->caps & CAP_TRIGGER_NEXT) != 0;
+    enum rollout_state s = f->rollout->state;
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
+
+    if (s != ROLLOUT_RUNNING && s != ROLLOUT_PAUSED)
+        return wrong_state(f, why, s == ROLLOUT_READY ? "Start it." : "",
+                           "only a running rollout, or one that andon holds, can be advanced");
+    if (s == ROLLOUT_PAUSED && !f->held_by_andon)
+        return wrong_state(f, why, "Resume it.", "andon does not hold it, somebody else has paused it");
+    if (s == ROLLOUT_RUNNING && !trigger)
+        return no_cap(why, "Pause it; when the wave has ended, advance starts the next one.",
+                      "start a wave on request");
+    if (f->n_waves == 0)
+        return err_set(why, ERR_REFUSED, "Open the rollout, or wait a moment.",
+                       "the waves of %s have not been read yet", in->rollout);
+    next = next_wave(f);
+    if (!next)
+        return err_set(why, ERR_STATE, "", "no wave of %s is left to start", in->rollout);
+    if (!trigger && now && wave_busy(now))
+        return err_set(why, ERR_STATE, "Wait until its devices have answered.",
+                       "wave W%d still runs, and this server starts W%d only after it", now->index, next->index);
+    if (f->policy && now && f->wave_running_for < f->policy->bake_us)
+        return err_set(why, ERR_REFUSED, "Wait; the policy sets the time.", "W%d has run for %s of %s: %s to go",
+                       now->index, fmt_dur(a, f->wave_running_for), fmt_dur(b, f->policy->bake_us),
+                       fmt_dur(c, f->policy->bake_us - f->wave_running_for));
+    return check_health(in, f, REACT_HOLD, why);
+}
+
+static bool check_retry(const struct verb_facts *f, struct err *why)
+{
+    const struct rollout *r = f->rollout;
+
+    if (!(f->caps & CAP_RETRY))
+        return no_cap(why, "Make a new rollout for the failed devices on the server.", "retry");
+    if (r->state != ROLLOUT_FINISHED)
+        return wrong_state(f, why, "", "only a finished rollout can be retried");
+    if (r->counts.known && r->counts.error == 0)
+        return err_set(why, ERR_STATE, "", "no device of %s failed: there is nothing to retry", r->id);
+    return true;
+}
+
+static bool check_approval(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    if (f->rollout->state != ROLLOUT_WAITING_APPROVAL)
+        return wrong_state(f, why, f->rollout->state == ROLLOUT_DENIED ? "A denial is final; make a new rollout." : "",
+                           "it does not wait for approval");
+    if (!(f->caps & CAP_APPROVE))
+        return no_cap(why, "", "take an approval");
+    if (in->verb == VERB_DENY && !*in->reason && !*in->remark)
+        return err_set(why, ERR_REFUSED, "Say why; the server keeps it as the remark.", "a denial needs a reason");
+    return true;
+}
+
+static bool check_by_verb(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    enum rollout_state s = f->rollout->state;
+
+    switch (in->verb) {
+    case VERB_START:
+        if (s == ROLLOUT_WAITING_APPROVAL)
+            return wrong_state(f, why, "Approve it first.", "only a rollout that is ready can be started");
+        return s == ROLLOUT_READY || wrong_state(f, why, s == ROLLOUT_PAUSED ? "Resume it." : "",
+                                                 "only a rollout that is ready can be started");
+    case VERB_PAUSE:
+        if (!(f->caps & CAP_PAUSE))
+            return no_cap(why, "Halt tries everything that it can do.", "pause");
+        return s == ROLLOUT_RUNNING ||
+               wrong_state(f, why, s == ROLLOUT_STARTING ? "Halt pauses it as soon as it runs." : "",
+                           "only a running rollout can be paused");
+    case VERB_RESUME:
+        if (s != ROLLOUT_PAUSED)
+            return wrong_state(f, why,
+                               s == ROLLOUT_STOPPED ? "A stopped rollout cannot be resumed; make a new one." : "",
+                               "only a paused rollout can be resumed");
+        return check_health(in, f, REACT_PAUSE, why);
+    case VERB_ADVANCE:
+        return check_advance(in, f, why);
+    case VERB_APPROVE:
+    case VERB_DENY:
+        return check_approval(in, f, why);
+    case VERB_RETRY:
+        return check_retry(f, why);
+    default:
+        return err_set(why, ERR_INTERNAL, "", "verb %s has no rule", verb_word(in->verb));
+    }
+}
+
+bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    if (in->verb == VERB_HALT)
+        return check_halt(in, f, why);
+    if (!check_common(in, f, why))
+        return false;
+    if (in->verb == VERB_ACK)
+        return check_ack(in, f, why);
+    if (in->verb == VERB_ROLLBACK)
+        return check_rollback(in, f, why);
+    if (f->latched)
+        return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
+                       "%s is refused: %s is halted and nobody has acknowledged it", verb_word(in->verb), in->rollout);
+    if (f->rollback_running)
+        return err_set(why, ERR_REFUSED, "Wait until it has ended; halt stops it.",
+                       "%s is refused: a roll back of %s is under way", verb_word(in->verb), in->rollout);
+    return check_by_verb(in, f, why);
+}

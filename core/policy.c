@@ -1,0 +1,122 @@
+/* Policy: the words, and the policy that is used where none is named. */
+#include "core/policy.h"
+
+#include "core/clock.h"
+
+const char *metric_word(enum metric m)
+{
+    switch (m) {
+    case METRIC_REBOOTS:
+        return "reboots";
+    case METRIC_CPU_MEAN:
+        return "cpu-mean";
+    case METRIC_CPU_P95:
+        return "cpu-p95";
+    case METRIC_VARIANCE:
+        return "variance";
+    case METRIC_INSTALL_FAILED:
+        return "install-failed";
+    case METRIC_COUNT:
+        break;
+    }
+    return "?";
+}
+
+const char *metric_unit(enum metric m)
+{
+    switch (m) {
+    case METRIC_REBOOTS:
+        return "reboots/dev-day";
+    case METRIC_CPU_MEAN:
+    case METRIC_CPU_P95:
+    case METRIC_INSTALL_FAILED:
+        return "%";
+    case METRIC_VARIANCE:
+        return "x own baseline";
+    case METRIC_COUNT:
+        break;
+    }
+    return "";
+}
+
+const char *reaction_word(enum reaction r)
+{
+    switch (r) {
+    case REACT_NONE:
+        return "none";
+    case REACT_WATCH:
+        return "watch";
+    case REACT_HOLD:
+        return "hold";
+    case REACT_PAUSE:
+        return "pause";
+    case REACT_ROLLBACK:
+        return "rollback";
+    }
+    return "?";
+}
+
+/* Chosen by simulation (tests/core/test_policy_sim.c): 24 h of a rollout that changes nothing, on fleets whose devices
+ * reboot 0.5 times a day on average with gamma(0.5) spread, are halted in fewer than one in a hundred. */
+static const struct limit default_limits[] = {
+    {.id = "R-REBOOT",
+     .metric = METRIC_REBOOTS,
+     .basis = BASIS_RELATIVE,
+     .value = 3,
+     .for_us = 2 * US_PER_MIN,
+     .min_devices = 3,
+     .wave = -1,
+     .device_class = "",
+     .react = REACT_PAUSE},
+    {.id = "R-CPU",
+     .metric = METRIC_CPU_MEAN,
+     .basis = BASIS_RELATIVE,
+     .value = 1.25,
+     .for_us = 5 * US_PER_MIN,
+     .min_devices = 3,
+     .wave = -1,
+     .device_class = "",
+     .react = REACT_PAUSE},
+    {.id = "R-VARIANCE",
+     .metric = METRIC_VARIANCE,
+     .basis = BASIS_RELATIVE,
+     .value = 2,
+     .for_us = 5 * US_PER_MIN,
+     .min_devices = 3,
+     .wave = -1,
+     .device_class = "",
+     .react = REACT_PAUSE},
+    {.id = "R-INSTALL",
+     .metric = METRIC_INSTALL_FAILED,
+     .basis = BASIS_ABSOLUTE,
+     .value = 0.10,
+     .for_us = 0,
+     .min_devices = 3,
+     .wave = -1,
+     .device_class = "",
+     .react = REACT_PAUSE},
+};
+
+static const struct policy default_policy = {
+    .name = "built-in",
+    .digest = "",
+    .limits = default_limits,
+    .n_limits = sizeof default_limits / sizeof default_limits[0],
+    .window_us = 10 * US_PER_MIN,
+    .grace_us = 3 * US_PER_MIN,
+    .install_us = 10 * US_PER_MIN,
+    .min_coverage = 0.8,
+    .lost_pause_us = 10 * US_PER_MIN,
+    .lost_react = REACT_PAUSE,
+    .bake_us = 0,
+    .promotion = PROMOTE_SERVER,
+    .halt_stops = false,
+    .rollback_to = "previous",
+    .drain_us = 10 * US_PER_MIN,
+    .control_max = 2000,
+};
+
+const struct policy *policy_default(void)
+{
+    return &default_policy;
+}

@@ -1,0 +1,378 @@
+/* Preview: what a verb would do, in lines whose numbers add up. */
+#include "core/intent.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/fmt.h"
+
+static void ANDON_PRINTF(5, 6)
+    line(struct preview_line *list, size_t *n, const char *mark, int64_t devices, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (*n >= PREVIEW_LINES)
+        return;
+    list[*n].mark = mark;
+    list[*n].devices = devices;
+    va_start(ap, fmt);
+    vsnprintf(list[*n].text, sizeof list[*n].text, fmt, ap);
+    va_end(ap);
+    (*n)++;
+}
+
+static void ANDON_PRINTF(3, 4) put(char *out, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(out, size, fmt, ap);
+    va_end(ap);
+}
+
+#define WILL(...) line(p->will, &p->n_will, __VA_ARGS__)
+#define WONT(...) line(p->wont, &p->n_wont, __VA_ARGS__)
+
+/* Sums over the waves; over the rollout where the waves are not known. */
+struct sums {
+    int64_t told, in_flight, waiting, failed, total;
+};
+
+static struct sums sum(const struct verb_facts *f)
+{
+    struct sums s = {0};
+
+    for (size_t i = 0; i < f->n_waves; i++) {
+        const struct wave *w = &f->waves[i];
+        int64_t told = wave_told(w);
+
+        s.told += told;
+        s.total += w->total;
+        s.waiting += w->total - told;
+        s.in_flight += w->counts.known ? w->counts.running : 0;
+        s.failed += w->counts.known ? w->counts.error : 0;
+    }
+    if (f->n_waves == 0 && f->rollout) {
+        const struct counts *c = &f->rollout->counts;
+
+        s.total = f->rollout->total;
+        s.waiting = c->known ? c->notstarted + c->scheduled : s.total;
+        s.told = s.total > s.waiting ? s.total - s.waiting : 0;
+        s.in_flight = c->known ? c->running : 0;
+        s.failed = c->known ? c->error : 0;
+    }
+    return s;
+}
+
+/* "hearth 4.12.1", or "" */
+static void release_name(char *out, size_t size, const struct rollout *r)
+{
+    out[0] = '\0';
+    if (r && *r->release.name)
+        put(out, size, "%s %s", r->release.name, r->release.version);
+}
+
+static void preview_halt(const struct verb_facts *f, struct preview *p)
+{
+    struct sums s = sum(f);
+    bool stop = f->policy && f->policy->halt_stops && (f->caps & CAP_STOP);
+
+    p->devices = s.waiting;
+    p->in_flight = s.in_flight;
+    WILL("go", s.waiting, "no further device is told: the rollout is %s, and stays so until the halt is acknowledged",
+         stop ? "stopped for good" : "paused");
+    if (s.in_flight > 0 && stop)
+        WILL("wait", s.in_flight, "told and not done: recalled, but some may still install");
+    else if (s.in_flight > 0)
+        WONT("note", s.in_flight, "told and not done: they go on in spite of the halt and will get the release");
+    if (s.told - s.in_flight > 0)
+        WONT("stay", s.told - s.in_flight, "have answered: nothing changes for them; a roll back brings them back");
+}
+
+static void preview_pause(const struct verb_facts *f, struct preview *p)
+{
+    struct sums s = sum(f);
+
+    p->devices = s.waiting;
+    p->in_flight = s.in_flight;
+    p->needs_yes = true;
+    WILL("go", s.waiting, "the waves that have not started wait until somebody resumes or advances");
+    if (s.in_flight > 0)
+        WONT("note", s.in_flight, "told and not done: they go on, a pause does not stop them");
+    if (s.told - s.in_flight > 0)
+        WONT("stay", s.told - s.in_flight, "have answered: nothing changes for them");
+}
+
+static void preview_resume(const struct verb_facts *f, struct preview *p)
+{
+    struct sums s = sum(f);
+    const struct wave *next = next_wave(f);
+    int64_t first = next ? next->total - wave_told(next) : 0;
+
+    p->devices = s.waiting;
+    p->in_flight = s.in_flight;
+    p->needs_yes = true;
+    if (next) {
+        WILL("go", first, "W%d %s starts as soon as the server's conditions allow, maybe at once", next->index,
+             next->name);
+        if (s.waiting > first)
+            WILL("wait", s.waiting - first, "in the waves after it, by the server's own conditions");
+    } else {
+        WILL("go", s.waiting, "the rollout goes on by the server's own conditions");
+    }
+    if (s.told > 0)
+        WONT("stay", s.told, "were told before");
+    if (f->verdict >= REACT_WATCH)
+        WONT("note", -1, "the verdict is %s: look at the wave's health first", reaction_word(f->verdict));
+}
+
+/* Start and advance: one wave goes, the rest waits. */
+static void preview_wave(const struct intent *in, const struct verb_facts *f, struct preview *p)
+{
+    struct sums s = sum(f);
+    const struct wave *next = in->verb == VERB_START && f->n_waves > 0 ? &f->waves[0] : next_wave(f);
+    int64_t n = next ? next->total - wave_told(next) : in->verb == VERB_START ? s.waiting : 0;
+
+    p->devices = n;
+    p->in_flight = s.in_flight;
+    p->needs_yes = true;
+    if (next)
+        WILL("go", n, "W%d %s: its devices are told to install", next->index, next->name);
+    else if (n > 0)
+        WILL("go", n, "are told to install, as the server's waves say");
+    if (s.waiting > n) {
+        if (f->policy && f->policy->promotion == PROMOTE_HOLD)
+            WONT("wait", s.waiting - n, "in later waves: andon holds until a person advances");
+        else
+            WONT("wait", s.waiting - n, "in later waves: the server starts them by its own conditions");
+    }
+    if (s.told > 0)
+        WONT("stay", s.told, "were told before");
+    if (next && next->failure.present && !next->failure.can_fire)
+        WONT("note", -1, "the error threshold of W%d (%s) never fires: only andon would stop it", next->index,
+             next->failure.text);
+    if (f->verdict >= REACT_WATCH)
+        WONT("note", -1, "the verdict is %s: look at the wave's health first", reaction_word(f->verdict));
+}
+
+static void preview_simple(const struct intent *in, const struct verb_facts *f, struct preview *p)
+{
+    struct sums s = sum(f);
+
+    p->needs_yes = true;
+    p->in_flight = s.in_flight;
+    switch (in->verb) {
+    case VERB_APPROVE:
+        p->devices = s.total;
+        WILL("go", s.total, "may be told once somebody starts the rollout");
+        break;
+    case VERB_DENY:
+        p->needs_reason = true;
+        p->devices = s.total;
+        WILL("refuse", s.total, "are never told: a denial is final");
+        break;
+    case VERB_RETRY:
+        p->devices = s.failed;
+        WILL("go", s.failed, "failed and are told again, in a new rollout that the server makes");
+        if (s.told > s.failed)
+            WONT("stay", s.told - s.failed, "did not fail");
+        break;
+    case VERB_ACK:
+        WILL("note", -1, "the halt is acknowledged; other verbs are possible again");
+        WONT("stay", s.total, "nothing changes for any device: the rollout stays as the server has it");
+        break;
+    default:
+        break;
+    }
+}
+
+/* "W0-W2,W5" of the chosen waves; false when it does not fit. */
+static bool wave_list(const struct intent *in, const struct verb_facts *f, char *out, size_t size)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < f->n_waves; i++) {
+        int from = f->waves[i].index, to = from, n;
+
+        if (!intent_has_wave(in, from) || wave_told(&f->waves[i]) == 0)
+            continue;
+        while (i + 1 < f->n_waves && intent_has_wave(in, f->waves[i + 1].index) && wave_told(&f->waves[i + 1]) > 0)
+            to = f->waves[++i].index;
+        n = to > from ? snprintf(out + len, size - len, "%sW%d-W%d", len ? "," : "", from, to)
+                      : snprintf(out + len, size - len, "%sW%d", len ? "," : "", from);
+        if (n < 0 || (size_t)n >= size - len)
+            return false;
+        len += (size_t)n;
+    }
+    return true;
+}
+
+#define FROM_MAX 5 /* versions with a line of their own */
+
+/* Devices of a roll back by what will become of them; the classes are disjoint. */
+struct classes {
+    struct {
+        const char *from;
+        int64_t n;
+    } go[FROM_MAX];
+    size_t n_go;
+    int64_t other, unknown, pending, failed, offline, listed;
+};
+
+static void classify(const struct intent *in, const struct preview_device *d, size_t n, struct classes *c)
+{
+    memset(c, 0, sizeof *c);
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+
+        if (!d[i].told || !intent_has_wave(in, d[i].wave))
+            continue;
+        c->listed++;
+        if (d[i].overdue) {
+            c->offline++;
+        } else if (d[i].status == DEVICE_ERROR) {
+            c->failed++;
+        } else if (d[i].status == DEVICE_PENDING) {
+            c->pending++;
+        } else if (!d[i].from || !*d[i].from) {
+            c->unknown++;
+        } else {
+            while (k < c->n_go && strcmp(c->go[k].from, d[i].from) != 0)
+                k++;
+            if (k == FROM_MAX) {
+                c->other++;
+                continue;
+            }
+            if (k == c->n_go) {
+                c->go[k].from = d[i].from;
+                c->n_go++;
+            }
+            c->go[k].n++;
+        }
+    }
+}
+
+/* The release to go back to: named, by policy, or the one that most devices came from. */
+static void target_release(const struct intent *in, const struct verb_facts *f, const struct classes *c,
+                           struct preview *p)
+{
+    const char *policy = f->policy && f->policy->rollback_to ? f->policy->rollback_to : "";
+    const char *to = *in->to_release ? in->to_release : policy;
+    size_t best = 0;
+
+    if (strcmp(to, "previous") == 0) {
+        to = "";
+        for (size_t k = 1; k < c->n_go; k++)
+            if (c->go[k].n > c->go[best].n)
+                best = k;
+        if (c->n_go > 0)
+            to = c->go[best].from;
+    }
+    put(p->to, sizeof p->to, "%s", to);
+}
+
+static void rollback_lines(const struct classes *c, int64_t scope, struct preview *p)
+{
+    const char *to = *p->to ? p->to : "the release before";
+
+    for (size_t k = 0; k < c->n_go; k++) {
+        if (!*p->to || strcmp(c->go[k].from, p->to) == 0)
+            WILL("go", c->go[k].n, "go back to %s, which they came from", *p->to ? p->to : c->go[k].from);
+        else
+            WILL("go", c->go[k].n, "go to %s, although they came from %s", to, c->go[k].from);
+    }
+    if (c->other > 0)
+        WILL("go", c->other, "go to %s, although they came from other releases", to);
+    if (c->unknown > 0)
+        WILL("go", c->unknown, "go to %s; what they came from is not known", to);
+    if (c->pending > 0)
+        WILL("wait", c->pending, "told and not done: recalled first, those that install all the same go back");
+    if (c->failed > 0)
+        WILL("wait", c->failed, "failed to install: told %s, and their real state is verified", to);
+    if (c->offline > 0)
+        WILL("offline", c->offline, "offline: go back when they next make contact");
+    if (scope > c->listed)
+        WILL("go", scope - c->listed, "go to %s%s", to,
+             c->listed > 0 ? "; not in the list of devices read so far" : "");
+}
+
+static void preview_rollback(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
+                             size_t n_devices, struct preview *p)
+{
+    struct sums s = sum(f);
+    struct classes c;
+    char waves[80] = "ALL";
+    int64_t scope = rollback_scope(in, f);
+
+    p->needs_reason = true;
+    p->in_flight = s.in_flight;
+    classify(in, devices, n_devices, &c);
+    target_release(in, f, &c, p);
+    if (c.listed > scope) { /* the list and the counts are of different moments: the counts are what is confirmed */
+        int64_t listed = c.listed;
+
+        memset(&c, 0, sizeof c);
+        rollback_lines(&c, scope, p);
+        WONT("note", -1, "the list of devices holds %lld: the snapshot taken when it starts decides",
+             (long long)listed);
+    } else {
+        rollback_lines(&c, scope, p);
+    }
+    p->devices = scope;
+    if (s.told > scope)
+        WONT("stay", s.told - scope, "told in waves that are not chosen: they keep the release");
+    if (s.waiting > 0)
+        WONT("refuse", s.waiting, "were never told, and never will be by this rollout: it is stopped for good");
+    if (!in->all_waves && !wave_list(in, f, waves, sizeof waves))
+        put(waves, sizeof waves, "WAVES");
+    put(p->phrase, sizeof p->phrase, "%s %s %lld", in->rollout, waves, (long long)p->devices);
+}
+
+void preview_make(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
+                  size_t n_devices, int64_t now, struct preview *p)
+{
+    static const char *const titles[VERB_COUNT] = {"",
+                                                   "Start",
+                                                   "Advance",
+                                                   "Pause",
+                                                   "Resume",
+                                                   "HALT",
+                                                   "Roll back",
+                                                   "Approve",
+                                                   "Deny",
+                                                   "Retry the failed devices of",
+                                                   "Acknowledge the halt of"};
+    char release[200];
+
+    memset(p, 0, sizeof *p);
+    p->verb = in->verb;
+    p->taken_at = now;
+    release_name(release, sizeof release, f->rollout);
+    if (!*in->rollout)
+        put(p->title, sizeof p->title, "%s every rollout of %s", titles[in->verb], in->fleet);
+    else
+        put(p->title, sizeof p->title, "%s %s%s%s", titles[in->verb], in->rollout, *release ? " " : "", release);
+    switch (in->verb) {
+    case VERB_HALT:
+        preview_halt(f, p);
+        break;
+    case VERB_PAUSE:
+        preview_pause(f, p);
+        break;
+    case VERB_RESUME:
+        preview_resume(f, p);
+        break;
+    case VERB_START:
+    case VERB_ADVANCE:
+        preview_wave(in, f, p);
+        break;
+    case VERB_ROLLBACK:
+        preview_rollback(in, f, devices, n_devices, p);
+        break;
+    default:
+        preview_simple(in, f, p);
+        break;
+    }
+}

@@ -1,0 +1,418 @@
+/* Verdict: limits with `for:`, evidence, lost telemetry; the most severe decides. */
+#include "core/verdict.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/fmt.h"
+
+#define EVALUATIONS_MIN 3
+#define MISSING_MAX     2
+/* Per look. A window of ten minutes gives some 150 independent looks a day, and looks between them count for about as
+ * much again: a rollout in which nothing changes is halted by chance in well under one of a hundred days. */
+#define CHANCE_RELATIVE 2e-5
+#define CHANCE_MOST     1e-6
+#define CHANCE_ABSOLUTE 1e-3
+
+/* P(X >= k) for a Poisson variable of mean m, summed from the k-th term on; 1 when k <= m (no need to know). */
+static double poisson_tail(int64_t k, double m)
+{
+    double term, sum, kd = (double)k;
+    int sign;
+
+    if (k <= 0 || kd <= m)
+        return 1;
+    if (!(m > 0))
+        return 0;
+    term = exp(kd * log(m) - m - lgamma_r(kd + 1, &sign));
+    sum = term;
+    for (int i = 1; i < 100000 && term > sum * 1e-17; i++) {
+        term *= m / (kd + i);
+        sum += term;
+    }
+    return sum;
+}
+
+/* Are the canary's reboots more than chance, given control? Counts devices, since one device's reboots come in
+ * clusters: those that rebooted, those that did so twice (background reboots hardly ever do), or, when half of the
+ * canaries are in it, the reboots themselves. */
+static bool reboots_beyond_chance(const struct wave_health *h)
+{
+    const struct group_health *c = &h->canary, *k = &h->control;
+    double share;
+
+    if (!(c->device_days > 0) || !(k->device_days > 0))
+        return false;
+    share = c->device_days / k->device_days;
+    return poisson_tail(c->rebooted, share * ((double)k->rebooted + 1)) < CHANCE_RELATIVE ||
+           (c->looped >= 2 && poisson_tail(c->looped, share * ((double)k->looped + 0.1)) < CHANCE_RELATIVE) ||
+           (c->rebooted * 2 >= c->reporting &&
+            poisson_tail(c->reboots, share * ((double)k->reboots + 1)) < CHANCE_MOST);
+}
+
+/* Devices that carry a change: at the highest level that the limit includes; all measured ones where there are no
+ * baselines to tell. */
+static int64_t over_level(const int64_t over[HEALTH_LEVELS], const double level[HEALTH_LEVELS], double limit,
+                          int64_t measured)
+{
+    int64_t n = over[0];
+
+    for (int l = 1; l < HEALTH_LEVELS && level[l] <= limit; l++)
+        n = over[l];
+    return n < 0 ? measured : n;
+}
+
+static int64_t carriers(const struct limit *l, const struct wave_health *h)
+{
+    double limit = l->basis == BASIS_RELATIVE ? l->value : 0;
+
+    switch (l->metric) {
+    case METRIC_REBOOTS:
+        return h->canary.rebooted;
+    case METRIC_INSTALL_FAILED:
+        return h->failed;
+    case METRIC_VARIANCE:
+        return over_level(h->canary.var_over, health_var_level, l->value, h->canary.measured);
+    case METRIC_CPU_MEAN:
+        if (l->basis == BASIS_RELATIVE)
+            return over_level(h->canary.cpu_over, health_cpu_level, limit, h->canary.measured);
+        return h->canary.measured;
+    case METRIC_CPU_P95:
+        return h->canary.measured;
+    case METRIC_COUNT:
+        break;
+    }
+    return 0;
+}
+
+static bool beyond(const struct limit *l, const struct wave_health *h, const struct limit_view *v)
+{
+    double x = l->basis == BASIS_RELATIVE ? v->ratio : v->value;
+
+    if (!(x > l->value) || v->devices < l->min_devices)
+        return false;
+    if (l->metric != METRIC_REBOOTS)
+        return true;
+    if (l->basis == BASIS_RELATIVE)
+        return reboots_beyond_chance(h);
+    return poisson_tail(h->canary.reboots, l->value * h->canary.device_days) < CHANCE_ABSOLUTE;
+}
+
+/* Shell pattern with * and ?, without sets; iterative, so that a hostile pattern costs at most |p| * |s|. */
+static bool glob(const char *p, const char *s)
+{
+    const char *star = NULL, *back = NULL;
+
+    while (*s) {
+        if (*p == '*') {
+            star = ++p;
+            back = s;
+        } else if (*p == '?' || *p == *s) {
+            p++;
+            s++;
+        } else if (star) {
+            p = star;
+            s = ++back;
+        } else {
+            return false;
+        }
+    }
+    while (*p == '*')
+        p++;
+    return *p == '\0';
+}
+
+static bool applies(const struct limit *l, const struct verdict_input *in)
+{
+    if (l->wave >= 0 && l->wave != in->wave_index)
+        return false;
+    return !l->device_class || !*l->device_class || glob(l->device_class, in->device_class ? in->device_class : "");
+}
+
+static void step_missing(const struct verdict_input *in, struct limit_state *st, struct limit_view *v)
+{
+    if (st->last_missing == 0 || in->interval_us <= 0 || in->now - st->last_missing >= in->interval_us) {
+        st->last_missing = in->now;
+        if (st->missing <= MISSING_MAX)
+            st->missing++;
+    }
+    if (st->missing > MISSING_MAX) {
+        st->since = 0;
+        st->evaluations = 0;
+    }
+    v->status = st->since != 0 ? LIMIT_PENDING : LIMIT_UNKNOWN;
+}
+
+/* One limit, one evaluation. */
+static void step_limit(const struct verdict_input *in, const struct limit *l, struct limit_state *st,
+                       struct limit_view *v)
+{
+    const struct wave_health *h = in->health;
+    bool install = l->metric == METRIC_INSTALL_FAILED, latches = l->react > REACT_WATCH;
+    int64_t newest = h->canary.newest > h->control.newest ? h->canary.newest : h->control.newest;
+    int64_t t = install ? in->now : newest;
+    double x;
+
+    v->limit = l;
+    v->value = h->value[l->metric];
+    v->against = h->against[l->metric];
+    v->ratio = h->ratio[l->metric];
+    v->devices = carriers(l, h);
+    x = l->basis == BASIS_RELATIVE ? v->ratio : v->value;
+    if (isnan(x) || (!install && in->telemetry_expected && !in->telemetry_ok)) {
+        step_missing(in, st, v);
+    } else {
+        bool over = beyond(l, h, v);
+
+        st->missing = 0;
+        st->last_missing = 0;
+        if (t > st->last) {
+            st->last = t;
+            if (!over) {
+                st->since = 0;
+                st->evaluations = 0;
+                st->tripped = st->tripped && latches;
+            } else if (st->evaluations++ == 0) {
+                st->since = t;
+            }
+        }
+        v->status = st->since != 0 ? LIMIT_PENDING : LIMIT_OK;
+        if (st->since != 0 && !st->tripped && st->evaluations >= EVALUATIONS_MIN && t - st->since >= l->for_us) {
+            st->tripped = true;
+            st->value = v->value;
+            st->against = v->against;
+            st->ratio = v->ratio;
+            st->devices = v->devices;
+        }
+    }
+    if (st->tripped)
+        v->status = LIMIT_BREACH;
+    v->since = st->since;
+}
+
+static const char *metric_phrase(enum metric m)
+{
+    switch (m) {
+    case METRIC_REBOOTS:
+        return "reboots";
+    case METRIC_CPU_MEAN:
+        return "cpu";
+    case METRIC_CPU_P95:
+        return "cpu p95";
+    case METRIC_VARIANCE:
+        return "sensor variance";
+    case METRIC_INSTALL_FAILED:
+        return "failed installs";
+    case METRIC_COUNT:
+        break;
+    }
+    return "?";
+}
+
+static const char *figure(char out[FMT_MAX], enum metric m, double v)
+{
+    if (m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED)
+        return fmt_percent(out, v);
+    return m == METRIC_VARIANCE ? fmt_ratio(out, v) : fmt_num(out, v);
+}
+
+static const char *per(enum metric m)
+{
+    return m == METRIC_REBOOTS ? " per device-day" : m == METRIC_VARIANCE ? " the devices' own baseline" : "";
+}
+
+/* snprintf that may clip: a sentence that is a little too long loses its end, not its sense. */
+static void ANDON_PRINTF(3, 4) say(char *out, size_t size, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(out, size, fmt, ap);
+    va_end(ap);
+}
+
+/* "reboots 6.1 per device-day against 0.4 (15x, limit 3x) for 2m; 4 of 20 canaries". */
+static void limit_text(char *out, size_t size, const struct limit_view *v, const struct limit_state *st,
+                       const struct wave_health *h)
+{
+    const struct limit *l = v->limit;
+    bool live = !st->tripped, rel = l->basis == BASIS_RELATIVE;
+    double value = live ? v->value : st->value, against = live ? v->against : st->against;
+    double ratio = live ? v->ratio : st->ratio;
+    int64_t of = l->metric == METRIC_INSTALL_FAILED ? h->told : h->canary.expected;
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX], g[FMT_MAX], lim[160];
+
+    if (rel)
+        say(lim, sizeof lim, "against %s (%s, limit %s)", figure(b, l->metric, against), fmt_ratio(c, ratio),
+            fmt_ratio(d, l->value));
+    else
+        say(lim, sizeof lim, "over the limit of %s", figure(b, l->metric, l->value));
+    say(out, size, "%s %s%s %s %s%s%s; %s of %s %s", metric_phrase(l->metric), figure(a, l->metric, value),
+        per(l->metric), lim, st->tripped && l->for_us == 0 ? "" : "for ",
+        st->tripped ? (l->for_us == 0 ? "now" : fmt_dur(e, l->for_us))
+                    : fmt_dur(e, st->since > 0 ? st->last - st->since : 0),
+        st->tripped ? "" : " so far", fmt_count(f, live ? v->devices : st->devices), fmt_count(g, of),
+        l->metric == METRIC_INSTALL_FAILED ? "devices told" : "canaries");
+}
+
+static void ANDON_PRINTF(4, 5) decide(struct verdict *out, enum reaction react, const char *rule, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (react <= out->react)
+        return;
+    out->react = react;
+    out->rule = rule;
+    va_start(ap, fmt);
+    vsnprintf(out->text, sizeof out->text, fmt, ap);
+    va_end(ap);
+}
+
+static void step_limits(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
+{
+    size_t n = in->policy->n_limits;
+    enum reaction dry = REACT_NONE;
+
+    if (n > VERDICT_LIMITS_MAX)
+        n = VERDICT_LIMITS_MAX;
+    for (size_t i = 0; i < n; i++) {
+        const struct limit *l = &in->policy->limits[i];
+        struct limit_view *v = &out->limits[out->n_limits];
+        char text[200];
+        enum reaction r;
+
+        if (!applies(l, in))
+            continue;
+        step_limit(in, l, &st->limit[i], v);
+        out->n_limits++;
+        if (v->status != LIMIT_BREACH && v->status != LIMIT_PENDING)
+            continue;
+        r = v->status == LIMIT_BREACH ? l->react : l->react > REACT_WATCH ? REACT_WATCH : l->react;
+        if (l->dry_run) {
+            dry = v->status == LIMIT_BREACH && r > dry ? r : dry;
+            continue;
+        }
+        limit_text(text, sizeof text, v, &st->limit[i], in->health);
+        decide(out, r, l->id, "%s", text);
+    }
+    out->would = dry; /* compared with react once that is known */
+}
+
+static void step_evidence(const struct verdict_input *in, struct verdict *out)
+{
+    for (size_t i = 0; i < in->n_evidence; i++) {
+        const struct evidence *v = &in->evidence[i];
+        char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
+        enum reaction r = REACT_NONE;
+
+        if (v->devices < v->min_devices)
+            continue;
+        if (v->log_pause > 0 && v->log_e >= v->log_pause)
+            r = REACT_PAUSE;
+        if (v->log_rollback > 0 && v->log_e >= v->log_rollback)
+            r = REACT_ROLLBACK;
+        if (r == REACT_NONE)
+            continue;
+        decide(out, r, v->test, "%s: evidence %s (%s to pause, %s to roll back); %d canaries carry it", v->test,
+               fmt_num(a, exp(fmin(v->log_e, 600))), fmt_num(b, exp(v->log_pause)), fmt_num(c, exp(v->log_rollback)),
+               v->devices);
+    }
+}
+
+/* Too little data to call anything healthy? */
+static bool data_missing(const struct verdict_input *in)
+{
+    const struct group_health *c = &in->health->canary, *k = &in->health->control;
+
+    if (!in->telemetry_expected)
+        return false;
+    if (!in->telemetry_ok)
+        return true;
+    if (c->expected > 0 && (double)c->reporting < in->policy->min_coverage * (double)c->expected)
+        return true;
+    return k->expected > 0 && k->reporting == 0;
+}
+
+static void step_data(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
+{
+    const struct group_health *c = &in->health->canary, *k = &in->health->control;
+    const struct policy *p = in->policy;
+    char what[140], a[FMT_MAX], b[FMT_MAX], d[FMT_MAX], e[FMT_MAX];
+    int64_t lost;
+
+    out->data_missing = data_missing(in);
+    if (!out->data_missing) {
+        st->unknown_since = 0;
+        return;
+    }
+    if (st->unknown_since == 0)
+        st->unknown_since = in->now;
+    out->unknown_since = st->unknown_since;
+    lost = in->now - st->unknown_since;
+    if (!in->telemetry_ok)
+        snprintf(what, sizeof what, "no fresh telemetry");
+    else if (k->expected > 0 && k->reporting == 0)
+        snprintf(what, sizeof what, "none of %s control devices reports", fmt_count(a, k->expected));
+    else
+        snprintf(what, sizeof what, "only %s of %s canaries report (%s needed)", fmt_count(a, c->reporting),
+                 fmt_count(b, c->expected), fmt_percent(d, p->min_coverage));
+    if (lost >= p->lost_pause_us && p->lost_react > REACT_HOLD)
+        decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, fmt_dur(e, lost));
+    else if (p->lost_react > REACT_HOLD)
+        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start; pauses at %s", what, fmt_dur(d, lost),
+               fmt_dur(e, p->lost_pause_us));
+    else
+        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start", what, fmt_dur(e, lost));
+}
+
+/* What is said when nothing is wrong. */
+static void calm_text(const struct verdict_input *in, struct verdict *out)
+{
+    const struct wave_health *h = in->health;
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX];
+
+    if (!in->telemetry_expected) {
+        snprintf(out->text, sizeof out->text, "no telemetry is expected for this wave");
+        return;
+    }
+    snprintf(out->text, sizeof out->text,
+             "reboots %s per device-day against %s; cpu %s (%s); %s of %s canaries report, within every limit",
+             fmt_num(a, h->value[METRIC_REBOOTS]), fmt_num(b, h->against[METRIC_REBOOTS]),
+             fmt_percent(c, h->value[METRIC_CPU_MEAN]), fmt_ratio(d, h->ratio[METRIC_CPU_MEAN]),
+             fmt_count(e, h->canary.reporting), fmt_count(f, h->canary.expected));
+}
+
+void verdict_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
+{
+    memset(out, 0, sizeof *out);
+    out->rule = "";
+    step_limits(in, st, out);
+    step_evidence(in, out);
+    step_data(in, st, out);
+    if (out->would <= out->react)
+        out->would = REACT_NONE;
+    if (out->react == REACT_NONE)
+        calm_text(in, out);
+}
+
+void verdict_reset(struct verdict_state *st)
+{
+    memset(st->limit, 0, sizeof st->limit);
+}
+
+const char *limit_status_word(enum limit_status s)
+{
+    switch (s) {
+    case LIMIT_OK:
+        return "ok";
+    case LIMIT_PENDING:
+        return "pending";
+    case LIMIT_BREACH:
+        return "breach";
+    case LIMIT_UNKNOWN:
+        return "unknown";
+    }
+    return "?";
+}
