@@ -49,6 +49,7 @@ struct device_row {
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
     uint8_t boots[TRACK_BUCKETS];   /* newest last, for the sparkline */
+    const char *raw_id; /* as the server knows it, for focus.device; NULL = the same as id */
 };
 
 /* Detail of the focused device. */
