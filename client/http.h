@@ -36,25 +36,40 @@ enum http_flags {
     HTTP_URGENT = 2, /* jumps the queue and the limit of parallel requests, on a connection of its own if needed */
 };
 
+/* libcurl's write to a closed TLS connection may raise SIGPIPE: if nobody handles it, http_new ignores it for the
+ * process. */
 struct http *http_new(struct clock *clock, uint64_t seed);
-/* Cancels what is under way (callbacks get ERR_CANCELLED) and frees. */
+/* Cancels what is under way (callbacks get ERR_CANCELLED, from here) and frees, peers included: free back ends and
+ * telemetry sources before. NULL is fine. */
 void http_free(struct http *h);
 
 /* The secret is read here, through its command, file or variable. NULL with *e filled when it can't be had or the
  * endpoint is not acceptable. */
 struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int max_parallel, struct err *e);
+/* Its unanswered requests end with ERR_CANCELLED, from here. NULL is fine. */
 void http_peer_free(struct http_peer *p);
+/* "host:port", safe text, for sentences. */
+const char *http_peer_name(const struct http_peer *p);
 
-/* path is appended to the endpoint's URL. body may be NULL; content type is JSON. max_body caps the decoded answer.
- * Returns an id for http_cancel. */
+/* path is appended to the endpoint's URL; it begins with '/' or '?' or is empty. body may be NULL; content type is
+ * JSON. max_body caps the decoded answer. Returns an id for http_cancel.
+ *
+ * Without HTTP_SAFE a request goes out once, and on a connection of its own: over a kept-alive one that the server
+ * has just closed, libcurl would send it a second time without saying so. */
 uint64_t http_send(struct http_peer *p, const char *method, const char *path, const char *body, size_t max_body,
                    unsigned flags, http_done done, void *ctx);
+/* Nothing is sent: the callback comes with *e from the next http_run(). For a caller that finds out beforehand that a
+ * request makes no sense, and must still answer asynchronously. */
+uint64_t http_fail(struct http_peer *p, const struct err *e, http_done done, void *ctx);
+/* The callback comes with ERR_CANCELLED from the next http_run(). Unknown ids are ignored. */
 void http_cancel(struct http *h, uint64_t id);
+/* Requests whose callback has not been called: queued, under way, waiting for a retry. */
 unsigned http_in_flight(const struct http *h);
 
 /* One turn of the loop: carries on with transfers, blocks until one advances, `wake_fd` becomes readable (-1: none),
  * or the clock reaches `deadline`, and calls the callbacks that are due. `extra` is added to the in-flight count that
- * clock->idle() is told (log appends). */
+ * clock->idle() is told (log appends); of http's own, that count has only what is on the wire: a request that waits
+ * for its retry must not hold up virtual time. */
 void http_run(struct http *h, int wake_fd, int64_t deadline, unsigned extra);
 
 /* Percent-encodes everything but unreserved characters (RFC 3986). */

@@ -1,0 +1,339 @@
+#include "client/http_impl.h"
+
+#include <curl/curl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/text.h"
+
+#define HEADER_BYTES_MAX (64 * 1024)
+#define CONNECT_LIMIT_US (5 * US_PER_S)
+#define POLL_MS_MAX      3600000
+
+static void global_init(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    struct sigaction sa;
+    if (sigaction(SIGPIPE, NULL, &sa) == 0 && sa.sa_handler == SIG_DFL) {
+        sa.sa_handler = SIG_IGN;
+        sigaction(SIGPIPE, &sa, NULL);
+    }
+}
+
+void wire_init(struct http *h)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT; /* libcurl's own start is not thread-safe before 7.84 */
+    pthread_once(&once, global_init);
+    h->multi = curl_multi_init();
+    curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 64L);
+}
+
+void wire_release(struct http *h)
+{
+    curl_multi_cleanup(h->multi);
+}
+
+/* --- callbacks of libcurl --- */
+
+static size_t on_body(char *data, size_t size, size_t n, void *arg)
+{
+    struct req *r = arg;
+    (void)size; /* always 1 */
+    return buf_add(&r->answer.body, data, n) ? n : CURL_WRITEFUNC_ERROR;
+}
+
+/* Keeps the few headers of interest. A new status line (after a 1xx, a proxy's CONNECT) starts afresh. */
+static size_t on_header(char *line, size_t size, size_t n, void *arg)
+{
+    struct req *r = arg;
+    struct http_answer *a = &r->answer;
+    const char *v;
+    size_t len;
+    int64_t s;
+    (void)size;
+    r->header_bytes += n;
+    if (r->header_bytes > HEADER_BYTES_MAX) {
+        r->header_over = true;
+        return 0;
+    }
+    if (n > 5 && strncmp(line, "HTTP/", 5) == 0) {
+        a->content_type[0] = a->request_id[0] = r->location[0] = '\0';
+        a->server_date = a->retry_after_us = 0;
+    } else if (http_header_value(line, n, "content-type", &v, &len)) {
+        safe_text_into(a->content_type, sizeof a->content_type, v, len);
+    } else if (http_header_value(line, n, "x-request-id", &v, &len) ||
+               http_header_value(line, n, "x-correlation-id", &v, &len) ||
+               http_header_value(line, n, "request-id", &v, &len)) {
+        safe_text_into(a->request_id, sizeof a->request_id, v, len);
+    } else if (http_header_value(line, n, "location", &v, &len)) {
+        safe_text_into(r->location, sizeof r->location, v, len);
+    } else if (http_header_value(line, n, "retry-after", &v, &len)) {
+        if (http_number(v, len, 86400, &s))
+            a->retry_after_us = s * US_PER_S;
+    } else if (http_header_value(line, n, "date", &v, &len) && len < 64) {
+        char text[64];
+        memcpy(text, v, len);
+        text[len] = '\0';
+        time_t t = curl_getdate(text, NULL);
+        a->server_date = t > 0 ? (int64_t)t * US_PER_S : 0;
+    }
+    return n;
+}
+
+/* --- peers --- */
+
+/* Splits the URL, refuses what must not be used, and makes the name for sentences. */
+static bool check_url(struct http_peer *p, const struct endpoint *ep, struct err *e)
+{
+    CURLU *u = curl_url();
+    char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *password = NULL;
+    char shown[160];
+    safe_text_into(shown, sizeof shown, ep->url, strlen(ep->url));
+    bool ok = u && curl_url_set(u, CURLUPART_URL, ep->url, 0) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+              curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) == CURLUE_OK;
+    curl_url_get(u, CURLUPART_USER, &user, 0);
+    curl_url_get(u, CURLUPART_PASSWORD, &password, 0);
+    if (user || password) /* the URL is not shown: it holds a secret */
+        ok = err_set(e, ERR_RANGE, "take user and password out of it; use `user` and a secret's command or file",
+                     "the URL of an endpoint holds credentials");
+    else if (!ok)
+        err_set(e, ERR_RANGE, "write http(s)://host[:port][/prefix]", "\"%s\" is not a URL", shown);
+    else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
+        ok = err_set(e, ERR_RANGE, "use https", "\"%s\": only http and https are spoken", shown);
+    else if (strcmp(scheme, "http") == 0 && !ep->plain_http && !http_host_is_loopback(host))
+        ok = err_set(e, ERR_RANGE, "use https, or accept it with `plain_http: true`",
+                     "\"%s\": plain http to another machine shows the credentials to everybody between", shown);
+    if (ok) {
+        char name[300];
+        snprintf(name, sizeof name, "%.250s:%.8s", host, port);
+        safe_text_into(p->name, sizeof p->name, name, strlen(name));
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_free(user);
+    if (password)
+        explicit_bzero(password, strlen(password));
+    curl_free(password);
+    curl_url_cleanup(u);
+    return ok;
+}
+
+bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *e)
+{
+    if (!check_url(p, ep, e))
+        return false;
+    /* "Expect:" off: waiting for a 100 Continue costs a round trip and some proxies never send it. */
+    struct curl_slist *plain = curl_slist_append(NULL, "Accept: application/json, */*;q=0.5");
+    p->plain_headers = curl_slist_append(plain, "Expect:");
+    struct curl_slist *json = curl_slist_append(NULL, "Accept: application/json, */*;q=0.5");
+    json = curl_slist_append(json, "Expect:");
+    p->json_headers = curl_slist_append(json, "Content-Type: application/json");
+    return true;
+}
+
+void wire_peer_release(struct http_peer *p)
+{
+    curl_slist_free_all(p->plain_headers);
+    curl_slist_free_all(p->json_headers);
+}
+
+/* --- requests --- */
+
+static CURL *easy_new(struct req *r)
+{
+    struct http_peer *p = r->peer;
+    CURL *c = curl_easy_init();
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+    curl_easy_setopt(c, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(c, CURLOPT_PROXY, p->proxy); /* "" = none, also against the environment */
+    curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(c, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L);
+    int64_t connect = p->timeout_us < CONNECT_LIMIT_US ? p->timeout_us : CONNECT_LIMIT_US;
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / US_PER_MS));
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 50L);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 30L);
+    curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(c, CURLOPT_USERAGENT, "andon/" ANDON_VERSION);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, r);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->detail);
+    curl_easy_setopt(c, CURLOPT_PRIVATE, r);
+    if (p->secret && p->bearer) {
+        curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+        curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, p->secret);
+    } else if (p->user || p->secret) {
+        curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(c, CURLOPT_USERNAME, p->user ? p->user : "");
+        curl_easy_setopt(c, CURLOPT_PASSWORD, p->secret ? p->secret : "");
+    }
+    if (p->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, p->ca_file);
+    if (p->client_cert)
+        curl_easy_setopt(c, CURLOPT_SSLCERT, p->client_cert);
+    if (p->client_key)
+        curl_easy_setopt(c, CURLOPT_SSLKEY, p->client_key);
+    return c;
+}
+
+/* The method and body of one request, on a handle that may have carried another kind before. */
+static void set_method(CURL *c, const struct req *r)
+{
+    bool post = strcmp(r->method, "POST") == 0;
+    if (r->body || post) {
+        curl_easy_setopt(c, CURLOPT_POST, 1L);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body ? r->body : "");
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, r->body ? (long)strlen(r->body) : 0L);
+    } else {
+        curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+    }
+    bool own_word = post || (!r->body && strcmp(r->method, "GET") == 0);
+    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, own_word ? NULL : r->method);
+}
+
+void wire_start(struct req *r)
+{
+    struct http *h = r->peer->http;
+    if (!r->easy)
+        r->easy = easy_new(r);
+    CURL *c = r->easy;
+    r->detail[0] = '\0';
+    r->header_bytes = 0;
+    r->header_over = false;
+    curl_easy_setopt(c, CURLOPT_URL, r->url);
+    set_method(c, r);
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->body ? r->peer->json_headers : r->peer->plain_headers);
+    curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (r->flags & HTTP_SAFE) ? 0L : 1L);
+    curl_multi_add_handle(h->multi, c);
+}
+
+void wire_stop(struct req *r)
+{
+    long bytes = 0;
+    curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &bytes);
+    r->maybe_sent = r->maybe_sent || bytes > 0;
+    curl_multi_remove_handle(r->peer->http->multi, r->easy);
+}
+
+void wire_free_easy(struct req *r)
+{
+    if (r->easy)
+        curl_easy_cleanup(r->easy);
+}
+
+static enum http_fault fault_of(const struct req *r, CURLcode rc)
+{
+    switch (rc) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return FAULT_RESOLVE;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+        return FAULT_PROXY;
+    case CURLE_COULDNT_CONNECT:
+        return FAULT_CONNECT;
+    case CURLE_OPERATION_TIMEDOUT:
+        return FAULT_TIMEOUT;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_USE_SSL_FAILED:
+        return FAULT_TLS;
+    case CURLE_SSL_CERTPROBLEM:
+        return FAULT_CLIENT_CERT;
+    case CURLE_SSL_CACERT_BADFILE:
+        return FAULT_CA_FILE;
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2_STREAM:
+        return FAULT_BROKEN;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, an unknown version */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+        return FAULT_MALFORMED;
+    case CURLE_BAD_CONTENT_ENCODING:
+        return FAULT_ENCODING;
+    case CURLE_WRITE_ERROR:
+        return r->header_over ? FAULT_HEADER_OVER : r->answer.body.over ? FAULT_BODY_OVER : FAULT_ENCODING;
+    default:
+        return FAULT_OTHER;
+    }
+}
+
+static void ended(struct req *r, CURLcode rc)
+{
+    long status = 0;
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    wire_stop(r);
+    if (rc == CURLE_OK)
+        r->answer.status = (int)status;
+    else if (!r->detail[0])
+        snprintf(r->detail, sizeof r->detail, "%s", curl_easy_strerror(rc));
+    req_ended(r, rc == CURLE_OK ? FAULT_NONE : fault_of(r, rc));
+}
+
+void wire_perform(struct http *h)
+{
+    int running, left;
+    CURLMsg *m;
+    curl_multi_perform(h->multi, &running);
+    while ((m = curl_multi_info_read(h->multi, &left))) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        char *priv = NULL;
+        CURLcode rc = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &priv);
+        ended((struct req *)(void *)priv, rc);
+    }
+}
+
+/* Waits less than a millisecond, which curl_multi_poll can't. Virtual clocks ask for that. */
+static void wait_short(struct http *h, int wake_fd, int64_t us)
+{
+    fd_set rd, wr, ex;
+    int max = -1;
+    FD_ZERO(&rd);
+    FD_ZERO(&wr);
+    FD_ZERO(&ex);
+    curl_multi_fdset(h->multi, &rd, &wr, &ex, &max);
+    struct pollfd fds[64];
+    nfds_t n = 0;
+    if (wake_fd >= 0)
+        fds[n++] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    for (int fd = 0; fd <= max && n < 64; fd++)
+        if (FD_ISSET(fd, &rd) || FD_ISSET(fd, &wr))
+            fds[n++] = (struct pollfd){
+                .fd = fd, .events = (short)((FD_ISSET(fd, &rd) ? POLLIN : 0) | (FD_ISSET(fd, &wr) ? POLLOUT : 0))};
+    struct timespec ts = {.tv_nsec = (long)us * 1000};
+    ppoll(fds, n, &ts, NULL);
+}
+
+void wire_wait(struct http *h, int wake_fd, int64_t us)
+{
+    if (us < US_PER_MS) {
+        wait_short(h, wake_fd, us);
+        return;
+    }
+    struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+    int64_t ms = us / US_PER_MS;
+    int got;
+    curl_multi_poll(h->multi, &extra, wake_fd >= 0 ? 1 : 0, (int)(ms < POLL_MS_MAX ? ms : POLL_MS_MAX), &got);
+}

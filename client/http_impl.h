@@ -1,0 +1,121 @@
+/* Inside of http: http.c carries requests over libcurl (its only user), http_queue.c decides what is sent when and
+ * calls back, http_text.c has the words, the numbers and the escaping. */
+#ifndef ANDON_CLIENT_HTTP_IMPL_H
+#define ANDON_CLIENT_HTTP_IMPL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "client/http.h"
+#include "core/rng.h"
+
+enum req_phase {
+    REQ_QUEUED,
+    REQ_WIRE,
+    REQ_DELAYED, /* waits for its next try */
+    REQ_DONE     /* its callback is due */
+};
+
+struct req {
+    struct req *prev, *next;
+    struct http_peer *peer;
+    uint64_t id;
+    enum req_phase phase;
+    unsigned flags;
+    char method[8];
+    char *url, *body; /* owned */
+    http_done done;
+    void *ctx;
+    void *easy; /* libcurl's handle; NULL before the first try */
+    int tries;
+    int64_t deadline; /* REQ_WIRE: give up at; REQ_DELAYED: send again at */
+    size_t header_bytes;
+    bool header_over;
+    bool maybe_sent; /* by any try */
+    struct http_answer answer;
+    struct err err;
+    char detail[256]; /* libcurl's words about a failure */
+    char location[160];
+};
+
+struct http_peer {
+    struct http *http;
+    struct http_peer *next;
+    char *url;
+    char name[128];
+    int64_t timeout_us;
+    int max_parallel, parallel;
+    char *user, *secret, *ca_file, *client_cert, *client_key, *proxy; /* NULL = none, except proxy */
+    bool bearer;
+    void *plain_headers, *json_headers; /* libcurl's lists */
+    struct req *spares;                 /* answered requests, kept with their handle and body buffer */
+    size_t n_spares;
+    int calling; /* depth of callbacks of its requests; it is not freed before they return */
+    bool dead;
+};
+
+struct http {
+    struct clock *clock;
+    struct rng rng;
+    void *multi;
+    struct req *first, *last; /* in order of id */
+    unsigned unanswered, on_wire;
+    uint64_t next_id;
+    struct http_peer *peers;
+};
+
+/* http.c: the wire. */
+void wire_init(struct http *h);
+void wire_release(struct http *h);
+/* Fills the peer's name and header lists. false with *e filled when the URL is not acceptable. */
+bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *e);
+void wire_peer_release(struct http_peer *p);
+void wire_start(struct req *r);
+/* Takes a request off, answered or not, and notes whether anything of it was sent. */
+void wire_stop(struct req *r);
+void wire_free_easy(struct req *r);
+/* Carries on with transfers without blocking; calls req_ended() for each that has ended. */
+void wire_perform(struct http *h);
+void wire_wait(struct http *h, int wake_fd, int64_t us);
+
+/* Why a transfer gave no answer, in terms that an operator's sentence depends on. */
+enum http_fault {
+    FAULT_RESOLVE,
+    FAULT_PROXY,
+    FAULT_CONNECT,
+    FAULT_TIMEOUT, /* of the connect, or too slow for too long, or past the deadline */
+    FAULT_TLS,
+    FAULT_CLIENT_CERT,
+    FAULT_CA_FILE,
+    FAULT_BROKEN,    /* closed or reset before the answer was complete */
+    FAULT_MALFORMED, /* not HTTP */
+    FAULT_ENCODING,  /* the body can't be decompressed */
+    FAULT_BODY_OVER,
+    FAULT_HEADER_OVER,
+    FAULT_OTHER,
+    FAULT_NONE
+};
+
+/* http_queue.c, called from wire_perform(): an answer is complete (FAULT_NONE), or won't come. */
+void req_ended(struct req *r, enum http_fault f);
+
+/* Fills *e. `peer` is safe text; `detail` are libcurl's words (passed through safe_text here). `sent`: the request
+ * went out. */
+void http_fault_err(enum http_fault f, const char *peer, const char *detail, bool sent, int64_t limit_us,
+                    struct err *e);
+/* Is it worth trying the same again soon? */
+bool http_fault_passing(enum http_fault f);
+bool http_status_passing(int status, size_t body_len);
+/* Delay before try number `tries` + 1 (tries >= 1): 200 ms doubling, times 0.5..1.5; at least what the server asked
+ * for in Retry-After, but not more than 5 s. */
+int64_t http_backoff(struct rng *r, int tries, int64_t retry_after_us);
+
+/* Is `host` (from a URL, IPv6 in brackets or not) surely this machine? Literals and "localhost" only. */
+bool http_host_is_loopback(const char *host);
+
+/* If `line` (n bytes, CRLF or not) is the header `name` ("date"), gives its value trimmed. */
+bool http_header_value(const char *line, size_t n, const char *name, const char **value, size_t *len);
+/* Decimal digits only, at most `max`. */
+bool http_number(const char *s, size_t n, int64_t max, int64_t *out);
+
+#endif

@@ -1,0 +1,368 @@
+#include "client/http_impl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "client/secret.h"
+
+#define TRIES_MAX      3
+#define SPARES_MAX     16
+#define SPARE_BODY_MAX ((size_t)64 << 20) /* a buffer larger than this is not kept */
+
+struct http *http_new(struct clock *clock, uint64_t seed)
+{
+    struct http *h = xcalloc(1, sizeof *h);
+    h->clock = clock;
+    rng_init_named(&h->rng, seed, "http");
+    wire_init(h);
+    return h;
+}
+
+unsigned http_in_flight(const struct http *h)
+{
+    return h->unanswered;
+}
+
+const char *http_peer_name(const struct http_peer *p)
+{
+    return p->name;
+}
+
+/* --- peers --- */
+
+static char *copy_or_null(const char *s)
+{
+    return s && s[0] ? xstrdup(s) : NULL;
+}
+
+struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int max_parallel, struct err *e)
+{
+    struct http_peer *p = xcalloc(1, sizeof *p);
+    p->http = h;
+    if (!wire_peer_init(p, ep, e) || !secret_read(&ep->secret, SECRET_LIMIT_US, &p->secret, e)) {
+        wire_peer_release(p);
+        free(p);
+        return NULL;
+    }
+    p->url = xstrdup(ep->url);
+    p->timeout_us = ep->timeout_us > 0 ? ep->timeout_us : 10 * US_PER_S;
+    p->max_parallel = max_parallel > 0 ? max_parallel : 1;
+    p->user = copy_or_null(ep->user);
+    p->bearer = ep->bearer;
+    p->ca_file = copy_or_null(ep->ca_file);
+    p->client_cert = copy_or_null(ep->client_cert);
+    p->client_key = copy_or_null(ep->client_key);
+    p->proxy = xstrdup(ep->proxy ? ep->proxy : "");
+    p->next = h->peers;
+    h->peers = p;
+    return p;
+}
+
+/* --- requests --- */
+
+static void req_unlink(struct http *h, struct req *r)
+{
+    *(r->prev ? &r->prev->next : &h->first) = r->next;
+    *(r->next ? &r->next->prev : &h->last) = r->prev;
+    h->unanswered--;
+}
+
+static struct req *req_new(struct http_peer *p)
+{
+    struct http *h = p->http;
+    struct req *r = p->spares;
+    if (r) {
+        p->spares = r->next;
+        p->n_spares--;
+        void *easy = r->easy;
+        struct buf body = r->answer.body;
+        *r = (struct req){.peer = p, .easy = easy, .answer.body = body};
+        buf_clear(&r->answer.body);
+    } else {
+        r = xcalloc(1, sizeof *r);
+        r->peer = p;
+        buf_init(&r->answer.body, 0);
+    }
+    r->id = ++h->next_id;
+    r->prev = h->last;
+    *(h->last ? &h->last->next : &h->first) = r;
+    h->last = r;
+    h->unanswered++;
+    return r;
+}
+
+static void req_destroy(struct req *r)
+{
+    wire_free_easy(r);
+    buf_release(&r->answer.body);
+    free(r);
+}
+
+/* The request has been answered: keep its handle and buffer for the next one, or let it go. */
+static void req_retire(struct req *r)
+{
+    struct http_peer *p = r->peer;
+    free(r->url);
+    free(r->body);
+    if (p->n_spares >= SPARES_MAX || !r->easy || r->answer.body.cap > SPARE_BODY_MAX) {
+        req_destroy(r);
+        return;
+    }
+    r->next = p->spares;
+    p->spares = r;
+    p->n_spares++;
+}
+
+uint64_t http_send(struct http_peer *p, const char *method, const char *path, const char *body, size_t max_body,
+                   unsigned flags, http_done done, void *ctx)
+{
+    struct req *r = req_new(p);
+    size_t base = strlen(p->url);
+    while (path[0] == '/' && base && p->url[base - 1] == '/')
+        base--;
+    size_t n = base + strlen(path) + 1;
+    r->url = xmalloc(n);
+    snprintf(r->url, n, "%.*s%s", (int)base, p->url, path);
+    snprintf(r->method, sizeof r->method, "%s", method);
+    r->body = body ? xstrdup(body) : NULL;
+    r->answer.body.limit = max_body;
+    r->flags = flags;
+    r->done = done;
+    r->ctx = ctx;
+    r->phase = REQ_QUEUED;
+    return r->id;
+}
+
+uint64_t http_fail(struct http_peer *p, const struct err *e, http_done done, void *ctx)
+{
+    struct req *r = req_new(p);
+    r->done = done;
+    r->ctx = ctx;
+    r->err = *e;
+    r->phase = REQ_DONE;
+    r->answer.sent_at = r->answer.answered_at = clock_now(p->http->clock);
+    return r->id;
+}
+
+static void start(struct req *r)
+{
+    struct http *h = r->peer->http;
+    int64_t now = clock_now(h->clock);
+    buf_clear(&r->answer.body);
+    err_clear(&r->err);
+    r->answer.status = 0;
+    wire_start(r);
+    r->phase = REQ_WIRE;
+    r->tries++;
+    r->answer.sent_at = now;
+    r->deadline = now + r->peer->timeout_us;
+    r->peer->parallel++;
+    h->on_wire++;
+}
+
+static void leave_wire(struct req *r)
+{
+    r->peer->parallel--;
+    r->peer->http->on_wire--;
+}
+
+static void finish(struct req *r)
+{
+    r->phase = REQ_DONE;
+    r->answer.answered_at = clock_now(r->peer->http->clock);
+    r->answer.maybe_sent = r->maybe_sent;
+}
+
+static bool retry_later(struct req *r, bool passing)
+{
+    if (!passing || !(r->flags & HTTP_SAFE) || r->tries >= TRIES_MAX)
+        return false;
+    struct http *h = r->peer->http;
+    r->phase = REQ_DELAYED;
+    r->deadline = clock_now(h->clock) + http_backoff(&h->rng, r->tries, r->answer.retry_after_us);
+    return true;
+}
+
+void req_ended(struct req *r, enum http_fault f)
+{
+    struct http_answer *a = &r->answer;
+    leave_wire(r);
+    bool passing = f == FAULT_NONE ? http_status_passing(a->status, a->body.len) : http_fault_passing(f);
+    if (retry_later(r, passing))
+        return;
+    if (f != FAULT_NONE)
+        http_fault_err(f, r->peer->name, r->detail, r->maybe_sent, r->peer->timeout_us, &r->err);
+    else if (a->status >= 300 && a->status < 400)
+        err_set(&r->err, ERR_PROTOCOL, "put the final address into `url` of the endpoint; andon follows no redirect",
+                "%s redirects (%d)%s%s", r->peer->name, a->status, r->location[0] ? " to " : "", r->location);
+    finish(r);
+}
+
+static void expire(struct http *h)
+{
+    int64_t now = clock_now(h->clock);
+    for (struct req *r = h->first, *next; r; r = next) {
+        next = r->next;
+        if (r->phase == REQ_WIRE && now >= r->deadline) {
+            wire_stop(r);
+            leave_wire(r);
+            http_fault_err(FAULT_TIMEOUT, r->peer->name, "", r->maybe_sent, r->peer->timeout_us, &r->err);
+            finish(r);
+        } else if (r->phase == REQ_DELAYED && now >= r->deadline) {
+            r->phase = REQ_QUEUED;
+        }
+    }
+}
+
+/* Urgent requests first and past the limit; the rest in order, as far as their peer's limit goes. */
+static void start_queued(struct http *h)
+{
+    for (int urgent = 1; urgent >= 0; urgent--)
+        for (struct req *r = h->first; r; r = r->next) {
+            bool is_urgent = r->flags & HTTP_URGENT;
+            if (r->phase != REQ_QUEUED || is_urgent != (urgent == 1))
+                continue;
+            if (is_urgent || r->peer->parallel < r->peer->max_parallel)
+                start(r);
+        }
+}
+
+static void peer_destroy(struct http_peer *p);
+
+static void call_back(struct http *h, struct req *r)
+{
+    struct http_peer *p = r->peer;
+    req_unlink(h, r);
+    r->answer.err = r->err.code != ERR_NONE ? &r->err : NULL;
+    if (r->answer.err && r->answer.status == 0)
+        buf_clear(&r->answer.body); /* half a body is nothing to look at */
+    p->calling++;
+    r->done(r->ctx, &r->answer);
+    p->calling--;
+    req_retire(r);
+    if (p->dead && p->calling == 0)
+        peer_destroy(p);
+}
+
+/* A callback may send, cancel and free peers, so the search starts again after each. */
+static bool deliver(struct http *h)
+{
+    bool any = false;
+    uint64_t last = h->next_id; /* what callbacks add waits for the next turn */
+    for (struct req *r = h->first; r && r->id <= last;) {
+        if (r->phase == REQ_DONE) {
+            call_back(h, r);
+            any = true;
+            r = h->first;
+        } else {
+            r = r->next;
+        }
+    }
+    return any;
+}
+
+static int64_t next_deadline(const struct http *h, int64_t deadline)
+{
+    for (const struct req *r = h->first; r; r = r->next)
+        if ((r->phase == REQ_WIRE || r->phase == REQ_DELAYED) && r->deadline < deadline)
+            deadline = r->deadline;
+    return deadline;
+}
+
+static void turn(struct http *h)
+{
+    start_queued(h);
+    wire_perform(h);
+    /* First what has arrived, then who is late: an answer that lies in the socket when the clock jumps is in time. */
+    expire(h);
+    start_queued(h); /* places that have become free, delays that are over */
+    wire_perform(h);
+}
+
+void http_run(struct http *h, int wake_fd, int64_t deadline, unsigned extra)
+{
+    turn(h);
+    if (deliver(h))
+        return;
+    int64_t us = h->clock->idle(h->clock, next_deadline(h, deadline), h->on_wire + extra);
+    if (us > 0)
+        wire_wait(h, wake_fd, us);
+    turn(h);
+    deliver(h);
+}
+
+/* --- the end --- */
+
+static void cancel(struct req *r)
+{
+    if (r->phase == REQ_DONE)
+        return;
+    if (r->phase == REQ_WIRE) {
+        wire_stop(r);
+        leave_wire(r);
+    }
+    err_set(&r->err, ERR_CANCELLED, "", "the request to %s was given up", r->peer->name);
+    r->answer.status = 0;
+    finish(r);
+}
+
+void http_cancel(struct http *h, uint64_t id)
+{
+    for (struct req *r = h->first; r; r = r->next)
+        if (r->id == id) {
+            cancel(r);
+            return;
+        }
+}
+
+static void peer_destroy(struct http_peer *p)
+{
+    while (p->spares) {
+        struct req *r = p->spares;
+        p->spares = r->next;
+        req_destroy(r);
+    }
+    wire_peer_release(p);
+    secret_free(p->secret);
+    free(p->url);
+    free(p->user);
+    free(p->ca_file);
+    free(p->client_cert);
+    free(p->client_key);
+    free(p->proxy);
+    free(p);
+}
+
+void http_peer_free(struct http_peer *p)
+{
+    if (!p)
+        return;
+    struct http *h = p->http;
+    for (struct req *r = h->first; r;) {
+        if (r->peer == p) {
+            cancel(r);
+            call_back(h, r);
+            r = h->first; /* the callback may have changed the list */
+        } else {
+            r = r->next;
+        }
+    }
+    for (struct http_peer **at = &h->peers; *at; at = &(*at)->next)
+        if (*at == p) {
+            *at = p->next;
+            break;
+        }
+    p->dead = true;
+    if (p->calling == 0)
+        peer_destroy(p);
+}
+
+void http_free(struct http *h)
+{
+    if (!h)
+        return;
+    while (h->peers)
+        http_peer_free(h->peers);
+    wire_release(h);
+    free(h);
+}
