@@ -211,18 +211,6 @@ static const char *metric_phrase(enum metric m)
     return "?";
 }
 
-static const char *figure(char out[FMT_MAX], enum metric m, double v)
-{
-    if (m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED)
-        return fmt_percent(out, v);
-    return m == METRIC_VARIANCE ? fmt_ratio(out, v) : fmt_num(out, v);
-}
-
-static const char *per(enum metric m)
-{
-    return m == METRIC_REBOOTS ? " per device-day" : m == METRIC_VARIANCE ? " the devices' own baseline" : "";
-}
-
 /* snprintf that may clip: a sentence that is a little too long loses its end, not its sense. */
 static void ANDON_PRINTF(3, 4) say(char *out, size_t size, const char *fmt, ...)
 {
@@ -231,6 +219,28 @@ static void ANDON_PRINTF(3, 4) say(char *out, size_t size, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(out, size, fmt, ap);
     va_end(ap);
+}
+
+/* "3.06x": a limit of 1.25 must not be shown as 1.2. */
+static const char *times(char out[FMT_MAX], double ratio)
+{
+    if (isnan(ratio))
+        say(out, FMT_MAX, "?");
+    else
+        say(out, FMT_MAX, ratio < 1000 ? "%.3gx" : "%.0fx", ratio);
+    return out;
+}
+
+static const char *figure(char out[FMT_MAX], enum metric m, double v)
+{
+    if (m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED)
+        return fmt_percent(out, v);
+    return m == METRIC_VARIANCE ? times(out, v) : fmt_num(out, v);
+}
+
+static const char *per(enum metric m)
+{
+    return m == METRIC_REBOOTS ? " per device-day" : m == METRIC_VARIANCE ? " the devices' own baseline" : "";
 }
 
 /* "reboots 6.1 per device-day against 0.4 (15x, limit 3x) for 2m; 4 of 20 canaries". */
@@ -245,8 +255,8 @@ static void limit_text(char *out, size_t size, const struct limit_view *v, const
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX], g[FMT_MAX], lim[160];
 
     if (rel)
-        say(lim, sizeof lim, "against %s (%s, limit %s)", figure(b, l->metric, against), fmt_ratio(c, ratio),
-            fmt_ratio(d, l->value));
+        say(lim, sizeof lim, "against %s (%s, limit %s)", figure(b, l->metric, against), times(c, ratio),
+            times(d, l->value));
     else
         say(lim, sizeof lim, "over the limit of %s", figure(b, l->metric, l->value));
     say(out, size, "%s %s%s %s %s%s%s; %s of %s %s", metric_phrase(l->metric), figure(a, l->metric, value),
@@ -380,7 +390,7 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
     snprintf(out->text, sizeof out->text,
              "reboots %s per device-day against %s; cpu %s (%s); %s of %s canaries report, within every limit",
              fmt_num(a, h->value[METRIC_REBOOTS]), fmt_num(b, h->against[METRIC_REBOOTS]),
-             fmt_percent(c, h->value[METRIC_CPU_MEAN]), fmt_ratio(d, h->ratio[METRIC_CPU_MEAN]),
+             fmt_percent(c, h->value[METRIC_CPU_MEAN]), times(d, h->ratio[METRIC_CPU_MEAN]),
              fmt_count(e, h->canary.reporting), fmt_count(f, h->canary.expected));
 }
 

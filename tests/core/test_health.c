@@ -1,0 +1,332 @@
+/* Tracks and the figures of a group. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/health.h"
+#include "core/rng.h"
+
+#define WINDOW     (10 * US_PER_MIN)
+#define SCRAPE     (15 * US_PER_S)
+#define T0         (1000 * WINDOW)
+#define NEAR(a, b) assert_true(fabs((a) - (b)) < 1e-6)
+
+static void feed(struct track *t, int64_t at, double reboots, double cpu, double variance)
+{
+    struct sample s = {"d", at, reboots, cpu, variance};
+
+    track_feed(t, &s, WINDOW);
+}
+
+static struct group_health group(const struct track *t, size_t n, int64_t now)
+{
+    const struct track **p = calloc(n + 1, sizeof *p);
+    struct group_health g;
+
+    for (size_t i = 0; i < n; i++)
+        p[i] = &t[i];
+    health_group(p, n, now, WINDOW, SCRAPE, &g);
+    free(p);
+    return g;
+}
+
+/* Counts differences only, in the bucket of the telemetry's own time. */
+static void reboots_are_differences(void **state)
+{
+    struct track t;
+    struct group_health g;
+
+    (void)state;
+    track_init(&t);
+    track_enrol(&t, 0);
+    feed(&t, T0, 40, NAN, NAN);
+    feed(&t, T0 + US_PER_MIN, 41, NAN, NAN);
+    feed(&t, T0 + 2 * US_PER_MIN, 43, NAN, NAN);
+    g = group(&t, 1, T0 + 2 * US_PER_MIN);
+    assert_int_equal(g.reboots, 3);
+    assert_int_equal(g.rebooted, 1);
+    assert_int_equal(g.looped, 1);
+    NEAR(g.device_days, 2.0 / 1440);
+    NEAR(g.reboot_rate, 3 * 1440.0 / 2);
+    assert_int_equal(t.boots[TRACK_BUCKETS - 1], 2);
+    assert_int_equal(t.boots[TRACK_BUCKETS - 2], 1);
+}
+
+static void old_samples_are_ignored(void **state)
+{
+    struct track t;
+
+    (void)state;
+    track_init(&t);
+    track_enrol(&t, 0);
+    feed(&t, T0, 1, 0.5, 1);
+    feed(&t, T0, 9, 0.9, 1);
+    feed(&t, T0 - 1, 9, 0.9, 1);
+    assert_int_equal(group(&t, 1, T0).reboots, 0);
+    NEAR((double)t.cpu, 0.5);
+}
+
+static void a_fall_counts_once(void **state)
+{
+    struct track t;
+
+    (void)state;
+    track_init(&t);
+    track_enrol(&t, 0);
+    feed(&t, T0, 500, NAN, NAN);
+    feed(&t, T0 + SCRAPE, 3, NAN, NAN);
+    feed(&t, T0 + 2 * SCRAPE, 4, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0 + 2 * SCRAPE).reboots, 2);
+}
+
+static void counters_saturate(void **state)
+{
+    struct track t;
+
+    (void)state;
+    track_init(&t);
+    track_enrol(&t, 0);
+    feed(&t, T0, 0, NAN, NAN);
+    feed(&t, T0 + 1, 1e300, NAN, NAN);
+    feed(&t, T0 + 2, INFINITY, NAN, NAN);
+    feed(&t, T0 + 3, 1.5e300, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0 + 3).reboots, 255);
+}
+
+/* A device that comes back after two days with one more boot has not rebooted in the last ten minutes. */
+static void long_silence_is_spread(void **state)
+{
+    struct track t;
+
+    (void)state;
+    track_init(&t);
+    track_enrol(&t, 0);
+    feed(&t, T0, 1, NAN, NAN);
+    feed(&t, T0 + 2 * US_PER_DAY, 2, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0 + 2 * US_PER_DAY).reboots, 0);
+    feed(&t, T0 + 2 * US_PER_DAY + 20 * US_PER_MIN, 12, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0 + 2 * US_PER_DAY + 20 * US_PER_MIN).reboots, 5);
+}
+
+static void window_slides(void **state)
+{
+    struct track t;
+
+    (void)state;
+    track_init(&t);
+    track_enrol(&t, 0);
+    feed(&t, T0, 0, NAN, NAN);
+    feed(&t, T0 + 30 * US_PER_S, 1, NAN, NAN);
+    for (int m = 1; m <= 9; m++)
+        feed(&t, T0 + m * US_PER_MIN, 1, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0 + 9 * US_PER_MIN).reboots, 1);
+    feed(&t, T0 + 10 * US_PER_MIN, 1, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0 + 10 * US_PER_MIN).reboots, 0);
+    NEAR(group(&t, 1, T0 + 10 * US_PER_MIN).device_days, 9.0 / 1440);
+}
+
+/* The install's own reboot falls before install + grace and must not count, in whatever sample it shows. */
+static void grace_excludes_the_installs_reboot(void **state)
+{
+    struct track t;
+    int64_t from = T0 + 2 * US_PER_MIN + 20 * US_PER_S, edge = T0 + 3 * US_PER_MIN;
+
+    (void)state;
+    track_init(&t);
+    feed(&t, T0, 7, NAN, NAN);
+    assert_int_equal(group(&t, 1, T0).reboots, 0);
+    NEAR(group(&t, 1, T0).device_days, 0);
+    track_enrol(&t, from);
+    feed(&t, T0 + US_PER_MIN, 8, NAN, NAN);   /* inside the grace */
+    feed(&t, edge + US_PER_MIN, 9, NAN, NAN); /* reaches back before the edge */
+    assert_int_equal(group(&t, 1, edge + US_PER_MIN).reboots, 0);
+    NEAR(group(&t, 1, edge + US_PER_MIN).device_days, 0);
+    feed(&t, edge + 2 * US_PER_MIN, 10, NAN, NAN);
+    assert_int_equal(group(&t, 1, edge + 2 * US_PER_MIN).reboots, 1);
+    NEAR(group(&t, 1, edge + 2 * US_PER_MIN).device_days, 1.0 / 1440);
+}
+
+static void coverage_counts_fresh_devices(void **state)
+{
+    struct track t[4];
+    struct group_health g;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        track_init(&t[i]);
+        track_enrol(&t[i], 0);
+    }
+    feed(&t[0], T0, 0, 0.2, NAN);
+    feed(&t[1], T0 - 3 * SCRAPE, 0, 0.4, NAN);
+    feed(&t[2], T0 - 3 * SCRAPE - 1, 0, 0.9, NAN);
+    g = group(t, 4, T0);
+    assert_int_equal(g.expected, 4);
+    assert_int_equal(g.reporting, 2);
+    assert_int_equal(g.measured, 2);
+    NEAR(g.cpu_mean, 0.3);
+    assert_int_equal(group(t, 4, T0 + US_PER_HOUR).reporting, 0);
+    NEAR(group(t, 4, T0 + US_PER_HOUR).cpu_mean, 0.3); /* the window ends with the data, not with our clock */
+}
+
+/* One device with a clock in the far future must not make all others look silent. */
+static void a_sample_from_the_future_is_left_out(void **state)
+{
+    struct track t[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        track_init(&t[i]);
+        track_enrol(&t[i], 0);
+    }
+    feed(&t[0], T0, 0, 0.2, NAN);
+    feed(&t[1], T0 + US_PER_DAY, 0, 0.8, NAN);
+    assert_int_equal(group(t, 2, T0).reporting, 1);
+    assert_true(group(t, 2, T0).newest == T0);
+    NEAR(group(t, 2, T0).cpu_mean, 0.2);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void p95_is_exact(void **state)
+{
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 5);
+    for (size_t n = 1; n <= 400; n += n < 45 ? 1 : 71) {
+        struct track *t = calloc(n, sizeof *t);
+        float *v = calloc(n, sizeof *v);
+
+        for (size_t i = 0; i < n; i++) {
+            track_init(&t[i]);
+            track_enrol(&t[i], 0);
+            v[i] = (float)rng_below(&r, 7 + n / 3) / 100;
+            feed(&t[i], T0, 0, (double)v[i], NAN);
+        }
+        qsort(v, n, sizeof *v, by_value);
+        NEAR(group(t, n, T0).cpu_p95, (double)v[(size_t)ceil(0.95 * (double)n) - 1]);
+        free(t);
+        free(v);
+    }
+}
+
+/* Baselines are learned before the install and frozen by it. */
+static void variance_is_against_own_baseline(void **state)
+{
+    struct track t[4];
+    struct group_health g;
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        track_init(&t[i]);
+        feed(&t[i], T0 - 2 * US_PER_MIN, 0, 0.2, i < 3 ? 1.0 : NAN);
+        feed(&t[i], T0 - US_PER_MIN, 0, 0.4, i < 3 ? 3.0 : NAN);
+        track_enrol(&t[i], T0);
+    }
+    feed(&t[0], T0 + SCRAPE, 0, 0.6, 2.0);
+    feed(&t[1], T0 + SCRAPE, 0, 0.6, 8.0);
+    feed(&t[2], T0 + SCRAPE, 0, 0.6, 1e9); /* one voice: clipped to 16 */
+    feed(&t[3], T0 + SCRAPE, 0, 0.3, 2.0); /* no baseline: against the mean of the others' */
+    NEAR((double)t[0].var_base, 2.0);
+    NEAR((double)t[0].cpu_base, 0.3);
+    g = group(t, 4, T0 + SCRAPE);
+    NEAR(g.variance, (1 + 4 + 16 + 1) / 4.0);
+    assert_int_equal(g.var_over[0], 2);
+    assert_int_equal(g.var_over[2], 2);
+    assert_int_equal(g.var_over[3], 1);
+    NEAR(g.cpu_change, 2.1 / 1.2);
+    assert_int_equal(g.cpu_over[1], 3);
+}
+
+static void nothing_known_is_nan(void **state)
+{
+    struct track t;
+    struct wave_health h;
+
+    (void)state;
+    memset(&h, 0, sizeof h);
+    track_init(&t);
+    h.canary = group(&t, 1, T0);
+    h.control = group(&t, 0, T0);
+    assert_true(isnan(h.canary.reboot_rate) && isnan(h.canary.cpu_mean) && isnan(h.canary.cpu_p95));
+    assert_true(isnan(h.canary.variance));
+    health_compare(&h, T0);
+    for (int m = 0; m < METRIC_COUNT; m++)
+        assert_true(isnan(h.value[m]) && isnan(h.ratio[m]) && isnan(h.against[m]));
+    assert_true(h.data_age == TIME_NEVER);
+}
+
+static void ratios(void **state)
+{
+    struct wave_health h;
+
+    (void)state;
+    memset(&h, 0, sizeof h);
+    h.canary = h.control = group(NULL, 0, T0);
+    h.canary.newest = T0;
+    h.canary.device_days = 0.1;
+    h.control.device_days = 1;
+    h.canary.reboot_rate = 0;
+    h.control.reboot_rate = 0;
+    h.told = 20;
+    h.failed = 3;
+    health_compare(&h, T0 + 7);
+    NEAR(h.ratio[METRIC_REBOOTS], 1); /* no reboots on either side: as they should be */
+    NEAR(h.value[METRIC_INSTALL_FAILED], 0.15);
+    assert_true(isnan(h.ratio[METRIC_INSTALL_FAILED]));
+    assert_int_equal(h.data_age, 7);
+    h.canary.reboots = 7;
+    h.canary.reboot_rate = 70;
+    h.control.reboots = 10;
+    h.control.reboot_rate = 10;
+    health_compare(&h, T0);
+    NEAR(h.ratio[METRIC_REBOOTS], 7.5 / 1.5);
+    h.canary.cpu_mean = 0.6;
+    h.control.cpu_mean = 0.3;
+    health_compare(&h, T0);
+    NEAR(h.ratio[METRIC_CPU_MEAN], 2);
+    h.canary.cpu_change = 1.1; /* canaries were busier before as well */
+    h.control.cpu_change = 1.0;
+    health_compare(&h, T0);
+    NEAR(h.ratio[METRIC_CPU_MEAN], 1.1);
+    NEAR(h.against[METRIC_CPU_MEAN], 0.6 / 1.1);
+    h.canary.variance_raw = 6; /* no baselines: the groups as they are */
+    h.control.variance_raw = 2;
+    health_compare(&h, T0);
+    NEAR(h.ratio[METRIC_VARIANCE], 3);
+    NEAR(h.value[METRIC_VARIANCE] / h.against[METRIC_VARIANCE], 3);
+    h.control.variance_raw = 0;
+    health_compare(&h, T0);
+    assert_true(isnan(h.ratio[METRIC_VARIANCE]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reboots_are_differences),
+        cmocka_unit_test(old_samples_are_ignored),
+        cmocka_unit_test(a_fall_counts_once),
+        cmocka_unit_test(counters_saturate),
+        cmocka_unit_test(long_silence_is_spread),
+        cmocka_unit_test(window_slides),
+        cmocka_unit_test(grace_excludes_the_installs_reboot),
+        cmocka_unit_test(coverage_counts_fresh_devices),
+        cmocka_unit_test(a_sample_from_the_future_is_left_out),
+        cmocka_unit_test(p95_is_exact),
+        cmocka_unit_test(variance_is_against_own_baseline),
+        cmocka_unit_test(nothing_known_is_nan),
+        cmocka_unit_test(ratios),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

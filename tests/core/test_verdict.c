@@ -1,0 +1,517 @@
+/* The verdict as a state machine: `for:`, gaps, latches, severity, lost telemetry. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/verdict.h"
+
+#define T0   (1000 * US_PER_DAY)
+#define STEP (15 * US_PER_S)
+
+struct bench {
+    struct limit limits[6];
+    struct policy policy;
+    struct wave_health h;
+    struct verdict_input in;
+    struct verdict_state st;
+    struct verdict out;
+};
+
+static void bench_init(struct bench *b)
+{
+    memset(b, 0, sizeof *b);
+    b->policy = *policy_default();
+    b->policy.limits = b->limits;
+    b->policy.n_limits = 1;
+    b->limits[0] = (struct limit){.id = "R-CPU",
+                                  .metric = METRIC_CPU_MEAN,
+                                  .basis = BASIS_RELATIVE,
+                                  .value = 1.25,
+                                  .for_us = 2 * US_PER_MIN,
+                                  .min_devices = 2,
+                                  .wave = -1,
+                                  .device_class = "",
+                                  .react = REACT_PAUSE};
+    for (int m = 0; m < METRIC_COUNT; m++)
+        b->h.value[m] = b->h.against[m] = b->h.ratio[m] = NAN;
+    b->h.canary.expected = b->h.canary.reporting = b->h.canary.measured = 20;
+    b->h.control.expected = b->h.control.reporting = 180;
+    memset(b->h.canary.cpu_over, 0xff, sizeof b->h.canary.cpu_over);
+    memset(b->h.canary.var_over, 0xff, sizeof b->h.canary.var_over);
+    b->in = (struct verdict_input){.policy = &b->policy,
+                                   .health = &b->h,
+                                   .device_class = "",
+                                   .telemetry_expected = true,
+                                   .telemetry_ok = true,
+                                   .now = T0};
+    b->h.canary.newest = T0;
+}
+
+static void cpu(struct bench *b, double ratio)
+{
+    b->h.value[METRIC_CPU_MEAN] = 0.3 * ratio;
+    b->h.against[METRIC_CPU_MEAN] = 0.3;
+    b->h.ratio[METRIC_CPU_MEAN] = ratio;
+}
+
+static enum reaction step(struct bench *b)
+{
+    b->in.now += STEP;
+    b->h.canary.newest += STEP;
+    verdict_step(&b->in, &b->st, &b->out);
+    return b->out.react;
+}
+
+static void healthy_is_calm(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    for (int i = 0; i < 100; i++)
+        assert_int_equal(step(&b), REACT_NONE);
+    assert_string_equal(b.out.rule, "");
+    assert_non_null(strstr(b.out.text, "20 of 20 canaries report"));
+    assert_int_equal(b.out.limits[0].status, LIMIT_OK);
+}
+
+/* 2 min at 15 s: pending for eight steps after the first, breach at the ninth. */
+static void for_must_hold(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.5);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(step(&b), REACT_WATCH);
+        assert_int_equal(b.out.limits[0].status, LIMIT_PENDING);
+    }
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_int_equal(b.out.limits[0].status, LIMIT_BREACH);
+    assert_string_equal(b.out.rule, "R-CPU");
+    assert_string_equal(b.out.text, "cpu 45% against 30% (1.5x, limit 1.25x) for 2m00s; 20 of 20 canaries");
+}
+
+static void one_good_evaluation_resets(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    for (int i = 0; i < 60; i++) {
+        cpu(&b, i % 8 == 7 ? 1.2 : 1.5);
+        assert_int_not_equal(step(&b), REACT_PAUSE);
+    }
+}
+
+static void for_zero_needs_three_evaluations(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.limits[0].for_us = 0;
+    cpu(&b, 1.5);
+    assert_int_equal(step(&b), REACT_WATCH);
+    assert_int_equal(step(&b), REACT_WATCH);
+    assert_int_equal(step(&b), REACT_PAUSE);
+}
+
+/* Looking again at the same data is not a new evaluation, however long one looks. */
+static void the_same_data_is_one_evaluation(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.5);
+    step(&b);
+    for (int i = 0; i < 1000; i++) {
+        b.in.now += STEP;
+        verdict_step(&b.in, &b.st, &b.out);
+        assert_int_equal(b.out.react, REACT_WATCH);
+    }
+}
+
+static void two_gaps_neither_advance_nor_reset(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.5);
+    for (int i = 0; i < 8; i++)
+        step(&b);
+    b.in.telemetry_ok = false;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(step(&b), REACT_HOLD);
+        assert_int_equal(b.out.limits[0].status, LIMIT_PENDING);
+    }
+    b.in.telemetry_ok = true;
+    assert_int_equal(step(&b), REACT_PAUSE);
+}
+
+static void three_gaps_reset(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.5);
+    for (int i = 0; i < 8; i++)
+        step(&b);
+    cpu(&b, NAN);
+    for (int i = 0; i < 3; i++)
+        step(&b);
+    assert_int_equal(b.out.limits[0].status, LIMIT_UNKNOWN);
+    cpu(&b, 1.5);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(step(&b), REACT_WATCH);
+    assert_int_equal(step(&b), REACT_PAUSE);
+}
+
+/* An engine that looks every second must not turn two lost scrapes into thirty. */
+static void gaps_are_counted_by_interval(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.in.interval_us = STEP;
+    cpu(&b, 1.5);
+    step(&b);
+    b.in.telemetry_ok = false;
+    for (int i = 0; i < 25; i++) {
+        b.in.now += US_PER_S;
+        verdict_step(&b.in, &b.st, &b.out);
+    }
+    assert_int_equal(b.out.limits[0].status, LIMIT_PENDING);
+    for (int i = 0; i < 25; i++) {
+        b.in.now += US_PER_S;
+        verdict_step(&b.in, &b.st, &b.out);
+    }
+    assert_int_equal(b.out.limits[0].status, LIMIT_UNKNOWN);
+}
+
+static void tripped_stays_until_reset(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.5);
+    for (int i = 0; i < 9; i++)
+        step(&b);
+    cpu(&b, 0.9);
+    for (int i = 0; i < 50; i++)
+        assert_int_equal(step(&b), REACT_PAUSE);
+    assert_non_null(strstr(b.out.text, "(1.5x, limit 1.25x)")); /* what it tripped on */
+    verdict_reset(&b.st);
+    assert_int_equal(step(&b), REACT_NONE);
+}
+
+static void a_watch_limit_does_not_latch(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.limits[0].react = REACT_WATCH;
+    cpu(&b, 1.5);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(step(&b), REACT_WATCH);
+    assert_int_equal(b.out.limits[0].status, LIMIT_BREACH);
+    cpu(&b, 1.0);
+    assert_int_equal(step(&b), REACT_NONE);
+}
+
+static void min_devices_must_carry_it(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 3);
+    for (int l = 0; l < HEALTH_LEVELS; l++)
+        b.h.canary.cpu_over[l] = 1;
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(step(&b), REACT_NONE);
+    b.h.canary.cpu_over[0] = b.h.canary.cpu_over[1] = 2;
+    for (int i = 0; i < 9; i++)
+        step(&b);
+    assert_int_equal(b.out.react, REACT_PAUSE);
+    assert_int_equal(b.out.limits[0].devices, 2);
+}
+
+static void wave_and_class_select(void **state)
+{
+    static const struct {
+        const char *glob, *class;
+        bool hit;
+    } cases[] = {{"", "", true},        {"gw-*", "gw-7", true},   {"gw-*", "cam-7", false},
+                 {"*", "", true},       {"?w*7", "gw-007", true}, {"g*w", "gww", true},
+                 {"g*w", "gwx", false}, {"a*b*c", "aXbYc", true}, {"gw", "gw7", false}};
+    struct bench b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        bench_init(&b);
+        b.limits[0].device_class = cases[i].glob;
+        b.in.device_class = cases[i].class;
+        step(&b);
+        assert_int_equal(b.out.n_limits, cases[i].hit);
+    }
+    bench_init(&b);
+    b.limits[0].wave = 1;
+    step(&b);
+    assert_int_equal(b.out.n_limits, 0);
+    b.in.wave_index = 1;
+    step(&b);
+    assert_int_equal(b.out.n_limits, 1);
+}
+
+static void dry_run_only_says_so(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.limits[0].dry_run = true;
+    b.limits[0].react = REACT_ROLLBACK;
+    cpu(&b, 1.5);
+    for (int i = 0; i < 9; i++)
+        assert_int_equal(step(&b), REACT_NONE);
+    assert_int_equal(b.out.would, REACT_ROLLBACK);
+    assert_int_equal(b.out.limits[0].status, LIMIT_BREACH);
+}
+
+static void the_most_severe_decides(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.policy.n_limits = 3;
+    b.limits[1] = b.limits[0];
+    b.limits[1].id = "R-CPU-2";
+    b.limits[1].react = REACT_ROLLBACK;
+    b.limits[1].for_us = US_PER_MIN;
+    b.limits[2] = b.limits[0];
+    b.limits[2].id = "R-DRY";
+    b.limits[2].dry_run = true;
+    cpu(&b, 1.5);
+    for (int i = 0; i < 5; i++)
+        step(&b);
+    assert_int_equal(b.out.react, REACT_ROLLBACK);
+    assert_string_equal(b.out.rule, "R-CPU-2");
+    for (int i = 0; i < 9; i++)
+        step(&b);
+    assert_int_equal(b.out.react, REACT_ROLLBACK);
+    assert_int_equal(b.out.would, REACT_NONE); /* adds nothing to a roll back */
+}
+
+static void install_failures_need_no_telemetry(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.in.telemetry_expected = false;
+    b.h.canary.newest = b.h.control.newest = 0;
+    b.limits[0] = (struct limit){.id = "R-INSTALL",
+                                 .metric = METRIC_INSTALL_FAILED,
+                                 .basis = BASIS_ABSOLUTE,
+                                 .value = 0.1,
+                                 .min_devices = 3,
+                                 .wave = -1,
+                                 .react = REACT_PAUSE};
+    b.h.told = 20;
+    b.h.failed = 2;
+    b.h.value[METRIC_INSTALL_FAILED] = 0.1;
+    for (int i = 0; i < 5; i++) {
+        b.in.now += US_PER_S;
+        verdict_step(&b.in, &b.st, &b.out);
+        assert_int_equal(b.out.react, REACT_NONE);
+    }
+    b.h.failed = 3;
+    b.h.value[METRIC_INSTALL_FAILED] = 0.15;
+    for (int i = 0; i < 3; i++) {
+        b.in.now += US_PER_S;
+        verdict_step(&b.in, &b.st, &b.out);
+    }
+    assert_int_equal(b.out.react, REACT_PAUSE);
+    assert_string_equal(b.out.text, "failed installs 15% over the limit of 10% now; 3 of 20 devices told");
+}
+
+static void lost_telemetry_holds_then_pauses(void **state)
+{
+    struct bench b;
+    int steps;
+
+    (void)state;
+    bench_init(&b);
+    steps = (int)(b.policy.lost_pause_us / STEP);
+    cpu(&b, 1.0);
+    b.in.telemetry_ok = false;
+    for (int i = 0; i < steps; i++)
+        assert_int_equal(step(&b), REACT_HOLD);
+    assert_true(b.out.data_missing);
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_string_equal(b.out.rule, VERDICT_RULE_LOST);
+    b.policy.lost_react = REACT_HOLD;
+    assert_int_equal(step(&b), REACT_HOLD);
+    b.in.telemetry_ok = true;
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_int_equal(b.out.unknown_since, 0);
+}
+
+static void coverage_below_the_minimum_holds(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.h.canary.reporting = 16;
+    assert_int_equal(step(&b), REACT_NONE);
+    b.h.canary.reporting = 15;
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_non_null(strstr(b.out.text, "only 15 of 20 canaries report (80% needed)"));
+    b.h.canary.reporting = 20;
+    b.h.control.reporting = 0;
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_non_null(strstr(b.out.text, "none of 180 control devices reports"));
+}
+
+/* Devices in a crash loop stop reporting: what the others show must still halt. */
+static void a_breach_is_seen_through_thin_coverage(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    b.h.canary.reporting = 12;
+    cpu(&b, 1.5);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(step(&b), REACT_HOLD);
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_string_equal(b.out.rule, "R-CPU");
+}
+
+static void reboots(struct bench *b, int64_t rebooted, int64_t looped, int64_t n)
+{
+    b->h.canary.device_days = 20.0 * 10 / 1440;
+    b->h.control.device_days = 180.0 * 10 / 1440;
+    b->h.canary.rebooted = rebooted;
+    b->h.canary.looped = looped;
+    b->h.canary.reboots = n;
+    b->h.canary.reboot_rate = (double)n / b->h.canary.device_days;
+    b->h.control.reboots = b->h.control.rebooted = 1;
+    b->h.control.reboot_rate = 1 / b->h.control.device_days;
+    health_compare(&b->h, b->in.now);
+}
+
+static bool halts(int64_t rebooted, int64_t looped, int64_t n, enum basis basis, double limit)
+{
+    struct bench b;
+
+    bench_init(&b);
+    b.limits[0].metric = METRIC_REBOOTS;
+    b.limits[0].basis = basis;
+    b.limits[0].value = limit;
+    reboots(&b, rebooted, looped, n);
+    for (int i = 0; i < 12; i++)
+        step(&b);
+    return b.out.react == REACT_PAUSE;
+}
+
+static void a_few_reboots_are_chance(void **state)
+{
+    (void)state;
+    assert_false(halts(2, 0, 2, BASIS_RELATIVE, 3)); /* 0.1 expected: 4x, but a day has 150 such windows */
+    assert_false(halts(3, 0, 3, BASIS_RELATIVE, 3));
+    assert_false(halts(1, 1, 40, BASIS_RELATIVE, 3)); /* one device in a loop is one device */
+    assert_false(halts(2, 2, 40, BASIS_RELATIVE, 3));
+    assert_true(halts(6, 0, 6, BASIS_RELATIVE, 3));
+    assert_true(halts(3, 3, 9, BASIS_RELATIVE, 3)); /* three in a loop are not */
+    assert_true(halts(20, 20, 60, BASIS_RELATIVE, 3));
+    assert_false(halts(2, 0, 2, BASIS_ABSOLUTE, 12)); /* 14 a day, from two reboots */
+    assert_true(halts(6, 6, 18, BASIS_ABSOLUTE, 12));
+    assert_false(halts(6, 6, 18, BASIS_ABSOLUTE, 200));
+}
+
+static void evidence_is_judged_beside_limits(void **state)
+{
+    struct evidence e = {"crash-loop", log(200), log(250), log(2500), 3, 2};
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.in.evidence = &e;
+    b.in.n_evidence = 1;
+    assert_int_equal(step(&b), REACT_NONE);
+    e.log_e = log(72000);
+    assert_int_equal(step(&b), REACT_ROLLBACK);
+    assert_string_equal(b.out.rule, "crash-loop");
+    e.devices = 1;
+    assert_int_equal(step(&b), REACT_NONE);
+    e.devices = 2;
+    e.log_e = log(300);
+    assert_int_equal(step(&b), REACT_PAUSE);
+    e.log_e = NAN;
+    assert_int_equal(step(&b), REACT_NONE);
+    e = (struct evidence){.test = "unset", .log_e = 5, .devices = 9};
+    assert_int_equal(step(&b), REACT_NONE);
+}
+
+static void more_limits_than_fit_are_cut(void **state)
+{
+    static struct limit many[VERDICT_LIMITS_MAX + 8];
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    for (size_t i = 0; i < VERDICT_LIMITS_MAX + 8; i++)
+        many[i] = b.limits[0];
+    b.policy.limits = many;
+    b.policy.n_limits = VERDICT_LIMITS_MAX + 8;
+    cpu(&b, 1.0);
+    step(&b);
+    assert_int_equal(b.out.n_limits, VERDICT_LIMITS_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(healthy_is_calm),
+        cmocka_unit_test(for_must_hold),
+        cmocka_unit_test(one_good_evaluation_resets),
+        cmocka_unit_test(for_zero_needs_three_evaluations),
+        cmocka_unit_test(the_same_data_is_one_evaluation),
+        cmocka_unit_test(two_gaps_neither_advance_nor_reset),
+        cmocka_unit_test(three_gaps_reset),
+        cmocka_unit_test(gaps_are_counted_by_interval),
+        cmocka_unit_test(tripped_stays_until_reset),
+        cmocka_unit_test(a_watch_limit_does_not_latch),
+        cmocka_unit_test(min_devices_must_carry_it),
+        cmocka_unit_test(wave_and_class_select),
+        cmocka_unit_test(dry_run_only_says_so),
+        cmocka_unit_test(the_most_severe_decides),
+        cmocka_unit_test(install_failures_need_no_telemetry),
+        cmocka_unit_test(lost_telemetry_holds_then_pauses),
+        cmocka_unit_test(coverage_below_the_minimum_holds),
+        cmocka_unit_test(a_breach_is_seen_through_thin_coverage),
+        cmocka_unit_test(a_few_reboots_are_chance),
+        cmocka_unit_test(evidence_is_judged_beside_limits),
+        cmocka_unit_test(more_limits_than_fit_are_cut),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
