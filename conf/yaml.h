@@ -35,6 +35,7 @@ struct yfield {
     const struct yfield *fields; /* YT_MAP, or items that are maps */
     enum ytype item;             /* YT_LIST, YT_DICT */
     const char *doc;             /* one line for `andon help config` and the docs */
+    bool hush;                   /* its value is never shown in an error: somebody may have put a secret there */
 };
 
 struct ynode;
@@ -42,7 +43,7 @@ struct ynode;
 /* Parses and checks. `name` is used in errors. The tree lives in the arena. NULL with *e filled. */
 const struct ynode *yaml_parse(const char *name, const char *bytes, size_t n, const struct yfield *schema,
                                struct arena *a, struct err *e);
-/* The same from a file; its bytes' sha-256 is not computed here. ERR_NOT_FOUND when there is no such file. */
+/* The same from a file, whoever it belongs to (conf/file.h for the checks). ERR_NOT_FOUND when there is none. */
 const struct ynode *yaml_load(const char *path, const struct yfield *schema, struct arena *a, struct err *e);
 
 /* Getters on a checked map node: the default when absent. */

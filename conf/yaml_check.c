@@ -371,13 +371,30 @@ static bool check_items(struct ynode *n, const struct yfield *f, struct arena *a
     return true;
 }
 
+/* The key's own line of documentation, where the error has no better advice. */
+static void advise(const struct ynode *n, const struct yfield *f, struct err *e)
+{
+    if (e && !*e->next && n->key && f->doc)
+        snprintf(e->next, sizeof e->next, "%s: %s", f->key, f->doc);
+}
+
 static bool check_node(struct ynode *n, const struct yfield *f, struct arena *a, struct err *e)
 {
     enum ynode_kind want = f->type == YT_LIST ? YN_LIST : f->type == YT_MAP || f->type == YT_DICT ? YN_MAP : YN_SCALAR;
-    if (n->kind != want)
-        return expected(n, e, type_name(f->type));
-    if (want == YN_SCALAR)
-        return check_scalar(n, f, e);
+    if (n->kind != want) {
+        if (f->hush)
+            y_err(n, e, "expected %s", type_name(f->type));
+        else
+            expected(n, e, type_name(f->type));
+        advise(n, f, e);
+        return false;
+    }
+    if (want == YN_SCALAR) {
+        bool ok = check_scalar(n, f, e);
+        if (!ok)
+            advise(n, f, e);
+        return ok;
+    }
     n->items = ARENA_ARRAY(a, const struct ynode *, n->n);
     size_t i = 0;
     for (const struct ynode *it = n->first; it; it = it->next)

@@ -1,0 +1,325 @@
+#include "conf/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "conf/endpoint.h"
+#include "conf/file.h"
+#include "conf/policy.h"
+#include "conf/yaml_node.h"
+#include "core/clock.h"
+
+#define FLEETS_MAX 64
+#define LETTERS    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+#define NAME_CHARS LETTERS "0123456789._-"
+
+static const char *const kind_words[] = {"hawkbit", NULL};
+static const char *const telemetry_words[] = {"prometheus", "openmetrics", NULL};
+static const char *const preset_words[] = {"device", "node_exporter", NULL};
+static const char *const color_words[] = {"auto", "never", "16", "256", "true", NULL};
+
+static const struct yfield telemetry_fields[] = {
+    {.key = "kind", .type = YT_WORD, .required = true, .words = telemetry_words, .doc = "what answers at the URL"},
+    ENDPOINT_FIELDS,
+    {.key = "preset", .type = YT_WORD, .words = preset_words, .doc = "which names the metrics have (device)"},
+    {.key = "join_label",
+     .type = YT_STR,
+     .doc = "the label that holds the device's id (device; node_exporter: instance)"},
+    {.key = "interval", .type = YT_DUR, .min = 1, .max = 3600, .doc = "how often it is asked (15s)"},
+    {.key = "reboots", .type = YT_STR, .doc = "PromQL, or a metric's name, for the counter of boots (the preset's)"},
+    {.key = "cpu", .type = YT_STR, .doc = "the same for CPU use, 0 to 1 (the preset's)"},
+    {.key = "variance", .type = YT_STR, .doc = "the same for the sensor's variance (the preset's)"},
+    {.key = "sensor", .type = YT_STR, .doc = "node_exporter preset: name of the sensor's metric"},
+    {0}};
+
+static const struct yfield fleet_fields[] = {
+    {.key = "name", .type = YT_STR, .required = true, .doc = "its name in andon: letters, digits, '.', '_', '-'"},
+    {.key = "kind", .type = YT_WORD, .words = kind_words, .doc = "what the fleet server is (hawkbit)"},
+    ENDPOINT_FIELDS,
+    {.key = "environment", .type = YT_STR, .doc = "a label such as prod, staging or lab"},
+    {.key = "production", .type = YT_BOOL, .doc = "shown loudly (true when the environment is prod or production)"},
+    {.key = "read_only", .type = YT_BOOL, .doc = "only a person's halt goes out (false)"},
+    {.key = "poll", .type = YT_DUR, .min = 1, .max = 300, .doc = "how often rollouts are read (2s)"},
+    {.key = "policy", .type = YT_STR, .doc = "a name from `policies`, or a policy file (the built-in policy)"},
+    {.key = "telemetry", .type = YT_MAP, .fields = telemetry_fields, .doc = "where the devices' health comes from"},
+    {0}};
+
+static const struct yfield ui_fields[] = {
+    {.key = "theme", .type = YT_STR, .doc = "name of a theme"},
+    {.key = "color", .type = YT_WORD, .words = color_words, .doc = "how many colours the terminal has (auto)"},
+    {.key = "ascii", .type = YT_BOOL, .doc = "no lines and blocks, only ASCII (false)"},
+    {.key = "bell", .type = YT_BOOL, .doc = "ring once for a new halt (true)"},
+    {.key = "osc_notify", .type = YT_BOOL, .doc = "desktop notice through the terminal, OSC 9 and 777 (false)"},
+    {.key = "mouse", .type = YT_BOOL, .doc = "take the mouse; the terminal's own selection then needs Shift (false)"},
+    {.key = "escdelay", .type = YT_DUR, .max = 1, .doc = "how long Esc may be the start of a key (50ms)"},
+    {0}};
+
+static const struct yfield audit_fields[] = {
+    {.key = "db", .type = YT_STR, .doc = "the log ($XDG_STATE_HOME/andon/audit.db)"},
+    {.key = "key", .type = YT_STR, .doc = "its signing key ($XDG_CONFIG_HOME/andon/audit.key)"},
+    {.key = "origin", .type = YT_STR, .doc = "its name in checkpoints (andon/HOSTNAME)"},
+    {0}};
+
+const struct yfield config_schema[] = {
+    {.key = "operator", .type = YT_STR, .doc = "your name as the log shows it beside the login name"},
+    {.key = "fleets",
+     .type = YT_LIST,
+     .item = YT_MAP,
+     .fields = fleet_fields,
+     .max = FLEETS_MAX,
+     .doc = "the fleet servers"},
+    {.key = "policies", .type = YT_DICT, .item = YT_STR, .max = FLEETS_MAX, .doc = "names for policy files"},
+    {.key = "ui", .type = YT_MAP, .fields = ui_fields, .doc = "the console"},
+    {.key = "audit", .type = YT_MAP, .fields = audit_fields, .doc = "the log"},
+    {0}};
+
+static bool xdg_path(char *out, size_t size, const char *variable, const char *below_home, const char *name)
+{
+    const char *dir = getenv(variable), *home = getenv("HOME");
+    int n;
+    if (dir && *dir == '/') /* the XDG specification has a relative one ignored */
+        n = snprintf(out, size, "%s/andon/%s", dir, name);
+    else if (home && *home == '/')
+        n = snprintf(out, size, "%s/%s/andon/%s", home, below_home, name);
+    else
+        return false;
+    return n > 0 && (size_t)n < size;
+}
+
+bool config_path(char *out, size_t size, const char *name)
+{
+    return xdg_path(out, size, "XDG_CONFIG_HOME", ".config", name);
+}
+
+bool state_path(char *out, size_t size, const char *name)
+{
+    return xdg_path(out, size, "XDG_STATE_HOME", ".local/state", name);
+}
+
+/* What the file's values refer to while it is read. */
+struct loading {
+    const char *folder;
+    const struct ynode *policies;
+    const struct policy **policy; /* of each entry of `policies` */
+    struct arena *a;
+    struct err *e;
+};
+
+/* Text that is shown in one line: what is longer or has line ends is a slip. */
+static bool line_text(struct loading *l, const struct ynode *map, const char *key, size_t max, const char **out)
+{
+    const char *s = y_str(map, key, "");
+    if (strlen(s) > max || strpbrk(s, "\n\t"))
+        return y_err(y_get(map, key), l->e, "expected one line of at most %zu bytes", max);
+    *out = arena_strdup(l->a, s);
+    return true;
+}
+
+static bool label_ok(const char *s)
+{
+    return *s && !strchr("0123456789", *s) && s[strspn(s, LETTERS "0123456789_")] == '\0';
+}
+
+static bool read_telemetry(struct loading *l, const struct ynode *n, struct telemetry_spec *out)
+{
+    *out = (struct telemetry_spec){.kind = TELEMETRY_NONE,
+                                   .endpoint = {.url = "",
+                                                .user = "",
+                                                .secret = {.path = "", .env = ""},
+                                                .ca_file = "",
+                                                .client_cert = "",
+                                                .client_key = "",
+                                                .proxy = "",
+                                                .timeout_us = 10 * US_PER_S},
+                                   .preset = "device",
+                                   .join_label = "device",
+                                   .interval_us = 15 * US_PER_S,
+                                   .reboots = "",
+                                   .cpu = "",
+                                   .variance = "",
+                                   .sensor = ""};
+    if (!n)
+        return true;
+    out->kind = y_word(n, "kind", 0) == 0 ? TELEMETRY_PROMETHEUS : TELEMETRY_OPENMETRICS;
+    if (!endpoint_read(n, l->folder, out->kind == TELEMETRY_PROMETHEUS, l->a, &out->endpoint, l->e))
+        return false;
+    out->preset = preset_words[y_word(n, "preset", 0)];
+    bool node = strcmp(out->preset, "node_exporter") == 0;
+    out->join_label = arena_strdup(l->a, y_str(n, "join_label", node ? "instance" : "device"));
+    if (!label_ok(out->join_label))
+        return y_err(y_get(n, "join_label"), l->e, "expected a label's name: letters, digits and '_'");
+    out->interval_us = y_dur(n, "interval", out->interval_us);
+    out->reboots = arena_strdup(l->a, y_str(n, "reboots", ""));
+    out->cpu = arena_strdup(l->a, y_str(n, "cpu", ""));
+    out->variance = arena_strdup(l->a, y_str(n, "variance", ""));
+    out->sensor = arena_strdup(l->a, y_str(n, "sensor", ""));
+    if (*out->sensor && out->sensor[strspn(out->sensor, LETTERS "0123456789_:")] != '\0')
+        return y_err(y_get(n, "sensor"), l->e, "expected a metric's name: letters, digits, '_' and ':'");
+    return true;
+}
+
+/* An error in a policy file is shown with that file's own line; who names it is the cause. */
+static const struct policy *load_policy(struct loading *l, const struct ynode *named_at, const char *file)
+{
+    const struct policy *p = policy_load(endpoint_path(file, l->folder, l->a), l->a, l->e);
+    if (!p)
+        err_cause(l->e, "named in %s:%d", named_at->file, y_line(named_at));
+    return p;
+}
+
+static bool load_policies(struct loading *l)
+{
+    size_t n = y_len(l->policies);
+    l->policy = ARENA_ARRAY(l->a, const struct policy *, n);
+    for (size_t i = 0; i < n; i++) {
+        const struct ynode *at = y_at(l->policies, i);
+        l->policy[i] = load_policy(l, at, y_text(at));
+        if (!l->policy[i])
+            return false;
+        struct policy *named = arena_memdup(l->a, l->policy[i], sizeof *named);
+        named->name = arena_strdup(l->a, y_key_at(l->policies, i));
+        l->policy[i] = named;
+    }
+    return true;
+}
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static bool fleet_policy(struct loading *l, const struct ynode *n, const struct policy **out)
+{
+    const struct ynode *at = y_get(n, "policy");
+    const char *name = y_text(at);
+    *out = policy_default();
+    if (!at)
+        return true;
+    for (size_t i = 0; i < y_len(l->policies); i++) {
+        if (strcmp(y_key_at(l->policies, i), name) == 0) {
+            *out = l->policy[i];
+            return true;
+        }
+    }
+    if (strchr(name, '/') || ends_with(name, ".yaml") || ends_with(name, ".yml")) {
+        *out = load_policy(l, at, name);
+        return *out != NULL;
+    }
+    y_err(at, l->e, "no policy '%.60s'", name);
+    if (l->e)
+        snprintf(l->e->next, sizeof l->e->next, "name one under `policies`, or a file that ends with .yaml");
+    return false;
+}
+
+static bool name_ok(const char *s)
+{
+    size_t n = strlen(s);
+    return n > 0 && n < 48 && strchr(LETTERS "0123456789", *s) && s[strspn(s, NAME_CHARS)] == '\0';
+}
+
+static bool read_fleet(struct loading *l, const struct ynode *n, struct fleet_spec *out)
+{
+    *out = (struct fleet_spec){
+        .name = arena_strdup(l->a, y_str(n, "name", "")),
+        .kind = kind_words[y_word(n, "kind", 0)],
+        .read_only = y_bool(n, "read_only", false),
+        .poll_us = y_dur(n, "poll", 2 * US_PER_S),
+    };
+    if (!name_ok(out->name))
+        return y_err(y_get(n, "name"), l->e,
+                     "expected 1 to 47 letters, digits, '.', '_' or '-', first a letter or digit");
+    if (!endpoint_read(n, l->folder, true, l->a, &out->endpoint, l->e) ||
+        !line_text(l, n, "environment", 32, &out->environment))
+        return false;
+    bool prod = strcasecmp(out->environment, "prod") == 0 || strcasecmp(out->environment, "production") == 0;
+    out->production = y_bool(n, "production", prod);
+    return read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policy(l, n, &out->policy);
+}
+
+static bool read_fleets(struct loading *l, const struct ynode *list, struct config *out)
+{
+    size_t n = y_len(list);
+    struct fleet_spec *fleets = ARENA_ARRAY(l->a, struct fleet_spec, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!read_fleet(l, y_at(list, i), &fleets[i]))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (strcasecmp(fleets[i].name, fleets[j].name) == 0)
+                return y_err(y_get(y_at(list, i), "name"), l->e, "'%s' is the name of the fleet in line %d too",
+                             fleets[i].name, y_line(y_at(list, j)));
+        }
+    }
+    out->fleets = fleets;
+    out->n_fleets = n;
+    return true;
+}
+
+static bool read_ui(struct loading *l, const struct ynode *ui, struct config *out)
+{
+    out->theme = arena_strdup(l->a, y_str(ui, "theme", ""));
+    if (*out->theme && !name_ok(out->theme))
+        return y_err(y_get(ui, "theme"), l->e, "expected a theme's name: letters, digits, '.', '_' and '-'");
+    out->color = color_words[y_word(ui, "color", 0)];
+    out->ascii = y_bool(ui, "ascii", false);
+    out->bell = y_bool(ui, "bell", true);
+    out->osc_notify = y_bool(ui, "osc_notify", false);
+    out->mouse = y_bool(ui, "mouse", false);
+    out->escdelay_ms = y_dur(ui, "escdelay", 50 * US_PER_MS) / US_PER_MS;
+    return true;
+}
+
+static bool read_audit(struct loading *l, const struct ynode *audit, struct config *out)
+{
+    out->audit_db = endpoint_path(y_str(audit, "db", ""), l->folder, l->a);
+    out->audit_key = endpoint_path(y_str(audit, "key", ""), l->folder, l->a);
+    out->audit_origin = arena_strdup(l->a, y_str(audit, "origin", ""));
+    size_t n = strspn(out->audit_origin, NAME_CHARS "/");
+    if (n > 100 || out->audit_origin[n] != '\0')
+        return y_err(y_get(audit, "origin"), l->e, "expected at most 100 letters, digits, '.', '_', '-' or '/'");
+    return true;
+}
+
+static bool read_config(const struct ynode *root, struct config *out, struct err *e)
+{
+    const char *slash = strrchr(out->path, '/');
+    struct loading l = {.a = &out->arena, .e = e, .policies = y_get(root, "policies")};
+    l.folder = slash ? arena_strndup(l.a, out->path, (size_t)(slash - out->path)) : "";
+    return line_text(&l, root, "operator", 64, &out->operator_name) && load_policies(&l) &&
+           read_fleets(&l, y_get(root, "fleets"), out) && read_ui(&l, y_get(root, "ui"), out) &&
+           read_audit(&l, y_get(root, "audit"), out);
+}
+
+bool config_load(const char *path, struct config *out, struct err *e)
+{
+    char place[4096];
+    *out = (struct config){0};
+    if (!path && !config_path(place, sizeof place, "config.yaml"))
+        return err_set(e, ERR_NOT_FOUND, "set HOME or XDG_CONFIG_HOME, or name the file",
+                       "no place for a configuration: neither XDG_CONFIG_HOME nor HOME is set");
+    if (!path)
+        path = place;
+    struct buf bytes;
+    buf_init(&bytes, YAML_BYTES_MAX);
+    struct arena tree;
+    arena_init(&tree);
+    arena_init(&out->arena);
+    bool ok = file_read(path, FILE_OWNED, &bytes, e);
+    if (ok) {
+        out->path = arena_strdup(&out->arena, path);
+        const struct ynode *root = yaml_parse(path, bytes.data, bytes.len, config_schema, &tree, e);
+        ok = root && read_config(root, out, e);
+    }
+    arena_release(&tree);
+    buf_release(&bytes);
+    if (!ok)
+        config_release(out);
+    return ok;
+}
+
+void config_release(struct config *c)
+{
+    arena_release(&c->arena);
+    *c = (struct config){0};
+}

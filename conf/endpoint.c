@@ -1,0 +1,242 @@
+#include "conf/endpoint.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/clock.h"
+
+#define URL_MAX 1024
+#define ALNUM   "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+
+const struct yfield secret_fields[] = {
+    {.key = "command",
+     .type = YT_LIST,
+     .item = YT_STR,
+     .min = 1,
+     .max = 32,
+     .hush = true,
+     .doc = "a program and its arguments that prints the secret, as a list; no shell"},
+    {.key = "file", .type = YT_STR, .hush = true, .doc = "a file that only you can read"},
+    {.key = "env",
+     .type = YT_STR,
+     .hush = true,
+     .doc = "name of an environment variable (others may see it: prefer the two above)"},
+    {0}};
+
+const char *endpoint_path(const char *path, const char *folder, struct arena *a)
+{
+    const char *home = getenv("HOME");
+    if (!*path || *path == '/')
+        return arena_strdup(a, path);
+    if (strncmp(path, "~/", 2) == 0 && home && *home == '/')
+        return arena_printf(a, "%s%s", home, path + 1);
+    return *folder ? arena_printf(a, "%s/%s", folder, path) : arena_strdup(a, path);
+}
+
+/* Host and port of an authority, in place. */
+struct authority {
+    char host[256];
+    bool literal6;
+    bool ok;
+};
+
+static bool port_ok(const char *s)
+{
+    size_t n = strspn(s, "0123456789");
+    return n > 0 && n <= 5 && s[n] == '\0' && strtol(s, NULL, 10) >= 1 && strtol(s, NULL, 10) <= 65535;
+}
+
+static struct authority split_authority(const char *s, size_t n)
+{
+    struct authority out = {0};
+    char text[256];
+    if (n == 0 || n >= sizeof text)
+        return out;
+    memcpy(text, s, n);
+    text[n] = '\0';
+    char *port = NULL, *host = text;
+    if (text[0] == '[') {
+        char *end = strchr(text, ']');
+        if (!end || (end[1] != '\0' && end[1] != ':'))
+            return out;
+        port = end[1] == ':' ? end + 2 : NULL;
+        *end = '\0';
+        host = text + 1;
+        struct in6_addr six;
+        out.literal6 = true;
+        out.ok = inet_pton(AF_INET6, host, &six) == 1;
+    } else {
+        char *colon = strchr(text, ':');
+        if (colon) {
+            *colon = '\0';
+            port = colon + 1;
+        }
+        out.ok = *host != '\0' && *host != '-' && *host != '.' && host[strspn(host, ALNUM "-._")] == '\0';
+    }
+    out.ok = out.ok && (!port || port_ok(port));
+    memcpy(out.host, host, strlen(host) + 1);
+    return out;
+}
+
+/* Only addresses that can never leave this host; a name like 127.evil.example is not one. */
+static bool is_loopback(const struct authority *at)
+{
+    struct in_addr four;
+    struct in6_addr six;
+    if (at->literal6)
+        return inet_pton(AF_INET6, at->host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+    if (strcmp(at->host, "localhost") == 0)
+        return true;
+    return inet_pton(AF_INET, at->host, &four) == 1 && ntohl(four.s_addr) >> 24 == 127;
+}
+
+/* Length of the scheme with "://" if it is one of the NULL-terminated list, else 0. */
+static size_t scheme_of(const char *url, const char *const *schemes)
+{
+    for (; *schemes; schemes++) {
+        if (strncmp(url, *schemes, strlen(*schemes)) == 0)
+            return strlen(*schemes);
+    }
+    return 0;
+}
+
+/* Syntax common to a service and a proxy. Never quotes the URL: there may be a password in it. */
+static bool url_syntax(const struct ynode *n, size_t scheme, struct authority *at, size_t *path, struct err *e)
+{
+    const char *url = y_text(n);
+    if (strlen(url) > URL_MAX)
+        return y_err(n, e, "longer than %d bytes", URL_MAX);
+    for (const char *p = url; *p; p++) {
+        if (*p <= ' ' || *p >= 0x7f || strchr("\"<>\\^`{|}", *p))
+            return y_err(n, e, "a URL has no blanks, quotes, backslashes or non-ASCII characters");
+    }
+    size_t host_len = strcspn(url + scheme, "/?#");
+    if (memchr(url + scheme, '@', host_len)) {
+        y_err(n, e, "a user or password in the URL is not accepted");
+        if (e)
+            snprintf(e->next, sizeof e->next, "use the keys user and secret");
+        return false;
+    }
+    if (strpbrk(url, "?#"))
+        return y_err(n, e, "a query (?) or fragment (#) in the URL is not accepted");
+    *at = split_authority(url + scheme, host_len);
+    if (!at->ok)
+        return y_err(n, e, "expected a host name or address, and perhaps :port, after '://'");
+    *path = scheme + host_len;
+    return true;
+}
+
+static bool read_url(const struct ynode *map, bool base, bool plain, struct arena *a, const char **out, struct err *e)
+{
+    static const char *const schemes[] = {"https://", "http://", NULL};
+    const struct ynode *n = y_get(map, "url");
+    const char *url = y_str(map, "url", "");
+    size_t scheme = scheme_of(url, schemes), path;
+    struct authority at;
+    if (!scheme)
+        return y_err(n, e, "expected a URL that starts with https:// or http://");
+    if (!url_syntax(n, scheme, &at, &path, e))
+        return false;
+    if (scheme == strlen("http://") && !plain && !is_loopback(&at)) {
+        y_err(n, e, "http:// to another host would send everything in the clear");
+        if (e)
+            snprintf(e->next, sizeof e->next, "use https://, or accept it with plain_http: true");
+        return false;
+    }
+    size_t len = strlen(url);
+    while (len > path && url[len - 1] == '/' && (base || len == path + 1))
+        len--;
+    *out = arena_strndup(a, url, len);
+    return true;
+}
+
+static bool read_proxy(const struct ynode *map, struct arena *a, const char **out, struct err *e)
+{
+    static const char *const schemes[] = {"http://", "https://", "socks5h://", NULL};
+    const struct ynode *n = y_get(map, "proxy");
+    *out = "";
+    if (!n)
+        return true;
+    size_t scheme = scheme_of(y_text(n), schemes), path;
+    struct authority at;
+    if (!scheme)
+        return y_err(n, e, "expected a URL that starts with http://, https:// or socks5h://");
+    if (!url_syntax(n, scheme, &at, &path, e))
+        return false;
+    if (y_text(n)[path] != '\0' && strcmp(y_text(n) + path, "/") != 0)
+        return y_err(n, e, "a proxy's URL has no path");
+    *out = arena_strndup(a, y_text(n), path);
+    return true;
+}
+
+static bool read_command(const struct ynode *list, struct secret_ref *out, struct arena *a, struct err *e)
+{
+    size_t n = y_len(list);
+    const char **argv = ARENA_ARRAY(a, const char *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        argv[i] = arena_strdup(a, y_text(y_at(list, i)));
+    if (!*argv[0])
+        return y_err(list, e, "expected the name of a program first");
+    out->argv = argv;
+    out->source = SECRET_COMMAND;
+    return true;
+}
+
+static bool read_secret(const struct ynode *n, const char *folder, struct arena *a, struct secret_ref *out,
+                        struct err *e)
+{
+    *out = (struct secret_ref){.source = SECRET_NONE, .path = "", .env = ""};
+    if (!n)
+        return true;
+    if (y_len(n) != 1)
+        return y_err(n, e, "expected exactly one of command, file and env, found %zu", y_len(n));
+    if (y_has(n, "command"))
+        return read_command(y_get(n, "command"), out, a, e);
+    const struct ynode *value = y_at(n, 0);
+    const char *text = y_text(value);
+    if (y_has(n, "file")) {
+        out->source = SECRET_FILE;
+        out->path = endpoint_path(text, folder, a);
+        return *text || y_err(value, e, "expected a file's name, found \"\"");
+    }
+    out->source = SECRET_ENV;
+    out->env = arena_strdup(a, text);
+    bool ok = *text && !strchr("0123456789", *text) && text[strspn(text, ALNUM "_")] == '\0';
+    return ok || y_err(value, e, "expected the name of an environment variable");
+}
+
+/* What belongs together. */
+static bool credentials_fit(const struct ynode *map, const struct endpoint *ep, struct err *e)
+{
+    bool secret = ep->secret.source != SECRET_NONE;
+    if (*ep->user && ep->bearer)
+        return y_err(y_get(map, "user"), e, "a bearer token goes without a user; leave out one of user and bearer");
+    if (*ep->user && !secret)
+        return y_err(y_get(map, "user"), e, "a user needs a secret: {command: [...]}, {file: ...} or {env: ...}");
+    if (ep->bearer && !secret)
+        return y_err(y_get(map, "bearer"), e, "a bearer token comes from secret: command, file or env");
+    if (secret && !*ep->user && !ep->bearer)
+        return y_err(y_get(map, "secret"), e, "a secret needs user: NAME (a password) or bearer: true (a token)");
+    if (strchr(ep->user, ':'))
+        return y_err(y_get(map, "user"), e, "a user for HTTP Basic has no ':' (RFC 7617)");
+    if (*ep->client_key && !*ep->client_cert)
+        return y_err(y_get(map, "client_key"), e, "a key needs its client_cert");
+    return true;
+}
+
+bool endpoint_read(const struct ynode *map, const char *folder, bool base, struct arena *a, struct endpoint *out,
+                   struct err *e)
+{
+    *out = (struct endpoint){
+        .plain_http = y_bool(map, "plain_http", false),
+        .user = arena_strdup(a, y_str(map, "user", "")),
+        .bearer = y_bool(map, "bearer", false),
+        .ca_file = endpoint_path(y_str(map, "ca_file", ""), folder, a),
+        .client_cert = endpoint_path(y_str(map, "client_cert", ""), folder, a),
+        .client_key = endpoint_path(y_str(map, "client_key", ""), folder, a),
+        .timeout_us = y_dur(map, "timeout", 10 * US_PER_S),
+    };
+    return read_url(map, base, out->plain_http, a, &out->url, e) && read_proxy(map, a, &out->proxy, e) &&
+           read_secret(y_get(map, "secret"), folder, a, &out->secret, e) && credentials_fit(map, out, e);
+}

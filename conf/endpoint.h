@@ -1,0 +1,35 @@
+/* The keys by which any HTTP service is reached, in a fleet and in a telemetry source alike. Part of conf/config.c. */
+#ifndef ANDON_CONF_ENDPOINT_H
+#define ANDON_CONF_ENDPOINT_H
+
+#include "conf/yaml.h"
+#include "core/config.h"
+
+extern const struct yfield secret_fields[];
+
+#define ENDPOINT_FIELDS                                                                                                \
+    {.key = "url", .type = YT_STR, .required = true, .doc = "where it is: https://host[:port][/prefix]"},              \
+        {.key = "plain_http", .type = YT_BOOL, .doc = "accept http:// to another host than this one (false)"},         \
+        {.key = "user", .type = YT_STR, .doc = "name for HTTP Basic, such as tenant\\user"},                           \
+        {.key = "bearer", .type = YT_BOOL, .doc = "the secret is a bearer token, not a password (false)"},             \
+        {.key = "secret",                                                                                              \
+         .type = YT_MAP,                                                                                               \
+         .fields = secret_fields,                                                                                      \
+         .hush = true,                                                                                                 \
+         .doc = "how the secret is got: command, file or env; never the secret itself"},                               \
+        {.key = "ca_file", .type = YT_STR, .doc = "PEM file with the authorities to trust (the system's)"},            \
+        {.key = "client_cert", .type = YT_STR, .doc = "PEM file with andon's own certificate"},                        \
+        {.key = "client_key", .type = YT_STR, .doc = "PEM file with its key (the same file)"},                         \
+        {.key = "proxy", .type = YT_STR, .doc = "http://host:port, https://... or socks5h://... (none)"},              \
+    {                                                                                                                  \
+        .key = "timeout", .type = YT_DUR, .min = 1, .max = 300, .doc = "for one answer (10s)"                          \
+    }
+
+/* Reads them from a checked map. Paths are taken from `folder`, "~/" from the user's home. `base`: the URL is a
+ * prefix to which paths are appended, so trailing slashes are dropped. */
+bool endpoint_read(const struct ynode *map, const char *folder, bool base, struct arena *a, struct endpoint *out,
+                   struct err *e) ANDON_MUST_USE;
+/* A path as the file means it: absolute, below $HOME after "~/", else below `folder`. "" stays "". */
+const char *endpoint_path(const char *path, const char *folder, struct arena *a);
+
+#endif

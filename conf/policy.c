@@ -1,0 +1,220 @@
+#include "conf/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "conf/file.h"
+#include "conf/yaml_node.h"
+#include "core/clock.h"
+#include "core/digest.h"
+#include "core/intent.h"
+#include "core/verdict.h"
+
+#define DAY_S 86400.0
+
+/* In the order of enum metric, basis, reaction (from REACT_WATCH), promotion. */
+static const char *const metric_words[] = {"reboots", "cpu-mean", "cpu-p95", "variance", "install-failed", NULL};
+static const char *const basis_words[] = {"absolute", "control", NULL};
+static const char *const breach_words[] = {"watch", "hold", "pause", "rollback", NULL};
+static const char *const lost_words[] = {"hold", "pause", NULL};
+static const char *const halt_words[] = {"pause", "stop", NULL};
+static const char *const promotion_words[] = {"server", "hold", NULL};
+
+static const struct yfield limit_fields[] = {
+    {.key = "id", .type = YT_STR, .required = true, .doc = "its name on the screen and in the log, such as R-REBOOT"},
+    {.key = "metric", .type = YT_WORD, .required = true, .words = metric_words, .doc = "what is measured"},
+    {.key = "above",
+     .type = YT_NUM,
+     .required = true,
+     .doc = "the limit: a value of the metric, or a ratio to control"},
+    {.key = "relative_to", .type = YT_WORD, .words = basis_words, .doc = "control (a ratio), or absolute (a value)"},
+    {.key = "for", .type = YT_DUR, .max = 7 * DAY_S, .doc = "how long the breach must last (0s)"},
+    {.key = "min_devices", .type = YT_INT, .min = 1, .max = 1e9, .doc = "how many devices must carry it (3)"},
+    {.key = "wave", .type = YT_INT, .max = WAVES_MAX - 1, .doc = "only this wave, 0 for W0 (each wave)"},
+    {.key = "class", .type = YT_STR, .doc = "only devices whose id or class matches, with * and ? (all)"},
+    {.key = "on_breach", .type = YT_WORD, .required = true, .words = breach_words, .doc = "what andon then does"},
+    {.key = "dry_run", .type = YT_BOOL, .doc = "evaluated, shown and logged, but never acting (false)"},
+    {0}};
+
+static const struct yfield lost_fields[] = {
+    {.key = "react", .type = YT_WORD, .words = lost_words, .doc = "hold, or pause after a while (pause)"},
+    {.key = "after", .type = YT_DUR, .max = 7 * DAY_S, .doc = "from holding to pausing (10m)"},
+    {0}};
+
+const struct yfield policy_schema[] = {
+    {.key = "limits",
+     .type = YT_LIST,
+     .item = YT_MAP,
+     .fields = limit_fields,
+     .max = VERDICT_LIMITS_MAX,
+     .doc = "what counts as a breach (the built-in limits)"},
+    {.key = "window", .type = YT_DUR, .min = 60, .max = DAY_S, .doc = "rates and means are over the last .. (10m)"},
+    {.key = "grace", .type = YT_DUR, .max = DAY_S, .doc = "reboots so soon after an install do not count (3m)"},
+    {.key = "install_time",
+     .type = YT_DUR,
+     .min = 1,
+     .max = 7 * DAY_S,
+     .doc = "a device told so long ago is judged even if it never reported (10m)"},
+    {.key = "coverage",
+     .type = YT_NUM,
+     .min = 0.01,
+     .max = 1,
+     .doc = "share of the devices that must report; fewer is missing data (0.8)"},
+    {.key = "lost_telemetry", .type = YT_MAP, .fields = lost_fields, .doc = "what missing data does"},
+    {.key = "bake", .type = YT_DUR, .max = 90 * DAY_S, .doc = "how long a wave must run before advance (0s)"},
+    {.key = "promotion",
+     .type = YT_WORD,
+     .words = promotion_words,
+     .doc = "server: its own conditions start the next wave; hold: a person does (server)"},
+    {.key = "halt",
+     .type = YT_WORD,
+     .words = halt_words,
+     .doc = "pause, or stop for good where the server can (pause)"},
+    {.key = "rollback_to", .type = YT_STR, .doc = "previous, or one release as name:version (previous)"},
+    {.key = "drain", .type = YT_DUR, .max = DAY_S, .doc = "how long a roll back waits for recalled devices (10m)"},
+    {.key = "control_max", .type = YT_INT, .min = 1, .max = 100000, .doc = "most control devices watched (2000)"},
+    {0}};
+
+static bool plain_id(const char *s)
+{
+    size_t n = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.");
+    return n > 0 && n <= 32 && s[n] == '\0';
+}
+
+/* A limit that can never be met, or is always met, is worse than none: it looks like a guard. */
+static bool limit_makes_sense(const struct ynode *n, const struct limit *l, struct err *e)
+{
+    const struct ynode *above = y_get(n, "above");
+    if (!(l->value > 0))
+        return y_err(above, e, "expected more than 0, found '%s'", y_text(above));
+    if (l->metric == METRIC_INSTALL_FAILED) {
+        if (l->basis == BASIS_RELATIVE)
+            return y_err(y_get(n, "relative_to"), e, "control devices install nothing; leave this key out");
+        if (l->value >= 1)
+            return y_err(above, e, "a share of devices is never above '%s'; for 5 %% write 0.05", y_text(above));
+        return true;
+    }
+    if (!y_has(n, "relative_to")) {
+        yaml_err_at(n, NULL, y_line(n), ERR_SYNTAX, e, "the key relative_to is missing");
+        if (e)
+            snprintf(e->next, sizeof e->next, "say relative_to: control (`above` is a ratio) or absolute (a value)");
+        return false;
+    }
+    if (l->basis == BASIS_RELATIVE && l->value <= 1)
+        return y_err(above, e, "expected more than 1, found '%s'; a ratio of 1 is no change", y_text(above));
+    if (l->basis == BASIS_ABSOLUTE && l->metric == METRIC_VARIANCE && l->value <= 1)
+        return y_err(above, e, "expected more than 1, found '%s'; 1 is each device's own baseline", y_text(above));
+    return true;
+}
+
+static bool read_limit(const struct ynode *n, struct limit *l, struct arena *a, struct err *e)
+{
+    *l = (struct limit){
+        .id = arena_strdup(a, y_str(n, "id", "")),
+        .metric = (enum metric)y_word(n, "metric", 0),
+        .basis = (enum basis)y_word(n, "relative_to", BASIS_ABSOLUTE),
+        .value = y_num(n, "above", 0),
+        .for_us = y_dur(n, "for", 0),
+        .min_devices = (int)y_int(n, "min_devices", 3),
+        .wave = (int)y_int(n, "wave", -1),
+        .device_class = arena_strdup(a, y_str(n, "class", "")),
+        .react = (enum reaction)(REACT_WATCH + y_word(n, "on_breach", 0)),
+        .dry_run = y_bool(n, "dry_run", false),
+    };
+    if (!plain_id(l->id))
+        return y_err(y_get(n, "id"), e, "expected 1 to 32 letters, digits, '-', '_' or '.'");
+    if (strlen(l->device_class) > 128)
+        return y_err(y_get(n, "class"), e, "longer than 128 bytes");
+    return limit_makes_sense(n, l, e);
+}
+
+static bool read_limits(const struct ynode *list, struct policy *p, struct arena *a, struct err *e)
+{
+    size_t n = y_len(list);
+    struct limit *limits = ARENA_ARRAY(a, struct limit, n);
+    for (size_t i = 0; i < n; i++) {
+        if (!read_limit(y_at(list, i), &limits[i], a, e))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(limits[i].id, limits[j].id) == 0)
+                return y_err(y_get(y_at(list, i), "id"), e, "'%s' is the id of the limit in line %d too", limits[i].id,
+                             y_line(y_at(list, j)));
+        }
+    }
+    p->limits = limits;
+    p->n_limits = n;
+    return true;
+}
+
+static bool release_ok(const char *s)
+{
+    const char *colon = strrchr(s, ':');
+    return strcmp(s, "previous") == 0 || (colon && colon != s && colon[1] != '\0' && strlen(s) < 200);
+}
+
+static void read_times(const struct ynode *node, struct policy *p)
+{
+    const struct ynode *lost = y_get(node, "lost_telemetry");
+    p->window_us = y_dur(node, "window", p->window_us);
+    p->grace_us = y_dur(node, "grace", p->grace_us);
+    p->install_us = y_dur(node, "install_time", p->install_us);
+    p->lost_pause_us = y_dur(lost, "after", p->lost_pause_us);
+    p->bake_us = y_dur(node, "bake", p->bake_us);
+    p->drain_us = y_dur(node, "drain", p->drain_us);
+    if (y_has(lost, "react"))
+        p->lost_react = y_word(lost, "react", 0) == 0 ? REACT_HOLD : REACT_PAUSE;
+}
+
+const struct policy *policy_from_node(const struct ynode *node, const char *name, struct arena *a, struct err *e)
+{
+    struct policy *p = ARENA_NEW(a, struct policy);
+    *p = *policy_default(); /* what the file does not say, its limits included, is as built in */
+    p->name = arena_strdup(a, name);
+    p->digest = "";
+    read_times(node, p);
+    p->min_coverage = y_num(node, "coverage", p->min_coverage);
+    p->promotion = (enum promotion)y_word(node, "promotion", (int)p->promotion);
+    p->halt_stops = y_word(node, "halt", p->halt_stops) == 1;
+    p->control_max = y_int(node, "control_max", p->control_max);
+    if (y_has(node, "limits") && !read_limits(y_get(node, "limits"), p, a, e))
+        return NULL;
+    if (y_has(node, "rollback_to")) {
+        p->rollback_to = arena_strdup(a, y_str(node, "rollback_to", ""));
+        if (!release_ok(p->rollback_to)) {
+            y_err(y_get(node, "rollback_to"), e, "expected previous or name:version, found '%.60s'", p->rollback_to);
+            return NULL;
+        }
+    }
+    return p;
+}
+
+/* "/etc/andon/careful.yaml" is called "careful". */
+static const char *base_name(const char *path, struct arena *a)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash ? slash + 1 : path;
+    const char *dot = strrchr(base, '.');
+    return arena_strndup(a, base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
+}
+
+const struct policy *policy_load(const char *path, struct arena *a, struct err *e)
+{
+    struct buf bytes;
+    buf_init(&bytes, YAML_BYTES_MAX);
+    struct arena tree; /* what is kept is copied out of it */
+    arena_init(&tree);
+    const struct policy *out = NULL;
+    if (file_read(path, FILE_OWNED, &bytes, e)) {
+        const struct ynode *root = yaml_parse(path, bytes.data, bytes.len, policy_schema, &tree, e);
+        out = root ? policy_from_node(root, base_name(path, &tree), a, e) : NULL;
+    }
+    if (out) {
+        char digest[SHA256_HEX];
+        sha256_hex(bytes.data, bytes.len, digest);
+        struct policy *p = arena_memdup(a, out, sizeof *out);
+        p->digest = arena_strdup(a, digest);
+        out = p;
+    }
+    arena_release(&tree);
+    buf_release(&bytes);
+    return out;
+}
