@@ -168,12 +168,20 @@ static const struct policy *load_policy(struct loading *l, const struct ynode *n
     return p;
 }
 
+static bool name_ok(const char *s)
+{
+    size_t n = strlen(s);
+    return n > 0 && n < 48 && strchr(LETTERS "0123456789", *s) && s[strspn(s, NAME_CHARS)] == '\0';
+}
+
 static bool load_policies(struct loading *l)
 {
     size_t n = y_len(l->policies);
     l->policy = ARENA_ARRAY(l->a, const struct policy *, n);
     for (size_t i = 0; i < n; i++) {
         const struct ynode *at = y_at(l->policies, i);
+        if (!name_ok(y_key_at(l->policies, i)))
+            return y_err(at, l->e, "expected a name of 1 to 47 letters, digits, '.', '_' or '-'");
         l->policy[i] = load_policy(l, at, y_text(at));
         if (!l->policy[i])
             return false;
@@ -211,12 +219,6 @@ static bool fleet_policy(struct loading *l, const struct ynode *n, const struct 
     if (l->e)
         snprintf(l->e->next, sizeof l->e->next, "name one under `policies`, or a file that ends with .yaml");
     return false;
-}
-
-static bool name_ok(const char *s)
-{
-    size_t n = strlen(s);
-    return n > 0 && n < 48 && strchr(LETTERS "0123456789", *s) && s[strspn(s, NAME_CHARS)] == '\0';
 }
 
 static bool read_fleet(struct loading *l, const struct ynode *n, struct fleet_spec *out)

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/digest.h"
 #include "core/intent.h"
+#include "core/text.h"
 #include "core/verdict.h"
 
 #define DAY_S 86400.0
@@ -187,13 +188,13 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
     return p;
 }
 
-/* "/etc/andon/careful.yaml" is called "careful". */
+/* "/etc/andon/careful.yaml" is called "careful". File names are bytes from outside. */
 static const char *base_name(const char *path, struct arena *a)
 {
     const char *slash = strrchr(path, '/');
     const char *base = slash ? slash + 1 : path;
     const char *dot = strrchr(base, '.');
-    return arena_strndup(a, base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
+    return safe_text(a, base, dot && dot != base ? (size_t)(dot - base) : strlen(base), 64);
 }
 
 const struct policy *policy_load(const char *path, struct arena *a, struct err *e)

@@ -24,8 +24,9 @@ static void put_path(struct buf *b, const struct ynode *n)
         buf_printf(b, "[%zu]", n->index);
 }
 
-static bool err_vat(const struct ynode *node, const char *key, int line, enum err_code code, struct err *e,
-                    const char *fmt, va_list ap)
+__attribute__((format(printf, 6, 0))) static bool err_vat(const struct ynode *node, const char *key, int line,
+                                                          enum err_code code, struct err *e, const char *fmt,
+                                                          va_list ap)
 {
     struct buf path;
     buf_init(&path, 4096);
