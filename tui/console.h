@@ -41,9 +41,9 @@ void console_engine_of(struct engine *en, struct console_engine *out);
  * console's helper thread, one at a time. `ctx` must stay valid until the process ends: when a disk hangs, a call may
  * still be going on after console_run has returned (it waits at most 1 s for it). */
 struct console_audit {
-    /* Entries for the audit screen, newest first. `query` is what the view asked for (text of ACT_LOAD_AUDIT, its
-     * filter; "" = the newest). NULL with *e filled. Text in the page has passed safe_text. */
-    struct audit_page *(*load)(void *ctx, const char *query, struct err *e);
+    /* Entries for the audit screen, newest first, as the view asked for them. NULL with *e filled. Text in the page has
+     * passed safe_text. What it says of a verification is overlaid by the console with the newest verify's result. */
+    struct audit_page *(*load)(void *ctx, const struct audit_want *want, struct err *e);
     void (*free_page)(void *ctx, struct audit_page *p); /* any thread */
     /* Verifies the whole log: true with *ok and one sentence in text; false with *e when it could not tell. */
     bool (*verify)(void *ctx, bool *ok, char *text, size_t size, struct err *e);
@@ -65,7 +65,7 @@ struct console_spec {
     bool ascii;                  /* --ascii */
     bool plain;                  /* --plain: append-only lines, no curses (tui/plain.h) */
     bool local_time;
-    const char *start_help[3];   /* shown when there is no fleet */
+    const char *start_help[3];         /* shown when there is no fleet */
     const struct console_audit *audit; /* NULL: no log to show */
     /* Asked after each new snapshot; true ends the console (a drill that is over). May be NULL. */
     bool (*over)(void *ctx, const struct snapshot *s);
@@ -73,8 +73,8 @@ struct console_spec {
 };
 
 enum {
-    CONSOLE_QUIT = 0,  /* the operator left, or spec->over said so */
-    CONSOLE_ERROR = 1  /* no usable terminal: *e says why. A signal gives 128 + its number */
+    CONSOLE_QUIT = 0, /* the operator left, or spec->over said so */
+    CONSOLE_ERROR = 1 /* no usable terminal: *e says why. A signal gives 128 + its number */
 };
 
 /* Call once, early in main, while there is only one thread: sets the character locale (LC_CTYPE only, so that numbers
