@@ -14,10 +14,9 @@ import servers
 import worlds
 
 POLICY = """\
-name: conformance
-window: 30s
+window: 60s
 grace: 2s
-install_timeout: 60s
+install_time: 60s
 rollback_to: previous
 drain: 5s
 limits:
@@ -44,7 +43,7 @@ class Run:
             "fleets:\n"
             "  - name: cams\n    kind: hawkbit\n"
             f"    url: {world.url}\n    user: admin\n    secret: {{file: {self.folder}/secret}}\n"
-            "    environment: test\n    poll: 500ms\n"
+            "    environment: test\n    poll: 1s\n"
             f"    telemetry:\n{world.telemetry.replace('    kind', '      kind').replace(chr(10) + '    ', chr(10) + '      ')}"
             "    policy: policy.yaml\n"
             f"audit:\n  db: {self.folder}/audit/audit.db\n  key: {self.folder}/key/audit.key\n")

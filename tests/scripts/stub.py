@@ -164,7 +164,7 @@ class Home:
         self.config = self.path / "config.yaml"
         (self.path / "secret").write_text("hunter2-secret\n")
         self.config.write_text(f"fleets:\n  - name: cams\n    kind: hawkbit\n    url: http://127.0.0.1:{stub.port}\n    user: admin\n"
-                               f"    secret: {{file: {self.path}/secret}}\n    environment: test\n    poll: 500ms\n    timeout: 2s\n{extra}"
+                               f"    secret: {{file: {self.path}/secret}}\n    environment: test\n    poll: 1s\n    timeout: 2s\n{extra}"
                                f"audit:\n  db: {self.path}/audit/audit.db\n  key: {self.path}/key/audit.key\n")
         for f in ("secret", "config.yaml"):
             os.chmod(self.path / f, 0o600)
