@@ -82,12 +82,21 @@ enum action_kind {
     ACT_THEME,  /* .text: name of a theme (command line) */
     ACT_SILENCE /* bell off for 10 min */
 };
+/* Which entries the audit screen wants; "" = any. */
+struct audit_want {
+    char fleet[64], rollout[ID_MAX], kind[32], who[64];
+    int64_t before; /* entries with a smaller number than this, 0 = the newest */
+    size_t limit;
+};
 struct action {
     enum action_kind kind;
     struct intent intent;
     char fleet[64];
     struct focus focus;
-    char text[512];
+    char text[512];          /* ACT_COPY: see also .copy */
+    struct audit_want query; /* ACT_LOAD_AUDIT */
+    const char *copy;        /* ACT_COPY, ACT_EXPORT: the whole text (many marked devices are more than 512 bytes), owned by
+                                the app until the next key; ACT_EXPORT of the audit screen: NULL (export the log) */
 };
 
 struct app; /* the view stack, selection, filters, dialogs, messages: all the console's state that is not the world */

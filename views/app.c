@@ -1,0 +1,460 @@
+/* The stack of screens, and who gets a key: paste marks, then a prompt, a dialog, the screen, and the keys that work
+ * everywhere. The only place where a screen's wishes become actions. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "views/app.h"
+
+struct app *app_new(bool ascii)
+{
+    struct app *a = xcalloc(1, sizeof *a);
+    a->ascii = ascii;
+    a->depth = 1;
+    a->stack[0] = (struct frame){.kind = VIEW_BOARD, .wave = -1};
+    a->focus_sent.wave = -1;
+    return a;
+}
+
+void app_free(struct app *a)
+{
+    if (!a)
+        return;
+    order_release(&a->board);
+    order_release(&a->devices);
+    order_release(&a->audit);
+    free(a->marks);
+    free(a->copy);
+    free(a);
+}
+
+enum view_kind app_view(const struct app *a)
+{
+    return a->stack[a->depth - 1].kind;
+}
+
+struct frame *app_push(struct app *a, enum view_kind kind, const char *fleet, const char *rollout, int wave,
+                       const char *device)
+{
+    if (a->depth == STACK_MAX) { /* forget the oldest but the board */
+        memmove(&a->stack[1], &a->stack[2], (STACK_MAX - 2) * sizeof a->stack[0]);
+        a->depth--;
+    }
+    struct frame *f = &a->stack[a->depth++];
+    *f = (struct frame){.kind = kind, .wave = wave};
+    snprintf(f->fleet, sizeof f->fleet, "%s", fleet);
+    snprintf(f->rollout, sizeof f->rollout, "%s", rollout);
+    snprintf(f->device, sizeof f->device, "%s", device);
+    a->banner_at = 0;
+    return f;
+}
+
+void app_pop(struct app *a)
+{
+    if (a->depth > 1)
+        a->depth--;
+    a->banner_at = 0;
+}
+
+void app_say(struct app *a, bool bad, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(a->msg, sizeof a->msg, fmt, ap);
+    va_end(ap);
+    a->msg_bad = bad;
+}
+
+void app_message(struct app *a, bool bad, const char *text)
+{
+    app_say(a, bad, "%.500s", text);
+}
+
+void app_copy(struct app *a, struct action *out, enum action_kind kind, const char *text, const char *whole)
+{
+    out->kind = kind;
+    snprintf(out->text, sizeof out->text, "%.500s", text);
+    free(a->copy);
+    a->copy = whole ? xstrdup(whole) : NULL;
+    out->copy = a->copy;
+}
+
+static void sync_top(struct app *a, const struct view_data *d)
+{
+    board_sync(a, d);
+    if (app_top(a)->kind == VIEW_DEVICES || app_top(a)->kind == VIEW_DEVICE)
+        devices_sync(a, d);
+}
+
+/* --- what the engine should read for us ---------------------------------------------------------------------- */
+
+static void wanted_focus(struct app *a, const struct view_data *d, struct focus *f, char fleet[64])
+{
+    *f = (struct focus){.wave = -1};
+    const struct frame *top = app_top(a);
+    for (int i = a->depth - 1; i > 0 && (top->kind == VIEW_HELP || top->kind == VIEW_AUDIT); i--)
+        top = &a->stack[i - 1]; /* help and audit keep what was open below them */
+    if (top->kind == VIEW_BOARD) {
+        const struct snapshot *s;
+        const struct rollout_view *r;
+        fleet[0] = '\0';
+        if (board_selected(a, d, &s, &r)) {
+            snprintf(fleet, 64, "%s", str(s->fleet));
+            snprintf(f->rollout, sizeof f->rollout, "%s", str(r->rollout.id));
+        }
+        return;
+    }
+    snprintf(fleet, 64, "%s", top->fleet);
+    snprintf(f->rollout, sizeof f->rollout, "%s", top->rollout);
+    f->wave = top->wave;
+    if (top->kind == VIEW_DEVICE)
+        snprintf(f->device, sizeof f->device, "%s", top->device);
+}
+
+static void follow_focus(struct app *a, const struct view_data *d, struct action *out)
+{
+    if (out->kind != ACT_NONE && out->kind != ACT_REDRAW)
+        return; /* the next call sends it */
+    struct focus want;
+    char fleet[64];
+    wanted_focus(a, d, &want, fleet);
+    bool same_fleet = !strcmp(fleet, a->focus_fleet);
+    if (same_fleet && !strcmp(want.rollout, a->focus_sent.rollout) && want.wave == a->focus_sent.wave &&
+        !strcmp(want.device, a->focus_sent.device)) {
+        if (!a->focus_clear[0])
+            return;
+        out->kind = ACT_FOCUS; /* another fleet need not go on reading what nobody looks at */
+        out->focus = (struct focus){.wave = -1};
+        snprintf(out->fleet, sizeof out->fleet, "%s", a->focus_clear);
+        a->focus_clear[0] = '\0';
+        return;
+    }
+    if (!same_fleet)
+        memcpy(a->focus_clear, a->focus_fleet, sizeof a->focus_clear);
+    a->focus_sent = want;
+    memcpy(a->focus_fleet, fleet, sizeof a->focus_fleet);
+    if (!fleet[0])
+        return;
+    out->kind = ACT_FOCUS;
+    out->focus = want;
+    snprintf(out->fleet, sizeof out->fleet, "%s", fleet);
+}
+
+/* --- keys ------------------------------------------------------------------------------------------------------ */
+
+static enum verb verb_of_key(uint32_t key)
+{
+    switch (key) {
+    case 'H':
+        return VERB_HALT;
+    case 'A':
+        return VERB_ADVANCE;
+    case 'P':
+        return VERB_PAUSE;
+    case 'R':
+        return VERB_RESUME;
+    case 'S':
+        return VERB_START;
+    case 'B':
+        return VERB_ROLLBACK;
+    case 'Y':
+        return VERB_APPROVE;
+    case 'D':
+        return VERB_DENY;
+    case 'a':
+        return VERB_ACK;
+    default:
+        return VERB_NONE;
+    }
+}
+
+static int active_ops(const struct view_data *d)
+{
+    int n = 0;
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        for (size_t k = 0; d->snaps[i] && k < d->snaps[i]->n_ops; k++)
+            n += d->snaps[i]->ops[k].phase < OP_DONE && d->snaps[i]->ops[k].phase != OP_RUNNING;
+    }
+    return n;
+}
+
+static void quit_key(struct app *a, const struct view_data *d, struct action *out)
+{
+    int busy = active_ops(d);
+    if (busy > 0 && !a->quit_asked) {
+        a->quit_asked = true;
+        app_say(a, true, "%d command%s under way; q again leaves (the log knows what is open)", busy,
+                busy > 1 ? "s are" : " is");
+        return;
+    }
+    out->kind = ACT_QUIT;
+}
+
+static bool global_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    switch (key) {
+    case 0x0C: /* Ctrl-L */
+        out->kind = ACT_REPAINT;
+        return true;
+    case 0x12: /* Ctrl-R */
+        out->kind = ACT_REFRESH;
+        return true;
+    case 0x1A: /* Ctrl-Z */
+        out->kind = ACT_SUSPEND;
+        return true;
+    case 0x03: /* Ctrl-C cancels; it never quits */
+        app_say(a, false, "q quits");
+        return true;
+    case KEY_ESC_:
+    case 'q':
+        if (a->depth > 1)
+            app_pop(a);
+        else if (key == 'q')
+            quit_key(a, d, out);
+        else if (a->board_filter[0])
+            a->board_filter[0] = '\0';
+        return true;
+    case '?':
+    case KEY_F1_:
+        if (app_top(a)->kind != VIEW_HELP)
+            app_push(a, VIEW_HELP, "", "", -1, "");
+        return true;
+    case 'l':
+        if (app_top(a)->kind != VIEW_AUDIT) {
+            app_push(a, VIEW_AUDIT, "", "", -1, "");
+            a->audit_asked = false;
+        }
+        return true;
+    case 'n':
+        a->banner_at++;
+        return true;
+    case 'z':
+        a->silenced_until = d->now + 10 * US_PER_MIN;
+        out->kind = ACT_SILENCE;
+        app_say(a, false, "bell is silent for 10 min");
+        return true;
+    case 't':
+        a->utc_toggle = !a->utc_toggle;
+        return true;
+    case ':':
+        command_open(a, PROMPT_COMMAND, "");
+        return true;
+    case '/':
+        if (app_filter(a))
+            command_open(a, PROMPT_FILTER, app_filter(a));
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool screen_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    switch (app_top(a)->kind) {
+    case VIEW_BOARD:
+        return board_key(a, d, key, out);
+    case VIEW_ROLLOUT:
+        return rollout_key(a, d, key, out);
+    case VIEW_DEVICES:
+        return devices_key(a, d, key, out);
+    case VIEW_DEVICE:
+        return device_key(a, d, key, out);
+    case VIEW_AUDIT:
+        return auditlog_key(a, d, key, out);
+    case VIEW_HELP:
+        return help_key(a, d, key, out);
+    }
+    return false;
+}
+
+/* Pasted text goes into a field as text or nowhere; the dialog refuses it where a phrase must be typed. */
+static bool paste_key(struct app *a, uint32_t key)
+{
+    if (key == KEY_PASTE_START_) {
+        a->pasting = true;
+        return true;
+    }
+    if (key == KEY_PASTE_END_) {
+        a->pasting = false;
+        return true;
+    }
+    if (!a->pasting)
+        return false;
+    if (key >= 0x110000 || key < 0x20)
+        key = ' '; /* a line end in pasted text is a blank, never Enter */
+    if (a->prompt != PROMPT_NONE)
+        edit_key(&a->line, key);
+    else if (a->dlg.verb != VERB_NONE && a->dlg.field == FIELD_REASON)
+        edit_key(&a->dlg.reason, key);
+    else if (a->dlg.verb != VERB_NONE && a->dlg.field == FIELD_PHRASE)
+        snprintf(a->dlg.note, sizeof a->dlg.note, "pasted text is not taken here: type the phrase");
+    else
+        app_say(a, true, "pasted text is not taken as keys");
+    return true;
+}
+
+static bool small(const struct app *a)
+{
+    return a->rows > 0 && (a->rows < MIN_ROWS || a->cols < MIN_COLS);
+}
+
+static void dispatch(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    if (a->prompt != PROMPT_NONE) {
+        command_key(a, d, key, out);
+        return;
+    }
+    if (a->dlg.verb != VERB_NONE) {
+        dialog_key(a, d, key, out);
+        return;
+    }
+    enum verb v = verb_of_key(key);
+    if (v != VERB_NONE && app_top(a)->kind != VIEW_HELP && app_top(a)->kind != VIEW_AUDIT) {
+        if (small(a) && v != VERB_HALT)
+            app_say(a, true, "too small to confirm: enlarge the terminal");
+        else
+            dialog_open(a, d, v);
+        return;
+    }
+    if (!screen_key(a, d, key, out))
+        global_key(a, d, key, out);
+}
+
+void app_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    *out = (struct action){.kind = ACT_NONE};
+    if (key == KEY_NONE_ || key == KEY_RESIZE_ || key == KEY_FOCUS_IN_ || key == KEY_FOCUS_OUT_)
+        return;
+    out->kind = ACT_REDRAW;
+    a->last_key = d->now;
+    sync_top(a, d);
+    bool asked = a->quit_asked;
+    if (!paste_key(a, key)) {
+        a->msg[0] = '\0';
+        dispatch(a, d, key, out);
+        if (asked && key != 'q')
+            a->quit_asked = false;
+    }
+    sync_top(a, d);
+    if (out->kind == ACT_REDRAW && app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))
+        return;
+    follow_focus(a, d, out);
+}
+
+void app_update(struct app *a, const struct view_data *d, struct action *out)
+{
+    *out = (struct action){.kind = ACT_REDRAW};
+    sync_top(a, d);
+    if (a->dlg.verb != VERB_NONE)
+        dialog_refresh(a, d);
+    if (app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))
+        return;
+    follow_focus(a, d, out);
+}
+
+int app_alerts(struct app *a, const struct view_data *d, bool *new_halt)
+{
+    /* Each unacknowledged halt is known by fleet, rollout and time; a sum tells whether the set has grown. */
+    int n = 0;
+    uint64_t newest = a->seen_alerts;
+    *new_halt = false;
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        const struct snapshot *s = d->snaps[i];
+        for (size_t k = 0; s && k < s->n_alerts; k++) {
+            const struct alert *al = &s->alerts[k];
+            if (al->acked)
+                continue;
+            n += al->kind != ALERT_WATCH;
+            bool halt = al->kind == ALERT_HALT || al->kind == ALERT_ESCALATED;
+            if (halt && al->since > 0 && (uint64_t)al->since > a->seen_alerts) {
+                *new_halt = true;
+                newest = (uint64_t)al->since > newest ? (uint64_t)al->since : newest;
+            }
+        }
+    }
+    a->seen_alerts = newest;
+    if (*new_halt && d->now < a->silenced_until)
+        *new_halt = false;
+    return n;
+}
+
+/* --- drawing ---------------------------------------------------------------------------------------------------- */
+
+static void draw_small(struct app *a, const struct view_data *d, struct canvas *c)
+{
+    size_t wrong = banner_count(d);
+    int row = 0;
+    if (a->dlg.verb == VERB_HALT)
+        canvas_printf(c, row++, 0, -1, ROLE_DIALOG_DANGER, "HALT %s%s: Enter, Esc",
+                      a->dlg.whole_fleet ? "fleet " : "", a->dlg.whole_fleet ? a->dlg.in.fleet : a->dlg.in.rollout);
+    if (wrong > 0)
+        canvas_printf(c, row++, 0, -1, ROLE_BANNER, "✖ %zu wrong", wrong);
+    canvas_printf(c, row++, 0, -1, ROLE_STRONG, "andon: %dx%d is too small", c->cols, c->rows);
+    canvas_printf(c, row++, 0, -1, ROLE_DIM, "needs %dx%d; H still halts", MIN_COLS, MIN_ROWS);
+    if (a->msg[0])
+        canvas_text(c, row, 0, -1, a->msg_bad ? ROLE_BAD : ROLE_TEXT, a->msg);
+}
+
+static void draw_start(const struct view_data *d, struct canvas *c)
+{
+    canvas_text(c, 2, 2, -1, ROLE_STRONG, "No fleet is configured.");
+    for (int i = 0; i < 3; i++) {
+        if (d->start_help[i])
+            canvas_text(c, 4 + i, 2, -1, ROLE_TEXT, d->start_help[i]);
+    }
+}
+
+static void draw_screen(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+{
+    switch (app_top(a)->kind) {
+    case VIEW_BOARD:
+        if (d->n_snaps == 0)
+            draw_start(d, c);
+        else
+            board_draw(a, d, c, at);
+        break;
+    case VIEW_ROLLOUT:
+        rollout_draw(a, d, c, at);
+        break;
+    case VIEW_DEVICES:
+        devices_draw(a, d, c, at);
+        break;
+    case VIEW_DEVICE:
+        device_draw(a, d, c, at);
+        break;
+    case VIEW_AUDIT:
+        auditlog_draw(a, d, c, at);
+        break;
+    case VIEW_HELP:
+        help_draw(a, d, c, at);
+        break;
+    }
+}
+
+void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
+{
+    c->ascii = a->ascii;
+    canvas_clear(c);
+    a->rows = c->rows;
+    a->cols = c->cols;
+    sync_top(a, d);
+    if (small(a)) {
+        draw_small(a, d, c);
+        return;
+    }
+    parts_top(a, d, c);
+    int banner = banner_rows(a, d, c->rows, c->cols);
+    banner_draw(a, d, c, 1, banner);
+    draw_screen(a, d, c, (struct area){1 + banner, c->rows - 3 - banner, c->cols});
+    canvas_rule(c, c->rows - 2, 0, -1, ROLE_TITLE, NULL);
+    if (a->msg[0]) {
+        canvas_fill(c, c->rows - 2, 0, -1, ROLE_TEXT, ' ');
+        canvas_text(c, c->rows - 2, 1, c->cols - 2, a->msg_bad ? ROLE_BAD : ROLE_STRONG, a->msg);
+    }
+    parts_footer(a, d, c);
+    if (a->dlg.verb != VERB_NONE)
+        dialog_draw(a, d, c);
+    if (a->prompt != PROMPT_NONE)
+        command_draw(a, c);
+}

@@ -1,0 +1,227 @@
+/* Inside views/: the console's state that is not the world, and what its files share. Not for other rooms.
+ *
+ * Snapshots are valid only during a call, so everything remembered here is a copy: ids, never pointers. */
+#ifndef ANDON_VIEWS_APP_H
+#define ANDON_VIEWS_APP_H
+
+#include "core/clock.h"
+#include "core/fmt.h"
+#include "views/view.h"
+
+enum { STACK_MAX = 10, KEY_TEXT = 400, FREEZE_US = 2 * 1000 * 1000, MIN_ROWS = 10, MIN_COLS = 40 };
+#define STALE_US (15 * US_PER_S)
+
+/* --- edit.c: one line of text being typed ------------------------------------------------------------------- */
+struct edit {
+    char text[256]; /* valid UTF-8 */
+    size_t len, at; /* bytes; at = cursor */
+};
+void edit_set(struct edit *e, const char *s);
+/* Takes a key; false when it is none of an editor's (Enter, Esc, Tab, ...). Unsafe code points are not taken. */
+bool edit_key(struct edit *e, uint32_t key);
+/* Draws the field, scrolled so that the cursor shows; places the canvas's cursor when `active`. */
+void edit_draw(const struct edit *e, struct canvas *c, int row, int col, int cols, enum role role, bool active);
+
+/* --- order.c: which rows, in which order; a cursor that follows an id ----------------------------------------- */
+struct order {
+    uint32_t *v;      /* row numbers of the source, in the order of the screen */
+    uint64_t *key;    /* hash of each row's id, parallel to v */
+    size_t n, cap;
+    uint64_t made_of; /* signature of what it was made from */
+    uint64_t asked;   /* signature of filter and sort */
+    bool dirty;       /* rows were kept in place because of a key press: sort when the hand rests */
+};
+struct list {
+    char sel[KEY_TEXT]; /* id of the selected row, "" none */
+    size_t cursor, top;
+    int page;           /* rows of the last draw */
+};
+struct order_source {
+    const void *ctx;
+    size_t n;
+    bool (*match)(const void *ctx, uint32_t i);
+    uint64_t (*id)(const void *ctx, uint32_t i);
+    int (*cmp)(const void *ctx, uint32_t a, uint32_t b); /* total order */
+};
+void order_release(struct order *o);
+/* Rebuilds when `made_of` (the data) or `asked` (filter and sort) differ from the last call's, or when rows were held
+ * in place and `frozen` is over. frozen: rows that stay keep their places, new ones come last; not when the operator
+ * asked for another order. */
+void order_make(struct order *o, const struct order_source *src, uint64_t made_of, uint64_t asked, bool frozen);
+uint64_t order_mix(uint64_t h, const void *p, size_t n);
+/* Moves by a key (arrows, j k, pages, g G, Home End); false when it is not a movement. */
+bool list_key(struct list *l, size_t n, uint32_t key);
+/* Keeps the cursor inside and the selected row on the page. */
+void list_clip(struct list *l, size_t n, int page);
+
+/* --- a screen on the stack --------------------------------------------------------------------------------- */
+struct frame {
+    enum view_kind kind;
+    char fleet[64];
+    char rollout[ID_MAX];
+    int wave;
+    char device[256];
+    struct list list;
+};
+
+/* --- dialog.c ------------------------------------------------------------------------------------------------- */
+enum { FIELD_TO, FIELD_WAVES, FIELD_REASON, FIELD_PHRASE, FIELD_BUTTON, FIELD_COUNT };
+struct dialog {
+    enum verb verb;  /* VERB_NONE: no dialog */
+    struct intent in; /* the target is frozen when the dialog opens */
+    char rollout[ID_MAX]; /* that target, while a halt is switched to the whole fleet */
+    bool whole_fleet; /* halt, ack */
+    bool checked;
+    struct preview preview;
+    struct err why; /* code ERR_NONE: the verb may go ahead */
+    char release[200], name[200];
+    struct edit to, reason, phrase;
+    int field;
+    int wave_cursor;
+    uint64_t told_mask[WAVES_MAX / 64];
+    int n_waves;
+    int scroll;
+    bool fits;          /* the last draw showed its controls */
+    char note[160];     /* e.g. "the count changed: type it again" */
+};
+
+enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_FILTER, PROMPT_EXPORT };
+
+struct app {
+    bool ascii;
+    int rows, cols;
+    struct frame stack[STACK_MAX];
+    int depth; /* >= 1 */
+    struct dialog dlg;
+    enum prompt_kind prompt;
+    struct edit line;
+    char filter_before[256]; /* what Esc goes back to */
+    bool pasting;
+    int64_t last_key;
+    char msg[512];
+    bool msg_bad;
+    bool utc_toggle; /* shows the other of local and UTC */
+    bool quit_asked;
+    size_t banner_at;
+    int64_t silenced_until;
+
+    int board_sort, dev_sort;
+    char board_filter[256], dev_filter[256], audit_filter[256];
+    struct order board, devices, audit;
+    uint64_t *marks; /* hashes of marked devices, sorted */
+    size_t n_marks, cap_marks;
+    char marks_of[KEY_TEXT]; /* fleet, rollout and wave that they belong to */
+
+    struct focus focus_sent;
+    char focus_fleet[64];
+    char focus_clear[64]; /* a fleet whose focus must be taken away */
+    struct audit_want audit_sent;
+    bool audit_asked;
+    uint64_t seen_alerts; /* newest time of an alert that was counted */
+    uint64_t alert_sum;
+    char *copy; /* text of the last ACT_COPY / ACT_EXPORT */
+};
+
+static inline struct frame *app_top(struct app *a)
+{
+    return &a->stack[a->depth - 1];
+}
+struct frame *app_push(struct app *a, enum view_kind kind, const char *fleet, const char *rollout, int wave,
+                       const char *device);
+void app_pop(struct app *a);
+/* snprintf into a->msg */
+void app_say(struct app *a, bool bad, const char *fmt, ...) ANDON_PRINTF(3, 4);
+void app_copy(struct app *a, struct action *out, enum action_kind kind, const char *text, const char *whole);
+
+/* --- state.c: what a thing is called and how it looks ----------------------------------------------------------- */
+struct look {
+    const char *glyph; /* one column */
+    const char *word;  /* at most 6 columns */
+    enum role role;
+    int severity;      /* 0 = first */
+};
+struct look state_rollout(const struct rollout_view *r);
+struct look state_wave(const struct rollout_view *r, const struct wave_view *w);
+struct look state_device(const struct device_row *d);
+struct look state_reaction(enum reaction r);
+struct look state_limit(enum limit_status s);
+/* Freshness of a link now: the snapshot's word, or worse when it has aged since. */
+enum link_state state_link(const struct snapshot *s, const struct link_view *l, int64_t now);
+bool state_stale(const struct snapshot *s, int64_t now);
+static inline const char *str(const char *s)
+{
+    return s ? s : "";
+}
+
+/* --- find.c ---------------------------------------------------------------------------------------------------- */
+const struct snapshot *find_snap(const struct view_data *d, const char *fleet);
+const struct rollout_view *find_rollout(const struct view_data *d, const char *fleet, const char *id,
+                                        const struct snapshot **snap);
+/* The rollout that a verb would mean here: the selected one, or the screen's; "" ids when there is none. */
+void find_target(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX]);
+const struct device_row *find_device(const struct snapshot *s, const char *raw);
+const char *device_raw(const struct device_row *d);
+/* Case-insensitive search of plain text. */
+bool find_in(const char *hay, const char *needle);
+
+/* --- parts.c, banner.c: what all screens share ------------------------------------------------------------------- */
+struct area {
+    int row, rows, cols; /* of the canvas, for the screen's own content */
+};
+const char *parts_time(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t);  /* hh:mm:ssZ */
+const char *parts_when(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t);  /* with the day */
+const char *parts_ago(char out[FMT_MAX], int64_t now, int64_t t); /* "2m05s ago", "never" */
+void parts_top(struct app *a, const struct view_data *d, struct canvas *c);
+void parts_footer(struct app *a, const struct view_data *d, struct canvas *c);
+/* Draws "k word" pairs: keys in ROLE_KEY, words in ROLE_DIM; text is "↵|open|/|filter". Returns columns. */
+int parts_keys(struct canvas *c, int row, int col, int cols, const char *const *pairs);
+/* A rule with text at its right end. */
+void parts_rule(struct canvas *c, int row, const char *title, const char *right);
+int banner_rows(struct app *a, const struct view_data *d, int rows, int cols);
+void banner_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows);
+/* What the banner shows now; false when there is none. */
+bool banner_current(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX]);
+size_t banner_count(const struct view_data *d);
+
+/* --- the screens ----------------------------------------------------------------------------------------------- */
+#define SCREEN(name)                                                                                                   \
+    void name##_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);                      \
+    bool name##_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+SCREEN(board);
+SCREEN(rollout);
+SCREEN(devices);
+SCREEN(device);
+SCREEN(auditlog);
+SCREEN(help);
+
+void board_sync(struct app *a, const struct view_data *d);
+size_t board_rows(const struct app *a);
+bool board_selected(struct app *a, const struct view_data *d, const struct snapshot **s, const struct rollout_view **r);
+/* Rows that the panels below the list take out of `rows`; *set says which. */
+int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
+void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
+void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale);
+void plots_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, const struct wave_view *w);
+/* The same in one line a metric. */
+void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
+                 const struct wave_view *w);
+enum { PLOT_ROWS = 9, PLOT_LINES = 4 };
+void devices_sync(struct app *a, const struct view_data *d);
+const char *devices_sort_word(const struct app *a);
+bool devices_marked(const struct app *a, uint64_t id_hash);
+/* The marked (or all shown) devices as CSV, to be freed; NULL when the list is not there. */
+char *devices_csv(struct app *a, const struct view_data *d, size_t *count);
+bool auditlog_want(struct app *a, const struct view_data *d, struct action *out);
+
+bool dialog_open(struct app *a, const struct view_data *d, enum verb v);
+void dialog_refresh(struct app *a, const struct view_data *d);
+void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
+void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c);
+bool dialog_complete(const struct dialog *g);
+
+void command_open(struct app *a, enum prompt_kind kind, const char *text);
+void command_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
+void command_draw(struct app *a, struct canvas *c);
+char *app_filter(struct app *a); /* of the screen on top; NULL when it has none */
+
+#endif

@@ -1,0 +1,425 @@
+/* The board: every rollout of every fleet, what is worst first. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/rng.h"
+#include "core/text.h"
+#include "views/app.h"
+
+enum { SORT_SEVERITY, SORT_SERVER, SORT_FLEET, SORT_SIZE, SORT_COUNT };
+static const char *const SORT_WORDS[SORT_COUNT] = {"severity", "newest", "fleet", "size"};
+
+struct flat {
+    const struct app *a;
+    const struct view_data *d;
+};
+
+static const struct rollout_view *flat_at(const struct view_data *d, uint32_t i, const struct snapshot **s)
+{
+    for (size_t k = 0; k < d->n_snaps; k++) {
+        if (!d->snaps[k])
+            continue;
+        if (i < d->snaps[k]->n_rollouts) {
+            if (s)
+                *s = d->snaps[k];
+            return &d->snaps[k]->rollouts[i];
+        }
+        i -= (uint32_t)d->snaps[k]->n_rollouts;
+    }
+    return NULL;
+}
+
+static size_t flat_count(const struct view_data *d)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < d->n_snaps; k++)
+        n += d->snaps[k] ? d->snaps[k]->n_rollouts : 0;
+    return n;
+}
+
+static void row_id(char out[KEY_TEXT], const struct snapshot *s, const struct rollout_view *r)
+{
+    snprintf(out, KEY_TEXT, "%.150s/%.200s", str(s->fleet), str(r->rollout.id));
+}
+
+static bool match_word(const struct snapshot *s, const struct rollout_view *r, const char *word)
+{
+    struct look l = state_rollout(r);
+    return find_in(str(r->rollout.id), word) || find_in(str(r->rollout.name), word) ||
+           find_in(str(r->rollout.release.name), word) || find_in(str(r->rollout.release.version), word) ||
+           find_in(str(s->fleet), word) || find_in(l.word, word);
+}
+
+static bool row_match(const void *ctx, uint32_t i)
+{
+    const struct flat *f = ctx;
+    const struct snapshot *s = NULL;
+    const struct rollout_view *r = flat_at(f->d, i, &s);
+    char words[256], *save = NULL;
+    snprintf(words, sizeof words, "%s", f->a->board_filter);
+    for (char *w = strtok_r(words, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        if (!match_word(s, r, w))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t row_hash(const void *ctx, uint32_t i)
+{
+    const struct flat *f = ctx;
+    const struct snapshot *s = NULL;
+    const struct rollout_view *r = flat_at(f->d, i, &s);
+    char id[KEY_TEXT];
+    row_id(id, s, r);
+    return hash_bytes(id, strlen(id));
+}
+
+static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
+{
+    const struct flat *f = ctx;
+    const struct snapshot *sx = NULL, *sy = NULL;
+    const struct rollout_view *a = flat_at(f->d, x, &sx), *b = flat_at(f->d, y, &sy);
+    switch (f->a->board_sort) {
+    case SORT_SERVER:
+        return 0;
+    case SORT_FLEET: {
+        int c = strcmp(str(sx->fleet), str(sy->fleet));
+        if (c)
+            return c;
+        break;
+    }
+    case SORT_SIZE:
+        if (a->rollout.total != b->rollout.total)
+            return a->rollout.total > b->rollout.total ? -1 : 1;
+        break;
+    default:
+        break;
+    }
+    return state_rollout(a).severity - state_rollout(b).severity;
+}
+
+size_t board_rows(const struct app *a)
+{
+    return a->board.n;
+}
+
+static void hold_cursor(struct app *a, const struct view_data *d)
+{
+    struct list *l = &a->stack[0].list;
+    char id[KEY_TEXT];
+    const struct snapshot *s = NULL;
+    const struct rollout_view *r = l->cursor < a->board.n ? flat_at(d, a->board.v[l->cursor], &s) : NULL;
+    if (r) {
+        row_id(id, s, r);
+        if (!strcmp(id, l->sel))
+            return;
+    }
+    for (size_t i = 0; l->sel[0] && i < a->board.n; i++) {
+        r = flat_at(d, a->board.v[i], &s);
+        row_id(id, s, r);
+        if (!strcmp(id, l->sel)) {
+            l->cursor = i;
+            return;
+        }
+    }
+    /* It is gone (or nothing was selected): the row that is now in its place. */
+    if (l->cursor >= a->board.n)
+        l->cursor = a->board.n ? a->board.n - 1 : 0;
+    l->sel[0] = '\0';
+    if (a->board.n && (r = flat_at(d, a->board.v[l->cursor], &s)))
+        row_id(l->sel, s, r);
+}
+
+void board_sync(struct app *a, const struct view_data *d)
+{
+    struct flat f = {a, d};
+    struct order_source src = {&f, flat_count(d), row_match, row_hash, row_cmp};
+    uint64_t made = 1, asked = order_mix((uint64_t)a->board_sort, a->board_filter, strlen(a->board_filter));
+    for (size_t k = 0; k < d->n_snaps; k++) {
+        const struct snapshot *s = d->snaps[k];
+        uint64_t of[3] = {s ? s->generation : 0, s ? s->n_rollouts : 0, (uint64_t)(uintptr_t)s};
+        made = order_mix(made, of, sizeof of);
+    }
+    order_make(&a->board, &src, made, asked, d->now - a->last_key < FREEZE_US);
+    hold_cursor(a, d);
+}
+
+bool board_selected(struct app *a, const struct view_data *d, const struct snapshot **s, const struct rollout_view **r)
+{
+    struct list *l = &a->stack[0].list;
+    if (l->cursor >= a->board.n)
+        return false;
+    *r = flat_at(d, a->board.v[l->cursor], s);
+    return *r != NULL;
+}
+
+/* --- columns --------------------------------------------------------------------------------------------------- */
+
+struct columns {
+    int id, firmware, fleet, name, waves, n_waves, devices, trend, delta, next;
+};
+
+static int total_width(const struct columns *w)
+{
+    int n = 2 + 7 + w->id + w->firmware + w->fleet + w->name + w->waves + w->devices + w->trend + w->delta + w->next;
+    int gaps = 1 + (w->id > 0) + (w->firmware > 0) + (w->fleet > 0) + (w->name > 0) + (w->waves > 0) + (w->devices > 0) +
+               (w->trend > 0) + (w->delta > 0);
+    return n + gaps;
+}
+
+static int at_most(int v, int min, int max)
+{
+    return v < min ? min : v > max ? max : v;
+}
+
+static struct columns widths(const struct app *a, const struct view_data *d, int cols)
+{
+    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 13, .trend = 8, .delta = 6, .next = 14};
+    size_t waves = 1;
+    int name = 4;
+    for (size_t i = 0; i < a->board.n; i++) {
+        const struct snapshot *s = NULL;
+        const struct rollout_view *r = flat_at(d, a->board.v[i], &s);
+        const struct release *rel = &r->rollout.release;
+        w.id = at_most(text_width(str(r->rollout.id)), w.id, 12);
+        w.firmware = at_most(text_width(str(rel->name)) + 1 + text_width(str(rel->version)), w.firmware, 26);
+        w.fleet = at_most(text_width(str(s->fleet)), w.fleet, 14);
+        name = at_most(text_width(str(r->rollout.name)), name, 30);
+        waves = r->n_waves > waves ? r->n_waves : waves;
+    }
+    w.n_waves = at_most((int)waves, 1, cols >= 140 ? 10 : 5);
+    w.waves = 3 * w.n_waves - 1;
+    if (d->n_snaps == 1) { /* one fleet: its name stands on top; the rollout's name says more */
+        w.name = name;
+        w.fleet = 0;
+    } else if (cols >= 130) {
+        w.name = name;
+    }
+    if (w.firmware > 16 && total_width(&w) > cols)
+        w.firmware = at_most(w.firmware - (total_width(&w) - cols), 16, 26);
+    if (total_width(&w) > cols && w.name)
+        w.name = at_most(w.name - (total_width(&w) - cols), d->n_snaps == 1 ? 8 : 0, 30);
+    if (total_width(&w) > cols)
+        w.next = at_most(w.next - (total_width(&w) - cols), 6, 14);
+    if (total_width(&w) > cols)
+        w.devices = 0;
+    if (total_width(&w) > cols)
+        w.next = 0;
+    if (total_width(&w) > cols)
+        w.trend = 0;
+    if (total_width(&w) > cols)
+        w.waves = 0;
+    if (total_width(&w) > cols)
+        w.firmware = at_most(w.firmware - (total_width(&w) - cols), 0, 26);
+    if (w.firmware < 5)
+        w.firmware = 0;
+    if (total_width(&w) < cols && w.next)
+        w.next += cols - total_width(&w);
+    return w;
+}
+
+static void header(struct canvas *c, int row, const struct columns *w)
+{
+    int x = 2;
+    canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
+    canvas_text(c, row, x, 7, ROLE_HEADER, "STATE");
+    x += 8;
+    canvas_text(c, row, x, w->id, ROLE_HEADER, "ID");
+    x += w->id + 1;
+    if (w->firmware)
+        canvas_text(c, row, x, w->firmware, ROLE_HEADER, "FIRMWARE"), x += w->firmware + 1;
+    if (w->name)
+        canvas_text(c, row, x, w->name, ROLE_HEADER, "ROLLOUT"), x += w->name + 1;
+    if (w->fleet)
+        canvas_text(c, row, x, w->fleet, ROLE_HEADER, "FLEET"), x += w->fleet + 1;
+    for (int i = 0; w->waves && i < w->n_waves; i++)
+        canvas_printf(c, row, x + 3 * i, 2, ROLE_HEADER, "W%d", i);
+    x += w->waves ? w->waves + 1 : 0;
+    if (w->devices)
+        canvas_right(c, row, x, w->devices, ROLE_HEADER, "DEVICES"), x += w->devices + 1;
+    if (w->trend)
+        canvas_text(c, row, x, w->trend, ROLE_HEADER, "REBOOTS"), x += w->trend + 1;
+    canvas_right(c, row, x, w->delta, ROLE_HEADER, "Δ CTL");
+    x += w->delta + 2;
+    if (w->next)
+        canvas_text(c, row, x, w->next - 1, ROLE_HEADER, "NEXT");
+}
+
+/* Two cells a wave: each shows half of its devices. A fill, a part, not yet. */
+void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale)
+{
+    bool back = r->rollback.step != RB_NONE;
+    int shown = (int)r->n_waves > n ? n - 1 : (int)r->n_waves;
+    for (int i = 0; i < shown; i++) {
+        const struct wave *w = &r->waves[i].wave;
+        const struct counts *k = &w->counts;
+        int64_t done = k->known ? k->finished + k->error + k->cancelled : r->waves[i].health.installed;
+        double part = w->total > 0 ? 2.0 * (double)done / (double)w->total : 0;
+        bool active = w->state == WAVE_RUNNING;
+        enum role role = stale ? ROLE_STALE : w->state == WAVE_ERROR ? ROLE_BAD : active ? ROLE_RUN : ROLE_DONE;
+        for (int h = 0; h < 2; h++) {
+            double fill = part - h;
+            uint32_t g = fill >= 1 ? 0x2588 : fill >= 0.5 ? 0x2593 : fill > 0 || (active && h == 0) ? 0x2591 : 0xB7;
+            if (back && i <= r->current)
+                g = 0x21B6, role = ROLE_BACK;
+            else if (w->state == WAVE_ERROR && h == 1)
+                g = 0x2716;
+            canvas_fill(c, row, col + 3 * i + h, 1, g == 0xB7 ? ROLE_DIM : role, g);
+        }
+    }
+    if ((int)r->n_waves > n)
+        canvas_printf(c, row, col + 3 * (n - 1), 3, ROLE_DIM, "+%zu", r->n_waves - (size_t)(n - 1));
+}
+
+static void devices_cell(struct canvas *c, int row, int x, int w, const struct rollout_view *r, bool stale)
+{
+    char a[FMT_MAX], b[FMT_MAX], line[96];
+    const struct counts *k = &r->rollout.counts;
+    if (!k->known)
+        snprintf(line, sizeof line, "?/%.30s", fmt_count(b, r->rollout.total));
+    else if (k->finished == r->rollout.total && r->rollout.total > 0)
+        snprintf(line, sizeof line, "%.30s all", fmt_count(a, k->finished));
+    else
+        snprintf(line, sizeof line, "%.30s/%.30s", fmt_count(a, k->finished), fmt_count(b, r->rollout.total));
+    canvas_right(c, row, x, w, stale ? ROLE_STALE : ROLE_TEXT, line);
+}
+
+static const struct wave_view *wave_now(const struct rollout_view *r)
+{
+    return r->current >= 0 && (size_t)r->current < r->n_waves ? &r->waves[r->current] : NULL;
+}
+
+static void draw_row(struct canvas *c, int row, const struct columns *w, const struct snapshot *s,
+                     const struct rollout_view *r, int64_t now)
+{
+    bool stale = state_stale(s, now);
+    enum role text = stale ? ROLE_STALE : ROLE_TEXT;
+    struct look l = state_rollout(r);
+    int x = 2;
+    if (r->n_warnings > 0)
+        canvas_text(c, row, 1, 1, ROLE_WARN, "!");
+    canvas_printf(c, row, x, 7, l.role, "%s %s", l.glyph, l.word);
+    x += 8;
+    canvas_text(c, row, x, w->id, ROLE_STRONG, str(r->rollout.id));
+    x += w->id + 1;
+    if (w->firmware) {
+        if (*str(r->rollout.release.name))
+            canvas_printf(c, row, x, w->firmware, ROLE_TEXT, "%.300s %.300s", r->rollout.release.name,
+                          str(r->rollout.release.version));
+        else
+            canvas_text(c, row, x, w->firmware, ROLE_DIM, "?");
+        x += w->firmware + 1;
+    }
+    if (w->name)
+        canvas_text(c, row, x, w->name, ROLE_TEXT, str(r->rollout.name)), x += w->name + 1;
+    if (w->fleet)
+        canvas_text(c, row, x, w->fleet, ROLE_TEXT, str(s->fleet)), x += w->fleet + 1;
+    if (w->waves && r->waves_known)
+        waves_cells(c, row, x, w->n_waves, r, stale);
+    else if (w->waves)
+        canvas_text(c, row, x, w->waves, ROLE_DIM, "…");
+    x += w->waves ? w->waves + 1 : 0;
+    if (w->devices)
+        devices_cell(c, row, x, w->devices, r, stale), x += w->devices + 1;
+    const struct wave_view *v = wave_now(r);
+    bool judged = v && v->watched;
+    bool blind = judged && v->verdict.data_missing;
+    if (w->trend) {
+        if (judged)
+            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[METRIC_REBOOTS], TREND_N,
+                         0);
+        x += w->trend + 1;
+    }
+    char delta[FMT_MAX];
+    double ratio = judged ? v->health.ratio[METRIC_REBOOTS] : NAN;
+    bool bad = judged && !blind && v->verdict.react >= REACT_PAUSE;
+    canvas_right(c, row, x, w->delta, stale || blind ? ROLE_STALE : bad ? ROLE_BAD : ROLE_TEXT,
+                 judged ? fmt_delta(delta, blind ? NAN : ratio) : "-");
+    x += w->delta + 2;
+    if (w->next)
+        canvas_text(c, row, x, w->next - 1, text, str(r->next));
+}
+
+static void empty(const struct app *a, const struct view_data *d, struct canvas *c, int row)
+{
+    if (a->board_filter[0]) {
+        canvas_text(c, row, 2, -1, ROLE_DIM, "no rollout passes the filter; / changes it, esc takes it away");
+        return;
+    }
+    bool known = true;
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        const struct snapshot *s = d->snaps[i];
+        if (!s || s->rollouts_known)
+            continue;
+        known = false;
+        canvas_printf(c, row, 2, -1, ROLE_TEXT, "%.60s: %s %.200s", str(s->fleet),
+                      *str(s->link.error) ? "no answer yet:" : "asking", *str(s->link.error) ? s->link.error : str(s->link.url));
+        if (*str(s->link.next))
+            canvas_printf(c, row + 1, 4, -1, ROLE_DIM, "%.200s", s->link.next);
+        row += 2;
+    }
+    if (known)
+        canvas_text(c, row, 2, -1, ROLE_DIM, "no rollouts");
+}
+
+void board_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+{
+    struct list *l = &a->stack[0].list;
+    char title[64], right[400];
+    int row = at.row, end = at.row + at.rows;
+    int set, panels = panels_rows(d, at.rows - 2, a->board.n, &set);
+    snprintf(title, sizeof title, "rollouts %zu", a->board.n);
+    snprintf(right, sizeof right, "filter %s   sort %s ▾", a->board_filter[0] ? a->board_filter : "none",
+             SORT_WORDS[a->board_sort]);
+    parts_rule(c, row++, title, right);
+    struct columns w = widths(a, d, c->cols);
+    header(c, row++, &w);
+    int page = end - panels - row;
+    list_clip(l, a->board.n, page);
+    if (a->board.n == 0)
+        empty(a, d, c, row);
+    for (int i = 0; i < page && l->top + (size_t)i < a->board.n; i++) {
+        const struct snapshot *s = NULL;
+        const struct rollout_view *r = flat_at(d, a->board.v[l->top + (size_t)i], &s);
+        draw_row(c, row + i, &w, s, r, d->now);
+        if (l->top + (size_t)i == l->cursor) {
+            canvas_text(c, row + i, 0, 1, ROLE_STRONG, "▸");
+            canvas_select(c, row + i, 0, -1);
+        }
+    }
+    panels_draw(a, d, c, end - panels, set);
+}
+
+bool board_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    struct list *l = &a->stack[0].list;
+    const struct snapshot *s = NULL;
+    const struct rollout_view *r = NULL;
+    if (list_key(l, a->board.n, key)) {
+        l->sel[0] = '\0'; /* the hand has moved: take what is there */
+        if (board_selected(a, d, &s, &r))
+            row_id(l->sel, s, r);
+        return true;
+    }
+    bool any = board_selected(a, d, &s, &r);
+    switch (key) {
+    case KEY_ENTER_:
+    case KEY_RIGHT_:
+        if (any)
+            app_push(a, VIEW_ROLLOUT, str(s->fleet), str(r->rollout.id), r->current, "");
+        return true;
+    case 's':
+    case 'o':
+        a->board_sort = (a->board_sort + 1) % SORT_COUNT;
+        return true;
+    case 'y':
+        if (any) {
+            app_copy(a, out, ACT_COPY, str(r->rollout.id), str(r->rollout.id));
+            app_say(a, false, "copied %s", str(r->rollout.id));
+        }
+        return true;
+    default:
+        return false;
+    }
+}

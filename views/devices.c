@@ -1,0 +1,380 @@
+/* The devices of one wave: what is worst first, with a filter, marks, and the whole list's count beside what is shown. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/buf.h"
+#include "core/rng.h"
+#include "core/text.h"
+#include "views/app.h"
+
+enum { SORT_STATE, SORT_REBOOTS, SORT_CPU, SORT_VARIANCE, SORT_SEEN, SORT_ID, SORT_COUNT };
+static const char *const SORT_WORDS[SORT_COUNT] = {"state", "reboots", "cpu", "variance", "seen", "id"};
+
+/* One word of the filter: text that must occur, or a comparison such as reboots>2. */
+struct term {
+    enum { TERM_TEXT, TERM_REBOOTS, TERM_CPU, TERM_VAR } what;
+    bool less;
+    double value;
+    char text[64];
+};
+struct terms {
+    struct term v[8];
+    size_t n;
+};
+struct source {
+    const struct snapshot *s;
+    struct terms terms;
+    int sort;
+};
+
+const char *devices_sort_word(const struct app *a)
+{
+    return SORT_WORDS[a->dev_sort];
+}
+
+static bool number(const char *p, double *out)
+{
+    char *end;
+    double v = strtod(p, &end);
+    if (end == p || *end || !isfinite(v))
+        return false;
+    *out = v;
+    return true;
+}
+
+static void parse_terms(const char *filter, struct terms *t)
+{
+    static const struct {
+        const char *name;
+        int what;
+    } NAMES[] = {{"reboots", TERM_REBOOTS}, {"rbt", TERM_REBOOTS}, {"cpu", TERM_CPU}, {"var", TERM_VAR}};
+    char words[256], *save = NULL;
+    t->n = 0;
+    snprintf(words, sizeof words, "%s", filter);
+    for (char *w = strtok_r(words, " ", &save); w && t->n < 8; w = strtok_r(NULL, " ", &save)) {
+        struct term *m = &t->v[t->n++];
+        *m = (struct term){.what = TERM_TEXT};
+        snprintf(m->text, sizeof m->text, "%.63s", w);
+        size_t op = strcspn(w, "<>");
+        for (size_t i = 0; w[op] && i < sizeof NAMES / sizeof NAMES[0]; i++) {
+            if (strlen(NAMES[i].name) == op && !strncasecmp(w, NAMES[i].name, op) && number(w + op + 1, &m->value))
+                m->what = NAMES[i].what, m->less = w[op] == '<';
+        }
+    }
+}
+
+static bool term_ok(const struct device_row *r, const struct term *t)
+{
+    double v = NAN;
+    switch (t->what) {
+    case TERM_REBOOTS:
+        v = r->reboots >= 0 ? (double)r->reboots : NAN;
+        break;
+    case TERM_CPU:
+        v = 100.0 * (double)r->cpu;
+        break;
+    case TERM_VAR:
+        v = (double)r->variance;
+        break;
+    case TERM_TEXT:
+        return find_in(str(r->id), t->text) || find_in(state_device(r).word, t->text) ||
+               find_in(str(r->from), t->text) || find_in(str(r->now_release), t->text) || find_in(str(r->note), t->text);
+    }
+    return !isnan(v) && (t->less ? v < t->value : v > t->value);
+}
+
+static bool row_match(const void *ctx, uint32_t i)
+{
+    const struct source *f = ctx;
+    for (size_t k = 0; k < f->terms.n; k++) {
+        if (!term_ok(&f->s->devices[i], &f->terms.v[k]))
+            return false;
+    }
+    return true;
+}
+
+static uint64_t raw_hash(const struct device_row *r)
+{
+    const char *id = device_raw(r);
+    return hash_bytes(id, strlen(id));
+}
+
+static uint64_t row_hash(const void *ctx, uint32_t i)
+{
+    return raw_hash(&((const struct source *)ctx)->s->devices[i]);
+}
+
+/* Largest first; not known comes last. */
+static int down(double a, double b)
+{
+    if (isnan(a) || isnan(b))
+        return (isnan(a) ? 1 : 0) - (isnan(b) ? 1 : 0);
+    return a > b ? -1 : a < b ? 1 : 0;
+}
+
+static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
+{
+    const struct source *f = ctx;
+    const struct device_row *a = &f->s->devices[x], *b = &f->s->devices[y];
+    int r = 0;
+    switch (f->sort) {
+    case SORT_REBOOTS:
+        r = down((double)a->reboots, (double)b->reboots);
+        break;
+    case SORT_CPU:
+        r = down((double)a->cpu, (double)b->cpu);
+        break;
+    case SORT_VARIANCE:
+        r = down((double)a->variance, (double)b->variance);
+        break;
+    case SORT_SEEN:
+        r = a->last_seen < b->last_seen ? -1 : a->last_seen > b->last_seen;
+        break;
+    case SORT_ID:
+        r = strcmp(str(a->id), str(b->id));
+        break;
+    default:
+        r = state_device(a).severity - state_device(b).severity;
+        if (r == 0)
+            r = down((double)a->reboots, (double)b->reboots);
+        break;
+    }
+    return r;
+}
+
+/* The snapshot, when it holds the list of this very wave. */
+static const struct snapshot *listed(struct app *a, const struct view_data *d)
+{
+    const struct frame *f = app_top(a);
+    const struct snapshot *s = find_snap(d, f->fleet);
+    if (!s || strcmp(s->focus.rollout, f->rollout) != 0 || s->focus.wave != f->wave)
+        return NULL;
+    return s;
+}
+
+static struct list *device_list(struct app *a)
+{
+    struct frame *f = app_top(a);
+    return f->kind == VIEW_DEVICE && a->depth > 1 && a->stack[a->depth - 2].kind == VIEW_DEVICES
+               ? &a->stack[a->depth - 2].list
+               : &f->list;
+}
+
+void devices_sync(struct app *a, const struct view_data *d)
+{
+    const struct snapshot *s = listed(a, d);
+    struct source src = {s, {.n = 0}, a->dev_sort};
+    parse_terms(a->dev_filter, &src.terms);
+    struct order_source os = {&src, s ? s->n_devices : 0, row_match, row_hash, row_cmp};
+    uint64_t of[4] = {s ? s->generation : 0, s ? s->n_devices : 0, (uint64_t)(uintptr_t)s, (uint64_t)app_top(a)->wave};
+    uint64_t asked = order_mix((uint64_t)a->dev_sort, a->dev_filter, strlen(a->dev_filter));
+    order_make(&a->devices, &os, order_mix(1, of, sizeof of), asked, d->now - a->last_key < FREEZE_US);
+    struct list *l = device_list(a);
+    if (!s || a->devices.n == 0)
+        return; /* the list is being read: the cursor keeps its id */
+    if (l->cursor < a->devices.n && !strcmp(device_raw(&s->devices[a->devices.v[l->cursor]]), l->sel))
+        return;
+    for (size_t i = 0; l->sel[0] && i < a->devices.n; i++) {
+        if (!strcmp(device_raw(&s->devices[a->devices.v[i]]), l->sel)) {
+            l->cursor = i;
+            return;
+        }
+    }
+    if (l->cursor >= a->devices.n)
+        l->cursor = a->devices.n - 1;
+    snprintf(l->sel, sizeof l->sel, "%s", device_raw(&s->devices[a->devices.v[l->cursor]]));
+}
+
+/* --- marks ------------------------------------------------------------------------------------------------------ */
+
+static void own_marks(struct app *a)
+{
+    const struct frame *f = app_top(a);
+    char of[KEY_TEXT];
+    snprintf(of, sizeof of, "%s/%s/%d", f->fleet, f->rollout, f->wave);
+    if (strcmp(of, a->marks_of) != 0) {
+        a->n_marks = 0;
+        memcpy(a->marks_of, of, sizeof of);
+    }
+}
+
+static size_t mark_at(const struct app *a, uint64_t h, bool *there)
+{
+    size_t lo = 0, hi = a->n_marks;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if (a->marks[mid] < h)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    *there = lo < a->n_marks && a->marks[lo] == h;
+    return lo;
+}
+
+bool devices_marked(const struct app *a, uint64_t h)
+{
+    bool there;
+    mark_at(a, h, &there);
+    return there;
+}
+
+static void toggle(struct app *a, uint64_t h)
+{
+    bool there;
+    size_t i = mark_at(a, h, &there);
+    if (there) {
+        memmove(a->marks + i, a->marks + i + 1, (--a->n_marks - i) * sizeof *a->marks);
+        return;
+    }
+    if (a->n_marks == a->cap_marks) {
+        a->cap_marks = a->cap_marks ? 2 * a->cap_marks : 64;
+        a->marks = xreallocarray(a->marks, a->cap_marks, sizeof *a->marks);
+    }
+    memmove(a->marks + i + 1, a->marks + i, (a->n_marks++ - i) * sizeof *a->marks);
+    a->marks[i] = h;
+}
+
+static int by_value(const void *x, const void *y)
+{
+    uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+    return a < b ? -1 : a > b;
+}
+
+/* All that is shown, at once (one insertion each would be slow for a long list). */
+static void mark_shown(struct app *a, bool invert)
+{
+    size_t n = 0;
+    uint64_t *v = xreallocarray(NULL, a->devices.n + a->n_marks + 1, sizeof *v);
+    for (size_t i = 0; i < a->devices.n; i++) {
+        if (!invert || !devices_marked(a, a->devices.key[i]))
+            v[n++] = a->devices.key[i];
+    }
+    qsort(v, n, sizeof *v, by_value);
+    free(a->marks);
+    a->marks = v;
+    a->cap_marks = a->devices.n + a->n_marks + 1;
+    a->n_marks = n;
+}
+
+/* --- text that leaves ------------------------------------------------------------------------------------------- */
+
+/* A cell of a CSV file: quoted, and never a formula for the program that opens it. */
+static void csv_cell(struct buf *b, const char *s, bool last)
+{
+    buf_addc(b, '"');
+    if (*s == '=' || *s == '+' || *s == '-' || *s == '@')
+        buf_addc(b, '\'');
+    for (; *s; s++) {
+        if (*s == '"')
+            buf_addc(b, '"');
+        buf_addc(b, *s);
+    }
+    buf_adds(b, last ? "\"\n" : "\",");
+}
+
+static void csv_row(struct buf *b, const struct device_row *r)
+{
+    char n[FMT_MAX];
+    csv_cell(b, str(r->id), false);
+    csv_cell(b, state_device(r).word, false);
+    csv_cell(b, str(r->from), false);
+    csv_cell(b, str(r->now_release), false);
+    if (r->reboots >= 0)
+        snprintf(n, sizeof n, "%lld", (long long)r->reboots);
+    else
+        n[0] = '\0';
+    csv_cell(b, n, false);
+    csv_cell(b, isfinite(r->cpu) ? fmt_num(n, (double)r->cpu) : "", false);
+    csv_cell(b, isfinite(r->variance) ? fmt_num(n, (double)r->variance) : "", false);
+    csv_cell(b, r->last_seen > 0 ? fmt_iso(n, r->last_seen) : "", false);
+    csv_cell(b, str(r->note), true);
+}
+
+/* Marked devices, or the one under the cursor (copy) or all shown (dump). */
+static char *leave(struct app *a, const struct snapshot *s, bool csv, size_t *count)
+{
+    struct buf b;
+    buf_init(&b, 64u << 20);
+    *count = 0;
+    if (csv)
+        buf_adds(&b, "device,state,from,now,reboots,cpu,variance,last_seen,note\n");
+    for (size_t i = 0; i < a->devices.n; i++) {
+        const struct device_row *r = &s->devices[a->devices.v[i]];
+        bool in = a->n_marks ? devices_marked(a, a->devices.key[i]) : csv || i == device_list(a)->cursor;
+        if (!in)
+            continue;
+        ++*count;
+        if (csv)
+            csv_row(&b, r);
+        else
+            buf_printf(&b, "%s%s", *count > 1 ? "\n" : "", str(r->id));
+    }
+    return buf_take(&b);
+}
+
+char *devices_csv(struct app *a, const struct view_data *d, size_t *count)
+{
+    const struct snapshot *s = listed(a, d);
+    own_marks(a);
+    return s ? leave(a, s, true, count) : NULL;
+}
+
+bool devices_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    struct frame *f = app_top(a);
+    const struct snapshot *s = listed(a, d);
+    own_marks(a);
+    if (list_key(&f->list, a->devices.n, key)) {
+        if (s && f->list.cursor < a->devices.n)
+            snprintf(f->list.sel, sizeof f->list.sel, "%s", device_raw(&s->devices[a->devices.v[f->list.cursor]]));
+        return true;
+    }
+    bool any = s && f->list.cursor < a->devices.n;
+    size_t count;
+    switch (key) {
+    case KEY_LEFT_:
+        app_pop(a);
+        return true;
+    case KEY_ENTER_:
+    case KEY_RIGHT_:
+        if (any && strlen(f->list.sel) < sizeof f->device)
+            app_push(a, VIEW_DEVICE, f->fleet, f->rollout, f->wave, f->list.sel);
+        return true;
+    case 's':
+    case 'o':
+        a->dev_sort = (a->dev_sort + 1) % SORT_COUNT;
+        return true;
+    case ' ':
+        if (any)
+            toggle(a, a->devices.key[f->list.cursor]);
+        list_key(&f->list, a->devices.n, KEY_DOWN_);
+        if (any)
+            snprintf(f->list.sel, sizeof f->list.sel, "%s", device_raw(&s->devices[a->devices.v[f->list.cursor]]));
+        return true;
+    case '*':
+    case '!':
+        mark_shown(a, key == '!');
+        return true;
+    case 'y':
+        if (any) {
+            char *text = leave(a, s, false, &count);
+            app_copy(a, out, ACT_COPY, text, text);
+            app_say(a, false, "copied %zu id%s", count, count == 1 ? "" : "s");
+            free(text);
+        }
+        return true;
+    case 'w':
+        if (s) {
+            char path[160];
+            snprintf(path, sizeof path, "andon-%.72s-W%d.csv", f->rollout, f->wave);
+            command_open(a, PROMPT_EXPORT, path);
+        }
+        return true;
+    default:
+        return false;
+    }
+}

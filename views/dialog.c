@@ -1,0 +1,307 @@
+/* Confirmation of a verb: what is frozen when it opens, what is asked again when the world moves, and which key is
+ * the last one.
+ *
+ * Enter is only ever the last key of a halt, a pause and an acknowledgement, which tell no device anything new. The
+ * others need `y`; a roll back needs a reason, the typed phrase with the count, and then `y` on its button. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "views/app.h"
+
+/* Which fields a verb has, in the order of Tab. */
+static bool has_field(enum verb v, int field)
+{
+    switch (field) {
+    case FIELD_TO:
+    case FIELD_WAVES:
+    case FIELD_PHRASE:
+        return v == VERB_ROLLBACK;
+    case FIELD_REASON:
+        return v == VERB_ROLLBACK || v == VERB_APPROVE || v == VERB_DENY;
+    default:
+        return field == FIELD_BUTTON;
+    }
+}
+
+static void step_field(struct dialog *g, int by)
+{
+    do {
+        g->field = (g->field + by + FIELD_COUNT) % FIELD_COUNT;
+    } while (!has_field(g->verb, g->field));
+}
+
+static bool blank(const char *s)
+{
+    return s[strspn(s, " ")] == '\0';
+}
+
+/* Enter ends these: nothing that it does tells a device something new. */
+static bool by_enter(enum verb v)
+{
+    return v == VERB_HALT || v == VERB_PAUSE || v == VERB_ACK;
+}
+
+bool dialog_complete(const struct dialog *g)
+{
+    if (g->verb == VERB_HALT)
+        return true; /* a halt is never held back here: the engine judges it */
+    if (!g->checked || g->why.code != ERR_NONE || !g->fits)
+        return false;
+    if ((g->verb == VERB_DENY || g->verb == VERB_ROLLBACK) && blank(g->reason.text))
+        return false;
+    if (g->verb == VERB_ROLLBACK)
+        return g->preview.phrase[0] && !strcmp(g->phrase.text, g->preview.phrase) && g->preview.devices > 0;
+    return true;
+}
+
+/* A halt of the fleet: what halting each of its rollouts would do, added up. */
+static void fleet_preview(struct dialog *g, const struct snapshot *s, int64_t now)
+{
+    int64_t rollouts = 0, devices = 0, flight = 0;
+    char n[FMT_MAX];
+    struct preview one;
+    for (size_t i = 0; i < s->n_rollouts; i++) {
+        const struct rollout *r = &s->rollouts[i].rollout;
+        if (rollout_state_ended(r->state) || r->deleted)
+            continue;
+        struct intent in = g->in;
+        struct verb_facts f;
+        snprintf(in.rollout, sizeof in.rollout, "%s", str(r->id));
+        snapshot_facts(s, in.rollout, now, &f);
+        preview_make(&in, &f, NULL, 0, now, &one);
+        rollouts++;
+        devices += one.devices;
+        flight += one.in_flight;
+    }
+    struct preview *p = &g->preview;
+    *p = (struct preview){.verb = VERB_HALT, .devices = devices, .in_flight = flight, .taken_at = now};
+    snprintf(p->title, sizeof p->title, "HALT every rollout of %.60s", g->in.fleet);
+    snprintf(p->will[0].text, sizeof p->will[0].text, "in %s rollouts: no further device is told", fmt_count(n, rollouts));
+    p->will[0].mark = "go";
+    p->will[0].devices = devices;
+    p->n_will = 1;
+    snprintf(p->wont[0].text, sizeof p->wont[0].text, "told and not done: they go on in spite of the halt");
+    p->wont[0].mark = "note";
+    p->wont[0].devices = flight;
+    p->n_wont = 1;
+}
+
+static void wave_scope(struct dialog *g)
+{
+    bool all = true;
+    for (int i = 0; i < WAVES_MAX / 64; i++)
+        all = all && (g->in.wave_mask[i] & g->told_mask[i]) == g->told_mask[i];
+    g->in.all_waves = all;
+}
+
+/* Looks at the newest snapshot: what the verb would do now, and whether it may. */
+void dialog_refresh(struct app *a, const struct view_data *d)
+{
+    struct dialog *g = &a->dlg;
+    const struct snapshot *s = find_snap(d, g->in.fleet);
+    struct preview before = g->preview;
+    bool had = g->checked;
+    g->checked = s != NULL;
+    err_clear(&g->why);
+    if (!s) {
+        err_set(&g->why, ERR_NOT_FOUND, "", "the fleet %s is not there any more", g->in.fleet);
+        return;
+    }
+    struct intent in = g->in;
+    struct verb_facts f;
+    snprintf(in.to_release, sizeof in.to_release, "%.199s", g->to.text);
+    /* Asked as if the fields were filled: what is still to be typed is no reason to refuse. */
+    if (!in.reason[0])
+        snprintf(in.reason, sizeof in.reason, "-");
+    in.expect_devices = -1;
+    snapshot_facts(s, in.rollout, d->now, &f);
+    if (g->whole_fleet) {
+        fleet_preview(g, s, d->now);
+    } else {
+        bool mine = s->told_known && !strcmp(s->focus.rollout, in.rollout);
+        preview_make(&in, &f, mine ? s->told : NULL, mine ? s->n_told : 0, d->now, &g->preview);
+    }
+    memset(g->told_mask, 0, sizeof g->told_mask);
+    g->n_waves = 0;
+    for (size_t i = 0; i < f.n_waves; i++) {
+        int w = f.waves[i].index;
+        if (w < 0 || w >= WAVES_MAX)
+            continue;
+        g->n_waves = w + 1 > g->n_waves ? w + 1 : g->n_waves;
+        if (wave_told(&f.waves[i]) > 0)
+            g->told_mask[w / 64] |= UINT64_C(1) << (w % 64);
+    }
+    if (verb_check(&in, &f, &g->why))
+        err_clear(&g->why);
+    else if (g->why.code == ERR_NONE)
+        g->why.code = ERR_REFUSED;
+    if (had && g->verb == VERB_ROLLBACK && strcmp(before.phrase, g->preview.phrase) != 0) {
+        char x[FMT_MAX], y[FMT_MAX];
+        if (g->phrase.len > 0 || g->field == FIELD_BUTTON) {
+            g->field = FIELD_PHRASE;
+            snprintf(g->note, sizeof g->note, "the count was %s and is %s now: type the phrase again",
+                     fmt_count(x, before.devices), fmt_count(y, g->preview.devices));
+        }
+        edit_set(&g->phrase, "");
+    }
+}
+
+bool dialog_open(struct app *a, const struct view_data *d, enum verb v)
+{
+    struct dialog *g = &a->dlg;
+    char fleet[64], rollout[ID_MAX];
+    find_target(a, d, fleet, rollout);
+    if (v == VERB_ACK) { /* what the banner shows, unless the screen is about one rollout that waits for it */
+        const struct rollout_view *r = find_rollout(d, fleet, rollout, NULL);
+        if (!r || !r->latched)
+            banner_current(a, d, fleet, rollout);
+    }
+    if (!fleet[0]) {
+        app_say(a, true, "there is no fleet to %s", verb_word(v));
+        return false;
+    }
+    if (!rollout[0] && v != VERB_HALT && v != VERB_ACK) {
+        app_say(a, true, "no rollout is selected to %s", verb_word(v));
+        return false;
+    }
+    memset(g, 0, sizeof *g);
+    g->verb = v;
+    g->in.verb = v;
+    g->in.expect_devices = -1;
+    g->in.all_waves = true;
+    g->whole_fleet = !rollout[0];
+    memset(g->in.wave_mask, 0xFF, sizeof g->in.wave_mask);
+    snprintf(g->in.fleet, sizeof g->in.fleet, "%s", fleet);
+    snprintf(g->in.rollout, sizeof g->in.rollout, "%s", rollout);
+    snprintf(g->rollout, sizeof g->rollout, "%s", rollout);
+    const struct rollout_view *r = find_rollout(d, fleet, rollout, NULL);
+    if (r) {
+        snprintf(g->release, sizeof g->release, "%.80s %.80s", str(r->rollout.release.name),
+                 str(r->rollout.release.version));
+        snprintf(g->name, sizeof g->name, "%.180s", str(r->rollout.name));
+    }
+    g->field = has_field(v, FIELD_REASON) ? FIELD_REASON : FIELD_BUTTON;
+    dialog_refresh(a, d);
+    return true;
+}
+
+static void submit(struct app *a, const struct view_data *d, struct action *out)
+{
+    struct dialog *g = &a->dlg;
+    out->kind = ACT_SUBMIT;
+    out->intent = g->in;
+    struct intent *in = &out->intent;
+    in->actor.kind = ACTOR_PERSON;
+    snprintf(in->actor.name, sizeof in->actor.name, "%.63s", str(d->user));
+    safe_text_into(in->reason, sizeof in->reason, g->reason.text, g->reason.len);
+    safe_text_into(in->to_release, sizeof in->to_release, g->to.text, g->to.len);
+    if (g->verb == VERB_APPROVE || g->verb == VERB_DENY)
+        memcpy(in->remark, in->reason, sizeof in->remark);
+    if (g->verb == VERB_ROLLBACK)
+        in->expect_devices = g->preview.devices;
+    in->decided_at = d->now;
+    snprintf(out->fleet, sizeof out->fleet, "%s", in->fleet);
+    app_say(a, false, "%s %s is handed in", verb_word(g->verb), g->whole_fleet ? in->fleet : in->rollout);
+    g->verb = VERB_NONE;
+}
+
+static bool wave_key(struct dialog *g, uint32_t key)
+{
+    if (key == KEY_LEFT_ && g->wave_cursor > 0)
+        g->wave_cursor--;
+    else if (key == KEY_RIGHT_ && g->wave_cursor + 1 < g->n_waves)
+        g->wave_cursor++;
+    else if (key == ' ' && g->wave_cursor < g->n_waves) {
+        g->in.wave_mask[g->wave_cursor / 64] ^= UINT64_C(1) << (g->wave_cursor % 64);
+        wave_scope(g);
+    } else
+        return key == KEY_LEFT_ || key == KEY_RIGHT_;
+    return true;
+}
+
+static bool field_key(struct dialog *g, uint32_t key)
+{
+    switch (g->field) {
+    case FIELD_TO:
+        return edit_key(&g->to, key);
+    case FIELD_WAVES:
+        return wave_key(g, key);
+    case FIELD_REASON:
+        return edit_key(&g->reason, key);
+    case FIELD_PHRASE:
+        g->note[0] = '\0';
+        return edit_key(&g->phrase, key);
+    default:
+        return false;
+    }
+}
+
+static void confirm_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    struct dialog *g = &a->dlg;
+    if (g->verb == VERB_HALT && (key == 'F' || key == 'f')) {
+        g->whole_fleet = !g->whole_fleet || !g->rollout[0];
+        snprintf(g->in.rollout, sizeof g->in.rollout, "%s", g->whole_fleet ? "" : g->rollout);
+        dialog_refresh(a, d);
+        return;
+    }
+    bool last = by_enter(g->verb) ? key == KEY_ENTER_ : key == 'y' && g->field == FIELD_BUTTON;
+    if (last && dialog_complete(g))
+        submit(a, d, out);
+    else if (last)
+        snprintf(g->note, sizeof g->note, "%s",
+                 g->why.code != ERR_NONE ? "refused: see above"
+                 : !g->fits              ? "the dialog does not fit: enlarge the terminal"
+                                         : "not complete yet");
+}
+
+void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    struct dialog *g = &a->dlg;
+    switch (key) {
+    case KEY_ESC_:
+    case 0x03: /* Ctrl-C cancels what is open */
+        g->verb = VERB_NONE;
+        return;
+    case 0x0C:
+        out->kind = ACT_REPAINT;
+        return;
+    case 0x12:
+        out->kind = ACT_REFRESH;
+        return;
+    case 0x1A:
+        out->kind = ACT_SUSPEND;
+        return;
+    case KEY_PGDN_:
+        g->scroll += 3;
+        return;
+    case KEY_PGUP_:
+        g->scroll = g->scroll > 3 ? g->scroll - 3 : 0;
+        return;
+    case KEY_TAB_:
+    case KEY_DOWN_:
+        step_field(g, 1);
+        return;
+    case KEY_BTAB_:
+    case KEY_UP_:
+        step_field(g, -1);
+        return;
+    default:
+        break;
+    }
+    /* The world may have moved since the last frame: never confirm what was not checked against the newest data. */
+    dialog_refresh(a, d);
+    if (field_key(g, key)) {
+        dialog_refresh(a, d);
+        return;
+    }
+    if (key == KEY_ENTER_ && !by_enter(g->verb)) {
+        if (g->field != FIELD_BUTTON)
+            step_field(g, 1); /* Enter walks on; it never presses this button */
+        else
+            snprintf(g->note, sizeof g->note, "Enter does nothing here: y confirms");
+        return;
+    }
+    confirm_key(a, d, key, out);
+}

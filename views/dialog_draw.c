@@ -1,0 +1,302 @@
+/* Drawing of a confirmation: what will happen, what will not, then the fields and the button, which always stay in
+ * sight; what does not fit above them scrolls. */
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "views/app.h"
+
+enum { LINES_MAX = 64, LINE_TEXT = 220 };
+struct line {
+    enum role role;
+    char text[LINE_TEXT];
+    char count[FMT_MAX];
+    enum role tail_role;
+    char tail[40]; /* drawn behind the text */
+};
+struct body {
+    struct line v[LINES_MAX];
+    size_t n;
+    int cols;
+};
+
+static struct line *add(struct body *b, enum role role, const char *text)
+{
+    struct line *l = &b->v[b->n < LINES_MAX ? b->n++ : LINES_MAX - 1];
+    *l = (struct line){.role = role};
+    size_t n = text_fit(text, b->cols);
+    n = n < LINE_TEXT ? n : 0;
+    memcpy(l->text, text, n);
+    l->text[n] = '\0';
+    return l;
+}
+
+/* Adds text broken at blanks, later lines indented; the count stands on the first. */
+static void add_wrapped(struct body *b, enum role role, const char *text, int indent, int cols, const char *count)
+{
+    bool first = true;
+    char part[LINE_TEXT];
+    cols = cols < 8 ? 8 : cols;
+    while (*text) {
+        size_t n = text_fit(text, cols);
+        if (n == 0 || n > LINE_TEXT - 40)
+            n = n == 0 ? strlen(text) : LINE_TEXT - 40;
+        if (text[n]) {
+            size_t cut = n;
+            while (cut > 0 && text[cut] != ' ')
+                cut--;
+            n = cut > 0 ? cut : n;
+        }
+        while (n > 0 && ((unsigned char)text[n] & 0xC0) == 0x80)
+            n--;
+        if (n == 0)
+            break;
+        snprintf(part, sizeof part, "%*s%.*s", first ? 0 : indent, "", (int)n, text);
+        struct line *l = add(b, role, part);
+        if (first && count)
+            snprintf(l->count, sizeof l->count, "%.38s", count);
+        if (first)
+            cols = cols > indent + 8 ? cols - indent : cols;
+        first = false;
+        text += n;
+        text += strspn(text, " ");
+    }
+}
+
+static const char *mark_glyph(const char *mark, enum verb v)
+{
+    if (!strcmp(mark, "go"))
+        return v == VERB_ROLLBACK ? "↶" : v == VERB_HALT || v == VERB_PAUSE ? "‖" : "●";
+    if (!strcmp(mark, "wait"))
+        return "◐";
+    if (!strcmp(mark, "refuse"))
+        return "✖";
+    if (!strcmp(mark, "offline"))
+        return "?";
+    if (!strcmp(mark, "stay"))
+        return "○";
+    return "·";
+}
+
+static void add_lines(struct body *b, const struct preview_line *v, size_t n, enum verb verb, bool stale)
+{
+    char text[180], count[FMT_MAX];
+    for (size_t i = 0; i < n; i++) {
+        const char *mark = v[i].mark ? v[i].mark : "note";
+        snprintf(text, sizeof text, "  %s %.120s", mark_glyph(mark, verb), v[i].text);
+        add_wrapped(b, stale ? ROLE_STALE : ROLE_DIALOG, text, 4, b->cols - 12,
+                    v[i].devices >= 0 ? fmt_count(count, v[i].devices) : NULL);
+    }
+}
+
+static void build(const struct app *a, const struct view_data *d, struct body *b)
+{
+    const struct dialog *g = &a->dlg;
+    const struct preview *p = &g->preview;
+    const struct snapshot *s = find_snap(d, g->in.fleet);
+    char text[800], t[FMT_MAX], n[FMT_MAX];
+    bool stale = s && state_stale(s, d->now);
+    if (g->why.code != ERR_NONE) {
+        snprintf(text, sizeof text, "✖ %s%s%s%s", g->verb == VERB_HALT ? "" : "REFUSED: ", g->why.what,
+                 g->why.next[0] ? ". " : "", g->why.next);
+        add_wrapped(b, ROLE_BAD, text, 2, b->cols, NULL);
+        if (g->verb == VERB_HALT)
+            add(b, ROLE_DIALOG, "Enter sends it all the same.");
+        add(b, ROLE_DIALOG, "");
+    }
+    snprintf(text, sizeof text, "%s%s%.80s   fleet %.60s ", g->release, p->to[0] ? "  →  " : "", p->to, g->in.fleet);
+    struct line *l = add(b, ROLE_STRONG, text);
+    if (s && (*str(s->environment) || s->production)) {
+        snprintf(l->tail, sizeof l->tail, " %.30s ", *str(s->environment) ? s->environment : "prod");
+        l->tail_role = s->production ? ROLE_BAR_PROD : ROLE_DIALOG;
+        for (char *c = l->tail; s->production && *c; c++)
+            *c = (char)toupper((unsigned char)*c);
+    }
+    if (g->name[0] && !g->whole_fleet)
+        add(b, ROLE_DIALOG, g->name);
+    snprintf(text, sizeof text, "preview taken %s%s", parts_time(a, d, t, p->taken_at),
+             stale ? "  ! from STALE data" : "");
+    add(b, stale ? ROLE_LOST : ROLE_DIM, text);
+    add(b, ROLE_DIALOG, "");
+    if (p->n_will > 0) {
+        l = add(b, ROLE_STRONG, "WHAT WILL HAPPEN");
+        snprintf(l->count, sizeof l->count, "devices");
+        add_lines(b, p->will, p->n_will, g->verb, stale);
+        if (p->n_will > 1)
+            snprintf(add(b, ROLE_STRONG, "                          total")->count, FMT_MAX, "%s",
+                     fmt_count(n, p->devices));
+        add(b, ROLE_DIALOG, "");
+    }
+    if (p->n_wont > 0) {
+        add(b, ROLE_STRONG, "WHAT WILL NOT HAPPEN");
+        add_lines(b, p->wont, p->n_wont, g->verb, stale);
+        add(b, ROLE_DIALOG, "");
+    }
+    if (g->verb == VERB_ROLLBACK) {
+        const bool mine = s && s->told_known && !strcmp(s->focus.rollout, g->in.rollout);
+        if (!mine)
+            add(b, ROLE_WARN, "▲ the list of devices is still being read: counts are the server's");
+        add(b, ROLE_DIALOG, "UNDO   H halts it at any moment; devices already back stay back");
+    }
+    if (verb_changes_devices(g->verb)) {
+        snprintf(text, sizeof text, "AUDIT  logged before it is sent, as %.60s%s", str(d->user),
+                 g->verb == VERB_HALT ? "; a halt does not wait for the log" : "");
+        add_wrapped(b, ROLE_DIALOG, text, 7, b->cols, NULL);
+    }
+}
+
+struct pinned {
+    struct canvas *c;
+    int row, col, cols;
+};
+
+static void field(struct pinned *p, const char *name, const struct edit *e, bool active, const char *empty)
+{
+    canvas_text(p->c, p->row, p->col, 7, active ? ROLE_KEY : ROLE_DIALOG, name);
+    int x = p->col + 7, w = p->cols - 7;
+    canvas_text(p->c, p->row, x, 1, ROLE_DIALOG, "▏");
+    canvas_text(p->c, p->row, x + w - 1, 1, ROLE_DIALOG, "▕");
+    edit_draw(e, p->c, p->row, x + 1, w - 2, ROLE_INPUT, active);
+    if (e->len == 0 && empty)
+        canvas_text(p->c, p->row, x + 2, w - 4, ROLE_DIM, empty);
+    p->row++;
+}
+
+static void waves_field(struct pinned *p, const struct dialog *g)
+{
+    bool active = g->field == FIELD_WAVES;
+    canvas_text(p->c, p->row, p->col, 7, active ? ROLE_KEY : ROLE_DIALOG, "Waves");
+    int x = p->col + 7, end = p->col + p->cols, first = g->wave_cursor > 4 ? g->wave_cursor - 4 : 0;
+    for (int w = first; w < g->n_waves && x + 8 < end; w++) {
+        if (!(g->told_mask[w / 64] >> (w % 64) & 1))
+            continue;
+        bool on = g->in.wave_mask[w / 64] >> (w % 64) & 1;
+        x += canvas_printf(p->c, p->row, x, end - x, active && w == g->wave_cursor ? ROLE_INPUT : ROLE_DIALOG, "[%s] W%d",
+                           on ? "x" : " ", w);
+        x += 2;
+    }
+    if (g->in.all_waves && x < end)
+        canvas_text(p->c, p->row, x, end - x, ROLE_DIM, "every wave that was told");
+    p->row++;
+}
+
+static int pinned_rows(const struct dialog *g)
+{
+    if (g->verb == VERB_ROLLBACK)
+        return 7;
+    return g->verb == VERB_APPROVE || g->verb == VERB_DENY ? 3 : 2;
+}
+
+static void button_text(const struct dialog *g, char *out, size_t size)
+{
+    char n[FMT_MAX];
+    fmt_count(n, g->preview.devices);
+    switch (g->verb) {
+    case VERB_HALT:
+        snprintf(out, size, g->whole_fleet ? "[ Enter: halt the whole fleet ]  %s" : "[ Enter: halt %s ]  F the whole fleet",
+                 g->whole_fleet ? g->rollout[0] ? "F only this rollout" : "" : g->in.rollout);
+        break;
+    case VERB_PAUSE:
+        snprintf(out, size, "[ Enter: pause %s ]", g->in.rollout);
+        break;
+    case VERB_ACK:
+        snprintf(out, size, "[ Enter: acknowledge %s ]", g->whole_fleet ? g->in.fleet : g->in.rollout);
+        break;
+    case VERB_ROLLBACK:
+        snprintf(out, size, "[ Roll back %s devices ]", n);
+        break;
+    default: {
+        char word[32];
+        snprintf(word, sizeof word, "%s", verb_word(g->verb));
+        word[0] = (char)toupper((unsigned char)word[0]);
+        snprintf(out, size, "[ %s: %s devices ]", word, n);
+        break;
+    }
+    }
+}
+
+static void button(struct pinned *p, const struct dialog *g)
+{
+    char text[160];
+    bool ready = dialog_complete(g);
+    button_text(g, text, sizeof text);
+    bool danger = g->verb == VERB_ROLLBACK || g->verb == VERB_HALT;
+    enum role role = !ready ? ROLE_BUTTON_OFF : danger ? ROLE_DIALOG_DANGER : ROLE_KEY;
+    int x = p->col + canvas_text(p->c, p->row, p->col, p->cols, role, text) + 1;
+    int room = p->col + p->cols - x;
+    const char *say = "";
+    bool enter = g->verb == VERB_HALT || g->verb == VERB_PAUSE || g->verb == VERB_ACK;
+    if (g->why.code != ERR_NONE && g->verb != VERB_HALT)
+        say = "refused";
+    else if (!ready)
+        say = g->verb == VERB_ROLLBACK ? "locked until typed" : "locked until the reason is given";
+    else if (!enter)
+        say = g->field == FIELD_BUTTON ? "y confirms" : "tab, then y";
+    canvas_text(p->c, p->row, x, room, ready ? ROLE_KEY : ROLE_DIALOG, say);
+    p->row++;
+    canvas_text(p->c, p->row, p->col, p->cols, g->note[0] ? ROLE_WARN : ROLE_DIM,
+                g->note[0]                  ? g->note
+                : g->verb == VERB_ROLLBACK ? "esc cancel  tab next field  space toggle wave  enter: nothing"
+                                           : "esc cancel");
+    p->row++;
+}
+
+static void draw_pinned(struct canvas *c, const struct dialog *g, int row, int col, int cols)
+{
+    struct pinned p = {c, row, col, cols};
+    char need[220];
+    if (g->verb == VERB_ROLLBACK) {
+        field(&p, "To", &g->to, g->field == FIELD_TO, g->preview.to[0] ? g->preview.to : "name:version");
+        waves_field(&p, g);
+        field(&p, "Reason", &g->reason, g->field == FIELD_REASON, NULL);
+        snprintf(need, sizeof need, "Type   %s  to confirm", g->preview.phrase);
+        canvas_text(c, p.row++, col, cols, ROLE_STRONG, need);
+        field(&p, "", &g->phrase, g->field == FIELD_PHRASE, NULL);
+    } else if (g->verb == VERB_APPROVE || g->verb == VERB_DENY) {
+        field(&p, g->verb == VERB_DENY ? "Reason" : "Remark", &g->reason, g->field == FIELD_REASON, NULL);
+    }
+    button(&p, g);
+}
+
+void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c)
+{
+    struct dialog *g = &a->dlg;
+    struct body b = {.n = 0};
+    int cols = c->cols - 4 > 86 ? 86 : c->cols < 60 ? c->cols : c->cols - 4;
+    b.cols = cols - 4;
+    int pin = pinned_rows(g);
+    g->fits = true;
+    build(a, d, &b);
+    /* Row 0 stays: the environment and the age of the data belong to the decision. */
+    int room = c->rows - 1 - 2 - pin, body = (int)b.n < room ? (int)b.n : room;
+    if (body < 1) {
+        body = 0;
+        room = 0;
+    }
+    g->fits = c->rows - 1 >= pin + 2;
+    int rows = body + pin + 2, top = 1 + (c->rows - 1 - rows) / 2;
+    top = top < 1 ? 1 : top;
+    int left = (c->cols - cols) / 2;
+    bool danger = g->verb == VERB_ROLLBACK || g->verb == VERB_HALT;
+    canvas_box(c, top, left, rows, cols, danger ? ROLE_DIALOG_DANGER : ROLE_DIALOG, g->preview.title);
+    for (int r = 1; r < rows - 1; r++)
+        canvas_fill(c, top + r, left + 1, cols - 2, ROLE_DIALOG, ' ');
+    int hidden = (int)b.n - body;
+    if (g->scroll > hidden)
+        g->scroll = hidden;
+    for (int i = 0; i < body; i++) {
+        const struct line *l = &b.v[(size_t)(g->scroll + i)];
+        int at = top + 1 + i;
+        int x = left + 2 + canvas_text(c, at, left + 2, cols - 4, l->role, l->text);
+        if (l->tail[0])
+            canvas_text(c, at, x, left + cols - 2 - x, l->tail_role, l->tail);
+        if (l->count[0])
+            canvas_right(c, at, left + cols - 13, 10, l->role, l->count);
+    }
+    if (hidden > g->scroll && body > 0)
+        canvas_printf(c, top + body, left + cols - 24, 21, ROLE_WARN, " %d more: PgDn ", hidden - g->scroll);
+    draw_pinned(c, g, top + 1 + body, left + 2, cols - 4);
+    if (c->cursor_row >= 0 && g->field == FIELD_BUTTON)
+        c->cursor_row = c->cursor_col = -1;
+}

@@ -1,0 +1,201 @@
+/* Panels below the board's list: connection (when data is old), peek at the selected rollout, pulse of the fleets. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "views/app.h"
+
+enum { SHOW_LINK = 1, SHOW_PEEK = 2, SHOW_PULSE = 4 };
+enum { PEEK_ROWS = 5, PULSE_ROWS = 4, LINK_ROWS = 3 };
+
+static const struct snapshot *worst_link(const struct view_data *d)
+{
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        if (d->snaps[i] && state_stale(d->snaps[i], d->now))
+            return d->snaps[i];
+    }
+    return NULL;
+}
+
+int panels_rows(const struct view_data *d, int rows, size_t want, int *set)
+{
+    /* The list keeps the rows that it needs first. */
+    int list = want < 6 ? 6 : want > 14 ? 14 : (int)want, used = 0;
+    *set = 0;
+    if (worst_link(d) && rows - LINK_ROWS >= 5)
+        *set |= SHOW_LINK, used += LINK_ROWS;
+    if (want > 0 && rows - used - PEEK_ROWS >= (list < 8 ? list : 8))
+        *set |= SHOW_PEEK, used += PEEK_ROWS;
+    if (rows - used - PULSE_ROWS >= list)
+        *set |= SHOW_PULSE, used += PULSE_ROWS;
+    return used;
+}
+
+static void connection(const struct snapshot *s, const struct app *a, const struct view_data *d, struct canvas *c,
+                       int row)
+{
+    char age[FMT_MAX], t[FMT_MAX], line[400];
+    parts_rule(c, row, "connection", str(s->fleet));
+    snprintf(line, sizeof line, "%.160s %.200s", str(s->link.url),
+             *str(s->link.error) ? s->link.error : "does not answer");
+    canvas_text(c, row + 1, 2, c->cols - 3, ROLE_LOST, line);
+    if (s->link.last_ok > 0)
+        canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_TEXT,
+                      "Rows show the last good answer, %s old (%s). Halt (H) is always allowed.",
+                      fmt_dur(age, d->now - s->link.last_ok), parts_time(a, d, t, s->link.last_ok));
+    else
+        canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_TEXT, "%s", *str(s->link.next) ? s->link.next : "trying again");
+}
+
+static int metric(struct canvas *c, int row, int col, const struct wave_view *w, enum metric m, const char *name,
+                  bool stale)
+{
+    char a[FMT_MAX], b[FMT_MAX], line[160];
+    const struct limit_view *worst = NULL;
+    for (size_t i = 0; i < w->verdict.n_limits; i++) {
+        const struct limit_view *l = &w->verdict.limits[i];
+        if (l->limit && l->limit->metric == m &&
+            (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
+            worst = l;
+    }
+    bool part = m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED;
+    const char *(*fmt)(char *, double) = part ? fmt_percent : fmt_num;
+    snprintf(line, sizeof line, "%s %s vs %s  ", name, fmt(a, w->health.value[m]), fmt(b, w->health.against[m]));
+    int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);
+    if (worst) {
+        struct look l = state_limit(worst->status);
+        x += canvas_text(c, row, x, -1, l.role, l.glyph);
+        if (worst->status != LIMIT_OK)
+            x += canvas_printf(c, row, x, -1, l.role, " %s", l.word);
+    } else {
+        x += canvas_text(c, row, x, -1, ROLE_DIM, "no limit");
+    }
+    return x + 4;
+}
+
+static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row)
+{
+    const struct snapshot *s;
+    const struct rollout_view *r;
+    char title[400], line[400], x[FMT_MAX], y[FMT_MAX], t[FMT_MAX], u[FMT_MAX];
+    if (!board_selected(a, d, &s, &r)) {
+        parts_rule(c, row, "peek", NULL);
+        return;
+    }
+    snprintf(title, sizeof title, "peek %s %.60s %.40s → %.60s", str(r->rollout.id), str(r->rollout.release.name),
+             str(r->rollout.release.version), str(s->fleet));
+    parts_rule(c, row, title, NULL);
+    bool stale = state_stale(s, d->now);
+    enum role num = stale ? ROLE_STALE : ROLE_TEXT;
+    const struct wave_view *w = r->current >= 0 && (size_t)r->current < r->n_waves ? &r->waves[r->current] : NULL;
+    if (!w) {
+        canvas_printf(c, row + 1, 2, -1, num, "%s   %s devices   no wave was told yet", str(r->rollout.name),
+                      fmt_count(x, r->rollout.total));
+    } else {
+        int n = snprintf(line, sizeof line, "wave %d of %zu   canary %s   control %s", r->current,
+                         r->n_waves ? r->n_waves - 1 : 0, fmt_count(x, w->health.canary.expected),
+                         fmt_count(y, w->health.control.expected));
+        if (w->running_since > 0 && n > 0 && (size_t)n < sizeof line)
+            n += snprintf(line + n, sizeof line - (size_t)n, "   started %s", parts_when(a, d, t, w->running_since));
+        if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
+            snprintf(line + n, sizeof line - (size_t)n, "   halted %s by %.60s", parts_when(a, d, u, r->halted_at),
+                     str(r->halted_by));
+        canvas_text(c, row + 1, 2, c->cols - 3, num, line);
+    }
+    if (w && w->watched) {
+        bool blind = stale || w->verdict.data_missing;
+        int col = metric(c, row + 2, 2, w, METRIC_REBOOTS, "reboots/dev-day", blind);
+        col = metric(c, row + 2, col, w, METRIC_CPU_P95, "cpu p95", blind);
+        metric(c, row + 2, col, w, METRIC_VARIANCE, "variance", blind);
+        struct look l = state_reaction(w->verdict.react);
+        canvas_printf(c, row + 3, 2, c->cols - 3, l.role, "%s %s  %s", l.glyph, l.word, w->verdict.text);
+    } else if (w) {
+        canvas_text(c, row + 2, 2, -1, ROLE_DIM,
+                    s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
+                                                    : "this wave is not being judged");
+    }
+    if (r->n_warnings > 0)
+        canvas_printf(c, row + 4, 2, c->cols - 3, ROLE_WARN, "! %s", str(r->warnings[0]));
+    else if (w && w->watched)
+        canvas_printf(c, row + 4, 2, c->cols - 3, w->verdict.data_missing ? ROLE_LOST : ROLE_DIM,
+                      "%s %s of %s report, newest %s old",
+                      w->verdict.data_missing ? "! telemetry missing:" : "telemetry",
+                      fmt_count(x, w->health.canary.reporting), fmt_count(y, w->health.canary.expected),
+                      fmt_dur(t, w->health.data_age));
+}
+
+static float newest(const float *v)
+{
+    for (int i = TREND_N - 1; i >= 0; i--) {
+        if (isfinite(v[i]))
+            return v[i];
+    }
+    return NAN;
+}
+
+static void sum_trend(const struct view_data *d, float out[TREND_N], bool failed)
+{
+    for (int k = 0; k < TREND_N; k++) {
+        out[k] = NAN;
+        for (size_t i = 0; i < d->n_snaps; i++) {
+            const struct snapshot *s = d->snaps[i];
+            float v = !s ? NAN : failed ? s->failed_trend[k] : s->updating_trend[k];
+            if (isfinite(v))
+                out[k] = isfinite(out[k]) ? out[k] + v : v;
+        }
+    }
+}
+
+static void pulse(const struct app *a, const struct view_data *d, struct canvas *c, int row)
+{
+    float up[TREND_N], bad[TREND_N];
+    char n[FMT_MAX], m[FMT_MAX], x[FMT_MAX], t[FMT_MAX], line[300];
+    sum_trend(d, up, false);
+    sum_trend(d, bad, true);
+    parts_rule(c, row, "pulse", NULL);
+    int spark = c->cols >= 90 ? TREND_N : c->cols >= 70 ? 12 : 6;
+    int col = 2 + canvas_text(c, row + 1, 2, -1, ROLE_TEXT, "devices updating  ");
+    canvas_spark(c, row + 1, col, spark, ROLE_CANARY, up, TREND_N, 0);
+    col += spark + 2;
+    col += canvas_printf(c, row + 1, col, -1, ROLE_TEXT, "%s/min   ", fmt_num(n, (double)newest(up)));
+    col += canvas_text(c, row + 1, col, -1, ROLE_TEXT, "failed installs  ");
+    canvas_spark(c, row + 1, col, spark, ROLE_CANARY, bad, TREND_N, 0);
+    col += spark + 2;
+    canvas_printf(c, row + 1, col, -1, ROLE_TEXT, "%s/min", fmt_num(m, (double)newest(bad)));
+
+    int64_t commands = 0, refused = 0, pending = 0;
+    const struct audit_view *au = NULL;
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        const struct snapshot *s = d->snaps[i];
+        if (!s)
+            continue;
+        commands += s->audit.commands, refused += s->audit.refused, pending += s->audit.pending;
+        if (!au || s->audit.degraded || !s->audit.open)
+            au = &s->audit;
+    }
+    snprintf(line, sizeof line, "commands sent %s  refused %s  pending %s   ", fmt_count(n, commands),
+             fmt_count(m, refused), fmt_count(x, pending));
+    col = 2 + canvas_text(c, row + 2, 2, -1, ROLE_TEXT, line);
+    if (!au || !au->open)
+        canvas_printf(c, row + 2, col, -1, ROLE_WARN, "▲ audit: no log (%s): only halts",
+                      au && *str(au->error) ? au->error : "not open");
+    else if (au->degraded)
+        canvas_printf(c, row + 2, col, -1, ROLE_BAD, "▲ audit: %s entries wait to be logged late",
+                      fmt_count(n, au->backlog));
+    else
+        canvas_printf(c, row + 2, col, -1, au->verified ? ROLE_GOOD : ROLE_DIM, "audit %s #%s (%s)",
+                      au->verified ? "✓ tree intact to" : "○ not verified yet,", fmt_count(n, au->size),
+                      parts_time(a, d, t, au->checkpoint_t));
+}
+
+void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set)
+{
+    const struct snapshot *s = worst_link(d);
+    if (set & SHOW_LINK)
+        connection(s, a, d, c, row), row += LINK_ROWS;
+    if (set & SHOW_PEEK)
+        peek(a, d, c, row), row += PEEK_ROWS;
+    if (set & SHOW_PULSE)
+        pulse(a, d, c, row);
+}

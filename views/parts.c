@@ -1,0 +1,276 @@
+/* What all screens share: the top line (environment, where we are, freshness, who), the footer's keys, rules. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/text.h"
+#include "views/app.h"
+
+static const char *dash(char out[FMT_MAX])
+{
+    snprintf(out, FMT_MAX, "-");
+    return out;
+}
+
+static const char *clock_text(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t, bool day)
+{
+    if (t <= 0)
+        return dash(out);
+    bool local = d->local_time != a->utc_toggle;
+    if (!local) {
+        char iso[FMT_MAX];
+        if (!day)
+            return fmt_hms(out, t);
+        fmt_iso(iso, t); /* 2031-03-14T12:39:02.114Z */
+        snprintf(out, FMT_MAX, "%.10s %.8sZ", iso, strlen(iso) > 11 ? iso + 11 : "");
+        return out;
+    }
+    time_t secs = (time_t)(t / US_PER_S);
+    struct tm tm;
+    if (!localtime_r(&secs, &tm) || !strftime(out, FMT_MAX, day ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
+        return dash(out);
+    return out;
+}
+
+const char *parts_time(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t)
+{
+    return clock_text(a, d, out, t, false);
+}
+
+const char *parts_when(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t)
+{
+    int64_t apart = d->now > t ? d->now - t : t - d->now;
+    return clock_text(a, d, out, t, apart > US_PER_DAY);
+}
+
+const char *parts_ago(char out[FMT_MAX], int64_t now, int64_t t)
+{
+    if (t <= 0) {
+        snprintf(out, FMT_MAX, "never");
+        return out;
+    }
+    char dur[FMT_MAX];
+    snprintf(out, FMT_MAX, "%.32s ago", fmt_dur(dur, now > t ? now - t : 0));
+    return out;
+}
+
+void parts_rule(struct canvas *c, int row, const char *title, const char *right)
+{
+    canvas_rule(c, row, 0, -1, ROLE_TITLE, title);
+    int w = right ? text_width(right) : 0, tw = title ? text_width(title) : 0;
+    if (w == 0 || w + tw + 10 > c->cols)
+        return;
+    int at = c->cols - w - 4;
+    canvas_fill(c, row, at, w + 2, ROLE_DIM, ' ');
+    canvas_text(c, row, at + 1, w, ROLE_DIM, right);
+}
+
+int parts_keys(struct canvas *c, int row, int col, int cols, const char *const *pairs)
+{
+    int used = 0;
+    for (; pairs[0]; pairs += 2) {
+        /* whole pairs only: half a key word is worse than none */
+        int room = cols - used;
+        int key = text_width(pairs[0]), word = text_width(pairs[1]);
+        if (c->ascii && !strcmp(pairs[0], "↵"))
+            key = 5;
+        if (key + 1 + word > room)
+            break;
+        used += canvas_text(c, row, col + used, room, ROLE_KEY, pairs[0]);
+        used += 1;
+        used += canvas_text(c, row, col + used, cols - used, ROLE_DIM, pairs[1]);
+        used += 2;
+    }
+    return used;
+}
+
+/* The fleet whose freshness the top line shows: the screen's, or the worst on the board. */
+static const struct snapshot *top_snap(struct app *a, const struct view_data *d, enum link_state *state)
+{
+    const struct frame *f = app_top(a);
+    const struct snapshot *worst = f->fleet[0] ? find_snap(d, f->fleet) : NULL;
+    if (worst) {
+        *state = state_link(worst, &worst->link, d->now);
+        return worst;
+    }
+    *state = LINK_NONE;
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        const struct snapshot *s = d->snaps[i];
+        enum link_state st = s ? state_link(s, &s->link, d->now) : LINK_NONE;
+        if (s && (!worst || st > *state))
+            worst = s, *state = st;
+    }
+    return worst;
+}
+
+static enum role freshness(const struct snapshot *s, enum link_state st, int64_t now, char *out, size_t size)
+{
+    char dur[FMT_MAX], ms[FMT_MAX];
+    fmt_dur(dur, s->link.last_ok > 0 && now > s->link.last_ok ? now - s->link.last_ok : 0);
+    switch (st) {
+    case LINK_NONE:
+        snprintf(out, size, "○ no back end");
+        return ROLE_DIM;
+    case LINK_CONNECTING:
+        snprintf(out, size, "◌ connecting");
+        return ROLE_SLOW;
+    case LINK_LIVE:
+        fmt_count(ms, s->link.rtt_us / US_PER_MS);
+        snprintf(out, size, "● live %s  api %sms", dur, ms);
+        return ROLE_LIVE;
+    case LINK_SLOW:
+        snprintf(out, size, "◌ slow %s", dur);
+        break;
+    case LINK_STALE:
+        snprintf(out, size, "! STALE %s", dur);
+        break;
+    case LINK_FAILED:
+        if (s->link.last_ok > 0)
+            snprintf(out, size, "! STALE %s", dur);
+        else
+            snprintf(out, size, "! NO LINK");
+        break;
+    }
+    if (s->link.retries > 0) {
+        size_t n = strlen(out);
+        snprintf(out + n, size - n, "  retry %d", s->link.retries);
+    }
+    return st == LINK_SLOW ? ROLE_SLOW : ROLE_LOST;
+}
+
+static void environment(struct app *a, const struct view_data *d, char *out, size_t size, bool *prod)
+{
+    const struct frame *f = app_top(a);
+    *prod = false;
+    out[0] = '\0';
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        const struct snapshot *s = d->snaps[i];
+        if (!s || (f->fleet[0] && strcmp(f->fleet, str(s->fleet)) != 0))
+            continue;
+        *prod = *prod || s->production;
+        const char *env = *str(s->environment) ? s->environment : s->production ? "prod" : "";
+        size_t n = strlen(out);
+        if (*env && !find_in(out, env))
+            snprintf(out + n, size - n, "%s%.24s", n ? "+" : "", env);
+    }
+}
+
+static void crumb(struct app *a, char *out, size_t size, const struct view_data *d)
+{
+    const struct frame *f = app_top(a);
+    const struct rollout_view *r = find_rollout(d, f->fleet, f->rollout, NULL);
+    char wave[24];
+    snprintf(wave, sizeof wave, "W%d", f->wave);
+    switch (f->kind) {
+    case VIEW_BOARD:
+        snprintf(out, size, "board");
+        break;
+    case VIEW_ROLLOUT:
+        if (r && *str(r->rollout.release.name))
+            snprintf(out, size, "board › %s %.60s %.40s", f->rollout, r->rollout.release.name,
+                     str(r->rollout.release.version));
+        else
+            snprintf(out, size, "board › %s %.80s", f->rollout, r ? str(r->rollout.name) : "");
+        break;
+    case VIEW_DEVICES:
+        snprintf(out, size, "board › %s › %s devices", f->rollout, wave);
+        break;
+    case VIEW_DEVICE: {
+        const struct device_row *row = find_device(find_snap(d, f->fleet), f->device);
+        snprintf(out, size, "board › %s › %s › %.100s", f->rollout, wave, row ? str(row->id) : "device");
+        break;
+    }
+    case VIEW_AUDIT:
+        snprintf(out, size, "audit");
+        break;
+    case VIEW_HELP:
+        snprintf(out, size, "help");
+        break;
+    }
+}
+
+/* From right to left; what matters least goes first when there is no room. Returns the leftmost column used. */
+static int top_right(struct app *a, const struct view_data *d, struct canvas *c, int left)
+{
+    enum link_state st;
+    const struct snapshot *s = top_snap(a, d, &st);
+    char fresh[96] = "", t[FMT_MAX], who[96];
+    enum role role = s ? freshness(s, st, d->now, fresh, sizeof fresh) : ROLE_DIM;
+    bool rw = false;
+    const struct frame *f = app_top(a);
+    for (size_t i = 0; i < d->n_snaps; i++)
+        rw = rw || (d->snaps[i] && !d->snaps[i]->read_only &&
+                    (!f->fleet[0] || !strcmp(f->fleet, str(d->snaps[i]->fleet))));
+    parts_time(a, d, t, d->now);
+    snprintf(who, sizeof who, "%.40s %s", str(d->user), d->n_snaps == 0 ? "" : rw ? "RW" : "READ ONLY");
+    int at = c->cols - 1, room = c->cols - left - 2;
+    int need_fresh = text_width(fresh);
+    char *api = strstr(fresh, "  api ");
+    if (api && need_fresh + 2 + (int)strlen(t) + 2 + text_width(who) > room) {
+        *api = '\0';
+        need_fresh = text_width(fresh);
+    }
+    if (need_fresh + 2 + text_width(who) <= room && *who) {
+        at -= text_width(who);
+        canvas_text(c, 0, at, -1, rw ? ROLE_BAR : ROLE_BAR_PROD, who);
+        room -= text_width(who) + 2;
+        at -= 2;
+    }
+    if (need_fresh + 2 + (int)strlen(t) <= room) {
+        at -= (int)strlen(t);
+        canvas_text(c, 0, at, -1, ROLE_BAR, t);
+        at -= 2;
+    }
+    at -= need_fresh;
+    if (at < 0)
+        at = 0;
+    canvas_text(c, 0, at, need_fresh, role, fresh);
+    return at;
+}
+
+void parts_top(struct app *a, const struct view_data *d, struct canvas *c)
+{
+    char env[80], where[320];
+    bool prod;
+    environment(a, d, env, sizeof env, &prod);
+    crumb(a, where, sizeof where, d);
+    canvas_fill(c, 0, 0, -1, ROLE_BAR, ' ');
+    int col = 1;
+    if (c->cols >= 60 || !*env)
+        col += canvas_text(c, 0, col, -1, ROLE_BAR, "andon ");
+    if (*env) {
+        enum role role = prod ? ROLE_BAR_PROD : ROLE_BAR;
+        col += canvas_text(c, 0, col, 1, role, c->ascii ? "[" : "▏");
+        col += canvas_text(c, 0, col, c->cols / 3, role, env);
+        col += canvas_text(c, 0, col, 1, role, c->ascii ? "]" : "▕");
+        col += 1;
+    }
+    /* Freshness never goes: the crumb takes what is left. */
+    int right = top_right(a, d, c, col + 6);
+    if (right - col > 2)
+        canvas_text(c, 0, col, right - col - 1, ROLE_BAR, where);
+}
+
+static const char *const BOARD_KEYS[] = {"↵", "open",    "/", "filter", ":", "command",   "H", "halt",  "A", "advance",
+                                         "B", "roll back", "l", "audit",  "s", "sort",      "y", "copy",  "?", "help",
+                                         "q", "",        NULL};
+static const char *const ROLLOUT_KEYS[] = {"esc", "back", "↵", "devices", "[ ]", "wave",  "H", "halt", "A", "advance",
+                                           "B",   "roll back", "l", "audit", "y", "copy", "?", "help", NULL};
+static const char *const DEVICES_KEYS[] = {"esc",   "back", "↵", "device",   "/", "filter",   "o", "sort",
+                                           "space", "mark", "y", "copy ids", "w", "dump csv", "H", "halt",
+                                           "?",     "help", NULL};
+static const char *const DEVICE_KEYS[] = {"esc", "back",      "[ ]", "prev/next device", "t", "time zone", "y", "copy",
+                                          "w",   "dump csv", "?",   "help",             NULL};
+static const char *const AUDIT_KEYS[] = {"esc", "back",   "↵", "go to object", "/", "filter", "v",
+                                         "verify all", "n", "next refused", "w", "export", "y", "copy",
+                                         "?",   "help",   NULL};
+static const char *const HELP_KEYS[] = {"esc", "back", "↓ ↑", "scroll", NULL};
+
+void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
+{
+    static const char *const *const KEYS[] = {BOARD_KEYS,  ROLLOUT_KEYS, DEVICES_KEYS,
+                                              DEVICE_KEYS, AUDIT_KEYS,   HELP_KEYS};
+    (void)d;
+    canvas_fill(c, c->rows - 1, 0, -1, ROLE_TEXT, ' ');
+    parts_keys(c, c->rows - 1, 1, c->cols - 1, KEYS[app_top(a)->kind]);
+}

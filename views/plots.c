@@ -1,0 +1,147 @@
+/* Canary beside control over time: three small charts, or one line each where there is no room. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "views/app.h"
+
+static const struct {
+    enum metric metric;
+    const char *name;
+} SHOWN[3] = {{METRIC_REBOOTS, "reboots / dev-day"}, {METRIC_CPU_P95, "cpu p95"}, {METRIC_VARIANCE, "variance (norm.)"}};
+
+static bool is_part(enum metric m)
+{
+    return m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED;
+}
+
+static const char *value_text(char out[FMT_MAX], enum metric m, double v)
+{
+    return is_part(m) ? fmt_percent(out, v) : fmt_num(out, v);
+}
+
+static const struct limit_view *worst_limit(const struct wave_view *w, enum metric m)
+{
+    const struct limit_view *worst = NULL;
+    for (size_t i = 0; i < w->verdict.n_limits; i++) {
+        const struct limit_view *l = &w->verdict.limits[i];
+        if (l->limit && l->limit->metric == m &&
+            (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
+            worst = l;
+    }
+    return worst;
+}
+
+/* Where the limit lies now, in the metric's own unit. */
+static double limit_value(const struct wave_view *w, enum metric m)
+{
+    const struct limit_view *l = worst_limit(w, m);
+    if (!l)
+        return NAN;
+    return l->limit->basis == BASIS_RELATIVE ? l->limit->value * w->health.against[m] : l->limit->value;
+}
+
+static void status(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m)
+{
+    const struct limit_view *l = worst_limit(w, m);
+    if (!l) {
+        canvas_text(c, row, col, cols, ROLE_DIM, "no limit");
+        return;
+    }
+    struct look k = state_limit(l->status);
+    canvas_printf(c, row, col, cols, k.role, "%s %s", k.glyph, k.word);
+}
+
+enum { CHART_ROWS = 6 };
+
+static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m,
+                  const char *name)
+{
+    char t[FMT_MAX], u[FMT_MAX], x[FMT_MAX];
+    const float *v = w->trend[m], *k = w->trend_control[m];
+    double lim = limit_value(w, m), top = 0;
+    for (int i = 0; i < TREND_N; i++) {
+        top = isfinite(v[i]) && v[i] > top ? v[i] : top;
+        top = isfinite(k[i]) && k[i] > top ? k[i] : top;
+    }
+    if (isfinite(lim) && lim < 3 * top)
+        top = lim > top ? lim : top;
+    top = top > 0 ? top * 1.05 : 1;
+    canvas_text(c, row, col, cols, ROLE_TEXT, name);
+    int plot = col + 6, width = cols - 7 < TREND_N ? cols - 7 : TREND_N;
+    int lim_at = isfinite(lim) && lim <= top ? (int)(lim / top * CHART_ROWS) : -1;
+    for (int r = 0; r < CHART_ROWS; r++) {
+        int level = CHART_ROWS - 1 - r; /* of this row, from below */
+        int at = row + 1 + r;
+        canvas_text(c, at, plot - 1, 1, ROLE_DIM, level == CHART_ROWS - 1 || level == 0 ? "┤" : "│");
+        if (level == CHART_ROWS - 1)
+            canvas_right(c, at, col, 5, ROLE_DIM, value_text(t, m, top));
+        else if (level == 0)
+            canvas_right(c, at, col, 5, ROLE_DIM, value_text(t, m, 0));
+        if (level == lim_at)
+            canvas_right(c, at, col, 5, ROLE_LIMIT, "limit");
+        for (int i = 0; i < width; i++) {
+            int from = TREND_N - width + i;
+            double hv = isfinite(v[from]) ? v[from] / top * CHART_ROWS - level : -1;
+            double hk = isfinite(k[from]) ? k[from] / top * CHART_ROWS - level : -1;
+            if (hv >= 1)
+                canvas_fill(c, at, plot + i, 1, hk >= 0.5 ? ROLE_CONTROL : ROLE_CANARY, hk >= 0.5 ? 0x2591 : 0x2588);
+            else if (hk >= 0.5)
+                canvas_fill(c, at, plot + i, 1, ROLE_CONTROL, 0x2591);
+            else if (hv > 0)
+                canvas_fill(c, at, plot + i, 1, ROLE_CANARY, 0x2581 + (uint32_t)(hv * 7.99));
+            else if (level == lim_at && i % 2 == 0)
+                canvas_fill(c, at, plot + i, 1, ROLE_LIMIT, '-');
+        }
+    }
+    enum role num = w->verdict.data_missing ? ROLE_STALE : ROLE_STRONG;
+    int used = canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ",
+                             value_text(t, m, w->health.value[m]), value_text(u, m, w->health.against[m]),
+                             fmt_ratio(x, w->health.ratio[m]));
+    status(c, row + 1 + CHART_ROWS, col + used, cols - used, w, m);
+}
+
+void plots_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, const struct wave_view *w)
+{
+    char title[200], n[FMT_MAX], k[FMT_MAX];
+    (void)a;
+    (void)d;
+    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
+    parts_rule(c, row, title, NULL);
+    int each = (c->cols - 4) / 3;
+    if (each > 44)
+        each = 44;
+    for (int i = 0; i < 3; i++) {
+        int col = 2 + i * each;
+        chart(c, row + 1, col, each - 2, w, SHOWN[i].metric, SHOWN[i].name);
+        for (int r = 0; i < 2 && r < CHART_ROWS + 2; r++)
+            canvas_text(c, row + 1 + r, col + each - 2, 1, ROLE_DIM, "│");
+    }
+}
+
+void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
+                 const struct wave_view *w)
+{
+    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX];
+    bool dim = w->verdict.data_missing || state_stale(s, d->now);
+    snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
+    parts_rule(c, row, title, NULL);
+    int spark = c->cols >= 72 ? TREND_N : 8;
+    for (int i = 0; i < 3; i++) {
+        enum metric m = SHOWN[i].metric;
+        int at = row + 1 + i, col = 2;
+        canvas_text(c, at, col, 17, ROLE_TEXT, SHOWN[i].name);
+        col += 18;
+        if (c->cols >= 60) {
+            canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m], TREND_N, 0);
+            col += spark + 1;
+        }
+        col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",
+                             value_text(n, m, w->health.value[m]), value_text(k, m, w->health.against[m]),
+                             fmt_ratio(t, w->health.ratio[m]));
+        status(c, at, col, -1, w, m);
+    }
+}

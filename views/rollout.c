@@ -1,0 +1,316 @@
+/* One rollout: its waves, the health of one of them beside control, the verdict, what holds it, what is under way. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "views/app.h"
+
+static const struct wave_view *shown_wave(const struct frame *f, const struct rollout_view *r)
+{
+    for (size_t i = 0; i < r->n_waves; i++) {
+        if (r->waves[i].wave.index == f->wave)
+            return &r->waves[i];
+    }
+    return r->n_waves ? &r->waves[0] : NULL;
+}
+
+static void waves_header(struct canvas *c, int row, bool wide)
+{
+    canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
+    canvas_text(c, row, 2, -1, ROLE_HEADER, "STATE    WAVE");
+    canvas_right(c, row, 28, 6, ROLE_HEADER, "SHARE");
+    canvas_right(c, row, 35, 9, ROLE_HEADER, "TARGET");
+    canvas_right(c, row, 45, 9, ROLE_HEADER, "DONE");
+    canvas_right(c, row, 55, 7, ROLE_HEADER, "FAILED");
+    canvas_text(c, row, 64, -1, ROLE_HEADER, "VERDICT");
+    if (wide) {
+        canvas_text(c, row, 75, -1, ROLE_HEADER, "RUN/BAKE");
+        canvas_text(c, row, 87, -1, ROLE_HEADER, "DECIDED BY");
+    }
+}
+
+static void soak_text(const struct snapshot *s, const struct wave_view *w, int64_t now, char *out, size_t size)
+{
+    char a[FMT_MAX], b[FMT_MAX];
+    if (w->running_since <= 0) {
+        snprintf(out, size, "-");
+        return;
+    }
+    int64_t ran = (w->ended_at > 0 ? w->ended_at : now) - w->running_since;
+    fmt_dur(a, ran);
+    if (s->policy && s->policy->bake_us > 0)
+        snprintf(out, size, "%s/%s", a, fmt_dur(b, s->policy->bake_us));
+    else
+        snprintf(out, size, "%s", a);
+}
+
+static void wave_row(struct canvas *c, int row, const struct snapshot *s, const struct rollout_view *r,
+                     const struct wave_view *w, double before, int64_t now, bool wide)
+{
+    char n[FMT_MAX], line[160];
+    enum role num = state_stale(s, now) ? ROLE_STALE : ROLE_TEXT;
+    struct look l = state_wave(r, w);
+    const struct counts *k = &w->wave.counts;
+    canvas_printf(c, row, 2, 8, l.role, "%s %s", l.glyph, l.word);
+    canvas_printf(c, row, 11, 16, ROLE_TEXT, "W%d %.200s", w->wave.index, str(w->wave.name));
+    double share = r->rollout.total > 0 ? (before + (double)w->wave.total) / (double)r->rollout.total : NAN;
+    canvas_right(c, row, 28, 6, num, fmt_percent(n, share));
+    canvas_right(c, row, 35, 9, num, fmt_count(n, w->wave.total));
+    canvas_right(c, row, 45, 9, num, k->known ? fmt_count(n, k->finished) : "?");
+    canvas_right(c, row, 55, 7, k->known && k->error > 0 ? ROLE_BAD : num, k->known ? fmt_count(n, k->error) : "?");
+    if (w->watched) {
+        struct look v = state_reaction(w->verdict.react);
+        canvas_printf(c, row, 64, wide ? 11 : -1, v.role, "%s %s", v.glyph, w->verdict.data_missing ? "no data" : v.word);
+    } else {
+        canvas_text(c, row, 64, -1, ROLE_DIM, "-");
+    }
+    if (wide) {
+        soak_text(s, w, now, line, sizeof line);
+        canvas_text(c, row, 75, 11, num, line);
+        canvas_text(c, row, 87, -1, ROLE_TEXT, *str(w->decided_by) ? w->decided_by : "-");
+    }
+}
+
+static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c, int row, int max,
+                      const struct snapshot *s, const struct rollout_view *r)
+{
+    struct frame *f = app_top(a);
+    char title[80];
+    snprintf(title, sizeof title, "waves %zu", r->n_waves);
+    parts_rule(c, row, title, str(r->rollout.name));
+    if (!r->waves_known) {
+        canvas_text(c, row + 1, 2, -1, ROLE_DIM, "the waves are being read");
+        return row + 2;
+    }
+    bool wide = c->cols >= 100;
+    waves_header(c, row + 1, wide);
+    int page = (int)r->n_waves < max ? (int)r->n_waves : max;
+    for (size_t i = 0; i < r->n_waves; i++) {
+        if (r->waves[i].wave.index == f->wave)
+            f->list.cursor = i;
+    }
+    list_clip(&f->list, r->n_waves, page);
+    double before = 0;
+    for (size_t i = 0; i < f->list.top; i++)
+        before += (double)r->waves[i].wave.total;
+    for (int i = 0; i < page; i++) {
+        const struct wave_view *w = &r->waves[f->list.top + (size_t)i];
+        wave_row(c, row + 2 + i, s, r, w, before, d->now, wide);
+        before += (double)w->wave.total;
+        if (f->list.top + (size_t)i == f->list.cursor) {
+            canvas_text(c, row + 2 + i, 0, 1, ROLE_STRONG, "▸");
+            canvas_select(c, row + 2 + i, 0, -1);
+        }
+    }
+    return row + 2 + page;
+}
+
+/* --- verdict and limits ------------------------------------------------------------------------------------------ */
+
+static void limit_row(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
+{
+    char x[FMT_MAX], y[FMT_MAX], z[FMT_MAX], t[FMT_MAX];
+    const struct limit *m = v->limit;
+    if (!m)
+        return;
+    struct look l = state_limit(v->status);
+    bool part = m->metric == METRIC_CPU_MEAN || m->metric == METRIC_CPU_P95 || m->metric == METRIC_INSTALL_FAILED;
+    const char *(*fmt)(char *, double) = part ? fmt_percent : fmt_num;
+    int col = 2 + canvas_printf(c, row, 2, -1, l.role, "%s %-7s ", l.glyph, l.word);
+    canvas_printf(c, row, col, 16, ROLE_STRONG, "%.60s", str(m->id));
+    col += 17;
+    enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
+    if (m->basis == BASIS_RELATIVE)
+        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %s)", metric_word(m->metric),
+                             fmt(x, v->value), fmt(y, v->against), fmt_ratio(z, v->ratio), fmt_ratio(t, m->value));
+    else
+        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric), fmt(x, v->value),
+                             fmt(y, m->value));
+    if (v->since > 0 && v->status != LIMIT_OK)
+        col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
+    if (v->devices > 0)
+        col += canvas_printf(c, row, col, -1, num, ", %s devices", fmt_count(x, v->devices));
+    canvas_printf(c, row, col + 1, -1, ROLE_DIM, "→ %s%s", reaction_word(m->react), m->dry_run ? " (dry run)" : "");
+}
+
+static int draw_verdict(const struct view_data *d, struct canvas *c, int row, int end, const struct snapshot *s,
+                        const struct wave_view *w)
+{
+    char title[32], seen[FMT_MAX], of[FMT_MAX], age[FMT_MAX], right[160];
+    bool stale = state_stale(s, d->now);
+    snprintf(title, sizeof title, "verdict W%d", w->wave.index);
+    snprintf(right, sizeof right, "%s of %s report, newest %s old", fmt_count(seen, w->health.canary.reporting),
+             fmt_count(of, w->health.canary.expected), fmt_dur(age, w->health.data_age));
+    parts_rule(c, row++, title, w->watched ? right : NULL);
+    if (!w->watched) {
+        canvas_text(c, row++, 2, -1, ROLE_DIM,
+                    s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
+                                                    : "this wave is not being judged");
+        return row;
+    }
+    struct look l = state_reaction(w->verdict.react);
+    canvas_printf(c, row++, 2, c->cols - 3, l.role, "%s %s  %s", l.glyph, l.word, w->verdict.text);
+    if (w->verdict.data_missing && row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
+                      fmt_dur(age, w->verdict.unknown_since > 0 ? d->now - w->verdict.unknown_since : 0));
+    size_t n = w->verdict.n_limits;
+    for (size_t i = 0; i < n && row < end; i++, row++) {
+        if (row == end - 1 && i + 1 < n)
+            canvas_printf(c, row, 2, -1, ROLE_DIM, "… %zu more limits", n - i);
+        else
+            limit_row(c, row, &w->verdict.limits[i], d->now, stale);
+    }
+    return row;
+}
+
+/* --- what is under way ------------------------------------------------------------------------------------------- */
+
+static int draw_rollback(const struct view_data *d, struct canvas *c, int row, int end, const struct rollout_view *r)
+{
+    const struct rollback_view *b = &r->rollback;
+    char n[6][FMT_MAX], title[120], ago[FMT_MAX];
+    snprintf(title, sizeof title, "roll back to %.60s: %s", str(b->to), rollback_step_word(b->step));
+    parts_rule(c, row++, title, b->started > 0 ? parts_ago(ago, d->now, b->started) : NULL);
+    if (row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "%s of %s verified back   never had it %s   draining %s",
+                      fmt_count(n[0], b->verified), fmt_count(n[1], b->devices), fmt_count(n[2], b->never_had),
+                      fmt_count(n[3], b->draining));
+    if (row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, b->failed + b->unknown > 0 ? ROLE_WARN : ROLE_TEXT,
+                      "failed %s   repairing %s   offline %s   unknown %s", fmt_count(n[0], b->failed),
+                      fmt_count(n[1], b->repairing), fmt_count(n[2], b->offline), fmt_count(n[3], b->unknown));
+    if (row < end && *str(b->text))
+        canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT, b->text);
+    if (row < end && *str(b->left))
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "▲ left: %s", b->left);
+    return row;
+}
+
+static enum role op_role(enum op_phase p)
+{
+    switch (p) {
+    case OP_DONE:
+        return ROLE_GOOD;
+    case OP_REFUSED:
+    case OP_FAILED:
+        return ROLE_BAD;
+    case OP_UNKNOWN:
+        return ROLE_WARN;
+    default:
+        return ROLE_TEXT;
+    }
+}
+
+static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, int row, int end,
+                    const struct snapshot *s, const struct rollout_view *r)
+{
+    char n[FMT_MAX], t[FMT_MAX], title[120];
+    const struct policy *p = s->policy;
+    snprintf(title, sizeof title, "gate   policy %.60s", p ? str(p->name) : "-");
+    parts_rule(c, row++, title, p && p->promotion == PROMOTE_HOLD ? "a person advances" : "the server advances");
+    if (row < end && (r->latched || r->halt != HALT_NONE)) {
+        const char *now = r->in_flight < 0    ? "in flight: not known"
+                          : r->in_flight == 0 ? "nothing in flight"
+                                              : fmt_count(n, r->in_flight);
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ halted %s by %.60s: %.200s   %s%s",
+                      parts_when(a, d, t, r->halted_at), str(r->halted_by), str(r->halt_text), now,
+                      r->in_flight > 0 ? " in flight will still get it" : "");
+        if (r->latched && row < end)
+            canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT, "resume and advance are locked until a acknowledges it");
+    }
+    if (row < end && r->rollout.state == ROLLOUT_PAUSED && !r->latched)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_PAUSE, "‖ paused by %s%s",
+                      *str(r->paused_by) ? r->paused_by : "somebody not known to andon", r->held ? " (held by andon)" : "");
+    if (row < end && *str(r->next))
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next: %s", r->next);
+    if (row < end && *str(r->rollback_of))
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_BACK, "↶ this rollout rolls back %s", r->rollback_of);
+    for (size_t i = 0; i < r->n_warnings && row < end; i++)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "! %s", str(r->warnings[i]));
+    for (size_t i = 0; i < s->n_ops && row < end; i++) {
+        const struct op_view *o = &s->ops[i];
+        if (strcmp(str(o->rollout), str(r->rollout.id)) != 0)
+            continue;
+        canvas_printf(c, row++, 2, c->cols - 3, op_role(o->phase), "%s %s by %.40s: %s %.200s %.200s",
+                      parts_time(a, d, t, o->started), verb_word(o->verb), str(o->actor), op_phase_word(o->phase),
+                      str(o->text), str(o->next));
+    }
+    if (row < end && *str(r->rollout.approval_by))
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_DIM, "approval: %.60s %.200s", r->rollout.approval_by,
+                      str(r->rollout.approval_remark));
+    return row;
+}
+
+static int now_lines(const struct snapshot *s, const struct rollout_view *r)
+{
+    int n = 1 + (r->latched || r->halt != HALT_NONE ? 1 + r->latched : 0) +
+            (r->rollout.state == ROLLOUT_PAUSED && !r->latched) + (*str(r->next) != 0) + (int)r->n_warnings;
+    for (size_t i = 0; i < s->n_ops; i++)
+        n += !strcmp(str(s->ops[i].rollout), str(r->rollout.id));
+    return n > 6 ? 6 : n;
+}
+
+void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+{
+    struct frame *f = app_top(a);
+    const struct snapshot *s;
+    const struct rollout_view *r = find_rollout(d, f->fleet, f->rollout, &s);
+    int row = at.row, end = at.row + at.rows;
+    if (!r) {
+        canvas_printf(c, row + 1, 2, -1, ROLE_WARN, "rollout %s is not there any more (esc goes back)", f->rollout);
+        return;
+    }
+    const struct wave_view *w = shown_wave(f, r);
+    bool back = r->rollback.step != RB_NONE;
+    int below = now_lines(s, r) + (back ? 4 : 0);
+    int verdict = w && w->watched ? 2 + (int)(w->verdict.n_limits > 5 ? 5 : w->verdict.n_limits) : 2;
+    int waves = at.rows - below - verdict - 2;
+    bool plots = w && w->watched && c->cols >= 96 && waves - PLOT_ROWS >= 3;
+    if (plots)
+        waves -= PLOT_ROWS;
+    row = draw_waves(a, d, c, row, waves < 2 ? 2 : waves, s, r);
+    if (plots)
+        plots_draw(a, d, c, row, w), row += PLOT_ROWS;
+    else if (w && w->watched && row + PLOT_LINES + below + 2 <= end)
+        plots_lines(d, s, c, row, w), row += PLOT_LINES;
+    if (back && row < end)
+        row = draw_rollback(d, c, row, end, r);
+    if (w && row < end)
+        row = draw_verdict(d, c, row, end - now_lines(s, r) > row + 2 ? end - now_lines(s, r) : end, s, w);
+    if (row < end)
+        draw_now(a, d, c, row, end, s, r);
+}
+
+bool rollout_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+{
+    struct frame *f = app_top(a);
+    const struct snapshot *s;
+    const struct rollout_view *r = find_rollout(d, f->fleet, f->rollout, &s);
+    size_t n = r ? r->n_waves : 0;
+    if (key == '[')
+        key = KEY_UP_;
+    else if (key == ']')
+        key = KEY_DOWN_;
+    if (list_key(&f->list, n, key)) {
+        if (f->list.cursor < n)
+            f->wave = r->waves[f->list.cursor].wave.index;
+        return true;
+    }
+    switch (key) {
+    case KEY_LEFT_:
+        app_pop(a);
+        return true;
+    case KEY_ENTER_:
+    case KEY_RIGHT_:
+        if (r && n > 0)
+            app_push(a, VIEW_DEVICES, f->fleet, f->rollout, shown_wave(f, r)->wave.index, "");
+        return true;
+    case 'y':
+        app_copy(a, out, ACT_COPY, f->rollout, f->rollout);
+        app_say(a, false, "copied %s", f->rollout);
+        return true;
+    default:
+        return false;
+    }
+}

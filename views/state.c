@@ -1,0 +1,181 @@
+/* What a state is called: always a glyph, a word and a role together, so that no state is told by colour alone. */
+#include <string.h>
+
+#include "views/app.h"
+
+static struct look look(const char *glyph, const char *word, enum role role, int severity)
+{
+    return (struct look){glyph, word, role, severity};
+}
+
+static bool has_soaked_in(const struct rollout_view *r)
+{
+    if (!r->waves_known || r->current < 0 || (size_t)r->current >= r->n_waves)
+        return false;
+    const struct counts *n = &r->waves[r->current].wave.counts;
+    return n->known && n->running + n->scheduled + n->notstarted == 0;
+}
+
+static struct look look_ended(const struct rollout_view *r)
+{
+    const struct counts *n = &r->rollout.counts;
+    /* "finished" says nothing about success: the counts do. */
+    if (r->rollout.state == ROLLOUT_FINISHED && (!n->known || n->error + n->cancelled > 0))
+        return look("▲", n->known ? "ENDED" : "DONE?", ROLE_WATCH, 55);
+    switch (r->rollout.state) {
+    case ROLLOUT_FINISHED:
+        return look("✓", "DONE", ROLE_DONE, 80);
+    case ROLLOUT_DENIED:
+        return look("○", "DENY", ROLE_DIM, 84);
+    case ROLLOUT_STOPPED:
+        return look("‖", "STOP", ROLE_PAUSE, 60);
+    default:
+        return look("○", "GONE", ROLE_DIM, 95);
+    }
+}
+
+struct look state_rollout(const struct rollout_view *r)
+{
+    if (r->halt == HALT_ESCALATED)
+        return look("✖", "HALT!", ROLE_HALT, 0);
+    if (r->halt == HALT_SENDING)
+        return look("✖", "HALT?", ROLE_HALT, 1);
+    if (r->rollback.step != RB_NONE && r->rollback.step != RB_DONE)
+        return look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 12);
+    if (r->rollback.step == RB_DONE)
+        return r->rollback.complete ? look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 90)
+                                    : look("▲", "STUCK", ROLE_WATCH, 5);
+    if (r->latched || r->halt == HALT_SHOWN)
+        return look("✖", "HALT", ROLE_HALT, 2);
+    if (rollout_state_ended(r->rollout.state))
+        return look_ended(r);
+    if (r->verdict >= REACT_PAUSE)
+        return look("✖", "BAD", ROLE_HALT, 4);
+    if (r->verdict == REACT_HOLD)
+        return look("▲", "HOLD", ROLE_WATCH, 9);
+    if (r->verdict == REACT_WATCH)
+        return look("▲", "WATCH", ROLE_WATCH, 10);
+    if (r->gate_waits || r->rollout.state == ROLLOUT_WAITING_APPROVAL)
+        return look("◆", "GATE", ROLE_GATE, 20);
+    switch (r->rollout.state) {
+    case ROLLOUT_CREATING:
+        return look("○", "NEW", ROLE_PENDING, 70);
+    case ROLLOUT_READY:
+        return look("○", "READY", ROLE_PENDING, 70);
+    case ROLLOUT_STARTING:
+        return look("●", "START", ROLE_RUN, 30);
+    case ROLLOUT_RUNNING:
+        return has_soaked_in(r) ? look("◐", "SOAK", ROLE_SOAK, 40) : look("●", "RUN", ROLE_RUN, 30);
+    case ROLLOUT_PAUSED:
+        return look("‖", "PAUSE", ROLE_PAUSE, 50);
+    case ROLLOUT_STOPPING:
+        return look("‖", "STOPG", ROLE_PAUSE, 50);
+    case ROLLOUT_DELETING:
+        return look("○", "GOING", ROLE_DIM, 94);
+    default:
+        return look("?", "WHAT?", ROLE_WATCH, 15); /* a state that andon does not know */
+    }
+}
+
+struct look state_wave(const struct rollout_view *r, const struct wave_view *w)
+{
+    bool current = r->current == w->wave.index;
+    if (current && (r->latched || r->halt != HALT_NONE))
+        return look("✖", "HALT", ROLE_HALT, 0);
+    if (w->verdict.react >= REACT_PAUSE)
+        return look("✖", "BAD", ROLE_HALT, 0);
+    switch (w->wave.state) {
+    case WAVE_CREATING:
+    case WAVE_READY:
+    case WAVE_SCHEDULED:
+        return look("○", "PEND", ROLE_PENDING, 0);
+    case WAVE_RUNNING:
+        if (w->verdict.react != REACT_NONE)
+            return look("▲", w->verdict.react == REACT_HOLD ? "HOLD" : "WATCH", ROLE_WATCH, 0);
+        return look("●", "RUN", ROLE_RUN, 0);
+    case WAVE_FINISHED:
+        if (w->wave.counts.known && w->wave.counts.error + w->wave.counts.cancelled > 0)
+            return look("▲", "ENDED", ROLE_WATCH, 0);
+        return look("✓", "DONE", ROLE_DONE, 0);
+    case WAVE_ERROR:
+        return look("✖", "ERROR", ROLE_BAD, 0);
+    default:
+        return look("?", "WHAT?", ROLE_WATCH, 0);
+    }
+}
+
+struct look state_device(const struct device_row *d)
+{
+    switch (d->state) {
+    case DEV_OK:
+        return look("✓", "OK", ROLE_GOOD, 50);
+    case DEV_BAD:
+        return look("✖", "BAD", ROLE_BAD, 0);
+    case DEV_ODD:
+        return look("▲", "ODD", ROLE_WARN, 20);
+    case DEV_STALE:
+        return look("?", "OLD", ROLE_STALE, 15);
+    case DEV_UPDATING:
+        return look("↻", "UPD", ROLE_RUN, 30);
+    case DEV_WAITING:
+        return look("○", "WAIT", ROLE_PENDING, 40);
+    case DEV_FAILED:
+        return look("✖", "FAIL", ROLE_BAD, 1);
+    case DEV_GONE:
+        return look("?", "GONE", ROLE_WARN, 10);
+    }
+    return look("?", "?", ROLE_DIM, 60);
+}
+
+struct look state_reaction(enum reaction r)
+{
+    switch (r) {
+    case REACT_NONE:
+        return look("✓", "ok", ROLE_GOOD, 9);
+    case REACT_WATCH:
+        return look("▲", "watch", ROLE_WARN, 3);
+    case REACT_HOLD:
+        return look("▲", "hold", ROLE_WARN, 2);
+    case REACT_PAUSE:
+        return look("✖", "HALT", ROLE_BAD, 1);
+    case REACT_ROLLBACK:
+        return look("✖", "ROLL BACK", ROLE_BAD, 0);
+    }
+    return look("?", "?", ROLE_DIM, 9);
+}
+
+struct look state_limit(enum limit_status s)
+{
+    switch (s) {
+    case LIMIT_OK:
+        return look("✓", "ok", ROLE_GOOD, 3);
+    case LIMIT_PENDING:
+        return look("▲", "over", ROLE_WARN, 1);
+    case LIMIT_BREACH:
+        return look("✖", "breach", ROLE_BAD, 0);
+    case LIMIT_UNKNOWN:
+        return look("?", "no data", ROLE_STALE, 2);
+    }
+    return look("?", "?", ROLE_DIM, 3);
+}
+
+enum link_state state_link(const struct snapshot *s, const struct link_view *l, int64_t now)
+{
+    if (l->state == LINK_NONE)
+        return LINK_NONE;
+    if (l->last_ok <= 0)
+        return l->state == LINK_FAILED ? LINK_FAILED : LINK_CONNECTING;
+    enum link_state st = l->state == LINK_CONNECTING ? LINK_LIVE : l->state;
+    int64_t since = now - s->taken_at; /* the snapshot itself may have aged: an engine that hangs must show */
+    if (st < LINK_STALE && (since > STALE_US || (l == &s->link && now - l->last_ok > STALE_US)))
+        return LINK_STALE;
+    if (st == LINK_LIVE && since > STALE_US / 3)
+        return LINK_SLOW;
+    return st;
+}
+
+bool state_stale(const struct snapshot *s, int64_t now)
+{
+    enum link_state st = state_link(s, &s->link, now);
+    return st == LINK_STALE || st == LINK_FAILED;
+}
