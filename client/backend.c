@@ -1,0 +1,20 @@
+#include "client/backend.h"
+
+#include <string.h>
+#include "client/hawkbit_impl.h"
+#include "core/text.h"
+
+struct backend *backend_open(struct http *h, const struct fleet_spec *spec, struct err *e)
+{
+    struct backend *b = NULL;
+    if (strcmp(spec->kind, "hawkbit") == 0) {
+        b = hawkbit_open(h, spec, e);
+    } else {
+        char kind[80];
+        safe_text_into(kind, sizeof kind, spec->kind, strlen(spec->kind));
+        err_set(e, ERR_UNSUPPORTED, "use kind: hawkbit", "andon knows no back end of the kind \"%s\"", kind);
+    }
+    if (!b)
+        err_prefix(e, "fleet %s: ", spec->name);
+    return b;
+}

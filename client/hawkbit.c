@@ -1,0 +1,44 @@
+#include "client/hawkbit_impl.h"
+
+#include <stdlib.h>
+
+#define PARALLEL 6 /* requests at once; the DoS filter of a stock server allows 200 reads a second */
+
+static void hb_free(struct backend *b)
+{
+    struct hb *hb = (struct hb *)b;
+    http_peer_free(hb->peer); /* ends what is under way */
+    free(hb);
+}
+
+static const struct backend_ops ops = {
+    .kind = "hawkbit",
+    .free = hb_free,
+    .probe = hb_probe,
+    .rollouts = hb_rollouts,
+    .rollout = hb_rollout,
+    .waves = hb_waves,
+    .wave_devices = hb_wave_devices,
+    .inflight = hb_inflight,
+    .release = hb_release,
+    .releases = hb_releases,
+    .devices_by_release = hb_devices_by_release,
+    .device = hb_device,
+    .verb = hb_verb,
+    .create_rollout = hb_create_rollout,
+    .cancel_action = hb_cancel_action,
+    .assign = hb_assign,
+    .auto_assigns = hb_auto_assigns,
+    .auto_assign_off = hb_auto_assign_off,
+};
+
+struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e)
+{
+    struct http_peer *peer = http_peer_new(h, &spec->endpoint, PARALLEL, e);
+    if (!peer)
+        return NULL;
+    struct hb *hb = xcalloc(1, sizeof *hb);
+    hb->base = (struct backend){.ops = &ops, .http = h};
+    hb->peer = peer;
+    return &hb->base;
+}

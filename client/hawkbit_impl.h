@@ -1,0 +1,150 @@
+/* Inside of the hawkBit back end. One asynchronous call of backend_ops is a job; the requests that it needs are its
+ * parts. A job ends once, when no part is pending: its first failure wins and the other parts are given up. */
+#ifndef ANDON_CLIENT_HAWKBIT_IMPL_H
+#define ANDON_CLIENT_HAWKBIT_IMPL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "client/backend.h"
+#include "core/json.h"
+
+#define HB_PAGE      500               /* hawkBit clamps larger pages to this without a word */
+#define HB_BODY_MAX  ((size_t)8 << 20) /* a page of 500 devices is about 170 kB */
+#define HB_PAGES_MAX 4096
+#define HB_PATH_MAX  4096
+#define HB_ENDED_MAX 64
+
+/* Counts of ended rollouts on a server whose list has none: they change no more. */
+struct hb_ended {
+    char id[ID_MAX];
+    int64_t last_modified;
+    struct counts counts;
+};
+
+struct hb {
+    struct backend base;
+    struct http_peer *peer;
+    struct hb_ended ended[HB_ENDED_MAX];
+    size_t next_ended;
+};
+
+struct job;
+/* An answer of a part. `doc` is NULL when there was no body or none is looked at. Failures: job_fail(). */
+typedef void (*part_fn)(struct job *j, size_t index, const struct http_answer *a, const struct json_t *doc);
+
+enum part_flags {
+    PART_ANY_STATUS = 1, /* the function wants every status, not only 2xx; no doc */
+    PART_NO_BODY = 2,    /* the body is of no interest */
+    PART_VERB = 4        /* may change something: its answer's digest goes into the reply */
+};
+
+struct part {
+    struct part *prev, *next;
+    struct job *job;
+    size_t index;
+    unsigned flags;
+    part_fn fn;
+    uint64_t id;
+    char what[96]; /* "GET /rest/v1/rollouts/7", for errors; safe */
+    bool state_op; /* an operation on an existing object: a constraint violation is about its state */
+};
+
+struct job {
+    struct hb *hb;
+    backend_done done;
+    void *ctx;
+    struct arena *arena;  /* the caller's: results */
+    struct arena scratch; /* lives as long as the job */
+    struct reply reply;
+    struct err err;
+    struct part *parts;
+    void (*next)(struct job *j); /* when all parts have been answered well; may add parts */
+    void *out;                   /* the caller's */
+    void *state;                 /* the operation's own, in scratch */
+    const char *subject;         /* id that the operation is about, in scratch */
+};
+
+/* hawkbit_job.c */
+struct job *job_new(struct backend *b, struct arena *a, void *out, backend_done done, void *ctx);
+void job_send(struct job *j, const char *method, const char *path, const char *body, unsigned http_flags,
+              unsigned part_flags, part_fn fn, size_t index);
+/* A safe GET whose 2xx answer is parsed. */
+void job_get(struct job *j, const char *path, part_fn fn, size_t index);
+void job_fail(struct job *j, const struct err *e);
+void job_failf(struct job *j, enum err_code code, const char *next, const char *fmt, ...) ANDON_PRINTF(4, 5);
+/* A job that has failed before anything was sent still answers asynchronously. */
+void job_refuse(struct job *j, const struct err *e);
+/* printf into scratch memory. */
+char *job_path(struct job *j, const char *fmt, ...) ANDON_PRINTF(2, 3);
+/* Percent-encoded copy in scratch memory. */
+const char *job_escape(struct job *j, const char *s);
+/* Answer to error. `state_op`: a verb or an action, where a constraint violation speaks about the state. */
+void hb_error(const struct http_answer *a, const char *peer, const char *what, bool state_op, struct err *e);
+
+/* hawkbit_page.c: all pages of a list, in parallel after the first.
+ * Elements of `size` bytes are decoded by `item` into an array in the job's arena; then `end` is called with it. */
+typedef bool (*page_item)(struct job *j, const struct json_t *obj, void *element, const char *where, struct err *e);
+typedef void (*page_end)(struct job *j, void *elements, size_t n, int64_t total);
+/* `path` holds everything but offset and limit, and already has a '?'. */
+void job_pages(struct job *j, const char *path, size_t limit, size_t size, page_item item, page_end end);
+
+/* hawkbit_decode.c: pure decoders. `where` names the place in errors. */
+bool hb_decode_rollout(const struct json_t *o, struct arena *a, struct rollout *out, const char *where, struct err *e);
+bool hb_decode_wave(const struct json_t *o, struct arena *a, struct wave *out, const char *where, struct err *e);
+bool hb_decode_device(const struct json_t *o, struct arena *a, struct device *out, const char *where, struct err *e);
+bool hb_decode_release(const struct json_t *o, struct arena *a, struct release *out, const char *where, struct err *e);
+bool hb_decode_action(const struct json_t *o, struct arena *a, struct device_action *out, const char *where,
+                      struct err *e);
+/* hawkBit's THRESHOLD conditions: `o` is {condition, expression} or NULL. */
+void hb_decode_condition(const struct json_t *o, struct arena *a, bool failure, struct condition *out);
+/* Safe text of a string member, "" when absent. */
+const char *hb_text(const struct json_t *o, const char *key, struct arena *a, size_t max);
+int64_t hb_time(const struct json_t *o, const char *key); /* epoch ms -> us, 0 */
+
+/* Ids that andon puts into paths are decimal. */
+bool hb_id_ok(const char *id, const char *what, struct err *e) ANDON_MUST_USE;
+/* A device's id that may stand in a path: not empty, not "." or "..", at most 512 bytes. */
+bool hb_device_ok(const char *raw, struct err *e) ANDON_MUST_USE;
+
+/* hawkbit_rsql.c: a value in double quotes. false when it can't be written so that it means itself (wildcards,
+ * characters that safe_text replaced). */
+bool hb_rsql_value(struct buf *out, const char *s, struct err *e) ANDON_MUST_USE;
+/* The filter of facts section 5: devices that have, or are being given, the release. */
+bool hb_rsql_release(struct buf *out, const struct release *r, enum device_query q, bool with_errors,
+                     struct err *e) ANDON_MUST_USE;
+
+/* The operations. */
+void hb_probe(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx);
+void hb_rollouts(struct backend *b, size_t limit, struct arena *a, struct rollout_list *out, backend_done done,
+                 void *ctx);
+void hb_rollout(struct backend *b, const char *id, struct arena *a, struct rollout *out, backend_done done, void *ctx);
+void hb_waves(struct backend *b, const char *rollout, struct arena *a, struct wave_list *out, backend_done done,
+              void *ctx);
+void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
+                     struct device_list *out, backend_done done, void *ctx);
+void hb_inflight(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
+                 void *ctx);
+void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
+                struct release *out, backend_done done, void *ctx);
+void hb_releases(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
+                 void *ctx);
+void hb_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
+                           struct arena *a, struct device_list *out, backend_done done, void *ctx);
+void hb_device(struct backend *b, const char *raw_id, struct arena *a, struct device_info *out, backend_done done,
+               void *ctx);
+void hb_verb(struct backend *b, const char *rollout, enum backend_verb v, const char *remark, backend_done done,
+             void *ctx);
+void hb_create_rollout(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
+                       backend_done done, void *ctx);
+void hb_cancel_action(struct backend *b, const char *raw_device, const char *action, bool force, backend_done done,
+                      void *ctx);
+void hb_assign(struct backend *b, const char *raw_device, const char *release_id, bool offline, backend_done done,
+               void *ctx);
+void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
+                     backend_done done, void *ctx);
+void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done done, void *ctx);
+
+struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e);
+
+#endif

@@ -1,0 +1,44 @@
+/* RSQL as hawkBit reads it: a value in double quotes, backslash escapes, '*' is a wildcard anywhere in it. */
+#include "client/hawkbit_impl.h"
+
+#include <string.h>
+
+bool hb_rsql_value(struct buf *out, const char *s, struct err *e)
+{
+    if (strchr(s, '*') || strstr(s, "<U+") || strstr(s, "\\x") || strstr(s, "\xe2\x80\xa6"))
+        return err_set(e, ERR_RANGE, "rename the release on the server, without *, control or invisible characters",
+                       "\"%.100s\" can't be written into a filter so that it means only itself", s);
+    buf_addc(out, '"');
+    for (; *s; s++) {
+        if (*s == '"' || *s == '\\')
+            buf_addc(out, '\\');
+        buf_addc(out, *s);
+    }
+    buf_addc(out, '"');
+    return !out->over || err_set(e, ERR_LIMIT, "", "a filter is longer than allowed");
+}
+
+static bool one(struct buf *out, const char *field, const struct release *r, struct err *e)
+{
+    buf_printf(out, "%s.name==", field);
+    if (!hb_rsql_value(out, r->name, e))
+        return false;
+    buf_printf(out, ";%s.version==", field);
+    return hb_rsql_value(out, r->version, e);
+}
+
+bool hb_rsql_release(struct buf *out, const struct release *r, enum device_query q, bool with_errors, struct err *e)
+{
+    if (!r->name[0] || !r->version[0])
+        return err_set(e, ERR_RANGE, "ask the server for the release first", "the release's name is not known");
+    if (!one(out, "installedds", r, e))
+        return false;
+    if (q == DQ_INVOLVED) {
+        buf_addc(out, ',');
+        if (!one(out, "assignedds", r, e))
+            return false;
+    }
+    if (with_errors)
+        buf_adds(out, ",updatestatus==error");
+    return !out->over || err_set(e, ERR_LIMIT, "", "a filter is longer than allowed");
+}
