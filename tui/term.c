@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "tui/frame.h"
 #include "tui/glyph.h"
+#include "tui/hold.h"
 #include "tui/keys.h"
 #include "tui/modes.h"
 #include "tui/out.h"
@@ -58,6 +59,7 @@ static struct {
     struct modes modes;
     bool enter_due; /* the next frame starts with modes.enter */
     struct out out;
+    struct hold hold;
     struct frame frame;
     int rows, cols;
     struct cell *shadow; /* what has been painted, rows x cols */
@@ -95,6 +97,7 @@ static void on_crash(int sig, siginfo_t *info, void *ctx)
     static const char said[] = "andon ended by a fault of its own: nothing is watched from here now.\r\n";
     if (T.taken) {
         T.taken = 0;
+        hold_drop(&T.hold);
         struct pollfd p = {.fd = TERM_OUT_FD, .events = POLLOUT};
         if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT)) {
             ssize_t k = write(TERM_OUT_FD, T.modes.restore, T.modes.n_restore);
@@ -250,6 +253,7 @@ bool term_start(const struct term_spec *spec, struct err *e)
     T.started = true;
     T.taken = 1;
     crash_handlers(true);
+    hold_start(&T.hold);
     raw();
     noecho();
     nonl();
@@ -294,14 +298,17 @@ void term_leave(void)
     T.taken = 0;
     send_soon(T.modes.restore, T.modes.n_restore);
     tcsetattr(TERM_IN_FD, TCSANOW, &T.before);
+    hold_stop(&T.hold);
 }
 
 void term_enter(void)
 {
-    if (!T.started || T.taken)
+    if (!T.started)
         return;
     /* In the background this stops the process (SIGTTOU) until it is in the foreground again, as it should. */
     tcsetattr(TERM_IN_FD, TCSANOW, &T.during);
+    if (!T.taken)
+        hold_start(&T.hold);
     T.taken = 1;
     T.enter_due = true;
     T.repaint = true;
@@ -403,9 +410,20 @@ bool term_ready(void)
     return T.taken && out_ready(&T.out);
 }
 
+bool term_left(void)
+{
+    return out_left(&T.out) > 0;
+}
+
 bool term_flush(void)
 {
     return out_flush(&T.out);
+}
+
+void term_tidy(void)
+{
+    if (T.taken)
+        hold_trim(&T.hold);
 }
 
 bool term_dead(void)

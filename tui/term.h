@@ -45,6 +45,8 @@ bool term_modern(void);
 
 /* May a frame be painted now? False while a stalled terminal has not taken the last one. */
 bool term_ready(void);
+/* A stalled terminal has not taken all of the last frame. */
+bool term_left(void);
 /* Goes on sending what is left over; call when poll says POLLOUT on term_out_fd(). True when nothing is left. */
 bool term_flush(void);
 /* Paints what changed since the last paint, and sends it with `tail` (bytes of tui/osc.h, may be empty) in one write;
@@ -54,13 +56,16 @@ void term_paint(const struct canvas *c, const void *tail, size_t n_tail);
 void term_repaint(void);
 /* Sends bytes between frames (bell, clipboard). */
 void term_send(const void *p, size_t n);
+/* Once a second: keeps what was written to standard error meanwhile (tui/hold.h) small. */
+void term_tidy(void);
 /* The terminal is gone (writing failed). */
 bool term_dead(void);
 
 /* The next key, KEY_NONE_ of view.h when there is none at this moment. `now` as in tui/keys.h. */
 uint32_t term_key(int64_t now);
 
-/* Around a stop (SIGTSTP): gives the terminal back, takes it again. */
+/* Around a stop (SIGTSTP): gives the terminal back, takes it again. term_enter also puts right what somebody else did
+ * to it while the process was stopped (SIGCONT without a term_leave). */
 void term_leave(void);
 void term_enter(void);
 

@@ -1,0 +1,153 @@
+/* See changes.h. Everything said here is said in words: no marks, no colours. */
+#include "tui/changes.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "core/fmt.h"
+
+struct told {
+    const struct snapshot *s;
+    int64_t now;
+    struct buf *out;
+};
+
+ANDON_PRINTF(2, 3) static void say(const struct told *t, const char *fmt, ...)
+{
+    char at[FMT_MAX], text[1200];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    buf_printf(t->out, "%s %s: %s\n", fmt_hms(at, t->now), t->s->fleet, text);
+}
+
+static bool differ(const char *a, const char *b)
+{
+    return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+static void link_line(const struct told *t, const char *what, const struct link_view *l)
+{
+    if (l->state == LINK_STALE || l->state == LINK_FAILED)
+        say(t, "%s is %s%s%s%s%s", what, link_state_word(l->state), l->error[0] ? ": " : "", l->error,
+            l->next[0] ? " " : "", l->next);
+    else
+        say(t, "%s is %s", what, link_state_word(l->state));
+}
+
+static const char *state_words(const struct rollout_view *r)
+{
+    if (r->halt == HALT_ESCALATED)
+        return "HALT NOT SHOWN BY THE SERVER YET, retrying";
+    if (r->halt == HALT_SENDING)
+        return "halting";
+    if (r->latched)
+        return "HALTED";
+    return r->rollout.state_word[0] ? r->rollout.state_word : rollout_state_word(r->rollout.state);
+}
+
+static void rollout_line(const struct told *t, const struct rollout_view *r)
+{
+    char done[FMT_MAX], all[FMT_MAX];
+    say(t, "rollout %s %s %s %s: %s, %s of %s devices finished%s%s", r->rollout.id, r->rollout.name,
+        r->rollout.release.name, r->rollout.release.version, state_words(r),
+        fmt_count(done, r->rollout.counts.finished), fmt_count(all, r->rollout.total), r->next[0] ? ", next: " : "",
+        r->next);
+}
+
+static void wave_changes(const struct told *t, const struct rollout_view *a, const struct rollout_view *b)
+{
+    for (size_t i = 0; i < b->n_waves; i++) {
+        const struct wave_view *w = &b->waves[i], *v = a && i < a->n_waves ? &a->waves[i] : NULL;
+        if (v && v->wave.state != w->wave.state)
+            say(t, "rollout %s wave %d %s: %s", b->rollout.id, w->wave.index, w->wave.name,
+                wave_state_word(w->wave.state));
+        enum reaction was = v ? v->verdict.react : REACT_NONE;
+        if (w->verdict.react != was)
+            say(t, "rollout %s wave %d verdict: %s. %s", b->rollout.id, w->wave.index, reaction_word(w->verdict.react),
+                w->verdict.text);
+    }
+}
+
+static void rollback_changes(const struct told *t, const struct rollout_view *a, const struct rollout_view *b)
+{
+    const struct rollback_view *r = &b->rollback;
+    enum rollback_step was = a ? a->rollback.step : RB_NONE;
+    char done[FMT_MAX], all[FMT_MAX];
+    if (r->step == was)
+        return;
+    say(t, "roll back of %s: %s, %s of %s devices verified. %s", b->rollout.id, rollback_step_word(r->step),
+        fmt_count(done, r->verified), fmt_count(all, r->devices), r->step == RB_DONE ? r->left : r->text);
+}
+
+static void rollout_changes(const struct told *t, const struct rollout_view *a, const struct rollout_view *b)
+{
+    if (!a) {
+        if (!rollout_state_ended(b->rollout.state) || b->latched)
+            rollout_line(t, b);
+    } else if (differ(state_words(a), state_words(b))) {
+        say(t, "rollout %s %s: %s -> %s%s%s%s%s", b->rollout.id, b->rollout.name, state_words(a), state_words(b),
+            b->halted_by[0] && b->latched ? ", by " : "", b->latched ? b->halted_by : "",
+            b->latched && b->halt_text[0] ? ": " : "", b->latched ? b->halt_text : "");
+    }
+    if (b->gate_waits && !(a && a->gate_waits))
+        say(t, "rollout %s waits for a person: %s", b->rollout.id, b->next);
+    wave_changes(t, a, b);
+    rollback_changes(t, a, b);
+}
+
+static void alert_changes(const struct told *t, const struct snapshot *a)
+{
+    const struct snapshot *b = t->s;
+    for (size_t i = 0; i < b->n_alerts; i++) {
+        const struct alert *x = &b->alerts[i];
+        bool known = x->acked;
+        for (size_t k = 0; a && !known && k < a->n_alerts; k++)
+            known = a->alerts[k].kind == x->kind && a->alerts[k].since == x->since &&
+                    !differ(a->alerts[k].rollout, x->rollout);
+        if (!known)
+            say(t, "ALERT %s%s%s", x->rollout, x->rollout[0] ? ": " : "", x->text);
+    }
+}
+
+static void op_changes(const struct told *t, const struct snapshot *a)
+{
+    const struct snapshot *b = t->s;
+    for (size_t i = b->n_ops; i-- > 0;) {
+        const struct op_view *x = &b->ops[i];
+        bool same = false;
+        for (size_t k = 0; a && !same && k < a->n_ops; k++)
+            same = a->ops[k].ticket == x->ticket && a->ops[k].phase == x->phase;
+        if (!same)
+            say(t, "%s %s: %s%s%s%s%s", verb_word(x->verb), x->rollout, op_phase_word(x->phase), x->text[0] ? ". " : "",
+                x->text, x->next[0] ? " " : "", x->next);
+    }
+}
+
+void changes_between(const struct snapshot *before, const struct snapshot *after, int64_t now, struct buf *out)
+{
+    struct told t = {after, now, out};
+    if (!before || before->link.state != after->link.state)
+        link_line(&t, "link", &after->link);
+    if (after->telemetry.state != LINK_NONE && (!before || before->telemetry.state != after->telemetry.state))
+        link_line(&t, "telemetry", &after->telemetry);
+    if (after->audit.degraded && !(before && before->audit.degraded))
+        say(&t, "the log can't be written: %s. Only halts are possible.", after->audit.error);
+    for (size_t i = 0; i < after->n_rollouts; i++) {
+        const struct rollout_view *b = &after->rollouts[i];
+        rollout_changes(&t, before ? snapshot_rollout(before, b->rollout.id) : NULL, b);
+    }
+    alert_changes(&t, before);
+    op_changes(&t, before);
+}
+
+void changes_status(const struct snapshot *s, int64_t now, struct buf *out)
+{
+    struct told t = {s, now, out};
+    link_line(&t, "link", &s->link);
+    for (size_t i = 0; i < s->n_rollouts; i++) {
+        if (!rollout_state_ended(s->rollouts[i].rollout.state) || s->rollouts[i].latched)
+            rollout_line(&t, &s->rollouts[i]);
+    }
+}
