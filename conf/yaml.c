@@ -69,6 +69,8 @@ static bool bad_syntax(struct reading *r)
     if (strstr(why, "did not find expected key") || strstr(why, "did not find expected '-' indicator") ||
         strstr(why, "block sequence entries are not allowed"))
         return fail(r, line, ERR_SYNTAX, "", "does not line up with the lines above; check the indentation");
+    if (strstr(why, "did not find expected node content"))
+        return fail(r, line, ERR_SYNTAX, "", "a value is missing here, or a comma or bracket is out of place");
     if (strstr(why, "unknown escape character"))
         return fail(r, line, ERR_SYNTAX, "",
                     "an unknown escape in double quotes; write \\\\ for a backslash, or use single quotes");
@@ -89,7 +91,9 @@ static bool next_event(struct reading *r)
     return true;
 }
 
-static struct ynode *new_node(struct reading *r, enum ynode_kind kind, const struct ynode *parent)
+/* `key` is set in a map; errors inside the node then already know its path. */
+static struct ynode *new_node(struct reading *r, enum ynode_kind kind, const struct ynode *parent,
+                              const struct ynode *key)
 {
     if (++r->nodes > YAML_NODES_MAX) {
         char what[80];
@@ -102,6 +106,11 @@ static struct ynode *new_node(struct reading *r, enum ynode_kind kind, const str
     n->file = r->name;
     n->line = n->key_line = (int)r->event.start_mark.line + 1;
     n->parent = parent;
+    n->index = parent ? parent->n : 0;
+    if (key) {
+        n->key = key->text;
+        n->key_line = key->line;
+    }
     return n;
 }
 
@@ -140,15 +149,15 @@ static bool plain_yaml(struct reading *r, const yaml_char_t *anchor, const yaml_
     return true;
 }
 
-static struct ynode *read_value(struct reading *r, const struct ynode *parent);
+static struct ynode *read_value(struct reading *r, const struct ynode *parent, const struct ynode *key);
 
-static struct ynode *read_scalar(struct reading *r, const struct ynode *parent)
+static struct ynode *read_scalar(struct reading *r, const struct ynode *parent, const struct ynode *key)
 {
     const char *s = (const char *)r->event.data.scalar.value;
     size_t n = r->event.data.scalar.length;
     if (!plain_yaml(r, r->event.data.scalar.anchor, r->event.data.scalar.tag) || !text_ok(r, s, n))
         return NULL;
-    struct ynode *node = new_node(r, YN_SCALAR, parent);
+    struct ynode *node = new_node(r, YN_SCALAR, parent, key);
     if (!node)
         return NULL;
     node->text = arena_strndup(r->a, s, n);
@@ -158,7 +167,7 @@ static struct ynode *read_scalar(struct reading *r, const struct ynode *parent)
 
 static void append(struct ynode *to, struct ynode *item)
 {
-    item->index = to->n++;
+    to->n++;
     if (to->last)
         to->last->next = item;
     else
@@ -182,7 +191,7 @@ static bool read_list(struct reading *r, struct ynode *list)
             return false;
         if (r->event.type == YAML_SEQUENCE_END_EVENT)
             return true;
-        struct ynode *item = read_value(r, list);
+        struct ynode *item = read_value(r, list, NULL);
         if (!item)
             return false;
         append(list, item);
@@ -199,7 +208,7 @@ static bool read_map(struct reading *r, struct ynode *map)
         int line = (int)r->event.start_mark.line + 1;
         if (r->event.type != YAML_SCALAR_EVENT && r->event.type != YAML_ALIAS_EVENT)
             return yaml_err_at(map, NULL, line, ERR_SYNTAX, r->e, "a key is one word, not a list or a map");
-        const struct ynode *key = read_value(r, map);
+        const struct ynode *key = read_value(r, map, NULL);
         if (!key)
             return false;
         const struct ynode *twin = find_key(map, key->text);
@@ -209,23 +218,21 @@ static bool read_map(struct reading *r, struct ynode *map)
             return yaml_err_at(map, NULL, line, ERR_LIMIT, r->e, "more than %d keys", YAML_KEYS_MAX);
         if (!next_event(r))
             return false;
-        struct ynode *value = read_value(r, map);
+        struct ynode *value = read_value(r, map, key);
         if (!value)
             return false;
-        value->key = key->text;
-        value->key_line = line;
         append(map, value);
     }
 }
 
 /* The value that starts with the newest event. */
-static struct ynode *read_value(struct reading *r, const struct ynode *parent)
+static struct ynode *read_value(struct reading *r, const struct ynode *parent, const struct ynode *key)
 {
     struct ynode *node = NULL;
     size_t line = r->event.start_mark.line;
     bool is_map = r->event.type == YAML_MAPPING_START_EVENT;
     if (r->event.type == YAML_SCALAR_EVENT)
-        return read_scalar(r, parent);
+        return read_scalar(r, parent, key);
     if (r->event.type == YAML_ALIAS_EVENT) {
         fail(r, line, ERR_SYNTAX, "", "aliases (*) are not accepted; write the value out");
         return NULL;
@@ -240,7 +247,7 @@ static struct ynode *read_value(struct reading *r, const struct ynode *parent)
         fail(r, line, ERR_LIMIT, "", what);
         return NULL;
     }
-    node = new_node(r, is_map ? YN_MAP : YN_LIST, parent);
+    node = new_node(r, is_map ? YN_MAP : YN_LIST, parent, key);
     if (!node)
         return NULL;
     r->depth++;
@@ -255,10 +262,10 @@ static struct ynode *read_document(struct reading *r)
     if (!next_event(r) || !next_event(r)) /* stream start, then a document or the end */
         return NULL;
     if (r->event.type == YAML_STREAM_END_EVENT)
-        return new_node(r, YN_MAP, NULL);
+        return new_node(r, YN_MAP, NULL, NULL);
     if (!next_event(r))
         return NULL;
-    struct ynode *root = read_value(r, NULL);
+    struct ynode *root = read_value(r, NULL, NULL);
     if (!root || !next_event(r) || !next_event(r)) /* document end, then the end */
         return NULL;
     if (r->event.type != YAML_STREAM_END_EVENT) {

@@ -55,7 +55,7 @@ static void refuses_what_is_not_json(void **state)
     REFUSED("[NaN]", ERR_SYNTAX, "answer: not acceptable JSON at line 1, column 4", NULL);
     REFUSED("[9223372036854775808]", ERR_RANGE, "answer: not acceptable JSON at line 1, column 20", "big");
     REFUSED("[1e999]", ERR_RANGE, "answer: not acceptable JSON at line 1, column 6", "overflow");
-    refused("[1,\0 2]", 7, ERR_SYNTAX, "answer: not acceptable JSON at line 1, column 3", NULL);
+    refused("[1,\0 2]", 7, ERR_SYNTAX, "answer: not acceptable JSON at line 1, column 4", NULL);
 }
 
 static void errors_are_safe_to_show(void **state)
