@@ -13,7 +13,8 @@
 
 struct telemetry;
 
-/* The devices to keep, a set of raw ids. The engine owns it and may change it between polls. */
+/* The devices to keep, a set of raw ids. The engine owns it. Devices may be added at any time; clearing it while a
+ * poll is under way may end that poll with ERR_CANCELLED. It lives until the poll's callback. */
 struct watch_set;
 struct watch_set *watch_set_new(void);
 void watch_set_free(struct watch_set *w);
@@ -36,6 +37,9 @@ struct sample_list {
     size_t n;
     size_t unmatched; /* series without a watched device */
     int64_t newest;   /* newest sample time seen, 0 */
+    /* What the source says about its own answer (Prometheus: partial data and the like), safe text, "" = nothing. Data
+     * may be missing then. */
+    const char *warning;
 };
 
 struct telemetry_ops {

@@ -1,0 +1,344 @@
+/* A metrics page that andon scrapes itself. What a Prometheus would keep for it is kept here, for watched devices only:
+ * a moving variance of the sensor, and what turns counters of CPU time and boot times into the values asked for. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "client/exposition.h"
+#include "client/telemetry_impl.h"
+
+#define PAGE_MAX ((size_t)256 << 20)
+#define BUCKETS  8
+
+enum metric_want { WANT_REBOOTS, WANT_CPU, WANT_SENSOR, WANT_COUNT };
+enum cpu_kind { CPU_RATIO, CPU_IDLE_SECONDS };
+
+/* Welford's mean and sum of squared deviations (1962) for one eighth of the window; buckets lie on a fixed grid of
+ * time and are joined by Chan, Golub and LeVeque's formula (1979). */
+struct bucket {
+    int64_t index;
+    double n, mean, m2;
+};
+
+/* What is kept of one device from scrape to scrape. */
+struct kept {
+    struct bucket bucket[BUCKETS];
+    int64_t last_t;
+    struct boot_counter boots;
+    double idle, cpus; /* CPU_IDLE_SECONDS: sum over the processors at idle_t */
+    int64_t idle_t;
+    double cpu; /* newest rate */
+};
+
+/* What one page says about one device: a sum over its series. */
+struct seen {
+    double sum[WANT_COUNT];
+    uint32_t n[WANT_COUNT];
+    int64_t t; /* newest */
+};
+
+struct om {
+    struct telemetry base;
+    struct http_peer *peer;
+    struct clock *clock;
+    char *join_label, *names[WANT_COUNT];
+    enum cpu_kind cpu_kind;
+    bool boot_times;
+    struct watch_set *known; /* the devices of kept[] */
+    struct kept *kept;
+    size_t cap;
+    size_t *map; /* watch index -> kept index, made anew for each page */
+};
+
+struct om_poll {
+    struct om *om;
+    const struct watch_set *watch;
+    int64_t window_us, now;
+    struct arena *arena;
+    struct sample_list *out;
+    const char **text; /* of a probe; out is NULL then */
+    backend_done done;
+    void *ctx;
+    struct seen *seen;
+    size_t series[WANT_COUNT], unmatched;
+};
+
+/* --- the moving variance --- */
+
+static void bucket_feed(struct kept *k, int64_t t, int64_t window_us, double x)
+{
+    int64_t width = window_us / BUCKETS > 0 ? window_us / BUCKETS : 1;
+    int64_t index = t / width;
+    struct bucket *b = &k->bucket[(size_t)(index % BUCKETS)];
+    if (b->index != index)
+        *b = (struct bucket){.index = index};
+    b->n++;
+    double d = x - b->mean;
+    b->mean += d / b->n;
+    b->m2 += d * (x - b->mean);
+}
+
+/* Population variance, as stdvar_over_time gives it; NaN below two readings. */
+static double bucket_variance(const struct kept *k, int64_t t, int64_t window_us)
+{
+    int64_t width = window_us / BUCKETS > 0 ? window_us / BUCKETS : 1;
+    int64_t newest = t / width;
+    double n = 0, mean = 0, m2 = 0;
+    for (int64_t i = newest - BUCKETS + 1; i <= newest; i++) {
+        const struct bucket *b = i >= 0 ? &k->bucket[(size_t)(i % BUCKETS)] : NULL;
+        if (!b || b->index != i || b->n == 0)
+            continue;
+        double d = b->mean - mean, sum = n + b->n;
+        m2 += b->m2 + d * d * n * b->n / sum;
+        mean += d * b->n / sum;
+        n = sum;
+    }
+    return n < 2 ? (double)NAN : m2 / n;
+}
+
+/* --- which kept record belongs to a watched device --- */
+
+/* Drops what is no longer watched, once that is the larger part. */
+static void sweep(struct om *o, const struct watch_set *w)
+{
+    size_t n = watch_set_size(o->known);
+    if (n <= 2 * watch_set_size(w) + 256)
+        return;
+    struct watch_set *left = watch_set_new();
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct watch_id *id = &o->known->ids[i];
+        const char *raw = o->known->bytes + id->at;
+        if (watch_set_find(w, raw, id->n) < 0)
+            continue;
+        watch_set_add_n(left, raw, id->n);
+        o->kept[kept++] = o->kept[i];
+    }
+    watch_set_free(o->known);
+    o->known = left;
+}
+
+static void make_map(struct om *o, const struct watch_set *w)
+{
+    sweep(o, w);
+    o->map = xreallocarray(o->map, w->n ? w->n : 1, sizeof *o->map);
+    for (size_t i = 0; i < w->n; i++) {
+        size_t before = watch_set_size(o->known);
+        size_t k = watch_set_add_n(o->known, w->bytes + w->ids[i].at, w->ids[i].n);
+        if (k == before) {
+            if (k == o->cap) {
+                o->cap = o->cap ? o->cap * 2 : 256;
+                o->kept = xreallocarray(o->kept, o->cap, sizeof *o->kept);
+            }
+            o->kept[k] = (struct kept){.cpu = (double)NAN};
+        }
+        o->map[i] = k;
+    }
+}
+
+/* --- one page --- */
+
+static void on_sample(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t)
+{
+    struct om_poll *p = ctx;
+    p->series[want]++;
+    if (p->text)
+        return;
+    long i = watch_set_find(p->watch, device, n);
+    if (i < 0) {
+        p->unmatched++;
+        return;
+    }
+    struct seen *s = &p->seen[i];
+    if (!isfinite(value))
+        return;
+    if (t > s->t)
+        s->t = t;
+    s->sum[want] += value;
+    s->n[want]++;
+}
+
+/* CPU in use from the idle time of all processors between two pages. */
+static double cpu_of_idle(struct kept *k, double idle, double cpus, int64_t t)
+{
+    double dt = (double)(t - k->idle_t) / 1e6, did = idle - k->idle;
+    if (t <= k->idle_t)
+        return k->cpu;
+    if (k->idle_t == 0 || did < 0 || cpus != k->cpus) /* first page, or the device booted */
+        k->cpu = (double)NAN;
+    else
+        k->cpu = 1 - did / (dt * cpus) < 0 ? 0 : 1 - did / (dt * cpus);
+    k->idle = idle;
+    k->cpus = cpus;
+    k->idle_t = t;
+    return k->cpu;
+}
+
+static void make_row(struct om_poll *p, size_t i, struct sample_row *row)
+{
+    struct om *o = p->om;
+    const struct seen *s = &p->seen[i];
+    struct kept *k = &o->kept[o->map[i]];
+    int64_t t = s->t ? s->t : p->now;
+    *row = (struct sample_row){.index = i, .t = t, .reboots = (double)NAN, .cpu = (double)NAN};
+    bool fresh = t > k->last_t; /* the same reading must not count twice */
+    if (s->n[WANT_REBOOTS])
+        row->reboots = o->boot_times ? boot_counter_feed(&k->boots, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
+                                     : s->sum[WANT_REBOOTS];
+    if (s->n[WANT_CPU])
+        row->cpu = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)
+                                                   : s->sum[WANT_CPU] / s->n[WANT_CPU];
+    if (s->n[WANT_SENSOR] && fresh)
+        bucket_feed(k, t, p->window_us, s->sum[WANT_SENSOR] / s->n[WANT_SENSOR]);
+    row->variance = s->n[WANT_SENSOR] ? bucket_variance(k, t, p->window_us) : (double)NAN;
+    if (fresh)
+        k->last_t = t;
+}
+
+static void make_rows(struct om_poll *p)
+{
+    struct sample_list *out = p->out;
+    size_t n = watch_set_size(p->watch);
+    make_map(p->om, p->watch);
+    out->v = ARENA_ARRAY(p->arena, struct sample_row, n ? n : 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct seen *s = &p->seen[i];
+        if (!s->n[WANT_REBOOTS] && !s->n[WANT_CPU] && !s->n[WANT_SENSOR])
+            continue;
+        make_row(p, i, &out->v[out->n]);
+        if (out->v[out->n].t > out->newest)
+            out->newest = out->v[out->n].t;
+        out->n++;
+    }
+    out->unmatched = p->unmatched;
+}
+
+static bool read_page(struct om_poll *p, const struct http_answer *a, struct err *e)
+{
+    const struct om *o = p->om;
+    struct exposition_want wants[WANT_COUNT];
+    for (size_t i = 0; i < WANT_COUNT; i++)
+        wants[i] = (struct exposition_want){.name = o->names[i]};
+    if (o->cpu_kind == CPU_IDLE_SECONDS) {
+        wants[WANT_CPU].filter_label = "mode";
+        wants[WANT_CPU].filter_value = "idle";
+    }
+    struct exposition x = {
+        .wants = wants,
+        .n_wants = WANT_COUNT,
+        .join_label = o->join_label,
+        .openmetrics = strncmp(a->content_type, "application/openmetrics-text", 28) == 0,
+        .fn = on_sample,
+        .ctx = p,
+    };
+    return exposition_read(&x, a->body.data, a->body.len, e);
+}
+
+static bool judge(struct om_poll *p, const struct http_answer *a, struct err *e)
+{
+    const char *peer = http_peer_name(p->om->peer);
+    if (a->err) {
+        *e = *a->err;
+        return false;
+    }
+    if (a->status == 401 || a->status == 403)
+        return err_set(e, a->status == 401 ? ERR_AUTH : ERR_FORBIDDEN, "check the credentials of the telemetry source",
+                       "the metrics page of %s is refused (%d)", peer, a->status);
+    if (a->status != 200)
+        return err_set(e, ERR_PROTOCOL, "check the URL of the telemetry source", "the metrics page of %s answers %d",
+                       peer, a->status);
+    return read_page(p, a, e);
+}
+
+static void on_page(void *ctx, const struct http_answer *a)
+{
+    struct om_poll *p = ctx;
+    struct err e = {0};
+    struct reply r = {
+        .status = a->status, .sent_at = a->sent_at, .answered_at = a->answered_at, .server_date = a->server_date};
+    p->now = a->sent_at; /* a page without times is not newer than its request */
+    if (p->out)
+        p->seen = xcalloc(watch_set_size(p->watch) + 1, sizeof *p->seen);
+    if (!judge(p, a, &e))
+        r.err = &e;
+    else if (p->out)
+        make_rows(p);
+    else
+        *p->text = arena_printf(p->arena,
+                                "metrics page of %s: %zu bytes; series of reboots (%s): %zu, CPU (%s): %zu, sensor "
+                                "(%s): %zu",
+                                http_peer_name(p->om->peer), a->body.len, p->om->names[WANT_REBOOTS],
+                                p->series[WANT_REBOOTS], p->om->names[WANT_CPU], p->series[WANT_CPU],
+                                p->om->names[WANT_SENSOR], p->series[WANT_SENSOR]);
+    p->done(p->ctx, &r);
+    free(p->seen);
+    free(p);
+}
+
+static void send_poll(struct om *o, struct om_poll init)
+{
+    struct om_poll *p = xmalloc(sizeof *p);
+    *p = init;
+    p->om = o;
+    http_send(o->peer, "GET", "", NULL, PAGE_MAX, HTTP_SAFE, on_page, p);
+}
+
+static void om_poll(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
+                    struct sample_list *out, backend_done done, void *ctx)
+{
+    *out = (struct sample_list){.warning = ""};
+    send_poll(
+        (struct om *)t,
+        (struct om_poll){.watch = watch, .window_us = window_us, .arena = a, .out = out, .done = done, .ctx = ctx});
+}
+
+static void om_probe(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx)
+{
+    *out = "";
+    send_poll((struct om *)t, (struct om_poll){.arena = a, .text = out, .done = done, .ctx = ctx});
+}
+
+static void om_free(struct telemetry *t)
+{
+    struct om *o = (struct om *)t;
+    http_peer_free(o->peer);
+    watch_set_free(o->known);
+    free(o->kept);
+    free(o->map);
+    free(o->join_label);
+    for (size_t i = 0; i < WANT_COUNT; i++)
+        free(o->names[i]);
+    free(o);
+}
+
+static char *pick(const char *own, const char *preset)
+{
+    return xstrdup(own && own[0] ? own : preset);
+}
+
+struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
+                                   struct err *e)
+{
+    static const struct telemetry_ops ops = {
+        .kind = "openmetrics", .free = om_free, .poll = om_poll, .probe = om_probe};
+    bool node = strcmp(spec->preset, "node_exporter") == 0;
+    if (!node && spec->preset[0] && strcmp(spec->preset, "device") != 0) {
+        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
+        return NULL;
+    }
+    struct http_peer *peer = http_peer_new(h, &spec->endpoint, 1, e);
+    if (!peer)
+        return NULL;
+    struct om *o = xcalloc(1, sizeof *o);
+    o->base = (struct telemetry){.ops = &ops, .http = h};
+    o->peer = peer;
+    o->clock = clock;
+    o->known = watch_set_new();
+    o->join_label = pick(spec->join_label, "device");
+    o->boot_times = node && !spec->reboots[0];
+    o->cpu_kind = node && !spec->cpu[0] ? CPU_IDLE_SECONDS : CPU_RATIO;
+    o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
+    o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
+    o->names[WANT_SENSOR] = pick(spec->variance, node ? spec->sensor : "device_sensor_value");
+    return &o->base;
+}

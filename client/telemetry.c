@@ -1,0 +1,128 @@
+#include "client/telemetry_impl.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/rng.h"
+
+struct watch_set *watch_set_new(void)
+{
+    return xcalloc(1, sizeof(struct watch_set));
+}
+
+void watch_set_free(struct watch_set *w)
+{
+    if (!w)
+        return;
+    free(w->bytes);
+    free(w->ids);
+    free(w->slots);
+    free(w);
+}
+
+void watch_set_clear(struct watch_set *w)
+{
+    w->n = w->bytes_n = 0;
+    w->cleared++;
+    if (w->slots)
+        memset(w->slots, 0, w->n_slots * sizeof *w->slots);
+}
+
+size_t watch_set_size(const struct watch_set *w)
+{
+    return w->n;
+}
+
+/* The slot of the id, or the free one where it would go. */
+static size_t slot_of(const struct watch_set *w, const char *id, size_t n, uint32_t hash)
+{
+    size_t mask = w->n_slots - 1;
+    for (size_t s = hash & mask;; s = (s + 1) & mask) {
+        if (w->slots[s] == 0)
+            return s;
+        const struct watch_id *k = &w->ids[w->slots[s] - 1];
+        if (k->hash == hash && k->n == n && memcmp(w->bytes + k->at, id, n) == 0)
+            return s;
+    }
+}
+
+static uint32_t hash_of(const char *id, size_t n)
+{
+    uint64_t h = hash_bytes(id, n);
+    return (uint32_t)(h ^ (h >> 32));
+}
+
+long watch_set_find(const struct watch_set *w, const char *raw_id, size_t n)
+{
+    if (w->n == 0)
+        return -1;
+    return (long)w->slots[slot_of(w, raw_id, n, hash_of(raw_id, n))] - 1;
+}
+
+static void grow(struct watch_set *w)
+{
+    if (w->n == w->cap) {
+        w->cap = w->cap ? w->cap * 2 : 64;
+        w->ids = xreallocarray(w->ids, w->cap, sizeof *w->ids);
+    }
+    if ((w->n + 1) * 2 <= w->n_slots)
+        return;
+    free(w->slots);
+    w->n_slots = w->n_slots ? w->n_slots * 2 : 128;
+    w->slots = xcalloc(w->n_slots, sizeof *w->slots);
+    for (size_t i = 0; i < w->n; i++) {
+        const struct watch_id *k = &w->ids[i];
+        w->slots[slot_of(w, w->bytes + k->at, k->n, k->hash)] = (uint32_t)i + 1;
+    }
+}
+
+size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n)
+{
+    grow(w);
+    uint32_t hash = hash_of(raw_id, n);
+    size_t s = slot_of(w, raw_id, n, hash);
+    if (w->slots[s])
+        return w->slots[s] - 1;
+    if (w->bytes_n + n > w->bytes_cap) {
+        w->bytes_cap = (w->bytes_n + n) * 2;
+        w->bytes = xrealloc(w->bytes, w->bytes_cap);
+    }
+    if (n)
+        memcpy(w->bytes + w->bytes_n, raw_id, n);
+    w->ids[w->n] = (struct watch_id){.at = w->bytes_n, .n = (uint32_t)n, .hash = hash};
+    w->bytes_n += n;
+    w->slots[s] = (uint32_t)++w->n;
+    return w->n - 1;
+}
+
+size_t watch_set_add(struct watch_set *w, const char *raw_id)
+{
+    return watch_set_add_n(w, raw_id, strlen(raw_id));
+}
+
+double boot_counter_feed(struct boot_counter *b, double boot_time)
+{
+    if (!isfinite(boot_time))
+        return (double)NAN;
+    if (b->known && fabs(boot_time - b->boot_time) > 5)
+        b->boots++;
+    /* A clock that is slewed in small steps must not add up to a boot: the reference follows. */
+    b->boot_time = boot_time;
+    b->known = true;
+    return b->boots;
+}
+
+struct telemetry *telemetry_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec, struct err *e)
+{
+    struct telemetry *t = NULL;
+    err_clear(e);
+    if (spec->kind == TELEMETRY_PROMETHEUS)
+        t = prometheus_open(h, clock, spec, e);
+    else if (spec->kind == TELEMETRY_OPENMETRICS)
+        t = openmetrics_open(h, clock, spec, e);
+    else
+        return NULL;
+    if (!t)
+        err_prefix(e, "telemetry: ");
+    return t;
+}

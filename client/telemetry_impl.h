@@ -1,0 +1,37 @@
+/* Inside of telemetry: what the two sources share. */
+#ifndef ANDON_CLIENT_TELEMETRY_IMPL_H
+#define ANDON_CLIENT_TELEMETRY_IMPL_H
+
+#include "client/telemetry.h"
+
+struct watch_set {
+    char *bytes; /* all ids, one behind the other */
+    size_t bytes_n, bytes_cap;
+    struct watch_id {
+        size_t at;
+        uint32_t n, hash;
+    } * ids;
+    size_t n, cap;
+    uint32_t *slots; /* index + 1, 0 = free; n_slots is a power of two */
+    size_t n_slots;
+    uint64_t cleared; /* how often: indexes of before mean nothing after */
+};
+
+/* Adds n raw bytes. */
+size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n);
+
+/* Boots out of a boot time that changes (node_boot_time_seconds): a counter that goes up by one at each change of
+ * more than 5 s; smaller ones are the clock being set. */
+struct boot_counter {
+    double boot_time;
+    double boots;
+    bool known;
+};
+double boot_counter_feed(struct boot_counter *b, double boot_time);
+
+struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
+                                   struct err *e);
+struct telemetry *prometheus_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
+                                  struct err *e);
+
+#endif
