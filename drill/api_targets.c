@@ -1,0 +1,466 @@
+/* /rest/v1/targets and what lies below one */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/err.h"
+#include "drill/api.h"
+
+#define OVERDUE_AFTER (5 * US_PER_MIN) /* hawkBit's pollingOverdueTime */
+
+/* --- fields for queries */
+
+enum {
+    F_ID,
+    F_CONTROLLER,
+    F_NAME,
+    F_DESCRIPTION,
+    F_STATUS,
+    F_ADDRESS,
+    F_CREATED,
+    F_MODIFIED,
+    F_POLLED,
+    F_INST_NAME,
+    F_INST_VERSION,
+    F_ASG_NAME,
+    F_ASG_VERSION,
+    F_FAILED,
+    F_MODEL,
+    F_SITE,
+    F_ATTRIBUTE,
+    F_N
+};
+
+static int target_field(const char *name)
+{
+    static const char *const words[] = {"id",
+                                        "controllerid",
+                                        "name",
+                                        "description",
+                                        "updatestatus",
+                                        "ipaddress",
+                                        "createdat",
+                                        "lastmodifiedat",
+                                        "lastcontrollerrequestat",
+                                        "installedds.name",
+                                        "installedds.version",
+                                        "assignedds.name",
+                                        "assignedds.version",
+                                        "failedrollout",
+                                        "attribute.model",
+                                        "attribute.site"};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (!strcasecmp(name, words[i]))
+            return (int)i;
+    return !strncasecmp(name, "attribute.", 10) ? F_ATTRIBUTE : -1;
+}
+
+static const char *status_word(enum w_status s)
+{
+    static const char *const words[] = {"unknown", "registered", "pending", "in_sync", "error"};
+    return words[s];
+}
+
+static void set_str(struct rsql_value *v, const char *s)
+{
+    v->present = s != NULL;
+    v->str = s;
+}
+
+static void set_time(const struct world *w, struct rsql_value *v, int64_t t)
+{
+    v->present = v->is_num = true;
+    v->num = (t + w->epoch) / US_PER_MS;
+}
+
+/* Rollouts in which this device failed, as the last of its actions there says. */
+static void set_failed(const struct world *w, const struct w_dev *d, struct rsql_value *v)
+{
+    for (uint32_t i = 0; i < d->n_actions; i++) {
+        const struct w_action *a = &w->actions[d->actions[i]];
+        if (a->status == WA_ERROR && a->rollout != W_NONE) {
+            v->present = v->is_num = true;
+            v->num = w->rollouts[a->rollout].id;
+        }
+    }
+}
+
+static void target_get(const void *ctx, int item, int field, struct rsql_value *v)
+{
+    const struct world *w = ctx;
+    const struct w_dev *d = &w->devs[item];
+    switch (field) {
+    case F_ID:
+    case F_CONTROLLER:
+    case F_NAME:
+        set_str(v, d->id);
+        break;
+    case F_STATUS:
+        set_str(v, status_word(d->status));
+        break;
+    case F_ADDRESS:
+        set_str(v, "127.0.0.1");
+        break;
+    case F_CREATED:
+        set_time(w, v, d->installed_at);
+        break;
+    case F_MODIFIED:
+        set_time(w, v, d->modified);
+        break;
+    case F_POLLED:
+        set_time(w, v, fleet_last_poll(w, item));
+        break;
+    case F_INST_NAME:
+        set_str(v, d->installed == W_NONE ? NULL : w->ds[d->installed].name);
+        break;
+    case F_INST_VERSION:
+        set_str(v, d->installed == W_NONE ? NULL : w->ds[d->installed].version);
+        break;
+    case F_ASG_NAME:
+        set_str(v, d->assigned == W_NONE ? NULL : w->ds[d->assigned].name);
+        break;
+    case F_ASG_VERSION:
+        set_str(v, d->assigned == W_NONE ? NULL : w->ds[d->assigned].version);
+        break;
+    case F_FAILED:
+        set_failed(w, d, v);
+        break;
+    case F_MODEL:
+        set_str(v, w->sc->devices.models[d->model].name);
+        break;
+    case F_SITE:
+        set_str(v, w->sc->devices.sites[d->site]);
+        break;
+    default:
+        break;
+    }
+}
+
+const struct rsql_table api_targets_table = {target_field, target_get};
+
+int api_dev_index(struct api *a, const char *id)
+{
+    int d = world_find(a->w, id);
+    if (d == W_NONE)
+        api_not_found(a, "Target", id);
+    return d;
+}
+
+/* --- writing */
+
+static void put_target_links(struct api *a, const struct w_dev *d)
+{
+    static const char *const below[][2] = {{"assignedDS", ""},
+                                           {"installedDS", ""},
+                                           {"attributes", ""},
+                                           {"actions", "?offset=0&limit=50&sort=id%3ADESC"},
+                                           {"metadata", ""}};
+    for (size_t i = 0; i < sizeof below / sizeof below[0]; i++)
+        api_link(a, below[i][0], NULL, "/targets/%s/%s%s", d->id, below[i][0], below[i][1]);
+}
+
+static void put_target(struct api *a, int dev, bool detail)
+{
+    const struct w_dev *d = &a->w->devs[dev];
+    struct json_w *j = &a->j;
+    json_w_obj(j);
+    json_w_key(j, "_links");
+    json_w_obj(j);
+    api_link(a, "self", NULL, "/targets/%s", d->id);
+    if (detail)
+        put_target_links(a, d);
+    json_w_obj_end(j);
+    json_w_kstr(j, "address", "http://127.0.0.1");
+    json_w_kstr(j, "controllerId", d->id);
+    api_ktime(a, "createdAt", -10 * US_PER_DAY);
+    json_w_kstr(j, "createdBy", "admin");
+    if (d->installed != W_NONE)
+        api_ktime(a, "installedAt", d->installed_at);
+    json_w_kstr(j, "ipAddress", "127.0.0.1");
+    int64_t polled = fleet_last_poll(a->w, dev), next = polled + a->w->sc->devices.poll_us;
+    api_ktime(a, "lastControllerRequestAt", polled);
+    api_ktime(a, "lastModifiedAt", d->modified);
+    json_w_kstr(j, "lastModifiedBy", d->modified_by_system ? "system" : "admin");
+    json_w_kstr(j, "name", d->id);
+    json_w_key(j, "pollStatus");
+    json_w_obj(j);
+    api_ktime(a, "lastRequestAt", polled);
+    api_ktime(a, "nextExpectedRequestAt", next);
+    json_w_kbool(j, "overdue", a->w->now > next + OVERDUE_AFTER);
+    json_w_obj_end(j);
+    json_w_kbool(j, "requestAttributes", true);
+    char token[40];
+    snprintf(token, sizeof token, "%016llx%016llx", (unsigned long long)hash_bytes(d->id, strlen(d->id)),
+             (unsigned long long)hash_bytes(d->id, strlen(d->id) - 1));
+    json_w_kstr(j, "securityToken", token);
+    json_w_kstr(j, "updateStatus", status_word(d->status));
+    json_w_obj_end(j);
+}
+
+void api_put_target(struct api *a, int dev, bool full)
+{
+    (void)full; /* the same in a list, whatever is asked for */
+    put_target(a, dev, false);
+}
+
+/* --- reading */
+
+static void get_targets(struct api *a)
+{
+    static const char *const sort[] = {"id",        "controllerId",   "name",         "description",
+                                       "createdAt", "lastModifiedAt", "updateStatus", "lastControllerRequestAt",
+                                       NULL};
+    int *items = xreallocarray(NULL, a->w->n_devs, sizeof *items);
+    for (size_t i = 0; i < a->w->n_devs; i++)
+        items[i] = (int)i;
+    struct api_list l = {.items = items,
+                         .n = a->w->n_devs,
+                         .table = &api_targets_table,
+                         .ctx = a->w,
+                         .sort_fields = sort,
+                         .put = api_put_target};
+    api_page(a, &l);
+    free(items);
+}
+
+static void get_target(struct api *a)
+{
+    int d = api_dev_index(a, a->seg[1]);
+    if (d == W_NONE)
+        return;
+    api_ok(a, 200);
+    put_target(a, d, true);
+}
+
+static void get_attributes(struct api *a)
+{
+    int d = api_dev_index(a, a->seg[1]);
+    if (d == W_NONE)
+        return;
+    const struct w_dev *dev = &a->w->devs[d];
+    api_ok(a, 200);
+    json_w_obj(&a->j);
+    json_w_kstr(&a->j, "model", a->w->sc->devices.models[dev->model].name);
+    json_w_kstr(&a->j, "site", a->w->sc->devices.sites[dev->site]);
+    json_w_obj_end(&a->j);
+}
+
+static void get_ds_of(struct api *a)
+{
+    int d = api_dev_index(a, a->seg[1]);
+    if (d == W_NONE)
+        return;
+    int ds = a->seg[2][0] == 'i' ? a->w->devs[d].installed : a->w->devs[d].assigned;
+    if (ds == W_NONE) {
+        a->out->status = 204;
+        return;
+    }
+    api_ok(a, 200);
+    api_put_ds(a, ds, true);
+}
+
+/* --- assigning */
+
+static void put_assignment(struct api *a, int dev, int action)
+{
+    struct json_w *j = &a->j;
+    api_ok(a, 200);
+    json_w_obj(j);
+    json_w_kint(j, "alreadyAssigned", action == W_NONE);
+    json_w_kint(j, "assigned", action != W_NONE);
+    json_w_key(j, "assignedActions");
+    json_w_arr(j);
+    if (action != W_NONE) {
+        json_w_obj(j);
+        json_w_kint(j, "id", action + 1);
+        json_w_key(j, "_links");
+        json_w_obj(j);
+        api_link(a, "self", NULL, "/targets/%s/actions/%d", a->w->devs[dev].id, action + 1);
+        json_w_obj_end(j);
+        json_w_obj_end(j);
+    }
+    json_w_arr_end(j);
+    json_w_kint(j, "total", 1);
+    json_w_obj_end(j);
+}
+
+/* Records the set as installed without asking the device: what makes a skipped device assignable again. */
+static int assign_offline(struct api *a, int dev, int ds)
+{
+    struct world *w = a->w;
+    struct w_dev *d = &w->devs[dev];
+    int act = action_new(w, dev, ds, W_NONE, W_NONE, WA_RUNNING, "forced");
+    for (uint32_t i = 0; i < d->n_actions; i++)
+        if (d->actions[i] != act && w->actions[d->actions[i]].active &&
+            w->actions[d->actions[i]].status != WA_SCHEDULED)
+            action_recall(w, d->actions[i]);
+    action_status(w, act, WA_FINISHED, "finished", "Action reported as offline deployment");
+    d->installed = d->assigned = ds;
+    d->installed_at = d->modified = w->now;
+    d->status = W_IN_SYNC;
+    return act;
+}
+
+static void assign(struct api *a, int dev, const struct json_t *body)
+{
+    struct world *w = a->w;
+    int64_t id = 0;
+    json_int(body, "id", &id);
+    char flag[16];
+    const char *offline = api_param(a, "offline", flag, sizeof flag);
+    int ds = api_ds_index(a, id);
+    if (ds == W_NONE || !api_ds_usable(a, ds))
+        return;
+    const char *type = json_str(body, "type", NULL);
+    int act = W_NONE;
+    if (offline && !strcasecmp(offline, "true")) {
+        if (w->devs[dev].assigned != ds || w->devs[dev].installed != ds)
+            act = assign_offline(a, dev, ds);
+    } else if (w->devs[dev].assigned != ds) {
+        act = action_new(w, dev, ds, W_NONE, W_NONE, WA_SCHEDULED, type && !strcmp(type, "soft") ? "soft" : "forced");
+        action_start(w, act);
+    }
+    w->ds[ds].locked = true;
+    put_assignment(a, dev, act);
+}
+
+static void post_assign(struct api *a)
+{
+    int d = api_dev_index(a, a->seg[1]);
+    if (d == W_NONE)
+        return;
+    struct json_t *body = api_body(a);
+    if (!body)
+        return;
+    /* an object, or a list of one */
+    const struct json_t *one = json_is_arr(body) ? json_at(body, 0) : body;
+    if (!one || (json_is_arr(body) && json_len(body) != 1))
+        api_unreadable(a);
+    else
+        assign(a, d, one);
+    json_free(body);
+}
+
+/* --- actions of a target */
+
+static const char *const action_sort[] = {"id", "createdAt", "lastModifiedAt", "status", NULL};
+
+static void get_actions(struct api *a)
+{
+    int dev = api_dev_index(a, a->seg[1]);
+    if (dev == W_NONE)
+        return;
+    const struct w_dev *d = &a->w->devs[dev];
+    int *items = xreallocarray(NULL, d->n_actions + 1, sizeof *items);
+    size_t n = 0;
+    for (uint32_t i = 0; i < d->n_actions; i++)
+        if (!a->w->actions[d->actions[i]].deleted)
+            items[n++] = d->actions[i];
+    struct api_list l = {.items = items,
+                         .n = n,
+                         .table = &api_actions_table,
+                         .ctx = a->w,
+                         .sort_fields = action_sort,
+                         .newest_first = true,
+                         .put = api_put_action};
+    api_page(a, &l);
+    free(items);
+}
+
+static int action_index(struct api *a)
+{
+    int dev = api_dev_index(a, a->seg[1]);
+    if (dev == W_NONE)
+        return W_NONE;
+    int64_t id = a->id[0];
+    if (id >= 1 && (uint64_t)id <= a->w->n_actions && a->w->actions[id - 1].dev == dev &&
+        !a->w->actions[id - 1].deleted)
+        return (int)(id - 1);
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)id);
+    api_not_found(a, "Action", text);
+    return W_NONE;
+}
+
+static void get_action(struct api *a)
+{
+    int i = action_index(a);
+    if (i == W_NONE)
+        return;
+    api_ok(a, 200);
+    api_put_action(a, i, true);
+}
+
+static void delete_action(struct api *a)
+{
+    int i = action_index(a);
+    if (i == W_NONE)
+        return;
+    const struct w_action *act = &a->w->actions[i];
+    char flag[16];
+    const char *force = api_param(a, "force", flag, sizeof flag);
+    if (force && !strcasecmp(force, "true")) {
+        if (act->status != WA_CANCELING) {
+            api_error(a, 405, "action.notForceQuitable", "ForceQuitActionNotAllowedException",
+                      "%d is not canceled yet and cannot be force quit", i + 1);
+            return;
+        }
+        action_force_quit(a->w, i);
+    } else {
+        if (!act->active || act->cancel) {
+            api_error(a, 405, "action.notCancelable", "CancelActionNotAllowedException",
+                      "Actions in canceling or canceled state cannot be canceled");
+            return;
+        }
+        action_recall(a->w, i);
+    }
+    a->out->status = 204;
+}
+
+static void get_status(struct api *a)
+{
+    int i = action_index(a);
+    if (i == W_NONE)
+        return;
+    const struct w_action *act = &a->w->actions[i];
+    size_t from, n;
+    bool newest_first = api_window(a, act->n_history, &from, &n);
+    struct json_w *j = &a->j;
+    api_ok(a, 200);
+    json_w_obj(j);
+    json_w_key(j, "content");
+    json_w_arr(j);
+    for (size_t k = from; k < from + n; k++) {
+        const struct w_history *h = &act->history[newest_first ? act->n_history - 1U - k : k];
+        json_w_obj(j);
+        json_w_kint(j, "id", h->id);
+        json_w_key(j, "messages");
+        json_w_arr(j);
+        if (*h->text)
+            json_w_str(j, h->text);
+        json_w_arr_end(j);
+        api_ktime(a, "reportedAt", h->t);
+        api_ktime(a, "timestamp", h->t);
+        json_w_kstr(j, "type", h->type);
+        json_w_obj_end(j);
+    }
+    json_w_arr_end(j);
+    json_w_kint(j, "total", act->n_history);
+    json_w_kint(j, "size", (int64_t)n);
+    json_w_obj_end(j);
+}
+
+const struct api_route api_target_routes[] = {
+    {"GET", "targets", get_targets},
+    {"GET", "targets/*", get_target},
+    {"GET", "targets/*/attributes", get_attributes},
+    {"GET", "targets/*/installedDS", get_ds_of},
+    {"GET", "targets/*/assignedDS", get_ds_of},
+    {"POST", "targets/*/assignedDS", post_assign},
+    {"GET", "targets/*/actions", get_actions},
+    {"GET", "targets/*/actions/#", get_action},
+    {"DELETE", "targets/*/actions/#", delete_action},
+    {"GET", "targets/*/actions/#/status", get_status},
+    {NULL, NULL, NULL},
+};

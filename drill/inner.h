@@ -1,0 +1,55 @@
+/* What the drill's own files share. */
+#ifndef ANDON_DRILL_INNER_H
+#define ANDON_DRILL_INNER_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include "drill/api.h"
+#include "drill/drill.h"
+#include "drill/server.h"
+#include "drill/world.h"
+
+/* What the operator and the score have seen so far (play.c). */
+struct play {
+    size_t step;        /* next of the operator's steps */
+    int64_t due;        /* when its condition had come true and the person is ready, TIME_NEVER */
+    int64_t true_since; /* of the `ends` condition, TIME_NEVER */
+    int64_t detected_at, halted_at, rolled_back_at; /* TIME_NEVER */
+    char rule[64];
+    bool escalated;
+};
+
+struct drill {
+    struct clock clock; /* first: a struct clock * is a struct drill * */
+    pthread_mutex_t lock;
+    struct drill_spec spec;
+    int64_t epoch;       /* of time 0 */
+    _Atomic int64_t now; /* virtual clock */
+    int64_t real0;       /* scaled clock: real time at time 0 */
+    struct world *world;
+    struct server *server;
+    struct api_user users[2];
+    char auth[2][200];
+    struct fleet_spec fleet;
+    char url[64], metrics[80], secret[64];
+    int secret_fd;
+    /* a pause in which nothing moves although answers are held back (clock.c) */
+    int64_t stuck_since;
+    int64_t stuck_served;
+    /* the thread that lets held answers go on a scaled clock */
+    pthread_t pacer;
+    int pacer_fd;
+    bool pacing;
+    struct play play;
+};
+
+/* clock.c */
+void drill_clock_init(struct drill *d);
+bool drill_pacer_start(struct drill *d, struct err *e);
+void drill_pacer_stop(struct drill *d);
+/* With the lock held: brings the world to now. */
+void drill_catch_up(struct drill *d);
+/* play.c: the next time at which the drill itself must be looked at, TIME_NEVER. */
+int64_t play_next(const struct drill *d);
+
+#endif

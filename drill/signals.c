@@ -1,0 +1,201 @@
+/* Telemetry: what each device has written last, as one OpenMetrics page with timestamps.
+ *
+ * A value is a hash of (seed, device, number of the sample), so a page can be asked for a thousand times or never
+ * without changing what the next one says. Thousands of devices are scraped hundreds of times in a drill of seconds:
+ * the names are rendered once for each device, and the numbers by hand. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/err.h"
+#include "drill/world.h"
+
+struct reading {
+    int64_t t; /* TIME_NEVER: nothing yet */
+    double cpu, sensor;
+};
+
+static uint64_t mix(uint64_t z)
+{
+    z += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* About normal: the sum of four 16-bit parts, mean 0, sd 1, never beyond 3.5. */
+static double bell(uint64_t h)
+{
+    double s = 0;
+    for (int i = 0; i < 4; i++, h >>= 16)
+        s += (double)(h & 0xffff) / 65536 - 0.5;
+    return s * 1.7320508075688772;
+}
+
+/* The last moment before t at which the device could write. */
+static int64_t last_report(const struct world *w, const struct w_dev *d, int64_t now)
+{
+    int64_t every = w->sc->devices.report_us, phase = d->poll_phase % every;
+    int64_t t = now;
+    if (t >= d->dead_at)
+        t = d->dead_at - 1;
+    if (t >= d->away_from && t < d->away_to)
+        t = d->away_from - 1;
+    if (t >= d->dark_from && t < d->dark_to)
+        t = d->dark_from - 1;
+    int64_t k = (t - phase) / every - (t < phase);
+    t = phase + k * every;
+    if (t >= d->dark_from && t < d->dark_to)
+        t -= (t - d->dark_from + every) / every * every;
+    return t;
+}
+
+static struct reading read_device(const struct world *w, int dev, int64_t now, double swing)
+{
+    const struct w_dev *d = &w->devs[dev];
+    struct reading r = {.t = last_report(w, d, now)};
+    uint64_t h = mix(w->seed ^ mix((uint64_t)r.t ^ mix((uint64_t)dev)));
+    r.cpu = (double)d->cpu * swing * (1 + w->sc->devices.cpu_noise * bell(h));
+    double sd = w->sc->devices.sensor_sd;
+    for (size_t i = 0; i < w->sc->n_faults; i++) {
+        if (!(d->faults & (1U << i)) || !fleet_hit(w, dev, i))
+            continue;
+        if (w->sc->faults[i].kind == FAULT_CPU)
+            r.cpu *= w->sc->faults[i].factor;
+        else if (w->sc->faults[i].kind == FAULT_VARIANCE)
+            sd *= sqrt(w->sc->faults[i].factor);
+    }
+    r.cpu = r.cpu < 0 ? 0 : r.cpu > 1 ? 1 : r.cpu;
+    r.sensor = (double)d->sensor + sd * bell(mix(h));
+    return r;
+}
+
+/* --- rendering */
+
+static char *put_uint(char *p, uint64_t v)
+{
+    char tmp[24];
+    int n = 0;
+    do
+        tmp[n++] = (char)('0' + v % 10);
+    while ((v /= 10) > 0);
+    while (n > 0)
+        *p++ = tmp[--n];
+    return p;
+}
+
+static char *put_fixed(char *p, int64_t v, int digits, int64_t scale)
+{
+    if (v < 0) {
+        *p++ = '-';
+        v = -v;
+    }
+    p = put_uint(p, (uint64_t)(v / scale));
+    *p++ = '.';
+    int64_t rest = v % scale;
+    for (int i = digits - 1; i >= 0; i--) {
+        p[i] = (char)('0' + rest % 10);
+        rest /= 10;
+    }
+    return p + digits;
+}
+
+/* {device="em-0001",model="C",site="lyon",firmware="4.12.1"} ; the first part alone serves the samples. */
+static void make_label(const struct world *w, struct w_dev *d)
+{
+    char out[600];
+    const struct w_ds *ds = &w->ds[d->truth];
+    int n = snprintf(out, sizeof out, "{device=\"%s\",model=\"%.80s\",site=\"%.80s\",firmware=\"%.80s\"}", d->id,
+                     w->sc->devices.models[d->model].name, w->sc->devices.sites[d->site], ds->version);
+    for (char *p = out; *p; p++) /* the scenario's names are free text; a page must stay a page */
+        if (*p == '\\' || *p == '\n' || (*p == '"' && p[-1] != '=' && p[1] != ',' && p[1] != '}'))
+            *p = '_';
+    d->label = xstrndup(out, (size_t)n);
+    d->label_len = (uint16_t)(sizeof "{device=\"" - 1 + strlen(d->id) + 1);
+}
+
+struct page_row {
+    int64_t t;
+    int64_t boots;
+    int32_t cpu, sensor; /* 1e-4, 1e-3 */
+};
+
+typedef char *(*put_value)(char *p, const struct page_row *r);
+static char *put_boots(char *p, const struct page_row *r)
+{
+    return put_uint(p, (uint64_t)r->boots);
+}
+static char *put_cpu(char *p, const struct page_row *r)
+{
+    return put_fixed(p, r->cpu, 4, 10000);
+}
+static char *put_sensor(char *p, const struct page_row *r)
+{
+    return put_fixed(p, r->sensor, 3, 1000);
+}
+
+static void put_family(struct world *w, const struct page_row *rows, const char *head, const char *name, put_value put)
+{
+    buf_adds(&w->page, head);
+    size_t n = strlen(name);
+    for (size_t i = 0; i < w->n_devs; i++) {
+        const struct w_dev *d = &w->devs[i];
+        char line[160], *p = line;
+        memcpy(p, name, n);
+        p += n;
+        memcpy(p, d->label, d->label_len);
+        p += d->label_len;
+        *p++ = '}';
+        *p++ = ' ';
+        p = put(p, &rows[i]);
+        *p++ = ' ';
+        p = put_fixed(p, (rows[i].t + w->epoch) / 1000, 3, 1000);
+        *p++ = '\n';
+        buf_add(&w->page, line, (size_t)(p - line));
+    }
+}
+
+static void render(struct world *w, int64_t at)
+{
+    struct page_row *rows = xcalloc(w->n_devs, sizeof *rows);
+    double day = (double)(at % US_PER_DAY) / (double)US_PER_DAY;
+    double swing = 1 + w->sc->devices.cpu_swing * sin(2 * 3.14159265358979323846 * day);
+    for (size_t i = 0; i < w->n_devs; i++) {
+        struct reading r = read_device(w, (int)i, at, swing);
+        rows[i] =
+            (struct page_row){r.t, w->devs[i].boots, (int32_t)lrint(r.cpu * 10000), (int32_t)lrint(r.sensor * 1000)};
+        if (!w->devs[i].label)
+            make_label(w, &w->devs[i]);
+    }
+    buf_clear(&w->page);
+    put_family(w, rows, "# TYPE device_reboots counter\n# HELP device_reboots Boots since the device was made.\n",
+               "device_reboots_total", put_boots);
+    put_family(w, rows, "# TYPE device_cpu_ratio gauge\n# HELP device_cpu_ratio CPU use, 0 to 1.\n", "device_cpu_ratio",
+               put_cpu);
+    put_family(w, rows, "# TYPE device_sensor_value gauge\n# HELP device_sensor_value Newest reading.\n",
+               "device_sensor_value", put_sensor);
+    buf_adds(&w->page, "# TYPE device info\n# HELP device What it is and runs.\n");
+    for (size_t i = 0; i < w->n_devs; i++) {
+        buf_adds(&w->page, "device_info");
+        buf_adds(&w->page, w->devs[i].label);
+        buf_adds(&w->page, " 1\n");
+    }
+    buf_adds(&w->page, "# EOF\n");
+    free(rows);
+}
+
+const struct buf *world_metrics(struct world *w)
+{
+    const struct fault *f = world_window(w, FAULT_TELEMETRY);
+    int64_t at = f && f->mode == OUTAGE_FROZEN ? f->at : w->now;
+    if (f && f->mode == OUTAGE_EMPTY) {
+        buf_clear(&w->page);
+        buf_adds(&w->page, "# EOF\n");
+        w->page_at = TIME_NEVER;
+    } else if (at != w->page_at) {
+        render(w, at);
+        w->page_at = at;
+    }
+    return &w->page;
+}
