@@ -1,0 +1,498 @@
+/* The configuration: every value, every default, every refusal, and the documentation's own example. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf/config.h"
+#include "conf/file.h"
+#include "conf/policy.h"
+#include "core/clock.h"
+#include "tests/conf/tempdir.h"
+
+static bool load(const char *dir, const char *yaml, struct config *c, struct err *e)
+{
+    return config_load(tempdir_write(dir, "config.yaml", yaml, 0600), c, e);
+}
+
+static struct config good(const char *dir, const char *yaml)
+{
+    struct config c;
+    struct err e = {0};
+    if (!load(dir, yaml, &c, &e))
+        print_error("%s (%s)\n", e.what, e.next);
+    assert_int_equal(e.code, ERR_NONE);
+    return c;
+}
+
+/* what: without the folder in front */
+static void bad(const char *dir, const char *yaml, const char *what, const char *next)
+{
+    struct config c;
+    struct err e = {0};
+    assert_false(load(dir, yaml, &c, &e));
+    const char *got = strncmp(e.what, dir, strlen(dir)) == 0 ? e.what + strlen(dir) + 1 : e.what;
+    assert_string_equal(got, what);
+    if (next)
+        assert_string_equal(e.next, next);
+    assert_null(c.fleets);
+}
+
+static void bad_fleet(const char *dir, const char *lines, const char *what, const char *next)
+{
+    char yaml[4096], full[600];
+    snprintf(yaml, sizeof yaml, "fleets:\n- name: a\n%s", lines);
+    snprintf(full, sizeof full, "config.yaml:%s", what);
+    bad(dir, yaml, full, next);
+}
+
+static void bad_url(const char *dir, const char *url, const char *what, const char *next)
+{
+    char line[2000], full[400];
+    snprintf(line, sizeof line, "  url: '%s'\n", url);
+    snprintf(full, sizeof full, "3: fleets[0].url: %s", what);
+    bad_fleet(dir, line, full, next);
+}
+
+static void empty_is_all_defaults(void **state)
+{
+    struct config c = good(*state, "");
+    assert_int_equal(c.n_fleets, 0);
+    assert_string_equal(c.theme, "");
+    assert_string_equal(c.color, "auto");
+    assert_false(c.ascii || c.osc_notify || c.mouse);
+    assert_true(c.bell);
+    assert_int_equal(c.escdelay_ms, 50);
+    assert_string_equal(c.audit_db, "");
+    assert_string_equal(c.audit_key, "");
+    assert_string_equal(c.audit_origin, "");
+    assert_string_equal(c.operator_name, "");
+    assert_non_null(strstr(c.path, "/config.yaml"));
+    config_release(&c);
+    config_release(&c);
+}
+
+static void smallest_fleet(void **state)
+{
+    struct config c = good(*state, "fleets:\n- name: a\n  url: https://h.example/\n");
+    assert_int_equal(c.n_fleets, 1);
+    const struct fleet_spec *f = &c.fleets[0];
+    assert_string_equal(f->name, "a");
+    assert_string_equal(f->kind, "hawkbit");
+    assert_string_equal(f->endpoint.url, "https://h.example");
+    assert_string_equal(f->endpoint.user, "");
+    assert_string_equal(f->endpoint.ca_file, "");
+    assert_string_equal(f->endpoint.client_cert, "");
+    assert_string_equal(f->endpoint.client_key, "");
+    assert_string_equal(f->endpoint.proxy, "");
+    assert_int_equal(f->endpoint.secret.source, SECRET_NONE);
+    assert_int_equal(f->endpoint.timeout_us, 10 * US_PER_S);
+    assert_string_equal(f->environment, "");
+    assert_false(f->production || f->read_only || f->endpoint.plain_http || f->endpoint.bearer);
+    assert_int_equal(f->poll_us, 2 * US_PER_S);
+    assert_ptr_equal(f->policy, policy_default());
+    assert_int_equal(f->telemetry.kind, TELEMETRY_NONE);
+    assert_string_equal(f->telemetry.endpoint.url, "");
+    assert_string_equal(f->telemetry.preset, "device");
+    config_release(&c);
+}
+
+/* The text between "```yaml\n# TAG\n" and "```" in the documentation. */
+static char *example(const char *tag)
+{
+    struct buf doc;
+    struct err e;
+    buf_init(&doc, 1 << 20);
+    if (!file_read("docs/configuration.md", FILE_ANY, &doc, &e))
+        fail_msg("%s; run the tests from the project's top folder", e.what);
+    char mark[64];
+    snprintf(mark, sizeof mark, "```yaml\n# %s\n", tag);
+    char *start = strstr(doc.data, mark);
+    assert_non_null(start);
+    start += strlen("```yaml\n");
+    char *end = strstr(start, "```");
+    assert_non_null(end);
+    char *out = xstrndup(start, (size_t)(end - start));
+    buf_release(&doc);
+    return out;
+}
+
+static void documented_example(void **state)
+{
+    const char *dir = *state;
+    char *config = example("config"), *policy = example("policy"), path[300], want[300];
+    snprintf(path, sizeof path, "%s/policies", dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    tempdir_write(dir, "policies/careful.yaml", policy, 0600);
+    struct config c = good(dir, config);
+    assert_int_equal(c.n_fleets, 2);
+    const struct fleet_spec *f = &c.fleets[0];
+    assert_string_equal(f->name, "hearth-emea");
+    assert_string_equal(f->endpoint.url, "https://updates.example.com");
+    assert_string_equal(f->endpoint.user, "DEFAULT\\andon");
+    assert_int_equal(f->endpoint.secret.source, SECRET_COMMAND);
+    assert_string_equal(f->endpoint.secret.argv[0], "pass");
+    assert_string_equal(f->endpoint.secret.argv[2], "andon/hearth-emea");
+    assert_null(f->endpoint.secret.argv[3]);
+    snprintf(want, sizeof want, "%s/ca/updates.pem", dir);
+    assert_string_equal(f->endpoint.ca_file, want);
+    assert_true(f->production);
+    assert_false(f->read_only);
+    assert_string_equal(f->policy->name, "careful");
+    assert_int_equal(f->policy->n_limits, 4);
+    assert_int_equal(f->telemetry.kind, TELEMETRY_PROMETHEUS);
+    assert_string_equal(f->telemetry.endpoint.url, "https://prometheus.example.com/tenant-a");
+    assert_true(f->telemetry.endpoint.bearer);
+    assert_int_equal(f->telemetry.endpoint.secret.source, SECRET_FILE);
+    snprintf(want, sizeof want, "%s/.config/andon/prometheus.token", "/home/u");
+    assert_string_equal(f->telemetry.endpoint.secret.path, want);
+    assert_int_equal(f->telemetry.interval_us, 15 * US_PER_S);
+    f = &c.fleets[1];
+    assert_false(f->production);
+    assert_true(f->read_only);
+    assert_int_equal(f->endpoint.secret.source, SECRET_ENV);
+    assert_string_equal(f->endpoint.secret.env, "ANDON_LAB_PASSWORD");
+    assert_string_equal(f->endpoint.proxy, "http://proxy.example.com:3128");
+    assert_int_equal(f->telemetry.kind, TELEMETRY_OPENMETRICS);
+    assert_string_equal(f->telemetry.endpoint.url, "http://10.0.0.7:9100/metrics");
+    assert_string_equal(f->telemetry.preset, "node_exporter");
+    assert_string_equal(f->telemetry.join_label, "instance");
+    assert_string_equal(f->telemetry.sensor, "node_hwmon_temp_celsius");
+    assert_string_equal(f->telemetry.cpu, "node_cpu_seconds_total");
+    assert_string_equal(c.operator_name, "M. Ito");
+    assert_string_equal(c.theme, "dark");
+    assert_string_equal(c.audit_origin, "andon/console-1");
+    snprintf(want, sizeof want, "%s/.local/state/andon/audit.db", "/home/u");
+    assert_string_equal(c.audit_db, want);
+    config_release(&c);
+    free(config);
+    free(policy);
+}
+
+/* Each key of a schema stands in the documentation, in code font or in an example. */
+static void named_in(const char *doc, const struct yfield *fields)
+{
+    for (; fields->key; fields++) {
+        char code[64];
+        snprintf(code, sizeof code, "`%s`", fields->key);
+        if (!strstr(doc, code))
+            fail_msg("docs/configuration.md does not name the key %s", code);
+        if (!fields->doc)
+            fail_msg("the key %s has no line of documentation", fields->key);
+        if (fields->fields)
+            named_in(doc, fields->fields);
+    }
+}
+
+static void every_key_is_documented(void **state)
+{
+    (void)state;
+    struct buf doc;
+    struct err e;
+    buf_init(&doc, 1 << 20);
+    assert_true(file_read("docs/configuration.md", FILE_ANY, &doc, &e));
+    named_in(doc.data, config_schema);
+    named_in(doc.data, policy_schema);
+    buf_release(&doc);
+}
+
+static void urls(void **state)
+{
+    static const char *const fine[][2] = {
+        {"https://h", "https://h"},
+        {"https://h.example:8443/base/path/", "https://h.example:8443/base/path"},
+        {"https://[2001:db8::1]:8443", "https://[2001:db8::1]:8443"},
+        {"http://127.0.0.1:8080", "http://127.0.0.1:8080"},
+        {"http://127.8.9.10", "http://127.8.9.10"},
+        {"http://[::1]:8080/x", "http://[::1]:8080/x"},
+        {"http://localhost:1/", "http://localhost:1"},
+    };
+    for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++) {
+        char yaml[300];
+        snprintf(yaml, sizeof yaml, "fleets:\n- name: a\n  url: '%s'\n", fine[i][0]);
+        struct config c = good(*state, yaml);
+        assert_string_equal(c.fleets[0].endpoint.url, fine[i][1]);
+        config_release(&c);
+    }
+    struct config c = good(*state, "fleets:\n- name: a\n  url: http://10.0.0.1\n  plain_http: true\n");
+    assert_true(c.fleets[0].endpoint.plain_http);
+    config_release(&c);
+
+    static const char clear[] = "http:// to another host would send everything in the clear";
+    static const char accept[] = "use https://, or accept it with plain_http: true";
+    bad_url(*state, "http://10.0.0.1", clear, accept);
+    bad_url(*state, "http://127.evil.example", clear, accept);
+    bad_url(*state, "http://127.0.0.1.evil.example", clear, accept);
+    bad_url(*state, "http://127.1", clear, accept);
+    bad_url(*state, "http://0.0.0.0", clear, accept);
+    bad_url(*state, "http://[::2]", clear, accept);
+    bad_url(*state, "http://[::ffff:10.0.0.1]", clear, accept);
+    bad_url(*state, "http://localhost.evil.example", clear, accept);
+    bad_url(*state, "ftp://h", "expected a URL that starts with https:// or http://", NULL);
+    bad_url(*state, "HTTPS://h", "expected a URL that starts with https:// or http://", NULL);
+    bad_url(*state, "h.example", "expected a URL that starts with https:// or http://", NULL);
+    bad_url(*state, "", "expected a URL that starts with https:// or http://", NULL);
+    bad_url(*state, "https://u:hunter2@h", "a user or password in the URL is not accepted",
+            "use the keys user and secret");
+    bad_url(*state, "https://u@h", "a user or password in the URL is not accepted", "use the keys user and secret");
+    bad_url(*state, "https://h/a?b=c", "a query (?) or fragment (#) in the URL is not accepted", NULL);
+    bad_url(*state, "https://h/a#b", "a query (?) or fragment (#) in the URL is not accepted", NULL);
+    bad_url(*state, "https://h/a b", "a URL has no blanks, quotes, backslashes or non-ASCII characters", NULL);
+    bad_url(*state, "https://h\\@evil", "a URL has no blanks, quotes, backslashes or non-ASCII characters", NULL);
+    bad_url(*state, "https://bücher.example", "a URL has no blanks, quotes, backslashes or non-ASCII characters", NULL);
+    static const char *const no_host[] = {
+        "https://",        "https:///x",    "https://:80",   "https://h:",      "https://h:0",
+        "https://h:65536", "https://h:8a",  "https://-h",    "https://[::1",    "https://[::1]x",
+        "https://[h]",     "https://h:1:2", "https://h_$/x", "https://h:123456"};
+    for (size_t i = 0; i < sizeof no_host / sizeof no_host[0]; i++)
+        bad_url(*state, no_host[i], "expected a host name or address, and perhaps :port, after '://'", NULL);
+    char big[1100] = "https://h/";
+    memset(big + 10, 'a', 1030);
+    bad_url(*state, big, "longer than 1024 bytes", NULL);
+}
+
+static void proxies(void **state)
+{
+    struct config c = good(*state, "fleets:\n- name: a\n  url: https://h\n  proxy: socks5h://p:1080/\n");
+    assert_string_equal(c.fleets[0].endpoint.proxy, "socks5h://p:1080");
+    config_release(&c);
+    bad_fleet(*state, "  url: https://h\n  proxy: p:1080\n",
+              "4: fleets[0].proxy: expected a URL that starts with http://, https:// or socks5h://", NULL);
+    bad_fleet(*state, "  url: https://h\n  proxy: http://p/x\n", "4: fleets[0].proxy: a proxy's URL has no path", NULL);
+    bad_fleet(*state, "  url: https://h\n  proxy: http://u:p@p\n",
+              "4: fleets[0].proxy: a user or password in the URL is not accepted", NULL);
+}
+
+static void secrets_are_only_referred_to(void **state)
+{
+    static const char map[] = "expected a map ('key: value' lines)";
+    static const char how[] = "secret: how the secret is got: command, file or env; never the secret itself";
+    char what[300];
+    snprintf(what, sizeof what, "4: fleets[0].secret: %s", map);
+    bad_fleet(*state, "  url: https://h\n  secret: hunter2\n", what, how);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {}\n",
+              "5: fleets[0].secret: expected exactly one of command, file and env, found 0", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {file: a, env: B}\n",
+              "5: fleets[0].secret: expected exactly one of command, file and env, found 2", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {command: echo hunter2}\n",
+              "5: fleets[0].secret.command: expected a list ('- ...' lines)", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {command: []}\n",
+              "5: fleets[0].secret.command: expected 1 to 32 items, found 0", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {command: ['']}\n",
+              "5: fleets[0].secret.command: expected the name of a program first", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {file: ''}\n",
+              "5: fleets[0].secret.file: expected a file's name, found \"\"", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  secret: {env: $X}\n",
+              "5: fleets[0].secret.env: expected the name of an environment variable", NULL);
+    bad_fleet(*state, "  url: https://h\n  password: hunter2\n", "4: fleets[0].password: unknown key", NULL);
+}
+
+static void credentials_belong_together(void **state)
+{
+    bad_fleet(*state, "  url: https://h\n  user: u\n",
+              "4: fleets[0].user: a user needs a secret: {command: [...]}, {file: ...} or {env: ...}", NULL);
+    bad_fleet(*state, "  url: https://h\n  secret: {env: X}\n",
+              "4: fleets[0].secret: a secret needs user: NAME (a password) or bearer: true (a token)", NULL);
+    bad_fleet(*state, "  url: https://h\n  bearer: true\n",
+              "4: fleets[0].bearer: a bearer token comes from secret: command, file or env", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: u\n  bearer: true\n  secret: {env: X}\n",
+              "4: fleets[0].user: a bearer token goes without a user; leave out one of user and bearer", NULL);
+    bad_fleet(*state, "  url: https://h\n  user: 'a:b'\n  secret: {env: X}\n",
+              "4: fleets[0].user: a user for HTTP Basic has no ':' (RFC 7617)", NULL);
+    bad_fleet(*state, "  url: https://h\n  client_key: k\n", "4: fleets[0].client_key: a key needs its client_cert",
+              NULL);
+}
+
+static void fleets_are_checked(void **state)
+{
+    static const char name_rule[] = "expected 1 to 47 letters, digits, '.', '_' or '-', first a letter or digit";
+    static const char *const names[] = {
+        "''", "a b", "-a", "ä", "a/b", "\"a\\\"\"", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char yaml[200], what[200];
+        snprintf(yaml, sizeof yaml, "fleets:\n- name: %s\n  url: https://h\n", names[i]);
+        snprintf(what, sizeof what, "config.yaml:2: fleets[0].name: %s", name_rule);
+        bad(*state, yaml, what, NULL);
+    }
+    bad(*state, "fleets:\n- {name: a, url: 'https://h'}\n- {name: A, url: 'https://h'}\n",
+        "config.yaml:3: fleets[1].name: 'A' is the name of the fleet in line 2 too", NULL);
+    bad(*state, "fleets:\n- name: a\n", "config.yaml:2: fleets[0]: the key url is missing",
+        "url: where it is: https://host[:port][/prefix]");
+    bad_fleet(*state, "  url: https://h\n  kind: mender\n", "4: fleets[0].kind: expected hawkbit, found 'mender'",
+              NULL);
+    bad_fleet(*state, "  url: https://h\n  poll: 0s\n",
+              "4: fleets[0].poll: expected a duration from 1s to 5m00s, found '0s'", NULL);
+    bad_fleet(*state, "  url: https://h\n  environment: |\n    a\n    b\n",
+              "4: fleets[0].environment: expected one line of at most 32 bytes", NULL);
+    bad_fleet(*state, "  url: https://h\n  policy: careful\n", "4: fleets[0].policy: no policy 'careful'",
+              "name one under `policies`, or a file that ends with .yaml");
+    bad_fleet(*state, "  url: https://h\n  telemetry:\n    kind: prometheus\n    url: https://h\n    join_label: a-b\n",
+              "7: fleets[0].telemetry.join_label: expected a label's name: letters, digits and '_'", NULL);
+    bad_fleet(*state, "  url: https://h\n  telemetry: {kind: prometheus}\n",
+              "4: fleets[0].telemetry: the key url is missing", NULL);
+    bad(*state, "ui: {theme: ../x}\n",
+        "config.yaml:1: ui.theme: expected a theme's name: letters, digits, '.', '_' and '-'", NULL);
+    bad(*state, "audit: {origin: a b}\n",
+        "config.yaml:1: audit.origin: expected at most 100 letters, digits, '.', '_', '-' or '/'", NULL);
+    bad(*state, "ui: {escdelay: 2s}\n", "config.yaml:1: ui.escdelay: expected a duration from 0s to 1s, found '2s'",
+        NULL);
+}
+
+static void production_follows_the_environment(void **state)
+{
+    static const struct {
+        const char *lines;
+        bool production;
+    } cases[] = {{"environment: prod", true},
+                 {"environment: production", true},
+                 {"environment: PROD", true},
+                 {"environment: preprod", false},
+                 {"environment: staging", false},
+                 {"environment: staging\n  production: true", true},
+                 {"environment: prod\n  production: false", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[200];
+        snprintf(yaml, sizeof yaml, "fleets:\n- name: a\n  url: https://h\n  %s\n", cases[i].lines);
+        struct config c = good(*state, yaml);
+        assert_int_equal(c.fleets[0].production, cases[i].production);
+        config_release(&c);
+    }
+}
+
+static void policies_are_loaded(void **state)
+{
+    const char *dir = *state;
+    tempdir_write(dir, "p.yaml", "window: 5m\n", 0600);
+    struct config c = good(dir, "policies: {short: p.yaml}\nfleets:\n"
+                                "- {name: a, url: 'https://h', policy: short}\n"
+                                "- {name: b, url: 'https://h', policy: p.yaml}\n"
+                                "- {name: c, url: 'https://h', policy: ./p.yaml}\n");
+    assert_string_equal(c.fleets[0].policy->name, "short");
+    assert_string_equal(c.fleets[1].policy->name, "p");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(c.fleets[i].policy->window_us, 5 * US_PER_MIN);
+        assert_int_equal(strlen(c.fleets[i].policy->digest), 64);
+    }
+    config_release(&c);
+
+    /* a broken one is an error even when no fleet uses it, and says who names it */
+    tempdir_write(dir, "p.yaml", "window: 5\n", 0600);
+    struct err e = {0};
+    assert_false(load(dir, "\npolicies: {short: p.yaml}\n", &c, &e));
+    assert_non_null(strstr(e.what, "/p.yaml:1: window: expected a duration such as 90s, 10m or 1h30m, found '5'"));
+    assert_non_null(strstr(e.cause, "/config.yaml:2"));
+    bad(dir, "policies: {a b: p.yaml}\n",
+        "config.yaml:1: policies.a b: expected a name of 1 to 47 letters, digits, '.', '_' or '-'", NULL);
+    assert_false(load(dir, "policies: {a: none.yaml}\n", &c, &e));
+    assert_non_null(strstr(e.what, "there is no file "));
+    assert_non_null(strstr(e.what, "/none.yaml"));
+}
+
+static void only_a_file_that_nobody_else_can_write(void **state)
+{
+    const char *dir = *state;
+    struct config c;
+    struct err e = {0};
+    char what[400], next[400];
+    static const mode_t wrong[] = {0620, 0602, 0666, 0664};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        const char *path = tempdir_write(dir, "config.yaml", "", wrong[i]);
+        assert_false(config_load(path, &c, &e));
+        snprintf(what, sizeof what, "%s can be written by others (mode %03o), so it cannot be trusted", path,
+                 (unsigned)wrong[i]);
+        snprintf(next, sizeof next, "chmod go-w %s", path);
+        assert_string_equal(e.what, what);
+        assert_string_equal(e.next, next);
+        assert_int_equal(e.code, ERR_REFUSED);
+    }
+    assert_true(config_load(tempdir_write(dir, "config.yaml", "", 0444), &c, &e));
+    config_release(&c);
+    tempdir_write(dir, "p.yaml", "", 0622);
+    assert_false(load(dir, "policies: {a: p.yaml}\n", &c, &e));
+    assert_non_null(strstr(e.what, "p.yaml can be written by others"));
+    if (geteuid() == 0) { /* only root can give a file away */
+        const char *path = tempdir_write(dir, "config.yaml", "", 0644);
+        assert_int_equal(chown(path, 12345, 12345), 0);
+        assert_false(config_load(path, &c, &e));
+        assert_non_null(strstr(e.what, "belongs to user 12345, not to you (user 0) or root"));
+    }
+    assert_false(config_load(dir, &c, &e));
+    assert_non_null(strstr(e.what, "is not a regular file"));
+}
+
+static void private_files(void **state)
+{
+    struct buf b;
+    struct err e = {0};
+    buf_init(&b, 100);
+    assert_true(file_read(tempdir_write(*state, "key", "s3cret", 0400), FILE_PRIVATE, &b, &e));
+    assert_string_equal(b.data, "s3cret");
+    assert_false(file_read(tempdir_write(*state, "key", "s3cret", 0640), FILE_PRIVATE, &b, &e));
+    assert_non_null(strstr(e.what, "holds a secret and can be read by others (mode 640)"));
+    assert_int_equal(strncmp(e.next, "chmod go-rwx ", 13), 0);
+    char big[200];
+    memset(big, 'x', sizeof big - 1);
+    big[sizeof big - 1] = '\0';
+    assert_false(file_read(tempdir_write(*state, "key", big, 0600), FILE_ANY, &b, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    assert_false(file_read(tempdir_write(*state, "key", big, 0600), FILE_ANY, &b, NULL));
+    buf_release(&b);
+}
+
+static void the_xdg_places(void **state)
+{
+    (void)state;
+    char out[300];
+    setenv("XDG_CONFIG_HOME", "/x/c", 1);
+    unsetenv("XDG_STATE_HOME");
+    assert_true(config_path(out, sizeof out, "config.yaml"));
+    assert_string_equal(out, "/x/c/andon/config.yaml");
+    assert_true(state_path(out, sizeof out, "audit.db"));
+    assert_string_equal(out, "/home/u/.local/state/andon/audit.db");
+    setenv("XDG_CONFIG_HOME", "relative", 1); /* to be ignored */
+    assert_true(config_path(out, sizeof out, "themes"));
+    assert_string_equal(out, "/home/u/.config/andon/themes");
+    assert_false(config_path(out, 10, "themes"));
+    unsetenv("XDG_CONFIG_HOME");
+    struct config c;
+    struct err e = {0};
+    assert_false(config_load(NULL, &c, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_string_equal(e.what, "there is no file /home/u/.config/andon/config.yaml");
+    unsetenv("HOME");
+    assert_false(config_path(out, sizeof out, "x"));
+    assert_false(config_load(NULL, &c, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    setenv("HOME", "/home/u", 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, tempdir_setup, tempdir_teardown)
+
+int main(void)
+{
+    setenv("HOME", "/home/u", 1); /* whoever runs the tests */
+    const struct CMUnitTest tests[] = {
+        T(empty_is_all_defaults),
+        T(smallest_fleet),
+        T(documented_example),
+        T(every_key_is_documented),
+        T(urls),
+        T(proxies),
+        T(secrets_are_only_referred_to),
+        T(credentials_belong_together),
+        T(fleets_are_checked),
+        T(production_follows_the_environment),
+        T(policies_are_loaded),
+        T(only_a_file_that_nobody_else_can_write),
+        T(private_files),
+        T(the_xdg_places),
+    };
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

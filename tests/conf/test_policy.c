@@ -1,0 +1,251 @@
+/* Policies: every field, defaults, and limits that make no sense. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "conf/policy.h"
+#include "core/arena.h"
+#include "core/clock.h"
+#include "tests/conf/tempdir.h"
+
+static const struct policy *load(const char *dir, const char *yaml, struct arena *a)
+{
+    struct err e = {0};
+    const struct policy *p = policy_load(tempdir_write(dir, "p.yaml", yaml, 0600), a, &e);
+    if (!p)
+        print_error("%s (%s)\n", e.what, e.next);
+    assert_non_null(p);
+    return p;
+}
+
+static void bad_next(const char *dir, const char *yaml, const char *what, const char *next)
+{
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    assert_null(policy_load(tempdir_write(dir, "p.yaml", yaml, 0600), &a, &e));
+    assert_string_equal(e.what + strlen(dir) + 1, what);
+    if (next)
+        assert_string_equal(e.next, next);
+    arena_release(&a);
+}
+
+/* A limit with these keys, in flow style on line 1. */
+static void bad_limit(const char *dir, const char *keys, const char *what)
+{
+    char yaml[400], full[400];
+    snprintf(yaml, sizeof yaml, "limits: [{%s}]\n", keys);
+    snprintf(full, sizeof full, "p.yaml:1: limits[0]%s", what);
+    bad_next(dir, yaml, full, NULL);
+}
+
+static void an_empty_file_is_the_built_in_policy(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct policy *p = load(*state, "", &a), *d = policy_default();
+    assert_string_equal(p->name, "p");
+    /* sha-256 of nothing */
+    assert_string_equal(p->digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_ptr_equal(p->limits, d->limits);
+    assert_int_equal(p->n_limits, d->n_limits);
+    assert_int_equal(p->window_us, d->window_us);
+    assert_int_equal(p->grace_us, d->grace_us);
+    assert_int_equal(p->install_us, d->install_us);
+    assert_true(p->min_coverage == d->min_coverage);
+    assert_int_equal(p->lost_pause_us, d->lost_pause_us);
+    assert_int_equal(p->lost_react, d->lost_react);
+    assert_int_equal(p->bake_us, d->bake_us);
+    assert_int_equal(p->promotion, d->promotion);
+    assert_int_equal(p->halt_stops, d->halt_stops);
+    assert_string_equal(p->rollback_to, d->rollback_to);
+    assert_int_equal(p->drain_us, d->drain_us);
+    assert_int_equal(p->control_max, d->control_max);
+    p = load(*state, "lost_telemetry: {after: 1m}\n", &a);
+    assert_int_equal(p->lost_react, d->lost_react);
+    p = load(*state, "limits: []\n", &a);
+    assert_int_equal(p->n_limits, 0);
+    arena_release(&a);
+}
+
+static void every_field(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct policy *p = load(*state,
+                                  "window: 5m\ngrace: 1m\ninstall_time: 20m\ncoverage: 0.5\n"
+                                  "lost_telemetry: {react: hold, after: 3m}\nbake: 24h\npromotion: hold\nhalt: stop\n"
+                                  "rollback_to: 'hearth:4.11.9'\ndrain: 1h\ncontrol_max: 50\n"
+                                  "limits:\n"
+                                  "- {id: A, metric: reboots, above: 2.5, relative_to: control, for: 2m,"
+                                  " min_devices: 1, wave: 0, class: 'gw-*', on_breach: rollback, dry_run: true}\n"
+                                  "- {id: B, metric: cpu-mean, above: 0.9, relative_to: absolute, on_breach: watch}\n"
+                                  "- {id: C, metric: cpu-p95, above: 1.5, relative_to: control, on_breach: hold}\n"
+                                  "- {id: D, metric: variance, above: 2, relative_to: absolute, on_breach: pause}\n"
+                                  "- {id: E, metric: install-failed, above: 0.05, on_breach: pause}\n",
+                                  &a);
+    assert_int_equal(p->window_us, 5 * US_PER_MIN);
+    assert_int_equal(p->grace_us, US_PER_MIN);
+    assert_int_equal(p->install_us, 20 * US_PER_MIN);
+    assert_true(p->min_coverage == 0.5);
+    assert_int_equal(p->lost_react, REACT_HOLD);
+    assert_int_equal(p->lost_pause_us, 3 * US_PER_MIN);
+    assert_int_equal(p->bake_us, US_PER_DAY);
+    assert_int_equal(p->promotion, PROMOTE_HOLD);
+    assert_true(p->halt_stops);
+    assert_string_equal(p->rollback_to, "hearth:4.11.9");
+    assert_int_equal(p->drain_us, US_PER_HOUR);
+    assert_int_equal(p->control_max, 50);
+    assert_int_equal(p->n_limits, 5);
+    const struct limit *l = p->limits;
+    assert_string_equal(l[0].id, "A");
+    assert_int_equal(l[0].metric, METRIC_REBOOTS);
+    assert_int_equal(l[0].basis, BASIS_RELATIVE);
+    assert_true(l[0].value == 2.5);
+    assert_int_equal(l[0].for_us, 2 * US_PER_MIN);
+    assert_int_equal(l[0].min_devices, 1);
+    assert_int_equal(l[0].wave, 0);
+    assert_string_equal(l[0].device_class, "gw-*");
+    assert_int_equal(l[0].react, REACT_ROLLBACK);
+    assert_true(l[0].dry_run);
+    assert_int_equal(l[1].metric, METRIC_CPU_MEAN);
+    assert_int_equal(l[1].basis, BASIS_ABSOLUTE);
+    assert_int_equal(l[1].react, REACT_WATCH);
+    assert_int_equal(l[1].for_us, 0);
+    assert_int_equal(l[1].min_devices, 3);
+    assert_int_equal(l[1].wave, -1);
+    assert_string_equal(l[1].device_class, "");
+    assert_false(l[1].dry_run);
+    assert_int_equal(l[2].metric, METRIC_CPU_P95);
+    assert_int_equal(l[2].react, REACT_HOLD);
+    assert_int_equal(l[3].metric, METRIC_VARIANCE);
+    assert_int_equal(l[3].react, REACT_PAUSE);
+    assert_int_equal(l[4].metric, METRIC_INSTALL_FAILED);
+    assert_int_equal(l[4].basis, BASIS_ABSOLUTE);
+    arena_release(&a);
+}
+
+/* The words of the file and those of the screen and the log are the same. */
+static void words_are_those_of_core(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        for (int r = REACT_WATCH; r <= REACT_ROLLBACK; r++) {
+            char yaml[200];
+            snprintf(yaml, sizeof yaml, "limits: [{id: A, metric: %s, above: %s, %s, on_breach: %s}]\n",
+                     metric_word((enum metric)m), m == METRIC_INSTALL_FAILED ? "0.1" : "2",
+                     m == METRIC_INSTALL_FAILED ? "wave: 1" : "relative_to: control", reaction_word((enum reaction)r));
+            const struct policy *p = load(*state, yaml, &a);
+            assert_int_equal(p->limits[0].metric, m);
+            assert_int_equal(p->limits[0].react, r);
+        }
+    }
+    arena_release(&a);
+}
+
+static void limits_that_make_no_sense(void **state)
+{
+    bad_limit(*state, "metric: reboots, above: 2, on_breach: pause", ": the key id is missing");
+    bad_limit(*state, "id: A, above: 2, on_breach: pause", ": the key metric is missing");
+    bad_limit(*state, "id: A, metric: reboots, on_breach: pause", ": the key above is missing");
+    bad_limit(*state, "id: A, metric: reboots, above: 2", ": the key on_breach is missing");
+    bad_next(*state, "limits: [{id: A, metric: reboots, above: 2, on_breach: pause}]",
+             "p.yaml:1: limits[0]: the key relative_to is missing",
+             "say relative_to: control (`above` is a ratio) or absolute (a value)");
+    bad_limit(*state, "id: A, metric: reboot, above: 2, on_breach: pause",
+              ".metric: expected reboots, cpu-mean, cpu-p95, variance or install-failed, found 'reboot' (did you mean "
+              "reboots?)");
+    bad_limit(*state, "id: A, metric: reboots, above: 2, relative_to: control, on_breach: none",
+              ".on_breach: expected watch, hold, pause or rollback, found 'none'");
+    bad_limit(*state, "id: A, metric: reboots, above: 1.5x, relative_to: control, on_breach: pause",
+              ".above: expected a number, found '1.5x'");
+    bad_limit(*state, "id: A, metric: reboots, above: 0, relative_to: absolute, on_breach: pause",
+              ".above: expected more than 0, found '0'");
+    bad_limit(*state, "id: A, metric: reboots, above: -1, relative_to: absolute, on_breach: pause",
+              ".above: expected more than 0, found '-1'");
+    bad_limit(*state, "id: A, metric: reboots, above: 1, relative_to: control, on_breach: pause",
+              ".above: expected more than 1, found '1'; a ratio of 1 is no change");
+    bad_limit(*state, "id: A, metric: variance, above: 0.9, relative_to: absolute, on_breach: pause",
+              ".above: expected more than 1, found '0.9'; 1 is each device's own baseline");
+    bad_limit(*state, "id: A, metric: install-failed, above: 5, on_breach: pause",
+              ".above: a share of devices is never above '5'; for 5 % write 0.05");
+    bad_limit(*state, "id: A, metric: install-failed, above: 2, relative_to: control, on_breach: pause",
+              ".relative_to: control devices install nothing; leave this key out");
+    bad_limit(*state, "id: A B, metric: install-failed, above: 0.1, on_breach: pause",
+              ".id: expected 1 to 32 letters, digits, '-', '_' or '.'");
+    bad_limit(*state, "id: A, metric: install-failed, above: 0.1, on_breach: pause, min_devices: 0",
+              ".min_devices: expected a whole number from 1 to 1000000000, found '0'");
+    bad_limit(*state, "id: A, metric: install-failed, above: 0.1, on_breach: pause, wave: -1",
+              ".wave: expected a whole number from 0 to 511, found '-1'");
+}
+
+static void ids_are_unique_and_few(void **state)
+{
+    bad_next(*state,
+             "limits:\n- {id: A, metric: install-failed, above: 0.1, on_breach: pause}\n"
+             "- {id: A, metric: install-failed, above: 0.2, on_breach: pause}\n",
+             "p.yaml:3: limits[1].id: 'A' is the id of the limit in line 2 too", NULL);
+    char yaml[4000] = "limits:\n";
+    for (int i = 0; i < 33; i++)
+        snprintf(yaml + strlen(yaml), sizeof yaml - strlen(yaml),
+                 "- {id: A%d, metric: install-failed, above: 0.1, on_breach: pause}\n", i);
+    bad_next(*state, yaml, "p.yaml:2: limits: expected 0 to 32 items, found 33", NULL);
+}
+
+static void other_values(void **state)
+{
+    static const char *const releases[] = {"previus", "hearth", ":1", "hearth-", "''"};
+    for (size_t i = 0; i < sizeof releases / sizeof releases[0]; i++) {
+        char yaml[100], what[150];
+        snprintf(yaml, sizeof yaml, "rollback_to: %s\n", releases[i]);
+        snprintf(what, sizeof what, "p.yaml:1: rollback_to: expected previous or name:version, found '%s'",
+                 strcmp(releases[i], "''") == 0 ? "" : releases[i]);
+        bad_next(*state, yaml, what, NULL);
+    }
+    bad_next(*state, "rollback_to: 'hearth:'\n",
+             "p.yaml:1: rollback_to: expected previous or name:version, found 'hearth:'", NULL);
+    bad_next(*state, "coverage: 0\n", "p.yaml:1: coverage: expected a number from 0.01 to 1, found '0'", NULL);
+    bad_next(*state, "coverage: 80\n", "p.yaml:1: coverage: expected a number from 0.01 to 1, found '80'", NULL);
+    bad_next(*state, "window: 10s\n", "p.yaml:1: window: expected a duration from 1m00s to 1d00h, found '10s'", NULL);
+    bad_next(*state, "promotion: auto\n", "p.yaml:1: promotion: expected server or hold, found 'auto'", NULL);
+    bad_next(*state, "lost_telemetry: {react: ignore}\n",
+             "p.yaml:1: lost_telemetry.react: expected hold or pause, found 'ignore'", NULL);
+    bad_next(*state, "halts: stop\n", "p.yaml:1: halts: unknown key (did you mean halt?)", NULL);
+}
+
+/* What a policy says outlives the file's tree, and its name is safe to show. */
+static void a_name_from_a_hostile_file_name(void **state)
+{
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    const struct policy *p = policy_load(tempdir_write(*state, "\x1b[2J.yaml", "rollback_to: 'a:b'\n", 0600), &a, &e);
+    assert_non_null(p);
+    assert_string_equal(p->name, "<U+001B>[2J");
+    assert_string_equal(p->rollback_to, "a:b");
+    arena_release(&a);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, tempdir_setup, tempdir_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(an_empty_file_is_the_built_in_policy),
+        T(every_field),
+        T(words_are_those_of_core),
+        T(limits_that_make_no_sense),
+        T(ids_are_unique_and_few),
+        T(other_values),
+        T(a_name_from_a_hostile_file_name),
+    };
+    return cmocka_run_group_tests_name("policy", tests, NULL, NULL);
+}
