@@ -2,6 +2,7 @@
 #include "tui/changes.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/fmt.h"
@@ -22,16 +23,28 @@ ANDON_PRINTF(2, 3) static void say(const struct told *t, const char *fmt, ...)
     buf_printf(t->out, "%s %s: %s\n", fmt_hms(at, t->now), t->s->fleet, text);
 }
 
+/* A string that an engine left out. */
+static const char *str(const char *s)
+{
+    return s ? s : "";
+}
+
+/* " words", or nothing. */
+static const char *gap(const char *s)
+{
+    return s && *s ? " " : "";
+}
+
 static bool differ(const char *a, const char *b)
 {
-    return strcmp(a ? a : "", b ? b : "") != 0;
+    return strcmp(str(a), str(b)) != 0;
 }
 
 static void link_line(const struct told *t, const char *what, const struct link_view *l)
 {
     if (l->state == LINK_STALE || l->state == LINK_FAILED)
-        say(t, "%s is %s%s%s%s%s", what, link_state_word(l->state), l->error[0] ? ": " : "", l->error,
-            l->next[0] ? " " : "", l->next);
+        say(t, "%s is %s.%s%s%s%s", what, link_state_word(l->state), gap(l->error), str(l->error), gap(l->next),
+            str(l->next));
     else
         say(t, "%s is %s", what, link_state_word(l->state));
 }
@@ -44,16 +57,15 @@ static const char *state_words(const struct rollout_view *r)
         return "halting";
     if (r->latched)
         return "HALTED";
-    return r->rollout.state_word[0] ? r->rollout.state_word : rollout_state_word(r->rollout.state);
+    return *str(r->rollout.state_word) ? r->rollout.state_word : rollout_state_word(r->rollout.state);
 }
 
 static void rollout_line(const struct told *t, const struct rollout_view *r)
 {
     char done[FMT_MAX], all[FMT_MAX];
-    say(t, "rollout %s %s %s %s: %s, %s of %s devices finished%s%s", r->rollout.id, r->rollout.name,
-        r->rollout.release.name, r->rollout.release.version, state_words(r),
-        fmt_count(done, r->rollout.counts.finished), fmt_count(all, r->rollout.total), r->next[0] ? ", next: " : "",
-        r->next);
+    say(t, "rollout %s %s %s %s: %s, %s of %s devices finished.%s%s", r->rollout.id, r->rollout.name,
+        str(r->rollout.release.name), str(r->rollout.release.version), state_words(r),
+        fmt_count(done, r->rollout.counts.finished), fmt_count(all, r->rollout.total), gap(r->next), str(r->next));
 }
 
 static void wave_changes(const struct told *t, const struct rollout_view *a, const struct rollout_view *b)
@@ -78,7 +90,7 @@ static void rollback_changes(const struct told *t, const struct rollout_view *a,
     if (r->step == was)
         return;
     say(t, "roll back of %s: %s, %s of %s devices verified. %s", b->rollout.id, rollback_step_word(r->step),
-        fmt_count(done, r->verified), fmt_count(all, r->devices), r->step == RB_DONE ? r->left : r->text);
+        fmt_count(done, r->verified), fmt_count(all, r->devices), str(r->step == RB_DONE ? r->left : r->text));
 }
 
 static void rollout_changes(const struct told *t, const struct rollout_view *a, const struct rollout_view *b)
@@ -87,12 +99,12 @@ static void rollout_changes(const struct told *t, const struct rollout_view *a, 
         if (!rollout_state_ended(b->rollout.state) || b->latched)
             rollout_line(t, b);
     } else if (differ(state_words(a), state_words(b))) {
-        say(t, "rollout %s %s: %s -> %s%s%s%s%s", b->rollout.id, b->rollout.name, state_words(a), state_words(b),
-            b->halted_by[0] && b->latched ? ", by " : "", b->latched ? b->halted_by : "",
-            b->latched && b->halt_text[0] ? ": " : "", b->latched ? b->halt_text : "");
+        const char *by = b->latched ? str(b->halted_by) : "", *why = b->latched ? str(b->halt_text) : "";
+        say(t, "rollout %s %s: %s -> %s%s%s.%s%s", b->rollout.id, b->rollout.name, state_words(a), state_words(b),
+            *by ? " by " : "", by, gap(why), why);
     }
     if (b->gate_waits && !(a && a->gate_waits))
-        say(t, "rollout %s waits for a person: %s", b->rollout.id, b->next);
+        say(t, "rollout %s waits for a person: %s", b->rollout.id, str(b->next));
     wave_changes(t, a, b);
     rollback_changes(t, a, b);
 }
@@ -107,7 +119,7 @@ static void alert_changes(const struct told *t, const struct snapshot *a)
             known = a->alerts[k].kind == x->kind && a->alerts[k].since == x->since &&
                     !differ(a->alerts[k].rollout, x->rollout);
         if (!known)
-            say(t, "ALERT %s%s%s", x->rollout, x->rollout[0] ? ": " : "", x->text);
+            say(t, "ALERT %s%s%s", str(x->rollout), gap(x->rollout), str(x->text));
     }
 }
 
@@ -120,8 +132,8 @@ static void op_changes(const struct told *t, const struct snapshot *a)
         for (size_t k = 0; a && !same && k < a->n_ops; k++)
             same = a->ops[k].ticket == x->ticket && a->ops[k].phase == x->phase;
         if (!same)
-            say(t, "%s %s: %s%s%s%s%s", verb_word(x->verb), x->rollout, op_phase_word(x->phase), x->text[0] ? ". " : "",
-                x->text, x->next[0] ? " " : "", x->next);
+            say(t, "%s %s: %s.%s%s%s%s", verb_word(x->verb), str(x->rollout), op_phase_word(x->phase), gap(x->text),
+                str(x->text), gap(x->next), str(x->next));
     }
 }
 
@@ -133,7 +145,7 @@ void changes_between(const struct snapshot *before, const struct snapshot *after
     if (after->telemetry.state != LINK_NONE && (!before || before->telemetry.state != after->telemetry.state))
         link_line(&t, "telemetry", &after->telemetry);
     if (after->audit.degraded && !(before && before->audit.degraded))
-        say(&t, "the log can't be written: %s. Only halts are possible.", after->audit.error);
+        say(&t, "the log can't be written: %s. Only halts are possible.", str(after->audit.error));
     for (size_t i = 0; i < after->n_rollouts; i++) {
         const struct rollout_view *b = &after->rollouts[i];
         rollout_changes(&t, before ? snapshot_rollout(before, b->rollout.id) : NULL, b);

@@ -313,7 +313,7 @@ static bool start(struct session *s, struct err *e)
     term_size(&rows, &cols);
     canvas_init(&s->canvas, rows, cols);
     s->canvas.ascii = ascii;
-    const char *theme = s->spec->theme && *s->spec->theme ? s->spec->theme : c && *c->theme ? c->theme : "dark";
+    const char *theme = s->spec->theme && *s->spec->theme ? s->spec->theme : c && *c->theme ? c->theme : "default";
     if (session_theme(s, theme, e))
         return true;
     term_stop();

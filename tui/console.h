@@ -60,7 +60,7 @@ struct console_spec {
     const char *user;            /* operator's display name */
     struct actor actor;          /* whose intents these are (plain mode makes them itself) */
     const char *color;           /* --color: "never", "16", "256", "true", "auto", or NULL */
-    const char *theme;           /* --theme, or NULL: the configuration's, else "dark" */
+    const char *theme;           /* --theme, or NULL: the configuration's, else "default" */
     const char *theme_dir;       /* the user's themes, or NULL */
     bool ascii;                  /* --ascii */
     bool plain;                  /* --plain: append-only lines, no curses (tui/plain.h) */

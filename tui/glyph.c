@@ -13,7 +13,8 @@ static wchar_t base(uint32_t cp, int width, bool utf8)
         return L' '; /* the right half of something that is not there */
     if (cp >= 0x20 && cp < 0x7f)
         return (wchar_t)cp;
-    if (cp < 0xa0 || cp > 0x10ffff || !utf8 || wcwidth((wchar_t)cp) != width)
+    bool private_use = (cp >= 0xe000 && cp <= 0xf8ff) || cp >= 0xf0000;
+    if (cp < 0xa0 || private_use || !utf8 || wcwidth((wchar_t)cp) != width)
         return L'?';
     return (wchar_t)cp;
 }

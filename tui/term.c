@@ -220,6 +220,9 @@ static void define_keys(void)
     /* clang-format on */
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
         define_key(more[i].seq, more[i].code);
+    /* Mouse reports, never asked for: as an unknown sequence they are dropped whole, not read as keys. */
+    define_key("\033[<", 0);
+    define_key("\033[M", 0);
 }
 
 static void take_size(int rows, int cols)
