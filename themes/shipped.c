@@ -14,9 +14,8 @@ EMBED(theme_deuter, "themes/deuter.yaml");
 EMBED(theme_tritan, "themes/tritan.yaml");
 EMBED(theme_mono, "themes/mono.yaml");
 
-static const char *const NAMES[] = {"default",       "dark",   "light",  "terminal16",
-                                    "high-contrast", "deuter", "tritan", "mono",
-                                    NULL};
+static const char *const NAMES[] = {"default", "dark",   "light", "terminal16", "high-contrast",
+                                    "deuter",  "tritan", "mono",  NULL};
 
 const char *const *theme_names(void)
 {

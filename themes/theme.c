@@ -18,10 +18,10 @@ static const struct yfield SCHEMA[] = {
     {.key = NULL},
 };
 
-static const char *const ANSI[16] = {"black",        "red",           "green",       "yellow",
-                                     "blue",         "magenta",       "cyan",        "white",
-                                     "bright-black", "bright-red",    "bright-green", "bright-yellow",
-                                     "bright-blue",  "bright-magenta", "bright-cyan", "bright-white"};
+static const char *const ANSI[16] = {"black",        "red",           "green",       "yellow",         "blue",
+                                     "magenta",      "cyan",          "white",       "bright-black",   "bright-red",
+                                     "bright-green", "bright-yellow", "bright-blue", "bright-magenta", "bright-cyan",
+                                     "bright-white"};
 
 struct colour {
     int rgb, index, ansi; /* -1 = the terminal's own */
@@ -74,7 +74,7 @@ static bool load_chain(const char *name, const char *user_dir, struct arena *a, 
 {
     char before[64] = "";
     c->n = 0;
-    while (*name) {
+    do {
         if (c->n == CHAIN_MAX)
             return err_set(e, ERR_LIMIT, "Does one inherit from itself?", "more than %d themes inherit from each other",
                            CHAIN_MAX);
@@ -85,7 +85,7 @@ static bool load_chain(const char *name, const char *user_dir, struct arena *a, 
         snprintf(before, sizeof before, "%s", name);
         c->v[c->n++] = n;
         name = y_str(n, "inherits", "");
-    }
+    } while (*name);
     return true;
 }
 
@@ -304,8 +304,8 @@ static bool depth_word(const char *s, enum depth *out)
     static const struct {
         const char *word;
         enum depth depth;
-    } ALL[] = {{"never", DEPTH_MONO}, {"mono", DEPTH_MONO}, {"none", DEPTH_MONO}, {"16", DEPTH_16}, {"256", DEPTH_256},
-               {"true", DEPTH_TRUE}};
+    } ALL[] = {{"never", DEPTH_MONO}, {"mono", DEPTH_MONO}, {"none", DEPTH_MONO},
+               {"16", DEPTH_16},      {"256", DEPTH_256},   {"true", DEPTH_TRUE}};
     for (size_t i = 0; s && i < sizeof ALL / sizeof ALL[0]; i++) {
         if (!strcmp(ALL[i].word, s)) {
             *out = ALL[i].depth;
@@ -327,5 +327,8 @@ enum depth theme_depth(const char *cli_color, bool no_color, const char *config_
         return d;
     if (colorterm && (!strcmp(colorterm, "truecolor") || !strcmp(colorterm, "24bit")))
         return DEPTH_TRUE;
-    return term_colors >= 1 << 24 ? DEPTH_TRUE : term_colors >= 256 ? DEPTH_256 : term_colors >= 8 ? DEPTH_16 : DEPTH_MONO;
+    return term_colors >= 1 << 24 ? DEPTH_TRUE
+           : term_colors >= 256   ? DEPTH_256
+           : term_colors >= 8     ? DEPTH_16
+                                  : DEPTH_MONO;
 }

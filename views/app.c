@@ -269,12 +269,17 @@ static bool screen_key(struct app *a, const struct view_data *d, uint32_t key, s
 }
 
 /* Pasted text goes into a field as text or nowhere; the dialog refuses it where a phrase must be typed. */
-static bool paste_key(struct app *a, uint32_t key)
+static bool paste_key(struct app *a, uint32_t key, int64_t now)
 {
     if (key == KEY_PASTE_START_) {
         a->pasting = true;
+        a->pasted_at = now;
         return true;
     }
+    /* An end mark that got lost must not take the keyboard away. */
+    if (a->pasting && now - a->pasted_at > 5 * US_PER_S)
+        a->pasting = false;
+    a->pasted_at = now;
     if (key == KEY_PASTE_END_) {
         a->pasting = false;
         return true;
@@ -287,8 +292,8 @@ static bool paste_key(struct app *a, uint32_t key)
         edit_key(&a->line, key);
     else if (a->dlg.verb != VERB_NONE && a->dlg.field == FIELD_REASON)
         edit_key(&a->dlg.reason, key);
-    else if (a->dlg.verb != VERB_NONE && a->dlg.field == FIELD_PHRASE)
-        snprintf(a->dlg.note, sizeof a->dlg.note, "pasted text is not taken here: type the phrase");
+    else if (a->dlg.verb != VERB_NONE)
+        snprintf(a->dlg.note, sizeof a->dlg.note, "pasted text is not taken here: type it");
     else
         app_say(a, true, "pasted text is not taken as keys");
     return true;
@@ -310,7 +315,8 @@ static void dispatch(struct app *a, const struct view_data *d, uint32_t key, str
         return;
     }
     enum verb v = verb_of_key(key);
-    if (v != VERB_NONE && app_top(a)->kind != VIEW_HELP && app_top(a)->kind != VIEW_AUDIT) {
+    bool reading = app_top(a)->kind == VIEW_HELP || app_top(a)->kind == VIEW_AUDIT;
+    if (v == VERB_HALT || (v != VERB_NONE && !reading)) { /* a halt is offered everywhere */
         if (small(a) && v != VERB_HALT)
             app_say(a, true, "too small to confirm: enlarge the terminal");
         else
@@ -330,7 +336,7 @@ void app_key(struct app *a, const struct view_data *d, uint32_t key, struct acti
     a->last_key = d->now;
     sync_top(a, d);
     bool asked = a->quit_asked;
-    if (!paste_key(a, key)) {
+    if (!paste_key(a, key, d->now)) {
         a->msg[0] = '\0';
         dispatch(a, d, key, out);
         if (asked && key != 'q')
@@ -353,11 +359,24 @@ void app_update(struct app *a, const struct view_data *d, struct action *out)
     follow_focus(a, d, out);
 }
 
+/* A halt is known by fleet, rollout and time. */
+static bool counted(struct app *a, const struct snapshot *s, const struct alert *al)
+{
+    enum { RING = sizeof a->seen_halts / sizeof a->seen_halts[0] };
+    uint64_t h = order_mix(1, str(s->fleet), strlen(str(s->fleet)));
+    h = order_mix(h, str(al->rollout), strlen(str(al->rollout)));
+    h = order_mix(h, &al->since, sizeof al->since);
+    for (size_t i = 0; i < RING; i++) {
+        if (a->seen_halts[i] == h)
+            return true;
+    }
+    a->seen_halts[a->seen_next++ % RING] = h;
+    return false;
+}
+
 int app_alerts(struct app *a, const struct view_data *d, bool *new_halt)
 {
-    /* Each unacknowledged halt is known by fleet, rollout and time; a sum tells whether the set has grown. */
     int n = 0;
-    uint64_t newest = a->seen_alerts;
     *new_halt = false;
     for (size_t i = 0; i < d->n_snaps; i++) {
         const struct snapshot *s = d->snaps[i];
@@ -367,13 +386,10 @@ int app_alerts(struct app *a, const struct view_data *d, bool *new_halt)
                 continue;
             n += al->kind != ALERT_WATCH;
             bool halt = al->kind == ALERT_HALT || al->kind == ALERT_ESCALATED;
-            if (halt && al->since > 0 && (uint64_t)al->since > a->seen_alerts) {
+            if (halt && !counted(a, s, al))
                 *new_halt = true;
-                newest = (uint64_t)al->since > newest ? (uint64_t)al->since : newest;
-            }
         }
     }
-    a->seen_alerts = newest;
     if (*new_halt && d->now < a->silenced_until)
         *new_halt = false;
     return n;
@@ -386,8 +402,12 @@ static void draw_small(struct app *a, const struct view_data *d, struct canvas *
     size_t wrong = banner_count(d);
     int row = 0;
     if (a->dlg.verb == VERB_HALT)
-        canvas_printf(c, row++, 0, -1, ROLE_DIALOG_DANGER, "HALT %s%s: Enter, Esc",
-                      a->dlg.whole_fleet ? "fleet " : "", a->dlg.whole_fleet ? a->dlg.in.fleet : a->dlg.in.rollout);
+        canvas_printf(c, row++, 0, -1, ROLE_DIALOG_DANGER, "HALT %s%s: Enter, Esc", a->dlg.whole_fleet ? "fleet " : "",
+                      a->dlg.whole_fleet ? a->dlg.in.fleet : a->dlg.in.rollout);
+    if (c->cols < 8) { /* one mark is all that can be said */
+        canvas_text(c, 0, 0, 1, wrong ? ROLE_BANNER : ROLE_LIVE, wrong ? "✖" : "●");
+        return;
+    }
     if (wrong > 0)
         canvas_printf(c, row++, 0, -1, ROLE_BANNER, "✖ %zu wrong", wrong);
     canvas_printf(c, row++, 0, -1, ROLE_STRONG, "andon: %dx%d is too small", c->cols, c->rows);
@@ -432,6 +452,34 @@ static void draw_screen(struct app *a, const struct view_data *d, struct canvas 
     }
 }
 
+/* What became of the newest command, for a while: a refusal or a failure must not pass unseen. */
+static void draw_op(const struct view_data *d, struct canvas *c, int row)
+{
+    const struct op_view *o = NULL;
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        for (size_t k = 0; d->snaps[i] && k < d->snaps[i]->n_ops; k++) {
+            const struct op_view *x = &d->snaps[i]->ops[k];
+            bool bad = x->phase == OP_REFUSED || x->phase == OP_FAILED || x->phase == OP_UNKNOWN;
+            bool shown = x->phase < OP_RUNNING || d->now - x->ended < (bad ? 60 : 10) * US_PER_S;
+            if (shown && (!o || x->started > o->started))
+                o = x;
+        }
+    }
+    if (!o)
+        return;
+    bool bad = o->phase == OP_REFUSED || o->phase == OP_FAILED || o->phase == OP_UNKNOWN;
+    canvas_fill(c, row, 0, -1, ROLE_TEXT, ' ');
+    canvas_printf(c, row, 1, c->cols - 2,
+                  bad                   ? ROLE_BAD
+                  : o->phase == OP_DONE ? ROLE_GOOD
+                                        : ROLE_STRONG,
+                  "%s%s %s: %s  %.250s %.200s",
+                  bad                   ? "✖ "
+                  : o->phase == OP_DONE ? "✓ "
+                                        : "",
+                  verb_word(o->verb), str(o->rollout), op_phase_word(o->phase), str(o->text), str(o->next));
+}
+
 void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
 {
     c->ascii = a->ascii;
@@ -448,6 +496,8 @@ void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
     banner_draw(a, d, c, 1, banner);
     draw_screen(a, d, c, (struct area){1 + banner, c->rows - 3 - banner, c->cols});
     canvas_rule(c, c->rows - 2, 0, -1, ROLE_TITLE, NULL);
+    if (!a->msg[0])
+        draw_op(d, c, c->rows - 2);
     if (a->msg[0]) {
         canvas_fill(c, c->rows - 2, 0, -1, ROLE_TEXT, ' ');
         canvas_text(c, c->rows - 2, 1, c->cols - 2, a->msg_bad ? ROLE_BAD : ROLE_STRONG, a->msg);

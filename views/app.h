@@ -24,8 +24,8 @@ void edit_draw(const struct edit *e, struct canvas *c, int row, int col, int col
 
 /* --- order.c: which rows, in which order; a cursor that follows an id ----------------------------------------- */
 struct order {
-    uint32_t *v;      /* row numbers of the source, in the order of the screen */
-    uint64_t *key;    /* hash of each row's id, parallel to v */
+    uint32_t *v;   /* row numbers of the source, in the order of the screen */
+    uint64_t *key; /* hash of each row's id, parallel to v */
     size_t n, cap;
     uint64_t made_of; /* signature of what it was made from */
     uint64_t asked;   /* signature of filter and sort */
@@ -34,7 +34,7 @@ struct order {
 struct list {
     char sel[KEY_TEXT]; /* id of the selected row, "" none */
     size_t cursor, top;
-    int page;           /* rows of the last draw */
+    int page; /* rows of the last draw */
 };
 struct order_source {
     const void *ctx;
@@ -67,10 +67,10 @@ struct frame {
 /* --- dialog.c ------------------------------------------------------------------------------------------------- */
 enum { FIELD_TO, FIELD_WAVES, FIELD_REASON, FIELD_PHRASE, FIELD_BUTTON, FIELD_COUNT };
 struct dialog {
-    enum verb verb;  /* VERB_NONE: no dialog */
-    struct intent in; /* the target is frozen when the dialog opens */
+    enum verb verb;       /* VERB_NONE: no dialog */
+    struct intent in;     /* the target is frozen when the dialog opens */
     char rollout[ID_MAX]; /* that target, while a halt is switched to the whole fleet */
-    bool whole_fleet; /* halt, ack */
+    bool whole_fleet;     /* halt, ack */
     bool checked;
     struct preview preview;
     struct err why; /* code ERR_NONE: the verb may go ahead */
@@ -81,8 +81,8 @@ struct dialog {
     uint64_t told_mask[WAVES_MAX / 64];
     int n_waves;
     int scroll;
-    bool fits;          /* the last draw showed its controls */
-    char note[160];     /* e.g. "the count changed: type it again" */
+    bool fits;      /* the last draw showed its controls */
+    char note[160]; /* e.g. "the count changed: type it again" */
 };
 
 enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_FILTER, PROMPT_EXPORT };
@@ -117,8 +117,9 @@ struct app {
     char focus_clear[64]; /* a fleet whose focus must be taken away */
     struct audit_want audit_sent;
     bool audit_asked;
-    uint64_t seen_alerts; /* newest time of an alert that was counted */
-    uint64_t alert_sum;
+    uint64_t seen_halts[64]; /* hashes of halts that were counted, a ring */
+    size_t seen_next;
+    int64_t pasted_at;
     char *copy; /* text of the last ACT_COPY / ACT_EXPORT */
 };
 
@@ -138,7 +139,7 @@ struct look {
     const char *glyph; /* one column */
     const char *word;  /* at most 6 columns */
     enum role role;
-    int severity;      /* 0 = first */
+    int severity; /* 0 = first */
 };
 struct look state_rollout(const struct rollout_view *r);
 struct look state_wave(const struct rollout_view *r, const struct wave_view *w);
@@ -168,8 +169,8 @@ bool find_in(const char *hay, const char *needle);
 struct area {
     int row, rows, cols; /* of the canvas, for the screen's own content */
 };
-const char *parts_time(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t);  /* hh:mm:ssZ */
-const char *parts_when(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t);  /* with the day */
+const char *parts_time(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t); /* hh:mm:ssZ */
+const char *parts_when(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t); /* with the day */
 const char *parts_ago(char out[FMT_MAX], int64_t now, int64_t t); /* "2m05s ago", "never" */
 void parts_top(struct app *a, const struct view_data *d, struct canvas *c);
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c);
@@ -201,7 +202,9 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
 void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale);
-void plots_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, const struct wave_view *w);
+float plots_top(const struct wave_view *w, enum metric m);
+void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
+                const struct wave_view *w);
 /* The same in one line a metric. */
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                  const struct wave_view *w);

@@ -140,31 +140,47 @@ static void verified(const struct app *a, const struct view_data *d, struct canv
                   parts_time(a, d, t, p->verified_at), str(p->root), str(p->verified_text));
 }
 
+static int result_width(int cols)
+{
+    return cols >= 90 ? 18 : 12;
+}
+
 static void head(struct canvas *c, int row)
 {
     canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
     canvas_right(c, row, 2, 8, ROLE_HEADER, "ENTRY");
     canvas_text(c, row, 12, -1, ROLE_HEADER, "TIME");
-    canvas_text(c, row, 33, -1, ROLE_HEADER, "WHO");
-    canvas_text(c, row, 44, -1, ROLE_HEADER, "ACTION");
-    canvas_text(c, row, 56, -1, ROLE_HEADER, "OBJECT");
-    if (c->cols >= 90)
-        canvas_text(c, row, c->cols - 18, -1, ROLE_HEADER, "RESULT");
+    canvas_text(c, row, 24, -1, ROLE_HEADER, "WHO");
+    canvas_text(c, row, 35, -1, ROLE_HEADER, "ACTION");
+    canvas_text(c, row, 47, -1, ROLE_HEADER, "OBJECT");
+    if (c->cols >= 70)
+        canvas_text(c, row, c->cols - result_width(c->cols), -1, ROLE_HEADER, "RESULT");
 }
 
 static void entry(const struct app *a, const struct view_data *d, struct canvas *c, int row, const struct audit_row *r)
 {
     char n[FMT_MAX], t[FMT_MAX];
     canvas_right(c, row, 2, 8, ROLE_STRONG, fmt_count(n, r->seq));
-    canvas_text(c, row, 12, 20, ROLE_TEXT, parts_when(a, d, t, r->t));
-    canvas_text(c, row, 33, 10, ROLE_TEXT, str(r->who));
-    canvas_text(c, row, 44, 11, ROLE_TEXT, *str(r->action) ? r->action : str(r->kind));
-    int end = c->cols >= 90 ? c->cols - 19 : c->cols;
-    canvas_text(c, row, 56, end - 56, ROLE_TEXT, str(r->object));
-    if (c->cols >= 90) {
+    parts_when(a, d, t, r->t);
+    if (strlen(t) > 16) /* another day: month, day, hour and minute */
+        canvas_text(c, row, 12, 11, ROLE_TEXT, (t[16] = '\0', t + 5));
+    else
+        canvas_text(c, row, 12, 11, ROLE_TEXT, t);
+    canvas_text(c, row, 24, 10, ROLE_TEXT, str(r->who));
+    canvas_text(c, row, 35, 11, ROLE_TEXT, *str(r->action) ? r->action : str(r->kind));
+    int w = result_width(c->cols), end = c->cols >= 70 ? c->cols - w - 1 : c->cols;
+    canvas_text(c, row, 47, end - 47, ROLE_TEXT, str(r->object));
+    if (c->cols >= 70) {
         bool ok = !strcmp(str(r->result), "ok") || !strcmp(str(r->result), "applied");
-        canvas_printf(c, row, c->cols - 18, 17, r->refused ? ROLE_WARN : ok ? ROLE_GOOD : ROLE_TEXT, "%s%s%s",
-                      r->refused ? "✖ " : ok ? "✓ " : "", str(r->result), r->late ? " LATE" : "");
+        canvas_printf(c, row, c->cols - w, w - 1,
+                      r->refused ? ROLE_WARN
+                      : ok       ? ROLE_GOOD
+                                 : ROLE_TEXT,
+                      "%s%s%s",
+                      r->refused ? "✖ "
+                      : ok       ? "✓ "
+                                 : "",
+                      str(r->result), r->late ? " LATE" : "");
     }
 }
 
@@ -179,7 +195,8 @@ static void detail(struct canvas *c, int row, const struct audit_row *r)
     char title[80], n[FMT_MAX], t[FMT_MAX], line[200];
     snprintf(title, sizeof title, "entry %s", fmt_count(n, r->seq));
     parts_rule(c, row, title, r->late ? "logged late" : NULL);
-    snprintf(line, sizeof line, "%s   %.60s on %.60s   %.40s", fmt_iso(t, r->t), str(r->who), str(r->host), str(r->kind));
+    snprintf(line, sizeof line, "%s   %.60s on %.60s   %.40s", fmt_iso(t, r->t), str(r->who), str(r->host),
+             str(r->kind));
     detail_line(c, row + 1, "time", line);
     snprintf(line, sizeof line, "%.40s %.100s   %.40s", str(r->action), str(r->object), str(r->result));
     detail_line(c, row + 2, "what", line);

@@ -164,7 +164,7 @@ static const char *kind_word(const struct item *it)
     case ALERT_LOG:
         return "▲ LOG";
     case ALERT_LOST:
-        return stale_item(it) ? "▲ STALE" : "▲ TELEMETRY";
+        return !stale_item(it) ? "▲ TELEMETRY" : it->s->link.last_ok > 0 ? "▲ STALE" : "▲ NO LINK";
     case ALERT_EXTERNAL:
         return "▲ CHANGED ELSEWHERE";
     case ALERT_WATCH:
@@ -242,11 +242,11 @@ static void big(const struct item *it, size_t i, size_t n, int64_t now, const st
     if (it->r && it->r->in_flight == 0)
         flight = "Nothing in flight.";
     else if (it->r && it->r->in_flight > 0)
-        snprintf(buf, sizeof buf, "%s in flight will still get it.", fmt_count(num, it->r->in_flight)), flight = buf;
+        snprintf(buf, sizeof buf, "%s in flight go on.", fmt_count(num, it->r->in_flight)), flight = buf;
     else if (it->r)
         flight = "In flight: not known.";
     if (it->kind == ALERT_HALT && it->r && it->r->halt != HALT_SENDING)
-        snprintf(line, sizeof line, "halted %s by %.60s, %s ago. %s Nobody has acked.", parts_time(a, d, t, it->since),
+        snprintf(line, sizeof line, "halted %s by %.60s, %s ago. %s Nobody acked.", parts_time(a, d, t, it->since),
                  str(it->r->halted_by), fmt_dur(dur, it->since > 0 ? now - it->since : 0), flight);
     else
         snprintf(line, sizeof line, "since %s. %s", parts_time(a, d, t, it->since), flight);

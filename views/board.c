@@ -163,8 +163,8 @@ struct columns {
 static int total_width(const struct columns *w)
 {
     int n = 2 + 7 + w->id + w->firmware + w->fleet + w->name + w->waves + w->devices + w->trend + w->delta + w->next;
-    int gaps = 1 + (w->id > 0) + (w->firmware > 0) + (w->fleet > 0) + (w->name > 0) + (w->waves > 0) + (w->devices > 0) +
-               (w->trend > 0) + (w->delta > 0);
+    int gaps = 1 + (w->id > 0) + (w->firmware > 0) + (w->fleet > 0) + (w->name > 0) + (w->waves > 0) +
+               (w->devices > 0) + (w->trend > 0) + (w->delta > 0);
     return n + gaps;
 }
 
@@ -327,14 +327,17 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     bool blind = judged && v->verdict.data_missing;
     if (w->trend) {
         if (judged)
-            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[METRIC_REBOOTS], TREND_N,
-                         0);
+            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[METRIC_REBOOTS],
+                         TREND_N, plots_top(v, METRIC_REBOOTS));
         x += w->trend + 1;
     }
     char delta[FMT_MAX];
     double ratio = judged ? v->health.ratio[METRIC_REBOOTS] : NAN;
     bool bad = judged && !blind && v->verdict.react >= REACT_PAUSE;
-    canvas_right(c, row, x, w->delta, stale || blind ? ROLE_STALE : bad ? ROLE_BAD : ROLE_TEXT,
+    canvas_right(c, row, x, w->delta,
+                 stale || blind ? ROLE_STALE
+                 : bad          ? ROLE_BAD
+                                : ROLE_TEXT,
                  judged ? fmt_delta(delta, blind ? NAN : ratio) : "-");
     x += w->delta + 2;
     if (w->next)
@@ -354,7 +357,8 @@ static void empty(const struct app *a, const struct view_data *d, struct canvas 
             continue;
         known = false;
         canvas_printf(c, row, 2, -1, ROLE_TEXT, "%.60s: %s %.200s", str(s->fleet),
-                      *str(s->link.error) ? "no answer yet:" : "asking", *str(s->link.error) ? s->link.error : str(s->link.url));
+                      *str(s->link.error) ? "no answer yet:" : "asking",
+                      *str(s->link.error) ? s->link.error : str(s->link.url));
         if (*str(s->link.next))
             canvas_printf(c, row + 1, 4, -1, ROLE_DIM, "%.200s", s->link.next);
         row += 2;

@@ -30,42 +30,12 @@ static const struct {
     {0x25B8, ">"}, /* cursor */
     {0x25BE, "v"}, /* sort direction */
     {0x203A, ">"}, /* crumb */
-    {0x2192, "->"},
-    {0x2190, "<-"},
-    {0x2191, "^"},
-    {0x2193, "v"},
-    {0x21B5, "enter"},
-    {0x2026, "~"},
-    {0x00D7, "x"},
-    {0x0394, "d"},
-    {0x2265, ">="},
-    {0x2264, "<="},
-    {0x2013, "-"},
-    {0x2014, "-"},
-    {0x2588, "#"},
-    {0x2593, "+"},
-    {0x2592, "="},
-    {0x2591, "-"},
-    {0x00B7, "."},
-    {0x2581, "."},
-    {0x2582, ":"},
-    {0x2583, "-"},
-    {0x2584, "="},
-    {0x2585, "+"},
-    {0x2586, "*"},
-    {0x2587, "%"},
-    {0x2500, "-"},
-    {0x2502, "|"},
-    {0x2514, "+"},
-    {0x2524, "+"},
-    {0x2550, "="},
-    {0x2551, "|"},
-    {0x2554, "+"},
-    {0x2557, "+"},
-    {0x255A, "+"},
-    {0x255D, "+"},
-    {0x258F, "["},
-    {0x2595, "]"},
+    {0x2192, "->"}, {0x2190, "<-"}, {0x2191, "^"},  {0x2193, "v"},  {0x21B5, "enter"}, {0x2026, "~"},
+    {0x00D7, "x"},  {0x0394, "d"},  {0x2265, ">="}, {0x2264, "<="}, {0x2013, "-"},     {0x2014, "-"},
+    {0x2588, "#"},  {0x2593, "+"},  {0x2592, "="},  {0x2591, "-"},  {0x00B7, "."},     {0x2581, "."},
+    {0x2582, ":"},  {0x2583, "-"},  {0x2584, "="},  {0x2585, "+"},  {0x2586, "*"},     {0x2587, "%"},
+    {0x2500, "-"},  {0x2502, "|"},  {0x2514, "+"},  {0x2524, "+"},  {0x2550, "="},     {0x2551, "|"},
+    {0x2554, "+"},  {0x2557, "+"},  {0x255A, "+"},  {0x255D, "+"},  {0x258F, "["},     {0x2595, "]"},
 };
 
 static const char *ascii_of(uint32_t cp)
@@ -312,16 +282,18 @@ void canvas_select(struct canvas *c, int row, int col, int cols)
 void canvas_spark(struct canvas *c, int row, int col, int n, enum role role, const float *v, size_t n_values, float max)
 {
     size_t shown = n < 0 ? 0 : (size_t)n < n_values ? (size_t)n : n_values;
-    const float *from = v + (n_values - shown);
     float top = max;
-    for (size_t i = 0; max <= 0 && i < shown; i++)
-        top = isfinite(from[i]) && from[i] > top ? from[i] : top;
+    for (size_t i = 0; max <= 0 && i < n_values; i++)
+        top = isfinite(v[i]) && v[i] > top ? v[i] : top;
     for (size_t i = 0; i < shown; i++) {
-        int at = col + n - (int)shown + (int)i;
-        if (!isfinite(from[i])) /* no data is not a low value */
+        /* Several values in one cell: the largest, so that a peak is never lost. */
+        float here = NAN;
+        for (size_t k = i * n_values / shown; k < (i + 1) * n_values / shown; k++)
+            here = isfinite(v[k]) && !(v[k] <= here) ? v[k] : here;
+        if (!isfinite(here)) /* no data is not a low value */
             continue;
-        int level = top > 0 ? (int)lroundf(fminf(fmaxf(from[i] / top, 0.0f), 1.0f) * 7.0f) : 0;
-        canvas_fill(c, row, at, 1, role, 0x2581 + (uint32_t)level);
+        int level = top > 0 ? (int)lroundf(fminf(fmaxf(here / top, 0.0f), 1.0f) * 7.0f) : 0;
+        canvas_fill(c, row, col + n - (int)shown + (int)i, 1, role, 0x2581 + (uint32_t)level);
     }
 }
 

@@ -41,6 +41,7 @@ void canvas_fill(struct canvas *c, int row, int col, int cols, enum role role, u
 void canvas_rule(struct canvas *c, int row, int col, int cols, enum role role, const char *title);
 void canvas_box(struct canvas *c, int row, int col, int rows, int cols, enum role role, const char *title);
 void canvas_select(struct canvas *c, int row, int col, int cols); /* marks cells as selected */
+/* n cells for n_values (all of them: several in a cell show the largest); NaN stays blank. max <= 0: their own. */
 void canvas_spark(struct canvas *c, int row, int col, int n, enum role role, const float *v, size_t n_values,
                   float max);
 /* Dump: the text, then (roles) one letter per cell, for golden files. */

@@ -63,11 +63,13 @@ static int attributes(struct canvas *c, int row, int end, const struct device_de
     return row;
 }
 
-static void trend(struct canvas *c, int row, const char *name, const float *v, const char *value, bool old)
+static void trend(struct canvas *c, int row, const char *name, const float *v, float top, const char *value, bool old)
 {
     int spark = c->cols >= 60 ? TREND_N : 10;
     canvas_text(c, row, 2, 12, ROLE_TEXT, name);
-    canvas_spark(c, row, 15, spark, old ? ROLE_STALE : ROLE_CANARY, v, TREND_N, 0);
+    for (int i = 0; i < TREND_N; i++)
+        top = isfinite(v[i]) && v[i] > top ? v[i] : top;
+    canvas_spark(c, row, 15, spark, old ? ROLE_STALE : ROLE_CANARY, v, TREND_N, top);
     canvas_text(c, row, 15 + spark + 2, -1, old ? ROLE_STALE : ROLE_STRONG, value);
 }
 
@@ -90,11 +92,12 @@ static int trends(struct canvas *c, int row, int end, const struct device_detail
     bool old = st == LINK_STALE || st == LINK_FAILED || (r && r->state == DEV_STALE);
     parts_rule(c, row++, "telemetry", old ? "! not fresh" : NULL);
     snprintf(line, sizeof line, "%s reboots in the window", r && r->reboots >= 0 ? fmt_count(n, r->reboots) : "?");
-    trend(c, row++, "reboots", v->boots, line, old);
-    snprintf(line, sizeof line, "%s  before %s", fmt_percent(n, last(v->cpu)), fmt_percent(m, r ? (double)r->cpu_base : NAN));
-    trend(c, row++, "cpu", v->cpu, line, old);
+    trend(c, row++, "reboots", v->boots, 3, line, old);
+    snprintf(line, sizeof line, "%s  before %s", fmt_percent(n, last(v->cpu)),
+             fmt_percent(m, r ? (double)r->cpu_base : NAN));
+    trend(c, row++, "cpu", v->cpu, 1, line, old);
     snprintf(line, sizeof line, "%s of its own baseline", fmt_ratio(n, last(v->variance)));
-    trend(c, row++, "variance", v->variance, line, old);
+    trend(c, row++, "variance", v->variance, 2, line, old);
     return row;
 }
 
@@ -113,7 +116,11 @@ static void events(struct app *a, const struct view_data *d, struct canvas *c, i
         const struct device_event *e = &v->events[l->top + (size_t)i];
         bool bad = !strcmp(str(e->mark), "bad"), ok = !strcmp(str(e->mark), "ok");
         int x = 2 + canvas_printf(c, row + i, 2, -1, ROLE_TEXT, "%s  ", parts_when(a, d, t, e->t));
-        x += canvas_printf(c, row + i, x, -1, bad ? ROLE_BAD : ok ? ROLE_GOOD : ROLE_DIM, "%s  ",
+        x += canvas_printf(c, row + i, x, -1,
+                           bad  ? ROLE_BAD
+                           : ok ? ROLE_GOOD
+                                : ROLE_DIM,
+                           "%s  ",
                            bad  ? "✖"
                            : ok ? "✓"
                                 : "·");
@@ -152,7 +159,7 @@ void device_draw(struct app *a, const struct view_data *d, struct canvas *c, str
         events(a, d, c, row, end, v);
     }
     canvas_text(c, end, 1, c->cols - 2, ROLE_DIM,
-                "This screen only reads. andon has no per-device verbs: no shell, no reboot, no single-device flash.");
+                "This screen only reads: andon has no per-device verbs, no shell, no reboot, no flash of one device.");
 }
 
 /* [ and ]: the neighbour in the list below this screen. */

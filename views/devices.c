@@ -1,4 +1,5 @@
-/* The devices of one wave: what is worst first, with a filter, marks, and the whole list's count beside what is shown. */
+/* The devices of one wave: what is worst first, with a filter, marks, and the whole list's count beside what is shown.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,8 @@ static bool term_ok(const struct device_row *r, const struct term *t)
         break;
     case TERM_TEXT:
         return find_in(str(r->id), t->text) || find_in(state_device(r).word, t->text) ||
-               find_in(str(r->from), t->text) || find_in(str(r->now_release), t->text) || find_in(str(r->note), t->text);
+               find_in(str(r->from), t->text) || find_in(str(r->now_release), t->text) ||
+               find_in(str(r->note), t->text);
     }
     return !isnan(v) && (t->less ? v < t->value : v > t->value);
 }

@@ -86,7 +86,8 @@ static void line(struct canvas *c, int row, int id, const struct device_row *r, 
     }
     canvas_right(c, row, x, 5, num, fmt_percent(n, (double)r->cpu));
     canvas_right(c, row, x + 6, 5, num, fmt_num(n, (double)r->variance));
-    canvas_right(c, row, x + 12, 6, num, r->last_seen > 0 ? fmt_dur(n, now > r->last_seen ? now - r->last_seen : 0) : "?");
+    canvas_right(c, row, x + 12, 6, num,
+                 r->last_seen > 0 ? fmt_dur(n, now > r->last_seen ? now - r->last_seen : 0) : "?");
     canvas_text(c, row, x + 20, -1, old ? ROLE_DIM : ROLE_TEXT, str(r->note));
 }
 
@@ -109,7 +110,8 @@ void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, st
         return;
     }
     summary(s, c, row++, a->devices.n, d->now);
-    snprintf(right, sizeof right, "filter %s   sort %s ▾", a->dev_filter[0] ? a->dev_filter : "none", devices_sort_word(a));
+    snprintf(right, sizeof right, "filter %s   sort %s ▾", a->dev_filter[0] ? a->dev_filter : "none",
+             devices_sort_word(a));
     char title[80];
     snprintf(title, sizeof title, "list read %s", parts_ago(age, d->now, s->devices_at));
     parts_rule(c, row++, title, right);
@@ -135,7 +137,8 @@ void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, st
         }
     }
     if (a->devices.n == 0)
-        canvas_text(c, row, 2, -1, ROLE_DIM, a->dev_filter[0] ? "no device passes the filter" : "no devices in this wave");
+        canvas_text(c, row, 2, -1, ROLE_DIM,
+                    a->dev_filter[0] ? "no device passes the filter" : "no devices in this wave");
     if (foot) {
         char t2[64];
         snprintf(t2, sizeof t2, "marked %zu", a->n_marks);

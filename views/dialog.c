@@ -77,7 +77,8 @@ static void fleet_preview(struct dialog *g, const struct snapshot *s, int64_t no
     struct preview *p = &g->preview;
     *p = (struct preview){.verb = VERB_HALT, .devices = devices, .in_flight = flight, .taken_at = now};
     snprintf(p->title, sizeof p->title, "HALT every rollout of %.60s", g->in.fleet);
-    snprintf(p->will[0].text, sizeof p->will[0].text, "in %s rollouts: no further device is told", fmt_count(n, rollouts));
+    snprintf(p->will[0].text, sizeof p->will[0].text, "in %s rollouts: no further device is told",
+             fmt_count(n, rollouts));
     p->will[0].mark = "go";
     p->will[0].devices = devices;
     p->n_will = 1;

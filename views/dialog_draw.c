@@ -105,7 +105,11 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
             add(b, ROLE_DIALOG, "Enter sends it all the same.");
         add(b, ROLE_DIALOG, "");
     }
-    snprintf(text, sizeof text, "%s%s%.80s   fleet %.60s ", g->release, p->to[0] ? "  →  " : "", p->to, g->in.fleet);
+    if (g->whole_fleet)
+        snprintf(text, sizeof text, "every rollout of fleet %.60s ", g->in.fleet);
+    else
+        snprintf(text, sizeof text, "%s%s%.80s   fleet %.60s ", g->release, p->to[0] ? "  →  " : "", p->to,
+                 g->in.fleet);
     struct line *l = add(b, ROLE_STRONG, text);
     if (s && (*str(s->environment) || s->production)) {
         snprintf(l->tail, sizeof l->tail, " %.30s ", *str(s->environment) ? s->environment : "prod");
@@ -113,10 +117,9 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
         for (char *c = l->tail; s->production && *c; c++)
             *c = (char)toupper((unsigned char)*c);
     }
-    if (g->name[0] && !g->whole_fleet)
-        add(b, ROLE_DIALOG, g->name);
-    snprintf(text, sizeof text, "preview taken %s%s", parts_time(a, d, t, p->taken_at),
-             stale ? "  ! from STALE data" : "");
+    bool named = g->name[0] && !g->whole_fleet;
+    snprintf(text, sizeof text, "%.*s%spreview taken %s%s", named ? (int)text_fit(g->name, 40) : 0, g->name,
+             named ? "   " : "", parts_time(a, d, t, p->taken_at), stale ? "  ! from STALE data" : "");
     add(b, stale ? ROLE_LOST : ROLE_DIM, text);
     add(b, ROLE_DIALOG, "");
     if (p->n_will > 0) {
@@ -172,8 +175,8 @@ static void waves_field(struct pinned *p, const struct dialog *g)
         if (!(g->told_mask[w / 64] >> (w % 64) & 1))
             continue;
         bool on = g->in.wave_mask[w / 64] >> (w % 64) & 1;
-        x += canvas_printf(p->c, p->row, x, end - x, active && w == g->wave_cursor ? ROLE_INPUT : ROLE_DIALOG, "[%s] W%d",
-                           on ? "x" : " ", w);
+        x += canvas_printf(p->c, p->row, x, end - x, active && w == g->wave_cursor ? ROLE_INPUT : ROLE_DIALOG,
+                           "[%s] W%d", on ? "x" : " ", w);
         x += 2;
     }
     if (g->in.all_waves && x < end)
@@ -194,7 +197,8 @@ static void button_text(const struct dialog *g, char *out, size_t size)
     fmt_count(n, g->preview.devices);
     switch (g->verb) {
     case VERB_HALT:
-        snprintf(out, size, g->whole_fleet ? "[ Enter: halt the whole fleet ]  %s" : "[ Enter: halt %s ]  F the whole fleet",
+        snprintf(out, size,
+                 g->whole_fleet ? "[ Enter: halt the whole fleet ]  %s" : "[ Enter: halt %s ]  F the whole fleet",
                  g->whole_fleet ? g->rollout[0] ? "F only this rollout" : "" : g->in.rollout);
         break;
     case VERB_PAUSE:
@@ -236,7 +240,7 @@ static void button(struct pinned *p, const struct dialog *g)
     canvas_text(p->c, p->row, x, room, ready ? ROLE_KEY : ROLE_DIALOG, say);
     p->row++;
     canvas_text(p->c, p->row, p->col, p->cols, g->note[0] ? ROLE_WARN : ROLE_DIM,
-                g->note[0]                  ? g->note
+                g->note[0]                 ? g->note
                 : g->verb == VERB_ROLLBACK ? "esc cancel  tab next field  space toggle wave  enter: nothing"
                                            : "esc cancel");
     p->row++;
@@ -283,6 +287,8 @@ void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c)
     for (int r = 1; r < rows - 1; r++)
         canvas_fill(c, top + r, left + 1, cols - 2, ROLE_DIALOG, ' ');
     int hidden = (int)b.n - body;
+    if (hidden > 0 && body > 1) /* one row says that there is more */
+        body--, hidden++;
     if (g->scroll > hidden)
         g->scroll = hidden;
     for (int i = 0; i < body; i++) {
@@ -294,9 +300,11 @@ void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c)
         if (l->count[0])
             canvas_right(c, at, left + cols - 13, 10, l->role, l->count);
     }
-    if (hidden > g->scroll && body > 0)
-        canvas_printf(c, top + body, left + cols - 24, 21, ROLE_WARN, " %d more: PgDn ", hidden - g->scroll);
-    draw_pinned(c, g, top + 1 + body, left + 2, cols - 4);
+    if (hidden > 0 && body > 0)
+        canvas_printf(c, rows + top - 2 - pin, left + 2, cols - 4, ROLE_WARN,
+                      hidden > g->scroll ? "… %d more lines: PgDn" : "… %d lines above: PgUp",
+                      hidden > g->scroll ? hidden - g->scroll : g->scroll);
+    draw_pinned(c, g, rows + top - 1 - pin, left + 2, cols - 4);
     if (c->cursor_row >= 0 && g->field == FIELD_BUTTON)
         c->cursor_row = c->cursor_col = -1;
 }

@@ -37,7 +37,9 @@ static void connection(const struct snapshot *s, const struct app *a, const stru
 {
     char age[FMT_MAX], t[FMT_MAX], line[400];
     parts_rule(c, row, "connection", str(s->fleet));
-    snprintf(line, sizeof line, "%.160s %.200s", str(s->link.url),
+    const char *url = str(s->link.url), *host = strstr(url, "://");
+    bool named = host && strstr(str(s->link.error), host + 3);
+    snprintf(line, sizeof line, "%.160s%s%.200s", named ? "" : url, named ? "" : ": ",
              *str(s->link.error) ? s->link.error : "does not answer");
     canvas_text(c, row + 1, 2, c->cols - 3, ROLE_LOST, line);
     if (s->link.last_ok > 0)
@@ -74,6 +76,17 @@ static int metric(struct canvas *c, int row, int col, const struct wave_view *w,
     return x + 4;
 }
 
+/* Without seconds: "09:41Z". */
+static const char *short_when(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t)
+{
+    parts_when(a, d, out, t);
+    size_t n = strlen(out);
+    bool z = n > 0 && out[n - 1] == 'Z';
+    if (n >= (z ? 9u : 8u))
+        snprintf(out + n - (z ? 4 : 3), 3, "%s", z ? "Z" : "");
+    return out;
+}
+
 static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row)
 {
     const struct snapshot *s;
@@ -97,9 +110,9 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
                          r->n_waves ? r->n_waves - 1 : 0, fmt_count(x, w->health.canary.expected),
                          fmt_count(y, w->health.control.expected));
         if (w->running_since > 0 && n > 0 && (size_t)n < sizeof line)
-            n += snprintf(line + n, sizeof line - (size_t)n, "   started %s", parts_when(a, d, t, w->running_since));
+            n += snprintf(line + n, sizeof line - (size_t)n, "   started %s", short_when(a, d, t, w->running_since));
         if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
-            snprintf(line + n, sizeof line - (size_t)n, "   halted %s by %.60s", parts_when(a, d, u, r->halted_at),
+            snprintf(line + n, sizeof line - (size_t)n, "   halted %s by %.60s", short_when(a, d, u, r->halted_at),
                      str(r->halted_by));
         canvas_text(c, row + 1, 2, c->cols - 3, num, line);
     }
@@ -154,7 +167,7 @@ static void pulse(const struct app *a, const struct view_data *d, struct canvas 
     sum_trend(d, up, false);
     sum_trend(d, bad, true);
     parts_rule(c, row, "pulse", NULL);
-    int spark = c->cols >= 90 ? TREND_N : c->cols >= 70 ? 12 : 6;
+    int spark = c->cols >= 110 ? TREND_N : c->cols >= 94 ? 18 : c->cols >= 70 ? 8 : 4;
     int col = 2 + canvas_text(c, row + 1, 2, -1, ROLE_TEXT, "devices updating  ");
     canvas_spark(c, row + 1, col, spark, ROLE_CANARY, up, TREND_N, 0);
     col += spark + 2;

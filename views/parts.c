@@ -199,8 +199,8 @@ static int top_right(struct app *a, const struct view_data *d, struct canvas *c,
     bool rw = false;
     const struct frame *f = app_top(a);
     for (size_t i = 0; i < d->n_snaps; i++)
-        rw = rw || (d->snaps[i] && !d->snaps[i]->read_only &&
-                    (!f->fleet[0] || !strcmp(f->fleet, str(d->snaps[i]->fleet))));
+        rw = rw ||
+             (d->snaps[i] && !d->snaps[i]->read_only && (!f->fleet[0] || !strcmp(f->fleet, str(d->snaps[i]->fleet))));
     parts_time(a, d, t, d->now);
     snprintf(who, sizeof who, "%.40s %s", str(d->user), d->n_snaps == 0 ? "" : rw ? "RW" : "READ ONLY");
     int at = c->cols - 1, room = c->cols - left - 2;
@@ -251,26 +251,28 @@ void parts_top(struct app *a, const struct view_data *d, struct canvas *c)
         canvas_text(c, 0, col, right - col - 1, ROLE_BAR, where);
 }
 
-static const char *const BOARD_KEYS[] = {"↵", "open",    "/", "filter", ":", "command",   "H", "halt",  "A", "advance",
-                                         "B", "roll back", "l", "audit",  "s", "sort",      "y", "copy",  "?", "help",
-                                         "q", "",        NULL};
-static const char *const ROLLOUT_KEYS[] = {"esc", "back", "↵", "devices", "[ ]", "wave",  "H", "halt", "A", "advance",
-                                           "B",   "roll back", "l", "audit", "y", "copy", "?", "help", NULL};
-static const char *const DEVICES_KEYS[] = {"esc",   "back", "↵", "device",   "/", "filter",   "o", "sort",
-                                           "space", "mark", "y", "copy ids", "w", "dump csv", "H", "halt",
-                                           "?",     "help", NULL};
-static const char *const DEVICE_KEYS[] = {"esc", "back",      "[ ]", "prev/next device", "t", "time zone", "y", "copy",
-                                          "w",   "dump csv", "?",   "help",             NULL};
-static const char *const AUDIT_KEYS[] = {"esc", "back",   "↵", "go to object", "/", "filter", "v",
-                                         "verify all", "n", "next refused", "w", "export", "y", "copy",
-                                         "?",   "help",   NULL};
+static const char *const BOARD_KEYS[] = {"↵", "open",    "/", "filter",    ":", "cmd",  "H", "halt",
+                                         "A", "advance", "B", "roll back", "?", "help", "l", "audit",
+                                         "s", "sort",    "y", "copy",      "q", "quit", NULL};
+static const char *const ROLLOUT_KEYS[] = {"esc",     "back", "↵",         "devices", "H",    "halt", "A",
+                                           "advance", "B",    "roll back", "?",       "help", "l",    "audit",
+                                           "[ ]",     "wave", "y",         "copy",    NULL};
+static const char *const DEVICES_KEYS[] = {"esc",  "back",  "↵",    "device", "/",        "filter", "o",
+                                           "sort", "space", "mark", "y",      "copy ids", "w",      "dump csv",
+                                           "H",    "halt",  "?",    "help",   NULL};
+static const char *const DEVICE_KEYS[] = {
+    "esc", "back", "[ ]", "prev/next device", "t", "time zone", "y", "copy", "w", "dump csv", "?", "help", NULL};
+static const char *const AUDIT_KEYS[] = {"esc", "back",       "↵", "go to object", "/", "filter",
+                                         "v",   "verify all", "n", "next refused", "w", "export",
+                                         "y",   "copy",       "?", "help",         NULL};
+static const char *const START_KEYS[] = {"?", "help", "l", "audit", "q", "quit", NULL};
 static const char *const HELP_KEYS[] = {"esc", "back", "↓ ↑", "scroll", NULL};
 
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
 {
     static const char *const *const KEYS[] = {BOARD_KEYS,  ROLLOUT_KEYS, DEVICES_KEYS,
                                               DEVICE_KEYS, AUDIT_KEYS,   HELP_KEYS};
-    (void)d;
     canvas_fill(c, c->rows - 1, 0, -1, ROLE_TEXT, ' ');
-    parts_keys(c, c->rows - 1, 1, c->cols - 1, KEYS[app_top(a)->kind]);
+    bool start = d->n_snaps == 0 && app_top(a)->kind == VIEW_BOARD;
+    parts_keys(c, c->rows - 1, 1, c->cols - 1, start ? START_KEYS : KEYS[app_top(a)->kind]);
 }

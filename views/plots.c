@@ -9,7 +9,21 @@
 static const struct {
     enum metric metric;
     const char *name;
-} SHOWN[3] = {{METRIC_REBOOTS, "reboots / dev-day"}, {METRIC_CPU_P95, "cpu p95"}, {METRIC_VARIANCE, "variance (norm.)"}};
+} SHOWN[3] = {
+    {METRIC_REBOOTS, "reboots / dev-day"}, {METRIC_CPU_P95, "cpu p95"}, {METRIC_VARIANCE, "variance (norm.)"}};
+
+/* The top of a sparkline: twice control, so that "as control" is half height and only what is worse fills it. */
+float plots_top(const struct wave_view *w, enum metric m)
+{
+    float top = 0;
+    for (int i = 0; i < TREND_N; i++) {
+        if (isfinite(w->trend[m][i]) && w->trend[m][i] > top)
+            top = w->trend[m][i];
+        if (isfinite(w->trend_control[m][i]) && 2 * w->trend_control[m][i] > top)
+            top = 2 * w->trend_control[m][i];
+    }
+    return top;
+}
 
 static bool is_part(enum metric m)
 {
@@ -56,7 +70,7 @@ static void status(struct canvas *c, int row, int col, int cols, const struct wa
 enum { CHART_ROWS = 6 };
 
 static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m,
-                  const char *name)
+                  const char *name, bool dim)
 {
     char t[FMT_MAX], u[FMT_MAX], x[FMT_MAX];
     const float *v = w->trend[m], *k = w->trend_control[m];
@@ -86,27 +100,31 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
             double hv = isfinite(v[from]) ? v[from] / top * CHART_ROWS - level : -1;
             double hk = isfinite(k[from]) ? k[from] / top * CHART_ROWS - level : -1;
             if (hv >= 1)
-                canvas_fill(c, at, plot + i, 1, hk >= 0.5 ? ROLE_CONTROL : ROLE_CANARY, hk >= 0.5 ? 0x2591 : 0x2588);
+                canvas_fill(c, at, plot + i, 1,
+                            hk >= 0.5 ? ROLE_CONTROL
+                            : dim     ? ROLE_STALE
+                                      : ROLE_CANARY,
+                            hk >= 0.5 ? 0x2591 : 0x2588);
             else if (hk >= 0.5)
                 canvas_fill(c, at, plot + i, 1, ROLE_CONTROL, 0x2591);
             else if (hv > 0)
-                canvas_fill(c, at, plot + i, 1, ROLE_CANARY, 0x2581 + (uint32_t)(hv * 7.99));
+                canvas_fill(c, at, plot + i, 1, dim ? ROLE_STALE : ROLE_CANARY, 0x2581 + (uint32_t)(hv * 7.99));
             else if (level == lim_at && i % 2 == 0)
                 canvas_fill(c, at, plot + i, 1, ROLE_LIMIT, '-');
         }
     }
-    enum role num = w->verdict.data_missing ? ROLE_STALE : ROLE_STRONG;
-    int used = canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ",
-                             value_text(t, m, w->health.value[m]), value_text(u, m, w->health.against[m]),
-                             fmt_ratio(x, w->health.ratio[m]));
+    enum role num = dim ? ROLE_STALE : ROLE_STRONG;
+    int used =
+        canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ", value_text(t, m, w->health.value[m]),
+                      value_text(u, m, w->health.against[m]), fmt_ratio(x, w->health.ratio[m]));
     status(c, row + 1 + CHART_ROWS, col + used, cols - used, w, m);
 }
 
-void plots_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, const struct wave_view *w)
+void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
+                const struct wave_view *w)
 {
     char title[200], n[FMT_MAX], k[FMT_MAX];
-    (void)a;
-    (void)d;
+    bool dim = w->verdict.data_missing || state_stale(s, d->now);
     snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s", w->wave.index,
              fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
     parts_rule(c, row, title, NULL);
@@ -115,7 +133,7 @@ void plots_draw(struct app *a, const struct view_data *d, struct canvas *c, int 
         each = 44;
     for (int i = 0; i < 3; i++) {
         int col = 2 + i * each;
-        chart(c, row + 1, col, each - 2, w, SHOWN[i].metric, SHOWN[i].name);
+        chart(c, row + 1, col, each - 2, w, SHOWN[i].metric, SHOWN[i].name, dim);
         for (int r = 0; i < 2 && r < CHART_ROWS + 2; r++)
             canvas_text(c, row + 1 + r, col + each - 2, 1, ROLE_DIM, "│");
     }
@@ -126,8 +144,8 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
 {
     char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
+    snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index, fmt_count(n, w->health.canary.expected),
+             fmt_count(k, w->health.control.expected));
     parts_rule(c, row, title, NULL);
     int spark = c->cols >= 72 ? TREND_N : 8;
     for (int i = 0; i < 3; i++) {
@@ -136,7 +154,7 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
         canvas_text(c, at, col, 17, ROLE_TEXT, SHOWN[i].name);
         col += 18;
         if (c->cols >= 60) {
-            canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m], TREND_N, 0);
+            canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m], TREND_N, plots_top(w, m));
             col += spark + 1;
         }
         col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",

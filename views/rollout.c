@@ -61,7 +61,8 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
     canvas_right(c, row, 55, 7, k->known && k->error > 0 ? ROLE_BAD : num, k->known ? fmt_count(n, k->error) : "?");
     if (w->watched) {
         struct look v = state_reaction(w->verdict.react);
-        canvas_printf(c, row, 64, wide ? 11 : -1, v.role, "%s %s", v.glyph, w->verdict.data_missing ? "no data" : v.word);
+        canvas_printf(c, row, 64, wide ? 11 : -1, v.role, "%s %s", v.glyph,
+                      w->verdict.data_missing ? "no data" : v.word);
     } else {
         canvas_text(c, row, 64, -1, ROLE_DIM, "-");
     }
@@ -127,8 +128,10 @@ static void limit_row(struct canvas *c, int row, const struct limit_view *v, int
     else
         col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric), fmt(x, v->value),
                              fmt(y, m->value));
-    if (v->since > 0 && v->status != LIMIT_OK)
+    if (v->since > 0 && v->status == LIMIT_PENDING)
         col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
+    else if (v->since > 0 && v->status == LIMIT_BREACH)
+        col += canvas_printf(c, row, col, -1, num, ", for %s", fmt_dur(x, now - v->since));
     if (v->devices > 0)
         col += canvas_printf(c, row, col, -1, num, ", %s devices", fmt_count(x, v->devices));
     canvas_printf(c, row, col + 1, -1, ROLE_DIM, "→ %s%s", reaction_word(m->react), m->dry_run ? " (dry run)" : "");
@@ -171,7 +174,9 @@ static int draw_rollback(const struct view_data *d, struct canvas *c, int row, i
     const struct rollback_view *b = &r->rollback;
     char n[6][FMT_MAX], title[120], ago[FMT_MAX];
     snprintf(title, sizeof title, "roll back to %.60s: %s", str(b->to), rollback_step_word(b->step));
-    parts_rule(c, row++, title, b->started > 0 ? parts_ago(ago, d->now, b->started) : NULL);
+    char since[64];
+    snprintf(since, sizeof since, "started %s", parts_ago(ago, d->now, b->started));
+    parts_rule(c, row++, title, b->started > 0 ? since : NULL);
     if (row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "%s of %s verified back   never had it %s   draining %s",
                       fmt_count(n[0], b->verified), fmt_count(n[1], b->devices), fmt_count(n[2], b->never_had),
@@ -213,15 +218,19 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
         const char *now = r->in_flight < 0    ? "in flight: not known"
                           : r->in_flight == 0 ? "nothing in flight"
                                               : fmt_count(n, r->in_flight);
-        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ halted %s by %.60s: %.200s   %s%s",
-                      parts_when(a, d, t, r->halted_at), str(r->halted_by), str(r->halt_text), now,
-                      r->in_flight > 0 ? " in flight will still get it" : "");
+        const char *how = r->halt == HALT_SENDING     ? "HALT on its way, asked"
+                          : r->halt == HALT_ESCALATED ? "HALT NOT CONFIRMED, asked"
+                                                      : "halted";
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s %s by %.60s, %s%s: %.200s", how,
+                      parts_when(a, d, t, r->halted_at), str(r->halted_by), now,
+                      r->in_flight > 0 ? " in flight still get it" : "", str(r->halt_text));
         if (r->latched && row < end)
             canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT, "resume and advance are locked until a acknowledges it");
     }
     if (row < end && r->rollout.state == ROLLOUT_PAUSED && !r->latched)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_PAUSE, "‖ paused by %s%s",
-                      *str(r->paused_by) ? r->paused_by : "somebody not known to andon", r->held ? " (held by andon)" : "");
+                      *str(r->paused_by) ? r->paused_by : "somebody not known to andon",
+                      r->held ? " (held by andon)" : "");
     if (row < end && *str(r->next))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next: %s", r->next);
     if (row < end && *str(r->rollback_of))
@@ -263,21 +272,25 @@ void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, st
     }
     const struct wave_view *w = shown_wave(f, r);
     bool back = r->rollback.step != RB_NONE;
-    int below = now_lines(s, r) + (back ? 4 : 0);
-    int verdict = w && w->watched ? 2 + (int)(w->verdict.n_limits > 5 ? 5 : w->verdict.n_limits) : 2;
-    int waves = at.rows - below - verdict - 2;
-    bool plots = w && w->watched && c->cols >= 96 && waves - PLOT_ROWS >= 3;
-    if (plots)
-        waves -= PLOT_ROWS;
+    /* Waves come first, then what holds the rollout, the verdict's limits, the charts. */
+    int now = now_lines(s, r), least = r->n_waves > 6 ? 6 : (int)r->n_waves;
+    int limits = w && w->watched ? (int)(w->verdict.n_limits > 5 ? 5 : w->verdict.n_limits) : 0;
+    int room = at.rows - 2 - least - (back ? 5 : 0);
+    bool plots = w && w->watched && c->cols >= 96 && room - PLOT_ROWS >= 7;
+    bool lines = !plots && w && w->watched && room - PLOT_LINES >= 6;
+    room -= plots ? PLOT_ROWS : lines ? PLOT_LINES : 0;
+    if (now + 2 + limits > room)
+        now = room - 2 - limits < 3 ? 3 : room - 2 - limits;
+    int waves = least + (room - now - 2 - limits > 0 ? room - now - 2 - limits : 0);
     row = draw_waves(a, d, c, row, waves < 2 ? 2 : waves, s, r);
     if (plots)
-        plots_draw(a, d, c, row, w), row += PLOT_ROWS;
-    else if (w && w->watched && row + PLOT_LINES + below + 2 <= end)
+        plots_draw(d, s, c, row, w), row += PLOT_ROWS;
+    else if (lines)
         plots_lines(d, s, c, row, w), row += PLOT_LINES;
     if (back && row < end)
         row = draw_rollback(d, c, row, end, r);
     if (w && row < end)
-        row = draw_verdict(d, c, row, end - now_lines(s, r) > row + 2 ? end - now_lines(s, r) : end, s, w);
+        row = draw_verdict(d, c, row, end - now > row + 2 ? end - now : end, s, w);
     if (row < end)
         draw_now(a, d, c, row, end, s, r);
 }

@@ -95,8 +95,8 @@ struct action {
     struct focus focus;
     char text[512];          /* ACT_COPY: see also .copy */
     struct audit_want query; /* ACT_LOAD_AUDIT */
-    const char *copy;        /* ACT_COPY, ACT_EXPORT: the whole text (many marked devices are more than 512 bytes), owned by
-                                the app until the next key; ACT_EXPORT of the audit screen: NULL (export the log) */
+    const char *copy; /* ACT_COPY, ACT_EXPORT: the whole text (many marked devices are more than 512 bytes), owned by
+                         the app until the next key; ACT_EXPORT of the audit screen: NULL (export the log) */
 };
 
 struct app; /* the view stack, selection, filters, dialogs, messages: all the console's state that is not the world */

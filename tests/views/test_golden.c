@@ -1,0 +1,170 @@
+/* Golden screens: text and roles of every screen, compared cell by cell. ANDON_GOLDEN=write rewrites the files; look
+ * at the difference before you commit it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "scene.h"
+
+static const char DIR_[] = "tests/views/golden";
+
+static void compare(struct scene *s, const char *name, int rows, int cols, bool ascii)
+{
+    char path[300];
+    struct buf b;
+    scene_draw(s);
+    buf_init(&b, 1 << 20);
+    canvas_dump(&s->c, false, &b);
+    buf_printf(&b, "---- roles; cursor %d,%d\n", s->c.cursor_row, s->c.cursor_col);
+    canvas_dump(&s->c, true, &b);
+    snprintf(path, sizeof path, "%s/%s.%dx%d%s.txt", DIR_, name, cols, rows, ascii ? ".ascii" : "");
+    const char *mode = getenv("ANDON_GOLDEN");
+    if (mode && !strcmp(mode, "write")) {
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        fwrite(b.data, 1, b.len, f);
+        fclose(f);
+        buf_release(&b);
+        return;
+    }
+    FILE *f = fopen(path, "r");
+    if (!f)
+        fail_msg("%s is not there: make golden writes it", path);
+    char *want = calloc(1, 1 << 20);
+    size_t n = fread(want, 1, (1 << 20) - 1, f);
+    fclose(f);
+    if (n != b.len || memcmp(want, b.data, n) != 0) {
+        size_t at = 0, line = 1;
+        for (; at < n && at < b.len && want[at] == b.data[at]; at++)
+            line += want[at] == '\n';
+        fail_msg("%s differs from line %zu on; the screen is now:\n%s", path, line, b.data);
+    }
+    free(want);
+    buf_release(&b);
+}
+
+struct picture {
+    const char *name, *keys;
+    void (*prepare)(struct fixture *f);
+};
+
+static void no_fleet(struct fixture *f)
+{
+    f->d.n_snaps = 0;
+    f->d.audit = NULL;
+}
+
+static void stale_halt(struct fixture *f)
+{
+    fixture_stale(f);
+}
+
+static void no_answer(struct fixture *f)
+{
+    struct snapshot *s = f->s;
+    s->n_rollouts = 0, s->rollouts_known = false, s->n_alerts = 0, s->n_ops = 0;
+    s->link.state = LINK_FAILED, s->link.last_ok = 0, s->link.retries = 3;
+    s->link.error = "https://api.prod:8443: connection refused",
+    s->link.next = "Is the server up? andon doctor tests it.";
+    s->generation++;
+}
+
+static void lost_telemetry(struct fixture *f)
+{
+    struct snapshot *s = f->s;
+    s->telemetry.state = LINK_STALE, s->telemetry.last_ok = NOW - 300 * INT64_C(1000000);
+    s->alerts[0].acked = true;
+    s->rollouts[1].latched = false, s->rollouts[1].halt = HALT_NONE;
+    struct wave_view *w = &s->rollouts[1].waves[2];
+    w->verdict.data_missing = true, w->verdict.react = REACT_HOLD,
+    w->verdict.unknown_since = NOW - 240 * INT64_C(1000000);
+    snprintf(w->verdict.text, sizeof w->verdict.text, "telemetry is missing: 12 of 1 547 devices report");
+    for (size_t i = 0; i < w->verdict.n_limits; i++)
+        w->verdict.limits[i].status = LIMIT_UNKNOWN;
+    s->generation++;
+}
+
+static void rolling_back(struct fixture *f)
+{
+    struct rollout_view *r = fixture_rollout(f, "4471");
+    r->rollback.step = RB_FOLLOW, r->rollback.to = "hearth:4.11.9", r->rollback.name = "andon-rb-4471-1";
+    r->rollback.devices = 1934, r->rollback.verified = 402, r->rollback.never_had = 9, r->rollback.draining = 3;
+    r->rollback.offline = 6, r->rollback.failed = 2, r->rollback.started = NOW - 420 * INT64_C(1000000);
+    r->rollback.text = "waits for 1 520 devices of the roll-back rollout", r->rollback.left = "";
+    f->s->generation++;
+}
+
+static const struct picture MAIN[] = {
+    {"board", "", NULL},
+    {"rollout", "\n", NULL},
+    {"devices", "\n\n", NULL},
+    {"device", "\n\n\n", NULL},
+    {"rollback", "BINC-2207 watchdog\t4471 ALL", NULL},
+    {"audit", "ljj", NULL},
+    {"help", "?", NULL},
+};
+static const struct picture MORE[] = {
+    {"board-two-fleets", "", fixture_second_fleet},
+    {"board-stale", "", stale_halt},
+    {"board-no-answer", "", no_answer},
+    {"board-start", "", no_fleet},
+    {"board-filter", "/hearth\n", NULL},
+    {"board-command", ":advance 44", NULL},
+    {"rollout-lost-telemetry", "\n", lost_telemetry},
+    {"rollout-rolling-back", "\n", rolling_back},
+    {"devices-filter", "\n\n/reboots>2\n  j", NULL},
+    {"halt", "H", NULL},
+    {"halt-fleet", "HF", NULL},
+    {"advance-refused", "A", NULL},
+    {"advance", ":advance 4470\n", NULL},
+    {"rollback-stale", "B", fixture_stale},
+    {"deny", ":deny 4459\nno window", NULL},
+    {"ack", "a", NULL},
+};
+
+static void one(const struct picture *p, int rows, int cols, bool ascii)
+{
+    struct scene s;
+    scene_init(&s, rows, cols, ascii);
+    if (p->prepare) {
+        p->prepare(&s.f);
+        scene_key(&s, KEY_NONE_);
+    }
+    scene_type(&s, p->keys);
+    compare(&s, p->name, rows, cols, ascii);
+    scene_release(&s);
+}
+
+static void test_main_screens(void **state)
+{
+    (void)state;
+    static const int size[][2] = {{24, 80}, {30, 100}, {60, 200}, {10, 40}, {1, 1}};
+    for (size_t i = 0; i < sizeof MAIN / sizeof MAIN[0]; i++) {
+        for (size_t k = 0; k < sizeof size / sizeof size[0]; k++) {
+            one(&MAIN[i], size[k][0], size[k][1], false);
+            one(&MAIN[i], size[k][0], size[k][1], true);
+        }
+    }
+}
+
+static void test_more_screens(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof MORE / sizeof MORE[0]; i++) {
+        one(&MORE[i], 24, 80, true);
+        one(&MORE[i], 30, 100, false);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_main_screens),
+        cmocka_unit_test(test_more_screens),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
