@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "core/arena.h"
 #include "core/buf.h"
+#include "core/clock.h"
 #include "core/entry.h"
 #include "core/err.h"
 
@@ -21,6 +22,7 @@ struct audit_spec {
     const char *key_path; /* Ed25519 private key (PEM); created 0400 when missing together with the log */
     const char *origin;   /* name in the checkpoint, e.g. "andon/host" */
     bool read_only;       /* show, export, verify: nothing is created or written, no key needed */
+    struct clock *clock;  /* for the genesis entry; NULL = the machine's */
 };
 
 struct receipt {
@@ -30,12 +32,18 @@ struct receipt {
     int64_t size;  /* entries after the append */
 };
 
+/* NULL with *e: ERR_NOT_FOUND (read-only, no file), ERR_FORBIDDEN (key, file or folder open to others),
+ * ERR_TAMPERED (emptied, damaged, not signed by this key), ERR_CONFLICT (the log is of another origin). A handle must
+ * not be used across a fork. */
 struct audit_log *audit_open(const struct audit_spec *spec, struct err *e);
 void audit_close(struct audit_log *l);
 
-/* Durable when it returns true. Reads the head inside the transaction, so several writers never fork. */
+/* Durable when it returns true. Reads the head inside the transaction, so several writers never fork. After false the
+ * entry is not there, except that a failed sync leaves it open: such an entry may still turn up. The handle stays
+ * usable: the next call opens the file anew and checks its tail first. */
 bool audit_append(struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e) ANDON_MUST_USE;
-/* Stores bytes under their sha-256 (hex, 65 bytes with NUL). */
+/* Stores bytes (at most 64 MiB) durably under their sha-256 (hex, 65 bytes with NUL), before the entry that names them.
+ * An entry names a blob in a field "blob", "blob.<what>" or "<what>.blob": verification then demands it. */
 bool audit_put_blob(struct audit_log *l, const void *bytes, size_t n, char digest[65], struct err *e) ANDON_MUST_USE;
 bool audit_get_blob(struct audit_log *l, const char *digest, struct buf *out, struct err *e) ANDON_MUST_USE;
 
@@ -50,7 +58,7 @@ bool audit_head(struct audit_log *l, struct audit_head *out, struct err *e) ANDO
 /* A stored entry, decoded from its canonical line for screens and recovery. Strings are owned by the arena. */
 struct stored {
     int64_t seq, t;
-    const char *line; /* the exact leaf */
+    const char *line; /* the exact leaf; through safe_text before it goes to a screen */
     const char *kind, *actor, *actor_kind, *fleet, *rollout, *wave, *verb, *result, *reason, *before, *after, *host;
     uint64_t corr;
     bool late;
@@ -68,14 +76,15 @@ struct audit_query {
     bool newest_first;
     size_t limit; /* 0 = 1000 */
 };
-/* Entries into the arena. */
+/* Entries into the arena. An entry that cannot be read any more is never left out: it comes with kind "damaged". */
 bool audit_query(struct audit_log *l, const struct audit_query *q, struct arena *a, struct stored **out, size_t *n,
                  struct err *e) ANDON_MUST_USE;
 
 /* Intents and halts of a fleet that have neither an outcome nor a recovered entry, oldest first: what a crash left. */
 bool audit_open_intents(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
                         struct err *e) ANDON_MUST_USE;
-/* Halts of a fleet that no ack has lifted, oldest first. */
+/* Halts of a fleet that no later ack has lifted, oldest first. An ack lifts the halts of its rollout; with rollout ""
+ * all of the fleet, also those with rollout "". */
 bool audit_latched(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
                    struct err *e) ANDON_MUST_USE;
 

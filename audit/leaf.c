@@ -1,0 +1,362 @@
+#include "audit/leaf.h"
+
+#include <string.h>
+#include "audit/tree.h"
+#include "core/buf.h"
+#include "core/text.h"
+
+#define DEPTH_MAX 4 /* an entry is two objects deep, host facts three */
+
+struct scan {
+    const char *p, *end;
+};
+
+/* After the opening quote: up to the closing one, which is taken. */
+static bool string(struct scan *s, struct slice *out)
+{
+    const char *from = s->p;
+    while (s->p < s->end) {
+        unsigned char c = (unsigned char)*s->p++;
+        if (c == '"') {
+            *out = (struct slice){from, (size_t)(s->p - 1 - from)};
+            return true;
+        }
+        if (c < 0x20)
+            return false;
+        if (c == '\\' && s->p++ >= s->end)
+            return false;
+    }
+    return false;
+}
+
+static bool integer(struct scan *s, struct slice *out)
+{
+    const char *from = s->p, *digits;
+    if (s->p < s->end && *s->p == '-')
+        s->p++;
+    digits = s->p;
+    while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
+        s->p++;
+    *out = (struct slice){from, (size_t)(s->p - from)};
+    /* "-0" and leading zeros are not canonical */
+    return s->p > digits && (*digits != '0' || (s->p == digits + 1 && digits == from));
+}
+
+static bool object(struct scan *s, int depth);
+
+static bool value(struct scan *s, int depth, struct member *m)
+{
+    m->is_string = m->is_object = false;
+    if (s->p >= s->end)
+        return false;
+    if (*s->p == '"') {
+        s->p++;
+        m->is_string = true;
+        return string(s, &m->value);
+    }
+    if (*s->p == '{') {
+        const char *from = s->p;
+        m->is_object = true;
+        if (depth >= DEPTH_MAX || !object(s, depth + 1))
+            return false;
+        m->value = (struct slice){from, (size_t)(s->p - from)};
+        return true;
+    }
+    return integer(s, &m->value);
+}
+
+static bool pair(struct scan *s, int depth, struct member *m)
+{
+    if (s->p >= s->end || *s->p++ != '"' || !string(s, &m->key))
+        return false;
+    return s->p < s->end && *s->p++ == ':' && value(s, depth, m);
+}
+
+static int slice_cmp(struct slice a, struct slice b)
+{
+    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+    return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
+}
+
+/* Takes one object; keys strictly ascending. */
+static bool object(struct scan *s, int depth)
+{
+    if (s->p >= s->end || *s->p++ != '{')
+        return false;
+    if (s->p < s->end && *s->p == '}') {
+        s->p++;
+        return true;
+    }
+    struct slice last = {NULL, 0};
+    for (;;) {
+        struct member m;
+        if (!pair(s, depth, &m) || (last.p && slice_cmp(last, m.key) >= 0))
+            return false;
+        last = m.key;
+        if (s->p >= s->end)
+            return false;
+        char c = *s->p++;
+        if (c == '}')
+            return true;
+        if (c != ',')
+            return false;
+    }
+}
+
+bool leaf_member(struct slice o, size_t *at, struct member *out)
+{
+    if (!o.p || o.n < 2 || *at >= o.n - 1)
+        return false;
+    struct scan s = {o.p + *at, o.p + o.n};
+    if (*s.p != '{' && *s.p != ',')
+        return false;
+    s.p++;
+    if (!pair(&s, 1, out))
+        return false;
+    *at = (size_t)(s.p - o.p);
+    return true;
+}
+
+static bool number(struct slice s, int64_t *out)
+{
+    bool minus = s.n > 0 && *s.p == '-';
+    uint64_t v = 0, most = minus ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
+    size_t i = minus ? 1 : 0;
+    if (i >= s.n)
+        return false;
+    for (; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+        uint64_t d = (uint64_t)(s.p[i] - '0');
+        if (v > (most - d) / 10)
+            return false;
+        v = v * 10 + d;
+    }
+    *out = minus ? (int64_t)(0 - v) : (int64_t)v;
+    return true;
+}
+
+static bool hex64(struct slice s, uint64_t *out)
+{
+    uint64_t v = 0;
+    if (s.n != 16)
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+        v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    *out = v;
+    return true;
+}
+
+static bool is(struct slice s, const char *word)
+{
+    size_t n = strlen(word);
+    return s.n == n && memcmp(s.p, word, n) == 0;
+}
+
+static bool take_actor(struct slice o, struct leaf *l)
+{
+    struct member m;
+    for (size_t at = 0; leaf_member(o, &at, &m);) {
+        if (is(m.key, "kind"))
+            l->actor_kind = m.value;
+        else if (is(m.key, "name"))
+            l->actor = m.value;
+    }
+    return true;
+}
+
+/* One member of the entry into its place; what it does not know it leaves (a newer andon may add keys). */
+static bool take(const struct member *m, struct leaf *l)
+{
+    static const struct {
+        const char *key;
+        size_t offset;
+    } words[] = {{"after", offsetof(struct leaf, after)},     {"before", offsetof(struct leaf, before)},
+                 {"fleet", offsetof(struct leaf, fleet)},     {"kind", offsetof(struct leaf, kind)},
+                 {"reason", offsetof(struct leaf, reason)},   {"result", offsetof(struct leaf, result)},
+                 {"rollout", offsetof(struct leaf, rollout)}, {"verb", offsetof(struct leaf, verb)},
+                 {"wave", offsetof(struct leaf, wave)}};
+    if (m->is_object) {
+        if (is(m->key, "actor"))
+            return take_actor(m->value, l);
+        if (is(m->key, "f"))
+            l->fields = m->value;
+        else if (is(m->key, "host"))
+            l->host = m->value;
+        return true;
+    }
+    if (is(m->key, "seq"))
+        return number(m->value, &l->seq);
+    if (is(m->key, "t"))
+        return number(m->value, &l->t);
+    if (is(m->key, "corr"))
+        return hex64(m->value, &l->corr);
+    if (is(m->key, "late"))
+        l->late = is(m->value, "1");
+    for (size_t i = 0; m->is_string && i < sizeof words / sizeof *words; i++) {
+        if (is(m->key, words[i].key)) {
+            memcpy((char *)l + words[i].offset, &m->value, sizeof m->value);
+            break;
+        }
+    }
+    return true;
+}
+
+bool leaf_scan(const char *line, size_t n, struct leaf *out)
+{
+    memset(out, 0, sizeof *out);
+    struct scan s = {line, line + n};
+    struct slice last = {NULL, 0};
+    bool have_t = false;
+    if (n < 2 || *s.p++ != '{')
+        return false;
+    for (;;) {
+        struct member m;
+        if (!pair(&s, 1, &m) || (last.p && slice_cmp(last, m.key) >= 0) || !take(&m, out))
+            return false;
+        last = m.key;
+        have_t = have_t || is(m.key, "t");
+        if (s.p >= s.end)
+            return false;
+        char c = *s.p++;
+        if (c == '}')
+            break;
+        if (c != ',')
+            return false;
+    }
+    return s.p == s.end && out->seq > 0 && out->kind.p && have_t;
+}
+
+/* One character of an escaped slice as UTF-8 into out; returns the bytes written. */
+static size_t unescape(struct slice s, size_t *at, char out[4])
+{
+    char c = s.p[(*at)++];
+    if (c != '\\' || *at >= s.n) {
+        out[0] = c;
+        return 1;
+    }
+    static const char from[] = "btnfr", to[] = "\b\t\n\f\r";
+    c = s.p[(*at)++];
+    const char *f = strchr(from, c);
+    if (c != 'u' || s.n - *at < 4) {
+        out[0] = f && *f ? to[f - from] : c;
+        return 1;
+    }
+    unsigned v = 0; /* the writer only makes \u00XX */
+    for (size_t i = 0; i < 4; i++) {
+        char h = s.p[(*at)++];
+        v = v << 4 | (unsigned)((h >= '0' && h <= '9') ? h - '0' : ((h | 32) - 'a' + 10) & 15);
+    }
+    if (v < 0x80) {
+        out[0] = (char)v;
+        return 1;
+    }
+    if (v < 0x800) {
+        out[0] = (char)(0xc0 | v >> 6);
+        out[1] = (char)(0x80 | (v & 0x3f));
+        return 2;
+    }
+    out[0] = (char)(0xe0 | v >> 12); /* a surrogate becomes bad bytes, which safe_text then shows as such */
+    out[1] = (char)(0x80 | (v >> 6 & 0x3f));
+    out[2] = (char)(0x80 | (v & 0x3f));
+    return 3;
+}
+
+bool slice_is(struct slice s, const char *text)
+{
+    size_t at = 0, i = 0, n = strlen(text);
+    while (at < s.n) {
+        char c[4];
+        size_t k = unescape(s, &at, c);
+        if (n - i < k || memcmp(text + i, c, k) != 0)
+            return false;
+        i += k;
+    }
+    return i == n;
+}
+
+bool leaf_names_blob(const struct member *m)
+{
+    if (!m->is_string || m->value.n != 2 * HASH_LEN)
+        return false;
+    for (size_t i = 0; i < m->value.n; i++) {
+        char c = m->value.p[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+            return false;
+    }
+    struct slice k = m->key;
+    return is(k, "blob") || (k.n > 5 && (memcmp(k.p, "blob.", 5) == 0 || memcmp(k.p + k.n - 5, ".blob", 5) == 0));
+}
+
+const char *leaf_text(struct arena *a, struct slice s)
+{
+    if (s.n == 0)
+        return "";
+    struct buf plain;
+    buf_init(&plain, ENTRY_MAX * 4);
+    for (size_t at = 0; at < s.n;) {
+        char c[4];
+        size_t k = unescape(s, &at, c);
+        buf_add(&plain, c, k);
+    }
+    const char *text = safe_text(a, plain.data, plain.len, ENTRY_MAX * 4);
+    buf_release(&plain);
+    return text;
+}
+
+static void decode_fields(const struct leaf *l, struct arena *a, struct stored *out)
+{
+    struct member m;
+    size_t n = 0;
+    for (size_t at = 0; leaf_member(l->fields, &at, &m);)
+        n++;
+    const char *(*fields)[2] = arena_array(a, n ? n : 1, sizeof *fields);
+    out->n_fields = 0;
+    for (size_t at = 0; leaf_member(l->fields, &at, &m);) {
+        fields[out->n_fields][0] = leaf_text(a, m.key);
+        fields[out->n_fields++][1] = leaf_text(a, m.value);
+    }
+    out->fields = fields;
+}
+
+bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *a, struct stored *out)
+{
+    struct leaf l;
+    char hex[HASH_HEX];
+    if (!leaf_scan(line, n, &l))
+        return false;
+    hex_encode(hex, hash, HASH_LEN);
+    *out = (struct stored){.seq = l.seq,
+                           .t = l.t,
+                           .corr = l.corr,
+                           .late = l.late,
+                           .line = arena_strndup(a, line, n),
+                           .leaf_hash = arena_strdup(a, hex),
+                           .kind = leaf_text(a, l.kind),
+                           .actor = leaf_text(a, l.actor),
+                           .actor_kind = leaf_text(a, l.actor_kind),
+                           .fleet = leaf_text(a, l.fleet),
+                           .rollout = leaf_text(a, l.rollout),
+                           .wave = leaf_text(a, l.wave),
+                           .verb = leaf_text(a, l.verb),
+                           .result = leaf_text(a, l.result),
+                           .reason = leaf_text(a, l.reason),
+                           .before = leaf_text(a, l.before),
+                           .after = leaf_text(a, l.after),
+                           .host = l.host.p ? arena_strndup(a, l.host.p, l.host.n) : ""};
+    decode_fields(&l, a, out);
+    return true;
+}
+
+const char *stored_field(const struct stored *s, const char *key)
+{
+    for (size_t i = 0; i < s->n_fields; i++) {
+        if (strcmp(s->fields[i][0], key) == 0)
+            return s->fields[i][1];
+    }
+    return "";
+}

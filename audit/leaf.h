@@ -1,0 +1,49 @@
+/* Reading a leaf: the canonical line as core/entry.h writes it, straight from the stored bytes.
+ *
+ * The scanner takes the canonical form and nothing else (no blanks, keys in byte order and therefore once each,
+ * integers, strings, objects), allocates nothing and copies nothing: verification runs it on every entry. What it
+ * yields are slices of the line, still escaped. */
+#ifndef ANDON_AUDIT_LEAF_H
+#define ANDON_AUDIT_LEAF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "audit/log.h"
+#include "core/arena.h"
+
+struct slice {
+    const char *p; /* NULL: absent */
+    size_t n;
+};
+
+struct leaf {
+    struct slice kind, actor, actor_kind, fleet, rollout, wave, verb, result, reason, before, after;
+    struct slice fields, host; /* objects, with their braces */
+    uint64_t corr;
+    int64_t seq, t;
+    bool late;
+};
+
+/* False when the line is not canonical, or lacks v, seq, kind or t. */
+bool leaf_scan(const char *line, size_t n, struct leaf *out);
+/* Is the (unescaped) slice this string? An absent slice is "". */
+bool slice_is(struct slice s, const char *text);
+
+/* A member of a flat canonical object. */
+struct member {
+    struct slice key, value; /* a string's value without its quotes */
+    bool is_string, is_object;
+};
+/* Walks an object: start with *at = 0; false at its end. */
+bool leaf_member(struct slice object, size_t *at, struct member *out);
+
+/* Does this member of `fields` name a blob? Keys "blob", "blob.*" and "*.blob" do, with 64 hex digits. */
+bool leaf_names_blob(const struct member *m);
+
+/* Unescaped and through safe_text into the arena; "" when absent. */
+const char *leaf_text(struct arena *a, struct slice s);
+/* The whole entry for screens. False when the line is not canonical. */
+bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *a, struct stored *out);
+
+#endif

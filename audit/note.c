@@ -1,0 +1,211 @@
+#include "audit/note.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ALG_ED25519 0x01
+#define DASH        "\xe2\x80\x94 " /* em dash and a space open a signature line */
+
+static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+void base64_encode(struct buf *out, const void *bytes, size_t n)
+{
+    const uint8_t *b = bytes;
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t v = (uint32_t)b[i] << 16 | (left > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (left > 2 ? b[i + 2] : 0);
+        char four[4] = {ALPHABET[v >> 18], ALPHABET[v >> 12 & 63], left > 1 ? ALPHABET[v >> 6 & 63] : '=',
+                        left > 2 ? ALPHABET[v & 63] : '='};
+        buf_add(out, four, 4);
+    }
+}
+
+bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n)
+{
+    size_t w = 0;
+    if (n % 4 != 0)
+        return false;
+    for (size_t i = 0; i < n; i += 4) {
+        uint32_t v = 0;
+        size_t pad = 0;
+        for (size_t j = 0; j < 4; j++) {
+            char c = text[i + j];
+            const char *at = c ? strchr(ALPHABET, c) : NULL;
+            if (c == '=' && i + 4 == n && j >= 2)
+                pad++;
+            else if (!at || pad > 0)
+                return false;
+            v = v << 6 | (at ? (uint32_t)(at - ALPHABET) : 0);
+        }
+        if (v & ((1u << 8 * pad) - 1)) /* bits that no byte takes must be 0, else two texts mean the same */
+            return false;
+        for (size_t j = 0; j < 3 - pad; j++)
+            out[w++] = (uint8_t)(v >> (16 - 8 * j));
+    }
+    *out_n = w;
+    return true;
+}
+
+static bool name_ok(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > ORIGIN_MAX)
+        return false;
+    for (; *name; name++) {
+        if (*name <= ' ' || *name > '~' || *name == '+')
+            return false;
+    }
+    return true;
+}
+
+bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_PUBLIC_LEN], struct err *e)
+{
+    memset(k, 0, sizeof *k);
+    if (!name_ok(name))
+        return err_set(e, ERR_SYNTAX, "use plain letters, digits, '/', '-', '.'; at most 100",
+                       "the log's origin cannot stand in a checkpoint");
+    uint8_t typed[1 + KEY_PUBLIC_LEN] = {ALG_ED25519}, digest[SHA256_BYTES];
+    memcpy(typed + 1, pub, KEY_PUBLIC_LEN);
+    memcpy(k->pub, pub, KEY_PUBLIC_LEN);
+    memcpy(k->name, name, strlen(name));
+    struct sha256 h;
+    sha256_init(&h);
+    sha256_add(&h, name, strlen(name));
+    sha256_add(&h, "\n", 1);
+    sha256_add(&h, typed, sizeof typed);
+    sha256_done(&h, digest);
+    memcpy(k->id, digest, sizeof k->id);
+    hex_encode(k->id_hex, k->id, sizeof k->id);
+    struct buf b64;
+    buf_init(&b64, VKEY_MAX);
+    base64_encode(&b64, typed, sizeof typed);
+    snprintf(k->vkey, sizeof k->vkey, "%s+%s+%s", k->name, k->id_hex, b64.data);
+    buf_release(&b64);
+    return true;
+}
+
+bool note_key_parse(struct note_key *k, const char *vkey, struct err *e)
+{
+    char name[ORIGIN_MAX + 1];
+    const char *plus = strchr(vkey, '+');
+    size_t n = plus ? (size_t)(plus - vkey) : sizeof name;
+    uint8_t typed[VKEY_MAX];
+    size_t got = 0;
+    bool ok = strlen(vkey) < VKEY_MAX && n < sizeof name && strlen(plus) > 10 && plus[9] == '+' &&
+              base64_decode(plus + 10, strlen(plus + 10), typed, &got) && got == 1 + KEY_PUBLIC_LEN &&
+              typed[0] == ALG_ED25519;
+    if (ok) {
+        memcpy(name, vkey, n);
+        name[n] = '\0';
+        /* the key hash in the text must be that of the key */
+        ok = note_key_init(k, name, typed + 1, NULL) && strcmp(k->vkey, vkey) == 0;
+    }
+    return ok ? true
+              : err_set(e, ERR_SYNTAX, "it looks like name+1a2b3c4d+AQ...", "not a verifier key of an Ed25519 key");
+}
+
+void note_body(const struct checkpoint *c, struct buf *out)
+{
+    buf_printf(out, "%s\n%" PRIu64 "\n", c->origin, c->size);
+    base64_encode(out, c->root, HASH_LEN);
+    buf_addc(out, '\n');
+}
+
+void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out)
+{
+    uint8_t both[sizeof k->id + KEY_SIG_LEN];
+    memcpy(both, k->id, sizeof k->id);
+    memcpy(both + sizeof k->id, sig, KEY_SIG_LEN);
+    note_body(c, out);
+    buf_printf(out, "\n" DASH "%s ", k->name);
+    base64_encode(out, both, sizeof both);
+    buf_addc(out, '\n');
+}
+
+/* Takes the line at *p (without its newline); false at the end or when the last line has no newline. */
+static bool line(const char **p, const char *end, const char **text, size_t *n)
+{
+    const char *nl = *p < end ? memchr(*p, '\n', (size_t)(end - *p)) : NULL;
+    if (!nl)
+        return false;
+    *text = *p;
+    *n = (size_t)(nl - *p);
+    *p = nl + 1;
+    return true;
+}
+
+static bool parse_size(const char *text, size_t n, uint64_t *out)
+{
+    uint64_t v = 0;
+    if (n == 0 || n > 18 || (text[0] == '0' && n > 1))
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        v = v * 10 + (uint64_t)(text[i] - '0');
+    }
+    *out = v;
+    return true;
+}
+
+/* The three lines of the body, up to the empty line. *p is left at the signature lines. */
+static bool parse_body(const char **p, const char *end, struct checkpoint *c, size_t *body_n)
+{
+    const char *start = *p, *text;
+    size_t n, got;
+    uint8_t root[48];
+    memset(c, 0, sizeof *c);
+    if (!line(p, end, &text, &n) || n == 0 || n > ORIGIN_MAX)
+        return false;
+    memcpy(c->origin, text, n);
+    if (!line(p, end, &text, &n) || !parse_size(text, n, &c->size))
+        return false;
+    if (!line(p, end, &text, &n) || n != 44 || !base64_decode(text, n, root, &got) || got != HASH_LEN)
+        return false;
+    memcpy(c->root, root, HASH_LEN);
+    do { /* extension lines: other logs have them; they are signed but mean nothing here */
+        *body_n = (size_t)(*p - start);
+        if (!line(p, end, &text, &n))
+            return false;
+    } while (n > 0);
+    return true;
+}
+
+/* Is this the signature line of key k? Then its signature. */
+static bool signature_of(const char *text, size_t n, const struct note_key *k, uint8_t sig[KEY_SIG_LEN])
+{
+    size_t dash = strlen(DASH), name = strlen(k->name), got = 0;
+    uint8_t raw[NOTE_MAX];
+    if (n < dash + name + 2 || n > NOTE_MAX || memcmp(text, DASH, dash) != 0 ||
+        memcmp(text + dash, k->name, name) != 0 || text[dash + name] != ' ')
+        return false;
+    if (!base64_decode(text + dash + name + 1, n - dash - name - 1, raw, &got) || got != sizeof k->id + KEY_SIG_LEN ||
+        memcmp(raw, k->id, sizeof k->id) != 0)
+        return false;
+    memcpy(sig, raw + sizeof k->id, KEY_SIG_LEN);
+    return true;
+}
+
+bool note_open(const char *bytes, size_t n, const struct note_key *k, const struct verifier *v, struct checkpoint *out,
+               struct err *e)
+{
+    const char *p = bytes, *end = bytes + n, *text;
+    size_t body_n = 0, len;
+    if (n > NOTE_MAX || memchr(bytes, '\0', n) || !parse_body(&p, end, out, &body_n))
+        return err_set(e, ERR_TAMPERED, "", "the checkpoint is not well formed");
+    if (strcmp(out->origin, k->name) != 0)
+        return err_set(e, ERR_TAMPERED, "", "the checkpoint is of another log than the key");
+    bool found = false;
+    while (line(&p, end, &text, &len)) {
+        uint8_t sig[KEY_SIG_LEN];
+        if (!signature_of(text, len, k, sig))
+            continue;
+        if (!verifier_check(v, bytes, body_n, sig))
+            return err_set(e, ERR_TAMPERED, "", "the checkpoint's signature is wrong");
+        found = true;
+    }
+    if (p != end)
+        return err_set(e, ERR_TAMPERED, "", "the checkpoint is not well formed");
+    return found ? true : err_set(e, ERR_TAMPERED, "", "the checkpoint is not signed by key %s", k->id_hex);
+}

@@ -1,0 +1,59 @@
+/* The signed checkpoint: C2SP tlog-checkpoint in a C2SP signed-note.
+ *
+ *   andon/host\n                 origin
+ *   18231\n                      size of the tree, decimal
+ *   base64(root)\n
+ *   \n
+ *   — andon/host base64(key hash (4 bytes) || Ed25519 signature (64 bytes))\n
+ *
+ * Key hash: the first 4 bytes of SHA-256(name || "\n" || 0x01 || public key). Verifier key (vkey):
+ * name+hex(key hash)+base64(0x01 || public key). Lines of unknown keys are ignored, as the specification demands, so
+ * witnesses can add theirs. Sources: c2sp.org/signed-note, c2sp.org/tlog-checkpoint. */
+#ifndef ANDON_AUDIT_NOTE_H
+#define ANDON_AUDIT_NOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "audit/key.h"
+#include "audit/tree.h"
+#include "core/buf.h"
+#include "core/err.h"
+
+#define NOTE_MAX   4096 /* longest signed checkpoint that is read */
+#define ORIGIN_MAX 100
+#define VKEY_MAX   (ORIGIN_MAX + 64)
+
+struct note_key {
+    char name[ORIGIN_MAX + 1];
+    uint8_t pub[KEY_PUBLIC_LEN];
+    uint8_t id[4];
+    char id_hex[9];
+    char vkey[VKEY_MAX];
+};
+
+/* False when the name cannot stand in a note: empty, over ORIGIN_MAX bytes, with blanks, '+' or unprintable. */
+bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_PUBLIC_LEN],
+                   struct err *e) ANDON_MUST_USE;
+bool note_key_parse(struct note_key *k, const char *vkey, struct err *e) ANDON_MUST_USE;
+
+struct checkpoint {
+    char origin[ORIGIN_MAX + 1];
+    uint64_t size;
+    uint8_t root[HASH_LEN];
+};
+
+/* The text that is signed. */
+void note_body(const struct checkpoint *c, struct buf *out);
+/* The body with its signature line. */
+void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out);
+/* Reads a signed checkpoint and checks the signature of key k (v is its public half): ERR_TAMPERED when it is not
+ * well formed, not signed by k, or of another origin than k's name. */
+bool note_open(const char *bytes, size_t n, const struct note_key *k, const struct verifier *v, struct checkpoint *out,
+               struct err *e) ANDON_MUST_USE;
+
+/* RFC 4648 base64 with padding; strict. `out` of decode has room for n / 4 * 3 bytes. */
+void base64_encode(struct buf *out, const void *bytes, size_t n);
+bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n);
+
+#endif

@@ -1,0 +1,46 @@
+/* The Merkle tree of RFC 6962, section 2.1 (same hashes as RFC 9162): leaf = SHA-256(0x00 || bytes), node =
+ * SHA-256(0x01 || left || right); a tree of n leaves splits at the largest power of two below n.
+ *
+ * Only the frontier is kept (the roots of the complete subtrees that n leaves fall into, at most 64): pushing a leaf
+ * costs one hash a step, the root one hash a subtree. Inner nodes are never stored: a proof is made from the leaf
+ * hashes when somebody asks for it. */
+#ifndef ANDON_AUDIT_TREE_H
+#define ANDON_AUDIT_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/digest.h"
+
+#define HASH_LEN   SHA256_BYTES
+#define HASH_HEX   SHA256_HEX
+#define TREE_DEPTH 63 /* sizes are below 2^63 */
+
+struct tree {
+    uint64_t size;
+    uint8_t node[TREE_DEPTH][HASH_LEN]; /* node[i]: complete subtree of 2^i leaves; valid when bit i of size is set */
+};
+
+void tree_init(struct tree *t);
+void tree_leaf_hash(const void *leaf, size_t n, uint8_t out[HASH_LEN]);
+void tree_node_hash(const uint8_t left[HASH_LEN], const uint8_t right[HASH_LEN], uint8_t out[HASH_LEN]);
+void tree_push(struct tree *t, const uint8_t leaf[HASH_LEN]);
+/* Root of the leaves pushed so far; SHA-256 of nothing for an empty tree. */
+void tree_root(const struct tree *t, uint8_t out[HASH_LEN]);
+
+/* 64 lower-case hexadecimal digits into a hash. */
+bool tree_hash_parse(const char *hex, size_t n, uint8_t out[HASH_LEN]);
+
+/* The frontier as bytes, largest subtree first. `out` has room for TREE_DEPTH hashes; returns the bytes used. */
+size_t tree_pack(const struct tree *t, uint8_t *out);
+/* False when n bytes are not the frontier of a tree of that size. */
+bool tree_unpack(struct tree *t, uint64_t size, const uint8_t *bytes, size_t n);
+
+/* Inclusion proof (RFC 6962, 2.1.1) of leaf `index` (0-based, < n) among n leaf hashes: sibling hashes from the leaf
+ * up. `out` has room for TREE_DEPTH hashes; returns how many. */
+size_t tree_prove(const uint8_t (*leaves)[HASH_LEN], uint64_t n, uint64_t index, uint8_t (*out)[HASH_LEN]);
+/* Does the proof lead from the leaf to the root? (RFC 9162, 2.1.3.2) */
+bool tree_check(const uint8_t leaf[HASH_LEN], uint64_t index, uint64_t size, const uint8_t (*proof)[HASH_LEN],
+                size_t n_proof, const uint8_t root[HASH_LEN]);
+
+#endif
