@@ -1,0 +1,430 @@
+/* andon drill: the embedded fleet, with a console on it, without (headless, in virtual time), or alone (--serve).
+ *
+ * From here on nothing knows that the fleet is not real: the engine gets an ordinary fleet, a clock and a log. */
+#include "drill/drill.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "core/clock.h"
+#include "core/fmt.h"
+#include "core/text.h"
+#include "drill/shipped.h"
+#include "tui/console.h"
+
+#define HEADLESS_MAX_S 600 /* of real time: something hangs */
+
+struct drill_run {
+    const struct args *args;
+    struct arena arena;
+    const struct scenario *scenario;
+    uint64_t seed;
+    double speed;
+    int port;
+    struct drill *drill;
+    struct session session; /* operator only */
+    char dir[400], db[440], key[440];
+    bool keep;
+    struct audit_spec audit;
+    /* headless */
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool over;
+    struct drill_result result;
+    int64_t started; /* real time */
+};
+
+static bool read_speed(const struct args *a, double *out, struct err *e)
+{
+    char *end;
+
+    if (!a->val[OPT_SPEED])
+        return true;
+    errno = 0;
+    *out = strtod(a->val[OPT_SPEED], &end);
+    if (errno || *end || end == a->val[OPT_SPEED] || !(*out >= 0.01) || !(*out <= 10000))
+        return err_set(e, ERR_SYNTAX, "", "--speed: expected a number from 0.01 to 10000, found %.40s",
+                       a->val[OPT_SPEED]);
+    return true;
+}
+
+/* A private folder for the drill's log: a drill's entries have no place in the real one. */
+static bool make_log(struct drill_run *r, struct err *e)
+{
+    const char *tmp = getenv("TMPDIR");
+
+    if (r->args->val[OPT_KEEP_LOG]) {
+        r->keep = true;
+        snprintf(r->dir, sizeof r->dir, "%s", r->args->val[OPT_KEEP_LOG]);
+        if (mkdir(r->dir, 0700) != 0 && errno != EEXIST)
+            return err_errno(e, ERR_IO, "Name a folder that can be made.", "the folder %.200s cannot be made", r->dir);
+    } else {
+        snprintf(r->dir, sizeof r->dir, "%.300s/andon-drill-XXXXXX", tmp && *tmp == '/' ? tmp : "/tmp");
+        if (!mkdtemp(r->dir))
+            return err_errno(e, ERR_IO, "Is there room in TMPDIR?", "no folder for the drill's log");
+    }
+    snprintf(r->db, sizeof r->db, "%s/audit.db", r->dir);
+    snprintf(r->key, sizeof r->key, "%s/audit.key", r->dir);
+    r->audit = (struct audit_spec){.db_path = r->db, .key_path = r->key, .origin = "andon/drill"};
+    return true;
+}
+
+static void remove_log(struct drill_run *r)
+{
+    DIR *d = r->keep || !*r->dir ? NULL : opendir(r->dir);
+    struct dirent *de;
+
+    if (!d)
+        return;
+    while ((de = readdir(d)))
+        if (strcmp(de->d_name, ".") != 0 && strcmp(de->d_name, "..") != 0)
+            unlinkat(dirfd(d), de->d_name, 0);
+    closedir(d);
+    rmdir(r->dir);
+}
+
+/* Called by the engine when nothing is left to do at this moment of the drill's time. */
+static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
+{
+    struct drill_run *r = ctx;
+    struct intent in;
+    bool busy = false;
+
+    if (r->over)
+        return true; /* time has ended */
+    while (drill_operator(r->drill, s, &in)) {
+        engine_submit(en, &in);
+        busy = true;
+    }
+    if (busy || !drill_over(r->drill, s))
+        return busy;
+    drill_score(r->drill, s, &r->result);
+    pthread_mutex_lock(&r->lock);
+    r->over = true;
+    pthread_cond_signal(&r->ended);
+    pthread_mutex_unlock(&r->lock);
+    return true;
+}
+
+static bool start_engine(struct drill_run *r, struct engine **out, bool with_idle, struct err *e)
+{
+    struct engine_spec spec = {.fleet = drill_fleet(r->drill),
+                               .audit = &r->audit,
+                               .clock = drill_clock(r->drill),
+                               .seed = r->seed,
+                               .actor = r->session.actor,
+                               .judge = true,
+                               .observe_only = r->args->val[OPT_READ_ONLY] != NULL};
+
+    r->audit.clock = spec.clock;
+    *out = engine_new(&spec, e);
+    if (!*out)
+        return false;
+    if (with_idle)
+        engine_on_idle(*out, on_idle, r);
+    if (engine_start(*out, e))
+        return true;
+    engine_free(*out);
+    return false;
+}
+
+static void ktime(struct json_w *w, const char *key, int64_t us)
+{
+    json_w_key(w, key);
+    if (us < 0 || us == TIME_NEVER)
+        json_w_null(w);
+    else
+        json_w_num(w, (double)us / (double)US_PER_S);
+}
+
+static void result_json(const struct drill_run *r, const struct audit_report *log, const char *log_error, double wall)
+{
+    const struct drill_result *d = &r->result;
+    struct json_out o;
+
+    json_begin(&o);
+    json_w_kstr(&o.w, "scenario", r->scenario->name);
+    json_w_kint(&o.w, "seed", (int64_t)r->seed);
+    json_w_kbool(&o.w, "passed", d->passed && log->ok);
+    json_w_kstr(&o.w, "why", d->why);
+    ktime(&o.w, "injected_s", d->injected_at);
+    ktime(&o.w, "detected_s", d->detected_at);
+    ktime(&o.w, "halted_s", d->halted_at);
+    ktime(&o.w, "rolled_back_s", d->rolled_back_at);
+    ktime(&o.w, "ended_s", d->ended_at);
+    json_w_kstr(&o.w, "halted_by", d->halted_at >= 0 && d->detected_by && *d->detected_by ? d->detected_by : NULL);
+    json_w_key(&o.w, "devices");
+    json_w_obj(&o.w);
+    json_w_kint(&o.w, "total", d->devices_total);
+    json_w_kint(&o.w, "new_at_halt", d->devices_bad_at_halt);
+    json_w_kint(&o.w, "on_old", d->devices_on_old);
+    json_w_kint(&o.w, "on_new", d->devices_on_new);
+    json_w_kint(&o.w, "broken", d->devices_broken);
+    json_w_obj_end(&o.w);
+    json_w_key(&o.w, "audit");
+    json_w_obj(&o.w);
+    json_w_kint(&o.w, "entries", log->entries);
+    json_w_kbool(&o.w, "verified", log->ok);
+    json_w_kstr(&o.w, "text", log_error ? log_error : log->text);
+    json_w_kstr(&o.w, "db", r->keep ? r->db : NULL);
+    json_w_obj_end(&o.w);
+    json_w_kint(&o.w, "requests", d->requests);
+    json_w_knum(&o.w, "wall_s", wall);
+    json_end(&o);
+}
+
+static void event(const char *what, int64_t us, const char *more)
+{
+    char b[FMT_MAX];
+
+    if (us >= 0 && us != TIME_NEVER)
+        printf("  %-12s %8s%s%s\n", what, fmt_dur(b, us), *more ? "  " : "", more);
+}
+
+static void result_text(const struct drill_run *r, const struct audit_report *log, const char *log_error, double wall)
+{
+    const struct drill_result *d = &r->result;
+    char a[FMT_MAX], b[FMT_MAX], more[120] = "";
+
+    printf("%s, seed %llu\n", r->scenario->name, (unsigned long long)r->seed);
+    event("injected", d->injected_at, "");
+    event("detected", d->detected_at, d->detected_by ? d->detected_by : "");
+    if (d->halted_at >= 0)
+        snprintf(more, sizeof more, "%s devices had the new firmware", fmt_count(a, d->devices_bad_at_halt));
+    event("halted", d->halted_at, more);
+    event("rolled back", d->rolled_back_at, "");
+    event("ended", d->ended_at, "");
+    printf("  devices      %s: %s on the old firmware, ", fmt_count(a, d->devices_total),
+           fmt_count(b, d->devices_on_old));
+    printf("%s on the new, ", fmt_count(a, d->devices_on_new));
+    printf("%s broken\n", fmt_count(a, d->devices_broken));
+    printf("  audit log    %s entries, %s\n", fmt_count(a, log->entries),
+           log_error ? log_error
+           : log->ok ? "verified"
+                     : log->text);
+    if (r->keep)
+        printf("  kept in      %s\n", r->dir);
+    printf("%s: %s (%.1f s)\n", d->passed && log->ok ? "PASSED" : "FAILED", d->why, wall);
+}
+
+/* Verifies the drill's own log and prints how it went. */
+static int conclude(struct drill_run *r)
+{
+    struct audit_report log = {0};
+    struct err e = {0};
+    const char *log_error = NULL;
+    double wall = (double)(clock_now(clock_real()) - r->started) / (double)US_PER_S;
+
+    r->audit.read_only = true;
+    if (!audit_verify(&r->audit, NULL, &log, &e)) {
+        log.ok = false;
+        log_error = e.what;
+    }
+    if (r->args->json)
+        result_json(r, &log, log_error, wall);
+    else
+        result_text(r, &log, log_error, wall);
+    return r->result.passed && log.ok ? EXIT_OK : EXIT_FAILED;
+}
+
+static int headless(struct drill_run *r, struct err *e)
+{
+    struct engine *en;
+    struct timespec until;
+    bool over;
+
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_cond_init(&r->ended, NULL);
+    if (!start_engine(r, &en, true, e))
+        return -1;
+    until = (struct timespec){.tv_sec = (time_t)(clock_wall(clock_real()) / US_PER_S) + HEADLESS_MAX_S};
+    pthread_mutex_lock(&r->lock);
+    while (!r->over && pthread_cond_timedwait(&r->ended, &r->lock, &until) == 0)
+        ;
+    over = r->over;
+    pthread_mutex_unlock(&r->lock);
+    engine_stop(en);
+    engine_free(en);
+    if (over)
+        return conclude(r);
+    err_set(e, ERR_TIMEOUT, "", "the drill did not end within %d s of real time", HEADLESS_MAX_S);
+    return -1;
+}
+
+static int with_console(struct drill_run *r, struct err *e)
+{
+    struct engine *en;
+    struct snapshot *s;
+    struct console_setup setup;
+    int rc;
+
+    if (!start_engine(r, &en, false, e))
+        return -1;
+    setup = (struct console_setup){.args = r->args,
+                                   .engines = &en,
+                                   .n_engines = 1,
+                                   .clock = drill_clock(r->drill),
+                                   .user = r->session.user,
+                                   .actor = r->session.actor,
+                                   .audit = &r->audit};
+    rc = console_open(&setup);
+    if (rc == EXIT_OK) {
+        s = engine_snapshot(en);
+        drill_score(r->drill, s, &r->result);
+        snapshot_unref(s);
+    }
+    engine_stop(en);
+    engine_free(en);
+    if (rc == EXIT_OK)
+        conclude(r); /* what a person did is not scored by the exit code */
+    return rc;
+}
+
+/* The server alone: for tests and for who wants to look at it with curl. Says where it is, as one line of JSON. */
+static int serve(struct drill_run *r, struct err *e)
+{
+    const struct fleet_spec *f = drill_fleet(r->drill);
+    char password[128];
+    struct buf out;
+    struct json_w w;
+    sigset_t set;
+    ssize_t n;
+    int sig, fd = open(f->endpoint.secret.path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0) {
+        err_errno(e, ERR_IO, "", "the drill's password cannot be read");
+        return -1;
+    }
+    n = pread(fd, password, sizeof password - 1, 0);
+    close(fd);
+    password[n > 0 ? n : 0] = '\0';
+    password[strcspn(password, "\n")] = '\0';
+    buf_init(&out, 4096);
+    json_w_init(&w, &out, 0);
+    json_w_obj(&w);
+    json_w_kstr(&w, "url", f->endpoint.url);
+    json_w_kint(&w, "port", drill_port(r->drill));
+    json_w_kstr(&w, "user", f->endpoint.user);
+    json_w_kstr(&w, "password", password);
+    json_w_kstr(&w, "metrics", f->telemetry.endpoint.url);
+    json_w_obj_end(&w);
+    buf_addc(&out, '\n');
+    print_out(&out);
+    buf_release(&out);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigwait(&set, &sig);
+    return EXIT_OK;
+}
+
+static int list(const struct args *a)
+{
+    struct arena arena;
+    struct table t;
+    struct json_out o;
+    struct buf out;
+
+    arena_init(&arena);
+    json_begin(&o);
+    json_w_key(&o.w, "scenarios");
+    json_w_arr(&o.w);
+    table_init(&t, 2, 0);
+    for (const char *const *n = drill_scenario_names(); *n; n++) {
+        const struct scenario *s = drill_scenario(*n, &arena, NULL);
+
+        json_w_obj(&o.w);
+        json_w_kstr(&o.w, "name", *n);
+        json_w_kstr(&o.w, "description", s ? s->description : "");
+        json_w_obj_end(&o.w);
+        table_add(&t, *n);
+        table_add(&t, s ? s->description : "");
+    }
+    json_w_arr_end(&o.w);
+    buf_init(&out, 1 << 20);
+    table_print(&t, &out);
+    if (a->json) {
+        json_end(&o);
+    } else {
+        print_out(&out);
+        buf_release(&o.buf);
+    }
+    buf_release(&out);
+    arena_release(&arena);
+    return EXIT_OK;
+}
+
+static bool prepare(struct drill_run *r, struct err *e)
+{
+    const struct args *a = r->args;
+    int64_t seed, port;
+
+    if (!args_int(a, OPT_SEED, 0, INT64_MAX, 1, &seed, e) || !args_int(a, OPT_PORT, 0, 65535, 0, &port, e))
+        return false;
+    r->seed = (uint64_t)seed;
+    r->port = (int)port;
+    r->scenario = drill_scenario(a->n_pos > 1 ? a->pos[1] : "crash-loop", &r->arena, e);
+    if (!r->scenario)
+        return false;
+    /* Headless time is virtual unless a speed is named; a server alone has nobody who could move time on. */
+    r->speed = a->val[OPT_HEADLESS] ? 0 : a->val[OPT_SERVE] ? 1 : r->scenario->speed;
+    return read_speed(a, &r->speed, e);
+}
+
+/* Signals are taken by sigwait, the console's signalfd, or kill a headless run: before any thread exists. */
+static void block_signals(const struct drill_run *r)
+{
+    sigset_t set;
+
+    if (r->args->val[OPT_HEADLESS])
+        return;
+    if (!r->args->val[OPT_SERVE]) {
+        console_prepare();
+        return;
+    }
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+int cmd_drill(const struct args *a)
+{
+    struct drill_run r = {.args = a};
+    struct err e = {0};
+    int rc = -1;
+
+    if (a->val[OPT_LIST])
+        return list(a);
+    arena_init(&r.arena);
+    r.started = clock_now(clock_real());
+    session_operator(&r.session);
+    if (prepare(&r, &e) && (a->val[OPT_SERVE] || make_log(&r, &e))) {
+        struct drill_spec spec = {.scenario = r.scenario, .seed = r.seed, .speed = r.speed, .port = r.port};
+
+        block_signals(&r);
+        r.drill = drill_start(&spec, &e);
+        if (r.drill) {
+            rc = a->val[OPT_SERVE] ? serve(&r, &e) : a->val[OPT_HEADLESS] ? headless(&r, &e) : with_console(&r, &e);
+            drill_stop(r.drill);
+        }
+    }
+    if (rc == -1) {
+        rc = print_err(a, &e);
+        rc = rc == EXIT_UNREACHABLE ? EXIT_FAILED : rc;
+    }
+    remove_log(&r);
+    arena_release(&r.arena);
+    return rc;
+}

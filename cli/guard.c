@@ -1,0 +1,323 @@
+/* andon guard: engines that judge, without a screen. One structured line on standard error for each thing that
+ * happens; ready, status and watchdog to the supervisor. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "cli/fleets.h"
+#include "cli/notify.h"
+#include "core/clock.h"
+#include "core/fmt.h"
+#include "core/text.h"
+
+#define FLEETS_MAX 64
+/* An engine publishes at each poll, also at one that failed. One that is silent for so long hangs. */
+#define SILENT_US (60 * US_PER_S)
+#define REOPEN_US (30 * US_PER_S)
+
+/* What was said last of a rollout, so that only changes are said. */
+struct said {
+    char id[ID_MAX];
+    enum reaction verdict;
+    enum halt_phase halt;
+    enum rollout_state state;
+    bool latched;
+};
+struct watch {
+    struct fleet_run *run;
+    struct said *v;
+    size_t n;
+    enum link_state link, telemetry;
+    bool log_writable;
+    uint64_t generation, newest_ticket;
+    int64_t alive_at;
+};
+
+static void line(const char *level, const char *fleet, const char *event, const char *fmt, ...) ANDON_PRINTF(4, 5);
+
+/* "2031-03-14T12:39:02.114Z level=warning fleet=emea event=halt rollout=4471 ..." */
+static void line(const char *level, const char *fleet, const char *event, const char *fmt, ...)
+{
+    char rest[1200], t[FMT_MAX];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(rest, sizeof rest, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "%s level=%s fleet=%s event=%s %s\n", fmt_iso(t, clock_wall(clock_real())), level,
+            *fleet ? fleet : "-", event, rest);
+}
+
+/* A value between quotes: blanks and quotes in it do no harm. */
+static const char *quoted(char *out, size_t size, const char *s)
+{
+    size_t n = 0;
+
+    out[n++] = '"';
+    for (; *s && n + 3 < size; s++) {
+        if (*s == '"' || *s == '\\')
+            out[n++] = '\\';
+        out[n++] = *s;
+    }
+    out[n++] = '"';
+    out[n] = '\0';
+    return out;
+}
+
+static struct said *said_of(struct watch *w, const char *id)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (strcmp(w->v[i].id, id) == 0)
+            return &w->v[i];
+    w->v = xreallocarray(w->v, w->n + 1, sizeof *w->v);
+    memset(&w->v[w->n], 0, sizeof *w->v);
+    snprintf(w->v[w->n].id, sizeof w->v[w->n].id, "%s", id);
+    return &w->v[w->n++];
+}
+
+static void say_link(const char *fleet, const char *which, enum link_state *was, const struct link_view *l)
+{
+    char q[600];
+
+    if (l->state == *was || (l->state == LINK_SLOW && *was == LINK_LIVE) ||
+        (l->state == LINK_LIVE && *was == LINK_SLOW)) {
+        *was = l->state;
+        return;
+    }
+    *was = l->state;
+    line(l->state == LINK_LIVE ? "info" : "warning", fleet, which, "state=%s error=%s", link_state_word(l->state),
+         quoted(q, sizeof q, l->error ? l->error : ""));
+}
+
+static const char *verdict_text(const struct rollout_view *v)
+{
+    for (size_t i = 0; i < v->n_waves; i++)
+        if (v->waves[i].verdict.react == v->verdict && v->waves[i].watched)
+            return v->waves[i].verdict.text;
+    return "";
+}
+
+static void say_rollout(struct watch *w, const char *fleet, const struct rollout_view *v)
+{
+    static const char *const halts[] = {"none", "sending", "shown", "escalated"};
+    struct said *s = said_of(w, v->rollout.id);
+    char q[600], by[200];
+
+    if (v->rollout.state != s->state)
+        line("info", fleet, "state", "rollout=%s state=%s", v->rollout.id, rollout_state_word(v->rollout.state));
+    if (v->verdict != s->verdict)
+        line(v->verdict > REACT_WATCH ? "warning" : "info", fleet, "verdict", "rollout=%s verdict=%s text=%s",
+             v->rollout.id, reaction_word(v->verdict), quoted(q, sizeof q, verdict_text(v)));
+    if (v->halt != s->halt && v->halt != HALT_NONE)
+        line(v->halt == HALT_ESCALATED ? "error" : "warning", fleet, "halt", "rollout=%s phase=%s by=%s text=%s",
+             v->rollout.id, halts[v->halt], quoted(by, sizeof by, v->halted_by ? v->halted_by : ""),
+             quoted(q, sizeof q, v->halt_text ? v->halt_text : ""));
+    if (!v->latched && s->latched)
+        line("info", fleet, "ack", "rollout=%s", v->rollout.id);
+    s->state = v->rollout.state;
+    s->verdict = v->verdict;
+    s->halt = v->halt;
+    s->latched = v->latched;
+}
+
+static void say_ops(struct watch *w, const char *fleet, const struct snapshot *s)
+{
+    uint64_t newest = w->newest_ticket;
+    char q[600];
+
+    for (size_t i = s->n_ops; i > 0; i--) {
+        const struct op_view *o = &s->ops[i - 1];
+
+        if (o->ticket <= w->newest_ticket || o->ended == 0)
+            continue;
+        line(o->phase == OP_DONE ? "info" : "warning", fleet, "op", "verb=%s rollout=%s phase=%s actor=%s text=%s",
+             verb_word(o->verb), *o->rollout ? o->rollout : "-", op_phase_word(o->phase), o->actor,
+             quoted(q, sizeof q, o->text));
+        newest = o->ticket > newest ? o->ticket : newest;
+    }
+    w->newest_ticket = newest;
+}
+
+static void look(struct watch *w)
+{
+    const char *fleet = w->run->spec->name;
+    struct snapshot *s = engine_snapshot(w->run->en);
+    char q[600];
+
+    if (s->generation != w->generation) {
+        w->generation = s->generation;
+        w->alive_at = clock_now(clock_real());
+        say_link(fleet, "link", &w->link, &s->link);
+        say_link(fleet, "telemetry", &w->telemetry, &s->telemetry);
+        if (s->audit.writable != w->log_writable)
+            line(s->audit.writable ? "info" : "error", fleet, "log", "writable=%s error=%s",
+                 s->audit.writable ? "true" : "false", quoted(q, sizeof q, s->audit.error ? s->audit.error : ""));
+        w->log_writable = s->audit.writable;
+        for (size_t i = 0; i < s->n_rollouts; i++)
+            say_rollout(w, fleet, &s->rollouts[i]);
+        say_ops(w, fleet, s);
+    }
+    snapshot_unref(s);
+}
+
+static void status(struct notify *n, const struct watch *w, size_t count)
+{
+    char text[200];
+    size_t live = 0, escalated = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!w[i].run->en)
+            continue;
+        live += w[i].link == LINK_LIVE || w[i].link == LINK_SLOW;
+        escalated += (size_t)engine_escalations(w[i].run->en);
+    }
+    snprintf(text, sizeof text, "STATUS=%zu of %zu fleets live%s", live, count,
+             escalated > 0 ? "; A HALT CANNOT BE HAD, a person must act" : "");
+    notify_send(n, text);
+}
+
+static bool all_alive(const struct watch *w, size_t count)
+{
+    int64_t now = clock_now(clock_real());
+
+    for (size_t i = 0; i < count; i++)
+        if (w[i].run->en && now - w[i].alive_at > SILENT_US)
+            return false;
+    return true;
+}
+
+struct guard {
+    const struct args *args;
+    const struct session *session;
+};
+
+static void say_start(const struct fleet_run *r)
+{
+    char q[600];
+
+    if (r->en)
+        line("info", r->spec->name, "start", "kind=%s url=%s", r->spec->kind, r->spec->endpoint.url);
+    else
+        line("error", r->spec->name, "unguarded", "error=%s", quoted(q, sizeof q, r->err.what));
+}
+
+/* A fleet that could not be opened (its secret is not to be had, ...) is tried again; the others are guarded all the
+ * while. */
+static void reopen(const struct guard *g, struct watch *w)
+{
+    int64_t now = clock_now(clock_real());
+
+    if (now - w->alive_at < REOPEN_US)
+        return;
+    w->alive_at = now;
+    w->run->en = session_engine(g->session, g->args, w->run->spec, true, false, &w->run->err);
+    say_start(w->run);
+}
+
+/* Until SIGTERM or SIGINT. */
+static void watch_loop(const struct guard *g, struct watch *w, size_t count, struct notify *n, int signals)
+{
+    struct pollfd p[FLEETS_MAX + 1];
+    int64_t beat = n->watchdog_us > 0 ? n->watchdog_us / 2 : 5 * US_PER_S, next = 0;
+    struct signalfd_siginfo si;
+    uint64_t c;
+
+    p[0] = (struct pollfd){.fd = signals, .events = POLLIN};
+    for (;;) {
+        int64_t left = next - clock_now(clock_real());
+
+        for (size_t i = 0; i < count; i++)
+            p[i + 1] = (struct pollfd){.fd = w[i].run->en ? engine_fd(w[i].run->en) : -1, .events = POLLIN};
+        if (poll(p, (nfds_t)count + 1, left <= 0 ? 0 : (int)(left / US_PER_MS) + 1) < 0 && errno != EINTR)
+            return;
+        if (p[0].revents && read(signals, &si, sizeof si) == (ssize_t)sizeof si) {
+            line("info", "", "end", "signal=%u", si.ssi_signo);
+            return;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (p[i + 1].revents)
+                while (read(p[i + 1].fd, &c, sizeof c) > 0)
+                    ;
+            if (w[i].run->en)
+                look(&w[i]);
+            else
+                reopen(g, &w[i]);
+        }
+        if (clock_now(clock_real()) < next)
+            continue;
+        next = clock_now(clock_real()) + beat;
+        status(n, w, count);
+        if (all_alive(w, count))
+            notify_send(n, "WATCHDOG=1");
+        else
+            line("error", "", "hang", "text=\"an engine has not moved for 60s; the supervisor is not fed\"");
+    }
+}
+
+static int guard(const struct guard *g, struct fleets *f, struct notify *n, int signals)
+{
+    struct watch w[FLEETS_MAX];
+    size_t count = 0, open = 0;
+    int escalated = 0;
+
+    memset(w, 0, sizeof w);
+    for (size_t i = 0; i < f->n && i < FLEETS_MAX; i++) {
+        w[count++] = (struct watch){.run = &f->v[i], .log_writable = true, .alive_at = clock_now(clock_real())};
+        if (f->v[i].en)
+            open++;
+        say_start(&f->v[i]);
+    }
+    if (open == 0)
+        return print_err(g->args, &f->v[0].err);
+    notify_send(n, "READY=1");
+    watch_loop(g, w, count, n, signals);
+    notify_send(n, "STOPPING=1");
+    for (size_t i = 0; i < count; i++) {
+        escalated += w[i].run->en ? engine_escalations(w[i].run->en) : 0;
+        free(w[i].v);
+    }
+    if (escalated > 0)
+        line("error", "", "end", "text=\"ended while %d halts could not be had\"", escalated);
+    return escalated > 0 ? EXIT_REFUSED : EXIT_OK;
+}
+
+int cmd_guard(const struct args *a)
+{
+    struct session s;
+    struct fleets f;
+    struct notify n;
+    struct err e = {0};
+    sigset_t set;
+    int fd, rc = session_need(a, &s);
+
+    if (rc != EXIT_OK)
+        return rc;
+    notify_open(&n); /* before a secret's helper could inherit its environment */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL); /* before threads exist: they inherit it */
+    fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        err_errno(&e, ERR_IO, "", "no signal descriptor can be opened");
+        rc = print_err(a, &e);
+    } else if (!fleets_open(&s, a, true, false, &f, &e)) {
+        rc = print_err(a, &e);
+    } else {
+        struct guard g = {a, &s};
+
+        rc = guard(&g, &f, &n, fd);
+        fleets_close(&f);
+    }
+    if (fd >= 0)
+        close(fd);
+    notify_close(&n);
+    session_close(&s);
+    return rc;
+}

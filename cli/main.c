@@ -1,0 +1,50 @@
+/* andon: one program with subcommands. */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "core/text.h"
+
+int main(int argc, char **argv)
+{
+    const struct command *c;
+    const char *names[40];
+    struct args a;
+    struct err e = {0};
+    char safe[80], next[120] = "Run `andon help` for the list.";
+    size_t n = 0;
+
+    harden();
+    setlocale(LC_CTYPE, ""); /* not LC_NUMERIC: numbers in files and JSON keep their point */
+    signal(SIGPIPE, SIG_IGN);
+    if (!args_read(argc, argv, &a, &e)) {
+        print_err(&a, &e);
+        return EXIT_USAGE;
+    }
+    if (a.val[OPT_VERSION])
+        return cmd_version(&a);
+    c = command_find(a.n_pos > 0 ? a.pos[0] : "");
+    if (!c) {
+        const char *near;
+
+        while (commands[n].name && n < 40) {
+            names[n] = commands[n].name;
+            n++;
+        }
+        near = nearest(a.pos[0], names, n);
+        if (near)
+            snprintf(next, sizeof next, "Did you mean `andon %s`?", near);
+        safe_text_into(safe, sizeof safe, a.pos[0], strlen(a.pos[0]));
+        err_set(&e, ERR_SYNTAX, next, "there is no command \"%s\"", safe);
+        print_err(&a, &e);
+        return EXIT_USAGE;
+    }
+    if (a.val[OPT_HELP])
+        return cmd_help(&a);
+    if (!args_check(&a, c, &e)) {
+        print_err(&a, &e);
+        return EXIT_USAGE;
+    }
+    return c->run(&a);
+}

@@ -1,0 +1,271 @@
+/* Options: a table, one pass over argv, and checks against what a command takes. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "core/fmt.h"
+
+struct option_row {
+    const char *name, *value; /* value: what stands for it in the help, NULL = a flag */
+    char letter;              /* 0 = none */
+    const char *doc;
+};
+
+static const struct option_row rows[OPT_COUNT] = {
+    [OPT_CONFIG] = {"config", "FILE", 'c', "configuration to use instead of $XDG_CONFIG_HOME/andon/config.yaml"},
+    [OPT_THEME] = {"theme", "NAME", 0, "colours: dark, light, contrast, mono, ... or one of your own"},
+    [OPT_COLOR] = {"color", "WHEN", 0, "auto, never, 16, 256 or true"},
+    [OPT_ASCII] = {"ascii", NULL, 0, "draw with ASCII only"},
+    [OPT_PLAIN] = {"plain", NULL, 0, "no screen: one line for each change, for screen readers and logs"},
+    [OPT_READ_ONLY] = {"read-only", NULL, 0, "change nothing; a person may still halt"},
+    [OPT_OUTPUT] = {"output", "FORMAT", 'o', "text (default) or json"},
+    [OPT_LOCAL_TIME] = {"local-time", NULL, 0, "show local time instead of UTC"},
+    [OPT_HELP] = {"help", NULL, 'h', "say how to use the command"},
+    [OPT_VERSION] = {"version", NULL, 'V', "print the version"},
+    [OPT_FLEET] = {"fleet", "NAME", 'f', "fleet to work on (needed when there are several)"},
+    [OPT_REASON] = {"reason", "TEXT", 'r', "why; goes into the audit log (needed for rollback and deny)"},
+    [OPT_REMARK] = {"remark", "TEXT", 0, "remark of an approval or denial, kept by the server"},
+    [OPT_YES] = {"yes", NULL, 'y', "do not ask"},
+    [OPT_CONFIRM] = {"confirm", "PHRASE", 0, "the phrase of the roll back's preview, as in \"4471 ALL 2387\""},
+    [OPT_TO] = {"to", "NAME:VERSION", 0, "release to go back to instead of the policy's"},
+    [OPT_WAVES] = {"waves", "LIST", 0, "roll back only these waves, as in 0,2-3 (default: every wave that was told)"},
+    [OPT_WAIT] = {"wait", NULL, 'w', "wait until a roll back has verified every device"},
+    [OPT_TIMEOUT] = {"timeout", "DURATION", 0, "how long to wait for the outcome (default 60s; with --wait 24h)"},
+    [OPT_PREVIEW] = {"preview", NULL, 'n', "only show what would happen"},
+    [OPT_ALL] = {"all", NULL, 0, "every rollout of the fleet that has not ended"},
+    [OPT_SEED] = {"seed", "N", 0, "seed of the drill: the same seed gives the same drill (default 1)"},
+    [OPT_SPEED] = {"speed", "N", 0, "times real time (default: the scenario's)"},
+    [OPT_HEADLESS] = {"headless", NULL, 0, "no screen: run in virtual time and print the result"},
+    [OPT_SERVE] = {"serve", NULL, 0, "only the drill's server, in real time, until it is told to end"},
+    [OPT_PORT] = {"port", "N", 0, "port of the drill's server (default: any free one)"},
+    [OPT_LIST] = {"list", NULL, 0, "name the shipped scenarios"},
+    [OPT_KEEP_LOG] = {"keep-log", "DIR", 0, "keep the drill's audit log in this folder"},
+    [OPT_KIND] = {"kind", "WORD", 0, "only entries of this kind: intent, outcome, halt, ack, refused, ..."},
+    [OPT_ROLLOUT] = {"rollout", "ID", 0, "only entries of this rollout"},
+    [OPT_ACTOR] = {"actor", "NAME", 0, "only entries of this person or rule"},
+    [OPT_SINCE] = {"since", "TIME", 0, "only entries since then: 2031-03-14T12:00:00Z, or a duration ago (2h)"},
+    [OPT_UNTIL] = {"until", "TIME", 0, "only entries before then"},
+    [OPT_LIMIT] = {"limit", "N", 0, "at most so many entries, the newest (default 1000)"},
+    [OPT_DB] = {"db", "FILE", 0, "audit log to read instead of the configured one"},
+    [OPT_VKEY] = {"vkey", "KEY", 0, "verifier key that must have signed (name+hash+base64), from outside this host"},
+    [OPT_WAVE] = {"wave", "N", 0, "only this wave (0 is the canary)"},
+};
+
+const char *nearest(const char *s, const char *const *words, size_t n)
+{
+    const char *best = NULL;
+    size_t best_d = 3, len = strlen(s);
+
+    for (size_t w = 0; w < n; w++) {
+        size_t m = strlen(words[w]), row[40];
+
+        if (m >= 39 || len >= 39)
+            continue;
+        for (size_t j = 0; j <= m; j++)
+            row[j] = j;
+        for (size_t i = 1; i <= len; i++) {
+            size_t diag = row[0];
+
+            row[0] = i;
+            for (size_t j = 1; j <= m; j++) {
+                size_t up = row[j], d = diag + (s[i - 1] != words[w][j - 1]);
+
+                if (up + 1 < d)
+                    d = up + 1;
+                if (row[j - 1] + 1 < d)
+                    d = row[j - 1] + 1;
+                diag = up;
+                row[j] = d;
+            }
+        }
+        if (row[m] < best_d || (m > len && len >= 3 && strncmp(s, words[w], len) == 0)) {
+            best_d = row[m] < best_d ? row[m] : best_d;
+            best = words[w];
+        }
+    }
+    return best;
+}
+
+static bool unknown_option(const char *arg, struct err *e)
+{
+    const char *names[OPT_COUNT], *near;
+    char next[100] = "Run `andon help` for all of them.";
+
+    for (int o = 0; o < OPT_COUNT; o++)
+        names[o] = rows[o].name;
+    near = strncmp(arg, "--", 2) == 0 ? nearest(arg + 2, names, OPT_COUNT) : NULL;
+    if (near)
+        snprintf(next, sizeof next, "Did you mean --%s?", near);
+    return err_set(e, ERR_SYNTAX, next, "there is no option %.60s", arg);
+}
+
+/* The option that `arg` names, -1 = none. *value is what follows "=" or the letter, NULL = nothing. */
+static int find_option(const char *arg, const char **value)
+{
+    *value = NULL;
+    for (int o = 0; o < OPT_COUNT; o++) {
+        size_t n = strlen(rows[o].name);
+
+        if (arg[1] != '-') {
+            if (rows[o].letter && arg[1] == rows[o].letter && (!arg[2] || rows[o].value)) {
+                *value = arg[2] ? arg + 2 + (arg[2] == '=') : NULL;
+                return o;
+            }
+        } else if (strncmp(arg + 2, rows[o].name, n) == 0 && (!arg[2 + n] || arg[2 + n] == '=')) {
+            *value = arg[2 + n] ? arg + 3 + n : NULL;
+            return o;
+        }
+    }
+    return -1;
+}
+
+static bool take_word(struct args *out, const char *w, struct err *e)
+{
+    if (out->n_pos >= ARGS_MAX)
+        return err_set(e, ERR_SYNTAX, "", "too many words on the command line");
+    out->pos[out->n_pos++] = w;
+    return true;
+}
+
+bool args_read(int argc, char **argv, struct args *out, struct err *e)
+{
+    bool words_only = false;
+
+    memset(out, 0, sizeof *out);
+    for (int i = 1; i < argc; i++) {
+        const char *arg = argv[i], *value;
+        int o;
+
+        if (words_only || arg[0] != '-' || !arg[1]) {
+            if (!take_word(out, arg, e))
+                return false;
+            continue;
+        }
+        if (strcmp(arg, "--") == 0) {
+            words_only = true;
+            continue;
+        }
+        o = find_option(arg, &value);
+        if (o < 0)
+            return unknown_option(arg, e);
+        if (!rows[o].value && value)
+            return err_set(e, ERR_SYNTAX, "", "--%s takes no value", rows[o].name);
+        if (rows[o].value && !value && ++i >= argc)
+            return err_set(e, ERR_SYNTAX, "", "--%s needs a value (%s)", rows[o].name, rows[o].value);
+        if (out->val[o] && rows[o].value)
+            return err_set(e, ERR_SYNTAX, "", "--%s is given twice", rows[o].name);
+        out->val[o] = !rows[o].value ? "" : value ? value : argv[i];
+    }
+    if (out->val[OPT_OUTPUT]) {
+        out->json = strcmp(out->val[OPT_OUTPUT], "json") == 0;
+        if (!out->json && strcmp(out->val[OPT_OUTPUT], "text") != 0)
+            return err_set(e, ERR_SYNTAX, "", "--output: expected text or json, found %.40s", out->val[OPT_OUTPUT]);
+    }
+    return true;
+}
+
+bool args_check(const struct args *a, const struct command *c, struct err *e)
+{
+    char next[100];
+    size_t n = a->n_pos > 0 ? a->n_pos - 1 : 0;
+
+    snprintf(next, sizeof next, "Run `andon help %s`.", c->name);
+    for (int o = 0; o < OPT_COUNT; o++)
+        if (a->val[o] && !((c->opts | OPTS_GLOBAL) & OPT(o)))
+            return err_set(e, ERR_SYNTAX, next, "%s takes no option --%s", c->name, rows[o].name);
+    if (n < c->min)
+        return err_set(e, ERR_SYNTAX, next, "something is missing: andon %s %s", c->name, c->args);
+    if (n > c->max)
+        return err_set(e, ERR_SYNTAX, next, "%s does not take \"%.60s\"", c->name, a->pos[c->max + 1]);
+    return true;
+}
+
+bool args_int(const struct args *a, enum opt o, int64_t min, int64_t max, int64_t dflt, int64_t *out, struct err *e)
+{
+    const char *s = a->val[o];
+    char *end;
+    long long v;
+
+    *out = dflt;
+    if (!s)
+        return true;
+    errno = 0;
+    v = strtoll(s, &end, 10);
+    if (!isdigit((unsigned char)s[s[0] == '-']) || *end || errno || v < min || v > max)
+        return err_set(e, ERR_SYNTAX, "", "--%s: expected a whole number from %lld to %lld, found %.40s", rows[o].name,
+                       (long long)min, (long long)max, s);
+    *out = v;
+    return true;
+}
+
+bool args_dur(const struct args *a, enum opt o, int64_t dflt, int64_t *out, struct err *e)
+{
+    *out = dflt;
+    if (a->val[o] && !fmt_dur_parse(a->val[o], out))
+        return err_set(e, ERR_SYNTAX, "", "--%s: expected a duration like 90s, 10m or 1h30m, found %.40s", rows[o].name,
+                       a->val[o]);
+    return true;
+}
+
+const char *args_str(const struct args *a, enum opt o)
+{
+    return a->val[o] ? a->val[o] : "";
+}
+
+/* A wave number at *s; "W2" is accepted as well as "2". */
+static bool wave_number(const char **s, long *out)
+{
+    char *end;
+
+    if (**s == 'W' || **s == 'w')
+        (*s)++;
+    if (!isdigit((unsigned char)**s))
+        return false;
+    errno = 0;
+    *out = strtol(*s, &end, 10);
+    *s = end;
+    return errno == 0 && *out < WAVES_MAX;
+}
+
+bool args_waves(const char *text, uint64_t mask[WAVES_MAX / 64], struct err *e)
+{
+    const char *s = text;
+
+    memset(mask, 0, sizeof(uint64_t) * (WAVES_MAX / 64));
+    do {
+        long from, to;
+
+        if (s != text)
+            s++;
+        if (!wave_number(&s, &from))
+            goto bad;
+        to = from;
+        if (*s == '-') {
+            s++;
+            if (!wave_number(&s, &to) || to < from)
+                goto bad;
+        }
+        for (long w = from; w <= to; w++)
+            mask[w / 64] |= UINT64_C(1) << (w % 64);
+    } while (*s == ',');
+    if (!*s)
+        return true;
+bad:
+    return err_set(e, ERR_SYNTAX, "", "--waves: expected numbers like 0,2-3 (up to %d), found %.40s", WAVES_MAX - 1,
+                   text);
+}
+
+void options_help(struct buf *out, uint64_t opts)
+{
+    for (int o = 0; o < OPT_COUNT; o++) {
+        char left[60];
+
+        if (!(opts & OPT(o)))
+            continue;
+        snprintf(left, sizeof left, "%c%c%s--%s %s", rows[o].letter ? '-' : ' ', rows[o].letter ? rows[o].letter : ' ',
+                 rows[o].letter ? ", " : "  ", rows[o].name, rows[o].value ? rows[o].value : "");
+        buf_printf(out, "  %-26s %s\n", left, rows[o].doc);
+    }
+}

@@ -1,0 +1,129 @@
+/* andon policy check: is the file right, and what does it do. */
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "conf/policy.h"
+#include "core/fmt.h"
+
+static void limit_text(const struct limit *l)
+{
+    char a[FMT_MAX], b[FMT_MAX], wave[24] = "";
+    bool percent = l->metric == METRIC_CPU_MEAN || l->metric == METRIC_CPU_P95 || l->metric == METRIC_INSTALL_FAILED;
+
+    if (l->wave >= 0)
+        snprintf(wave, sizeof wave, " in W%d", l->wave);
+    printf("  %-14s %s%s when %s", l->id, reaction_word(l->react), l->dry_run ? " (dry run: only said)" : "",
+           metric_word(l->metric));
+    if (l->basis == BASIS_RELATIVE)
+        printf(" is over %gx control", l->value);
+    else
+        printf(" is over %s%s%s", percent ? fmt_percent(a, l->value) : fmt_num(a, l->value), percent ? "" : " ",
+               percent ? "" : metric_unit(l->metric));
+    printf(" for %s, on %d device%s or more%s%s%s\n", fmt_dur(b, l->for_us), l->min_devices,
+           l->min_devices == 1 ? "" : "s", wave, l->device_class && *l->device_class ? ", class " : "",
+           l->device_class ? l->device_class : "");
+}
+
+/* Things that are allowed and probably not meant. */
+static size_t advise(const struct policy *p, const char *out[8])
+{
+    size_t n = 0;
+    bool acts = false;
+
+    for (size_t i = 0; i < p->n_limits; i++) {
+        const struct limit *l = &p->limits[i];
+
+        acts = acts || (!l->dry_run && l->react >= REACT_PAUSE);
+        if (l->metric == METRIC_INSTALL_FAILED && l->basis == BASIS_RELATIVE && n < 6)
+            out[n++] = "a limit on install-failed relative to control never fires: control installs nothing";
+        if (l->basis == BASIS_RELATIVE && l->value <= 1 && n < 6)
+            out[n++] =
+                "a relative limit of 1 or less is over at all times: half of the good rollouts are above control";
+    }
+    if (!acts)
+        out[n++] = "no limit pauses or rolls back: this policy never halts by itself, except for lost telemetry";
+    if (p->lost_react < REACT_PAUSE)
+        out[n++] = "lost telemetry only holds: a wave that runs goes on unseen";
+    return n;
+}
+
+static void policy_text(const struct policy *p, const char *const *advice, size_t n)
+{
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
+
+    printf("policy %s is valid, sha256 %s\n", p->name, p->digest);
+    for (size_t i = 0; i < p->n_limits; i++)
+        limit_text(&p->limits[i]);
+    printf("  figures over the last %s; reboots count from %s after the install\n", fmt_dur(a, p->window_us),
+           fmt_dur(b, p->grace_us));
+    printf("  missing data (coverage under %s) holds at once%s%s\n", fmt_percent(a, p->min_coverage),
+           p->lost_react >= REACT_PAUSE ? ", and pauses after " : "",
+           p->lost_react >= REACT_PAUSE ? fmt_dur(b, p->lost_pause_us) : "");
+    printf("  waves: %s; bake time %s; a halt %s; roll back to %s, drain %s\n",
+           p->promotion == PROMOTE_HOLD ? "a person advances" : "the server's own conditions", fmt_dur(a, p->bake_us),
+           p->halt_stops ? "stops for good where the server can" : "pauses", p->rollback_to, fmt_dur(c, p->drain_us));
+    for (size_t i = 0; i < n; i++)
+        printf("  note: %s\n", advice[i]);
+}
+
+static void policy_json(const struct policy *p, const char *const *advice, size_t n)
+{
+    struct json_out o;
+
+    json_begin(&o);
+    json_w_kbool(&o.w, "valid", true);
+    json_w_kstr(&o.w, "name", p->name);
+    json_w_kstr(&o.w, "sha256", p->digest);
+    json_w_key(&o.w, "limits");
+    json_w_arr(&o.w);
+    for (size_t i = 0; i < p->n_limits; i++) {
+        const struct limit *l = &p->limits[i];
+
+        json_w_obj(&o.w);
+        json_w_kstr(&o.w, "id", l->id);
+        json_w_kstr(&o.w, "metric", metric_word(l->metric));
+        json_w_kbool(&o.w, "relative", l->basis == BASIS_RELATIVE);
+        json_w_knum(&o.w, "value", l->value);
+        json_w_knum(&o.w, "for_s", (double)l->for_us / 1e6);
+        json_w_kint(&o.w, "min_devices", l->min_devices);
+        json_w_kstr(&o.w, "reaction", reaction_word(l->react));
+        json_w_kbool(&o.w, "dry_run", l->dry_run);
+        json_w_obj_end(&o.w);
+    }
+    json_w_arr_end(&o.w);
+    json_w_key(&o.w, "notes");
+    json_w_arr(&o.w);
+    for (size_t i = 0; i < n; i++)
+        json_w_str(&o.w, advice[i]);
+    json_w_arr_end(&o.w);
+    json_end(&o);
+}
+
+int cmd_policy(const struct args *a)
+{
+    const struct policy *p;
+    const char *advice[8];
+    struct arena arena;
+    struct err e = {0};
+    size_t n;
+    int rc = EXIT_OK;
+
+    if (strcmp(a->pos[1], "check") != 0) {
+        err_set(&e, ERR_SYNTAX, "andon policy check FILE", "policy does not know \"%.40s\"", a->pos[1]);
+        return print_err(a, &e);
+    }
+    arena_init(&arena);
+    p = policy_load(a->pos[2], &arena, &e);
+    if (!p) {
+        print_err(a, &e);
+        rc = e.code == ERR_NOT_FOUND || e.code == ERR_IO ? EXIT_FAILED : EXIT_USAGE;
+    } else {
+        n = advise(p, advice);
+        if (a->json)
+            policy_json(p, advice, n);
+        else
+            policy_text(p, advice, n);
+    }
+    arena_release(&arena);
+    return rc;
+}

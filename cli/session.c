@@ -1,0 +1,173 @@
+/* What a command works with: configuration, operator, log, engines. */
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "conf/config.h"
+#include "core/clock.h"
+#include "core/text.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+void harden(void)
+{
+    struct rlimit none = {0, 0};
+
+    umask(077);
+    setrlimit(RLIMIT_CORE, &none);
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+#ifndef SANITIZED /* the leak checker traces its own process */
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
+}
+
+uint64_t random_seed(void)
+{
+    uint64_t seed;
+
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        seed = (uint64_t)clock_wall(clock_real()) ^ (uint64_t)getpid() << 32;
+    return seed;
+}
+
+void session_operator(struct session *s)
+{
+    const struct passwd *pw = getpwuid(getuid());
+    char number[32];
+
+    snprintf(number, sizeof number, "uid-%u", (unsigned)getuid());
+    safe_text_into(s->actor.name, sizeof s->actor.name, pw ? pw->pw_name : number, strlen(pw ? pw->pw_name : number));
+    s->actor.kind = isatty(STDIN_FILENO) ? ACTOR_PERSON : ACTOR_SCRIPT;
+    snprintf(s->user, sizeof s->user, "%s", s->actor.name);
+}
+
+/* Paths of the log: the configuration's, or the XDG places. */
+static bool log_paths(const struct args *a, struct session *s, struct err *e)
+{
+    char host[128] = "localhost";
+    const struct config *c = s->configured ? &s->config : NULL;
+
+    if (a->val[OPT_DB])
+        snprintf(s->db, sizeof s->db, "%s", a->val[OPT_DB]);
+    else if (c && *c->audit_db)
+        snprintf(s->db, sizeof s->db, "%s", c->audit_db);
+    else if (!state_path(s->db, sizeof s->db, "audit.db"))
+        return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the audit log");
+    if (c && *c->audit_key)
+        snprintf(s->key, sizeof s->key, "%s", c->audit_key);
+    else if (!config_path(s->key, sizeof s->key, "audit.key"))
+        return err_set(e, ERR_IO, "Set HOME or XDG_CONFIG_HOME.", "there is no place for the log's key");
+    if (c && *c->audit_origin) {
+        snprintf(s->origin, sizeof s->origin, "%s", c->audit_origin);
+    } else {
+        char safe[128];
+
+        if (gethostname(host, sizeof host - 1) != 0)
+            snprintf(host, sizeof host, "localhost");
+        safe_text_into(safe, sizeof safe, host, strlen(host));
+        snprintf(s->origin, sizeof s->origin, "andon/%s", safe);
+    }
+    s->audit = (struct audit_spec){.db_path = s->db, .key_path = s->key, .origin = s->origin};
+    return true;
+}
+
+int session_open(const struct args *a, struct session *s)
+{
+    struct err e = {0};
+
+    memset(s, 0, sizeof *s);
+    session_operator(s);
+    if (config_load(a->val[OPT_CONFIG], &s->config, &e))
+        s->configured = true;
+    else if (e.code != ERR_NOT_FOUND || a->val[OPT_CONFIG]) {
+        print_err(a, &e);
+        return EXIT_USAGE;
+    }
+    if (s->configured && *s->config.operator_name)
+        snprintf(s->user, sizeof s->user, "%s", s->config.operator_name);
+    if (!log_paths(a, s, &e)) {
+        session_close(s);
+        return print_err(a, &e);
+    }
+    return EXIT_OK;
+}
+
+int session_need(const struct args *a, struct session *s)
+{
+    struct err e = {0};
+    int rc = session_open(a, s);
+
+    if (rc != EXIT_OK || (s->configured && s->config.n_fleets > 0))
+        return rc;
+    err_set(&e, ERR_NOT_FOUND, "Run `andon` for what to put there, or `andon drill` to try it without.",
+            s->configured ? "the configuration names no fleet" : "there is no configuration");
+    session_close(s);
+    print_err(a, &e);
+    return EXIT_USAGE;
+}
+
+void session_close(struct session *s)
+{
+    if (s->configured)
+        config_release(&s->config);
+    s->configured = false;
+}
+
+const struct fleet_spec *session_fleet(const struct session *s, const struct args *a, struct err *e)
+{
+    const char *names[64];
+    size_t n = s->config.n_fleets < 64 ? s->config.n_fleets : 64;
+    const char *near;
+    char next[120];
+
+    if (!a->val[OPT_FLEET]) {
+        if (s->config.n_fleets == 1)
+            return &s->config.fleets[0];
+        err_set(e, ERR_SYNTAX, "Name it with --fleet; `andon get fleets` lists them.", "there are %zu fleets",
+                s->config.n_fleets);
+        return NULL;
+    }
+    for (size_t i = 0; i < s->config.n_fleets; i++)
+        if (strcmp(s->config.fleets[i].name, a->val[OPT_FLEET]) == 0)
+            return &s->config.fleets[i];
+    for (size_t i = 0; i < n; i++)
+        names[i] = s->config.fleets[i].name;
+    near = nearest(a->val[OPT_FLEET], names, n);
+    snprintf(next, sizeof next, near ? "Did you mean %.80s?" : "`andon get fleets` lists them.", near ? near : "");
+    err_set(e, ERR_SYNTAX, next, "there is no fleet %.60s in the configuration", a->val[OPT_FLEET]);
+    return NULL;
+}
+
+struct engine *session_engine(const struct session *s, const struct args *a, const struct fleet_spec *f, bool judge,
+                              bool observe, struct err *e)
+{
+    struct engine_spec spec = {.fleet = f,
+                               .audit = observe ? NULL : &s->audit,
+                               .clock = clock_real(),
+                               .seed = random_seed(),
+                               .actor = s->actor,
+                               .judge = judge,
+                               .observe_only = observe || a->val[OPT_READ_ONLY]};
+    struct engine *en = engine_new(&spec, e);
+
+    if (!en)
+        return NULL;
+    if (!engine_start(en, e)) {
+        engine_free(en);
+        return NULL;
+    }
+    return en;
+}

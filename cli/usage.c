@@ -1,0 +1,142 @@
+/* The table of commands, help and version. */
+#include <stdio.h>
+#include <string.h>
+#include "cli/cli.h"
+#include "conf/config.h"
+#include "conf/policy.h"
+#include "core/text.h"
+
+#define VERB_OPTS (OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_YES) | OPT(OPT_TIMEOUT) | OPT(OPT_PREVIEW))
+#define LOG_OPTS                                                                                                       \
+    (OPT(OPT_KIND) | OPT(OPT_ROLLOUT) | OPT(OPT_ACTOR) | OPT(OPT_FLEET) | OPT(OPT_SINCE) | OPT(OPT_UNTIL) |            \
+     OPT(OPT_LIMIT) | OPT(OPT_DB) | OPT(OPT_VKEY))
+
+const struct command commands[] = {
+    {"", "", "the console on every configured fleet", OPT(OPT_FLEET), 0, 0, cmd_console},
+    {"drill", "[SCENARIO|FILE]", "an embedded fleet with a rollout that goes as the scenario says",
+     OPT(OPT_SEED) | OPT(OPT_SPEED) | OPT(OPT_HEADLESS) | OPT(OPT_SERVE) | OPT(OPT_PORT) | OPT(OPT_LIST) |
+         OPT(OPT_KEEP_LOG),
+     0, 1, cmd_drill},
+    {"guard", "", "the same engine without a screen: halts by itself when nobody is looking", OPT(OPT_FLEET), 0, 0,
+     cmd_guard},
+    {"get", "fleets|rollouts|waves|devices|health [ROLLOUT]", "what the console shows, for scripts",
+     OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 2, cmd_get},
+    {"start", "ROLLOUT", "start a rollout that is ready", VERB_OPTS, 1, 1, cmd_verb},
+    {"advance", "ROLLOUT", "start the next wave", VERB_OPTS, 1, 1, cmd_verb},
+    {"pause", "ROLLOUT", "hold: the next wave waits, devices already told go on", VERB_OPTS, 1, 1, cmd_verb},
+    {"resume", "ROLLOUT", "let a paused rollout go on", VERB_OPTS, 1, 1, cmd_verb},
+    {"halt", "ROLLOUT|--all", "a latched pause: stays until it is acknowledged", VERB_OPTS | OPT(OPT_ALL), 0, 1,
+     cmd_verb},
+    {"ack", "ROLLOUT|--all", "acknowledge a halt", VERB_OPTS | OPT(OPT_ALL), 0, 1, cmd_verb},
+    {"rollback", "ROLLOUT", "bring the told devices back to the release before, and verify each of them",
+     VERB_OPTS | OPT(OPT_CONFIRM) | OPT(OPT_TO) | OPT(OPT_WAVES) | OPT(OPT_WAIT), 1, 1, cmd_verb},
+    {"approve", "ROLLOUT", "approve a rollout that waits for it", VERB_OPTS | OPT(OPT_REMARK), 1, 1, cmd_verb},
+    {"deny", "ROLLOUT", "deny a rollout for good", VERB_OPTS | OPT(OPT_REMARK), 1, 1, cmd_verb},
+    {"retry", "ROLLOUT", "a new rollout for the devices that failed", VERB_OPTS, 1, 1, cmd_verb},
+    {"audit", "show|verify|export|head [DIR]", "read, verify and export the audit log", LOG_OPTS, 1, 2, cmd_audit},
+    {"doctor", "", "test everything that the configuration names", OPT(OPT_FLEET) | OPT(OPT_TIMEOUT), 0, 0, cmd_doctor},
+    {"policy", "check FILE", "check a policy file and say what it does", 0, 2, 2, cmd_policy},
+    {"help", "[TOPIC]", "how to use a command; topics: config, policy, exit", 0, 0, 1, cmd_help},
+    {"version", "", "print the version", 0, 0, 0, cmd_version},
+    {0},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *c = commands; c->name; c++)
+        if (strcmp(c->name, name) == 0)
+            return c;
+    return NULL;
+}
+
+void usage_print(const struct command *c, struct buf *out)
+{
+    if (c && *c->name) {
+        buf_printf(out, "andon %s %s\n\n  %s\n", c->name, c->args, c->summary);
+        if (c->opts) {
+            buf_adds(out, "\nOptions:\n");
+            options_help(out, c->opts);
+        }
+        buf_adds(out, "\nOptions of every command:\n");
+        options_help(out, OPTS_GLOBAL);
+        return;
+    }
+    buf_adds(out, "andon watches staged firmware rollouts and stops a bad one.\n\n");
+    for (c = commands; c->name; c++)
+        buf_printf(out, "  andon %-9s %-22.22s %s\n", c->name, strlen(c->args) <= 22 ? c->args : "...", c->summary);
+    buf_adds(out, "\nOptions of every command:\n");
+    options_help(out, OPTS_GLOBAL);
+    buf_adds(out, "\n`andon help COMMAND` says more; `man andon` says all.\n");
+}
+
+/* The keys that a schema knows, with their types. */
+static void schema_print(const struct yfield *f, int depth, struct buf *out)
+{
+    static const char *const types[] = {"text", "true or false", "whole number", "number", "duration (90s, 10m, 1h30m)",
+                                        "word", "list",          "map",          "map"};
+
+    for (; f && f->key; f++) {
+        char left[60];
+
+        snprintf(left, sizeof left, "%*s%s:", depth * 2 + 2, "", f->key);
+        buf_printf(out, "%-28s %s%s", left, f->doc ? f->doc : "", f->doc && *f->doc ? "; " : "");
+        if (f->type == YT_WORD && f->words) {
+            for (size_t i = 0; f->words[i]; i++)
+                buf_printf(out, "%s%s", i ? " | " : "", f->words[i]);
+            buf_addc(out, '\n');
+        } else {
+            buf_printf(out, "%s%s\n", types[f->type], f->required ? ", needed" : "");
+        }
+        if (f->fields && depth < 6)
+            schema_print(f->fields, depth + 1, out);
+    }
+}
+
+static const char exit_help[] =
+    "Exit codes:\n"
+    "  0  done\n"
+    "  1  failed; a drill was not passed; a log does not verify\n"
+    "  2  the command line or the configuration is wrong\n"
+    "  3  andon refuses (gate, state, latch, read-only, stale data); guard: ended while a halt could not be had\n"
+    "  4  the fleet server does not answer, or refuses the credentials\n"
+    "  5  sent, but what became of it can't be told: a person must look\n";
+
+int cmd_help(const struct args *a)
+{
+    const char *topic = a->n_pos > 1 && strcmp(a->pos[0], "help") == 0 ? a->pos[1] : a->n_pos > 0 ? a->pos[0] : "";
+    const struct command *c = command_find(topic);
+    struct buf out;
+    int rc = EXIT_OK;
+
+    buf_init(&out, 1 << 20);
+    if (strcmp(topic, "config") == 0) {
+        buf_adds(&out, "~/.config/andon/config.yaml (see andon-config(5)):\n\n");
+        schema_print(config_schema, 0, &out);
+    } else if (strcmp(topic, "policy") == 0 && strcmp(a->pos[0], "help") == 0) {
+        usage_print(c, &out);
+        buf_adds(&out, "\nKeys of a policy file (see andon-policy(5)):\n\n");
+        schema_print(policy_schema, 0, &out);
+    } else if (strcmp(topic, "exit") == 0) {
+        buf_adds(&out, exit_help);
+    } else if (c) {
+        usage_print(strcmp(topic, "help") == 0 ? NULL : c, &out);
+    } else {
+        struct err e = {0};
+
+        err_set(&e, ERR_SYNTAX, "Run `andon help` for the list.", "there is no topic \"%.60s\"", topic);
+        print_err(a, &e);
+        rc = EXIT_USAGE;
+    }
+    print_out(&out);
+    buf_release(&out);
+    return rc;
+}
+
+int cmd_version(const struct args *a)
+{
+    if (a->json)
+        printf("{\"version\": \"%s\"}\n", ANDON_VERSION);
+    else
+        printf("andon %s\n", ANDON_VERSION);
+    return EXIT_OK;
+}

@@ -1,0 +1,371 @@
+/* Verbs for scripts and runbooks: the same intent, the same checks, the same log as a key in the console. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "cli/cli.h"
+#include "cli/fleets.h"
+#include "core/clock.h"
+#include "core/fmt.h"
+#include "core/text.h"
+
+#define READY_US (20 * US_PER_S)
+/* A halt does not wait for the board: it is handed in when the server has been silent for so long. */
+#define HALT_READY_US (3 * US_PER_S)
+
+struct verb_run {
+    const struct args *args;
+    struct session session;
+    struct fleets fleets;
+    struct fleet_run *run;
+    struct intent in;
+    struct preview preview;
+    struct err refusal; /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
+    int64_t timeout;
+};
+
+static bool fill_intent(struct verb_run *r, struct err *e)
+{
+    const struct args *a = r->args;
+    struct intent *in = &r->in;
+    const char *id = a->n_pos > 1 ? a->pos[1] : "";
+
+    in->verb = verb_from_word(a->pos[0]);
+    in->actor = r->session.actor;
+    in->expect_devices = -1;
+    in->all_waves = true;
+    if (a->val[OPT_ALL] && *id)
+        return err_set(e, ERR_SYNTAX, "", "--all and a rollout exclude each other");
+    if (!a->val[OPT_ALL] && !*id)
+        return err_set(e, ERR_SYNTAX, "`andon get rollouts` lists them; --all means every one of the fleet.",
+                       "%s needs the id of a rollout", a->pos[0]);
+    if (strlen(id) >= sizeof in->rollout)
+        return err_set(e, ERR_SYNTAX, "`andon get rollouts` lists them.", "that is no id of a rollout");
+    safe_text_into(in->rollout, sizeof in->rollout, id, strlen(id));
+    safe_text_into(in->fleet, sizeof in->fleet, r->run->spec->name, strlen(r->run->spec->name));
+    if (strlen(args_str(a, OPT_REASON)) >= sizeof in->reason || strlen(args_str(a, OPT_REMARK)) >= sizeof in->remark)
+        return err_set(e, ERR_SYNTAX, "", "a reason or remark has at most %zu bytes", sizeof in->reason - 1);
+    safe_text_into(in->reason, sizeof in->reason, args_str(a, OPT_REASON), strlen(args_str(a, OPT_REASON)));
+    safe_text_into(in->remark, sizeof in->remark, args_str(a, OPT_REMARK), strlen(args_str(a, OPT_REMARK)));
+    safe_text_into(in->to_release, sizeof in->to_release, args_str(a, OPT_TO), strlen(args_str(a, OPT_TO)));
+    if (a->val[OPT_WAVES]) {
+        in->all_waves = false;
+        return args_waves(a->val[OPT_WAVES], in->wave_mask, e);
+    }
+    return true;
+}
+
+static bool told_read(const struct snapshot *s, void *id)
+{
+    return fleet_has_waves(s, id) && s->told_known && strcmp(s->focus.rollout, id) == 0;
+}
+
+static bool judged(const struct snapshot *s, void *id)
+{
+    return fleet_has_waves(s, id) &&
+           (s->telemetry.state == LINK_NONE || s->telemetry.last_ok > 0 || s->telemetry.state == LINK_FAILED);
+}
+
+/* Waits for what the verb's checks and its preview look at. What does not come in time is not there: the checks then
+ * refuse by themselves. */
+static void gather(struct verb_run *r)
+{
+    struct focus f = {.wave = -1};
+    char *id = r->in.rollout;
+
+    if (!r->run->snap || !snapshot_rollout(r->run->snap, id))
+        return;
+    snprintf(f.rollout, sizeof f.rollout, "%s", id);
+    engine_focus(r->run->en, &f);
+    switch (r->in.verb) {
+    case VERB_HALT:
+        break;
+    case VERB_ROLLBACK:
+        fleet_until(r->run, READY_US, told_read, id);
+        break;
+    case VERB_ADVANCE:
+    case VERB_RESUME:
+        fleet_until(r->run, READY_US, judged, id);
+        break;
+    default:
+        fleet_until(r->run, READY_US, fleet_has_waves, id);
+        break;
+    }
+}
+
+static void look(struct verb_run *r)
+{
+    const struct snapshot *s = r->run->snap;
+    struct verb_facts f;
+    struct intent in = r->in;
+    int64_t now = clock_now(clock_real());
+
+    snapshot_facts(s, r->in.rollout, now, &f);
+    preview_make(&r->in, &f, s->told_known ? s->told : NULL, s->told_known ? s->n_told : 0, now, &r->preview);
+    if (r->args->val[OPT_PREVIEW] && !*in.reason)
+        snprintf(in.reason, sizeof in.reason, "preview"); /* asked for when it is done, not when it is looked at */
+    err_clear(&r->refusal);
+    if (verb_check(&in, &f, &r->refusal))
+        err_clear(&r->refusal);
+}
+
+static void lines_json(struct json_w *w, const char *key, const struct preview_line *l, size_t n)
+{
+    json_w_key(w, key);
+    json_w_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        json_w_obj(w);
+        json_w_kstr(w, "mark", l[i].mark);
+        json_w_kstr(w, "text", l[i].text);
+        if (l[i].devices >= 0)
+            json_w_kint(w, "devices", l[i].devices);
+        json_w_obj_end(w);
+    }
+    json_w_arr_end(w);
+}
+
+static void preview_json(const struct verb_run *r)
+{
+    const struct preview *p = &r->preview;
+    struct json_out o;
+
+    json_begin(&o);
+    json_w_kstr(&o.w, "verb", verb_word(p->verb));
+    json_w_kstr(&o.w, "fleet", r->in.fleet);
+    json_w_kstr(&o.w, "rollout", r->in.rollout);
+    json_w_kstr(&o.w, "title", p->title);
+    json_w_kint(&o.w, "devices", p->devices);
+    json_w_kint(&o.w, "in_flight", p->in_flight);
+    json_w_kstr(&o.w, "to", *p->to ? p->to : NULL);
+    json_w_kstr(&o.w, "phrase", *p->phrase ? p->phrase : NULL);
+    json_w_kbool(&o.w, "needs_reason", p->needs_reason);
+    json_w_kbool(&o.w, "allowed", r->refusal.code == ERR_NONE);
+    json_w_kstr(&o.w, "why", r->refusal.code == ERR_NONE ? NULL : r->refusal.what);
+    lines_json(&o.w, "will", p->will, p->n_will);
+    lines_json(&o.w, "wont", p->wont, p->n_wont);
+    json_end(&o);
+}
+
+static void lines_text(FILE *to, const char *title, const struct preview_line *l, size_t n)
+{
+    char c[FMT_MAX];
+
+    if (n > 0)
+        fprintf(to, "  %s\n", title);
+    for (size_t i = 0; i < n; i++)
+        fprintf(to, "    %9s  %s\n", l[i].devices >= 0 ? fmt_count(c, l[i].devices) : "", l[i].text);
+}
+
+static void preview_text(const struct verb_run *r, FILE *to)
+{
+    const struct preview *p = &r->preview;
+
+    fprintf(to, "%s\n", p->title);
+    lines_text(to, "will happen", p->will, p->n_will);
+    lines_text(to, "will not happen", p->wont, p->n_wont);
+    if (*p->phrase)
+        fprintf(to, "  confirm with  %s\n", p->phrase);
+    if (r->refusal.code != ERR_NONE && r->args->val[OPT_PREVIEW])
+        fprintf(to, "  refused now: %s\n", r->refusal.what);
+}
+
+/* A line from the terminal, without its end; false at the end of input. */
+static bool ask(const char *question, char *out, size_t size)
+{
+    fputs(question, stderr);
+    if (!fgets(out, (int)size, stdin))
+        return false;
+    out[strcspn(out, "\n")] = '\0';
+    return true;
+}
+
+/* Asks for what the preview needs. EXIT_OK = go ahead. */
+static int confirm(struct verb_run *r, struct err *e)
+{
+    const struct preview *p = &r->preview;
+    bool person = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    char line[300];
+
+    if (*p->phrase) {
+        const char *typed = r->args->val[OPT_CONFIRM];
+
+        if (!typed && person) {
+            preview_text(r, stderr);
+            typed = ask("Type the phrase to confirm: ", line, sizeof line) ? line : "";
+        }
+        if (!typed) {
+            err_set(e, ERR_SYNTAX, "Look at it with --preview, then give the phrase.",
+                    "a roll back needs --confirm \"%s\"", p->phrase);
+            return EXIT_USAGE;
+        }
+        if (strcmp(typed, p->phrase) != 0) {
+            err_set(e, ERR_REFUSED, "Look at it with --preview: the phrase names the devices.",
+                    "the phrase is not the one of the preview (%s)", p->phrase);
+            return EXIT_REFUSED;
+        }
+        r->in.expect_devices = p->devices;
+        return EXIT_OK;
+    }
+    if (!p->needs_yes || r->args->val[OPT_YES])
+        return EXIT_OK;
+    if (!person) {
+        err_set(e, ERR_SYNTAX, "Give --yes; --preview shows what it would do.",
+                "%s asks first, and there is no terminal", verb_word(r->in.verb));
+        return EXIT_USAGE;
+    }
+    preview_text(r, stderr);
+    if (ask("Go ahead? [y/N] ", line, sizeof line) && (line[0] == 'y' || line[0] == 'Y'))
+        return EXIT_OK;
+    err_set(e, ERR_REFUSED, "", "nothing was done");
+    return EXIT_REFUSED;
+}
+
+static int phase_exit(enum op_phase p)
+{
+    switch (p) {
+    case OP_DONE:
+    case OP_RUNNING:
+        return EXIT_OK;
+    case OP_REFUSED:
+        return EXIT_REFUSED;
+    case OP_FAILED:
+        return EXIT_FAILED;
+    default:
+        return EXIT_UNKNOWN;
+    }
+}
+
+static void rollback_json(struct json_w *w, const struct rollback_view *b)
+{
+    json_w_key(w, "rollback");
+    json_w_obj(w);
+    json_w_kstr(w, "step", rollback_step_word(b->step));
+    json_w_kstr(w, "to", b->to);
+    json_w_kstr(w, "name", b->name);
+    json_w_kint(w, "devices", b->devices);
+    json_w_kint(w, "verified", b->verified);
+    json_w_kint(w, "never_had", b->never_had);
+    json_w_kint(w, "failed", b->failed);
+    json_w_kint(w, "offline", b->offline);
+    json_w_kbool(w, "complete", b->complete);
+    json_w_kstr(w, "left", b->left && *b->left ? b->left : NULL);
+    json_w_obj_end(w);
+}
+
+static int report(const struct verb_run *r, bool ended, const struct op_view *op, const struct snapshot *s)
+{
+    const struct rollout_view *v = s ? snapshot_rollout(s, r->in.rollout) : NULL;
+    int rc = ended ? phase_exit(op->phase) : EXIT_UNKNOWN;
+    bool back = v && r->in.verb == VERB_ROLLBACK && v->rollback.step != RB_NONE;
+    const char *text = ended || (op->text && *op->text) ? op->text : "not ended in time";
+
+    if (r->args->json) {
+        struct json_out o;
+
+        json_begin(&o);
+        json_w_kstr(&o.w, "verb", verb_word(r->in.verb));
+        json_w_kstr(&o.w, "fleet", r->in.fleet);
+        json_w_kstr(&o.w, "rollout", r->in.rollout);
+        json_w_kstr(&o.w, "result", ended ? op_phase_word(op->phase) : "unknown");
+        json_w_kstr(&o.w, "text", text);
+        json_w_kstr(&o.w, "next", op->next && *op->next ? op->next : NULL);
+        json_w_kint(&o.w, "log_entry", op->log_seq);
+        json_w_kstr(&o.w, "state", v ? rollout_state_word(v->rollout.state) : NULL);
+        if (back)
+            rollback_json(&o.w, &v->rollback);
+        json_end(&o);
+        return rc;
+    }
+    fprintf(rc == EXIT_OK ? stdout : stderr, "%s %s: %s\n", verb_word(r->in.verb),
+            *r->in.rollout ? r->in.rollout : r->in.fleet, text);
+    if (op->next && *op->next)
+        fprintf(rc == EXIT_OK ? stdout : stderr, "  %s\n", op->next);
+    if (back && v->rollback.left && *v->rollback.left)
+        printf("  left: %s\n", v->rollback.left);
+    if (ended && op->phase == OP_RUNNING && !r->args->val[OPT_WAIT])
+        printf("  The roll back is carried on by a console or a guard on this log, or by this command with --wait.\n");
+    return rc;
+}
+
+static int carry_out(struct verb_run *r)
+{
+    struct op_view op = {.text = "", .next = ""};
+    struct snapshot *s = NULL;
+    uint64_t ticket;
+    bool ended;
+    int rc;
+
+    r->in.decided_at = clock_now(clock_real());
+    ticket = engine_submit(r->run->en, &r->in);
+    ended = engine_wait(r->run->en, ticket, r->args->val[OPT_WAIT] != NULL, r->timeout, &op, &s);
+    rc = report(r, ended, &op, s);
+    snapshot_unref(s);
+    return rc;
+}
+
+static int run(struct verb_run *r, struct err *e)
+{
+    bool halt = r->in.verb == VERB_HALT;
+    int rc;
+
+    fleets_wait(&r->fleets, halt ? HALT_READY_US : READY_US);
+    if (!r->run->en) {
+        *e = r->run->err;
+        return -1;
+    }
+    if (!halt && !(r->run->snap && r->run->snap->rollouts_known)) {
+        fleet_error(r->run, e);
+        return -1;
+    }
+    gather(r);
+    look(r);
+    if (r->args->val[OPT_PREVIEW]) {
+        if (r->args->json)
+            preview_json(r);
+        else
+            preview_text(r, stdout);
+        return EXIT_OK;
+    }
+    /* With --yes the engine itself refuses, so that the refusal is in the log. */
+    if (r->refusal.code != ERR_NONE && !r->args->val[OPT_YES] && !halt) {
+        *e = r->refusal;
+        return -1;
+    }
+    rc = confirm(r, e);
+    if (rc != EXIT_OK) {
+        print_err(r->args, e);
+        return rc;
+    }
+    return carry_out(r);
+}
+
+int cmd_verb(const struct args *a)
+{
+    struct verb_run r = {.args = a};
+    struct err e = {0};
+    int rc = session_need(a, &r.session);
+    int64_t dflt = a->val[OPT_WAIT] ? US_PER_DAY : US_PER_MIN;
+    struct args one = *a;
+
+    if (rc != EXIT_OK)
+        return rc;
+    rc = -1;
+    if (args_dur(a, OPT_TIMEOUT, dflt, &r.timeout, &e)) {
+        const struct fleet_spec *f = session_fleet(&r.session, a, &e);
+
+        if (f) {
+            one.val[OPT_FLEET] = f->name;
+            /* Does not judge: a command does what it was asked for, halting is for consoles and guards. */
+            if (fleets_open(&r.session, &one, false, false, &r.fleets, &e)) {
+                r.run = &r.fleets.v[0];
+                if (fill_intent(&r, &e))
+                    rc = run(&r, &e);
+                fleets_close(&r.fleets);
+            }
+        }
+    }
+    if (rc == -1)
+        rc = print_err(a, &e);
+    session_close(&r.session);
+    return rc;
+}
