@@ -95,7 +95,7 @@ static void bounds_size_and_depth(void **state)
     assert_int_equal(e.code, ERR_LIMIT);
     free(bomb);
     /* brackets in strings do not count */
-    doc = parse("[\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[[[[\"]");
+    doc = parse("[\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"]");
     json_free(doc);
 }
 
@@ -331,6 +331,11 @@ static void w_open(struct json_w *w)
 {
     json_w_arr(w);
 }
+static void w_open_with_item(struct json_w *w)
+{
+    json_w_arr(w);
+    json_w_int(w, 1);
+}
 static void w_wrong_close(struct json_w *w)
 {
     json_w_arr(w);
@@ -390,6 +395,7 @@ static void the_writer_notices_misuse(void **state)
     assert_true(ok_after(w_good));
     assert_false(ok_after(w_nothing));
     assert_false(ok_after(w_open));
+    assert_false(ok_after(w_open_with_item));
     assert_false(ok_after(w_wrong_close));
     assert_false(ok_after(w_extra_close));
     assert_false(ok_after(w_no_key));

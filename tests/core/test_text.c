@@ -69,6 +69,7 @@ static void stacks_at_most_two_marks(void **state)
     CHECK("a\u0301\u0302\u0303\u0304z", "a\u0301\u0302<U+0303><U+0304>z");
     CHECK("\u0301x", "<U+0301>x");           /* nothing of its own to sit on */
     CHECK("\x1b\u0301", "<U+001B><U+0301>"); /* must not decorate the stand-in */
+    CHECK("a\x1b\u0301", "a<U+001B><U+0301>");
     CHECK("\xff\u0301", "\\xFF<U+0301>");
     CHECK("\u1112\u1161\u11ab", "\u1112\u1161\u11ab"); /* one syllable in three jamo */
     CHECK("\u1112\u1161\u1161\u1161", "\u1112\u1161\u1161<U+1161>");
