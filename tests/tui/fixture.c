@@ -6,10 +6,12 @@
 #include <math.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "themes/theme.h"
@@ -211,11 +213,8 @@ static int canvas_child(void)
  * ----------------------------------------------------------------------------------------------------------------------
  */
 
-int fixture_main(int argc, char **argv)
+static int console_child(const char *mode)
 {
-    const char *mode = argc > 2 ? argv[2] : "board";
-    if (strcmp(mode, "canvas") == 0)
-        return canvas_child();
     console_prepare();
     struct fake f = {.mode = mode, .generation = 1, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     pthread_mutex_init(&f.lock, NULL);
@@ -245,6 +244,32 @@ int fixture_main(int argc, char **argv)
     return status;
 }
 
+/* A shell in small: runs the console as a job in the foreground; when it stops says so and continues it. */
+static int job_child(void)
+{
+    signal(SIGTTOU, SIG_IGN);
+    pid_t shell = getpgrp(), pid = fork();
+    if (pid == 0) {
+        setpgid(0, 0);
+        tcsetpgrp(0, getpid());
+        signal(SIGTTOU, SIG_DFL);
+        exit(console_child("board"));
+    }
+    int status = 0;
+    while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
+        tcsetpgrp(0, shell);
+        report("stopped");
+        tcsetpgrp(0, pid);
+        kill(-pid, SIGCONT);
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+int fixture_main(int argc, char **argv)
+{
+    const char *mode = argc > 2 ? argv[2] : "board";
+    return strcmp(mode, "canvas") == 0 ? canvas_child() : strcmp(mode, "job") == 0 ? job_child() : console_child(mode);
+}
 bool fixture_is_child(int argc, char **argv, int *status)
 {
     if (argc < 2 || strcmp(argv[1], FIXTURE_ARG) != 0)

@@ -257,6 +257,15 @@ void pty_fence(struct pty *p, uint64_t k, int c, uint64_t g)
     }
 }
 
+void pty_has_more(struct pty *p)
+{
+    int64_t until = now_ms() + PATIENCE_MS;
+    while (!pump(p, 100)) {
+        if (now_ms() > until || p->gone)
+            give_up(p, "output");
+    }
+}
+
 void pty_frame(struct pty *p)
 {
     uint64_t have = p->frames;

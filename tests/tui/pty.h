@@ -43,6 +43,8 @@ void pty_report(struct pty *p, char *line, size_t size);
 
 /* Reads output until the newest fence has at least k keys, exactly c columns (0 = any) and generation g or newer. */
 void pty_fence(struct pty *p, uint64_t k, int c, uint64_t g);
+/* Waits until more output came. */
+void pty_has_more(struct pty *p);
 /* Until the next fence. */
 void pty_frame(struct pty *p);
 /* Until the program has ended; its wait status. */

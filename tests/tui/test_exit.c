@@ -169,6 +169,25 @@ static void test_suspend_key_without_a_shell(void **state)
     pty_end(&p);
 }
 
+static void test_suspend_key_in_a_shell(void **state)
+{
+    (void)state;
+    struct pty p;
+    char line[100];
+    pty_start(&p, "job", 24, 80, "xterm-256color", NULL);
+    pty_fence(&p, 0, 80, 1);
+    pty_send(&p, "\032");
+    pty_report(&p, line, sizeof line);
+    assert_string_equal(line, "stopped");
+    pty_fence(&p, 1, 80, 1);
+    assert_true(pty_raw_has(&p, "\033[?1049l", 0)); /* it had given the terminal back */
+    assert_true(pty_has(&p, "4471"));
+    pty_send(&p, "q");
+    assert_int_equal(pty_exit(&p), 0);
+    pty_check_restored(&p);
+    pty_end(&p);
+}
+
 static void test_terminal_goes_away(void **state)
 {
     (void)state;
@@ -197,6 +216,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_stop_and_continue),
         cmocka_unit_test(test_continue_takes_the_terminal_again),
         cmocka_unit_test(test_suspend_key_without_a_shell),
+        cmocka_unit_test(test_suspend_key_in_a_shell),
         cmocka_unit_test(test_terminal_goes_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
