@@ -132,8 +132,8 @@ static bool read_url(const struct ynode *map, bool base, bool plain, struct aren
     static const char *const schemes[] = {"https://", "http://", NULL};
     const struct ynode *n = y_get(map, "url");
     const char *url = y_str(map, "url", "");
-    size_t scheme = scheme_of(url, schemes), path;
-    struct authority at;
+    size_t scheme = scheme_of(url, schemes), path = 0;
+    struct authority at = {0};
     if (!scheme)
         return y_err(n, e, "expected a URL that starts with https:// or http://");
     if (!url_syntax(n, scheme, &at, &path, e))
@@ -158,8 +158,8 @@ static bool read_proxy(const struct ynode *map, struct arena *a, const char **ou
     *out = "";
     if (!n)
         return true;
-    size_t scheme = scheme_of(y_text(n), schemes), path;
-    struct authority at;
+    size_t scheme = scheme_of(y_text(n), schemes), path = 0;
+    struct authority at = {0};
     if (!scheme)
         return y_err(n, e, "expected a URL that starts with http://, https:// or socks5h://");
     if (!url_syntax(n, scheme, &at, &path, e))

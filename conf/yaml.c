@@ -256,17 +256,27 @@ static struct ynode *read_value(struct reading *r, const struct ynode *parent, c
     return ok ? node : NULL;
 }
 
+/* Over `n` events that carry nothing, to the one after them. */
+static bool skip_events(struct reading *r, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (!next_event(r))
+            return false;
+    }
+    return true;
+}
+
 /* An empty file is an empty map: what is required will be missed by the schema. */
 static struct ynode *read_document(struct reading *r)
 {
-    if (!next_event(r) || !next_event(r)) /* stream start, then a document or the end */
+    if (!skip_events(r, 2)) /* stream start, then a document or the end */
         return NULL;
     if (r->event.type == YAML_STREAM_END_EVENT)
         return new_node(r, YN_MAP, NULL, NULL);
     if (!next_event(r))
         return NULL;
     struct ynode *root = read_value(r, NULL, NULL);
-    if (!root || !next_event(r) || !next_event(r)) /* document end, then the end */
+    if (!root || !skip_events(r, 2)) /* document end, then the end */
         return NULL;
     if (r->event.type != YAML_STREAM_END_EVENT) {
         fail(r, r->event.start_mark.line, ERR_SYNTAX, "", "a second document starts here; one file holds one");

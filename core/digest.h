@@ -7,13 +7,16 @@
 #define SHA256_BYTES 32
 #define SHA256_HEX   65 /* 64 lower-case digits and the NUL */
 
-/* Incremental: init, any number of adds, then exactly one done (which also frees what init took). */
+/* Incremental: init, any number of adds, then exactly one done. */
 struct sha256 {
     void *ctx; /* libcrypto's own */
 };
 
+/* Takes memory that one of the two `done` frees. */
 void sha256_init(struct sha256 *h);
+/* p may be NULL when n is 0. */
 void sha256_add(struct sha256 *h, const void *p, size_t n);
+/* The digest, raw or in hexadecimal; frees what init took. */
 void sha256_done(struct sha256 *h, unsigned char out[SHA256_BYTES]);
 void sha256_done_hex(struct sha256 *h, char out[SHA256_HEX]);
 

@@ -58,7 +58,9 @@ struct entry {
     size_t n_fields;
 };
 
+/* "intent", "clock-step"; "unknown" for what is no kind. */
 const char *entry_kind_word(enum entry_kind k);
+/* All strings "", no fields, everything else 0; the caller sets what it knows. */
 void entry_init(struct entry *e, enum entry_kind kind);
 /* Adds a field (a second one of the same key replaces the first); strings are borrowed and must outlive the entry.
  * Past ENTRY_FIELDS the field "truncated" counts what was left out. */
