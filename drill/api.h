@@ -69,6 +69,7 @@ void api_page(struct api *a, const struct api_list *l);
 bool api_window(struct api *a, size_t total, size_t *from, size_t *n);
 
 /* Writers and look-ups shared between the files. */
+void api_put_rollout(struct api *a, int rollout, bool full);
 void api_put_ds(struct api *a, int ds, bool full);
 void api_put_target(struct api *a, int dev, bool full);
 void api_put_action(struct api *a, int action, bool full);
@@ -78,11 +79,13 @@ int api_dev_index(struct api *a, const char *id);
 int api_rollout_index(struct api *a, int64_t id);
 bool api_ds_usable(struct api *a, int ds); /* false after answering 400 */
 
+void api_post_rollout(struct api *a); /* api_create.c */
+
 typedef void (*api_handler)(struct api *a);
 struct api_route {
     const char *method, *pattern; /* segments; "#" a number, "*" anything, "!VERB" a rollout verb */
     api_handler fn;
 };
-extern const struct api_route api_rollout_routes[], api_target_routes[], api_other_routes[];
+extern const struct api_route api_rollout_routes[], api_target_routes[], api_ds_routes[], api_other_routes[];
 
 #endif

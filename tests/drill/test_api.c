@@ -1,0 +1,215 @@
+/* The drill's server against what a real 1.1.0 server was seen to answer, written down from the facts. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "talk.h"
+
+/* Status of each verb in each state. 400s = illegalState, 400c = constraintViolation. */
+static const char *const states[] = {
+    "waiting_for_approval", "approval_denied", "ready", "running", "paused", "stopped", "finished", "deleted"};
+static const char *const verbs[] = {"start", "pause", "resume", "stop", "approve", "deny", "triggerNextGroup",
+                                    "retry", "DELETE"};
+static const char *const matrix[8][9] = {
+    /* start   pause   resume  stop    approve deny    trigger retry   DELETE */
+    {"400s", "400s", "400s", "204", "204", "204", "400s", "400c", "204"},
+    {"400s", "400s", "400s", "204", "400s", "400s", "400s", "400c", "204"},
+    {"204", "400s", "400s", "204", "400s", "400s", "400s", "400c", "204"},
+    {"400s", "204", "400s", "204", "400s", "400s", "204", "400c", "204"},
+    {"400s", "400s", "204", "204", "400s", "400s", "400s", "400c", "204"},
+    {"400s", "400s", "400s", "400s", "400s", "400s", "400s", "400c", "204"},
+    {"400s", "400s", "400s", "400s", "400s", "400s", "400s", "400c", "204"},
+    {"400s", "400s", "400s", "400s", "400s", "400s", "400s", "404", "204"},
+};
+
+static void test_matrix(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < 8; s++) {
+        struct talk t;
+        talk_open(&t,
+                  "rollout:\n  name: m\n  by_hand: true\n  history: false\n  old: {name: fw, version: 1}\n  new: "
+                  "{name: fw, version: 2}\n"
+                  "  waves: [{name: a, percent: 100}]\n",
+                  1);
+        for (size_t v = 0; v < 9; v++) {
+            char name[40], path[120];
+            snprintf(name, sizeof name, "r%zu", v);
+            int64_t id = talk_rollout(&t, name, 2, (int)v * 8, 8, states[s]);
+            bool del = !strcmp(verbs[v], "DELETE");
+            snprintf(path, sizeof path, "/rest/v1/rollouts/%" PRId64 "%s%s", id, del ? "" : "/", del ? "" : verbs[v]);
+            int status = talk(&t, del ? "DELETE" : "POST", path, NULL);
+            const char *want = matrix[s][v];
+            if (status != (int)strtol(want, NULL, 10))
+                fail_msg("%s/%s: %d %s, expected %s", states[s], verbs[v], status, t.body, want);
+            const char *code = want[3] == 's'   ? "hawkbit.server.error.rollout.illegalState"
+                               : want[3] == 'c' ? "hawkbit.server.error.repo.constraintViolation"
+                               : status == 404  ? "hawkbit.server.error.repo.entityNotFound"
+                                                : "";
+            assert_string_equal(talk_str(&t, "errorCode"), code);
+        }
+        talk_close(&t);
+    }
+}
+
+static void check(struct talk *t, const char *method, const char *path, const char *body, int status, const char *code)
+{
+    int got = talk(t, method, path, body);
+    if (got != status)
+        fail_msg("%s %s: %d %s, expected %d", method, path, got, t->body, status);
+    char full[100] = "";
+    if (*code)
+        snprintf(full, sizeof full, "hawkbit.server.error.%s", code);
+    assert_string_equal(talk_str(t, "errorCode"), full);
+}
+
+static void test_errors(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, "", 1);
+    char h[100];
+    assert_int_equal(talk_as(&t, NULL, "", "GET", "/rest/v1/rollouts", NULL), 401);
+    assert_non_null(talk_header(&t, "WWW-Authenticate", h, sizeof h));
+    assert_int_equal(talk_int(&t, "status"), 401);
+    assert_string_equal(talk_str(&t, "errorCode"), "");
+    assert_int_equal(talk_as(&t, "Basic bm9wZTpub3Bl", "", "GET", "/rest/v1/rollouts", NULL), 401);
+    assert_int_equal(talk_as(&t, t.auth, "Accept: application/xml\r\n", "GET", "/rest/v1/rollouts", NULL), 406);
+    assert_int_equal(t.n_body, 0);
+    check(&t, "GET", "/rest/v1/nosuch", NULL, 404, "");
+    check(&t, "POST", "/rest/v1/rollouts/1/rollback", NULL, 404, "");
+    check(&t, "PATCH", "/rest/v1/rollouts", "{}", 405, "");
+    check(&t, "GET", "/rest/v1/rollouts/999999", NULL, 404, "repo.entityNotFound");
+    check(&t, "POST", "/rest/v1/rollouts/0/stop", NULL, 404, "repo.entityNotFound");
+    check(&t, "GET", "/rest/v1/rollouts/abc", NULL, 400, "rest.body.notReadable");
+    check(&t, "GET", "/rest/v1/targets/nope", NULL, 404, "repo.entityNotFound");
+    check(&t, "GET", "/rest/v1/targets?q=nope==1", NULL, 400, "rest.param.rsqlInvalidField");
+    check(&t, "GET", "/rest/v1/targets?q=bad", NULL, 400, "rest.param.rsqlParamSyntax");
+    check(&t, "GET", "/rest/v1/targets?sort=id:UP", NULL, 400, "rest.param.invalidDirection");
+    check(&t, "GET", "/rest/v1/targets?sort=nope:ASC", NULL, 400, "rest.param.invalidField");
+    check(&t, "GET", "/rest/v1/targets?q=name==\"x\"", NULL, 400, ""); /* raw quotes: the web server's own page */
+    assert_null(t.json);
+    check(&t, "POST", "/rest/v1/rollouts", "{bad", 400, "rest.body.notReadable");
+    check(&t, "PUT", "/rest/v1/system/configs/no.such.key", "{\"value\":1}", 400, "configKeyInvalid");
+    talk_close(&t);
+}
+
+#define CREATE(extra) "{\"distributionSetId\":2,\"targetFilterQuery\":\"name==em-000*\"" extra "}"
+
+static void test_create(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, "", 1);
+    const char *at = "/rest/v1/rollouts";
+    check(&t, "POST", at, CREATE(",\"amountGroups\":1"), 400, "repo.constraintViolation");
+    check(&t, "POST", at, CREATE(",\"amountGroups\":1,\"name\":\"<b>\""), 400, "repo.constraintViolation");
+    check(&t, "POST", at, CREATE(",\"amountGroups\":0,\"name\":\"a\""), 400, "repo.constraintViolation");
+    check(&t, "POST", at, CREATE(",\"amountGroups\":501,\"name\":\"a\""), 429, "quota.tooManyEntries");
+    check(&t, "POST", at, CREATE(",\"amountGroups\":1,\"name\":\"a\",\"type\":\"bogus\""), 400,
+          "rest.body.notReadable");
+    check(&t, "POST", at,
+          "{\"distributionSetId\":99,\"targetFilterQuery\":\"name==*\",\"name\":\"a\",\"amountGroups\":1}", 404,
+          "repo.entityNotFound");
+    check(&t, "POST", at, "{\"distributionSetId\":2,\"targetFilterQuery\":\"x\",\"name\":\"a\",\"amountGroups\":1}",
+          400, "rest.param.rsqlParamSyntax");
+    check(&t, "POST", at,
+          "{\"distributionSetId\":2,\"targetFilterQuery\":\"name==zz*\",\"name\":\"a\",\"amountGroups\":1}", 400,
+          "repo.constraintViolation");
+    check(&t, "POST", at, CREATE(",\"name\":\"a\",\"groups\":[{\"name\":\"x\",\"targetPercentage\":10}]"), 400,
+          "repo.constraintViolation");
+    check(&t, "POST", at, CREATE(",\"name\":\"a\",\"groups\":[{\"name\":\"x\",\"targetPercentage\":150}]"), 400,
+          "repo.constraintViolation");
+    check(&t, "POST", at,
+          CREATE(",\"name\":\"a\",\"amountGroups\":1,\"groups\":[{\"name\":\"x\",\"targetPercentage\":100}]"), 400,
+          "repo.constraintViolation");
+    check(&t, "POST", at, CREATE(",\"name\":\"a\",\"bogus\":1"), 201, ""); /* unknown fields, no groups: accepted */
+    assert_string_equal(talk_str(&t, "status"), "creating");
+    assert_int_equal(talk_int(&t, "totalGroups"), 1);
+    assert_int_equal(talk_int(&t, "totalTargets"), 10);
+    check(&t, "POST", at, CREATE(",\"name\":\"a\",\"amountGroups\":1"), 409, "repo.entityAlreadyExists");
+    /* a deleted one that was started keeps its name taken; one that was not is forgotten */
+    int64_t ready = talk_rollout(&t, "b", 2, 20, 4, "ready"), run = talk_rollout(&t, "c", 2, 30, 4, "running");
+    char path[100];
+    snprintf(path, sizeof path, "/rest/v1/rollouts/%" PRId64, ready);
+    check(&t, "DELETE", path, NULL, 204, "");
+    talk_wait(&t, 4);
+    check(&t, "GET", path, NULL, 404, "repo.entityNotFound");
+    snprintf(path, sizeof path, "/rest/v1/rollouts/%" PRId64, run);
+    check(&t, "DELETE", path, NULL, 204, "");
+    talk_wait(&t, 4);
+    check(&t, "GET", path, NULL, 200, "");
+    assert_string_equal(talk_str(&t, "status"), "deleted");
+    check(&t, "POST", at, CREATE(",\"name\":\"c\",\"amountGroups\":1"), 409, "repo.entityAlreadyExists");
+    check(&t, "GET", "/rest/v1/rollouts?q=name==c", NULL, 200, "");
+    assert_int_equal(talk_int(&t, "total"), 0); /* gone from the list */
+    talk_close(&t);
+}
+
+static void test_paging(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, "devices: {count: 1200, poll: 20s}\n", 1);
+    static const struct {
+        const char *q;
+        int size, total;
+    } cases[] = {{"", 50, 1200},
+                 {"?limit=0", 50, 1200},
+                 {"?limit=-1", 50, 1200},
+                 {"?limit=5000", 500, 1200},
+                 {"?limit=500&offset=1000", 200, 1200},
+                 {"?offset=7&limit=3", 3, 1200},
+                 {"?offset=99999&limit=5", 0, 1200},
+                 {"?q=name==em-00*&limit=500", 100, 100}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[100];
+        snprintf(path, sizeof path, "/rest/v1/targets%s", cases[i].q);
+        assert_int_equal(talk(&t, "GET", path, NULL), 200);
+        assert_int_equal(talk_int(&t, "size"), cases[i].size);
+        assert_int_equal(talk_int(&t, "total"), cases[i].total);
+        assert_int_equal(json_len(json_get(t.json, "content")), cases[i].size);
+    }
+    talk(&t, "GET", "/rest/v1/targets?sort=id:DESC&limit=1", NULL);
+    assert_string_equal(json_str(talk_at(&t, "content", 0), "controllerId", NULL), "em-1199");
+    talk(&t, "GET", "/rest/v1/targets?sort=name:DESC&limit=1&offset=1199", NULL);
+    assert_string_equal(json_str(talk_at(&t, "content", 0), "controllerId", NULL), "em-0000");
+    talk_close(&t);
+}
+
+static void test_http(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, "watch: {keep_alive: 5}\n", 1);
+    char tag[80], h[80], cond[120];
+    for (int i = 0; i < 4; i++)
+        talk(&t, "GET", "/rest/v1/userinfo", NULL);
+    assert_true(t.fd >= 0);
+    talk(&t, "GET", "/rest/v1/userinfo", NULL);
+    assert_int_equal(t.fd, -1); /* the fifth request closed it */
+    assert_non_null(talk_header(&t, "ETag", tag, sizeof tag));
+    snprintf(cond, sizeof cond, "If-None-Match: %s\r\n", tag);
+    assert_int_equal(talk_as(&t, t.auth, cond, "GET", "/rest/v1/userinfo", NULL), 304);
+    assert_int_equal(t.n_body, 0);
+    talk_as(&t, t.auth, "", "GET", "/rest/v1/userinfo", NULL);
+    assert_string_equal(talk_header(&t, "Content-Type", h, sizeof h), "application/hal+json");
+    assert_string_equal(talk_header(&t, "Date", h, sizeof h), "Mon, 07 Jan 2030 08:00:00 GMT");
+    assert_int_equal(talk_as(&t, NULL, "", "GET", "/metrics", NULL), 200);
+    talk_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_matrix), cmocka_unit_test(test_errors), cmocka_unit_test(test_create),
+        cmocka_unit_test(test_paging), cmocka_unit_test(test_http),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
