@@ -14,15 +14,32 @@
 #include "core/snapshot.h"
 
 struct engine;
+struct http;
+struct backend;
+struct telemetry;
+struct log_ops;
+
+/* What tests put in the place of the outside world. Any pointer may be NULL: then the real thing is used. */
+struct engine_seam {
+    void *ctx;
+    struct backend *(*open_backend)(void *ctx, struct http *h, const struct fleet_spec *fleet, struct err *e);
+    struct telemetry *(*open_telemetry)(void *ctx, struct http *h, const struct telemetry_spec *spec, struct err *e);
+    /* One turn of the loop in place of http_run(), and requests under way in place of http_in_flight(). */
+    void (*run)(void *ctx, int wake_fd, int64_t deadline, unsigned extra);
+    unsigned (*in_flight)(void *ctx);
+    const struct log_ops *log; /* engine/scribe.h */
+};
 
 struct engine_spec {
     const struct fleet_spec *fleet; /* outlives the engine */
     const struct audit_spec *audit; /* NULL: no log; then only halts are possible */
     struct clock *clock;
-    uint64_t seed;      /* of retry jitter */
-    struct actor actor; /* whose session this is */
-    bool judge;         /* evaluate policies and halt by itself (console, guard); false for `get` */
-    bool observe_only;  /* like read-only for rules and people (but halts) */
+    uint64_t seed;                  /* of retry jitter */
+    struct actor actor;             /* whose session this is */
+    bool judge;                     /* evaluate policies and halt by itself (console, guard); false for `get` */
+    bool observe_only;              /* like read-only for rules and people (but halts) */
+    bool screen;                    /* a screen owns the terminal: nothing is written to standard error */
+    const struct engine_seam *seam; /* NULL; outlives the engine */
 };
 
 struct engine *engine_new(const struct engine_spec *spec, struct err *e);

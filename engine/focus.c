@@ -1,0 +1,382 @@
+/* What a screen wants in detail: the devices of a wave, one device, and the devices that a roll back would touch. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/worker.h"
+
+#define ROWS_MAX   ((size_t)5000)
+#define REFRESH_US (10 * US_PER_S)
+#define TOLD_MAX   ((size_t)50000)
+
+struct focus_data {
+    /* the wave's devices */
+    struct arena rows_arena;
+    struct device *rows;
+    size_t n_rows;
+    int64_t rows_total, rows_at, asked_at;
+    /* one device */
+    struct arena device_arena;
+    struct device_info info;
+    int64_t device_at, device_asked_at;
+    char device_error[320];
+    /* told devices of the rollout */
+    struct arena told_arena;
+    struct preview_device *told;
+    size_t n_told, cap_told, told_wave;
+    bool told_known, told_busy;
+    int64_t told_at;
+    uint64_t serial; /* answers to an older focus are dropped */
+};
+
+static void tick(struct engine *en, void *arg);
+
+static struct focus_data *data_of(struct engine *en)
+{
+    if (!en->fd) {
+        en->fd = xcalloc(1, sizeof *en->fd);
+        arena_init(&en->fd->rows_arena);
+        arena_init(&en->fd->device_arena);
+        arena_init(&en->fd->told_arena);
+    }
+    return en->fd;
+}
+
+void focus_free(struct engine *en)
+{
+    if (!en->fd)
+        return;
+    arena_release(&en->fd->rows_arena);
+    arena_release(&en->fd->device_arena);
+    arena_release(&en->fd->told_arena);
+    free(en->fd);
+}
+
+/* ---- the wave's devices ---- */
+
+static void rows_done(struct req *q, const struct reply *r)
+{
+    struct focus_data *f = q->en->fd;
+    if ((uint64_t)q->n != f->serial || r->err)
+        return;
+    arena_release(&f->rows_arena);
+    f->rows_arena = q->arena; /* the answer as it is */
+    arena_init(&q->arena);
+    f->rows = q->out.devices.v;
+    f->n_rows = q->out.devices.n;
+    f->rows_total = q->out.devices.total;
+    f->rows_at = now_of(q->en);
+    mark(q->en);
+}
+
+static void read_rows(struct engine *en)
+{
+    struct focus_data *f = en->fd;
+    const struct ro *ro = ro_find(en, en->focus.rollout);
+    int w = en->focus.wave;
+    int64_t now = now_of(en);
+    if (!ro || w < 0 || (size_t)w >= ro->n_waves || (f->asked_at && now - f->asked_at < REFRESH_US))
+        return;
+    f->asked_at = now;
+    struct req *q = req_new(en, rows_done);
+    q->n = (int64_t)f->serial;
+    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[w].id), ROWS_MAX, &q->arena,
+                              &q->out.devices, req_done, q);
+}
+
+/* ---- one device ---- */
+
+static void device_done(struct req *q, const struct reply *r)
+{
+    struct focus_data *f = q->en->fd;
+    if ((uint64_t)q->n != f->serial)
+        return;
+    mark(q->en);
+    if (r->err) {
+        snprintf(f->device_error, sizeof f->device_error, "%s", r->err->what);
+        return;
+    }
+    f->device_error[0] = '\0';
+    arena_release(&f->device_arena);
+    f->device_arena = q->arena;
+    arena_init(&q->arena);
+    f->info = q->out.device;
+    f->device_at = now_of(q->en);
+}
+
+static void read_device(struct engine *en)
+{
+    struct focus_data *f = en->fd;
+    int64_t now = now_of(en);
+    if (!*en->focus.device || (f->device_asked_at && now - f->device_asked_at < REFRESH_US))
+        return;
+    f->device_asked_at = now;
+    struct req *q = req_new(en, device_done);
+    q->n = (int64_t)f->serial;
+    en->be->ops->device(en->be, arena_strdup(&q->arena, en->focus.device), &q->arena, &q->out.device, req_done, q);
+}
+
+/* ---- told devices, wave after wave ---- */
+
+static void told_next(struct engine *en);
+
+static const char *from_of(struct engine *en, const char *raw_id)
+{
+    long k = watch_set_find(en->watch, raw_id, strlen(raw_id));
+    return k >= 0 ? en->devs[k].from : "";
+}
+
+static void told_done(struct req *q, const struct reply *r)
+{
+    struct engine *en = q->en;
+    struct focus_data *f = en->fd;
+    if ((uint64_t)q->n != f->serial)
+        return;
+    if (r->err) {
+        f->told_busy = false;
+        return;
+    }
+    for (size_t i = 0; i < q->out.devices.n && f->n_told < TOLD_MAX; i++) {
+        const struct device *d = &q->out.devices.v[i];
+        if (f->n_told == f->cap_told) {
+            f->cap_told = f->cap_told ? f->cap_told * 2 : 256;
+            struct preview_device *v = ARENA_ARRAY(&f->told_arena, struct preview_device, f->cap_told);
+            if (f->n_told)
+                memcpy(v, f->told, f->n_told * sizeof *v);
+            f->told = v;
+        }
+        f->told[f->n_told++] = (struct preview_device){.id = arena_strdup(&f->told_arena, d->id),
+                                                       .wave = (int)f->told_wave,
+                                                       .from = arena_strdup(&f->told_arena, from_of(en, d->raw_id)),
+                                                       .told = true,
+                                                       .overdue = d->overdue,
+                                                       .status = d->status};
+    }
+    f->told_wave++;
+    told_next(en);
+}
+
+static void told_next(struct engine *en)
+{
+    struct focus_data *f = en->fd;
+    const struct ro *ro = ro_find(en, en->focus.rollout);
+    while (ro && f->told_wave < ro->n_waves && wave_told(&ro->waves[f->told_wave]) == 0)
+        f->told_wave++;
+    if (!ro || f->told_wave >= ro->n_waves) {
+        f->told_known = ro != NULL;
+        f->told_busy = false;
+        f->told_at = now_of(en);
+        mark(en);
+        return;
+    }
+    struct req *q = req_new(en, told_done);
+    q->n = (int64_t)f->serial;
+    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[f->told_wave].id), TOLD_MAX, &q->arena,
+                              &q->out.devices, req_done, q);
+}
+
+static void read_told(struct engine *en)
+{
+    struct focus_data *f = en->fd;
+    const struct ro *ro = ro_find(en, en->focus.rollout);
+    if (!ro || !ro->waves_known || f->told_busy || (f->told_known && now_of(en) - f->told_at < REFRESH_US))
+        return;
+    f->told_busy = true;
+    f->told_wave = 0;
+    f->n_told = f->cap_told = 0;
+    f->told = NULL;
+    f->told_known = false;
+    arena_release(&f->told_arena);
+    told_next(en);
+}
+
+static void tick(struct engine *en, void *arg)
+{
+    (void)arg;
+    if (!en->fd || (!*en->focus.rollout && !*en->focus.device))
+        return;
+    read_rows(en);
+    read_device(en);
+    if (*en->focus.rollout)
+        read_told(en);
+    timer_set(en, now_of(en) + US_PER_S, tick, NULL);
+}
+
+void focus_change(struct engine *en, const struct focus *to)
+{
+    struct focus_data *f = data_of(en);
+    bool same_ro = strcmp(en->focus.rollout, to->rollout) == 0;
+    bool same_wave = same_ro && en->focus.wave == to->wave;
+    bool same_device = strcmp(en->focus.device, to->device) == 0;
+    if (same_wave && same_device)
+        return;
+    f->serial++;
+    en->focus = *to;
+    en->focus.rollout[ID_MAX - 1] = '\0';
+    en->focus.device[sizeof en->focus.device - 1] = '\0';
+    if (!same_wave) {
+        f->n_rows = 0;
+        f->rows_at = f->asked_at = 0;
+    }
+    if (!same_device) {
+        f->device_at = f->device_asked_at = 0;
+        f->device_error[0] = '\0';
+    }
+    if (!same_ro || f->told_busy) {
+        f->told_known = f->told_busy = false;
+        f->n_told = 0;
+    }
+    struct ro *ro = ro_find(en, en->focus.rollout);
+    if (ro && !ro->waves_known)
+        ro_read(ro); /* one that has ended long ago is read when somebody looks at it */
+    timer_set(en, now_of(en), tick, NULL);
+    mark(en);
+}
+
+/* ---- into the snapshot ---- */
+
+static int64_t boots_of(const struct track *t)
+{
+    int64_t n = 0;
+    for (int i = 0; i < TRACK_BUCKETS; i++)
+        n += t->boots[i];
+    return t->last_t ? n : -1;
+}
+
+static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
+                      struct device_row *r)
+{
+    int64_t now = clock_now(en->clock);
+    bool told = w && w->canary_of == ro;
+    int64_t scrape = en->spec.fleet->telemetry.interval_us > 0 ? en->spec.fleet->telemetry.interval_us : 15 * US_PER_S;
+    r->state = DEV_OK;
+    r->note = "";
+    if (d->status == DEVICE_ERROR) {
+        r->state = DEV_FAILED;
+        r->note = "the install failed";
+    } else if (d->status == DEVICE_PENDING) {
+        r->state = DEV_UPDATING;
+    } else if (!told) {
+        r->state = DEV_WAITING;
+    } else if (w->track.last_t > 0 && now - w->track.last_t > 3 * scrape) {
+        r->state = DEV_STALE;
+        r->note = "no telemetry";
+    } else if (w->enrolled && r->reboots >= 2) {
+        r->state = DEV_BAD;
+        r->note = "reboots again and again";
+    } else if (w->enrolled && (r->reboots == 1 || (double)r->variance > 2.0 ||
+                               (double)w->track.cpu > 1.5 * (double)w->track.cpu_base)) {
+        r->state = DEV_ODD;
+        r->note = r->reboots == 1 ? "has rebooted" : (double)r->variance > 2.0 ? "sensor is unsteady" : "cpu is up";
+    }
+    if (d->overdue) {
+        r->state = DEV_GONE;
+        r->note = "does not call in";
+    }
+}
+
+static void rows(struct engine *en, struct snapshot *s)
+{
+    const struct focus_data *f = en->fd;
+    const struct ro *ro = ro_find(en, en->focus.rollout);
+    struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, f->n_rows + 1);
+    for (size_t i = 0; i < f->n_rows; i++) {
+        const struct device *d = &f->rows[i];
+        long k = watch_set_find(en->watch, d->raw_id, strlen(d->raw_id));
+        const struct dev *w = k >= 0 ? &en->devs[k] : NULL;
+        struct device_row *r = &v[i];
+        r->id = arena_strdup(&s->arena, d->id);
+        r->status = d->status;
+        r->installed_at = d->installed_at;
+        r->last_seen = d->last_seen;
+        r->reboots = w ? boots_of(&w->track) : -1;
+        r->last_sample = w ? w->track.last_t : 0;
+        r->cpu = w ? w->track.cpu : NAN;
+        r->cpu_base = w ? w->track.cpu_base : NAN;
+        r->variance = w && w->track.var_base > 0 ? w->track.variance / w->track.var_base : NAN;
+        r->from = w ? arena_strdup(&s->arena, w->from) : "";
+        r->now_release = "";
+        if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->r.created_at)
+            r->now_release = arena_printf(&s->arena, "%s:%s", ro->r.release.name, ro->r.release.version);
+        if (w)
+            memcpy(r->boots, w->track.boots, sizeof r->boots);
+        row_state(en, ro, d, w, r);
+    }
+    s->devices = v;
+    s->n_devices = f->n_rows;
+    s->devices_total = f->rows_total;
+    s->devices_at = f->rows_at;
+}
+
+static void detail(struct engine *en, struct snapshot *s)
+{
+    const struct focus_data *f = en->fd;
+    const struct device_info *in = &f->info;
+    struct arena *a = &s->arena;
+    struct device_detail *d = ARENA_NEW(a, struct device_detail);
+    d->id = arena_strdup(a, en->focus.device);
+    d->name = d->address = d->installed = d->assigned = "";
+    d->error = arena_strdup(a, f->device_error);
+    for (int i = 0; i < TREND_N; i++)
+        d->cpu[i] = d->variance[i] = d->boots[i] = NAN;
+    s->device = d;
+    if (f->device_at == 0)
+        return;
+    d->id = arena_strdup(a, in->device.id);
+    d->name = arena_strdup(a, in->device.name);
+    d->address = arena_strdup(a, in->device.address);
+    d->status = in->device.status;
+    d->installed_at = in->device.installed_at;
+    d->last_seen = in->device.last_seen;
+    d->overdue = in->device.overdue;
+    d->fetched_at = f->device_at;
+    if (*in->installed.id)
+        d->installed = arena_printf(a, "%s:%s", in->installed.name, in->installed.version);
+    if (*in->assigned.id)
+        d->assigned = arena_printf(a, "%s:%s", in->assigned.name, in->assigned.version);
+    d->n_attributes = in->n_attributes;
+    d->attributes = arena_array(a, in->n_attributes + 1, sizeof *d->attributes);
+    for (size_t i = 0; i < in->n_attributes; i++) {
+        d->attributes[i][0] = arena_strdup(a, in->attributes[i][0]);
+        d->attributes[i][1] = arena_strdup(a, in->attributes[i][1]);
+    }
+    d->events = ARENA_ARRAY(a, struct device_event, in->n_history + in->n_actions + 1);
+    for (size_t i = 0; i < in->n_history; i++) {
+        const char *t = in->history[i].type;
+        bool bad = strcmp(t, "error") == 0, ok = strcmp(t, "finished") == 0;
+        d->events[d->n_events++] = (struct device_event){in->history[i].t,
+                                                         bad  ? "bad"
+                                                         : ok ? "ok"
+                                                              : "info",
+                                                         arena_printf(a, "%s %s", t, in->history[i].text)};
+    }
+    long k = watch_set_find(en->watch, en->focus.device, strlen(en->focus.device));
+    for (int i = 0; k >= 0 && i < TRACK_BUCKETS; i++)
+        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)en->devs[k].track.boots[i];
+}
+
+static void told(struct engine *en, struct snapshot *s)
+{
+    const struct focus_data *f = en->fd;
+    s->told = ARENA_ARRAY(&s->arena, struct preview_device, f->n_told + 1);
+    for (size_t i = 0; i < f->n_told; i++) {
+        s->told[i] = f->told[i];
+        s->told[i].id = arena_strdup(&s->arena, f->told[i].id);
+        s->told[i].from = arena_strdup(&s->arena, f->told[i].from);
+    }
+    s->n_told = f->n_told;
+    s->told_known = true;
+}
+
+void focus_publish(struct engine *en, struct snapshot *s)
+{
+    s->focus = en->focus;
+    if (!en->fd)
+        return;
+    if (*en->focus.rollout && en->focus.wave >= 0)
+        rows(en, s);
+    if (*en->focus.device)
+        detail(en, s);
+    if (*en->focus.rollout && en->fd->told_known)
+        told(en, s);
+}

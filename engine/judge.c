@@ -1,0 +1,285 @@
+/* The verdict on every told wave, and what follows from it by itself: halts, holds, roll backs.
+ *
+ * Called from the callback that brought the new data: the pause request of a halt is on its way before the loop's
+ * turn is over. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/fmt.h"
+#include "core/json.h"
+#include "engine/worker.h"
+
+#define TREND_US US_PER_MIN
+
+static int64_t scrape_us(const struct engine *en)
+{
+    int64_t i = en->spec.fleet->telemetry.interval_us;
+    return i > 0 ? i : 15 * US_PER_S;
+}
+
+static bool telemetry_ok(struct engine *en)
+{
+    return en->tlink.last_ok > 0 && en->tlink.failures == 0 && now_of(en) - en->tlink.last_ok <= 3 * scrape_us(en);
+}
+
+/* The tracks of a wave's enrolled devices, and of control: how many, `v` has room for all. */
+static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track **v)
+{
+    size_t n = 0;
+    const struct wv *w = &ro->wv[wave];
+    for (size_t i = 0; i < w->n_members; i++) {
+        const struct dev *d = &ro->en->devs[w->members[i]];
+        if (d->enrolled && d->canary_of == ro && d->wave == (int)wave)
+            v[n++] = &d->track;
+    }
+    return n;
+}
+
+static size_t control_tracks(const struct ro *ro, const struct track **v)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ro->n_control; i++) {
+        const struct dev *d = &ro->en->devs[ro->control[i]];
+        if (!d->canary_of)
+            v[n++] = &d->track;
+    }
+    return n;
+}
+
+static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
+{
+    struct engine *en = ro->en;
+    struct wv *v = &ro->wv[i];
+    const struct wave *w = &ro->waves[i];
+    int64_t now = now_of(en);
+    struct wave_health *h = &v->health;
+    size_t n = canary_tracks(ro, i, buf);
+    health_group(buf, n, now, en->policy->window_us, scrape_us(en), &h->canary);
+    n = control_tracks(ro, buf);
+    health_group(buf, n, now, en->policy->window_us, scrape_us(en), &h->control);
+    h->told = wave_told(w);
+    h->installed = w->counts.known ? w->counts.finished : 0;
+    h->failed = w->counts.known ? w->counts.error : 0;
+    health_compare(h, now);
+    if (now - v->trend_at < TREND_US)
+        return;
+    v->trend_at = now;
+    for (int m = 0; m < METRIC_COUNT; m++) {
+        memmove(v->trend[m], v->trend[m] + 1, (TREND_N - 1) * sizeof(float));
+        memmove(v->trend_control[m], v->trend_control[m] + 1, (TREND_N - 1) * sizeof(float));
+        v->trend[m][TREND_N - 1] = (float)h->value[m];
+        v->trend_control[m][TREND_N - 1] = (float)h->against[m];
+    }
+}
+
+/* The figures that the rule acted on: exact, keys in order (RFC 8785). */
+static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
+{
+    const struct wv *v = &ro->wv[i];
+    const struct wave_health *h = &v->health;
+    const struct limit_view *l = NULL;
+    char f[FMT_MAX];
+    struct buf b;
+    struct json_w w;
+    for (size_t k = 0; k < v->verdict.n_limits; k++)
+        if (strcmp(v->verdict.limits[k].limit->id, v->verdict.rule) == 0)
+            l = &v->verdict.limits[k];
+    buf_init(&b, size - 1);
+    json_w_init(&w, &b, 0);
+    json_w_obj(&w);
+    json_w_kint(&w, "canary.expected", h->canary.expected);
+    json_w_kint(&w, "canary.reporting", h->canary.reporting);
+    json_w_kint(&w, "canary.rebooted", h->canary.rebooted);
+    json_w_kint(&w, "canary.reboots", h->canary.reboots);
+    json_w_kint(&w, "control.expected", h->control.expected);
+    json_w_kint(&w, "control.rebooted", h->control.rebooted);
+    json_w_kint(&w, "control.reboots", h->control.reboots);
+    json_w_kint(&w, "control.reporting", h->control.reporting);
+    json_w_kint(&w, "failed", h->failed);
+    if (l) {
+        json_w_kstr(&w, "limit.against", fmt_hexfloat(f, l->against));
+        json_w_kint(&w, "limit.devices", l->devices);
+        json_w_kint(&w, "limit.for_us", l->limit->for_us);
+        json_w_kstr(&w, "limit.metric", metric_word(l->limit->metric));
+        json_w_kstr(&w, "limit.ratio", fmt_hexfloat(f, l->ratio));
+        json_w_kint(&w, "limit.since", l->since);
+        json_w_kstr(&w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
+        json_w_kstr(&w, "limit.value", fmt_hexfloat(f, l->value));
+    }
+    json_w_kstr(&w, "policy", ro->en->policy->digest);
+    json_w_kint(&w, "told", h->told);
+    json_w_kint(&w, "unknown_since", v->verdict.unknown_since);
+    json_w_kint(&w, "wave", (int64_t)i);
+    json_w_obj_end(&w);
+    out[0] = '\0';
+    if (json_w_ok(&w))
+        memcpy(out, b.data, b.len + 1);
+    buf_release(&b);
+}
+
+static void rule_intent(const struct ro *ro, size_t i, enum verb verb, const char *rule, struct intent *in)
+{
+    memset(in, 0, sizeof *in);
+    in->verb = verb;
+    in->expect_devices = -1;
+    in->all_waves = true;
+    in->actor.kind = ACTOR_RULE;
+    snprintf(in->fleet, sizeof in->fleet, "%s", ro->en->spec.fleet->name);
+    snprintf(in->rollout, sizeof in->rollout, "%s", ro->id);
+    snprintf(in->actor.name, sizeof in->actor.name, "%s", rule);
+    snprintf(in->rule, sizeof in->rule, "%s", rule);
+    in->decided_at = now_of(ro->en);
+    if (i < ro->n_waves) {
+        snprintf(in->reason, sizeof in->reason, "W%zu: %s", i, ro->wv[i].verdict.text);
+        evidence(ro, i, in->evidence, sizeof in->evidence);
+    }
+}
+
+/* A rule has crossed into or out of watch or hold, or a dry-run limit would have acted. */
+static void say_watch(struct ro *ro, size_t i)
+{
+    struct engine *en = ro->en;
+    struct wv *v = &ro->wv[i];
+    struct entry e;
+    char wave[16];
+    enum reaction worst = v->verdict.react > v->verdict.would ? v->verdict.react : v->verdict.would;
+    if (worst == v->said || !en->spec.judge)
+        return;
+    diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
+    snprintf(wave, sizeof wave, "%zu", i);
+    e.wave = wave;
+    e.actor.kind = ACTOR_RULE;
+    snprintf(e.actor.name, sizeof e.actor.name, "%s", *v->verdict.rule ? v->verdict.rule : "verdict");
+    e.before = reaction_word(v->said);
+    e.after = reaction_word(worst);
+    e.reason = v->verdict.text;
+    if (v->verdict.would > v->verdict.react)
+        entry_str(&e, "dry_run", reaction_word(v->verdict.would));
+    diary_write(en, &e, 0, NULL, NULL);
+    v->said = worst;
+}
+
+static void halt_by_rule(struct ro *ro, size_t i)
+{
+    struct wv *v = &ro->wv[i];
+    struct intent in;
+    if (v->watch_said || ro->halt.latched || ro->acked_pause)
+        return;
+    rule_intent(ro, i, VERB_HALT, v->verdict.rule, &in);
+    v->watch_said = ro->en->spec.fleet->read_only || ro->en->spec.observe_only; /* there it only says so, once */
+    op_by_rule(ro->en, &in);
+}
+
+static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
+{
+    struct intent in;
+    struct engine *en = ro->en;
+    if (ro->r.state != ROLLOUT_RUNNING || ro->halt.latched || ro->held || ro->hold_wave == ro->current || !diary_ok(en))
+        return;
+    if (en->spec.fleet->read_only || en->spec.observe_only)
+        return;
+    ro->hold_wave = ro->current; /* once for each wave: who resumes it by hand is not fought */
+    rule_intent(ro, i, VERB_PAUSE, rule, &in);
+    if (strcmp(rule, "PROMOTE-HOLD") == 0) {
+        snprintf(in.reason, sizeof in.reason, "the policy lets a person start each wave");
+        in.evidence[0] = '\0';
+    }
+    op_by_rule(en, &in);
+}
+
+static bool more_waves(const struct ro *ro)
+{
+    for (size_t i = 0; i < ro->n_waves; i++)
+        if (ro->waves[i].state == WAVE_SCHEDULED)
+            return true;
+    return false;
+}
+
+static void act_on(struct ro *ro, size_t i)
+{
+    struct engine *en = ro->en;
+    struct wv *v = &ro->wv[i];
+    say_watch(ro, i);
+    if (!en->spec.judge)
+        return;
+    if (v->verdict.react >= REACT_PAUSE) {
+        halt_by_rule(ro, i);
+        if (v->verdict.react == REACT_ROLLBACK && !rollback_running(ro) && !ro->rollback_due && !ro->rb) {
+            ro->rollback_due = true;
+            snprintf(ro->rollback_rule, sizeof ro->rollback_rule, "%s", v->verdict.rule);
+        }
+    } else if (v->verdict.react == REACT_HOLD && more_waves(ro)) {
+        hold_by_rule(ro, i, v->verdict.rule);
+    } else {
+        v->watch_said = false;
+    }
+}
+
+/* The roll back that a rule asked for waits until the halt shows and the log takes intents again. */
+static void rollback_by_rule(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    struct intent in;
+    if (!ro->rollback_due || ro->halt.phase == HALT_SENDING || ro->halt.phase == HALT_ESCALATED || !diary_ok(en) ||
+        !link_fresh(en) || en->n_backlog > 0)
+        return;
+    ro->rollback_due = false;
+    size_t worst = 0;
+    for (size_t i = 0; i < ro->n_waves; i++)
+        if (ro->wv[i].verdict.react == REACT_ROLLBACK)
+            worst = i;
+    rule_intent(ro, worst, VERB_ROLLBACK, ro->rollback_rule, &in);
+    op_by_rule(en, &in);
+}
+
+void judge_ro(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    if (ro_ended(ro) || !ro->waves_known)
+        return;
+    size_t room = ro->n_control + 1;
+    for (size_t i = 0; i < ro->n_waves; i++)
+        if (ro->wv[i].n_members + 1 > room)
+            room = ro->wv[i].n_members + 1;
+    const struct track **buf = xcalloc(room, sizeof(struct track *));
+    for (size_t i = 0; i < ro->n_waves; i++) {
+        struct wv *v = &ro->wv[i];
+        if (!v->told)
+            continue;
+        sum_wave(ro, i, buf);
+        struct verdict_input in = {.policy = en->policy,
+                                   .health = &v->health,
+                                   .wave_index = (int)i,
+                                   .device_class = "",
+                                   .telemetry_expected = en->tm && v->health.canary.expected > 0,
+                                   .telemetry_ok = telemetry_ok(en),
+                                   .interval_us = scrape_us(en),
+                                   .now = now_of(en)};
+        verdict_step(&in, &v->vstate, &v->verdict);
+        v->judged = true;
+    }
+    free(buf);
+    /* A rollback that andon made is watched too, but no rule stops it: a person decides about it. */
+    for (size_t i = 0; i < ro->n_waves; i++)
+        if (ro->wv[i].told && !*ro->rollback_of)
+            act_on(ro, i);
+    if (en->spec.judge && en->policy->promotion == PROMOTE_HOLD && !*ro->rollback_of && ro->current >= 0 &&
+        ro->waves[ro->current].state == WAVE_RUNNING && more_waves(ro))
+        hold_by_rule(ro, (size_t)ro->current, "PROMOTE-HOLD");
+    rollback_by_rule(ro);
+    mark(en);
+}
+
+void judge_all(struct engine *en)
+{
+    for (size_t i = 0; i < en->n_ros; i++)
+        judge_ro(en->ros[i]);
+}
+
+void judge_forget(struct ro *ro)
+{
+    for (size_t i = 0; i < ro->n_waves; i++) {
+        verdict_reset(&ro->wv[i].vstate);
+        ro->wv[i].watch_said = false;
+    }
+}

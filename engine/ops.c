@@ -1,0 +1,186 @@
+/* Ops: intents on their way. How each is shown, refused, and ended with an outcome in the log. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "engine/worker.h"
+
+#define OPS_MAX    400
+#define OUTCOME_US (1 * US_PER_S) /* longer than this the screen does not wait for the log to say how it ended */
+
+struct op *op_new(struct engine *en, uint64_t ticket, const struct intent *in)
+{
+    struct op *op = xcalloc(1, sizeof *op);
+    op->ticket = ticket;
+    op->corr = corr_new(en);
+    op->in = *in;
+    op->started = now_of(en);
+    op->target_wave = -1;
+    op->delay = 250 * US_PER_MS;
+    op->result = "";
+    op->next = en->ops;
+    en->ops = op;
+    if (*in->rollout)
+        op->ro = ro_find(en, in->rollout);
+    mark(en);
+    return op;
+}
+
+bool op_ended(const struct op *op)
+{
+    return op->phase >= OP_DONE;
+}
+
+static void set_text(struct op *op, const char *next, const char *fmt, va_list ap)
+{
+    char text[sizeof op->text]; /* the arguments may point into the old text */
+    vsnprintf(text, sizeof text, fmt, ap);
+    memcpy(op->text, text, sizeof text);
+    snprintf(op->then, sizeof op->then, "%s", next ? next : "");
+}
+
+static void end_phase(struct engine *en, struct op *op, enum op_phase phase)
+{
+    op->phase = phase;
+    if (op_ended(op) && op->ended == 0)
+        op->ended = now_of(en);
+    mark(en);
+}
+
+void op_say(struct engine *en, struct op *op, enum op_phase phase, const char *next, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    set_text(op, next, fmt, ap);
+    va_end(ap);
+    end_phase(en, op, phase);
+}
+
+/* The entry of an intent or halt, with what a later reader and a recovery need. */
+void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const struct ro *ro, uint64_t corr,
+               struct entry *e)
+{
+    diary_entry(en, e, kind, op, ro);
+    e->corr = corr;
+    e->before = ro ? ro->r.state_word : "";
+    entry_int(e, "decided_at", op->in.decided_at);
+    entry_int(e, "engine", (int64_t)(en->instance & INT64_C(0xfffffffffffff)));
+    entry_int(e, "pid", (int64_t)getpid());
+    entry_int(e, "pid_start", process_start((int64_t)getpid()));
+    if (*en->policy->digest)
+        entry_str(e, "policy", en->policy->digest);
+    if (*op->in.rule)
+        entry_str(e, "rule", op->in.rule);
+    if (*op->in.evidence)
+        entry_str(e, "evidence", op->in.evidence);
+    if (*op->in.remark)
+        entry_str(e, "remark", op->in.remark);
+    if (op->target_wave >= 0)
+        entry_int(e, "target_wave", op->target_wave);
+    if (ro)
+        entry_str(e, "name", ro->r.name);
+}
+
+void op_refuse(struct engine *en, struct op *op, const struct err *why)
+{
+    struct entry e;
+    op_say(en, op, OP_REFUSED, why->next, "%s", why->what);
+    en->refused++;
+    diary_entry(en, &e, ENTRY_REFUSED, op, op->ro);
+    if (!op->ro)
+        e.rollout = op->in.rollout;
+    e.result = "refused";
+    entry_str(&e, "why", why->what);
+    entry_str(&e, "code", err_word(why->code));
+    if (*op->in.rule)
+        entry_str(&e, "rule", op->in.rule);
+    if (*op->in.evidence)
+        entry_str(&e, "evidence", op->in.evidence);
+    diary_write(en, &e, 0, NULL, NULL);
+}
+
+static void finish(struct engine *en, void *arg)
+{
+    struct op *op = arg;
+    timer_cancel(en, finish, op);
+    if (op->final != OP_QUEUED)
+        end_phase(en, op, op->final);
+}
+
+static void outcome_logged(struct engine *en, struct job *j)
+{
+    struct op *op = j->ctx;
+    op->busy--;
+    finish(en, op);
+}
+
+/* Success is shown when its outcome is durable; with a log that is down it is not held back for long. */
+void op_outcome(struct engine *en, struct op *op, enum op_phase phase, const char *result, const char *after,
+                const char *next, const char *fmt, ...)
+{
+    struct entry e;
+    va_list ap;
+    va_start(ap, fmt);
+    set_text(op, next, fmt, ap);
+    va_end(ap);
+    op->final = phase;
+    op->result = result;
+    if (phase == OP_DONE)
+        en->commands++;
+    diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, op->ro);
+    if (!op->ro)
+        e.rollout = op->in.rollout;
+    e.result = result;
+    e.before = op->before;
+    e.after = after;
+    entry_str(&e, "text", op->text);
+    if (op->status)
+        entry_int(&e, "http.status", op->status);
+    if (*op->request_id)
+        entry_str(&e, "http.request_id", op->request_id);
+    if (op->target_wave >= 0)
+        entry_int(&e, "target_wave", op->target_wave);
+    op->busy++;
+    diary_write(en, &e, 0, outcome_logged, op);
+    timer_set(en, diary_ok(en) ? now_of(en) + OUTCOME_US : now_of(en), finish, op);
+    mark(en);
+}
+
+/* Ended ops go after ten minutes, earlier when there are many; never while something still points to one. */
+void ops_sweep(struct engine *en)
+{
+    size_t n = 0;
+    int64_t now = now_of(en);
+    for (struct op **p = &en->ops; *p;) {
+        struct op *op = *p;
+        bool old = op_ended(op) && op->busy == 0 && op->pending == 0 && (now - op->ended > OP_KEEP_US || ++n > OPS_MAX);
+        if (old) {
+            *p = op->next;
+            timer_cancel(en, finish, op);
+            free(op);
+            mark(en);
+        } else {
+            p = &op->next;
+        }
+    }
+}
+
+void ops_free(struct engine *en)
+{
+    while (en->ops) {
+        struct op *op = en->ops;
+        en->ops = op->next;
+        free(op);
+    }
+}
+
+uint64_t op_by_rule(struct engine *en, const struct intent *in)
+{
+    pthread_mutex_lock(&en->lock);
+    uint64_t ticket = en->next_ticket++;
+    pthread_mutex_unlock(&en->lock);
+    act_begin(en, op_new(en, ticket, in));
+    return ticket;
+}

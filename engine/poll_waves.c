@@ -1,0 +1,188 @@
+/* Waves of the rollouts that are not ended or have changed, and how many of their actions are alive. */
+#include <stdlib.h>
+#include <string.h>
+#include "engine/worker.h"
+
+#define WAVES_US    (2 * US_PER_S)  /* of an active rollout */
+#define IDLE_US     (20 * US_PER_S) /* of one that waits */
+#define INFLIGHT_US (5 * US_PER_S)
+
+static void waves_timer(struct engine *en, void *arg)
+{
+    (void)en;
+    waves_read(arg);
+}
+
+static bool wave_told_state(enum wave_state s)
+{
+    return s == WAVE_RUNNING || s == WAVE_FINISHED || s == WAVE_ERROR;
+}
+
+/* Was a wave told anything? A stop ends waves that never began: the counts say so. */
+static bool told(const struct wave *w)
+{
+    if (!wave_told_state(w->state))
+        return false;
+    return !w->counts.known || w->total == 0 || w->counts.notstarted + w->counts.scheduled < w->total;
+}
+
+static void copy_wave(struct arena *a, struct wave *to, const struct wave *from)
+{
+    *to = *from;
+    to->id = arena_strdup(a, from->id);
+    to->name = arena_strdup(a, from->name);
+    to->state_word = arena_strdup(a, from->state_word);
+    to->success.text = arena_strdup(a, from->success.text ? from->success.text : "");
+    to->failure.text = arena_strdup(a, from->failure.text ? from->failure.text : "");
+    to->success_action = arena_strdup(a, from->success_action ? from->success_action : "");
+}
+
+static void wv_init(struct wv *v)
+{
+    for (int m = 0; m < METRIC_COUNT; m++)
+        for (int i = 0; i < TREND_N; i++)
+            v->trend[m][i] = v->trend_control[m][i] = __builtin_nanf("");
+    v->verdict.rule = "";
+    for (int m = 0; m < METRIC_COUNT; m++)
+        v->health.ratio[m] = v->health.value[m] = v->health.against[m] = (double)__builtin_nanf("");
+    v->health.canary.reboot_rate = v->health.control.reboot_rate = (double)__builtin_nanf("");
+    v->health.data_age = TIME_NEVER;
+}
+
+/* Waves are only ever added (dynamic rollouts): what is kept of one stays at its index. */
+static void grow(struct ro *ro, size_t n)
+{
+    if (n > ro->n_waves) {
+        ro->wv = xreallocarray(ro->wv, n, sizeof *ro->wv);
+        memset(ro->wv + ro->n_waves, 0, (n - ro->n_waves) * sizeof *ro->wv);
+        for (size_t i = ro->n_waves; i < n; i++)
+            wv_init(&ro->wv[i]);
+    }
+    for (size_t i = n; i < ro->n_waves; i++)
+        free(ro->wv[i].members);
+    ro->n_waves = n;
+}
+
+static void note_state(struct ro *ro, size_t i, bool first)
+{
+    struct wave *w = &ro->waves[i];
+    struct wv *v = &ro->wv[i];
+    int64_t now = now_of(ro->en);
+    if (told(w) && !v->told) {
+        v->told = true;
+        /* Found running: the server's own time of the last change is the best there is. */
+        v->told_at = first && w->last_modified > 0 && w->last_modified < now ? w->last_modified : now;
+    }
+    if (w->state == WAVE_RUNNING && v->running_since == 0)
+        v->running_since = v->told_at ? v->told_at : now;
+    if ((w->state == WAVE_FINISHED || w->state == WAVE_ERROR) && v->told && v->ended_at == 0)
+        v->ended_at = now;
+    if (v->told)
+        ro->current = (int)i;
+}
+
+static void take_waves(struct ro *ro, const struct wave_list *list)
+{
+    bool first = !ro->waves_known;
+    arena_release(&ro->wave_arena);
+    grow(ro, list->n);
+    ro->waves = ARENA_ARRAY(&ro->wave_arena, struct wave, list->n + 1);
+    ro->current = -1;
+    for (size_t i = 0; i < list->n; i++) {
+        copy_wave(&ro->wave_arena, &ro->waves[i], &list->v[i]);
+        ro->waves[i].index = (int)i;
+        note_state(ro, i, first);
+    }
+    ro->waves_known = true;
+    ro->waves_at = now_of(ro->en);
+}
+
+static int64_t next_read(const struct ro *ro)
+{
+    if (rollout_state_active(ro->r.state) || ro->r.state == ROLLOUT_STOPPING)
+        return WAVES_US;
+    return IDLE_US;
+}
+
+static void schedule(struct ro *ro)
+{
+    bool more = !ro_ended(ro) || rollback_running(ro);
+    if (ro->waves_wanted)
+        timer_set(ro->en, now_of(ro->en), waves_timer, ro);
+    else if (more)
+        timer_set(ro->en, now_of(ro->en) + next_read(ro), waves_timer, ro);
+}
+
+static void waves_done(struct req *q, const struct reply *r)
+{
+    struct ro *ro = q->ro;
+    ro->waves_loading = false;
+    if (r->err) {
+        timer_set(q->en, now_of(q->en) + IDLE_US / 4, waves_timer, ro);
+        return;
+    }
+    take_waves(ro, &q->out.waves);
+    for (size_t i = 0; i < ro->n_waves; i++)
+        watch_wave(ro, i);
+    watch_control(ro);
+    watch_from(ro);
+    judge_ro(ro);
+    act_poll(q->en, ro);
+    rollback_seen(ro);
+    if (!ro_ended(ro) || rollback_running(ro))
+        inflight_read(ro);
+    schedule(ro);
+    mark(q->en);
+}
+
+void waves_read(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    if (ro->waves_loading) {
+        ro->waves_wanted = true;
+        return;
+    }
+    ro->waves_wanted = false;
+    if (ro->gone)
+        return;
+    ro->waves_loading = true;
+    struct req *q = req_new(en, waves_done);
+    q->ro = ro;
+    en->be->ops->waves(en->be, ro->id, &q->arena, &q->out.waves, req_done, q);
+}
+
+void ro_read(struct ro *ro)
+{
+    if (ro->waves_loading)
+        ro->waves_wanted = true;
+    else
+        timer_set(ro->en, now_of(ro->en), waves_timer, ro);
+}
+
+/* ---- actions alive ---- */
+
+static void inflight_done(struct req *q, const struct reply *r)
+{
+    struct ro *ro = q->ro;
+    ro->inflight_loading = false;
+    if (r->err)
+        return;
+    ro->inflight = q->out.inflight;
+    ro->inflight_at = now_of(q->en);
+    rollback_seen(ro);
+    mark(q->en);
+}
+
+void inflight_read(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    if (!(en->info.caps & CAP_ACTION_LIST) || ro->inflight_loading ||
+        (ro->inflight_at > 0 && now_of(en) - ro->inflight_at < INFLIGHT_US))
+        return;
+    if (ro->current < 0)
+        return;
+    ro->inflight_loading = true;
+    struct req *q = req_new(en, inflight_done);
+    q->ro = ro;
+    en->be->ops->inflight(en->be, ro->id, &q->arena, &q->out.inflight, req_done, q);
+}

@@ -1,0 +1,484 @@
+/* Roll back: a saga over minutes to days, step by step as hawkBit's facts ask for it. Each step that is done is in the
+ * log before the next one begins; while the log cannot be written the saga waits. Every step may be begun again after
+ * a crash: a pause and a stop may be repeated, a roll-back rollout is found again by its name. */
+#include "engine/rollback.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define AGAIN_US US_PER_S
+
+static void step(struct engine *en, void *arg);
+
+bool rollback_running(const struct ro *ro)
+{
+    return ro->rb && ro->rb->step != RB_NONE && ro->rb->step != RB_DONE;
+}
+
+void rb_text(struct rollback *rb, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(rb->text, sizeof rb->text, fmt, ap);
+    va_end(ap);
+    if (rb->op && !op_ended(rb->op) && rb->op->phase >= OP_SENT)
+        op_say(rb->en, rb->op, OP_RUNNING, "", "%s: %s", rollback_step_word(rb->step), rb->text);
+    mark(rb->en);
+}
+
+void rb_again(struct rollback *rb, int64_t in_us)
+{
+    timer_set(rb->en, now_of(rb->en) + in_us, step, rb);
+}
+
+void rb_go(struct rollback *rb, enum rollback_step s)
+{
+    rb->step = s;
+    rb->step_at = now_of(rb->en);
+    rb->busy = false;
+    rb_again(rb, 0);
+    mark(rb->en);
+}
+
+struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct reply *r))
+{
+    struct req *q = req_new(rb->en, then);
+    q->x = rb;
+    q->ro = rb->ro;
+    rb->busy = true;
+    return q;
+}
+
+/* The end without success: what was done stays as it is, and the log says so. */
+void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...)
+{
+    char text[300];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    snprintf(rb->left, sizeof rb->left, "%s", text);
+    rb_text(rb, "%s", text);
+    rb->step = RB_DONE;
+    rb->ended = now_of(rb->en);
+    timer_cancel(rb->en, step, rb);
+    op_outcome(rb->en, rb->op, OP_FAILED, "failed", rb->ro->r.state_word, next, "%s", text);
+    rb_close(rb);
+}
+
+void rb_close(struct rollback *rb)
+{
+    timer_cancel(rb->en, step, rb);
+    rb->op->busy--;
+    rb->op = NULL;
+}
+
+/* ---- the log ---- */
+
+void rb_entry(struct rollback *rb, struct entry *e)
+{
+    diary_entry(rb->en, e, ENTRY_STEP, rb->op, rb->ro);
+    e->verb = VERB_ROLLBACK;
+    e->result = "ok";
+    e->before = rb->op ? rb->op->before : "";
+    e->after = rb->ro->r.state_word;
+    entry_str(e, "step", rollback_step_word(rb->step));
+}
+
+static void step_logged(struct engine *en, struct job *j);
+
+static void put_step(struct rollback *rb, struct job *j, enum rollback_step next)
+{
+    rb->busy = true;
+    j->tag = (int64_t)next; /* where it goes on: the job carries it back */
+    diary_put(rb->en, j, DIARY_CLOSED, step_logged, rb);
+}
+
+static void log_again(struct engine *en, void *arg)
+{
+    struct job *j = arg;
+    (void)en;
+    ((struct rollback *)j->ctx)->waiting = NULL;
+    put_step(j->ctx, j, (enum rollback_step)j->tag);
+}
+
+static void step_logged(struct engine *en, struct job *j)
+{
+    struct rollback *rb = j->ctx;
+    enum rollback_step next = (enum rollback_step)j->tag;
+    if (j->ok) {
+        rb->busy = false;
+        rb_go(rb, next);
+        return;
+    }
+    rb_text(rb, "waits for the audit log, which cannot be written");
+    struct job *again = job_new(JOB_APPEND);
+    job_entry(again, &j->entry);
+    again->blob = j->blob ? arena_strdup(&again->arena, j->blob) : NULL;
+    again->blob_key = j->blob_key;
+    if (j->digest[0] && again->entry.n_fields > 0 && j->blob)
+        again->entry.n_fields--; /* the digest is added anew */
+    again->tag = j->tag;
+    again->ctx = rb;
+    rb->waiting = again;
+    timer_set(en, now_of(en) + AGAIN_US, log_again, again);
+}
+
+void rb_logged(struct rollback *rb, const struct entry *e, const char *blob, enum rollback_step next)
+{
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, e);
+    if (blob) {
+        j->blob = arena_strdup(&j->arena, blob);
+        j->blob_key = "devices.blob";
+    }
+    put_step(rb, j, next);
+}
+
+static void simple_step_done(struct rollback *rb, enum rollback_step next)
+{
+    struct entry e;
+    rb_entry(rb, &e);
+    rb_logged(rb, &e, NULL, next);
+}
+
+/* ---- pause, auto-assign, stop, drain ---- */
+
+static void sent(struct req *q, const struct reply *r)
+{
+    struct rollback *rb = q->x;
+    rb->busy = false;
+    if (r->err && r->err->code != ERR_STATE)
+        rb_text(rb, "%s", r->err->what);
+    rb_again(rb, AGAIN_US);
+}
+
+static void reread(struct req *q, const struct reply *r)
+{
+    if (!r->err)
+        ro_take(q->ro, &q->out.rollout, q->n);
+}
+
+static void read_state(struct rollback *rb)
+{
+    struct req *q = req_new(rb->en, reread);
+    q->ro = rb->ro;
+    q->n = now_of(rb->en);
+    rb->en->be->ops->rollout(rb->en->be, rb->ro->id, &q->arena, &q->out.rollout, req_done, q);
+}
+
+static void ask(struct rollback *rb, enum backend_verb v)
+{
+    struct req *q = rb_req(rb, sent);
+    rb->ro->told_state = ROLLOUT_PAUSED;
+    rb->en->be->ops->verb(rb->en->be, rb->ro->id, v, "", req_done, q);
+}
+
+static bool quiet(enum rollout_state s)
+{
+    return s == ROLLOUT_PAUSED || s == ROLLOUT_STOPPING || rollout_state_ended(s);
+}
+
+static void do_pause(struct rollback *rb)
+{
+    if (quiet(rb->ro->r.state)) {
+        simple_step_done(rb, RB_SNAPSHOT);
+        return;
+    }
+    rb_text(rb, "waits for the server to show it paused");
+    ask(rb, BV_PAUSE);
+    read_state(rb);
+}
+
+static void auto_off_done(struct req *q, const struct reply *r)
+{
+    struct rollback *rb = q->x;
+    rb->busy = false;
+    if (r->err && r->err->code != ERR_NOT_FOUND && r->err->code != ERR_UNSUPPORTED) {
+        rb_text(rb, "auto-assignment is not off yet: %s", r->err->what);
+        rb_again(rb, 2 * AGAIN_US);
+        return;
+    }
+    rb->auto_at++;
+    rb_again(rb, 0);
+}
+
+static void autos_done(struct req *q, const struct reply *r)
+{
+    struct rollback *rb = q->x;
+    rb->busy = false;
+    if (r->err && r->err->code != ERR_UNSUPPORTED && r->err->code != ERR_NOT_FOUND) {
+        rb_text(rb, "auto-assignments cannot be read yet: %s", r->err->what);
+        rb_again(rb, 2 * AGAIN_US);
+        return;
+    }
+    rb->autos.n = r->err ? 0 : q->out.autos.n;
+    rb->autos.v = ARENA_ARRAY(&rb->arena, struct auto_assign, rb->autos.n + 1);
+    for (size_t i = 0; i < rb->autos.n; i++) {
+        rb->autos.v[i].id = arena_strdup(&rb->arena, q->out.autos.v[i].id);
+        rb->autos.v[i].name = arena_strdup(&rb->arena, q->out.autos.v[i].name);
+        rb->autos.v[i].filter = "";
+    }
+    rb->told_auto = true;
+    rb->auto_at = 0;
+    rb_again(rb, 0);
+}
+
+static void do_autoassign(struct rollback *rb)
+{
+    struct backend *be = rb->en->be;
+    if (!rb->told_auto) {
+        rb_text(rb, "looks for auto-assignments of %s:%s", rb->bad.name, rb->bad.version);
+        struct req *q = rb_req(rb, autos_done);
+        be->ops->auto_assigns(be, rb->bad.id, &q->arena, &q->out.autos, req_done, q);
+    } else if (rb->auto_at < rb->autos.n) {
+        rb_text(rb, "switches auto-assignment %s off", rb->autos.v[rb->auto_at].name);
+        struct req *q = rb_req(rb, auto_off_done);
+        be->ops->auto_assign_off(be, rb->autos.v[rb->auto_at].id, req_done, q);
+    } else {
+        struct entry e;
+        static const char *const keys[] = {"auto.0", "auto.1", "auto.2", "auto.3", "auto.4", "auto.5"};
+        rb_entry(rb, &e);
+        entry_int(&e, "auto.off", (int64_t)rb->autos.n);
+        for (size_t i = 0; i < rb->autos.n && i < sizeof keys / sizeof *keys; i++)
+            entry_str(&e, keys[i], rb->autos.v[i].name);
+        rb_logged(rb, &e, NULL, RB_STOP);
+    }
+}
+
+static void do_stop(struct rollback *rb)
+{
+    enum rollout_state s = rb->ro->r.state;
+    /* A server that cannot stop keeps the old rollout paused: the roll-back rollout overrides its actions. A finished
+     * one has nothing left to stop. */
+    if (!(rb->en->info.caps & CAP_STOP) || rollout_state_ended(s) || s == ROLLOUT_DELETING) {
+        simple_step_done(rb, RB_DRAIN);
+        return;
+    }
+    rb_text(rb, "waits for the server to show it stopped");
+    read_state(rb);
+    if (s == ROLLOUT_STOPPING)
+        rb_again(rb, AGAIN_US);
+    else
+        ask(rb, BV_STOP);
+}
+
+static void do_drain(struct rollback *rb)
+{
+    struct ro *ro = rb->ro;
+    bool can = (rb->en->info.caps & CAP_ACTION_LIST) != 0;
+    bool known = ro->inflight.known && ro->inflight_at >= rb->step_at;
+    bool late = now_of(rb->en) - rb->step_at >= rb->en->policy->drain_us;
+    if (!can || late || (known && ro->inflight.canceling == 0)) {
+        struct entry e;
+        rb->view.draining = known ? ro->inflight.canceling : 0;
+        rb_entry(rb, &e);
+        entry_int(&e, "draining", rb->view.draining);
+        rb_logged(rb, &e, NULL, RB_CREATE);
+        return;
+    }
+    rb->view.draining = known ? ro->inflight.canceling : -1;
+    if (known)
+        rb_text(rb, "waits for %lld recalled devices to answer", (long long)ro->inflight.canceling);
+    else
+        rb_text(rb, "asks which recalled devices have answered");
+    inflight_read(ro);
+    rb_again(rb, 2 * AGAIN_US);
+}
+
+/* ---- the machine ---- */
+
+static void step(struct engine *en, void *arg)
+{
+    struct rollback *rb = arg;
+    (void)en;
+    if (rb->busy)
+        return;
+    switch (rb->step) {
+    case RB_PAUSE:
+        do_pause(rb);
+        break;
+    case RB_SNAPSHOT:
+        rb_snapshot(rb);
+        break;
+    case RB_AUTOASSIGN:
+        do_autoassign(rb);
+        break;
+    case RB_STOP:
+        do_stop(rb);
+        break;
+    case RB_DRAIN:
+        do_drain(rb);
+        break;
+    case RB_CREATE:
+        rb_create(rb);
+        break;
+    case RB_START:
+        rb_start(rb);
+        break;
+    case RB_FOLLOW:
+        rb_follow(rb);
+        break;
+    case RB_VERIFY:
+        rb_verify(rb);
+        break;
+    case RB_REPAIR:
+        rb_repair(rb);
+        break;
+    case RB_NONE:
+    case RB_DONE:
+        break;
+    }
+}
+
+void rollback_seen(struct ro *ro)
+{
+    if (rollback_running(ro) && !ro->rb->busy &&
+        (ro->rb->step == RB_PAUSE || ro->rb->step == RB_STOP || ro->rb->step == RB_DRAIN) && quiet(ro->r.state))
+        rb_again(ro->rb, 0);
+}
+
+static struct rollback *rb_new(struct engine *en, struct op *op)
+{
+    struct rollback *rb = xcalloc(1, sizeof *rb);
+    struct ro *ro = op->ro;
+    arena_init(&rb->arena);
+    rb->en = en;
+    rb->ro = ro;
+    rb->op = op;
+    rb->started = now_of(en);
+    rb->bad.id = arena_strdup(&rb->arena, ro->r.release.id);
+    rb->bad.name = arena_strdup(&rb->arena, ro->r.release.name);
+    rb->bad.version = arena_strdup(&rb->arena, ro->r.release.version);
+    rb->to = (struct release){"", "", ""};
+    rb->attempt = 1;
+    rollback_free(ro->rb);
+    ro->rb = rb;
+    op->busy++; /* the saga's op stays as long as the saga */
+    return rb;
+}
+
+void rollback_free(struct rollback *rb)
+{
+    if (!rb)
+        return;
+    timer_cancel(rb->en, step, rb);
+    for (size_t i = 0; i < rb->n_parts; i++)
+        free(rb->parts[i].filter);
+    free(rb->parts);
+    if (rb->waiting)
+        timer_cancel(rb->en, log_again, rb->waiting);
+    job_free(rb->waiting);
+    free(rb->index);
+    arena_release(&rb->arena);
+    free(rb);
+}
+
+static void begun(struct engine *en, struct job *j)
+{
+    struct op *op = j->ctx;
+    op->busy--;
+    if (!j->ok) {
+        op_say(en, op, OP_FAILED, j->err.next, "nothing was done: the audit log could not be written: %s", j->err.what);
+        return;
+    }
+    op->log_seq = j->receipt.seq;
+    struct rollback *rb = rb_new(en, op);
+    op_say(en, op, OP_RUNNING, "", "roll back begins");
+    rb_go(rb, RB_PAUSE);
+}
+
+void rollback_begin(struct engine *en, struct op *op)
+{
+    struct entry e;
+    op_intent(en, op, ENTRY_INTENT, op->ro, op->corr, &e);
+    entry_str(&e, "to", *op->in.to_release ? op->in.to_release : en->policy->rollback_to);
+    entry_int(&e, "expect_devices", op->in.expect_devices);
+    entry_str(&e, "all_waves", op->in.all_waves ? "true" : "false");
+    if (!op->in.all_waves) {
+        static const char *const keys[] = {"waves.0", "waves.1", "waves.2", "waves.3",
+                                           "waves.4", "waves.5", "waves.6", "waves.7"};
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) /* halves: JSON integers are exact to 53 bits */
+            if (op->in.wave_mask[i])
+                entry_str(&e, keys[i],
+                          arena_printf(&op->ro->wave_arena, "%016llx", (unsigned long long)op->in.wave_mask[i]));
+    }
+    op->busy++;
+    diary_write(en, &e, DIARY_CLOSED, begun, op);
+}
+
+/* ---- after a crash ---- */
+
+static enum rollback_step step_of(const char *word)
+{
+    for (int s = RB_PAUSE; s <= RB_DONE; s++)
+        if (strcmp(word, rollback_step_word((enum rollback_step)s)) == 0)
+            return (enum rollback_step)s;
+    return RB_NONE;
+}
+
+static void take_part(struct rollback *rb, const struct stored *s)
+{
+    const char *name = stored_field(s, "rollback.name");
+    if (!*name)
+        return;
+    rb->parts = xreallocarray(rb->parts, rb->n_parts + 1, sizeof *rb->parts);
+    struct rb_part *p = &rb->parts[rb->n_parts++];
+    memset(p, 0, sizeof *p);
+    snprintf(p->name, sizeof p->name, "%s", name);
+    snprintf(p->id, sizeof p->id, "%s", stored_field(s, "rollback.id"));
+    p->filter = xstrdup("");
+    rb->part = rb->n_parts - 1;
+    rb->attempt++;
+    snprintf(ro_get(rb->en, p->id)->rollback_of, ID_MAX, "%s", rb->ro->id);
+}
+
+void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs)
+{
+    struct rollback *rb = rb_new(en, op);
+    enum rollback_step last = RB_NONE;
+    for (size_t i = 0; i < n; i++) {
+        enum rollback_step s = step_of(stored_field(&steps[i], "step"));
+        if (steps[i].corr != op->corr || s == RB_NONE)
+            continue;
+        last = s;
+        if (s == RB_SNAPSHOT && blobs[i] && rb_load(rb, blobs[i])) {
+            rb->to.id = arena_strdup(&rb->arena, stored_field(&steps[i], "to.id"));
+            rb->to.name = arena_strdup(&rb->arena, stored_field(&steps[i], "to.name"));
+            rb->to.version = arena_strdup(&rb->arena, stored_field(&steps[i], "to.version"));
+        }
+        if (s == RB_CREATE)
+            take_part(rb, &steps[i]);
+    }
+    op_say(en, op, OP_RUNNING, "", "taken up again after %s",
+           last == RB_NONE ? "its intent" : rollback_step_word(last));
+    if (last >= RB_SNAPSHOT && (rb->n == 0 || !*rb->to.id))
+        last = RB_PAUSE; /* without the list it is made again: the groups still name their devices */
+    /* Verify and repair are looked at anew: what they did shows in the devices. */
+    if (last == RB_NONE)
+        rb_go(rb, RB_PAUSE);
+    else if (last >= RB_START)
+        rb_go(rb, RB_FOLLOW);
+    else
+        rb_go(rb, (enum rollback_step)(last + 1));
+}
+
+void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *out)
+{
+    const struct rollback *rb = ro->rb;
+    memset(out, 0, sizeof *out);
+    out->to = out->name = out->text = out->left = "";
+    if (!rb)
+        return;
+    *out = rb->view;
+    out->step = rb->step;
+    out->to = *rb->to.name ? arena_printf(a, "%s:%s", rb->to.name, rb->to.version) : "";
+    out->name = rb->n_parts > 0 ? arena_strdup(a, rb->parts[rb->part].name) : "";
+    out->devices = (int64_t)rb->n;
+    out->started = rb->started;
+    out->ended = rb->ended;
+    out->text = arena_strdup(a, rb->text);
+    out->left = arena_strdup(a, rb->left);
+}

@@ -1,0 +1,90 @@
+/* The scribe: the thread that writes the audit log, so that no disk can hold up the worker.
+ *
+ * Jobs are carried out one after the other, in the order in which they were handed in. A job belongs to the scribe
+ * from scribe_put() until scribe_done() gives it back; then its results may be read and it is freed with job_free().
+ * The scribe opens the log by itself, and again after an append has failed (a handle that has met an I/O error is not
+ * used on: design/audit, "SQLite rules"). */
+#ifndef ANDON_ENGINE_SCRIBE_H
+#define ANDON_ENGINE_SCRIBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "audit/log.h"
+#include "core/arena.h"
+#include "core/entry.h"
+
+/* The log's functions, so that a test can put a disk that hangs or fails between. */
+struct log_ops {
+    void *ctx;
+    struct audit_log *(*open)(void *ctx, const struct audit_spec *spec, struct err *e);
+    void (*close)(void *ctx, struct audit_log *l);
+    bool (*append)(void *ctx, struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e);
+};
+
+enum job_kind {
+    JOB_APPEND,  /* an entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key` */
+    JOB_RECOVER, /* what a crash left: see struct leftovers */
+    JOB_LOOK     /* the head, and the latched halts when it has grown since `seen_size` */
+};
+
+/* What the log says about the past of a fleet. */
+struct leftovers {
+    struct stored *open; /* intents and halts without outcome, oldest first */
+    size_t n_open;
+    struct stored *steps; /* steps of the roll backs among them, oldest first */
+    size_t n_steps;
+    struct stored *latched; /* halts that nobody has acknowledged, oldest first */
+    size_t n_latched;
+    struct stored *recent; /* newest outcomes first: who holds what */
+    size_t n_recent;
+    char **blobs;      /* of the steps (same index), NULL where there is none */
+    bool verified;     /* the tail of the log verifies */
+    char problem[300]; /* why not */
+};
+
+struct engine;
+struct job {
+    struct job *next;
+    enum job_kind kind;
+    struct arena arena; /* of the job's own strings and of its results */
+    struct entry entry; /* JOB_APPEND; strings in the arena */
+    const char *blob;   /* NULL, or NUL-terminated bytes to store first */
+    const char *blob_key;
+    const char *fleet; /* JOB_RECOVER, JOB_LOOK */
+    int64_t seen_size; /* JOB_LOOK */
+    /* results */
+    bool ok;
+    struct err err;
+    struct receipt receipt;
+    struct audit_head head;
+    bool head_known;
+    char digest[65];
+    struct leftovers left;
+    bool looked; /* JOB_LOOK: the log has grown and `left.latched` is filled */
+    /* the worker's own */
+    void (*done)(struct engine *en, struct job *j);
+    void *ctx;
+    int64_t tag;
+    unsigned flags;
+    int64_t put_at;
+    bool cried;
+};
+
+struct job *job_new(enum job_kind kind);
+void job_free(struct job *j);
+/* Copies the entry's strings into the job. */
+void job_entry(struct job *j, const struct entry *e);
+
+struct scribe;
+/* `wake_fd` is an eventfd that is written when a job is done; the scribe keeps a duplicate. ops may be NULL. The spec
+ * is copied. */
+struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *ops, int wake_fd, struct err *e);
+/* Ends the thread; waits at most timeout_us (real time) for what is queued. A thread that hangs in the disk is left
+ * behind and frees itself when it comes back; false then. */
+bool scribe_stop(struct scribe *s, int64_t timeout_us);
+void scribe_put(struct scribe *s, struct job *j);
+/* The next finished job, or NULL. */
+struct job *scribe_done(struct scribe *s);
+
+#endif

@@ -1,0 +1,144 @@
+/* One rollout as a screen sees it. */
+#include <stdio.h>
+#include <string.h>
+#include "core/fmt.h"
+#include "engine/worker.h"
+
+static const char *dup_text(struct arena *a, const char *s)
+{
+    return arena_strdup(a, s ? s : "");
+}
+
+static void wave_copy(struct arena *a, struct wave *to, const struct wave *from)
+{
+    *to = *from;
+    to->id = dup_text(a, from->id);
+    to->name = dup_text(a, from->name);
+    to->state_word = dup_text(a, from->state_word);
+    to->success.text = dup_text(a, from->success.text);
+    to->failure.text = dup_text(a, from->failure.text);
+    to->success_action = dup_text(a, from->success_action);
+}
+
+static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+{
+    struct wave *list = ARENA_ARRAY(&s->arena, struct wave, ro->n_waves + 1);
+    v->waves = ARENA_ARRAY(&s->arena, struct wave_view, ro->n_waves + 1);
+    v->n_waves = ro->waves_known ? ro->n_waves : 0;
+    for (size_t i = 0; i < v->n_waves; i++) {
+        const struct wv *w = &ro->wv[i];
+        struct wave_view *o = &v->waves[i];
+        wave_copy(&s->arena, &list[i], &ro->waves[i]);
+        o->wave = list[i];
+        o->health = w->health;
+        o->verdict = w->verdict;
+        o->verdict.rule = dup_text(&s->arena, w->verdict.rule);
+        o->watched = w->judged && !ro_ended(ro) && ro->en->tm;
+        o->running_since = w->running_since;
+        o->ended_at = w->ended_at;
+        o->decided_by = dup_text(&s->arena, w->decided_by);
+        memcpy(o->trend, w->trend, sizeof o->trend);
+        memcpy(o->trend_control, w->trend_control, sizeof o->trend_control);
+        if (w->judged && !ro_ended(ro) && w->verdict.react > v->verdict)
+            v->verdict = w->verdict.react;
+    }
+    v->wave_list = list;
+}
+
+static void ANDON_PRINTF(3, 4) warn(struct snapshot *s, struct rollout_view *v, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+    if (v->n_warnings >= sizeof v->warnings / sizeof *v->warnings)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    v->warnings[v->n_warnings++] = dup_text(&s->arena, text);
+}
+
+/* What misleads about this rollout on this server. */
+static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+{
+    bool ended = ro_ended(ro);
+    for (size_t i = 0; i < v->n_waves && !ended; i++) {
+        const struct condition *c = &ro->waves[i].failure;
+        if (c->present && !c->can_fire) {
+            warn(s, v, "error threshold \"%.40s\" of W%zu never fires", c->text, i);
+            break;
+        }
+    }
+    if (ro->r.state == ROLLOUT_FINISHED && ro->r.counts.known && ro->r.counts.error > 0)
+        warn(s, v, "finished, but %lld of %lld devices failed", (long long)ro->r.counts.error, (long long)ro->r.total);
+    if (ro->r.state == ROLLOUT_FINISHED && ro->r.counts.known && ro->r.counts.cancelled > 0)
+        warn(s, v, "finished, but %lld devices were cancelled", (long long)ro->r.counts.cancelled);
+    if (ro->en->policy->promotion == PROMOTE_SERVER && !ended && v->n_waves > 1 && ro->waves[0].success.present)
+        warn(s, v, "a success threshold does not hold the next wave: it starts when all have answered");
+    if (ro->r.state == ROLLOUT_STOPPED && ro->inflight.known && ro->inflight.canceling > 0)
+        warn(s, v, "%lld recalled devices have not answered; the server counts them as running",
+             (long long)ro->inflight.canceling);
+    if (v->n_waves == WAVES_MAX)
+        warn(s, v, "it has more waves than can be shown");
+}
+
+static int64_t going(const struct ro *ro)
+{
+    if (ro->inflight.known)
+        return ro->inflight.running + ro->inflight.canceling;
+    return ro->r.counts.known ? ro->r.counts.running : -1;
+}
+
+static const char *next_text(struct snapshot *s, const struct ro *ro, const struct rollout_view *v)
+{
+    const struct wave_view *w = v->current >= 0 && (size_t)v->current < v->n_waves ? &v->waves[v->current] : NULL;
+    char dur[FMT_MAX];
+    if (v->rollback.step != RB_NONE && v->rollback.step != RB_DONE)
+        return arena_printf(&s->arena, "rolling back %lld/%lld", (long long)v->rollback.verified,
+                            (long long)v->rollback.devices);
+    if (v->halt == HALT_ESCALATED)
+        return "you: stop it at the server";
+    if (v->latched)
+        return "you: decide";
+    switch (ro->r.state) {
+    case ROLLOUT_WAITING_APPROVAL:
+        return "you: approve";
+    case ROLLOUT_READY:
+        return "you: start";
+    case ROLLOUT_PAUSED:
+        return v->held ? "you: advance" : "you: resume";
+    case ROLLOUT_STARTING:
+        return "starting";
+    case ROLLOUT_RUNNING:
+        break;
+    default:
+        return "";
+    }
+    if (!w || !w->wave.counts.known || w->wave.total == 0)
+        return "";
+    int64_t share = 100 * (w->wave.counts.finished + w->wave.counts.error) / w->wave.total;
+    return arena_printf(&s->arena, "W%d %lld%% %s", v->current, (long long)share,
+                        w->running_since ? fmt_dur(dur, s->taken_at - w->running_since) : "");
+}
+
+void publish_ro(struct engine *en, struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+{
+    const struct halt *h = &ro->halt;
+    rollout_copy(&s->arena, &v->rollout, &ro->r);
+    v->waves_known = ro->waves_known;
+    v->current = ro->current;
+    waves(s, ro, v);
+    v->latched = h->latched;
+    v->halt = h->phase;
+    v->halted_at = h->phase == HALT_SHOWN ? h->at : h->latched ? h->since : 0;
+    v->halted_by = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->by : "");
+    v->halt_text = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->text : "");
+    v->in_flight = going(ro);
+    v->held = ro->held && ro->r.state == ROLLOUT_PAUSED;
+    v->paused_by = dup_text(&s->arena, ro->r.state == ROLLOUT_PAUSED ? ro->paused_by : "");
+    v->gate_waits =
+        ro->r.state == ROLLOUT_WAITING_APPROVAL || (v->held && en->policy->promotion == PROMOTE_HOLD && !v->latched);
+    warnings(s, ro, v);
+    rollback_view(ro, &s->arena, &v->rollback);
+    v->rollback_of = dup_text(&s->arena, ro->rollback_of);
+    v->next = next_text(s, ro, v);
+}
