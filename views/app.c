@@ -80,7 +80,7 @@ void app_copy(struct app *a, struct action *out, enum action_kind kind, const ch
     out->copy = a->copy;
 }
 
-static void sync_top(struct app *a, const struct view_data *d)
+void app_sync(struct app *a, const struct view_data *d)
 {
     board_sync(a, d);
     if (app_top(a)->kind == VIEW_DEVICES || app_top(a)->kind == VIEW_DEVICE)
@@ -299,7 +299,7 @@ static bool paste_key(struct app *a, uint32_t key, int64_t now)
     return true;
 }
 
-static bool small(const struct app *a)
+bool app_small(const struct app *a)
 {
     return a->rows > 0 && (a->rows < MIN_ROWS || a->cols < MIN_COLS);
 }
@@ -317,7 +317,7 @@ static void dispatch(struct app *a, const struct view_data *d, uint32_t key, str
     enum verb v = verb_of_key(key);
     bool reading = app_top(a)->kind == VIEW_HELP || app_top(a)->kind == VIEW_AUDIT;
     if (v == VERB_HALT || (v != VERB_NONE && !reading)) { /* a halt is offered everywhere */
-        if (small(a) && v != VERB_HALT)
+        if (app_small(a) && v != VERB_HALT)
             app_say(a, true, "too small to confirm: enlarge the terminal");
         else
             dialog_open(a, d, v);
@@ -334,7 +334,7 @@ void app_key(struct app *a, const struct view_data *d, uint32_t key, struct acti
         return;
     out->kind = ACT_REDRAW;
     a->last_key = d->now;
-    sync_top(a, d);
+    app_sync(a, d);
     bool asked = a->quit_asked;
     if (!paste_key(a, key, d->now)) {
         a->msg[0] = '\0';
@@ -342,7 +342,7 @@ void app_key(struct app *a, const struct view_data *d, uint32_t key, struct acti
         if (asked && key != 'q')
             a->quit_asked = false;
     }
-    sync_top(a, d);
+    app_sync(a, d);
     if (out->kind == ACT_REDRAW && app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))
         return;
     follow_focus(a, d, out);
@@ -351,7 +351,7 @@ void app_key(struct app *a, const struct view_data *d, uint32_t key, struct acti
 void app_update(struct app *a, const struct view_data *d, struct action *out)
 {
     *out = (struct action){.kind = ACT_REDRAW};
-    sync_top(a, d);
+    app_sync(a, d);
     if (a->dlg.verb != VERB_NONE)
         dialog_refresh(a, d);
     if (app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))
@@ -393,118 +393,4 @@ int app_alerts(struct app *a, const struct view_data *d, bool *new_halt)
     if (*new_halt && d->now < a->silenced_until)
         *new_halt = false;
     return n;
-}
-
-/* --- drawing ---------------------------------------------------------------------------------------------------- */
-
-static void draw_small(struct app *a, const struct view_data *d, struct canvas *c)
-{
-    size_t wrong = banner_count(d);
-    int row = 0;
-    if (a->dlg.verb == VERB_HALT)
-        canvas_printf(c, row++, 0, -1, ROLE_DIALOG_DANGER, "HALT %s%s: Enter, Esc", a->dlg.whole_fleet ? "fleet " : "",
-                      a->dlg.whole_fleet ? a->dlg.in.fleet : a->dlg.in.rollout);
-    if (c->cols < 8) { /* one mark is all that can be said */
-        canvas_text(c, 0, 0, 1, wrong ? ROLE_BANNER : ROLE_LIVE, wrong ? "✖" : "●");
-        return;
-    }
-    if (wrong > 0)
-        canvas_printf(c, row++, 0, -1, ROLE_BANNER, "✖ %zu wrong", wrong);
-    canvas_printf(c, row++, 0, -1, ROLE_STRONG, "andon: %dx%d is too small", c->cols, c->rows);
-    canvas_printf(c, row++, 0, -1, ROLE_DIM, "needs %dx%d; H still halts", MIN_COLS, MIN_ROWS);
-    if (a->msg[0])
-        canvas_text(c, row, 0, -1, a->msg_bad ? ROLE_BAD : ROLE_TEXT, a->msg);
-}
-
-static void draw_start(const struct view_data *d, struct canvas *c)
-{
-    canvas_text(c, 2, 2, -1, ROLE_STRONG, "No fleet is configured.");
-    for (int i = 0; i < 3; i++) {
-        if (d->start_help[i])
-            canvas_text(c, 4 + i, 2, -1, ROLE_TEXT, d->start_help[i]);
-    }
-}
-
-static void draw_screen(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
-{
-    switch (app_top(a)->kind) {
-    case VIEW_BOARD:
-        if (d->n_snaps == 0)
-            draw_start(d, c);
-        else
-            board_draw(a, d, c, at);
-        break;
-    case VIEW_ROLLOUT:
-        rollout_draw(a, d, c, at);
-        break;
-    case VIEW_DEVICES:
-        devices_draw(a, d, c, at);
-        break;
-    case VIEW_DEVICE:
-        device_draw(a, d, c, at);
-        break;
-    case VIEW_AUDIT:
-        auditlog_draw(a, d, c, at);
-        break;
-    case VIEW_HELP:
-        help_draw(a, d, c, at);
-        break;
-    }
-}
-
-/* What became of the newest command, for a while: a refusal or a failure must not pass unseen. */
-static void draw_op(const struct view_data *d, struct canvas *c, int row)
-{
-    const struct op_view *o = NULL;
-    for (size_t i = 0; i < d->n_snaps; i++) {
-        for (size_t k = 0; d->snaps[i] && k < d->snaps[i]->n_ops; k++) {
-            const struct op_view *x = &d->snaps[i]->ops[k];
-            bool bad = x->phase == OP_REFUSED || x->phase == OP_FAILED || x->phase == OP_UNKNOWN;
-            bool shown = x->phase < OP_RUNNING || d->now - x->ended < (bad ? 60 : 10) * US_PER_S;
-            if (shown && (!o || x->started > o->started))
-                o = x;
-        }
-    }
-    if (!o)
-        return;
-    bool bad = o->phase == OP_REFUSED || o->phase == OP_FAILED || o->phase == OP_UNKNOWN;
-    canvas_fill(c, row, 0, -1, ROLE_TEXT, ' ');
-    canvas_printf(c, row, 1, c->cols - 2,
-                  bad                   ? ROLE_BAD
-                  : o->phase == OP_DONE ? ROLE_GOOD
-                                        : ROLE_STRONG,
-                  "%s%s %s: %s  %.250s %.200s",
-                  bad                   ? "✖ "
-                  : o->phase == OP_DONE ? "✓ "
-                                        : "",
-                  verb_word(o->verb), str(o->rollout), op_phase_word(o->phase), str(o->text), str(o->next));
-}
-
-void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
-{
-    c->ascii = a->ascii;
-    canvas_clear(c);
-    a->rows = c->rows;
-    a->cols = c->cols;
-    sync_top(a, d);
-    if (small(a)) {
-        draw_small(a, d, c);
-        return;
-    }
-    parts_top(a, d, c);
-    int banner = banner_rows(a, d, c->rows, c->cols);
-    banner_draw(a, d, c, 1, banner);
-    draw_screen(a, d, c, (struct area){1 + banner, c->rows - 3 - banner, c->cols});
-    canvas_rule(c, c->rows - 2, 0, -1, ROLE_TITLE, NULL);
-    if (!a->msg[0])
-        draw_op(d, c, c->rows - 2);
-    if (a->msg[0]) {
-        canvas_fill(c, c->rows - 2, 0, -1, ROLE_TEXT, ' ');
-        canvas_text(c, c->rows - 2, 1, c->cols - 2, a->msg_bad ? ROLE_BAD : ROLE_STRONG, a->msg);
-    }
-    parts_footer(a, d, c);
-    if (a->dlg.verb != VERB_NONE)
-        dialog_draw(a, d, c);
-    if (a->prompt != PROMPT_NONE)
-        command_draw(a, c);
 }

@@ -130,6 +130,9 @@ static inline struct frame *app_top(struct app *a)
 struct frame *app_push(struct app *a, enum view_kind kind, const char *fleet, const char *rollout, int wave,
                        const char *device);
 void app_pop(struct app *a);
+/* Orders and cursors of the lists, brought up to the newest snapshots. */
+void app_sync(struct app *a, const struct view_data *d);
+bool app_small(const struct app *a); /* the last frame was too small for anything but a message */
 /* snprintf into a->msg */
 void app_say(struct app *a, bool bad, const char *fmt, ...) ANDON_PRINTF(3, 4);
 void app_copy(struct app *a, struct action *out, enum action_kind kind, const char *text, const char *whole);

@@ -315,7 +315,9 @@ static char *leave(struct app *a, const struct snapshot *s, bool csv, size_t *co
         else
             buf_printf(&b, "%s%s", *count > 1 ? "\n" : "", str(r->id));
     }
-    return buf_take(&b);
+    char *text = buf_take(&b);
+    buf_release(&b);
+    return text;
 }
 
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count)

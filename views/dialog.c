@@ -292,7 +292,11 @@ void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct a
         break;
     }
     /* The world may have moved since the last frame: never confirm what was not checked against the newest data. */
+    char phrase[sizeof g->preview.phrase];
+    memcpy(phrase, g->preview.phrase, sizeof phrase);
     dialog_refresh(a, d);
+    if (strcmp(phrase, g->preview.phrase) != 0)
+        return; /* the key was meant for what stood there before */
     if (field_key(g, key)) {
         dialog_refresh(a, d);
         return;

@@ -67,7 +67,9 @@ char *scene_text(struct scene *s)
     scene_draw(s);
     buf_init(&b, 1 << 20);
     canvas_dump(&s->c, false, &b);
-    return buf_take(&b);
+    char *text = buf_take(&b);
+    buf_release(&b);
+    return text;
 }
 
 bool scene_shows(struct scene *s, const char *text)
