@@ -95,7 +95,7 @@ class Drill(World):
     lacks = set()
 
     def __init__(self, folder, andon):
-        self.proc = subprocess.Popen([andon, "drill", str(HERE / "drill.yaml"), "--serve", "--seed", "1"], cwd=folder,
+        self.proc = subprocess.Popen([andon, "drill", str(HERE / "drill.yaml"), "--serve", "--speed", "1", "--seed", "1"], cwd=folder,
                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         hello = json.loads(self.proc.stdout.readline())
         self.url = hello["url"]
