@@ -22,7 +22,7 @@ static void releases_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_releases(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
                  void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     *out = (struct release_list){0};
     job_pages(j, "/rest/v1/distributionsets?sort=id:DESC", limit, sizeof(struct release), release_item, releases_end);
 }
@@ -53,7 +53,7 @@ static void release_found(struct job *j, void *elements, size_t n, int64_t total
 void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
                 struct release *out, backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     struct buf q;
     *out = (struct release){"", "", ""};
@@ -230,7 +230,7 @@ static void device_actions(struct job *j)
 void hb_device(struct backend *b, const char *raw_id, struct arena *a, struct device_info *out, backend_done done,
                void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct device_info){.installed = {"", "", ""}, .assigned = {"", "", ""}};
     if (!hb_device_ok(raw_id, &e)) {

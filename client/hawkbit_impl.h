@@ -66,7 +66,7 @@ struct job {
 };
 
 /* hawkbit_job.c */
-struct job *job_new(struct backend *b, struct arena *a, void *out, backend_done done, void *ctx);
+struct job *hb_job_new(struct backend *b, struct arena *a, void *out, backend_done done, void *ctx);
 void job_send(struct job *j, const char *method, const char *path, const char *body, unsigned http_flags,
               unsigned part_flags, part_fn fn, size_t index);
 /* A safe GET whose 2xx answer is parsed. */

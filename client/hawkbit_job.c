@@ -7,7 +7,7 @@
 #include "core/digest.h"
 #include "core/text.h"
 
-struct job *job_new(struct backend *b, struct arena *a, void *out, backend_done done, void *ctx)
+struct job *hb_job_new(struct backend *b, struct arena *a, void *out, backend_done done, void *ctx)
 {
     struct job *j = xcalloc(1, sizeof *j);
     j->hb = (struct hb *)b;

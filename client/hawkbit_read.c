@@ -102,7 +102,7 @@ static void probe_done(struct job *j)
 
 void hb_probe(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     *out = (struct backend_info){.kind = "hawkbit", .version = "?", .user = ""};
     j->next = probe_done;
     job_get(j, "/rest/v1/rollouts?limit=1&sort=id:DESC", on_one_rollout, 0);
@@ -183,7 +183,7 @@ static void rollouts_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_rollouts(struct backend *b, size_t limit, struct arena *a, struct rollout_list *out, backend_done done,
                  void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     *out = (struct rollout_list){0};
     job_pages(j, "/rest/v1/rollouts?representation=full&sort=id:DESC", limit, sizeof(struct rollout), rollout_item,
               rollouts_end);
@@ -200,7 +200,7 @@ static void on_rollout(struct job *j, size_t i, const struct http_answer *a, con
 
 void hb_rollout(struct backend *b, const char *id, struct arena *a, struct rollout *out, backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     if (!hb_id_ok(id, "rollout", &e)) {
         job_refuse(j, &e);
@@ -246,7 +246,7 @@ static void waves_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_waves(struct backend *b, const char *rollout, struct arena *a, struct wave_list *out, backend_done done,
               void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct wave_list){0};
     if (!hb_id_ok(rollout, "rollout", &e)) {
@@ -272,7 +272,7 @@ static void devices_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
                      struct device_list *out, backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct device_list){0};
     if (!hb_id_ok(rollout, "rollout", &e) || !hb_id_ok(wave, "wave", &e)) {
@@ -286,7 +286,7 @@ void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, s
 void hb_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
                            struct arena *a, struct device_list *out, backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     struct buf filter;
     *out = (struct device_list){0};
@@ -347,7 +347,7 @@ static void on_alive(struct job *j, size_t i, const struct http_answer *a, const
 void hb_inflight(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                  void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct inflight){.known = true};
     if (!hb_id_ok(rollout, "rollout", &e)) {

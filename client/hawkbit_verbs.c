@@ -21,7 +21,7 @@ void hb_verb(struct backend *b, const char *rollout, enum backend_verb v, const 
         [BV_APPROVE] = "approve", [BV_DENY] = "deny",   [BV_STOP] = "stop",     [BV_RETRY] = "retry",
         [BV_DELETE] = "",
     };
-    struct job *j = job_new(b, NULL, NULL, done, ctx);
+    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_id_ok(rollout, "rollout", &e)) {
         job_refuse(j, &e);
@@ -175,7 +175,7 @@ static void on_has_stop(struct job *j, size_t i, const struct http_answer *a, co
 void hb_create_rollout(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
                        backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, id_out, done, ctx);
+    struct job *j = hb_job_new(b, a, id_out, done, ctx);
     struct err e = {0};
     *id_out = "";
     if (!check_spec(spec, &e)) {
@@ -206,7 +206,7 @@ void hb_create_rollout(struct backend *b, const struct rollout_spec *spec, struc
 void hb_cancel_action(struct backend *b, const char *raw_device, const char *action, bool force, backend_done done,
                       void *ctx)
 {
-    struct job *j = job_new(b, NULL, NULL, done, ctx);
+    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_device_ok(raw_device, &e) || !hb_id_ok(action, "action", &e)) {
         job_refuse(j, &e);
@@ -221,7 +221,7 @@ void hb_cancel_action(struct backend *b, const char *raw_device, const char *act
 void hb_assign(struct backend *b, const char *raw_device, const char *release_id, bool offline, backend_done done,
                void *ctx)
 {
-    struct job *j = job_new(b, NULL, NULL, done, ctx);
+    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_device_ok(raw_device, &e) || !hb_id_ok(release_id, "release", &e)) {
         job_refuse(j, &e);
@@ -268,7 +268,7 @@ static void filters_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
                      backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, a, out, done, ctx);
+    struct job *j = hb_job_new(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct auto_assign_list){0};
     if (!hb_id_ok(release_id, "release", &e)) {
@@ -281,7 +281,7 @@ void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a,
 
 void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done done, void *ctx)
 {
-    struct job *j = job_new(b, NULL, NULL, done, ctx);
+    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_id_ok(filter_id, "target filter", &e)) {
         job_refuse(j, &e);
