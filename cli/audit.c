@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include "cli/audit_page.h"
 #include "cli/cli.h"
 #include "core/clock.h"
@@ -252,7 +253,12 @@ int cmd_audit(const struct args *a)
     rc = session_open(a, &s);
     if (rc != EXIT_OK)
         return rc;
-    if (k == 1) {
+    if (access(a->n_pos > 2 && k == 1 ? a->pos[2] : s.db, F_OK) != 0) {
+        err_set(&e, ERR_NOT_FOUND, "The first console, guard or verb makes it.", "there is no audit log at %.200s",
+                a->n_pos > 2 && k == 1 ? a->pos[2] : s.db);
+        rc = print_err(a, &e);
+        rc = k == 1 ? EXIT_UNKNOWN : rc;
+    } else if (k == 1) {
         rc = verify(a, &s, &e);
     } else {
         spec = s.audit;

@@ -422,7 +422,10 @@ int cmd_drill(const struct args *a)
     }
     if (rc == -1) {
         rc = print_err(a, &e);
-        rc = rc == EXIT_UNREACHABLE ? EXIT_FAILED : rc;
+        if (!r.scenario)
+            rc = EXIT_USAGE;
+        else if (rc == EXIT_UNREACHABLE)
+            rc = EXIT_FAILED; /* no server of anybody's is involved */
     }
     remove_log(&r);
     arena_release(&r.arena);

@@ -34,11 +34,6 @@ static bool fill_intent(struct verb_run *r, struct err *e)
     in->actor = r->session.actor;
     in->expect_devices = -1;
     in->all_waves = true;
-    if (a->val[OPT_ALL] && *id)
-        return err_set(e, ERR_SYNTAX, "", "--all and a rollout exclude each other");
-    if (!a->val[OPT_ALL] && !*id)
-        return err_set(e, ERR_SYNTAX, "`andon get rollouts` lists them; --all means every one of the fleet.",
-                       "%s needs the id of a rollout", a->pos[0]);
     if (strlen(id) >= sizeof in->rollout)
         return err_set(e, ERR_SYNTAX, "`andon get rollouts` lists them.", "that is no id of a rollout");
     safe_text_into(in->rollout, sizeof in->rollout, id, strlen(id));
@@ -339,11 +334,23 @@ static int run(struct verb_run *r, struct err *e)
     return carry_out(r);
 }
 
+static bool check_words(const struct args *a, struct err *e)
+{
+    bool id = a->n_pos > 1 && *a->pos[1];
+
+    if (a->val[OPT_ALL] && id)
+        return err_set(e, ERR_SYNTAX, "", "--all and a rollout exclude each other");
+    if (!a->val[OPT_ALL] && !id)
+        return err_set(e, ERR_SYNTAX, "`andon get rollouts` lists them; halt and ack know --all.",
+                       "%s needs the id of a rollout", a->pos[0]);
+    return true;
+}
+
 int cmd_verb(const struct args *a)
 {
     struct verb_run r = {.args = a};
     struct err e = {0};
-    int rc = session_need(a, &r.session);
+    int rc = check_words(a, &e) ? session_need(a, &r.session) : print_err(a, &e);
     int64_t dflt = a->val[OPT_WAIT] ? US_PER_DAY : US_PER_MIN;
     struct args one = *a;
 
