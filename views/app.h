@@ -117,7 +117,8 @@ struct app {
     char focus_clear[64]; /* a fleet whose focus must be taken away */
     struct audit_want audit_sent;
     bool audit_asked;
-    uint64_t seen_halts[64]; /* hashes of halts that were counted, a ring */
+    int64_t audit_asked_at, audit_size; /* when, and how large the log was */
+    uint64_t seen_halts[64];            /* hashes of halts that were counted, a ring */
     size_t seen_next;
     int64_t pasted_at;
     char *copy; /* text of the last ACT_COPY / ACT_EXPORT */

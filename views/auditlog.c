@@ -7,7 +7,7 @@
 #include "core/text.h"
 #include "views/app.h"
 
-enum { PAGE = 500, DETAIL_ROWS = 8 };
+enum { PAGE = 500, PAGE_MOST = 2000, DETAIL_ROWS = 8 };
 
 static bool word_ok(const struct audit_row *r, const char *w)
 {
@@ -104,21 +104,37 @@ static void sync(struct app *a, const struct view_data *d)
         hold_cursor(a, d->audit, &app_top(a)->list);
 }
 
+static bool same_want(const struct audit_want *a, const struct audit_want *b)
+{
+    return !strcmp(a->rollout, b->rollout) && !strcmp(a->who, b->who) && !strcmp(a->kind, b->kind) &&
+           !strcmp(a->fleet, b->fleet);
+}
+
+/* Asks for entries: at first, when the filter is another, when the cursor comes to the end of what was read (a larger
+ * page), and when the log has grown. */
 bool auditlog_want(struct app *a, const struct view_data *d, struct action *out)
 {
     struct audit_want want;
     char rest[256];
+    int64_t size = 0;
     parse(a->audit_filter, &want, rest);
     sync(a, d);
+    for (size_t i = 0; i < d->n_snaps; i++)
+        size = d->snaps[i] && d->snaps[i]->audit.size > size ? d->snaps[i]->audit.size : size;
     const struct list *l = &app_top(a)->list;
-    if (a->audit_asked && d->audit && d->audit->n > 0 && l->cursor + 1 >= a->audit.n &&
-        d->audit->v[d->audit->n - 1].seq > 1 && l->cursor > 0)
-        want.before = d->audit->v[d->audit->n - 1].seq;
-    if (a->audit_asked && !strcmp(want.rollout, a->audit_sent.rollout) && !strcmp(want.who, a->audit_sent.who) &&
-        !strcmp(want.kind, a->audit_sent.kind) && !strcmp(want.fleet, a->audit_sent.fleet) &&
-        (want.before == 0 || want.before == a->audit_sent.before))
-        return false;
+    const struct audit_page *p = d->audit;
+    bool same = a->audit_asked && same_want(&want, &a->audit_sent);
+    if (same) {
+        want.limit = a->audit_sent.limit;
+        if (p && p->n >= want.limit && l->cursor > 0 && l->cursor + 1 >= a->audit.n && want.limit < PAGE_MOST)
+            want.limit += PAGE;
+        bool grown = size != a->audit_size && d->now - a->audit_asked_at > US_PER_S;
+        if (want.limit == a->audit_sent.limit && !grown)
+            return false;
+    }
     a->audit_asked = true;
+    a->audit_asked_at = d->now;
+    a->audit_size = size;
     a->audit_sent = want;
     out->kind = ACT_LOAD_AUDIT;
     out->query = want;

@@ -75,9 +75,20 @@ static void test_wide(void **state)
 static void test_unsafe_text(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\x1b[2J",     "a\nb",          "\x7f",         "\xC2\x9B" "2J",   "\xE2\x80\xAE",
-                                      "\xE2\x81\xA6", "\xEF\xBB\xBF",  "\xF3\xA0\x80\x81", "\xE3\x85\xA4", "\xFF\xC0",
-                                      "\xE2\x80\xA8", "\xEE\x80\x80", "\xC2\xAD"};
+    static const char *const bad[] = {"\x1b[2J",
+                                      "a\nb",
+                                      "\x7f",
+                                      "\xC2\x9B"
+                                      "2J",
+                                      "\xE2\x80\xAE",
+                                      "\xE2\x81\xA6",
+                                      "\xEF\xBB\xBF",
+                                      "\xF3\xA0\x80\x81",
+                                      "\xE3\x85\xA4",
+                                      "\xFF\xC0",
+                                      "\xE2\x80\xA8",
+                                      "\xEE\x80\x80",
+                                      "\xC2\xAD"};
     for (int ascii = 0; ascii < 2; ascii++) {
         struct canvas c;
         canvas_init(&c, 1, 20);

@@ -59,9 +59,40 @@ static void check_action(const struct action *a, uint32_t key, uint32_t before, 
 }
 
 static const uint32_t SPECIAL[] = {
-    KEY_UP_, KEY_DOWN_, KEY_LEFT_, KEY_RIGHT_, KEY_PGUP_, KEY_PGDN_, KEY_HOME_, KEY_END_, KEY_ENTER_, KEY_ENTER_,
-    KEY_ESC_, KEY_TAB_, KEY_BTAB_, KEY_BACKSPACE_, KEY_DELETE_, KEY_RESIZE_, KEY_PASTE_START_, KEY_PASTE_END_, KEY_F1_,
-    KEY_NONE_, 0x03, 0x0C, 0x12, 0x1A, 0x15, 0x04, 0x6F22, 0x1F525, 0x202E, 0x1b, 0x301, 0xFFFFFFFF, 0x10FFFF, 0xD800,
+    KEY_UP_,
+    KEY_DOWN_,
+    KEY_LEFT_,
+    KEY_RIGHT_,
+    KEY_PGUP_,
+    KEY_PGDN_,
+    KEY_HOME_,
+    KEY_END_,
+    KEY_ENTER_,
+    KEY_ENTER_,
+    KEY_ESC_,
+    KEY_TAB_,
+    KEY_BTAB_,
+    KEY_BACKSPACE_,
+    KEY_DELETE_,
+    KEY_RESIZE_,
+    KEY_PASTE_START_,
+    KEY_PASTE_END_,
+    KEY_F1_,
+    KEY_NONE_,
+    0x03,
+    0x0C,
+    0x12,
+    0x1A,
+    0x15,
+    0x04,
+    0x6F22,
+    0x1F525,
+    0x202E,
+    0x1b,
+    0x301,
+    0xFFFFFFFF,
+    0x10FFFF,
+    0xD800,
 };
 static const char LETTERS[] = "HAPRSBYDaFyqlnztjkgG[]:/?so*! w0123456789 ALW2eofkc";
 
@@ -93,7 +124,8 @@ static void shake_world(struct fixture *f, struct rng *r)
         break;
     case 4:
         for (size_t i = 0; i < s->n_rollouts; i++)
-            s->rollouts[i].halt = (enum halt_phase)rng_below(r, 4), s->rollouts[i].verdict = (enum reaction)rng_below(r, 5);
+            s->rollouts[i].halt = (enum halt_phase)rng_below(r, 4),
+            s->rollouts[i].verdict = (enum reaction)rng_below(r, 5);
         break;
     case 5:
         s->n_devices = s->devices ? rng_below(r, 61) : 0;
@@ -127,7 +159,8 @@ static void run(uint64_t seed, int keys, bool hostile)
         if (rng_below(&r, 6) == 0)
             shake_world(&s.f, &r);
         if (rng_below(&r, 12) == 0)
-            canvas_resize(&s.c, 1 + (int)rng_below(&r, rng_below(&r, 2) ? 30 : 200), 1 + (int)rng_below(&r, rng_below(&r, 2) ? 100 : 500));
+            canvas_resize(&s.c, 1 + (int)rng_below(&r, rng_below(&r, 2) ? 30 : 200),
+                          1 + (int)rng_below(&r, rng_below(&r, 2) ? 100 : 500));
         uint32_t key = random_key(&r);
         struct action a;
         app_key(s.app, &s.f.d, key, &a);
