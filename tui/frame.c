@@ -1,20 +1,36 @@
 /* See frame.h. */
 #include "tui/frame.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-bool frame_init(struct frame *f, struct err *e)
+bool frame_init(struct frame *f, int tty, struct err *e)
 {
     memset(f, 0, sizeof *f);
     f->fd = memfd_create("andon-frame", MFD_CLOEXEC);
-    return f->fd >= 0 || err_errno(e, ERR_IO, "", "cannot make a file in memory for the screen's frames");
+    int fd = f->fd < 0 ? -1 : fcntl(tty, F_DUPFD_CLOEXEC, 3);
+    f->file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (f->file)
+        return true;
+    err_errno(e, ERR_IO, "", "cannot make a file in memory for the screen's frames");
+    if (fd >= 0)
+        close(fd);
+    frame_release(f);
+    return false;
+}
+
+void frame_to_memory(struct frame *f)
+{
+    dup3(f->fd, fileno(f->file), O_CLOEXEC);
 }
 
 void frame_release(struct frame *f)
 {
+    if (f->file)
+        fclose(f->file);
     if (f->fd >= 0)
         close(f->fd);
     free(f->bytes);

@@ -105,6 +105,15 @@ bool out_write(struct out *o, const void *p, size_t n)
     return out_left(o) == 0;
 }
 
+void out_wait(struct out *o, int ms)
+{
+    for (const int step = 20; out_left(o) > 0 && ms > 0; ms -= step) {
+        struct pollfd p = {.fd = o->fd, .events = POLLOUT};
+        poll(&p, 1, step);
+        out_flush(o);
+    }
+}
+
 size_t out_left(const struct out *o)
 {
     return o->left.len - o->sent;

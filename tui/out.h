@@ -30,6 +30,8 @@ void out_release(struct out *o);
 bool out_write(struct out *o, const void *p, size_t n);
 /* Goes on with what is left; true when nothing is left. Call when poll says POLLOUT. */
 bool out_flush(struct out *o);
+/* Waits at most ms for the terminal to take what is left. */
+void out_wait(struct out *o, int ms);
 /* Bytes that wait for the terminal. */
 size_t out_left(const struct out *o);
 /* Nothing is left over and the terminal takes bytes at this moment. */

@@ -15,10 +15,10 @@
 #include "tui/keys.h"
 #include "tui/modes.h"
 #include "tui/out.h"
+#include "tui/tint.h"
 #include "views/view.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <poll.h>
@@ -46,14 +46,13 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 struct look {
     attr_t attr;
     int pair;
-    bool ground; /* a blank of this role shows something: it has a background, is reversed or underlined */
+    bool ground; /* as in tint.h */
 };
 
 static struct {
     volatile sig_atomic_t taken; /* modes are set: there is something to restore */
     bool started, utf8, repaint;
     SCREEN *screen;
-    FILE *curses_file;
     WINDOW *pad;
     struct termios before, during;
     struct modes modes;
@@ -181,30 +180,6 @@ static const char *describe(const struct term_spec *spec, char buf[64], struct e
     return deeper ? deeper : name;
 }
 
-/* The descriptor that curses writes to: at first the terminal under another number. */
-static bool open_frame(struct err *e)
-{
-    if (!frame_init(&T.frame, e))
-        return false;
-    int fd = fcntl(TERM_OUT_FD, F_DUPFD_CLOEXEC, 3);
-    T.curses_file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (T.curses_file && out_init(&T.out, TERM_OUT_FD, e))
-        return true;
-    if (T.curses_file)
-        fclose(T.curses_file);
-    else
-        err_errno(e, ERR_IO, "", "cannot open the terminal a second time");
-    frame_release(&T.frame);
-    return false;
-}
-
-static void close_frame(void)
-{
-    fclose(T.curses_file);
-    frame_release(&T.frame);
-    out_release(&T.out);
-}
-
 static void define_keys(void)
 {
     /* clang-format off */
@@ -244,11 +219,16 @@ bool term_start(const struct term_spec *spec, struct err *e)
         return err_set(e, ERR_IO, "For scripts there is `andon get`; `--plain` prints lines of text.",
                        "standard input and output are not a terminal");
     const char *name = describe(spec, direct, e);
-    if (!name || !open_frame(e))
+    if (!name || !frame_init(&T.frame, TERM_OUT_FD, e))
         return false;
-    T.screen = newterm(name, T.curses_file, stdin);
+    if (!out_init(&T.out, TERM_OUT_FD, e)) {
+        frame_release(&T.frame);
+        return false;
+    }
+    T.screen = newterm(name, T.frame.file, stdin);
     if (!T.screen) {
-        close_frame();
+        frame_release(&T.frame);
+        out_release(&T.out);
         return err_set(e, ERR_UNSUPPORTED, "Use --plain.", "curses can't use this terminal");
     }
     T.utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
@@ -271,8 +251,7 @@ bool term_start(const struct term_spec *spec, struct err *e)
     nodelay(T.pad, TRUE);
     define_keys();
     tcgetattr(TERM_IN_FD, &T.during);
-    /* From here on curses writes into memory. */
-    dup3(T.frame.fd, fileno(T.curses_file), O_CLOEXEC);
+    frame_to_memory(&T.frame);
     curs_set(0);
     leaveok(stdscr, TRUE);
     keys_init(&T.keys);
@@ -283,23 +262,13 @@ bool term_start(const struct term_spec *spec, struct err *e)
     return true;
 }
 
-/* Sends p and waits a little for a terminal that is slow to take it. */
-static void send_soon(const char *p, size_t n)
-{
-    out_write(&T.out, p, n);
-    for (int ms = 0; out_left(&T.out) > 0 && ms < STOP_MS; ms += 20) {
-        struct pollfd w = {.fd = TERM_OUT_FD, .events = POLLOUT};
-        poll(&w, 1, 20);
-        out_flush(&T.out);
-    }
-}
-
 void term_leave(void)
 {
     if (!T.taken)
         return;
     T.taken = 0;
-    send_soon(T.modes.restore, T.modes.n_restore);
+    out_write(&T.out, T.modes.restore, T.modes.n_restore);
+    out_wait(&T.out, STOP_MS);
     tcsetattr(TERM_IN_FD, TCSANOW, &T.before);
     hold_stop(&T.hold);
 }
@@ -326,7 +295,8 @@ void term_stop(void)
     crash_handlers(false);
     delwin(T.pad);
     delscreen(T.screen); /* without endwin(): what it would do has been done, and it would wait for the terminal */
-    close_frame();
+    frame_release(&T.frame);
+    out_release(&T.out);
     free(T.shadow);
     free(T.line);
     T.shadow = NULL;
@@ -370,37 +340,24 @@ bool term_modern(void)
     return T.modes.modern;
 }
 
-/* A colour as this terminal numbers it. Eight-colour terminals show 8..15 as 0..7, made bold in the foreground. */
-static int colour(int v, enum depth depth, attr_t *attr)
-{
-    if (v < 0 || depth == DEPTH_MONO)
-        return -1;
-    if (depth == DEPTH_TRUE)
-        return v < 8 ? 8 : v; /* "-direct" descriptions keep 0..7 for the ANSI colours */
-    if (v >= COLORS && v < 16) {
-        *attr |= A_BOLD;
-        return v - 8;
-    }
-    return v < COLORS ? v : -1;
-}
-
 void term_theme(const struct theme *t, enum depth depth)
 {
+    static const struct {
+        unsigned style;
+        attr_t attr;
+    } map[] = {{STYLE_BOLD, A_BOLD},
+               {STYLE_DIM, A_DIM},
+               {STYLE_ITALIC, A_ITALIC},
+               {STYLE_UNDERLINE, A_UNDERLINE},
+               {STYLE_REVERSE, A_REVERSE}};
     for (int i = 0; i < ROLE_COUNT; i++) {
-        const struct style *s = &t->role[i];
+        struct tint x = tint_of(&t->role[i], depth, term_colors());
         struct look *l = &T.look[i];
-        attr_t none = 0;
-        l->attr = 0;
-        l->attr |= s->attrs & STYLE_BOLD ? A_BOLD : 0;
-        l->attr |= s->attrs & STYLE_DIM ? A_DIM : 0;
-        l->attr |= s->attrs & STYLE_ITALIC ? A_ITALIC : 0;
-        l->attr |= s->attrs & STYLE_UNDERLINE ? A_UNDERLINE : 0;
-        l->attr |= s->attrs & STYLE_REVERSE ? A_REVERSE : 0;
-        int fg = colour(s->fg, depth, &l->attr), bg = colour(s->bg, depth, &none);
-        l->pair = has_colors() && (fg >= 0 || bg >= 0) ? i + 1 : 0;
-        if (l->pair > 0 && init_extended_pair(l->pair, fg, bg) != OK)
-            l->pair = 0;
-        l->ground = bg >= 0 || (s->attrs & (STYLE_REVERSE | STYLE_UNDERLINE));
+        *l = (struct look){.ground = x.ground};
+        for (size_t k = 0; k < sizeof map / sizeof map[0]; k++)
+            l->attr |= x.attrs & map[k].style ? map[k].attr : 0;
+        if ((x.fg >= 0 || x.bg >= 0) && init_extended_pair(i + 1, x.fg, x.bg) == OK)
+            l->pair = i + 1;
     }
     T.repaint = true;
 }
@@ -437,12 +394,6 @@ bool term_dead(void)
 void term_repaint(void)
 {
     T.repaint = true;
-}
-
-void term_send(const void *p, size_t n)
-{
-    if (T.taken)
-        out_write(&T.out, p, n);
 }
 
 /* The cells of one row as curses wants them; returns how many. */

@@ -54,8 +54,6 @@ bool term_flush(void);
 void term_paint(const struct canvas *c, const void *tail, size_t n_tail);
 /* The next paint draws every cell anew (Ctrl-L). */
 void term_repaint(void);
-/* Sends bytes between frames (bell, clipboard). */
-void term_send(const void *p, size_t n);
 /* Once a second: keeps what was written to standard error meanwhile (tui/hold.h) small. */
 void term_tidy(void);
 /* The terminal is gone (writing failed). */

@@ -12,6 +12,7 @@
 #include "tui/glyph.h"
 #include "tui/modes.h"
 #include "tui/osc.h"
+#include "tui/tint.h"
 
 static const struct caps xterm = {.smcup = "\033[?1049h\033[22;0;0t",
                                   .rmcup = "\033[?1049l\033[23;0;0t",
@@ -67,7 +68,7 @@ static const char *take(struct frame *f, const struct modes *m, bool enter, cons
 
 static void put(const struct frame *f, const char *s)
 {
-    assert_int_equal(write(f->fd, s, strlen(s)), strlen(s));
+    assert_int_equal(write(fileno(f->file), s, strlen(s)), strlen(s));
 }
 
 static void test_frame(void **state)
@@ -78,7 +79,8 @@ static void test_frame(void **state)
     struct err e;
     char out[2000], big[1000];
     modes_init(&modern, &xterm);
-    assert_true(frame_init(&f, &e));
+    assert_true(frame_init(&f, STDOUT_FILENO, &e));
+    frame_to_memory(&f);
     assert_string_equal(take(&f, &modern, false, "", out), "");
     put(&f, "one");
     put(&f, "two");
@@ -96,6 +98,32 @@ static void test_frame(void **state)
     assert_memory_equal(out, "<enter>xxx", 10);
     assert_int_equal(strlen(out), 7 + strlen(big));
     frame_release(&f);
+}
+
+static void test_tints(void **state)
+{
+    (void)state;
+    struct style s = {.fg = 9, .bg = 12, .attrs = STYLE_DIM};
+    struct tint t = tint_of(&s, DEPTH_16, 16);
+    assert_int_equal(t.fg, 9);
+    assert_int_equal(t.bg, 12);
+    assert_int_equal(t.attrs, STYLE_DIM);
+    assert_true(t.ground);
+    t = tint_of(&s, DEPTH_16, 8); /* the Linux console */
+    assert_int_equal(t.fg, 1);
+    assert_int_equal(t.bg, 4);
+    assert_int_equal(t.attrs, STYLE_DIM | STYLE_BOLD);
+    t = tint_of(&s, DEPTH_MONO, 256);
+    assert_int_equal(t.fg, -1);
+    assert_int_equal(t.bg, -1);
+    assert_false(t.ground);
+    s = (struct style){.fg = 0x000001, .bg = -1};
+    t = tint_of(&s, DEPTH_TRUE, 1 << 24);
+    assert_int_equal(t.fg, 8); /* nearly black, not ANSI red */
+    s = (struct style){.fg = 200, .bg = -1, .attrs = STYLE_REVERSE};
+    t = tint_of(&s, DEPTH_256, 88);
+    assert_int_equal(t.fg, -1);
+    assert_true(t.ground);
 }
 
 static void test_osc(void **state)
@@ -159,6 +187,7 @@ int main(void)
         cmocka_unit_test(test_modes_of_a_modern_terminal),
         cmocka_unit_test(test_modes_of_an_old_terminal),
         cmocka_unit_test(test_frame),
+        cmocka_unit_test(test_tints),
         cmocka_unit_test(test_osc),
         cmocka_unit_test(test_glyphs),
     };
