@@ -1,5 +1,6 @@
 #include "audit/log.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -162,6 +163,16 @@ static bool write_genesis(struct audit_log *l, struct store *s, bool new_key, st
     return store_commit(s, e);
 }
 
+/* SQLite's files beside a new log that came to nothing. */
+static void unlink_side(const char *path, const char *tail)
+{
+    struct buf name;
+    buf_init(&name, PATH_MAX + 8);
+    buf_printf(&name, "%s%s", path, tail);
+    unlink(name.data);
+    buf_release(&name);
+}
+
 /* A new log appears under its name complete, with its genesis entry: a crash leaves no half-made one behind, which
  * could not be told from an emptied one. */
 static bool create_log(struct audit_log *l, struct err *e)
@@ -175,8 +186,10 @@ static bool create_log(struct audit_log *l, struct err *e)
         return false;
     close(fd);
     struct store *s = store_create(temp, e);
-    bool ok = s && write_genesis(l, s, made, e);
+    bool ok = s && write_genesis(l, s, made, e) && store_flush(s, e); /* the -wal does not come along */
     store_close(s);
+    unlink_side(temp, "-wal");
+    unlink_side(temp, "-shm");
     if (ok) {
         struct err why = {0};
         ok = place_publish(temp, l->db_path, &why) || why.code == ERR_CONFLICT; /* another process made it: use that */

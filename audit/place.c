@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include "core/buf.h"
 
@@ -32,6 +34,18 @@ char *place_folder(const char *path)
     return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
+void place_uri(const char *path, const char *tail, struct buf *out)
+{
+    buf_adds(out, "file:");
+    for (; *path; path++) {
+        if (strchr("%?# ", *path) || (unsigned char)*path < 0x20 || (unsigned char)*path > 0x7e)
+            buf_printf(out, "%%%02X", (unsigned char)*path);
+        else
+            buf_addc(out, *path);
+    }
+    buf_adds(out, tail);
+}
+
 static bool make_folder(const char *dir, struct err *e)
 {
     if (mkdir(dir, 0700) == 0 || errno == EEXIST)
@@ -46,22 +60,84 @@ static bool make_folder(const char *dir, struct err *e)
     return ok;
 }
 
+static bool folder_ok(const char *dir, struct err *e)
+{
+    struct stat st;
+    if (stat(dir, &st) != 0)
+        return err_errno(e, ERR_IO, "", "folder %.200s: cannot look at it", dir);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(e, ERR_IO, "", "%.200s: not a folder", dir);
+    if ((st.st_mode & 022) && !(st.st_mode & S_ISVTX))
+        return err_set(e, ERR_FORBIDDEN, "chmod go-w", "folder %.200s: others may write to it (mode %03o)", dir,
+                       (unsigned)(st.st_mode & 0777));
+    if (st.st_uid != geteuid() && st.st_uid != 0)
+        return err_set(e, ERR_FORBIDDEN, "use a folder of your own", "folder %.200s: owned by uid %ld", dir,
+                       (long)st.st_uid);
+    return true;
+}
+
 bool place_prepare(const char *path, struct err *e)
 {
     char *dir = place_folder(path);
-    struct stat st;
-    bool ok = make_folder(dir, e);
-    if (ok && stat(dir, &st) != 0)
-        ok = err_errno(e, ERR_IO, "", "folder %s: cannot look at it", dir);
-    else if (ok && !S_ISDIR(st.st_mode))
-        ok = err_set(e, ERR_IO, "", "%s: not a folder", dir);
-    else if (ok && ((st.st_mode & 022) && !(st.st_mode & S_ISVTX)))
-        ok = err_set(e, ERR_FORBIDDEN, "chmod go-w", "folder %s: others may write to it (mode %03o)", dir,
-                     (unsigned)(st.st_mode & 0777));
-    else if (ok && st.st_uid != geteuid() && st.st_uid != 0)
-        ok = err_set(e, ERR_FORBIDDEN, "use a folder of your own", "folder %s: owned by uid %ld", dir, (long)st.st_uid);
+    bool ok = make_folder(dir, e) && folder_ok(dir, e);
     free(dir);
     return ok;
+}
+
+char *place_resolve(const char *path, struct err *e)
+{
+    char *dir = place_folder(path), *real = realpath(dir, NULL), *whole = NULL;
+    const char *slash = strrchr(path, '/');
+    if (!real) {
+        err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "%.200s: no such folder", dir);
+    } else {
+        struct buf name;
+        buf_init(&name, PATH_MAX);
+        buf_printf(&name, "%s/%s", strcmp(real, "/") != 0 ? real : "", slash ? slash + 1 : path);
+        if (name.over)
+            err_set(e, ERR_LIMIT, "", "%.200s: the name is too long", path);
+        else
+            whole = buf_take(&name);
+        buf_release(&name);
+    }
+    free(real);
+    free(dir);
+    return whole;
+}
+
+bool place_file_ok(const char *path, bool read_only, struct stat *st, struct err *e)
+{
+    if (lstat(path, st) != 0)
+        return err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "%.200s: cannot open it", path);
+    if (!S_ISREG(st->st_mode))
+        return err_set(e, ERR_FORBIDDEN, "", "%.200s: not a regular file", path);
+    if (read_only)
+        return true;
+    if (st->st_uid != geteuid() && st->st_uid != 0)
+        return err_set(e, ERR_FORBIDDEN, "", "%.200s: owned by uid %ld", path, (long)st->st_uid);
+    if (st->st_mode & 022)
+        return err_set(e, ERR_FORBIDDEN, "chmod go-w, and verify it", "%.200s: others may write to it (mode %03o)",
+                       path, (unsigned)(st->st_mode & 0777));
+    char *dir = place_folder(path);
+    bool ok = folder_ok(dir, e);
+    free(dir);
+    return ok;
+}
+
+bool place_local(const char *path, struct err *e)
+{
+    static const unsigned long remote[] = {
+        0x6969 /* NFS */,     0x517b /* SMB */,      0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */,
+        0x5346414f /* AFS */, 0x73757245 /* Coda */, 0x00c36400 /* Ceph */, 0x01021997 /* 9P */};
+    struct statfs fs;
+    if (statfs(path, &fs) != 0)
+        return err_errno(e, ERR_IO, "", "%.200s: cannot look at its file system", path);
+    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
+        if (((unsigned long)fs.f_type & 0xffffffff) == remote[i])
+            return err_set(e, ERR_UNSUPPORTED, "put it on a local disk",
+                           "%.200s: on a network file system, where several writers are not safe", path);
+    }
+    return true;
 }
 
 int place_temp(const char *path, mode_t mode, char **temp, struct err *e)

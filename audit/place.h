@@ -4,15 +4,26 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
+#include "core/buf.h"
 #include "core/err.h"
 
 /* All bytes, over interrupted and short writes; false with errno set. */
 bool place_write(int fd, const void *p, size_t n);
 /* The folder of a path ("." when it names none); free(). */
 char *place_folder(const char *path);
-/* Creates the folder of `path` and its missing parents, 0700. Refuses a folder that group or others may write to
- * (unless sticky) or that belongs to somebody else but root: they could put another file in its place. */
+/* The path with its folder resolved and the file's own name kept (free()), for those who refuse any link in a path.
+ * NULL with ERR_NOT_FOUND when there is no such folder. */
+char *place_resolve(const char *path, struct err *e);
+/* "file:", the path with what a URI cannot hold escaped, and the tail. */
+void place_uri(const char *path, const char *tail, struct buf *out);
+/* Is there a regular file, *st of it? For writing also: does it belong to us or root, in a folder of which that is
+ * true, and can nobody else write to either (a sticky folder passes)? They could put another file in its place. */
+bool place_file_ok(const char *path, bool read_only, struct stat *st, struct err *e) ANDON_MUST_USE;
+/* Refuses network file systems: WAL needs memory shared between the writers. */
+bool place_local(const char *path, struct err *e) ANDON_MUST_USE;
+/* Creates the folder of `path` and its missing parents, 0700, and judges it as place_file_ok does. */
 bool place_prepare(const char *path, struct err *e) ANDON_MUST_USE;
 /* Opens a new file of another name beside `path`, after place_prepare; *temp is its name (free()). -1 on failure. */
 int place_temp(const char *path, mode_t mode, char **temp, struct err *e);

@@ -6,41 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 #include <sqlite3.h>
 #include "audit/place.h"
+#include "audit/schema.h"
 
 #define APPLICATION_ID 0x616e646f /* "ando" */
 #define FORMAT         1
-#define BUSY_MS        5000
-
-/* The tables. SQLite keeps these texts; opening compares them, so a trigger slipped in, or one of ours taken out, is
- * seen. The triggers stop accidents only: whoever can write the file can drop them. */
-static const struct {
-    const char *name, *sql;
-} SCHEMA[] = {
-    {"entry", "CREATE TABLE entry(seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, leaf BLOB NOT NULL)"},
-    {"state", "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), size INTEGER NOT NULL,"
-              " frontier BLOB NOT NULL, checkpoint BLOB NOT NULL)"},
-    {"blob", "CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL)"},
-    {"entry_next", "CREATE TRIGGER entry_next BEFORE INSERT ON entry"
-                   " WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM entry)"
-                   " BEGIN SELECT raise(ABORT, 'entries are only appended'); END"},
-    {"entry_keep", "CREATE TRIGGER entry_keep BEFORE UPDATE ON entry"
-                   " BEGIN SELECT raise(ABORT, 'entries are never changed'); END"},
-    {"entry_stay", "CREATE TRIGGER entry_stay BEFORE DELETE ON entry"
-                   " BEGIN SELECT raise(ABORT, 'entries are never deleted'); END"},
-    {"state_next", "CREATE TRIGGER state_next BEFORE UPDATE ON state WHEN NEW.size <> OLD.size + 1"
-                   " BEGIN SELECT raise(ABORT, 'the log only grows'); END"},
-    {"state_stay", "CREATE TRIGGER state_stay BEFORE DELETE ON state"
-                   " BEGIN SELECT raise(ABORT, 'the state is never deleted'); END"},
-    {"blob_keep", "CREATE TRIGGER blob_keep BEFORE UPDATE ON blob"
-                  " BEGIN SELECT raise(ABORT, 'blobs are never changed'); END"},
-    {"blob_stay", "CREATE TRIGGER blob_stay BEFORE DELETE ON blob"
-                  " BEGIN SELECT raise(ABORT, 'blobs are never deleted'); END"},
-};
-#define SCHEMA_N (sizeof SCHEMA / sizeof *SCHEMA)
+#define BUSY_POLLS     5000 /* of 1 ms on average */
 
 enum query { Q_BEGIN, Q_BEGIN_WRITE, Q_COMMIT, Q_HEAD, Q_SET_HEAD, Q_LAST, Q_PUT, Q_PUT_BLOB, Q_GET_BLOB, Q_COUNT };
 static const char *const QUERIES[Q_COUNT] = {
@@ -70,6 +44,7 @@ struct store {
     bool read_only;
     bool failed; /* something in this transaction went wrong: it must not be committed */
     bool suspect;
+    bool no_database; /* SQLite does not know the file's header */
 };
 
 /* Every failure of SQLite ends here. Always false. */
@@ -88,8 +63,10 @@ static bool fail(struct store *s, struct err *e, const char *doing)
     case SQLITE_FULL:
         next = "free space on the log's disk";
         break;
-    case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
+        s->no_database = true;
+        /* fall through */
+    case SQLITE_CORRUPT:
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH:
         code = ERR_TAMPERED;
@@ -180,85 +157,30 @@ static bool still_there(struct store *s, struct err *e)
                    "audit log %.200s: the file was removed or replaced while in use", s->path);
 }
 
-/* The folder resolved, the file's own name kept: SQLite's NOFOLLOW refuses a link anywhere in the path. */
-static bool resolve(struct store *s, const char *path, struct err *e)
+/* SQLite's own waiting grows to 100 ms between looks: among writers in a row, who waits longest then never gets its
+ * turn. Short looks with jitter are fair enough for a handful of processes. */
+static int wait_turn(void *ctx, int polls)
 {
-    char *dir = place_folder(path);
-    char *real = realpath(dir, NULL);
-    const char *slash = strrchr(path, '/');
-    struct buf name;
-    buf_init(&name, PATH_MAX);
-    buf_printf(&name, "%s/%s", real && strcmp(real, "/") != 0 ? real : "", slash ? slash + 1 : path);
-    bool ok = real && !name.over;
-    s->path = ok ? buf_take(&name) : xstrdup(path);
-    buf_release(&name);
-    buf_init(&name, PATH_MAX + 8);
-    buf_printf(&name, "%s-wal", s->path);
-    s->wal_path = buf_take(&name);
-    buf_release(&name);
-    free(real);
-    free(dir);
-    return ok ? true
-              : err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "audit log %.200s: no such folder", path);
-}
-
-/* WAL needs shared memory between the writers, which network file systems do not have. */
-static bool local(const char *path, struct err *e)
-{
-    static const unsigned long remote[] = {0x6969,     0x517b,     0xff534d42, 0xfe534d42,
-                                           0x5346414f, 0x73757245, 0x00c36400, 0x01021997};
-    struct statfs fs;
-    if (statfs(path, &fs) != 0)
-        return err_errno(e, ERR_IO, "", "audit log %.200s: cannot look at its file system", path);
-    for (size_t i = 0; i < sizeof remote / sizeof *remote; i++) {
-        if (((unsigned long)fs.f_type & 0xffffffff) == remote[i])
-            return err_set(e, ERR_UNSUPPORTED, "put it on a local disk",
-                           "audit log %.200s: on a network file system, where several writers are not safe", path);
-    }
-    return true;
-}
-
-static bool file_ok(struct store *s, bool read_only, struct err *e)
-{
-    struct stat *st = &s->seen;
-    if (lstat(s->path, st) != 0)
-        return err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "audit log %.200s: cannot open it", s->path);
-    if (!S_ISREG(st->st_mode))
-        return err_set(e, ERR_FORBIDDEN, "", "audit log %.200s: not a regular file", s->path);
-    if (!read_only && st->st_uid != geteuid() && st->st_uid != 0)
-        return err_set(e, ERR_FORBIDDEN, "", "audit log %.200s: owned by uid %ld", s->path, (long)st->st_uid);
-    if (!read_only && (st->st_mode & 022))
-        return err_set(e, ERR_FORBIDDEN, "chmod 0600, and verify it",
-                       "audit log %.200s: others may write to it (mode %03o)", s->path, (unsigned)(st->st_mode & 0777));
-    s->file = (struct identity){st->st_dev, st->st_ino};
-    return local(s->path, e);
-}
-
-/* "file:" with what a URI cannot hold escaped. */
-static void uri(const char *path, const char *tail, struct buf *out)
-{
-    buf_adds(out, "file:");
-    for (; *path; path++) {
-        if (strchr("%?# ", *path) || (unsigned char)*path < 0x20 || (unsigned char)*path > 0x7e)
-            buf_printf(out, "%%%02X", (unsigned char)*path);
-        else
-            buf_addc(out, *path);
-    }
-    buf_adds(out, tail);
+    uint16_t jitter;
+    (void)ctx;
+    sqlite3_randomness(sizeof jitter, &jitter);
+    struct timespec nap = {0, 500000 + (long)(jitter % 1000) * 1000};
+    nanosleep(&nap, NULL);
+    return polls < BUSY_POLLS;
 }
 
 static bool open_db(struct store *s, struct err *e)
 {
     struct buf name;
     buf_init(&name, 3 * PATH_MAX);
-    uri(s->path, s->unlocked ? "?immutable=1" : "", &name);
+    place_uri(s->path, s->unlocked ? "?immutable=1" : "", &name);
     int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
                 (s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
     int rc = sqlite3_open_v2(name.data, &s->db, flags, NULL);
     buf_release(&name);
     if (rc != SQLITE_OK)
         return fail(s, e, "opening it");
-    sqlite3_busy_timeout(s->db, BUSY_MS);
+    sqlite3_busy_handler(s->db, wait_turn, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
     return exec(s,
@@ -271,11 +193,8 @@ static bool header_ok(struct store *s, struct err *e)
 {
     int64_t id = 0, format = 0, tables = 0;
     if (!number(s, "PRAGMA application_id", &id, e) || !number(s, "PRAGMA user_version", &format, e) ||
-        !number(s, "SELECT count(*) FROM sqlite_master WHERE name IN ('entry', 'state')", &tables, e)) {
-        if (e && (sqlite3_errcode(s->db) & 0xff) == SQLITE_NOTADB)
-            err_set(e, ERR_SYNTAX, "", "%.200s: not an audit log", s->path);
+        !number(s, "SELECT count(*) FROM sqlite_master WHERE name IN ('entry', 'state')", &tables, e))
         return false;
-    }
     if (id != APPLICATION_ID && tables == 0)
         return err_set(e, ERR_SYNTAX, "", "%.200s: not an audit log", s->path);
     if (id == APPLICATION_ID && format > FORMAT)
@@ -326,15 +245,23 @@ static struct store *store_alloc(const char *path, bool read_only, struct err *e
 {
     struct store *s = xcalloc(1, sizeof *s);
     s->read_only = read_only;
-    if (resolve(s, path, e) && file_ok(s, read_only, e))
+    s->path = place_resolve(path, e);
+    if (s->path && place_file_ok(s->path, read_only, &s->seen, e) && place_local(s->path, e)) {
+        struct buf wal;
+        buf_init(&wal, PATH_MAX + 8);
+        buf_printf(&wal, "%s-wal", s->path);
+        s->wal_path = buf_take(&wal);
+        buf_release(&wal);
+        s->file = (struct identity){s->seen.st_dev, s->seen.st_ino};
         return s;
+    }
     store_close(s);
     return NULL;
 }
 
 struct store *store_open(const char *path, bool read_only, struct err *e)
 {
-    struct err why = {0}; /* header_ok must see what went wrong even when the caller does not want to know */
+    struct err why = {0};
     struct store *s = store_alloc(path, read_only, e);
     if (!s)
         return NULL;
@@ -348,6 +275,8 @@ struct store *store_open(const char *path, bool read_only, struct err *e)
         ok = open_db(s, &why) && header_ok(s, &why) && schema_ok(s, &why) && note_wal(s, &why);
     if (ok)
         return s;
+    if (s->no_database)
+        err_set(&why, ERR_SYNTAX, "", "%.200s: not an audit log", s->path);
     if (e)
         *e = why;
     store_close(s);
@@ -371,6 +300,12 @@ struct store *store_create(const char *path, struct err *e)
         return s;
     store_close(s);
     return NULL;
+}
+
+bool store_flush(struct store *s, struct err *e)
+{
+    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    return rc == SQLITE_OK ? true : fail(s, e, "writing to the disk");
 }
 
 void store_close(struct store *s)

@@ -25,6 +25,8 @@ struct store *store_create(const char *path, struct err *e);
  * tables or triggers are not as they were made. Read-only creates no file, except SQLite's own -shm beside a log that
  * is in use. */
 struct store *store_open(const char *path, bool read_only, struct err *e);
+/* Moves all that the -wal holds into the file, durably. Nobody else may have it open. */
+bool store_flush(struct store *s, struct err *e) ANDON_MUST_USE;
 /* The last user's close moves the -wal into the file, unless the store is suspect. NULL is allowed. */
 void store_close(struct store *s);
 

@@ -189,6 +189,10 @@ static bool sum_ok(struct folder *f, const char *name, const uint8_t want[HASH_L
 static bool check_sums(struct folder *f, const struct buf *sums, struct err *e)
 {
     bool listed = false;
+    if (sums->len != strlen(sums->data) || sums->len == 0 || sums->data[sums->len - 1] != '\n') {
+        check_bad(&f->c, 0, "SHA256SUMS is not well formed");
+        return true;
+    }
     for (char *line = sums->data, *nl; (nl = strchr(line, '\n')) != NULL; line = nl + 1) {
         uint8_t want[HASH_LEN];
         bool same = false;

@@ -134,6 +134,14 @@ void sql(struct box *b, const char *text)
     sqlite3_close(db);
 }
 
+bool sql_works(struct box *b, const char *text)
+{
+    sqlite3 *db = raw(b);
+    bool ok = sqlite3_exec(db, text, NULL, NULL, NULL) == SQLITE_OK;
+    sqlite3_close(db);
+    return ok;
+}
+
 void tamper(struct box *b, const char *text)
 {
     sqlite3 *db = raw(b);

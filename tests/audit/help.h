@@ -35,6 +35,7 @@ void must_fail(struct box *b, struct audit_report *r);
 
 /* SQL on the file itself, triggers off the way an intruder would; fails the test when it does not work. */
 void sql(struct box *b, const char *text);
+bool sql_works(struct box *b, const char *text);
 /* Removes the triggers, runs the text, puts them back as they were. */
 void tamper(struct box *b, const char *text);
 int64_t sql_number(struct box *b, const char *text);

@@ -182,8 +182,8 @@ static void queries_select(void **state)
     assert_int_equal(count(l, &(struct audit_query){.actor = "mar"}, &first), 0);
     assert_int_equal(count(l, &(struct audit_query){.corr = 3}, &first), 2);
     assert_int_equal(first, 6);
-    assert_int_equal(count(l, &(struct audit_query){.after_t = t0 + 5 * US_PER_S, .before_t = t0 + 8 * US_PER_S}, &first),
-                     4);
+    assert_int_equal(
+        count(l, &(struct audit_query){.after_t = t0 + 5 * US_PER_S, .before_t = t0 + 8 * US_PER_S}, &first), 4);
     audit_close(l);
     box_release(&b);
 }

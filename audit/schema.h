@@ -1,0 +1,32 @@
+/* The tables of a log file, format 1. */
+#ifndef ANDON_AUDIT_SCHEMA_H
+#define ANDON_AUDIT_SCHEMA_H
+
+/* The tables. SQLite keeps these texts; opening compares them, so a trigger slipped in, or one of ours taken out, is
+ * seen. The triggers stop accidents only: whoever can write the file can drop them. */
+static const struct {
+    const char *name, *sql;
+} SCHEMA[] = {
+    {"entry", "CREATE TABLE entry(seq INTEGER PRIMARY KEY, hash BLOB NOT NULL, leaf BLOB NOT NULL)"},
+    {"state", "CREATE TABLE state(id INTEGER PRIMARY KEY CHECK(id = 1), size INTEGER NOT NULL,"
+              " frontier BLOB NOT NULL, checkpoint BLOB NOT NULL)"},
+    {"blob", "CREATE TABLE blob(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, bytes BLOB NOT NULL)"},
+    {"entry_next", "CREATE TRIGGER entry_next BEFORE INSERT ON entry"
+                   " WHEN NEW.seq <> (SELECT coalesce(max(seq), 0) + 1 FROM entry)"
+                   " BEGIN SELECT raise(ABORT, 'entries are only appended'); END"},
+    {"entry_keep", "CREATE TRIGGER entry_keep BEFORE UPDATE ON entry"
+                   " BEGIN SELECT raise(ABORT, 'entries are never changed'); END"},
+    {"entry_stay", "CREATE TRIGGER entry_stay BEFORE DELETE ON entry"
+                   " BEGIN SELECT raise(ABORT, 'entries are never deleted'); END"},
+    {"state_next", "CREATE TRIGGER state_next BEFORE UPDATE ON state WHEN NEW.size <> OLD.size + 1"
+                   " BEGIN SELECT raise(ABORT, 'the log only grows'); END"},
+    {"state_stay", "CREATE TRIGGER state_stay BEFORE DELETE ON state"
+                   " BEGIN SELECT raise(ABORT, 'the state is never deleted'); END"},
+    {"blob_keep", "CREATE TRIGGER blob_keep BEFORE UPDATE ON blob"
+                  " BEGIN SELECT raise(ABORT, 'blobs are never changed'); END"},
+    {"blob_stay", "CREATE TRIGGER blob_stay BEFORE DELETE ON blob"
+                  " BEGIN SELECT raise(ABORT, 'blobs are never deleted'); END"},
+};
+#define SCHEMA_N (sizeof SCHEMA / sizeof *SCHEMA)
+
+#endif
