@@ -50,7 +50,7 @@ static void parse_terms(const char *filter, struct terms *t)
 {
     static const struct {
         const char *name;
-        int what;
+        unsigned what;
     } NAMES[] = {{"reboots", TERM_REBOOTS}, {"rbt", TERM_REBOOTS}, {"cpu", TERM_CPU}, {"var", TERM_VAR}};
     char words[256], *save = NULL;
     t->n = 0;

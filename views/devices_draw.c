@@ -10,7 +10,8 @@ static void summary(const struct snapshot *s, struct canvas *c, int row, size_t 
 {
     int64_t n[8] = {0};
     char x[FMT_MAX], y[FMT_MAX];
-    static const int ORDER[] = {DEV_OK, DEV_ODD, DEV_BAD, DEV_FAILED, DEV_UPDATING, DEV_WAITING, DEV_STALE, DEV_GONE};
+    static const unsigned ORDER[] = {DEV_OK,       DEV_ODD,     DEV_BAD,   DEV_FAILED,
+                                     DEV_UPDATING, DEV_WAITING, DEV_STALE, DEV_GONE};
     for (size_t i = 0; i < s->n_devices; i++)
         n[s->devices[i].state & 7]++;
     enum role num = state_stale(s, now) ? ROLE_STALE : ROLE_TEXT;

@@ -78,8 +78,8 @@ static void test_unsafe_text(void **state)
     static const char *const bad[] = {"\x1b[2J",
                                       "a\nb",
                                       "\x7f",
-                                      "\xC2\x9B"
-                                      "2J",
+                                      ("\xC2\x9B"
+                                       "2J"),
                                       "\xE2\x80\xAE",
                                       "\xE2\x81\xA6",
                                       "\xEF\xBB\xBF",

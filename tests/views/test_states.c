@@ -132,7 +132,7 @@ static void test_device_states_differ(void **state)
     struct device_row *v = (struct device_row *)(uintptr_t)s.f.s->devices;
     static const char *const WORD[] = {"+ OK", "X BAD", "! ODD", "? OLD", "@ UPD", "o WAIT", "X FAIL", "? GONE"};
     s.f.s->n_devices = 1;
-    for (int i = DEV_OK; i <= DEV_GONE; i++) {
+    for (unsigned i = DEV_OK; i <= DEV_GONE; i++) {
         v[0].state = i;
         s.f.s->generation++;
         assert_true(scene_shows(&s, WORD[i]));
