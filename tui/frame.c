@@ -38,10 +38,10 @@ void frame_release(struct frame *f)
     f->fd = -1;
 }
 
-size_t frame_take(struct frame *f, const struct modes *m, bool enter, const void *tail, size_t n_tail,
+size_t frame_take(struct frame *f, const struct modes *m, const char *enter, const void *tail, size_t n_tail,
                   const char **bytes)
 {
-    const size_t on = sizeof SYNC_ON - 1, off = sizeof SYNC_OFF - 1, n_enter = enter ? m->n_enter : 0;
+    const size_t on = sizeof SYNC_ON - 1, off = sizeof SYNC_OFF - 1, n_enter = strlen(enter);
     off_t end = lseek(f->fd, 0, SEEK_CUR);
     size_t n = end > 0 ? (size_t)end : 0;
     if (f->cap < on + n_enter + n + off + n_tail) {
@@ -54,7 +54,7 @@ size_t frame_take(struct frame *f, const struct modes *m, bool enter, const void
     n = got > 0 ? (size_t)got : 0;
     if (n_enter > 0) {
         at -= n_enter;
-        memcpy(at, m->enter, n_enter);
+        memcpy(at, enter, n_enter);
         n += n_enter;
     }
     if (m->modern && n >= FRAME_SYNC_LEAST) {

@@ -23,10 +23,10 @@ bool frame_init(struct frame *f, int tty, struct err *e) ANDON_MUST_USE;
 /* From here on what is written to f->file's descriptor stays in memory until frame_take. */
 void frame_to_memory(struct frame *f);
 void frame_release(struct frame *f);
-/* Takes what has been written since the last time, puts modes->enter before it if `enter`, the marks of a
+/* Takes what has been written since the last time, puts `enter` before it (may be ""), the marks of a
  * synchronised update around it where the terminal knows them and it is worth it, and `tail` behind. The bytes are
  * the frame's until the next call. Returns their number, 0 = nothing to send. */
-size_t frame_take(struct frame *f, const struct modes *m, bool enter, const void *tail, size_t n_tail,
+size_t frame_take(struct frame *f, const struct modes *m, const char *enter, const void *tail, size_t n_tail,
                   const char **bytes);
 
 #endif

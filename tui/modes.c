@@ -4,9 +4,9 @@
 #include <string.h>
 
 /* Appends a capability without its padding ("$<5>"), which only terminals of old needed. NULL adds nothing. */
-static void add(char dst[256], size_t *n, const char *s)
+static void add(char *dst, size_t *n, size_t size, const char *s)
 {
-    while (s && *s && *n < 255) {
+    while (s && *s && *n + 1 < size) {
         const char *end = s[0] == '$' && s[1] == '<' ? strchr(s, '>') : NULL;
         if (end) {
             s = end + 1;
@@ -24,21 +24,23 @@ void modes_init(struct modes *m, const struct caps *caps)
     bool ansi = caps->csr && strncmp(caps->csr, "\033[", 2) == 0;
     bool title = m->modern && !strstr(caps->smcup, "\033[22;"); /* some smcup save the title themselves */
 
-    add(m->enter, &m->n_enter, caps->smcup);
-    add(m->enter, &m->n_enter, title ? "\033[22;2t" : NULL);
-    add(m->enter, &m->n_enter, ansi ? "\033[r" : NULL);
-    add(m->enter, &m->n_enter, caps->smkx);
-    add(m->enter, &m->n_enter, caps->civis);
-    add(m->enter, &m->n_enter, m->modern ? "\033[?2004h\033[?1004h" : NULL); /* bracketed paste, focus */
+    add(m->more, &m->n_more, sizeof m->more, title ? "\033[22;2t" : NULL);
+    add(m->more, &m->n_more, sizeof m->more, m->modern ? "\033[?2004h\033[?1004h" : NULL); /* paste, focus */
 
-    add(m->restore, &m->n_restore, m->modern ? SYNC_OFF "\033[?2004l\033[?1004l" : NULL);
-    add(m->restore, &m->n_restore, caps->sgr0);
-    add(m->restore, &m->n_restore, caps->op);
-    add(m->restore, &m->n_restore, ansi ? "\033[r" : NULL);
-    add(m->restore, &m->n_restore, caps->cnorm);
-    add(m->restore, &m->n_restore, caps->rmkx);
-    add(m->restore, &m->n_restore, caps->rmcup ? caps->rmcup : caps->bottom);
-    add(m->restore, &m->n_restore, caps->rmcup ? NULL : caps->el);
-    add(m->restore, &m->n_restore, title ? "\033[23;2t" : NULL);
-    add(m->restore, &m->n_restore, "\r");
+    add(m->enter, &m->n_enter, sizeof m->enter, caps->smcup);
+    add(m->enter, &m->n_enter, sizeof m->enter, ansi ? "\033[r" : NULL);
+    add(m->enter, &m->n_enter, sizeof m->enter, caps->smkx);
+    add(m->enter, &m->n_enter, sizeof m->enter, caps->civis);
+    add(m->enter, &m->n_enter, sizeof m->enter, m->more);
+
+    add(m->restore, &m->n_restore, sizeof m->restore, m->modern ? SYNC_OFF "\033[?2004l\033[?1004l" : NULL);
+    add(m->restore, &m->n_restore, sizeof m->restore, caps->sgr0);
+    add(m->restore, &m->n_restore, sizeof m->restore, caps->op);
+    add(m->restore, &m->n_restore, sizeof m->restore, ansi ? "\033[r" : NULL);
+    add(m->restore, &m->n_restore, sizeof m->restore, caps->cnorm);
+    add(m->restore, &m->n_restore, sizeof m->restore, caps->rmkx);
+    add(m->restore, &m->n_restore, sizeof m->restore, caps->rmcup ? caps->rmcup : caps->bottom);
+    add(m->restore, &m->n_restore, sizeof m->restore, caps->rmcup ? NULL : caps->el);
+    add(m->restore, &m->n_restore, sizeof m->restore, title ? "\033[23;2t" : NULL);
+    add(m->restore, &m->n_restore, sizeof m->restore, "\r");
 }

@@ -18,7 +18,8 @@ struct caps {
 struct modes {
     bool modern; /* knows xterm's private modes and OSC strings; seen from its smcup, never from its name */
     char enter[256], restore[256];
-    size_t n_enter, n_restore;
+    char more[64]; /* the part of enter that curses does not send by itself when it starts */
+    size_t n_enter, n_restore, n_more;
 };
 
 void modes_init(struct modes *m, const struct caps *caps);

@@ -10,11 +10,11 @@
 /* Before curses: its headers define macros of the plainest words. */
 #include "core/text.h"
 #include "tui/frame.h"
-#include "tui/glyph.h"
 #include "tui/hold.h"
 #include "tui/keys.h"
 #include "tui/modes.h"
 #include "tui/out.h"
+#include "tui/row.h"
 #include "tui/tint.h"
 #include "views/view.h"
 
@@ -46,7 +46,6 @@ static const int crash_signals[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
 struct look {
     attr_t attr;
     int pair;
-    bool ground; /* as in tint.h */
 };
 
 static struct {
@@ -56,14 +55,16 @@ static struct {
     WINDOW *pad;
     struct termios before, during;
     struct modes modes;
-    bool enter_due; /* the next frame starts with modes.enter */
+    const char *enter; /* what the next frame starts with: "", modes.more or modes.enter */
     struct out out;
     struct hold hold;
     struct frame frame;
     int rows, cols;
     struct cell *shadow; /* what has been painted, rows x cols */
     cchar_t *line;
-    struct look look[ROLE_COUNT];
+    struct brush *brush;
+    struct look look[ROLE_COUNT + 1];
+    struct ground ground;
     struct keys keys;
     uint32_t queue[2];
     int n_queue;
@@ -208,6 +209,7 @@ static void take_size(int rows, int cols)
         resizeterm(T.rows, T.cols);
     size_t n = (size_t)T.rows * (size_t)T.cols;
     T.shadow = xreallocarray(T.shadow, n, sizeof *T.shadow);
+    T.brush = xreallocarray(T.brush, (size_t)T.cols + 1, sizeof *T.brush);
     T.line = xreallocarray(T.line, (size_t)T.cols + 1, sizeof *T.line);
     T.repaint = true;
 }
@@ -257,7 +259,7 @@ bool term_start(const struct term_spec *spec, struct err *e)
     keys_init(&T.keys);
     T.n_queue = 0;
     T.cursor = false;
-    T.enter_due = true;
+    T.enter = T.modes.more;
     take_size(LINES, COLS);
     return true;
 }
@@ -282,7 +284,7 @@ void term_enter(void)
     if (!T.taken)
         hold_start(&T.hold);
     T.taken = 1;
-    T.enter_due = true;
+    T.enter = T.modes.enter;
     T.repaint = true;
 }
 
@@ -299,6 +301,8 @@ void term_stop(void)
     out_release(&T.out);
     free(T.shadow);
     free(T.line);
+    free(T.brush);
+    T.brush = NULL;
     T.shadow = NULL;
     T.line = NULL;
 }
@@ -353,11 +357,13 @@ void term_theme(const struct theme *t, enum depth depth)
     for (int i = 0; i < ROLE_COUNT; i++) {
         struct tint x = tint_of(&t->role[i], depth, term_colors());
         struct look *l = &T.look[i];
-        *l = (struct look){.ground = x.ground};
+        *l = (struct look){.pair = 0};
         for (size_t k = 0; k < sizeof map / sizeof map[0]; k++)
             l->attr |= x.attrs & map[k].style ? map[k].attr : 0;
         if ((x.fg >= 0 || x.bg >= 0) && init_extended_pair(i + 1, x.fg, x.bg) == OK)
             l->pair = i + 1;
+        T.ground.shows[i] = x.ground;
+        T.ground.special[i] = l->attr != 0 || l->pair != 0;
     }
     T.repaint = true;
 }
@@ -399,24 +405,11 @@ void term_repaint(void)
 /* The cells of one row as curses wants them; returns how many. */
 static int line_of(const struct canvas *c, int row)
 {
-    const struct cell *cells = &c->cells[(size_t)row * (size_t)c->cols];
-    int n = 0;
-    for (int col = 0; col < c->cols; col++) {
-        const struct cell *x = &cells[col];
-        int width = col + 1 < c->cols && cells[col + 1].glyph == 0 && x->glyph != 0 ? 2 : 1;
-        wchar_t w[4];
-        glyph_of(x, width, T.utf8, w);
-        const struct look *l = &T.look[x->role < ROLE_COUNT ? x->role : ROLE_TEXT];
-        attr_t attr = x->flags & CELL_SELECTED ? l->attr ^ A_REVERSE : l->attr;
-        int pair = l->pair;
-        if (w[0] == L' ' && !l->ground && !(x->flags & CELL_SELECTED)) {
-            attr = 0; /* looks the same, and curses can use cheaper moves */
-            pair = 0;
-        }
-        setcchar(&T.line[n++], w, attr, 0, &pair);
-        if (width == 2 && w[0] == L'?')
-            setcchar(&T.line[n++], L" ", attr, 0, &pair);
-        col += width - 1;
+    int n = row_plan(&c->cells[(size_t)row * (size_t)c->cols], c->cols, &T.ground, T.utf8, T.brush);
+    for (int i = 0; i < n; i++) {
+        const struct brush *b = &T.brush[i];
+        const struct look *l = &T.look[b->role]; /* the last one is plain */
+        setcchar(&T.line[i], b->w, b->selected ? l->attr ^ A_REVERSE : l->attr, 0, &l->pair);
     }
     return n;
 }
@@ -454,8 +447,8 @@ void term_paint(const struct canvas *c, const void *tail, size_t n_tail)
     doupdate();
 
     const char *bytes;
-    size_t n = frame_take(&T.frame, &T.modes, T.enter_due, tail, n_tail, &bytes);
-    T.enter_due = false;
+    size_t n = frame_take(&T.frame, &T.modes, T.enter, tail, n_tail, &bytes);
+    T.enter = "";
     if (n > 0)
         out_write(&T.out, bytes, n);
 }

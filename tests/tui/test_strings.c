@@ -12,6 +12,7 @@
 #include "tui/glyph.h"
 #include "tui/modes.h"
 #include "tui/osc.h"
+#include "tui/row.h"
 #include "tui/tint.h"
 
 static const struct caps xterm = {.smcup = "\033[?1049h\033[22;0;0t",
@@ -41,7 +42,8 @@ static void test_modes_of_a_modern_terminal(void **state)
     tmux.smcup = "\033[?1049h";
     tmux.rmcup = "\033[?1049l";
     modes_init(&m, &tmux);
-    assert_non_null(strstr(m.enter, "\033[22;2t"));
+    assert_non_null(strstr(m.enter, "\033[22;2t\033[?2004h"));
+    assert_string_equal(m.more, "\033[22;2t\033[?2004h\033[?1004h");
     assert_non_null(strstr(m.restore, "\033[23;2t"));
 }
 
@@ -56,7 +58,7 @@ static void test_modes_of_an_old_terminal(void **state)
     assert_string_equal(m.restore, "\033[m\033[?25h\033[999;1H\033[K\r"); /* no padding, nothing of xterm's */
 }
 
-static const char *take(struct frame *f, const struct modes *m, bool enter, const char *tail, char out[2000])
+static const char *take(struct frame *f, const struct modes *m, const char *enter, const char *tail, char out[2000])
 {
     const char *bytes;
     size_t n = frame_take(f, m, enter, tail, strlen(tail), &bytes);
@@ -75,26 +77,26 @@ static void test_frame(void **state)
 {
     (void)state;
     struct frame f;
-    struct modes modern, old = {.enter = "<enter>", .n_enter = 7};
+    struct modes modern, old = {.enter = "<enter>"};
     struct err e;
     char out[2000], big[1000];
     modes_init(&modern, &xterm);
     assert_true(frame_init(&f, STDOUT_FILENO, &e));
     frame_to_memory(&f);
-    assert_string_equal(take(&f, &modern, false, "", out), "");
+    assert_string_equal(take(&f, &modern, "", "", out), "");
     put(&f, "one");
     put(&f, "two");
-    assert_string_equal(take(&f, &modern, false, "!", out), "onetwo!"); /* small: no marks needed */
+    assert_string_equal(take(&f, &modern, "", "!", out), "onetwo!"); /* small: no marks needed */
     put(&f, "3");
-    assert_string_equal(take(&f, &modern, false, "", out), "3"); /* nothing of the last frame */
+    assert_string_equal(take(&f, &modern, "", "", out), "3"); /* nothing of the last frame */
     memset(big, 'x', sizeof big - 1);
     big[sizeof big - 1] = '\0';
     put(&f, big);
-    take(&f, &modern, true, "tail", out);
+    take(&f, &modern, modern.enter, "tail", out);
     assert_memory_equal(out, "\033[?2026h\033[?1049h", 16);
     assert_string_equal(out + strlen(out) - 12, "\033[?2026ltail");
     put(&f, big);
-    take(&f, &old, true, "", out); /* no marks for a terminal that may not know them */
+    take(&f, &old, old.enter, "", out); /* no marks for a terminal that may not know them */
     assert_memory_equal(out, "<enter>xxx", 10);
     assert_int_equal(strlen(out), 7 + strlen(big));
     frame_release(&f);
@@ -181,6 +183,40 @@ static void test_glyphs(void **state)
     assert_int_equal(w[2], 0);
 }
 
+/* Roles of a row's cells, one letter each: '.' plain. */
+static const char *plan(const char *text, const char *roles, int selected)
+{
+    static char out[40];
+    static const struct ground g = {.shows[ROLE_BAR] = true, .special[ROLE_BAR] = true, .special[ROLE_GOOD] = true};
+    struct cell cells[32];
+    struct brush b[33];
+    int n = (int)strlen(text);
+    memset(cells, 0, sizeof cells);
+    for (int i = 0; i < n; i++) {
+        cells[i].glyph = (unsigned char)text[i];
+        cells[i].role = roles[i] == 'g' ? ROLE_GOOD : roles[i] == 'b' ? ROLE_BAR : ROLE_TEXT;
+        cells[i].flags = i == selected ? CELL_SELECTED : 0;
+    }
+    assert_int_equal(row_plan(cells, n, &g, true, b), n);
+    for (int i = 0; i < n; i++)
+        out[i] = b[i].role == ROLE_GOOD ? 'g' : b[i].role == ROLE_BAR ? 'b' : b[i].role == ROLE_TEXT ? 't' : '.';
+    out[n] = '\0';
+    return out;
+}
+
+static void test_blanks_take_the_cheapest_look(void **state)
+{
+    (void)state;
+    assert_string_equal(plan("ab cd e", "ggggggg", -1), "ggggggg"); /* one run, no switching */
+    assert_string_equal(plan("ab cd  ", "ggggttt", -1), "ggggt..");
+    assert_string_equal(plan("ab  cd", "ggtttt", -1), "gg..tt");
+    assert_string_equal(plan("a b c", "ttttt", -1), "t.t.t");
+    assert_string_equal(plan("a         b", "ggggggggggg", -1), "g.........g"); /* long: skipping is cheaper */
+    assert_string_equal(plan("a b c", "bbbgg", -1), "bbb.g"); /* a bar's blanks show, the one after it does not */
+    assert_string_equal(plan("  a b ", "gggggg", -1), "..ggg.");
+    assert_string_equal(plan("a  b", "gggg", 1), "gg.g"); /* a selected blank shows */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_tints),
         cmocka_unit_test(test_osc),
         cmocka_unit_test(test_glyphs),
+        cmocka_unit_test(test_blanks_take_the_cheapest_look),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
