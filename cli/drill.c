@@ -7,11 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
@@ -36,12 +38,19 @@ struct drill_run {
     bool keep;
     struct audit_spec audit;
     /* headless */
-    pthread_mutex_t lock;
-    pthread_cond_t ended;
-    bool over;
+    bool over;   /* the engine's thread only */
+    int over_fd; /* eventfd: the drill is over, result is filled */
     struct drill_result result;
     int64_t started; /* real time */
 };
+
+static void ending_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+}
 
 static bool read_speed(const struct args *a, double *out, struct err *e)
 {
@@ -108,10 +117,8 @@ static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
     if (busy || !drill_over(r->drill, s))
         return busy;
     drill_score(r->drill, s, &r->result);
-    pthread_mutex_lock(&r->lock);
     r->over = true;
-    pthread_cond_signal(&r->ended);
-    pthread_mutex_unlock(&r->lock);
+    (void)!write(r->over_fd, &(uint64_t){1}, sizeof(uint64_t));
     return true;
 }
 
@@ -236,26 +243,44 @@ static int conclude(struct drill_run *r)
     return r->result.passed && log.ok ? EXIT_OK : EXIT_FAILED;
 }
 
+/* Waits for the end of the drill: 1, a signal (its number is negated), or for too long (0). */
+static int wait_over(struct drill_run *r)
+{
+    struct pollfd p[2] = {{.fd = r->over_fd, .events = POLLIN}, {.events = POLLIN}};
+    struct signalfd_siginfo si;
+    sigset_t set;
+    int rc = 0;
+
+    ending_signals(&set);
+    p[1].fd = signalfd(-1, &set, SFD_CLOEXEC);
+    while (poll(p, 2, HEADLESS_MAX_S * 1000) < 0 && errno == EINTR)
+        ;
+    if (p[0].revents)
+        rc = 1;
+    else if (p[1].revents && read(p[1].fd, &si, sizeof si) == (ssize_t)sizeof si)
+        rc = -(int)si.ssi_signo;
+    close(p[1].fd);
+    return rc;
+}
+
 static int headless(struct drill_run *r, struct err *e)
 {
     struct engine *en;
-    struct timespec until;
-    bool over;
+    int how;
 
-    pthread_mutex_init(&r->lock, NULL);
-    pthread_cond_init(&r->ended, NULL);
-    if (!start_engine(r, &en, true, e))
+    r->over_fd = eventfd(0, EFD_CLOEXEC);
+    if (!start_engine(r, &en, true, e)) {
+        close(r->over_fd);
         return -1;
-    until = (struct timespec){.tv_sec = (time_t)(clock_wall(clock_real()) / US_PER_S) + HEADLESS_MAX_S};
-    pthread_mutex_lock(&r->lock);
-    while (!r->over && pthread_cond_timedwait(&r->ended, &r->lock, &until) == 0)
-        ;
-    over = r->over;
-    pthread_mutex_unlock(&r->lock);
+    }
+    how = wait_over(r);
     engine_stop(en);
     engine_free(en);
-    if (over)
+    close(r->over_fd);
+    if (how == 1)
         return conclude(r);
+    if (how < 0)
+        return 128 - how;
     err_set(e, ERR_TIMEOUT, "", "the drill did not end within %d s of real time", HEADLESS_MAX_S);
     return -1;
 }
@@ -320,10 +345,7 @@ static int serve(struct drill_run *r, struct err *e)
     buf_addc(&out, '\n');
     print_out(&out);
     buf_release(&out);
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    ending_signals(&set);
     sigwait(&set, &sig);
     return EXIT_OK;
 }
@@ -381,21 +403,16 @@ static bool prepare(struct drill_run *r, struct err *e)
     return read_speed(a, &r->speed, e);
 }
 
-/* Signals are taken by sigwait, the console's signalfd, or kill a headless run: before any thread exists. */
+/* What ends a drill is waited for, so that its folder is always removed. Before any thread exists. */
 static void block_signals(const struct drill_run *r)
 {
     sigset_t set;
 
-    if (r->args->val[OPT_HEADLESS])
-        return;
-    if (!r->args->val[OPT_SERVE]) {
+    if (!r->args->val[OPT_HEADLESS] && !r->args->val[OPT_SERVE]) {
         console_prepare();
         return;
     }
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGHUP);
+    ending_signals(&set);
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
