@@ -11,6 +11,18 @@
 #include <unistd.h>
 #include "core/buf.h"
 
+bool place_is(const struct place_id *id, const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0 && st.st_dev == id->dev && st.st_ino == id->ino;
+}
+
+bool place_touched(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev != b->st_dev || a->st_ino != b->st_ino || a->st_size != b->st_size ||
+           a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
 bool place_write(int fd, const void *p, size_t n)
 {
     const char *c = p;

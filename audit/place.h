@@ -9,6 +9,14 @@
 #include "core/buf.h"
 #include "core/err.h"
 
+/* A file, whatever it is called. */
+struct place_id {
+    dev_t dev;
+    ino_t ino;
+};
+bool place_is(const struct place_id *id, const char *path); /* is it what stands under this name? */
+/* Has a file been replaced or written to between two looks? */
+bool place_touched(const struct stat *before, const struct stat *after);
 /* All bytes, over interrupted and short writes; false with errno set. */
 bool place_write(int fd, const void *p, size_t n);
 /* The folder of a path ("." when it names none); free(). */

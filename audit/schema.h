@@ -1,4 +1,4 @@
-/* The tables of a log file, format 1. */
+/* The tables of a log file, format 1, and what is asked of them. For store.c only. */
 #ifndef ANDON_AUDIT_SCHEMA_H
 #define ANDON_AUDIT_SCHEMA_H
 
@@ -28,5 +28,35 @@ static const struct {
                   " BEGIN SELECT raise(ABORT, 'blobs are never deleted'); END"},
 };
 #define SCHEMA_N (sizeof SCHEMA / sizeof *SCHEMA)
+
+enum query {
+    Q_BEGIN,
+    Q_BEGIN_WRITE,
+    Q_COMMIT,
+    Q_HEAD,
+    Q_SET_HEAD,
+    Q_LAST,
+    Q_PUT,
+    Q_ROWS,
+    Q_ROWS_DOWN,
+    Q_PUT_BLOB,
+    Q_GET_BLOB,
+    Q_BLOBS,
+    Q_COUNT
+};
+static const char *const QUERIES[Q_COUNT] = {
+    [Q_BEGIN] = "BEGIN",
+    [Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+    [Q_COMMIT] = "COMMIT",
+    [Q_HEAD] = "SELECT size, frontier, checkpoint FROM state",
+    [Q_SET_HEAD] = "UPDATE state SET size = ?1, frontier = ?2, checkpoint = ?3 WHERE id = 1",
+    [Q_LAST] = "SELECT max(seq) FROM entry",
+    [Q_PUT] = "INSERT INTO entry(seq, hash, leaf) VALUES(?1, ?2, ?3)",
+    [Q_ROWS] = "SELECT seq, hash, leaf FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",
+    [Q_ROWS_DOWN] = "SELECT seq, hash, leaf FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC",
+    [Q_BLOBS] = "SELECT digest, bytes FROM blob ORDER BY id",
+    [Q_PUT_BLOB] = "INSERT INTO blob(digest, bytes) VALUES(?1, ?2)",
+    [Q_GET_BLOB] = "SELECT bytes FROM blob WHERE digest = ?1",
+};
 
 #endif

@@ -16,29 +16,11 @@
 #define FORMAT         1
 #define BUSY_POLLS     5000 /* of 1 ms on average */
 
-enum query { Q_BEGIN, Q_BEGIN_WRITE, Q_COMMIT, Q_HEAD, Q_SET_HEAD, Q_LAST, Q_PUT, Q_PUT_BLOB, Q_GET_BLOB, Q_COUNT };
-static const char *const QUERIES[Q_COUNT] = {
-    [Q_BEGIN] = "BEGIN",
-    [Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-    [Q_COMMIT] = "COMMIT",
-    [Q_HEAD] = "SELECT size, frontier, checkpoint FROM state",
-    [Q_SET_HEAD] = "UPDATE state SET size = ?1, frontier = ?2, checkpoint = ?3 WHERE id = 1",
-    [Q_LAST] = "SELECT max(seq) FROM entry",
-    [Q_PUT] = "INSERT INTO entry(seq, hash, leaf) VALUES(?1, ?2, ?3)",
-    [Q_PUT_BLOB] = "INSERT INTO blob(digest, bytes) VALUES(?1, ?2)",
-    [Q_GET_BLOB] = "SELECT bytes FROM blob WHERE digest = ?1",
-};
-
-struct identity {
-    dev_t dev;
-    ino_t ino;
-};
-
 struct store {
     sqlite3 *db;
     sqlite3_stmt *q[Q_COUNT];
     char *path, *wal_path;
-    struct identity file, wal;
+    struct place_id file, wal;
     struct stat seen; /* of the file when it was opened without locks */
     bool unlocked;    /* opened as immutable: nobody had it open */
     bool read_only;
@@ -139,18 +121,12 @@ static bool number(struct store *s, const char *sql, int64_t *out, struct err *e
     return ok;
 }
 
-static bool same(const struct identity *a, const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0 && st.st_dev == a->dev && st.st_ino == a->ino;
-}
-
 /* Is what is open still what stands under the name? SQLite goes on writing happily to a file that was removed. */
 static bool still_there(struct store *s, struct err *e)
 {
     int moved = 0;
     if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved &&
-        same(&s->file, s->path) && same(&s->wal, s->wal_path))
+        place_is(&s->file, s->path) && place_is(&s->wal, s->wal_path))
         return true;
     s->failed = s->suspect = true;
     return err_set(e, ERR_TAMPERED, "find out who moved it; start andon again once it is back",
@@ -237,7 +213,7 @@ static bool note_wal(struct store *s, struct err *e)
         return true;
     if (lstat(s->wal_path, &st) != 0)
         return err_errno(e, ERR_IO, "", "audit log %.200s: no -wal beside it", s->path);
-    s->wal = (struct identity){st.st_dev, st.st_ino};
+    s->wal = (struct place_id){st.st_dev, st.st_ino};
     return still_there(s, e);
 }
 
@@ -252,7 +228,7 @@ static struct store *store_alloc(const char *path, bool read_only, struct err *e
         buf_printf(&wal, "%s-wal", s->path);
         s->wal_path = buf_take(&wal);
         buf_release(&wal);
-        s->file = (struct identity){s->seen.st_dev, s->seen.st_ino};
+        s->file = (struct place_id){s->seen.st_dev, s->seen.st_ino};
         return s;
     }
     store_close(s);
@@ -367,9 +343,7 @@ bool store_changed(const struct store *s)
     struct stat now, wal;
     if (!s->unlocked)
         return false;
-    return lstat(s->wal_path, &wal) == 0 || lstat(s->path, &now) != 0 || now.st_ino != s->seen.st_ino ||
-           now.st_size != s->seen.st_size || now.st_mtim.tv_sec != s->seen.st_mtim.tv_sec ||
-           now.st_mtim.tv_nsec != s->seen.st_mtim.tv_nsec;
+    return lstat(s->wal_path, &wal) == 0 || lstat(s->path, &now) != 0 || place_touched(&s->seen, &now);
 }
 
 bool store_head(struct store *s, struct store_head *out, struct err *e)
@@ -438,31 +412,23 @@ bool store_put(struct store *s, int64_t seq, const void *leaf, size_t n, const u
 bool store_rows(struct store *s, int64_t from, int64_t to, bool newest_first, store_row_fn *fn, void *ctx,
                 struct err *e)
 {
-    static const char up[] = "SELECT seq, hash, leaf FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq";
-    static const char down[] = "SELECT seq, hash, leaf FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC";
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(s->db, newest_first ? down : up, -1, &st, NULL);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(st, 1, from);
-    if (rc == SQLITE_OK)
-        rc = sqlite3_bind_int64(st, 2, to);
-    if (rc == SQLITE_OK) {
-        while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-            struct store_row row = {.seq = sqlite3_column_int64(st, 0)};
-            row.hash = sqlite3_column_blob(st, 1);
-            row.hash_n = (size_t)sqlite3_column_bytes(st, 1);
-            row.leaf = sqlite3_column_blob(st, 2);
-            row.leaf_n = (size_t)sqlite3_column_bytes(st, 2);
-            if (!row.leaf)
-                row.leaf = "";
-            if (!row.hash)
-                row.hash = (const uint8_t *)"";
-            if (!fn(ctx, &row))
-                break;
-        }
+    sqlite3_stmt *st = query(s, newest_first ? Q_ROWS_DOWN : Q_ROWS, e);
+    if (!st || !bound(s, sqlite3_bind_int64(st, 1, from), st, e) || !bound(s, sqlite3_bind_int64(st, 2, to), st, e))
+        return false;
+    int rc;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct store_row row = {.seq = sqlite3_column_int64(st, 0)};
+        row.hash = sqlite3_column_blob(st, 1);
+        row.hash_n = (size_t)sqlite3_column_bytes(st, 1);
+        row.leaf = sqlite3_column_blob(st, 2);
+        row.leaf_n = (size_t)sqlite3_column_bytes(st, 2);
+        row.leaf = row.leaf ? row.leaf : "";
+        row.hash = row.hash ? row.hash : (const uint8_t *)"";
+        if (!fn(ctx, &row))
+            break;
     }
     bool ok = rc == SQLITE_DONE || rc == SQLITE_ROW ? true : fail(s, e, "reading entries");
-    sqlite3_finalize(st);
+    sqlite3_reset(st);
     return ok;
 }
 
@@ -498,12 +464,11 @@ bool store_get_blob(struct store *s, const uint8_t digest[HASH_LEN], struct buf 
 
 bool store_blobs(struct store *s, store_blob_fn *fn, void *ctx, struct err *e)
 {
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(s->db, "SELECT digest, bytes FROM blob ORDER BY id", -1, &st, NULL);
-    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-        rc = sqlite3_step(st);
-        if (rc != SQLITE_ROW)
-            break;
+    sqlite3_stmt *st = query(s, Q_BLOBS, e);
+    int rc = SQLITE_ERROR;
+    if (!st)
+        return false;
+    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
         const void *digest = sqlite3_column_blob(st, 0);
         size_t digest_n = (size_t)sqlite3_column_bytes(st, 0);
         const void *bytes = sqlite3_column_blob(st, 1);
@@ -511,6 +476,6 @@ bool store_blobs(struct store *s, store_blob_fn *fn, void *ctx, struct err *e)
             break;
     }
     bool ok = rc == SQLITE_DONE || rc == SQLITE_ROW ? true : fail(s, e, "reading blobs");
-    sqlite3_finalize(st);
+    sqlite3_reset(st);
     return ok;
 }
