@@ -206,6 +206,7 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
 void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale);
+enum metric plots_cpu(const struct wave_view *w);
 float plots_top(const struct wave_view *w, enum metric m);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                 const struct wave_view *w);

@@ -175,7 +175,7 @@ static int at_most(int v, int min, int max)
 
 static struct columns widths(const struct app *a, const struct view_data *d, int cols)
 {
-    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 13, .trend = 8, .delta = 6, .next = 14};
+    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 13, .trend = 8, .delta = 7, .next = 14};
     size_t waves = 1;
     int name = 4;
     for (size_t i = 0; i < a->board.n; i++) {

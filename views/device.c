@@ -73,13 +73,13 @@ static void trend(struct canvas *c, int row, const char *name, const float *v, f
     canvas_text(c, row, 15 + spark + 2, -1, old ? ROLE_STALE : ROLE_STRONG, value);
 }
 
-static double last(const float *v)
+static double newest(const float *v, float other)
 {
     for (int i = TREND_N - 1; i >= 0; i--) {
         if (isfinite(v[i]))
             return (double)v[i];
     }
-    return NAN;
+    return (double)other;
 }
 
 static int trends(struct canvas *c, int row, int end, const struct device_detail *v, const struct device_row *r,
@@ -93,10 +93,10 @@ static int trends(struct canvas *c, int row, int end, const struct device_detail
     parts_rule(c, row++, "telemetry", old ? "! not fresh" : NULL);
     snprintf(line, sizeof line, "%s reboots in the window", r && r->reboots >= 0 ? fmt_count(n, r->reboots) : "?");
     trend(c, row++, "reboots", v->boots, 3, line, old);
-    snprintf(line, sizeof line, "%s  before %s", fmt_percent(n, last(v->cpu)),
+    snprintf(line, sizeof line, "%s  before %s", fmt_percent(n, newest(v->cpu, r ? r->cpu : NAN)),
              fmt_percent(m, r ? (double)r->cpu_base : NAN));
     trend(c, row++, "cpu", v->cpu, 1, line, old);
-    snprintf(line, sizeof line, "%s of its own baseline", fmt_ratio(n, last(v->variance)));
+    snprintf(line, sizeof line, "%s of its own baseline", fmt_ratio(n, newest(v->variance, r ? r->variance : NAN)));
     trend(c, row++, "variance", v->variance, 2, line, old);
     return row;
 }
@@ -158,7 +158,7 @@ void device_draw(struct app *a, const struct view_data *d, struct canvas *c, str
             row = attributes(c, row, end - 4, v);
         events(a, d, c, row, end, v);
     }
-    canvas_text(c, end, 1, c->cols - 2, ROLE_DIM,
+    canvas_text(c, end, 1, c->cols - 1, ROLE_DIM,
                 "This screen only reads: andon has no per-device verbs, no shell, no reboot, no flash of one device.");
 }
 

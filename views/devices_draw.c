@@ -59,6 +59,13 @@ static void head(struct canvas *c, int row, int id)
     canvas_text(c, row, x + 20, -1, ROLE_HEADER, "NOTE");
 }
 
+/* "hearth:4.11.9": all of it where there is room, else the version. */
+static void release(struct canvas *c, int row, int col, int cols, const char *name)
+{
+    const char *colon = strrchr(name, ':');
+    canvas_text(c, row, col, cols, ROLE_TEXT, !*name ? "?" : colon && text_width(name) > cols ? colon + 1 : name);
+}
+
 static void line(struct canvas *c, int row, int id, const struct device_row *r, int64_t now, bool stale)
 {
     char n[FMT_MAX];
@@ -70,8 +77,8 @@ static void line(struct canvas *c, int row, int id, const struct device_row *r, 
     canvas_text(c, row, x += 7, id, ROLE_STRONG, str(r->id));
     x += id + 1;
     if (c->cols >= 60) {
-        canvas_text(c, row, x, rel, ROLE_TEXT, *str(r->from) ? r->from : "?");
-        canvas_text(c, row, x + rel + 1, rel, ROLE_TEXT, *str(r->now_release) ? r->now_release : "?");
+        release(c, row, x, rel, str(r->from));
+        release(c, row, x + rel + 1, rel, str(r->now_release));
         x += 2 * (rel + 1);
     }
     canvas_right(c, row, x, 4, num, r->reboots >= 0 ? fmt_count(n, r->reboots) : "?");

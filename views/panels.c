@@ -119,7 +119,8 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
     if (w && w->watched) {
         bool blind = stale || w->verdict.data_missing;
         int col = metric(c, row + 2, 2, w, METRIC_REBOOTS, "reboots/dev-day", blind);
-        col = metric(c, row + 2, col, w, METRIC_CPU_P95, "cpu p95", blind);
+        enum metric cpu = plots_cpu(w);
+        col = metric(c, row + 2, col, w, cpu, cpu == METRIC_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
         metric(c, row + 2, col, w, METRIC_VARIANCE, "variance", blind);
         struct look l = state_reaction(w->verdict.react);
         canvas_printf(c, row + 3, 2, c->cols - 3, l.role, "%s %s  %s", l.glyph, l.word, w->verdict.text);

@@ -6,11 +6,28 @@
 #include "core/text.h"
 #include "views/app.h"
 
-static const struct {
-    enum metric metric;
-    const char *name;
-} SHOWN[3] = {
-    {METRIC_REBOOTS, "reboots / dev-day"}, {METRIC_CPU_P95, "cpu p95"}, {METRIC_VARIANCE, "variance (norm.)"}};
+enum { SHOWN = 3 };
+
+/* Which of the two CPU figures is shown: the one that has a limit. */
+enum metric plots_cpu(const struct wave_view *w)
+{
+    bool mean = false;
+    for (size_t i = 0; i < w->verdict.n_limits; i++) {
+        const struct limit *l = w->verdict.limits[i].limit;
+        if (l && l->metric == METRIC_CPU_P95)
+            return METRIC_CPU_P95;
+        mean = mean || (l && l->metric == METRIC_CPU_MEAN);
+    }
+    return mean ? METRIC_CPU_MEAN : METRIC_CPU_P95;
+}
+
+static enum metric shown(const struct wave_view *w, int i, const char **name)
+{
+    static const char *const NAMES[] = {"reboots / dev-day", "cpu p95", "variance (norm.)"};
+    enum metric cpu = plots_cpu(w);
+    *name = i == 1 && cpu == METRIC_CPU_MEAN ? "cpu mean" : NAMES[i];
+    return i == 0 ? METRIC_REBOOTS : i == 1 ? cpu : METRIC_VARIANCE;
+}
 
 /* The top of a sparkline: twice control, so that "as control" is half height and only what is worse fills it. */
 float plots_top(const struct wave_view *w, enum metric m)
@@ -53,7 +70,10 @@ static double limit_value(const struct wave_view *w, enum metric m)
     const struct limit_view *l = worst_limit(w, m);
     if (!l)
         return NAN;
-    return l->limit->basis == BASIS_RELATIVE ? l->limit->value * w->health.against[m] : l->limit->value;
+    if (l->limit->basis == BASIS_ABSOLUTE)
+        return l->limit->value;
+    /* Beside a control of zero the ratio is a corrected one, and there is no such line. */
+    return w->health.against[m] > 0 ? l->limit->value * w->health.against[m] : NAN;
 }
 
 static void status(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m)
@@ -131,9 +151,11 @@ void plots_draw(const struct view_data *d, const struct snapshot *s, struct canv
     int each = (c->cols - 4) / 3;
     if (each > 44)
         each = 44;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < SHOWN; i++) {
         int col = 2 + i * each;
-        chart(c, row + 1, col, each - 2, w, SHOWN[i].metric, SHOWN[i].name, dim);
+        const char *name;
+        enum metric m = shown(w, i, &name);
+        chart(c, row + 1, col, each - 2, w, m, name, dim);
         for (int r = 0; i < 2 && r < CHART_ROWS + 2; r++)
             canvas_text(c, row + 1 + r, col + each - 2, 1, ROLE_DIM, "│");
     }
@@ -148,10 +170,11 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
              fmt_count(k, w->health.control.expected));
     parts_rule(c, row, title, NULL);
     int spark = c->cols >= 72 ? TREND_N : 8;
-    for (int i = 0; i < 3; i++) {
-        enum metric m = SHOWN[i].metric;
+    for (int i = 0; i < SHOWN; i++) {
+        const char *name;
+        enum metric m = shown(w, i, &name);
         int at = row + 1 + i, col = 2;
-        canvas_text(c, at, col, 17, ROLE_TEXT, SHOWN[i].name);
+        canvas_text(c, at, col, 17, ROLE_TEXT, name);
         col += 18;
         if (c->cols >= 60) {
             canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m], TREND_N, plots_top(w, m));

@@ -153,7 +153,15 @@ static int draw_verdict(const struct view_data *d, struct canvas *c, int row, in
         return row;
     }
     struct look l = state_reaction(w->verdict.react);
-    canvas_printf(c, row++, 2, c->cols - 3, l.role, "%s %s  %s", l.glyph, l.word, w->verdict.text);
+    int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  ", l.glyph, l.word), room = c->cols - used - 3;
+    size_t cut = text_fit(w->verdict.text, room);
+    while (w->verdict.text[cut] && cut > 0 && w->verdict.text[cut] != ' ')
+        cut--;
+    if (!w->verdict.text[cut] || cut == 0 || row + 2 + (int)w->verdict.n_limits > end)
+        cut = strlen(w->verdict.text);
+    canvas_printf(c, row++, 2 + used, room, l.role, "%.*s", (int)cut, w->verdict.text);
+    if (w->verdict.text[cut])
+        canvas_text(c, row++, 2 + used, room, l.role, w->verdict.text + cut + 1);
     if (w->verdict.data_missing && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
                       fmt_dur(age, w->verdict.unknown_since > 0 ? d->now - w->verdict.unknown_since : 0));
