@@ -4,7 +4,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+/* For messages in one piece: deprecated since OpenSSL 3.0, kept there, and five times as fast as EVP for the 65 bytes
+ * of a tree's node, of which a log of 200,000 entries has as many. No allocation either. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/evp.h>
+#include <openssl/sha.h>
 
 static void must(int ok)
 {
@@ -46,10 +50,11 @@ void sha256_done_hex(struct sha256 *h, char out[SHA256_HEX])
 
 void sha256_bytes(const void *p, size_t n, unsigned char out[SHA256_BYTES])
 {
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_add(&h, p, n);
-    sha256_done(&h, out);
+    SHA256_CTX h;
+    must(SHA256_Init(&h));
+    if (n > 0)
+        must(SHA256_Update(&h, p, n));
+    must(SHA256_Final(out, &h));
 }
 
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX])

@@ -108,6 +108,7 @@ static void appends(const char *dir, struct audit_log *l, size_t n)
 
 static double sha256sum(const char *path)
 {
+    fflush(stdout);
     double t0 = now();
     pid_t pid = fork();
     if (pid == 0) {
