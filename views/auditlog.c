@@ -168,7 +168,7 @@ static void head(struct canvas *c, int row)
     canvas_text(c, row, 12, -1, ROLE_HEADER, "TIME");
     canvas_text(c, row, 24, -1, ROLE_HEADER, "WHO");
     canvas_text(c, row, 35, -1, ROLE_HEADER, "ACTION");
-    canvas_text(c, row, 47, -1, ROLE_HEADER, "OBJECT");
+    canvas_text(c, row, 53, -1, ROLE_HEADER, "OBJECT");
     if (c->cols >= 70)
         canvas_text(c, row, c->cols - result_width(c->cols), -1, ROLE_HEADER, "RESULT");
 }
@@ -183,9 +183,10 @@ static void entry(const struct app *a, const struct view_data *d, struct canvas 
     else
         canvas_text(c, row, 12, 11, ROLE_TEXT, t);
     canvas_text(c, row, 24, 10, ROLE_TEXT, str(r->who));
-    canvas_text(c, row, 35, 11, ROLE_TEXT, *str(r->action) ? r->action : str(r->kind));
+    bool both = *str(r->action) && strcmp(str(r->action), str(r->kind)) != 0;
+    canvas_printf(c, row, 35, 17, ROLE_TEXT, "%s%s%s", str(r->kind), both ? " " : "", both ? r->action : "");
     int w = result_width(c->cols), end = c->cols >= 70 ? c->cols - w - 1 : c->cols;
-    canvas_text(c, row, 47, end - 47, ROLE_TEXT, str(r->object));
+    canvas_text(c, row, 53, end - 53, ROLE_TEXT, str(r->object));
     if (c->cols >= 70) {
         bool ok = !strcmp(str(r->result), "ok") || !strcmp(str(r->result), "applied");
         canvas_printf(c, row, c->cols - w, w - 1,
@@ -211,7 +212,9 @@ static void detail(struct canvas *c, int row, const struct audit_row *r)
     char title[80], n[FMT_MAX], t[FMT_MAX], line[200];
     snprintf(title, sizeof title, "entry %s", fmt_count(n, r->seq));
     parts_rule(c, row, title, r->late ? "logged late" : NULL);
-    snprintf(line, sizeof line, "%s   %.60s on %.60s   %.40s", fmt_iso(t, r->t), str(r->who), str(r->host),
+    /* The host is a name, or the facts as the line below holds them. */
+    const char *host = str(r->host)[0] == '{' ? "" : str(r->host);
+    snprintf(line, sizeof line, "%s   %.60s%s%.60s   %.40s", fmt_iso(t, r->t), str(r->who), *host ? " on " : "", host,
              str(r->kind));
     detail_line(c, row + 1, "time", line);
     snprintf(line, sizeof line, "%.40s %.100s   %.40s", str(r->action), str(r->object), str(r->result));

@@ -254,7 +254,7 @@ void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout
     for (int i = 0; i < shown; i++) {
         const struct wave *w = &r->waves[i].wave;
         const struct counts *k = &w->counts;
-        int64_t done = k->known ? k->finished + k->error + k->cancelled : r->waves[i].health.installed;
+        int64_t done = k->known ? k->finished + k->error : r->waves[i].health.installed;
         double part = w->total > 0 ? 2.0 * (double)done / (double)w->total : 0;
         bool active = w->state == WAVE_RUNNING;
         enum role role = stale ? ROLE_STALE : w->state == WAVE_ERROR ? ROLE_BAD : active ? ROLE_RUN : ROLE_DONE;

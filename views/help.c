@@ -32,7 +32,8 @@ static const struct {
     {"◆ GATE", "waits for a person: approval, or the next wave"},
     {"● RUN", "running     ◐ SOAK  all told devices have answered, the wave is watched"},
     {"‖ PAUSE", "paused without a latch     ‖ STOP  stopped for good"},
-    {"○ READY", "not started     ✓ DONE  ended, every device succeeded     ↶ BACK  rolled back or on the way"},
+    {"○ READY", "not started     ○ NEVER  wave that no device was told of     ✓ DONE  ended, every device succeeded    "
+                " ↶ BACK  rolled back or on the way"},
     {"!", "in front of a row: a threshold of the server can't fire, see the rollout"},
     {NULL, "freshness, on every screen"},
     {"● live", "newest answer at most two polls old     ◌ slow  older     ! STALE  older than 15 s"},

@@ -116,7 +116,12 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
                      str(r->halted_by));
         canvas_text(c, row + 1, 2, c->cols - 3, num, line);
     }
-    if (w && w->watched) {
+    const struct rollback_view *b = &r->rollback;
+    if (b->step != RB_NONE) {
+        canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_BACK, "↶ roll back to %.80s: %s   %s of %s verified back",
+                      str(b->to), rollback_step_word(b->step), fmt_count(x, b->verified), fmt_count(y, b->devices));
+        canvas_text(c, row + 3, 2, c->cols - 3, ROLE_TEXT, *str(b->left) ? b->left : str(b->text));
+    } else if (w && w->watched) {
         bool blind = stale || w->verdict.data_missing;
         int col = metric(c, row + 2, 2, w, METRIC_REBOOTS, "reboots/dev-day", blind);
         enum metric cpu = plots_cpu(w);
@@ -131,7 +136,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
     }
     if (r->n_warnings > 0)
         canvas_printf(c, row + 4, 2, c->cols - 3, ROLE_WARN, "! %s", str(r->warnings[0]));
-    else if (w && w->watched)
+    else if (w && w->watched && b->step == RB_NONE)
         canvas_printf(c, row + 4, 2, c->cols - 3, w->verdict.data_missing ? ROLE_LOST : ROLE_DIM,
                       "%s %s of %s report, newest %s old",
                       w->verdict.data_missing ? "! telemetry missing:" : "telemetry",

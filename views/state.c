@@ -20,7 +20,8 @@ static struct look look_ended(const struct rollout_view *r)
 {
     const struct counts *n = &r->rollout.counts;
     /* "finished" says nothing about success: the counts do. */
-    if (r->rollout.state == ROLLOUT_FINISHED && (!n->known || n->error + n->cancelled > 0))
+    if (r->rollout.state == ROLLOUT_FINISHED &&
+        (!n->known || n->error + n->cancelled > 0 || n->finished < r->rollout.total))
         return look("▲", n->known ? "ENDED" : "DONE?", ROLE_WATCH, 55);
     switch (r->rollout.state) {
     case ROLLOUT_FINISHED:
@@ -94,8 +95,12 @@ struct look state_wave(const struct rollout_view *r, const struct wave_view *w)
             return look("▲", w->verdict.react == REACT_HOLD ? "HOLD" : "WATCH", ROLE_WATCH, 0);
         return look("●", "RUN", ROLE_RUN, 0);
     case WAVE_FINISHED:
-        if (w->wave.counts.known && w->wave.counts.error + w->wave.counts.cancelled > 0)
-            return look("▲", "ENDED", ROLE_WATCH, 0);
+        /* A stop makes the waves that were never started "finished", too. */
+        if (w->wave.counts.known && w->wave.counts.finished + w->wave.counts.error + w->wave.counts.running == 0 &&
+            w->wave.total > 0)
+            return look("○", "NEVER", ROLE_DIM, 0);
+        if (!w->wave.counts.known || w->wave.counts.finished < w->wave.total)
+            return look("▲", w->wave.counts.known ? "ENDED" : "DONE?", ROLE_WATCH, 0);
         return look("✓", "DONE", ROLE_DONE, 0);
     case WAVE_ERROR:
         return look("✖", "ERROR", ROLE_BAD, 0);

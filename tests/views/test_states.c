@@ -96,6 +96,7 @@ static void test_board_states_differ(void **state)
             break;
         case 15:
             r->rollout.state = ROLLOUT_FINISHED;
+            r->rollout.counts.finished = r->rollout.total;
             break;
         case 16:
             r->rollout.state = ROLLOUT_FINISHED;
@@ -258,6 +259,30 @@ static void test_log_and_failed_commands_show(void **state)
     scene_release(&s);
 }
 
+static void test_finished_is_not_success(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 30, 100, true);
+    struct rollout_view *r = fixture_rollout(&s.f, "4449");
+    scene_type(&s, "/4449\n");
+    assert_true(scene_shows(&s, "+ DONE  4449"));
+    r->rollout.counts.finished--; /* one device too few */
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "! ENDED 4449"));
+    r->rollout.counts.known = false;
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "! DONE? 4449"));
+    scene_type(&s, "\n");
+    assert_true(scene_shows(&s, "+ DONE   W0 canary"));
+    /* A stop "finishes" waves that no device was ever told of. */
+    r->waves[3].wave.counts.finished = 0;
+    r->waves[2].wave.counts.finished--;
+    assert_true(scene_shows(&s, "o NEVER  W3"));
+    assert_true(scene_shows(&s, "! ENDED  W2"));
+    scene_release(&s);
+}
+
 static void test_production_is_loud(void **state)
 {
     (void)state;
@@ -288,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_missing_telemetry_is_not_healthy),
         cmocka_unit_test(test_what_a_server_cannot_do_is_said),
         cmocka_unit_test(test_log_and_failed_commands_show),
+        cmocka_unit_test(test_finished_is_not_success),
         cmocka_unit_test(test_production_is_loud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
