@@ -51,11 +51,9 @@ static char *blob_make(const struct rollback *rb)
         }
         buf_addc(&b, '\n');
     }
-    if (b.over) {
-        buf_release(&b);
-        return NULL;
-    }
-    return buf_take(&b);
+    char *text = b.over ? NULL : buf_take(&b);
+    buf_release(&b);
+    return text;
 }
 
 static int hex(int c)

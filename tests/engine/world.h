@@ -1,0 +1,138 @@
+/* A fleet server in memory, for tests of the engine: rollouts, waves, devices and their actions as hawkBit's facts
+ * describe them, on a virtual clock, behind the real backend interface, with faults that a test can switch on. A play
+ * runs one engine on it: a script looks at each snapshot before time moves, and hands in what a person would. */
+#ifndef ANDON_TESTS_ENGINE_WORLD_H
+#define ANDON_TESTS_ENGINE_WORLD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "client/telemetry.h"
+#include "engine/engine.h"
+#include "engine/scribe.h"
+
+#define W_DEVICES  64
+#define W_ROLLOUTS 12
+#define W_WAVES    4
+#define W_LOG      4000
+
+struct w_device {
+    char id[64];
+    int installed, assigned;     /* index of release, -1 none */
+    int action, action_rollout;  /* release that is being installed, -1 none; index of its rollout */
+    bool canceling, cancel_deaf; /* recalled; never answers the recall */
+    int64_t action_at, installed_at;
+    enum device_status status;
+    bool offline, fails, late; /* late: reports the recalled release once more after it was rolled back */
+    double reboots, cpu, variance;
+    double reboots_per_s_new; /* on the new release */
+    bool silent;
+};
+
+struct w_wave {
+    enum wave_state state;
+    int first, n; /* devices */
+    int members[W_DEVICES];
+};
+
+struct w_rollout {
+    char id[16], name[160], description[200], filter[1100];
+    enum rollout_state state;
+    int release;
+    struct w_wave waves[W_WAVES];
+    int n_waves;
+    double error_percent;
+    int64_t changed_at;
+    bool deleted;
+};
+
+struct w_call {
+    int64_t due;
+    uint64_t seq;
+    backend_done done;
+    void *ctx;
+    struct err err;
+    bool failed, maybe;
+    int64_t sent;
+};
+
+struct world {
+    struct backend backend; /* first */
+    struct telemetry telemetry;
+    struct clock clock;
+    _Atomic int64_t now;
+    uint32_t caps;
+    struct release releases[4];
+    int n_releases;
+    struct w_device devices[W_DEVICES];
+    int n_devices;
+    struct w_rollout rollouts[W_ROLLOUTS];
+    int n_rollouts;
+    struct w_call calls[2000];
+    size_t n_calls;
+    uint64_t seq;
+    /* what was asked for: "pause 10" at a time */
+    struct {
+        int64_t t;
+        char what[100];
+    } log[W_LOG];
+    size_t n_log;
+    /* faults */
+    int64_t answer_us, install_us, step_us;
+    bool down;          /* every request fails */
+    bool verbs_lost;    /* verbs are answered with a network error, and take effect */
+    bool verbs_dropped; /* verbs are answered with a network error, and take no effect */
+    bool pause_ignored; /* 200, and nothing happens */
+    bool name_taken;    /* another client has made andon-rb-<id>-1 */
+    bool telemetry_down;
+    bool auto_on; /* an auto-assignment of release 1 exists */
+    /* the log */
+    struct log_ops log_ops;
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool log_hangs, log_fails;
+    int log_fail_after;   /* appends that still succeed; -1 = all */
+    bool dead;            /* the process has been killed: nothing more reaches the server or the log */
+    char die_at[100];     /* dies when a request begins with this, after it took effect */
+    char die_before[100]; /* dies before it takes effect */
+    char dir[64], db[96], key[96];
+    struct audit_spec audit;
+    struct engine_seam seam;
+    struct policy policy;
+    struct fleet_spec fleet;
+};
+
+struct play;
+/* Called before time moves; true when it handed something in. Sets p->done at the end. */
+typedef bool (*script_fn)(struct play *p, const struct snapshot *s);
+struct play {
+    struct world *w;
+    struct engine *en;
+    script_fn script;
+    bool done;
+    int stage;
+    uint64_t ticket;
+    int64_t limit, t;
+    struct snapshot *last; /* the newest snapshot at the end */
+    bool judge, no_log, read_only;
+    int escalations;
+};
+
+/* n devices on release 0 ("hearth:1.0"), and rollout "10" of release 1 ("hearth:2.0") over them in waves of the given
+ * sizes, running its first wave. */
+void world_init(struct world *w, const int *waves, int n_waves);
+void world_release(struct world *w);
+/* Plays until the script is done; fails the test when virtual time passes `limit` seconds. */
+void world_play(struct world *w, struct play *p, script_fn script, int64_t limit_s);
+void play_release(struct play *p);
+int world_asked(const struct world *w, const char *what);        /* how often */
+int64_t world_asked_at(const struct world *w, const char *what); /* when first, -1 never */
+struct intent world_intent(enum verb v, const char *rollout);
+const struct op_view *op_of(const struct snapshot *s, uint64_t ticket);
+bool op_over(const struct snapshot *s, uint64_t ticket);
+struct w_rollout *world_rollout(struct world *w, const char *id);
+/* The entries of the log of one kind ("" = any), "kind verb rollout result" in order, NUL-terminated text. */
+char *world_entries(struct world *w, const char *kind);
+void world_unhang(struct world *w);
+
+#endif

@@ -1,0 +1,18 @@
+/* Between the files of the world. */
+#ifndef ANDON_TESTS_ENGINE_WORLD_IMPL_H
+#define ANDON_TESTS_ENGINE_WORLD_IMPL_H
+
+#include "tests/engine/world.h"
+
+void w_set(struct world *w, struct w_rollout *r, enum rollout_state s);
+void w_tick(struct world *w);
+void w_tell(struct world *w, struct w_rollout *r, struct w_wave *v);
+void w_counts(const struct world *w, const struct w_rollout *r, const struct w_wave *v, struct counts *c);
+void w_seam(struct world *w);
+/* Answers `done` after a while. */
+void w_answer(struct world *w, backend_done done, void *ctx);
+void w_answer_err(struct world *w, backend_done done, void *ctx, enum err_code code, bool maybe, const char *what);
+extern const struct backend_ops w_backend_ops;
+extern const struct telemetry_ops w_telemetry_ops;
+
+#endif

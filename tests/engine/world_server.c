@@ -1,0 +1,530 @@
+/* The world behind the backend and the telemetry interface. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/engine/world_impl.h"
+
+static struct world *of(struct backend *b)
+{
+    return (struct world *)b;
+}
+
+static void ANDON_PRINTF(2, 3) note(struct world *w, const char *fmt, ...)
+{
+    va_list ap;
+    if (w->n_log >= W_LOG)
+        return;
+    w->log[w->n_log].t = w->now;
+    va_start(ap, fmt);
+    vsnprintf(w->log[w->n_log++].what, sizeof w->log[0].what, fmt, ap);
+    va_end(ap);
+}
+
+static void b_free(struct backend *b)
+{
+    (void)b;
+}
+
+static void b_probe(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx)
+{
+    (void)a;
+    *out = (struct backend_info){"hawkbit", "1.x", of(b)->caps, "tester"};
+    w_answer(of(b), done, ctx);
+}
+
+static void fill(struct world *w, const struct w_rollout *r, struct arena *a, struct rollout *o)
+{
+    memset(o, 0, sizeof *o);
+    o->id = arena_strdup(a, r->id);
+    o->name = arena_strdup(a, r->name);
+    o->description = arena_strdup(a, r->description);
+    o->state = r->state;
+    o->state_word = rollout_state_word(r->state);
+    o->release = w->releases[r->release];
+    o->filter = arena_strdup(a, r->filter);
+    o->created_by = o->approval_by = o->approval_remark = "";
+    o->created_at = INT64_C(1700000000) * US_PER_S - US_PER_MIN;
+    o->last_modified = r->changed_at > 0 ? r->changed_at : 0;
+    o->counts.known = true;
+    for (int i = 0; i < r->n_waves; i++) {
+        struct counts c;
+        w_counts(w, r, &r->waves[i], &c);
+        o->total += r->waves[i].n;
+        o->counts.finished += c.finished;
+        o->counts.running += c.running;
+        o->counts.error += c.error;
+        o->counts.scheduled += c.scheduled;
+    }
+}
+
+static void b_rollouts(struct backend *b, size_t limit, struct arena *a, struct rollout_list *out, backend_done done,
+                       void *ctx)
+{
+    struct world *w = of(b);
+    (void)limit;
+    out->v = arena_array(a, (size_t)w->n_rollouts + 1, sizeof *out->v);
+    for (int i = w->n_rollouts - 1; i >= 0; i--)
+        if (!w->rollouts[i].deleted)
+            fill(w, &w->rollouts[i], a, &out->v[out->n++]);
+    w_answer(w, done, ctx);
+}
+
+static void missing(struct world *w, backend_done done, void *ctx)
+{
+    w_answer_err(w, done, ctx, ERR_NOT_FOUND, false, "it is not there");
+}
+
+static void b_rollout(struct backend *b, const char *id, struct arena *a, struct rollout *out, backend_done done,
+                      void *ctx)
+{
+    struct world *w = of(b);
+    struct w_rollout *r = world_rollout(w, id);
+    if (!r) {
+        missing(w, done, ctx);
+        return;
+    }
+    fill(w, r, a, out);
+    w_answer(w, done, ctx);
+}
+
+static void b_waves(struct backend *b, const char *rollout, struct arena *a, struct wave_list *out, backend_done done,
+                    void *ctx)
+{
+    struct world *w = of(b);
+    struct w_rollout *r = world_rollout(w, rollout);
+    if (!r) {
+        missing(w, done, ctx);
+        return;
+    }
+    out->n = (size_t)r->n_waves;
+    out->v = arena_array(a, out->n + 1, sizeof *out->v);
+    for (int i = 0; i < r->n_waves; i++) {
+        struct wave *v = &out->v[i];
+        v->id = arena_printf(a, "%d", i + 100);
+        v->name = arena_printf(a, "wave-%d", i);
+        v->index = i;
+        v->state = r->waves[i].state;
+        v->state_word = wave_state_word(v->state);
+        v->total = r->waves[i].n;
+        v->success = v->failure = (struct condition){true, true, r->error_percent, "80"};
+        v->success_action = "NEXTGROUP";
+        w_counts(w, r, &r->waves[i], &v->counts);
+    }
+    w_answer(w, done, ctx);
+}
+
+static void add_device(const struct world *w, struct arena *a, int i, struct device_list *out)
+{
+    const struct w_device *d = &w->devices[i];
+    struct device *o = &out->v[out->n++];
+    memset(o, 0, sizeof *o);
+    o->id = o->raw_id = o->name = arena_strdup(a, d->id);
+    o->address = "";
+    o->status = d->status;
+    o->installed_at = d->installed_at;
+    o->last_seen = d->offline ? 1 : w->now;
+    o->overdue = d->offline;
+    out->total++;
+}
+
+static void b_wave_devices(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
+                           struct device_list *out, backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    struct w_rollout *r = world_rollout(w, rollout);
+    (void)limit;
+    assert_non_null(r);
+    struct w_wave *v = &r->waves[strtol(wave, NULL, 10) - 100];
+    out->v = arena_array(a, (size_t)v->n + 1, sizeof *out->v);
+    for (int i = 0; i < v->n; i++)
+        add_device(w, a, v->members[i], out);
+    w_answer(w, done, ctx);
+}
+
+static void b_inflight(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
+                       void *ctx)
+{
+    struct world *w = of(b);
+    (void)a;
+    out->known = true;
+    for (int i = 0; i < w->n_devices; i++) {
+        const struct w_device *d = &w->devices[i];
+        if (d->action < 0 || strcmp(w->rollouts[d->action_rollout].id, rollout) != 0)
+            continue;
+        if (d->canceling)
+            out->canceling++;
+        else
+            out->running++;
+    }
+    w_answer(w, done, ctx);
+}
+
+static void b_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
+                      struct release *out, backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    (void)a;
+    for (int i = 0; i < w->n_releases; i++)
+        if (id ? strcmp(id, w->releases[i].id) == 0
+               : strcmp(name, w->releases[i].name) == 0 && strcmp(version, w->releases[i].version) == 0) {
+            *out = w->releases[i];
+            w_answer(w, done, ctx);
+            return;
+        }
+    missing(w, done, ctx);
+}
+
+static void b_releases(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
+                       void *ctx)
+{
+    struct world *w = of(b);
+    (void)limit;
+    (void)a;
+    *out = (struct release_list){w->releases, (size_t)w->n_releases};
+    w_answer(w, done, ctx);
+}
+
+static void b_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
+                                 struct arena *a, struct device_list *out, backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    int k = (int)strtol(r->id, NULL, 10) - 1;
+    (void)limit;
+    out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
+    for (int i = 0; i < w->n_devices; i++)
+        if (w->devices[i].installed == k || (q == DQ_INVOLVED && w->devices[i].assigned == k))
+            add_device(w, a, i, out);
+    w_answer(w, done, ctx);
+}
+
+static int device_index(const struct world *w, const char *raw_id)
+{
+    for (int i = 0; i < w->n_devices; i++)
+        if (strcmp(w->devices[i].id, raw_id) == 0)
+            return i;
+    return -1;
+}
+
+static void b_device(struct backend *b, const char *raw_id, struct arena *a, struct device_info *out, backend_done done,
+                     void *ctx)
+{
+    struct world *w = of(b);
+    int i = device_index(w, raw_id);
+    static const struct release none = {"", "", ""};
+    if (i < 0) {
+        missing(w, done, ctx);
+        return;
+    }
+    struct device_list one = {.v = &out->device};
+    const struct w_device *d = &w->devices[i];
+    memset(out, 0, sizeof *out);
+    add_device(w, a, i, &one);
+    out->installed = d->installed >= 0 ? w->releases[d->installed] : none;
+    out->assigned = d->assigned >= 0 ? w->releases[d->assigned] : none;
+    if (d->action >= 0) {
+        out->actions = ARENA_NEW(a, struct device_action);
+        out->n_actions = 1;
+        *out->actions =
+            (struct device_action){"1", "", "running", "update", w->now, w->rollouts[d->action_rollout].id, true};
+        out->actions->release = arena_printf(a, "%s:%s", w->releases[d->action].name, w->releases[d->action].version);
+    }
+    w_answer(w, done, ctx);
+}
+
+/* ---- verbs ---- */
+
+static bool apply(struct world *w, struct w_rollout *r, enum backend_verb v)
+{
+    enum rollout_state s = r->state;
+    switch (v) {
+    case BV_START:
+        if (s != ROLLOUT_READY)
+            return false;
+        w_set(w, r, ROLLOUT_STARTING);
+        return true;
+    case BV_PAUSE:
+        if (s != ROLLOUT_RUNNING)
+            return false;
+        if (!w->pause_ignored)
+            w_set(w, r, ROLLOUT_PAUSED);
+        return true;
+    case BV_RESUME:
+        if (s != ROLLOUT_PAUSED)
+            return false;
+        w_set(w, r, ROLLOUT_RUNNING);
+        return true;
+    case BV_TRIGGER_NEXT:
+        for (int i = 0; s == ROLLOUT_RUNNING && i < r->n_waves; i++)
+            if (r->waves[i].state == WAVE_SCHEDULED) {
+                w_tell(w, r, &r->waves[i]);
+                return true;
+            }
+        return false;
+    case BV_STOP:
+        if (rollout_state_ended(s))
+            return false;
+        w_set(w, r, ROLLOUT_STOPPING);
+        for (int i = 0; i < w->n_devices; i++)
+            if (w->devices[i].action >= 0 && &w->rollouts[w->devices[i].action_rollout] == r) {
+                w->devices[i].canceling = true;
+                w->devices[i].action_at = w->now;
+            }
+        for (int i = 0; i < r->n_waves; i++)
+            if (r->waves[i].state == WAVE_RUNNING)
+                r->waves[i].state = WAVE_FINISHED;
+        return true;
+    case BV_APPROVE:
+    case BV_DENY:
+        if (s != ROLLOUT_WAITING_APPROVAL)
+            return false;
+        w_set(w, r, v == BV_APPROVE ? ROLLOUT_READY : ROLLOUT_DENIED);
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Dies like a killed process: whatever comes after does not happen any more. */
+static bool dies(struct world *w, const char *at, const char *what)
+{
+    if (!*at || strncmp(what, at, strlen(at)) != 0)
+        return false;
+    pthread_mutex_lock(&w->lock);
+    w->dead = true;
+    pthread_cond_broadcast(&w->cond);
+    pthread_mutex_unlock(&w->lock);
+    return true;
+}
+
+static void b_verb(struct backend *b, const char *rollout, enum backend_verb v, const char *remark, backend_done done,
+                   void *ctx)
+{
+    struct world *w = of(b);
+    struct w_rollout *r = world_rollout(w, rollout);
+    char what[100];
+    (void)remark;
+    snprintf(what, sizeof what, "%s %s", backend_verb_word(v), rollout);
+    if (w->dead)
+        return;
+    if (dies(w, w->die_before, what)) {
+        w_answer(w, done, ctx);
+        return;
+    }
+    note(w, "%s", what);
+    if (w->verbs_dropped || w->down) {
+        w_answer_err(w, done, ctx, ERR_NETWORK, true, "the connection was reset");
+        return;
+    }
+    bool ok = r && apply(w, r, v);
+    (void)dies(w, w->die_at, what);
+    if (w->verbs_lost)
+        w_answer_err(w, done, ctx, ERR_NETWORK, true, "the connection was reset");
+    else if (!r)
+        missing(w, done, ctx);
+    else if (!ok)
+        w_answer_err(w, done, ctx, ERR_STATE, false, "the state does not allow it");
+    else
+        w_answer(w, done, ctx);
+}
+
+/* The filters that the engine makes: the broad one, controllerid=in=(...) and ;controllerid=out=(...). */
+static bool listed(const char *filter, const char *op, const char *id)
+{
+    const char *p = strstr(filter, op), *end = p ? strchr(p, ')') : NULL;
+    size_t n = strlen(id);
+    for (p = p ? p + strlen(op) : NULL; p && p < end; p = strchr(p, ',') ? strchr(p, ',') + 1 : end)
+        if (strncmp(p, id, n) == 0 && (p[n] == ',' || p[n] == ')'))
+            return true;
+    return false;
+}
+
+static bool matches(const struct world *w, const char *filter, int i)
+{
+    const struct w_device *d = &w->devices[i];
+    bool broad = strstr(filter, "installedds.version==2.0") && (d->installed == 1 || d->assigned == 1);
+    if (broad && listed(filter, "controllerid=out=(", d->id))
+        broad = false;
+    return broad || listed(filter, "controllerid=in=(", d->id);
+}
+
+static struct w_rollout *make(struct world *w, const char *name, const char *about, const char *filter, int waves)
+{
+    struct w_rollout *r = &w->rollouts[w->n_rollouts++];
+    int told = 0;
+    assert_true(w->n_rollouts < W_ROLLOUTS);
+    memset(r, 0, sizeof *r);
+    snprintf(r->id, sizeof r->id, "%d", 20 + w->n_rollouts);
+    snprintf(r->name, sizeof r->name, "%s", name);
+    snprintf(r->description, sizeof r->description, "%s", about);
+    snprintf(r->filter, sizeof r->filter, "%s", filter);
+    r->error_percent = 90;
+    r->n_waves = waves;
+    for (int i = 0; i < waves; i++)
+        r->waves[i].state = WAVE_SCHEDULED;
+    for (int i = 0; i < w->n_devices; i++)
+        if (matches(w, filter, i)) {
+            struct w_wave *v = &r->waves[told++ == 0 || waves == 1 ? 0 : 1];
+            v->members[v->n++] = i;
+        }
+    w_set(w, r, ROLLOUT_CREATING);
+    return r;
+}
+
+static void b_create(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
+                     backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    char what[100];
+    snprintf(what, sizeof what, "create %s", spec->name);
+    if (w->dead)
+        return;
+    if (dies(w, w->die_before, what)) {
+        w_answer(w, done, ctx);
+        return;
+    }
+    note(w, "%s", what);
+    if (w->name_taken) {
+        w->name_taken = false;
+        make(w, spec->name, "andon roll back of 10, 1", spec->filter, spec->n_waves);
+    }
+    for (int i = 0; i < w->n_rollouts; i++)
+        if (strcmp(w->rollouts[i].name, spec->name) == 0) {
+            w_answer_err(w, done, ctx, ERR_CONFLICT, false, "the name is taken");
+            return;
+        }
+    struct w_rollout *r = make(w, spec->name, spec->description, spec->filter, spec->n_waves);
+    r->release = (int)strtol(spec->release_id, NULL, 10) - 1;
+    *id_out = arena_strdup(a, r->id);
+    (void)dies(w, w->die_at, what);
+    w_answer(w, done, ctx);
+}
+
+static void b_cancel(struct backend *b, const char *raw, const char *action, bool force, backend_done done, void *ctx)
+{
+    (void)raw;
+    (void)action;
+    (void)force;
+    w_answer(of(b), done, ctx);
+}
+
+static void b_assign(struct backend *b, const char *raw_id, const char *release_id, bool offline, backend_done done,
+                     void *ctx)
+{
+    struct world *w = of(b);
+    int i = device_index(w, raw_id), k = (int)strtol(release_id, NULL, 10) - 1;
+    char what[100];
+    assert_true(i >= 0);
+    struct w_device *d = &w->devices[i];
+    snprintf(what, sizeof what, "assign %s %s%s", raw_id, release_id, offline ? " offline" : "");
+    if (w->dead)
+        return;
+    note(w, "%s", what);
+    if (offline) {
+        d->installed = d->assigned = k;
+        d->status = DEVICE_IN_SYNC;
+        d->action = -1;
+    } else if (d->assigned != k) {
+        d->assigned = d->action = k;
+        d->action_rollout = 0;
+        d->action_at = w->now;
+        d->canceling = false;
+        d->status = DEVICE_PENDING;
+    }
+    (void)dies(w, w->die_at, what);
+    w_answer(w, done, ctx);
+}
+
+static void b_autos(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
+                    backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    if (w->auto_on && strcmp(release_id, "2") == 0) {
+        out->v = ARENA_NEW(a, struct auto_assign);
+        *out->v = (struct auto_assign){"5", "everyone", "name==*"};
+        out->n = 1;
+    }
+    w_answer(w, done, ctx);
+}
+
+static void b_auto_off(struct backend *b, const char *id, backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    if (w->dead)
+        return;
+    note(w, "auto-off %s", id);
+    w->auto_on = false;
+    (void)dies(w, w->die_at, "auto-off");
+    w_answer(w, done, ctx);
+}
+
+const struct backend_ops w_backend_ops = {"hawkbit",
+                                          b_free,
+                                          b_probe,
+                                          b_rollouts,
+                                          b_rollout,
+                                          b_waves,
+                                          b_wave_devices,
+                                          b_inflight,
+                                          b_release,
+                                          b_releases,
+                                          b_devices_by_release,
+                                          b_device,
+                                          b_verb,
+                                          b_create,
+                                          b_cancel,
+                                          b_assign,
+                                          b_autos,
+                                          b_auto_off};
+
+/* ---- telemetry ---- */
+
+static void t_free(struct telemetry *t)
+{
+    (void)t;
+}
+
+static int by_index(const void *a, const void *b)
+{
+    const struct sample_row *x = a, *y = b;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+
+static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
+                   struct sample_list *out, backend_done done, void *ctx)
+{
+    struct world *w = (struct world *)((char *)t - offsetof(struct world, telemetry));
+    (void)window_us;
+    if (w->telemetry_down) {
+        w_answer_err(w, done, ctx, ERR_NETWORK, false, "no telemetry");
+        return;
+    }
+    out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
+    for (int i = 0; i < w->n_devices; i++) {
+        struct w_device *d = &w->devices[i];
+        long k = watch_set_find(watch, d->id, strlen(d->id));
+        if (k < 0 || d->silent)
+            continue;
+        if (d->installed == 1)
+            d->reboots = floor((double)(w->now - d->installed_at) / 1e6 * d->reboots_per_s_new);
+        out->v[out->n++] = (struct sample_row){(size_t)k, w->now, d->reboots, d->cpu, d->variance};
+    }
+    qsort(out->v, out->n, sizeof *out->v, by_index);
+    out->newest = w->now;
+    w_answer(w, done, ctx);
+}
+
+static void t_probe(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx)
+{
+    (void)a;
+    *out = "";
+    w_answer((struct world *)((char *)t - offsetof(struct world, telemetry)), done, ctx);
+}
+
+const struct telemetry_ops w_telemetry_ops = {"world", t_free, t_poll, t_probe};
