@@ -319,11 +319,20 @@ void store_rollback(struct store *s)
     s->failed = false;
 }
 
+/* Is there a transaction, and is it whole? Asked before every write as well: outside one it would commit alone. */
+static bool inside(struct store *s, struct err *e)
+{
+    if (!s->failed && !sqlite3_get_autocommit(s->db))
+        return true;
+    s->failed = true;
+    return err_set(e, ERR_IO, "", "audit log %.200s: the transaction was lost, nothing was written", s->path);
+}
+
 bool store_commit(struct store *s, struct err *e)
 {
-    if (s->failed || sqlite3_get_autocommit(s->db)) {
+    if (!inside(s, e)) {
         store_rollback(s);
-        return err_set(e, ERR_IO, "", "audit log %.200s: the transaction was lost, nothing was written", s->path);
+        return false;
     }
     sqlite3_stmt *st = query(s, Q_COMMIT, e);
     if (!st || !run(s, st, -1, e, "writing to the disk")) {
@@ -379,7 +388,7 @@ bool store_set_head(struct store *s, const struct store_head *h, struct err *e)
 {
     uint8_t frontier[TREE_DEPTH * HASH_LEN];
     size_t n = tree_pack(&h->tree, frontier);
-    sqlite3_stmt *st = query(s, Q_SET_HEAD, e);
+    sqlite3_stmt *st = inside(s, e) ? query(s, Q_SET_HEAD, e) : NULL;
     return st && bound(s, sqlite3_bind_int64(st, 1, (int64_t)h->tree.size), st, e) &&
            bound(s, sqlite3_bind_blob(st, 2, frontier, (int)n, SQLITE_STATIC), st, e) &&
            bound(s, sqlite3_bind_blob(st, 3, h->note, (int)h->note_n, SQLITE_STATIC), st, e) &&
@@ -402,7 +411,7 @@ bool store_last(struct store *s, int64_t *seq, struct err *e)
 
 bool store_put(struct store *s, int64_t seq, const void *leaf, size_t n, const uint8_t hash[HASH_LEN], struct err *e)
 {
-    sqlite3_stmt *st = query(s, Q_PUT, e);
+    sqlite3_stmt *st = inside(s, e) ? query(s, Q_PUT, e) : NULL;
     return st && bound(s, sqlite3_bind_int64(st, 1, seq), st, e) &&
            bound(s, sqlite3_bind_blob(st, 2, hash, HASH_LEN, SQLITE_STATIC), st, e) &&
            bound(s, sqlite3_bind_blob(st, 3, leaf, (int)n, SQLITE_STATIC), st, e) &&
@@ -434,7 +443,7 @@ bool store_rows(struct store *s, int64_t from, int64_t to, bool newest_first, st
 
 bool store_put_blob(struct store *s, const uint8_t digest[HASH_LEN], const void *bytes, size_t n, struct err *e)
 {
-    sqlite3_stmt *st = query(s, Q_PUT_BLOB, e);
+    sqlite3_stmt *st = inside(s, e) ? query(s, Q_PUT_BLOB, e) : NULL;
     return st && bound(s, sqlite3_bind_blob(st, 1, digest, HASH_LEN, SQLITE_STATIC), st, e) &&
            bound(s, sqlite3_bind_blob64(st, 2, n ? bytes : "", n, SQLITE_STATIC), st, e) &&
            run(s, st, 1, e, "storing a blob");

@@ -98,6 +98,41 @@ static void bugs_2_and_3_no_disk_error_leaves_a_gap_or_a_wedge(void **state)
     end(&w);
 }
 
+/* The very mistake: a caller goes on after an error that it did not look at. The store itself must not commit. */
+static void bug_2_a_transaction_with_an_ignored_error_is_not_committed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct err e = {0};
+    struct store_head h, after;
+    uint8_t hash[HASH_LEN] = {1};
+    begin(&w);
+    audit_close(w.l);
+    struct store *s = store_open(w.b.db, false, &e);
+    assert_non_null(s);
+    for (int i = 0; i < 2; i++) {
+        assert_true(store_begin(s, true, &e));
+        assert_true(store_head(s, &h, &e));
+        tree_push(&h.tree, hash);
+        if (i == 0) {
+            assert_false(store_put(s, 99, "x", 1, hash, &e)); /* refused by a trigger; nobody looks */
+        } else {
+            assert_true(store_put(s, (int64_t)h.tree.size, "x", 1, hash, &e));
+            store_rollback(s); /* as SQLite does by itself; what comes now would commit alone */
+        }
+        assert_false(store_set_head(s, &h, &e));
+        assert_false(store_commit(s, &e));
+        assert_true(store_begin(s, false, &e));
+        assert_true(store_head(s, &after, &e));
+        store_rollback(s);
+        assert_true(after.tree.size == h.tree.size - 1);
+    }
+    store_close(s);
+    w.l = box_open(&w.b);
+    settle(&w, 0);
+    end(&w);
+}
+
 /* The same while the file is opened, its tail verified and the -wal moved into the file. */
 static void errors_while_opening_and_closing_lose_nothing(void **state)
 {
@@ -375,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bugs_2_and_3_no_disk_error_leaves_a_gap_or_a_wedge),
         cmocka_unit_test(bugs_2_and_3_no_lack_of_memory_leaves_a_gap_or_a_wedge),
+        cmocka_unit_test(bug_2_a_transaction_with_an_ignored_error_is_not_committed),
         cmocka_unit_test(errors_while_opening_and_closing_lose_nothing),
         cmocka_unit_test(a_failed_creation_leaves_nothing_or_a_whole_log),
         cmocka_unit_test(a_removed_or_replaced_file_is_noticed_at_the_next_append),
