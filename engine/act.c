@@ -273,13 +273,18 @@ static void logged(struct engine *en, struct job *j)
 
 static void act_ack(struct engine *en, struct op *op);
 
-static struct op *other_op(struct engine *en, const struct op *op)
+static struct op *other_op(struct engine *en, const struct op *op, const struct ro *ro)
 {
     for (struct op *o = en->ops; o; o = o->next)
-        if (o != op && o->ro == op->ro && o->ro && !op_ended(o) && o->phase != OP_QUEUED && o->in.verb != VERB_HALT &&
+        if (o != op && o->ro == ro && ro && !op_ended(o) && o->phase != OP_QUEUED && o->in.verb != VERB_HALT &&
             o->in.verb != VERB_ACK && o->in.verb != VERB_ROLLBACK)
             return o;
     return NULL;
+}
+
+bool act_busy(struct engine *en, const struct ro *ro)
+{
+    return other_op(en, NULL, ro) != NULL;
 }
 
 static bool log_opening(const struct engine *en)
@@ -326,7 +331,7 @@ void act_begin(struct engine *en, struct op *op)
         op_refuse(en, op, &why);
         return;
     }
-    struct op *other = other_op(en, op);
+    struct op *other = other_op(en, op, op->ro);
     if (other && op->in.verb != VERB_ACK) {
         (void)err_set(&why, ERR_STATE, "Wait until it has ended.", "%s of %s by %s is still under way",
                       verb_word(other->in.verb), op->in.rollout, other->in.actor.name);

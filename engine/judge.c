@@ -176,8 +176,8 @@ static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
     struct engine *en = ro->en;
     if (ro->r.state != ROLLOUT_RUNNING || ro->halt.latched || ro->held || ro->hold_wave == ro->current || !diary_ok(en))
         return;
-    if (en->spec.fleet->read_only || en->spec.observe_only)
-        return;
+    if (en->spec.fleet->read_only || en->spec.observe_only || act_busy(en, ro))
+        return;                  /* what is under way on it ends first; the next verdict comes soon */
     ro->hold_wave = ro->current; /* once for each wave: who resumes it by hand is not fought */
     rule_intent(ro, i, VERB_PAUSE, rule, &in);
     if (strcmp(rule, "PROMOTE-HOLD") == 0) {

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define AGAIN_US US_PER_S
+#define ASK_US   (5 * US_PER_S) /* between two pauses or stops */
 
 static void step(struct engine *en, void *arg);
 
@@ -36,6 +37,7 @@ void rb_again(struct rollback *rb, int64_t in_us)
 void rb_go(struct rollback *rb, enum rollback_step s)
 {
     rb->step = s;
+    rb->asked_at = 0;
     rb->step_at = now_of(rb->en);
     rb->busy = false;
     rb_again(rb, 0);
@@ -146,15 +148,6 @@ static void simple_step_done(struct rollback *rb, enum rollback_step next)
 
 /* ---- pause, auto-assign, stop, drain ---- */
 
-static void sent(struct req *q, const struct reply *r)
-{
-    struct rollback *rb = q->x;
-    rb->busy = false;
-    if (r->err && r->err->code != ERR_STATE)
-        rb_text(rb, "%s", r->err->what);
-    rb_again(rb, AGAIN_US);
-}
-
 static void reread(struct req *q, const struct reply *r)
 {
     if (!r->err)
@@ -169,8 +162,25 @@ static void read_state(struct rollback *rb)
     rb->en->be->ops->rollout(rb->en->be, rb->ro->id, &q->arena, &q->out.rollout, req_done, q);
 }
 
+static void sent(struct req *q, const struct reply *r)
+{
+    struct rollback *rb = q->x;
+    rb->busy = false;
+    if (r->err && r->err->code != ERR_STATE)
+        rb_text(rb, "%s", r->err->what);
+    read_state(rb);
+    rb_again(rb, AGAIN_US);
+}
+
+/* A pause and a stop may be repeated; between two of them the state is read. */
 static void ask(struct rollback *rb, enum backend_verb v)
 {
+    if (rb->asked_at > 0 && now_of(rb->en) - rb->asked_at < ASK_US) {
+        read_state(rb);
+        rb_again(rb, AGAIN_US);
+        return;
+    }
+    rb->asked_at = now_of(rb->en);
     struct req *q = rb_req(rb, sent);
     rb->ro->told_state = ROLLOUT_PAUSED;
     rb->en->be->ops->verb(rb->en->be, rb->ro->id, v, "", req_done, q);
@@ -189,7 +199,6 @@ static void do_pause(struct rollback *rb)
     }
     rb_text(rb, "waits for the server to show it paused");
     ask(rb, BV_PAUSE);
-    read_state(rb);
 }
 
 static void auto_off_done(struct req *q, const struct reply *r)
@@ -258,11 +267,12 @@ static void do_stop(struct rollback *rb)
         return;
     }
     rb_text(rb, "waits for the server to show it stopped");
-    read_state(rb);
-    if (s == ROLLOUT_STOPPING)
+    if (s == ROLLOUT_STOPPING) {
+        read_state(rb);
         rb_again(rb, AGAIN_US);
-    else
+    } else {
         ask(rb, BV_STOP);
+    }
 }
 
 static void do_drain(struct rollback *rb)

@@ -45,7 +45,7 @@ struct rollback {
     struct rb_part *parts;
     size_t n_parts, part;
     int attempt; /* n of andon-rb-<id>-<n>, of the next one to be made */
-    int64_t started, ended, step_at;
+    int64_t started, ended, step_at, asked_at;
     bool busy;     /* a request or a log entry of the current step is under way */
     bool adopting; /* the name was taken: looking for who has it */
     bool told_auto;

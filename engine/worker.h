@@ -340,7 +340,8 @@ void ops_free(struct engine *en);
 /* act.c */
 void act_queued(struct engine *en); /* the log is open: what waited for it may begin */
 void act_begin(struct engine *en, struct op *op);
-void act_poll(struct engine *en, struct ro *ro); /* a newer state came in: does it end an op? */
+bool act_busy(struct engine *en, const struct ro *ro); /* a verb on it is under way */
+void act_poll(struct engine *en, struct ro *ro);       /* a newer state came in: does it end an op? */
 
 /* halt.c */
 void halt_begin(struct engine *en, struct op *op);

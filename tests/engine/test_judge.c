@@ -1,0 +1,218 @@
+/* Verdicts that act: a breach halts in the same turn, lost telemetry holds and then pauses, policies hold waves, and
+ * what may not act only says so. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/engine/world.h"
+
+static const int three[] = {8, 6, 10};
+
+static bool until_halt(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->latched && v->halt == HALT_SHOWN;
+    return false;
+}
+
+static void crash_loop(struct world *w)
+{
+    for (int i = 0; i < 8; i++)
+        w->devices[i].reboots_per_s_new = 1.0 / 40;
+    w->devices[0].offline = true; /* keeps the first wave running */
+}
+
+static void a_breach_is_halted_in_the_same_turn(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    crash_loop(&w);
+    world_play(&w, &p, until_halt, 1200);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_string_equal(v->halted_by, "rule R-REBOOT");
+    assert_int_equal(world_asked(&w, "pause 10"), 1);
+    /* telemetry is asked for each 10 s and answered 5 ms later: the request left in that very moment */
+    int64_t at = world_asked_at(&w, "pause 10") - INT64_C(1700000000) * US_PER_S;
+    assert_int_equal(at % (10 * US_PER_S), 5 * US_PER_MS);
+    char *log = world_entries(&w, "halt");
+    assert_string_equal(log, "halt halt 10 -\n");
+    free(log);
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool run_30min(struct play *p, const struct snapshot *s)
+{
+    (void)s;
+    p->done = p->w->now > p->limit - 100 * US_PER_S;
+    return false;
+}
+
+static void a_healthy_rollout_is_left_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    world_play(&w, &p, run_30min, 1900);
+    assert_int_equal(world_asked(&w, "pause"), 0);
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_FINISHED);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void read_only_rules_only_say_so(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true, .read_only = true};
+    world_init(&w, three, 3);
+    crash_loop(&w);
+    world_play(&w, &p, run_30min, 1900);
+    assert_int_equal(world_asked(&w, "pause"), 0);
+    char *log = world_entries(&w, "refused");
+    assert_string_equal(log, "refused halt 10 refused\n"); /* once */
+    free(log);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- lost telemetry ---- */
+
+static bool lose_telemetry(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->waves_known && v->waves[0].health.canary.reporting == 8) {
+        p->w->telemetry_down = true;
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && v->held) { /* holds at once: a pause without a latch */
+        assert_in_range(p->w->now - p->t, 0, 30 * US_PER_S);
+        assert_false(v->latched);
+        p->stage = 2;
+    }
+    if (p->stage == 2 && v->latched && v->halt == HALT_SHOWN) {
+        assert_in_range(p->w->now - p->t, 10 * US_PER_MIN, 11 * US_PER_MIN);
+        assert_string_equal(v->halted_by, "rule LOST-TELEMETRY");
+        p->done = true;
+    }
+    return false;
+}
+
+static void missing_telemetry_holds_then_pauses(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    w.install_us = 5 * US_PER_S;
+    w.devices[0].offline = true; /* keeps the first wave running */
+    w.policy.install_us = 30 * US_PER_S;
+    world_play(&w, &p, lose_telemetry, 1200);
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_PAUSED);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- promotion by a person ---- */
+
+static bool hold_and_advance(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->gate_waits && p->w->rollouts[0].waves[0].state == WAVE_RUNNING) {
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && p->w->now - p->t > 2 * US_PER_MIN) {
+        assert_int_equal(p->w->rollouts[0].waves[1].state, WAVE_SCHEDULED); /* held although the first is done */
+        struct intent in = world_intent(VERB_ADVANCE, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 2;
+        return true;
+    }
+    if (p->stage == 2 && op_over(s, p->ticket)) {
+        assert_int_equal(op_of(s, p->ticket)->phase, OP_DONE);
+        p->stage = 3;
+    }
+    if (p->stage == 3 && v->gate_waits) { /* held again */
+        assert_int_equal(p->w->rollouts[0].waves[1].state, WAVE_RUNNING);
+        assert_int_equal(p->w->rollouts[0].waves[2].state, WAVE_SCHEDULED);
+        p->done = true;
+    }
+    return false;
+}
+
+static void a_person_starts_each_wave(uint32_t caps)
+{
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    w.caps = caps;
+    w.policy.promotion = PROMOTE_HOLD;
+    world_play(&w, &p, hold_and_advance, 1200);
+    assert_int_equal(world_asked(&w, "trigger"), 0); /* the first wave is done: its successor starts at the resume */
+    play_release(&p);
+    world_release(&w);
+}
+
+static void the_policy_may_hold_each_wave(void **state)
+{
+    (void)state;
+    a_person_starts_each_wave(CAP_WAVES | CAP_PAUSE | CAP_TRIGGER_NEXT | CAP_STOP | CAP_ACTION_LIST);
+    a_person_starts_each_wave(CAP_WAVES | CAP_PAUSE); /* an old server: no trigger */
+}
+
+/* ---- automatic roll back ---- */
+
+static const struct limit to_rollback[] = {
+    {.id = "R-BACK",
+     .metric = METRIC_REBOOTS,
+     .basis = BASIS_ABSOLUTE,
+     .value = 20,
+     .for_us = 30 * US_PER_S,
+     .min_devices = 2,
+     .wave = -1,
+     .device_class = "",
+     .react = REACT_ROLLBACK},
+};
+
+static bool until_back(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->rollback.step == RB_DONE;
+    return false;
+}
+
+static void a_rule_may_roll_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    crash_loop(&w);
+    w.policy.limits = to_rollback;
+    world_play(&w, &p, until_back, 3600);
+    assert_true(snapshot_rollout(p.last, "10")->latched); /* still to be acknowledged */
+    assert_true(world_asked_at(&w, "pause 10") < world_asked_at(&w, "create"));
+    for (int i = 0; i < w.n_devices; i++)
+        assert_int_equal(w.devices[i].installed, 0); /* the one offline still has it */
+    play_release(&p);
+    world_release(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_breach_is_halted_in_the_same_turn), cmocka_unit_test(a_healthy_rollout_is_left_alone),
+        cmocka_unit_test(read_only_rules_only_say_so),         cmocka_unit_test(missing_telemetry_holds_then_pauses),
+        cmocka_unit_test(the_policy_may_hold_each_wave),       cmocka_unit_test(a_rule_may_roll_back),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,220 @@
+/* Roll backs: every device told comes back and is verified, whatever the server claims; judged rollouts halt. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/engine/world.h"
+
+static const int three[] = {8, 6, 10};
+
+static bool ready(const struct snapshot *s)
+{
+    return s->rollouts_known && s->n_rollouts > 0 && s->audit.writable && s->info.caps;
+}
+
+/* A roll back once the first wave has (partly) installed. */
+static bool back(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && ready(s) && v->waves_known &&
+        p->w->now - p->limit > -(int64_t)3600 * US_PER_S + 30 * US_PER_S) {
+        struct intent in = world_intent(VERB_ROLLBACK, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && op_over(s, p->ticket);
+    return false;
+}
+
+static void everyone_on(const struct world *w, int release)
+{
+    for (int i = 0; i < w->n_devices; i++)
+        if (w->devices[i].installed != release)
+            fail_msg("%s has %d", w->devices[i].id, w->devices[i].installed);
+}
+
+static void every_device_told_comes_back(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.auto_on = true;
+    w.devices[1].fails = true;
+    w.devices[2].late = true; /* its late success leaves it on 2.0, assigned 1.0 and in sync */
+    world_play(&w, &p, back, 3600);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    assert_true(v->rollback.complete);
+    assert_int_equal(v->rollback.verified, v->rollback.devices);
+    assert_string_equal(v->rollback.to, "hearth:1.0");
+    assert_string_equal(v->rollback.name, "andon-rb-10-1");
+    assert_int_equal(world_asked(&w, "auto-off"), 1);
+    assert_int_equal(world_asked(&w, "stop 10"), 1);
+    assert_int_equal(world_asked(&w, "create"), 1);
+    assert_int_equal(world_asked(&w, "assign dev-02 2 offline"), 1);
+    assert_int_equal(world_asked(&w, "assign dev-02 1"), 1);
+    assert_true(world_asked_at(&w, "auto-off") < world_asked_at(&w, "stop 10"));
+    assert_true(world_asked_at(&w, "stop 10") < world_asked_at(&w, "create"));
+    char *log = world_entries(&w, "");
+    assert_non_null(strstr(log, "intent rollback 10"));
+    assert_non_null(strstr(log, "outcome rollback 10 ok"));
+    free(log);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void a_server_without_stop_is_overridden(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.caps = CAP_WAVES | CAP_PAUSE | CAP_APPROVE;
+    world_play(&w, &p, back, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    assert_int_equal(world_asked(&w, "stop"), 0);
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_PAUSED);
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool back_offline(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && ready(s) && v->waves_known && p->w->rollouts[0].waves[1].state == WAVE_RUNNING) {
+        struct intent in = world_intent(VERB_ROLLBACK, "10");
+        p->w->devices[3].offline = true;
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    if (p->stage == 1 && v->rollback.step == RB_FOLLOW && v->rollback.offline == 1 &&
+        v->rollback.verified == v->rollback.devices - 1) {
+        assert_int_equal(op_of(s, p->ticket)->phase, OP_RUNNING); /* it waits, for days if need be */
+        p->w->devices[3].offline = false;
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && op_over(s, p->ticket);
+    return false;
+}
+
+static void an_offline_device_is_waited_for(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    world_play(&w, &p, back_offline, 3600);
+    assert_true(snapshot_rollout(p.last, "10")->rollback.complete);
+    everyone_on(&w, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void a_roll_back_made_by_another_is_adopted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.name_taken = true;
+    world_play(&w, &p, back, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    assert_int_equal(world_asked(&w, "create"), 1); /* tried once, refused by the name, adopted */
+    assert_int_equal(w.n_rollouts, 2);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void a_device_outside_the_rollout_is_left_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.rollouts[0].waves[2].n = 9; /* the last device is in no wave, and has 2.0 on purpose */
+    w.devices[w.n_devices - 1].installed = w.devices[w.n_devices - 1].assigned = 1;
+    world_play(&w, &p, back, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    assert_int_equal(w.devices[w.n_devices - 1].installed, 1);
+    w.devices[w.n_devices - 1].installed = 0;
+    everyone_on(&w, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- dying in the middle ---- */
+
+static bool resume_until_done(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->rollback.step == RB_DONE && s->n_ops > 0 && s->ops[s->n_ops - 1].phase >= OP_DONE;
+    return false;
+}
+
+static void dies_at(const char *at, const char *before)
+{
+    struct world w;
+    struct play p = {0}, q = {0};
+    world_init(&w, three, 3);
+    w.auto_on = true;
+    w.devices[2].late = true;
+    snprintf(w.die_at, sizeof w.die_at, "%s", at);
+    snprintf(w.die_before, sizeof w.die_before, "%s", before);
+    world_play(&w, &p, back, 3600);
+    assert_true(w.dead);
+    w.die_at[0] = w.die_before[0] = '\0';
+    world_play(&w, &q, resume_until_done, 7200);
+    everyone_on(&w, 0);
+    int rollbacks = 0;
+    for (int i = 0; i < w.n_rollouts; i++)
+        rollbacks += strncmp(w.rollouts[i].name, "andon-rb-", 9) == 0;
+    assert_int_equal(rollbacks, 1); /* never made twice */
+    assert_true(snapshot_rollout(q.last, "10")->rollback.complete);
+    char *log = world_entries(&w, "");
+    assert_non_null(strstr(log, "recovered rollback 10"));
+    free(log);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+static void killed_anywhere_it_goes_on(void **state)
+{
+    (void)state;
+    static const char *const points[] = {"pause 10", "auto-off",        "stop 10",        "create",
+                                         "start",    "assign dev-02 2", "assign dev-02 1"};
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        print_message("after %s\n", points[i]);
+        dies_at(points[i], "");
+    }
+    for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
+        if (strncmp(points[i], "auto", 4) == 0 || strncmp(points[i], "assign", 6) == 0)
+            continue;
+        print_message("before %s\n", points[i]);
+        dies_at("", points[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_device_told_comes_back),
+        cmocka_unit_test(a_server_without_stop_is_overridden),
+        cmocka_unit_test(an_offline_device_is_waited_for),
+        cmocka_unit_test(a_roll_back_made_by_another_is_adopted),
+        cmocka_unit_test(a_device_outside_the_rollout_is_left_alone),
+        cmocka_unit_test(killed_anywhere_it_goes_on),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
