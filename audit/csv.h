@@ -6,7 +6,9 @@
 #include "audit/leaf.h"
 #include "core/buf.h"
 
+/* The line of column names. */
 void csv_head(struct buf *out);
+/* One entry. */
 void csv_row(struct buf *out, const struct leaf *l, const uint8_t *hash);
 /* One cell without the comma. */
 void csv_cell(struct buf *out, const char *text);

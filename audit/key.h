@@ -22,7 +22,9 @@ struct key *key_load(const char *path, struct err *e);
 bool key_create(const char *path, struct err *e) ANDON_MUST_USE;
 void key_free(struct key *k);
 
+/* The public half, raw (RFC 8032). */
 void key_public(const struct key *k, uint8_t out[KEY_PUBLIC_LEN]);
+/* False only when libcrypto fails. */
 bool key_sign(const struct key *k, const void *msg, size_t n, uint8_t sig[KEY_SIG_LEN], struct err *e) ANDON_MUST_USE;
 
 /* The public half alone, made ready once for many checks. Never NULL unless libcrypto has no Ed25519. */

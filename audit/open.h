@@ -21,8 +21,11 @@ struct ops {
     size_t cap, used;
 };
 
+/* An empty table; released by ops_release. */
 void ops_init(struct ops *o);
+/* Frees what it holds. */
 void ops_release(struct ops *o);
+/* Forgets everything, keeps the memory. */
 void ops_clear(struct ops *o);
 /* Takes note of an entry. Entries with corr 0 say nothing about operations. */
 void ops_see(struct ops *o, const struct leaf *l);

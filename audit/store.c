@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include <sqlite3.h>
 #include "audit/place.h"
@@ -14,7 +13,7 @@
 
 #define APPLICATION_ID 0x616e646f /* "ando" */
 #define FORMAT         1
-#define BUSY_POLLS     5000 /* of 1 ms on average */
+#define BUSY_POLLS     5000 /* of 1 ms */
 
 struct store {
     sqlite3 *db;
@@ -134,14 +133,11 @@ static bool still_there(struct store *s, struct err *e)
 }
 
 /* SQLite's own waiting grows to 100 ms between looks: among writers in a row, who waits longest then never gets its
- * turn. Short looks with jitter are fair enough for a handful of processes. */
+ * turn. Short looks are fair enough for a handful of processes. */
 static int wait_turn(void *ctx, int polls)
 {
-    uint16_t jitter;
     (void)ctx;
-    sqlite3_randomness(sizeof jitter, &jitter);
-    struct timespec nap = {0, 500000 + (long)(jitter % 1000) * 1000};
-    nanosleep(&nap, NULL);
+    sqlite3_sleep(1);
     return polls < BUSY_POLLS;
 }
 

@@ -21,9 +21,13 @@ struct tree {
     uint8_t node[TREE_DEPTH][HASH_LEN]; /* node[i]: complete subtree of 2^i leaves; valid when bit i of size is set */
 };
 
+/* A tree without leaves. */
 void tree_init(struct tree *t);
+/* Hash of the n bytes of a leaf. */
 void tree_leaf_hash(const void *leaf, size_t n, uint8_t out[HASH_LEN]);
+/* Hash of a node; out may be one of the two. */
 void tree_node_hash(const uint8_t left[HASH_LEN], const uint8_t right[HASH_LEN], uint8_t out[HASH_LEN]);
+/* Adds the hash of the next leaf. */
 void tree_push(struct tree *t, const uint8_t leaf[HASH_LEN]);
 /* Root of the leaves pushed so far; SHA-256 of nothing for an empty tree. */
 void tree_root(const struct tree *t, uint8_t out[HASH_LEN]);
