@@ -102,6 +102,7 @@ $(BUILD)/andon: $(BUILD)/cli/main.o $(ROOMS:%=$(BUILD)/lib%.a)
 # Embedded files: the objects that hold them depend on them.
 $(BUILD)/themes/shipped.o: $(wildcard themes/*.yaml)
 $(BUILD)/drill/shipped.o: $(wildcard drill/scenarios/*.yaml)
+$(BUILD)/audit/export.o: docs/audit-tools/verify.sh docs/audit-tools/README
 
 ALL_TESTS := $(foreach r,$(ROOMS),$(TESTBIN_$(r)))
 
