@@ -14,6 +14,7 @@
 #define LOOK_US   (10 * US_PER_S)
 
 static void ask_log(struct engine *en, void *arg);
+static bool all_settled(struct engine *en);
 
 /* ---- reading the log ---- */
 
@@ -84,7 +85,8 @@ static void log_read(struct engine *en, struct job *j)
     en->recovered = true;
     en->log_writable = true; /* the session's entry shows whether that is so */
     open_session(en);
-    recover_known(en);
+    if (en->rollouts_known && all_settled(en))
+        en->leftovers = NULL; /* whoever called frees a job that is not kept */
     act_queued(en);
     timer_set(en, now_of(en) + LOOK_US, recover_look, NULL);
 }
@@ -271,11 +273,10 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     return true;
 }
 
-void recover_known(struct engine *en)
+/* Settles what can be settled; true when nothing is left. */
+static bool all_settled(struct engine *en)
 {
     bool left = false;
-    if (!en->leftovers || !en->rollouts_known)
-        return;
     struct leftovers *l = &en->leftovers->left;
     for (size_t i = 0; i < l->n_open; i++) {
         if (l->open[i].corr == 0)
@@ -285,10 +286,15 @@ void recover_known(struct engine *en)
         else
             left = true;
     }
-    if (!left) {
-        job_free(en->leftovers);
-        en->leftovers = NULL;
-    }
+    return !left;
+}
+
+void recover_known(struct engine *en)
+{
+    if (!en->leftovers || !en->rollouts_known || !all_settled(en))
+        return;
+    job_free(en->leftovers);
+    en->leftovers = NULL;
 }
 
 /* ---- what other sessions write ---- */

@@ -345,8 +345,12 @@ static void step(struct engine *en, void *arg)
 
 void rollback_seen(struct ro *ro)
 {
-    if (rollback_running(ro) && !ro->rb->busy &&
-        (ro->rb->step == RB_PAUSE || ro->rb->step == RB_STOP || ro->rb->step == RB_DRAIN) && quiet(ro->r.state))
+    if (!rollback_running(ro) || ro->rb->busy)
+        return;
+    /* Only what the step waits for makes it go on at once: a step that reads again at each answer would do so as fast
+     * as the server answers, and a virtual clock would never move. */
+    if ((ro->rb->step == RB_PAUSE && quiet(ro->r.state)) ||
+        (ro->rb->step == RB_STOP && rollout_state_ended(ro->r.state)))
         rb_again(ro->rb, 0);
 }
 
