@@ -3,7 +3,6 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define WAVES_US    (2 * US_PER_S)  /* of an active rollout */
 #define IDLE_US     (20 * US_PER_S) /* of one that waits */
 #define INFLIGHT_US (5 * US_PER_S)
 
@@ -100,7 +99,7 @@ static void take_waves(struct ro *ro, const struct wave_list *list)
 static int64_t next_read(const struct ro *ro)
 {
     if (rollout_state_active(ro->r.state) || ro->r.state == ROLLOUT_STOPPING)
-        return WAVES_US;
+        return ro->en->spec.fleet->poll_us;
     return IDLE_US;
 }
 

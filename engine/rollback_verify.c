@@ -27,7 +27,8 @@ static void sum_up(struct rollback *rb)
     v->verified = v->never_had = v->failed = v->offline = v->unknown = 0;
     for (size_t i = 0; i < rb->n; i++) {
         struct rb_dev *d = &rb->v[i];
-        d->verified = d->installed_to && !d->involved && d->status != DEVICE_ERROR;
+        /* A device with an action alive may have installed anything since it last called in. */
+        d->verified = d->installed_to && !d->involved && d->status != DEVICE_ERROR && d->status != DEVICE_PENDING;
         v->verified += d->verified;
         v->never_had += d->verified && d->never_had;
         if (d->verified)

@@ -95,7 +95,6 @@ static void members_done(struct req *q, const struct reply *r)
     if (!v->listed)
         ro->from_wanted = true;
     v->listed = true;
-    v->listed_ended = v->ended_at > 0;
     take_members(ro, i, &q->out.devices);
     watch_enrol(ro);
     watch_from(ro);
@@ -107,10 +106,16 @@ void watch_wave(struct ro *ro, size_t i)
 {
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[i];
-    int64_t every = v->listed_ended ? 6 * DEVICES_US : DEVICES_US;
+    /* The list costs a page for each 500 devices, the counts come with every poll: while they stand still nobody has
+     * installed or failed, and the list only tells who was seen last. */
+    const struct counts *now = &ro->waves[i].counts, *then = &v->listed_counts;
+    bool quiet = now->known && then->known && now->finished == then->finished && now->error == then->error &&
+                 now->cancelled == then->cancelled && now->running == then->running;
+    int64_t every = quiet ? 6 * DEVICES_US : DEVICES_US;
     if (!v->told || v->listing || ro_ended(ro) || (v->listed_at > 0 && now_of(en) - v->listed_at < every))
         return;
     v->listing = true;
+    v->listed_counts = *now;
     struct req *q = req_new(en, members_done);
     q->ro = ro;
     q->n = (int64_t)i;

@@ -69,7 +69,8 @@ struct dev {
 
 /* ---- a wave ---- */
 struct wv {
-    bool told, listed, listing, listed_ended;
+    bool told, listed, listing;
+    struct counts listed_counts; /* of the wave when its devices were asked for */
     int64_t told_at, running_since, ended_at; /* engine clock */
     int64_t listed_at;
     char decided_by[64];
