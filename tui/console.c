@@ -268,7 +268,7 @@ static void init(struct session *s, const struct console_spec *spec)
     s->spec = spec;
     const char *fence = getenv("ANDON_FENCE");
     s->fence = fence && strcmp(fence, "1") == 0;
-    s->snaps = xcalloc(spec->n_engines + 1, sizeof *s->snaps);
+    s->snaps = xcalloc(spec->n_engines + 1, sizeof(struct snapshot *));
     s->data = (struct view_data){.snaps = s->snaps,
                                  .n_snaps = spec->n_engines,
                                  .user = spec->user ? spec->user : "",

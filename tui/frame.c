@@ -54,7 +54,7 @@ size_t frame_take(struct frame *f, const struct modes *m, const char *enter, con
     n = got > 0 ? (size_t)got : 0;
     if (n_enter > 0) {
         at -= n_enter;
-        memcpy(at, enter, n_enter);
+        memcpy(at, enter, n_enter); /* NOLINT(bugprone-not-null-terminated-result): bytes, not a string */
         n += n_enter;
     }
     if (m->modern && n >= FRAME_SYNC_LEAST) {

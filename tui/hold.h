@@ -7,6 +7,7 @@ struct hold {
     int saved, mem; /* -1: not held (standard error is not a terminal) */
 };
 
+/* From here on; does nothing when standard error is not a terminal. */
 void hold_start(struct hold *h);
 /* Puts standard error back and prints what was held, its last 16 KiB, control characters as '?'. */
 void hold_stop(struct hold *h);

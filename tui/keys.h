@@ -22,6 +22,7 @@ struct keys {
     int tail;   /* how much of the end mark has been seen inside a paste */
 };
 
+/* Nothing under way, no paste. */
 void keys_init(struct keys *k);
 /* One byte; `now` in microseconds of any clock that does not step. Fills out[] with 0, 1 or 2 keys (code points, or
  * KEY_..._ of view.h) and returns how many. Bad UTF-8 is dropped and does not swallow what follows. */

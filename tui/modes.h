@@ -22,6 +22,7 @@ struct modes {
     size_t n_enter, n_restore, n_more;
 };
 
+/* Fills *m; the capabilities are copied. */
 void modes_init(struct modes *m, const struct caps *caps);
 
 #endif

@@ -206,7 +206,7 @@ int plain_run(const struct console_spec *spec, struct err *e)
     fds[2].fd = STDOUT_FILENO;
     for (size_t i = 0; i < spec->n_engines; i++)
         fds[3 + i] = (struct pollfd){.fd = spec->engines[i].fd, .events = POLLIN};
-    p.snaps = xcalloc(spec->n_engines + 1, sizeof *p.snaps);
+    p.snaps = xcalloc(spec->n_engines + 1, sizeof(struct snapshot *));
     buf_init(&p.text, 4u << 20);
     fetch(&p);
     for (int i = 0; spec->n_engines == 0 && i < 3; i++)

@@ -8,6 +8,7 @@
 
 #include "tui/console.h"
 
+/* As console_run, in lines. Goes on watching when standard input ends. */
 int plain_run(const struct console_spec *spec, struct err *e);
 
 #endif

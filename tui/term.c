@@ -100,9 +100,9 @@ static void on_crash(int sig, siginfo_t *info, void *ctx)
         hold_drop(&T.hold);
         struct pollfd p = {.fd = TERM_OUT_FD, .events = POLLOUT};
         if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT)) {
-            ssize_t k = write(TERM_OUT_FD, T.modes.restore, T.modes.n_restore);
-            k = write(STDERR_FILENO, said, sizeof said - 1);
-            (void)k;
+            if (write(TERM_OUT_FD, T.modes.restore, T.modes.n_restore) > 0 &&
+                write(STDERR_FILENO, said, sizeof said - 1) < 0)
+                T.taken = 0; /* nothing more can be done about it */
         }
         tcflush(TERM_IN_FD, TCIFLUSH); /* half a phrase must not reach the shell */
         tcsetattr(TERM_IN_FD, TCSANOW, &T.before);

@@ -32,6 +32,7 @@ void term_stop(void);
 /* Sets the locale's character type only; true when it is UTF-8 and its widths agree with core/text's. */
 bool term_locale(void);
 
+/* In cells, each at least 1; at most 500 rows and 1,000 columns are used. */
 void term_size(int *rows, int *cols);
 /* After SIGWINCH: asks the size, true when it changed (the next paint repaints all). */
 bool term_resized(void);

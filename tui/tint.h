@@ -11,6 +11,7 @@ struct tint {
     bool ground;    /* a blank of this role shows something: it has a background, is reversed or underlined */
 };
 
+/* Colours that the terminal has not become its own (-1). n_colors as term_colors(). */
 struct tint tint_of(const struct style *s, enum depth depth, int n_colors);
 
 #endif
