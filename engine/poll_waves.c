@@ -3,6 +3,7 @@
 #include <string.h>
 #include "engine/worker.h"
 
+#define COUNTED_US  (10 * US_PER_S)
 #define IDLE_US     (20 * US_PER_S) /* of one that waits */
 #define INFLIGHT_US (5 * US_PER_S)
 
@@ -128,8 +129,8 @@ static void waves_done(struct req *q, const struct reply *r)
     judge_ro(ro);
     act_poll(q->en, ro);
     rollback_seen(ro);
-    if (!ro_ended(ro) || rollback_running(ro))
-        inflight_read(ro);
+    if (ro->r.state == ROLLOUT_PAUSED || ro->halt.phase != HALT_NONE || rollback_running(ro))
+        inflight_read(ro); /* a running one's counts say as much */
     schedule(ro);
     mark(q->en);
 }

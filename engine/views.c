@@ -83,7 +83,7 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
 
 static int64_t going(const struct ro *ro)
 {
-    if (ro->inflight.known)
+    if (ro->inflight.known && now_of(ro->en) - ro->inflight_at < 2 * STALE_US)
         return ro->inflight.running + ro->inflight.canceling;
     return ro->r.counts.known ? ro->r.counts.running : -1;
 }

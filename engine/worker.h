@@ -70,9 +70,9 @@ struct dev {
 /* ---- a wave ---- */
 struct wv {
     bool told, listed, listing;
-    struct counts listed_counts; /* of the wave when its devices were asked for */
+    struct counts listed_counts;              /* of the wave when its devices were asked for */
     int64_t told_at, running_since, ended_at; /* engine clock */
-    int64_t listed_at;
+    int64_t listed_at, listed_done;           /* when, and how many had answered by then */
     char decided_by[64];
     uint32_t *members; /* indices into engine.devs */
     size_t n_members;

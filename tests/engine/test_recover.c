@@ -1,0 +1,131 @@
+/* Killed between intent and outcome: the next session asks the server, says what became of it, sends nothing again
+ * that could have an effect twice, and goes on with what may be repeated. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/engine/world.h"
+
+static const int three[] = {4, 6, 10};
+
+struct kill_case {
+    enum verb verb;
+    enum rollout_state state; /* of the rollout at first */
+    const char *request;      /* as the server sees it */
+};
+
+static bool ready(const struct snapshot *s)
+{
+    return s->rollouts_known && s->n_rollouts > 0 && s->rollouts[0].waves_known && s->audit.writable && s->info.caps;
+}
+
+static bool hand_in(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && ready(s)) {
+        struct intent in = world_intent((enum verb)p->ticket, "10");
+        snprintf(in.remark, sizeof in.remark, "seen");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && op_over(s, p->ticket);
+    return false;
+}
+
+static bool settled(struct play *p, const struct snapshot *s)
+{
+    p->done = ready(s) && s->n_ops > 0 && s->ops[0].phase >= OP_DONE;
+    return false;
+}
+
+/* Dies at the request, before or after it took effect; returns the op of the next session. */
+static void kill_and_look(const struct kill_case *c, bool after)
+{
+    struct world w;
+    struct play p = {.ticket = (uint64_t)c->verb}, q = {0};
+    char *log, expected[80];
+    world_init(&w, three, 3);
+    w.install_us = US_PER_HOUR;
+    w.rollouts[0].state = c->state;
+    snprintf(after ? w.die_at : w.die_before, sizeof w.die_at, "%s", c->request);
+    world_play(&w, &p, hand_in, 60);
+    assert_true(w.dead);
+    int asked = world_asked(&w, c->request);
+    assert_int_equal(asked, after ? 1 : 0);
+    w.die_at[0] = w.die_before[0] = '\0';
+    world_play(&w, &q, settled, 60);
+    bool again = c->verb == VERB_HALT; /* may be repeated, and must be had */
+    assert_int_equal(world_asked(&w, c->request), again && !after ? asked + 1 : asked);
+    assert_int_equal(q.last->ops[0].phase, after || again ? OP_DONE : OP_FAILED);
+    log = world_entries(&w, "");
+    snprintf(expected, sizeof expected, "recovered %s 10 %s", verb_word(c->verb),
+             after || again ? "applied" : "not-applied");
+    if (!strstr(log, expected))
+        fail_msg("no \"%s\" in\n%s", expected, log);
+    free(log);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+static void killed_between_intent_and_outcome(void **state)
+{
+    (void)state;
+    static const struct kill_case cases[] = {
+        {VERB_PAUSE, ROLLOUT_RUNNING, "pause 10"},
+        {VERB_RESUME, ROLLOUT_PAUSED, "resume 10"},
+        {VERB_START, ROLLOUT_READY, "start 10"},
+        {VERB_ADVANCE, ROLLOUT_RUNNING, "trigger"},
+        {VERB_APPROVE, ROLLOUT_WAITING_APPROVAL, "approve 10"},
+        {VERB_DENY, ROLLOUT_WAITING_APPROVAL, "deny 10"},
+        {VERB_HALT, ROLLOUT_RUNNING, "pause 10"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        print_message("%s\n", verb_word(cases[i].verb));
+        kill_and_look(&cases[i], true);
+        kill_and_look(&cases[i], false);
+    }
+}
+
+/* The log answers only when the rollouts are known already. */
+static bool late_log(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && s->rollouts_known)
+        p->stage = 1;
+    p->done = p->stage == 1 && ready(s) && s->n_ops > 0 && s->ops[0].phase >= OP_DONE;
+    return false;
+}
+
+static void a_log_that_opens_late_is_settled_once(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.ticket = VERB_PAUSE}, q = {0};
+    world_init(&w, three, 3);
+    snprintf(w.die_at, sizeof w.die_at, "pause 10");
+    world_play(&w, &p, hand_in, 60);
+    w.die_at[0] = '\0';
+    w.answer_us = 0; /* the server answers before the log does */
+    world_play(&w, &q, late_log, 60);
+    char *log = world_entries(&w, "recovered");
+    assert_string_equal(log, "recovered pause 10 applied\n");
+    free(log);
+    assert_true(snapshot_rollout(q.last, "10")->held); /* known to be andon's own again */
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_between_intent_and_outcome),
+        cmocka_unit_test(a_log_that_opens_late_is_settled_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
