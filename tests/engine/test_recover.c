@@ -59,12 +59,10 @@ static void kill_and_look(const struct kill_case *c, bool after)
     assert_int_equal(asked, after ? 1 : 0);
     w.die_at[0] = w.die_before[0] = '\0';
     world_play(&w, &q, settled, 60);
-    bool again = c->verb == VERB_HALT; /* may be repeated, and must be had */
-    assert_int_equal(world_asked(&w, c->request), again && !after ? asked + 1 : asked);
-    assert_int_equal(q.last->ops[0].phase, after || again ? OP_DONE : OP_FAILED);
+    assert_int_equal(world_asked(&w, c->request), asked); /* never sent again */
+    assert_int_equal(q.last->ops[0].phase, after ? OP_DONE : OP_FAILED);
     log = world_entries(&w, "");
-    snprintf(expected, sizeof expected, "recovered %s 10 %s", verb_word(c->verb),
-             after || again ? "applied" : "not-applied");
+    snprintf(expected, sizeof expected, "recovered %s 10 %s", verb_word(c->verb), after ? "applied" : "not-applied");
     if (!strstr(log, expected))
         fail_msg("no \"%s\" in\n%s", expected, log);
     free(log);
@@ -83,13 +81,53 @@ static void killed_between_intent_and_outcome(void **state)
         {VERB_ADVANCE, ROLLOUT_RUNNING, "trigger"},
         {VERB_APPROVE, ROLLOUT_WAITING_APPROVAL, "approve 10"},
         {VERB_DENY, ROLLOUT_WAITING_APPROVAL, "deny 10"},
-        {VERB_HALT, ROLLOUT_RUNNING, "pause 10"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         print_message("%s\n", verb_word(cases[i].verb));
         kill_and_look(&cases[i], true);
         kill_and_look(&cases[i], false);
     }
+}
+
+/* A halt that is in the log and was never shown. */
+static bool halt_in_vain(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && ready(s)) {
+        struct intent in = world_intent(VERB_HALT, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    if (p->stage == 1 && op_of(s, p->ticket)->log_seq > 0) {
+        pthread_mutex_lock(&p->w->lock);
+        p->w->dead = true;
+        pthread_mutex_unlock(&p->w->lock);
+    }
+    return false;
+}
+
+static void a_halt_is_asked_for_again(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0}, q = {0};
+    world_init(&w, three, 3);
+    w.install_us = US_PER_HOUR;
+    w.pause_ignored = true;
+    world_play(&w, &p, halt_in_vain, 60);
+    int asked = world_asked(&w, "pause 10");
+    w.pause_ignored = false;
+    world_play(&w, &q, settled, 60);
+    assert_int_equal(world_asked(&w, "pause 10"), asked + 1);
+    const struct rollout_view *v = snapshot_rollout(q.last, "10");
+    assert_int_equal(v->halt, HALT_SHOWN);
+    assert_true(v->latched);
+    char *log = world_entries(&w, "recovered");
+    assert_string_equal(log, "recovered halt 10 applied\n");
+    free(log);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
 }
 
 /* The log answers only when the rollouts are known already. */
@@ -125,6 +163,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_between_intent_and_outcome),
+        cmocka_unit_test(a_halt_is_asked_for_again),
         cmocka_unit_test(a_log_that_opens_late_is_settled_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
