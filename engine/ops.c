@@ -33,7 +33,7 @@ bool op_ended(const struct op *op)
     return op->phase >= OP_DONE;
 }
 
-static void set_text(struct op *op, const char *next, const char *fmt, va_list ap)
+static void __attribute__((format(printf, 3, 0))) set_text(struct op *op, const char *next, const char *fmt, va_list ap)
 {
     char text[sizeof op->text]; /* the arguments may point into the old text */
     vsnprintf(text, sizeof text, fmt, ap);
