@@ -37,12 +37,12 @@ class Run:
         self.guard = None
         self.config = self.folder / "config.yaml"
         (self.folder / "policy.yaml").write_text(POLICY)
-        (self.folder / "secret").write_text("admin\n")
+        (self.folder / "secret").write_text(world.password + "\n")
         os.chmod(self.folder / "secret", 0o600)
         self.config.write_text(
             "fleets:\n"
             "  - name: cams\n    kind: hawkbit\n"
-            f"    url: {world.url}\n    user: admin\n    secret: {{file: {self.folder}/secret}}\n"
+            f"    url: {world.url}\n    user: {world.user}\n    secret: {{file: {self.folder}/secret}}\n"
             "    environment: test\n    poll: 1s\n"
             f"    telemetry:\n{world.telemetry.replace('    kind', '      kind').replace(chr(10) + '    ', chr(10) + '      ')}"
             "    policy: policy.yaml\n"
@@ -92,7 +92,7 @@ class Run:
     def start(self):
         self.w.hold(self.w.members(0))
         self.andon("start", self.rid(), "--yes")
-        assert self.w.rollout()["status"] == "running"
+        servers.wait_for("running", lambda: self.w.rollout()["status"] == "running", 30)
 
     def pause_and_resume(self):
         self.andon("pause", self.rid(), "--yes")

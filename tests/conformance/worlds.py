@@ -50,7 +50,7 @@ class Real(World):
         self.prom = servers.Prometheus(folder, self.fleet.metrics.port)
         self.hb.wait()
         self.prom.wait()
-        self.url = self.hb.url
+        self.url, self.user, self.password = self.hb.url, "admin", "admin"
         self.api = fleet.Api(self.hb.port, fleet.basic("admin", "admin"))
         self.telemetry = f"    kind: prometheus\n    url: {self.prom.url}\n    interval: 1s\n"
         for key, value in (("authentication.gatewaytoken.enabled", True), ("authentication.gatewaytoken.key", fleet.TOKEN)):
@@ -98,8 +98,8 @@ class Drill(World):
         self.proc = subprocess.Popen([andon, "drill", str(HERE / "drill.yaml"), "--serve", "--speed", "1", "--seed", "1"], cwd=folder,
                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         hello = json.loads(self.proc.stdout.readline())
-        self.url = hello["url"]
-        self.api = fleet.Api(int(hello["port"]), fleet.basic(hello["user"], hello["password"]))
+        self.url, self.user, self.password = hello["url"], hello["user"], hello["password"]
+        self.api = fleet.Api(int(hello["port"]), fleet.basic(self.user, self.password))
         self.telemetry = f"    kind: openmetrics\n    url: {hello['metrics']}\n    interval: 1s\n"
         self.rollout_id = servers.wait_for("the drill's rollout", lambda: next(
             (r["id"] for r in self.api.ok("GET", "/rest/v1/rollouts?limit=50")["content"] if r["status"] == "ready"), None), 30)
