@@ -324,6 +324,53 @@ static void a_resume_by_somebody_else_is_noticed(void **state)
     world_release(&w);
 }
 
+/* An answer that was asked for before the pause, and comes after the state was read back, still says running. */
+static bool halt_amid_a_slow_list(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && ready(s)) {
+        p->w->list_us = 1500 * US_PER_MS;
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    return false;
+}
+
+static bool amid(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0)
+        return halt_amid_a_slow_list(p, s);
+    for (size_t i = 0; i < s->n_alerts; i++)
+        assert_int_not_equal(s->alerts[i].kind, ALERT_EXTERNAL);
+    p->done = p->stage == 2 && p->w->now - p->t > 10 * US_PER_S;
+    return false;
+}
+
+static void hand_in_amid(struct world *w, void *arg)
+{
+    struct play *p = arg;
+    if (p->stage == 1 && w->list_us > 0 && w->now - p->t > 2500 * US_PER_MS) {
+        struct intent in = world_intent(VERB_HALT, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 2;
+    }
+}
+
+static void an_old_answer_does_not_undo_a_halt(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.install_us = US_PER_HOUR;
+    w.each_turn = hand_in_amid;
+    w.each_turn_arg = &p;
+    world_play(&w, &p, amid, 60);
+    assert_int_equal(snapshot_rollout(p.last, "10")->halt, HALT_SHOWN);
+    assert_int_equal(world_asked(&w, "pause 10"), 1);
+    play_release(&p);
+    world_release(&w);
+}
+
 /* ---- a whole fleet ---- */
 
 static bool halt_fleet(struct play *p, const struct snapshot *s)
@@ -387,6 +434,7 @@ int main(void)
         cmocka_unit_test(one_that_the_server_has_paused_counts_as_shown),
         cmocka_unit_test(the_policy_may_stop_instead),
         cmocka_unit_test(a_resume_by_somebody_else_is_noticed),
+        cmocka_unit_test(an_old_answer_does_not_undo_a_halt),
         cmocka_unit_test(a_whole_fleet_is_halted),
         cmocka_unit_test(a_fleet_that_cannot_be_read_is_halted_when_it_can),
     };

@@ -169,6 +169,34 @@ static void the_policy_may_hold_each_wave(void **state)
     a_person_starts_each_wave(CAP_WAVES | CAP_PAUSE); /* an old server: no trigger */
 }
 
+/* Somebody else lifts the hold: told, not fought. */
+static bool lift_hold(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->held) {
+        p->w->rollouts[0].state = ROLLOUT_RUNNING;
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    p->done = p->stage == 1 && p->w->now - p->t > 2 * US_PER_MIN;
+    return false;
+}
+
+static void a_hold_that_another_lifts_is_not_placed_again(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    w.policy.promotion = PROMOTE_HOLD;
+    w.install_us = US_PER_HOUR;
+    world_play(&w, &p, lift_hold, 600);
+    assert_int_equal(world_asked(&w, "pause 10"), 1);
+    assert_int_equal(p.last->alerts[0].kind, ALERT_EXTERNAL);
+    play_release(&p);
+    world_release(&w);
+}
+
 /* ---- automatic roll back ---- */
 
 static const struct limit to_rollback[] = {
@@ -213,9 +241,13 @@ static void a_rule_may_roll_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_breach_is_halted_in_the_same_turn), cmocka_unit_test(a_healthy_rollout_is_left_alone),
-        cmocka_unit_test(read_only_rules_only_say_so),         cmocka_unit_test(missing_telemetry_holds_then_pauses),
-        cmocka_unit_test(the_policy_may_hold_each_wave),       cmocka_unit_test(a_rule_may_roll_back),
+        cmocka_unit_test(a_breach_is_halted_in_the_same_turn),
+        cmocka_unit_test(a_healthy_rollout_is_left_alone),
+        cmocka_unit_test(read_only_rules_only_say_so),
+        cmocka_unit_test(missing_telemetry_holds_then_pauses),
+        cmocka_unit_test(the_policy_may_hold_each_wave),
+        cmocka_unit_test(a_rule_may_roll_back),
+        cmocka_unit_test(a_hold_that_another_lifts_is_not_placed_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

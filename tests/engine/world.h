@@ -79,13 +79,16 @@ struct world {
     size_t n_log;
     /* faults */
     int64_t answer_us, install_us, step_us;
+    int64_t list_us;    /* the list of rollouts takes so much longer: it shows what was when it was asked for */
     bool down;          /* every request fails */
     bool verbs_lost;    /* verbs are answered with a network error, and take effect */
     bool verbs_dropped; /* verbs are answered with a network error, and take no effect */
     bool pause_ignored; /* 200, and nothing happens */
     bool name_taken;    /* another client has made andon-rb-<id>-1 */
     bool telemetry_down;
-    bool auto_on; /* an auto-assignment of release 1 exists */
+    bool auto_on;                                  /* an auto-assignment of release 1 exists */
+    void (*each_turn)(struct world *w, void *arg); /* also while requests are under way */
+    void *each_turn_arg;
     /* the log */
     struct log_ops log_ops;
     pthread_mutex_t lock;

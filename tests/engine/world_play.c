@@ -99,6 +99,8 @@ static void run(void *ctx, int wake_fd, int64_t deadline, unsigned extra)
     struct world *w = p->w;
     if (extra > 0 && !log_answers(w))
         look(p);
+    if (w->each_turn)
+        w->each_turn(w, w->each_turn_arg);
     struct w_call *c = first(w);
     if (p->done || w->dead) {
         pthread_mutex_lock(&w->lock);

@@ -74,6 +74,7 @@ static void b_rollouts(struct backend *b, size_t limit, struct arena *a, struct 
         if (!w->rollouts[i].deleted)
             fill(w, &w->rollouts[i], a, &out->v[out->n++]);
     w_answer(w, done, ctx);
+    w->calls[w->n_calls - 1].due += w->list_us;
 }
 
 static void missing(struct world *w, backend_done done, void *ctx)
