@@ -60,7 +60,7 @@ uint64_t engine_submit(struct engine *en, const struct intent *in);
 void engine_refresh(struct engine *en);
 void engine_focus(struct engine *en, const struct focus *f);
 /* Waits (real time) until the op has ended (OP_DONE, REFUSED, FAILED, UNKNOWN), a roll back only when `whole`; false
- * on time-out. For commands; not for the screen. */
+ * on time-out. The strings of *out belong to *snap. For commands; not for the screen. */
 bool engine_wait(struct engine *en, uint64_t ticket, bool whole, int64_t timeout_us, struct op_view *out,
                  struct snapshot **snap);
 /* Waits (real time) for a snapshot with rollouts (and waves of active rollouts) known, or a failure to connect. */

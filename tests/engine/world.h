@@ -112,7 +112,8 @@ struct play {
     struct world *w;
     struct engine *en;
     script_fn script;
-    bool done;
+    bool done; /* the script's, on the worker's thread */
+    bool over; /* under the world's lock */
     int stage;
     uint64_t ticket;
     int64_t limit, t;

@@ -104,7 +104,7 @@ static void run(void *ctx, int wake_fd, int64_t deadline, unsigned extra)
     struct w_call *c = first(w);
     if (p->done || w->dead) {
         pthread_mutex_lock(&w->lock);
-        p->done = true;
+        p->over = true;
         pthread_cond_broadcast(&w->cond);
         pthread_mutex_unlock(&w->lock);
         readable(wake_fd, 60000);
@@ -227,7 +227,7 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
     p->w = w;
     p->script = script;
     p->limit = w->now + limit_s * US_PER_S;
-    p->done = false;
+    p->done = p->over = false;
     w->dead = false;
     w->n_calls = 0;
     w->seam.ctx = p;
@@ -247,7 +247,7 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
     if (!engine_start(p->en, &e))
         fail_msg("%s", e.what);
     pthread_mutex_lock(&w->lock);
-    while (!p->done)
+    while (!p->over)
         pthread_cond_wait(&w->cond, &w->lock);
     pthread_mutex_unlock(&w->lock);
     p->escalations = engine_escalations(p->en);
