@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conf/policy.h"
+#include "core/verdict.h"
 
 /* Two tables: the schema below says what a file may hold; the readers further down put it into structs. Durations'
  * limits are in seconds. */
@@ -375,7 +376,7 @@ static void read_expect(const struct ynode *n, struct arena *a, struct scenario_
 static bool check_by(const struct scenario *s, const struct ynode *n, struct err *e)
 {
     for (size_t i = 0; i < s->expect.n_by; i++) {
-        bool found = !strcmp(s->expect.by[i], "telemetry");
+        bool found = !strcmp(s->expect.by[i], VERDICT_RULE_LOST);
         for (size_t k = 0; k < s->policy->n_limits; k++)
             found |= !strcmp(s->expect.by[i], s->policy->limits[k].id);
         if (!found)

@@ -176,10 +176,11 @@ void api_conflict(struct api *a)
 void api_link(struct api *a, const char *rel, const char *name, const char *fmt, ...)
 {
     char href[900];
-    int n = snprintf(href, sizeof href, "%s", a->base);
+    size_t n = strlen(a->base);
+    memcpy(href, a->base, n);
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(href + n, sizeof href - (size_t)n, fmt, ap);
+    vsnprintf(href + n, sizeof href - n, fmt, ap);
     va_end(ap);
     json_w_key(&a->j, rel);
     json_w_obj(&a->j);

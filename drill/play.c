@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "core/fmt.h"
-#include "core/verdict.h"
 #include "drill/inner.h"
 
 static int64_t now_of(struct drill *d)
@@ -209,7 +208,7 @@ static void count_devices(const struct drill *d, struct drill_result *r)
 static bool by_expected(const struct scenario_expect *x, const char *rule)
 {
     for (size_t i = 0; i < x->n_by; i++)
-        if (!strcmp(x->by[i], rule) || (!strcmp(x->by[i], "telemetry") && !strcmp(rule, VERDICT_RULE_LOST)))
+        if (!strcmp(x->by[i], rule))
             return true;
     return x->n_by == 0;
 }

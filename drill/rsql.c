@@ -26,7 +26,11 @@ struct rsql {
     const struct rsql_table *table;
     struct node *nodes;
     size_t n_nodes;
-    char **values;
+    struct {
+        char *text;
+        bool is_num, wild;
+        int64_t num;
+    } * values; /* looked at once for each item of a list: what can be known of them is worked out first */
     size_t n_values;
     int root;
 };
@@ -97,7 +101,14 @@ static bool value(struct parser *p)
     v[n] = 0;
     struct rsql *r = p->r;
     r->values = xreallocarray(r->values, r->n_values + 1, sizeof *r->values);
-    r->values[r->n_values++] = v;
+    char *end;
+    errno = 0;
+    long long num = strtoll(v, &end, 10);
+    bool is_num = !errno && *v && !*end;
+    r->values[r->n_values].text = v;
+    r->values[r->n_values].num = is_num ? num : 0;
+    r->values[r->n_values].is_num = is_num;
+    r->values[r->n_values++].wild = strchr(v, '*') != NULL;
     return true;
 }
 
@@ -235,7 +246,7 @@ void rsql_free(struct rsql *r)
     if (!r)
         return;
     for (size_t i = 0; i < r->n_values; i++)
-        free(r->values[i]);
+        free(r->values[i].text);
     free(r->values);
     free(r->nodes);
     free(r);
@@ -263,22 +274,25 @@ bool rsql_like(const char *pattern, const char *text)
     return *pattern == 0;
 }
 
-static bool equal(const struct rsql_value *v, const char *want)
+static bool equal(const struct rsql *r, size_t i, const struct rsql_value *v)
 {
     if (!v->present)
         return false;
     if (!v->is_num)
-        return rsql_like(want, v->str);
+        return r->values[i].wild ? rsql_like(r->values[i].text, v->str) : !strcasecmp(r->values[i].text, v->str);
+    if (r->values[i].is_num)
+        return v->num == r->values[i].num;
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)v->num);
-    return rsql_like(want, text);
+    return rsql_like(r->values[i].text, text);
 }
 
-static int compare(const struct rsql_value *v, const char *want)
+/* Numbers by value; a word where a number should stand counts as 0. */
+static int compare(const struct rsql *r, size_t i, const struct rsql_value *v)
 {
     if (!v->is_num)
-        return strcasecmp(v->str, want);
-    long long n = strtoll(want, NULL, 10);
+        return strcasecmp(v->str, r->values[i].text);
+    int64_t n = r->values[i].num;
     return v->num < n ? -1 : v->num > n;
 }
 
@@ -298,16 +312,16 @@ static bool match_node(const struct rsql *r, int at, const void *ctx, int item)
     case N_NE:
     case N_OUT:
         for (size_t i = 0; i < n->n; i++)
-            any |= equal(&v, r->values[n->first + i]);
+            any |= equal(r, n->first + i, &v);
         return (n->kind == N_EQ || n->kind == N_IN) ? any : !any;
     case N_GT:
-        return v.present && compare(&v, r->values[n->first]) > 0;
+        return v.present && compare(r, n->first, &v) > 0;
     case N_GE:
-        return v.present && compare(&v, r->values[n->first]) >= 0;
+        return v.present && compare(r, n->first, &v) >= 0;
     case N_LT:
-        return v.present && compare(&v, r->values[n->first]) < 0;
+        return v.present && compare(r, n->first, &v) < 0;
     case N_LE:
-        return v.present && compare(&v, r->values[n->first]) <= 0;
+        return v.present && compare(r, n->first, &v) <= 0;
     default:
         return false;
     }
