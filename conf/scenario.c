@@ -201,6 +201,16 @@ const char *fault_kind_word(enum fault_kind k)
     return k >= FAULT_CRASH_LOOP && k <= FAULT_SERVER_ERROR ? fault_words[k] : "?";
 }
 
+/* A word that stands in labels and queries as it is. */
+static bool plain(const struct ynode *n, const char *s, struct err *e)
+{
+    size_t len = strlen(s);
+    if (len >= 1 && len <= 64 &&
+        strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._+-") == len)
+        return true;
+    return y_err(n, e, "expected 1 to 64 letters, digits, blanks, '.', '_', '+' or '-'");
+}
+
 static bool read_devices(const struct ynode *n, struct arena *a, struct scenario_devices *d, struct err *e)
 {
     d->count = y_int(n, "count", 1000);
@@ -219,6 +229,8 @@ static bool read_devices(const struct ynode *n, struct arena *a, struct scenario
         const struct ynode *at = y_at(models, i);
         m[i] = (struct scenario_model){arena_strdup(a, y_str(at, "name", "")), y_num(at, "share", 1)};
         sum += i + 1 < d->n_models ? m[i].share : 0;
+        if (!plain(y_get(at, "name"), m[i].name, e))
+            return false;
     }
     if (sum > 1)
         return y_err(models, e, "shares add up to more than 1");
@@ -226,8 +238,11 @@ static bool read_devices(const struct ynode *n, struct arena *a, struct scenario
     d->n_sites = y_len(sites) ? y_len(sites) : 1;
     const char **s = ARENA_ARRAY(a, const char *, d->n_sites);
     s[0] = "lab";
-    for (size_t i = 0; i < y_len(sites); i++)
+    for (size_t i = 0; i < y_len(sites); i++) {
         s[i] = arena_strdup(a, y_text(y_at(sites, i)));
+        if (!plain(y_at(sites, i), s[i], e))
+            return false;
+    }
     d->sites = s;
     d->poll_us = y_dur(n, "poll", 5 * US_PER_MIN);
     d->download_us = y_dur(n, "download", 90 * US_PER_S);
@@ -250,14 +265,22 @@ static bool read_devices(const struct ynode *n, struct arena *a, struct scenario
     return true;
 }
 
+static bool read_release(const struct ynode *n, struct arena *a, const char **name, const char **version, struct err *e)
+{
+    *name = arena_strdup(a, y_str(n, "name", ""));
+    *version = arena_strdup(a, y_str(n, "version", ""));
+    return plain(y_get(n, "name"), *name, e) && plain(y_get(n, "version"), *version, e);
+}
+
 static bool read_rollout(const struct ynode *n, struct arena *a, struct scenario_rollout *r, struct err *e)
 {
     r->name = arena_strdup(a, y_str(n, "name", ""));
     r->description = arena_strdup(a, y_str(n, "description", ""));
-    r->old_name = arena_strdup(a, y_str(y_get(n, "old"), "name", ""));
-    r->old_version = arena_strdup(a, y_str(y_get(n, "old"), "version", ""));
-    r->new_name = arena_strdup(a, y_str(y_get(n, "new"), "name", ""));
-    r->new_version = arena_strdup(a, y_str(y_get(n, "new"), "version", ""));
+    if (strlen(r->name) < 1 || strlen(r->name) > 128)
+        return y_err(y_get(n, "name"), e, "expected 1 to 128 bytes, as hawkBit takes");
+    if (!read_release(y_get(n, "old"), a, &r->old_name, &r->old_version, e) ||
+        !read_release(y_get(n, "new"), a, &r->new_name, &r->new_version, e))
+        return false;
     if (!strcmp(r->old_name, r->new_name) && !strcmp(r->old_version, r->new_version))
         return y_err(y_get(n, "new"), e, "expected another firmware than `old`");
     const struct ynode *waves = y_get(n, "waves");

@@ -86,6 +86,7 @@ struct api_route {
     const char *method, *pattern; /* segments; "#" a number, "*" anything, "!VERB" a rollout verb */
     api_handler fn;
 };
-extern const struct api_route api_rollout_routes[], api_target_routes[], api_ds_routes[], api_other_routes[];
+extern const struct api_route api_rollout_routes[], api_target_routes[], api_action_routes[], api_ds_routes[],
+    api_other_routes[];
 
 #endif

@@ -1,4 +1,4 @@
-/* /rest/v1/actions, userinfo, system/configs */
+/* /rest/v1/userinfo and system/configs */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,155 +7,12 @@
 #include "core/err.h"
 #include "drill/api.h"
 
-static void set_str(struct rsql_value *v, const char *s)
-{
-    v->present = s != NULL;
-    v->str = s;
-}
-
-static void set_num(struct rsql_value *v, int64_t n)
-{
-    v->present = v->is_num = true;
-    v->num = n;
-}
-
 static int word_index(const char *const *words, const char *name)
 {
     for (int i = 0; words[i]; i++)
         if (!strcasecmp(name, words[i]))
             return i;
     return -1;
-}
-
-/* --- actions */
-
-static const char *const action_fields[] = {"id",
-                                            "status",
-                                            "rollout.id",
-                                            "rollout.name",
-                                            "active",
-                                            "target.controllerid",
-                                            "target.name",
-                                            "distributionset.id",
-                                            "distributionset.name",
-                                            "distributionset.version",
-                                            "createdat",
-                                            "lastmodifiedat",
-                                            NULL};
-
-static int action_field(const char *name)
-{
-    return word_index(action_fields, name);
-}
-
-static void action_get(const void *ctx, int item, int field, struct rsql_value *v)
-{
-    const struct world *w = ctx;
-    const struct w_action *a = &w->actions[item];
-    const struct w_rollout *r = a->rollout == W_NONE ? NULL : &w->rollouts[a->rollout];
-    switch (field) {
-    case 0:
-        set_num(v, item + 1);
-        break;
-    case 1:
-        set_str(v, action_word(a->status));
-        break;
-    case 2:
-        if (r)
-            set_num(v, r->id);
-        break;
-    case 3:
-        set_str(v, r ? r->name : NULL);
-        break;
-    case 4:
-        set_str(v, a->active ? "true" : "false");
-        break;
-    case 5:
-    case 6:
-        set_str(v, w->devs[a->dev].id);
-        break;
-    case 7:
-        set_num(v, a->ds + 1);
-        break;
-    case 8:
-        set_str(v, w->ds[a->ds].name);
-        break;
-    case 9:
-        set_str(v, w->ds[a->ds].version);
-        break;
-    default:
-        set_num(v, ((field == 10 ? a->created : a->modified) + w->epoch) / US_PER_MS);
-    }
-}
-
-const struct rsql_table api_actions_table = {action_field, action_get};
-
-void api_put_action(struct api *a, int i, bool full)
-{
-    const struct world *w = a->w;
-    const struct w_action *act = &w->actions[i];
-    const char *dev = w->devs[act->dev].id;
-    const struct w_rollout *r = act->rollout == W_NONE ? NULL : &w->rollouts[act->rollout];
-    struct json_w *j = &a->j;
-    json_w_obj(j);
-    json_w_key(j, "_links");
-    json_w_obj(j);
-    api_link(a, "self", NULL, "/targets/%s/actions/%d", dev, i + 1);
-    if (full) {
-        char name[600];
-        snprintf(name, sizeof name, "%s:%s", w->ds[act->ds].name, w->ds[act->ds].version);
-        api_link(a, "target", dev, "/targets/%s", dev);
-        api_link(a, "distributionset", name, "/distributionsets/%d", act->ds + 1);
-        api_link(a, "status", NULL, "/targets/%s/actions/%d/status?offset=0&limit=50&sort=id%%3ADESC", dev, i + 1);
-        if (r)
-            api_link(a, "rollout", r->name, "/rollouts/%lld", (long long)r->id);
-    }
-    json_w_obj_end(j);
-    json_w_kbool(j, "active", act->active);
-    api_ktime(a, "createdAt", act->created);
-    json_w_kstr(j, "createdBy", "admin");
-    json_w_kstr(j, "forceType", act->force);
-    json_w_kint(j, "id", i + 1);
-    api_ktime(a, "lastModifiedAt", act->modified);
-    json_w_kstr(j, "lastModifiedBy", act->status == WA_RUNNING ? "admin" : "system");
-    if (r) {
-        json_w_kint(j, "rollout", r->id);
-        json_w_kstr(j, "rolloutName", r->name);
-    }
-    json_w_kstr(j, "status", action_word(act->status));
-    json_w_kstr(j, "type", act->cancel ? "cancel" : "update");
-    json_w_kint(j, "weight", 1000);
-    json_w_obj_end(j);
-}
-
-static void get_actions(struct api *a)
-{
-    static const char *const sort[] = {"id", "createdAt", "lastModifiedAt", "status", NULL};
-    int *items = xreallocarray(NULL, a->w->n_actions + 1, sizeof *items);
-    size_t n = 0;
-    for (size_t i = 0; i < a->w->n_actions; i++)
-        if (!a->w->actions[i].deleted)
-            items[n++] = (int)i;
-    struct api_list l = {.items = items,
-                         .n = n,
-                         .table = &api_actions_table,
-                         .ctx = a->w,
-                         .sort_fields = sort,
-                         .newest_first = true,
-                         .put = api_put_action};
-    api_page(a, &l);
-    free(items);
-}
-
-static void get_action(struct api *a)
-{
-    int64_t id = a->id[0];
-    if (id < 1 || (uint64_t)id > a->w->n_actions || a->w->actions[id - 1].deleted) {
-        api_not_found(a, "Action", a->seg[1]);
-        return;
-    }
-    api_ok(a, 200);
-    api_put_action(a, (int)(id - 1), true);
 }
 
 /* --- user and configuration */
@@ -247,8 +104,6 @@ static void set_config(struct api *a)
 }
 
 const struct api_route api_other_routes[] = {
-    {"GET", "actions", get_actions},
-    {"GET", "actions/#", get_action},
     {"GET", "userinfo", get_user},
     {"GET", "system/configs", get_configs},
     {"GET", "system/configs/*", get_config},

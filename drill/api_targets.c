@@ -411,115 +411,6 @@ static void post_assign(struct api *a)
     json_free(body);
 }
 
-/* --- actions of a target */
-
-static const char *const action_sort[] = {"id", "createdAt", "lastModifiedAt", "status", NULL};
-
-static void get_actions(struct api *a)
-{
-    int dev = api_dev_index(a, a->seg[1]);
-    if (dev == W_NONE)
-        return;
-    const struct w_dev *d = &a->w->devs[dev];
-    int *items = xreallocarray(NULL, d->n_actions + 1, sizeof *items);
-    size_t n = 0;
-    for (uint32_t i = 0; i < d->n_actions; i++)
-        if (!a->w->actions[d->actions[i]].deleted)
-            items[n++] = d->actions[i];
-    struct api_list l = {.items = items,
-                         .n = n,
-                         .table = &api_actions_table,
-                         .ctx = a->w,
-                         .sort_fields = action_sort,
-                         .newest_first = true,
-                         .put = api_put_action};
-    api_page(a, &l);
-    free(items);
-}
-
-static int action_index(struct api *a)
-{
-    int dev = api_dev_index(a, a->seg[1]);
-    if (dev == W_NONE)
-        return W_NONE;
-    int64_t id = a->id[0];
-    if (id >= 1 && (uint64_t)id <= a->w->n_actions && a->w->actions[id - 1].dev == dev &&
-        !a->w->actions[id - 1].deleted)
-        return (int)(id - 1);
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)id);
-    api_not_found(a, "Action", text);
-    return W_NONE;
-}
-
-static void get_action(struct api *a)
-{
-    int i = action_index(a);
-    if (i == W_NONE)
-        return;
-    api_ok(a, 200);
-    api_put_action(a, i, true);
-}
-
-static void delete_action(struct api *a)
-{
-    int i = action_index(a);
-    if (i == W_NONE)
-        return;
-    const struct w_action *act = &a->w->actions[i];
-    char flag[16];
-    const char *force = api_param(a, "force", flag, sizeof flag);
-    if (force && !strcasecmp(force, "true")) {
-        if (act->status != WA_CANCELING) {
-            api_error(a, 405, "action.notForceQuitable", "ForceQuitActionNotAllowedException",
-                      "%d is not canceled yet and cannot be force quit", i + 1);
-            return;
-        }
-        action_force_quit(a->w, i);
-    } else {
-        if (!act->active || act->cancel) {
-            api_error(a, 405, "action.notCancelable", "CancelActionNotAllowedException",
-                      "Actions in canceling or canceled state cannot be canceled");
-            return;
-        }
-        action_recall(a->w, i);
-    }
-    a->out->status = 204;
-}
-
-static void get_status(struct api *a)
-{
-    int i = action_index(a);
-    if (i == W_NONE)
-        return;
-    const struct w_action *act = &a->w->actions[i];
-    size_t from, n;
-    bool newest_first = api_window(a, act->n_history, &from, &n);
-    struct json_w *j = &a->j;
-    api_ok(a, 200);
-    json_w_obj(j);
-    json_w_key(j, "content");
-    json_w_arr(j);
-    for (size_t k = from; k < from + n; k++) {
-        const struct w_history *h = &act->history[newest_first ? act->n_history - 1U - k : k];
-        json_w_obj(j);
-        json_w_kint(j, "id", h->id);
-        json_w_key(j, "messages");
-        json_w_arr(j);
-        if (*h->text)
-            json_w_str(j, h->text);
-        json_w_arr_end(j);
-        api_ktime(a, "reportedAt", h->t);
-        api_ktime(a, "timestamp", h->t);
-        json_w_kstr(j, "type", h->type);
-        json_w_obj_end(j);
-    }
-    json_w_arr_end(j);
-    json_w_kint(j, "total", act->n_history);
-    json_w_kint(j, "size", (int64_t)n);
-    json_w_obj_end(j);
-}
-
 const struct api_route api_target_routes[] = {
     {"GET", "targets", get_targets},
     {"GET", "targets/*", get_target},
@@ -527,9 +418,5 @@ const struct api_route api_target_routes[] = {
     {"GET", "targets/*/installedDS", get_ds_of},
     {"GET", "targets/*/assignedDS", get_ds_of},
     {"POST", "targets/*/assignedDS", post_assign},
-    {"GET", "targets/*/actions", get_actions},
-    {"GET", "targets/*/actions/#", get_action},
-    {"DELETE", "targets/*/actions/#", delete_action},
-    {"GET", "targets/*/actions/#/status", get_status},
     {NULL, NULL, NULL},
 };

@@ -101,16 +101,14 @@ static char *put_fixed(char *p, int64_t v, int digits, int64_t scale)
     return p + digits;
 }
 
-/* {device="em-0001",model="C",site="lyon",firmware="4.12.1"} ; the first part alone serves the samples. */
+/* A scenario's words are plain, so nothing needs to be escaped.
+ * {device="em-0001",model="C",site="lyon",firmware="4.12.1"} ; the first part alone serves the samples. */
 static void make_label(const struct world *w, struct w_dev *d)
 {
     char out[600];
     const struct w_ds *ds = &w->ds[d->truth];
     int n = snprintf(out, sizeof out, "{device=\"%s\",model=\"%.80s\",site=\"%.80s\",firmware=\"%.80s\"}", d->id,
                      w->sc->devices.models[d->model].name, w->sc->devices.sites[d->site], ds->version);
-    for (char *p = out; *p; p++) /* the scenario's names are free text; a page must stay a page */
-        if (*p == '\\' || *p == '\n' || (*p == '"' && p[-1] != '=' && p[1] != ',' && p[1] != '}'))
-            *p = '_';
     d->label = xstrndup(out, (size_t)n);
     d->label_len = (uint16_t)(sizeof "{device=\"" - 1 + strlen(d->id) + 1);
 }

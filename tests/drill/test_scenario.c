@@ -1,0 +1,143 @@
+/* Scenario files: the shipped ones, and every kind of mistake in one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "drill/shipped.h"
+
+static void test_shipped(void **state)
+{
+    (void)state;
+    int n = 0;
+    for (const char *const *name = drill_scenario_names(); *name; name++, n++) {
+        struct arena a;
+        struct err e = {0};
+        arena_init(&a);
+        const struct scenario *s = drill_scenario(*name, &a, &e);
+        if (!s)
+            fail_msg("%s", e.what);
+        assert_string_equal(s->name, *name); /* the file says what it is */
+        assert_true(s->description[0] && s->speed >= 1);
+        assert_true(s->rollout.n_groups >= 2 && s->devices.count >= 1000);
+        assert_true(s->ends.after >= US_PER_HOUR);
+        assert_true(s->expect.halted == (strcmp(*name, "healthy") != 0));
+        arena_release(&a);
+    }
+    assert_int_equal(n, 7);
+}
+
+static void test_lookup(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    assert_null(drill_scenario("crashloop", &a, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    assert_non_null(strstr(e.next, "crash-loop"));
+    assert_null(drill_scenario("./no-such.yaml", &a, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    size_t n = 0;
+    const char *text = drill_scenario_text("healthy", &n);
+    assert_non_null(text);
+    assert_int_equal(strlen(text), n);
+    char path[] = "/tmp/andon-scenario-XXXXXX.yaml";
+    int fd = mkstemps(path, 5);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, n), n);
+    close(fd);
+    const struct scenario *s = drill_scenario(path, &a, &e);
+    unlink(path);
+    assert_non_null(s);
+    assert_string_equal(s->name, "healthy");
+    arena_release(&a);
+}
+
+#define HEAD    "name: x\ndescription: y\n"
+#define DEVICES "devices: {count: 10, models: [{name: A, share: 0.5}, {name: B}], sites: [s]}\n"
+#define ROLLOUT                                                                                                        \
+    "rollout:\n  name: r\n  old: {name: fw, version: 1}\n  new: {name: fw, version: 2}\n"                              \
+    "  waves: [{name: a, percent: 10}, {name: b, percent: 90}]\n"
+#define TAIL "ends: {after: 1h}\nexpect: {halted: false}\n"
+
+static void test_mistakes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml, *want;
+    } cases[] = {
+        {HEAD DEVICES ROLLOUT TAIL "fault: []\n", "fault"},
+        {HEAD DEVICES ROLLOUT "ends: {after: 1h}\n", "expect"},
+        {HEAD "devices: {count: 0}\n" ROLLOUT TAIL, "devices.count"},
+        {HEAD "devices: {count: 10, prefix: \"a b\"}\n" ROLLOUT TAIL, "letters, digits, - or _"},
+        {HEAD "devices: {count: 10, prefix: abcdefghijklmnopqrst}\n" ROLLOUT TAIL, "at most 16"},
+        {HEAD "devices: {count: 10, models: [{name: a, share: 0.7}, {name: b, share: 0.7}, {name: c}]}\n" ROLLOUT TAIL,
+         "add up"},
+        {HEAD "devices: {count: 10, sites: [\"a\\\"b\"]}\n" ROLLOUT TAIL, "letters, digits, blanks"},
+        {HEAD DEVICES "rollout:\n  name: r\n  old: {name: fw, version: 1}\n  new: {name: fw, version: 1}\n"
+                      "  waves: [{name: a, percent: 10}]\n" TAIL,
+         "another firmware"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: crash}]\n", "crash-loop"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, at: 5m, until: 5m}]\n", "later than"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, model: Z}]\n", "no such model"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, site: Z}]\n", "no such site"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, share: 1.5}]\n", "share"},
+        {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {}, do: pause}]\n", "exactly one"},
+        {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {at: 1m, halted: true}, do: pause}]\n", "exactly one"},
+        {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {halted: false}, do: pause}]\n", "expected true"},
+        {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {wave_done: 2}, do: pause}]\n", "no wave 2"},
+        {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {at: 1m}, do: rollback}]\n", "needs a reason"},
+        {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {at: 1m}, do: reboot}]\n", "rollback"},
+        {HEAD DEVICES ROLLOUT "ends: {after: 1h}\nexpect: {halted: true, by: [R-NOPE]}\n", "no limit"},
+        {HEAD DEVICES ROLLOUT "ends: {after: 1s}\nexpect: {halted: false}\n", "ends.after"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct arena a;
+        struct err e = {0};
+        arena_init(&a);
+        if (scenario_parse("f.yaml", cases[i].yaml, strlen(cases[i].yaml), &a, &e))
+            fail_msg("case %zu was taken", i);
+        char all[800];
+        snprintf(all, sizeof all, "%s %s %s", e.what, e.next, e.cause);
+        if (!strstr(all, cases[i].want) || !strstr(e.what, "f.yaml:"))
+            fail_msg("case %zu: '%s', expected '%s'", i, all, cases[i].want);
+        arena_release(&a);
+    }
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    const char *yaml = HEAD DEVICES ROLLOUT TAIL "operator: [{when: {halted: true}, do: rollback, reason: why}]\n"
+                                                 "faults: [{kind: crash-loop}]\n";
+    const struct scenario *s = scenario_parse("f.yaml", yaml, strlen(yaml), &a, &e);
+    assert_non_null(s);
+    assert_true(s->poll_us == 2 * US_PER_S && s->scrape_us == 15 * US_PER_S && s->keep_alive == 100);
+    assert_true(s->policy == policy_default());
+    assert_true(s->faults[0].on_new && !s->faults[0].on_old && s->faults[0].share >= 1);
+    assert_true(s->faults[0].until == TIME_NEVER);
+    assert_true(s->steps[0].when == WHEN_HALTED && s->steps[0].verb == VERB_ROLLBACK);
+    assert_true(s->steps[0].delay == 30 * US_PER_S);
+    assert_true(s->expect.max_bad_devices == -1 && s->expect.within == TIME_NEVER);
+    arena_release(&a);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_shipped),
+        cmocka_unit_test(test_lookup),
+        cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
