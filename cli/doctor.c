@@ -165,7 +165,7 @@ static void check_backend(struct doctor *d, const struct fleet_spec *f)
                 tell_err(d, f->name, &read.err);
             }
         }
-        if (strncmp(f->endpoint.url, "http://", 7) == 0)
+        if (f->endpoint.plain_http && strncmp(f->endpoint.url, "http://", 7) == 0)
             tell(d, MARK_NOTE, f->name, "Use https, so that nobody on the way can read or change commands.",
                  "the connection is not encrypted");
     }

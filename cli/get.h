@@ -15,10 +15,16 @@ struct get {
     bool any;
 };
 
+/* Each adds one row to g->table and one object to the array that is open in g->json. */
+/* A fleet, also one that could not be opened (its error instead). */
 void get_fleet(struct get *g, const struct fleet_run *r);
+/* A rollout of the newest snapshot. */
 void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_view *v);
+/* What the server says of a wave. */
 void get_wave(struct get *g, const struct fleet_run *r, const struct rollout_view *v, const struct wave_view *x);
+/* Figures and verdict of a wave. */
 void get_health(struct get *g, const struct fleet_run *r, const struct rollout_view *v, const struct wave_view *x);
+/* A device of the focused wave. */
 void get_device(struct get *g, const struct fleet_run *r, const char *rollout, int wave, const struct device_row *d);
 
 #endif

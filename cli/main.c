@@ -1,5 +1,4 @@
 /* andon: one program with subcommands. */
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +15,6 @@ int main(int argc, char **argv)
     size_t n = 0;
 
     harden();
-    setlocale(LC_CTYPE, ""); /* not LC_NUMERIC: numbers in files and JSON keep their point */
     signal(SIGPIPE, SIG_IGN);
     if (!args_read(argc, argv, &a, &e)) {
         print_err(&a, &e);

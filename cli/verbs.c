@@ -50,6 +50,13 @@ static bool fill_intent(struct verb_run *r, struct err *e)
     return true;
 }
 
+/* Has the log been opened, or refused? Until then nothing but a halt may be asked for. */
+static bool log_read(const struct snapshot *s, void *ctx)
+{
+    (void)ctx;
+    return s->audit.open || (s->audit.error && *s->audit.error);
+}
+
 static bool told_read(const struct snapshot *s, void *id)
 {
     return fleet_has_waves(s, id) && s->told_known && strcmp(s->focus.rollout, id) == 0;
@@ -68,6 +75,8 @@ static void gather(struct verb_run *r)
     struct focus f = {.wave = -1};
     char *id = r->in.rollout;
 
+    if (r->in.verb != VERB_HALT)
+        fleet_until(r->run, READY_US, log_read, NULL);
     if (!r->run->snap || !snapshot_rollout(r->run->snap, id))
         return;
     snprintf(f.rollout, sizeof f.rollout, "%s", id);

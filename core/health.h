@@ -28,13 +28,14 @@ struct track {
     float variance;      /* newest, NaN = unknown */
     float var_base;      /* own baseline from before the install, NaN = none yet */
     float cpu_base;
-    double reboots;      /* newest counter value, NaN = unknown */
-    int64_t bucket0;     /* index on the grid of the newest bucket */
+    double reboots;               /* newest counter value, NaN = unknown */
+    int64_t bucket0;              /* index on the grid of the newest bucket */
     uint8_t boots[TRACK_BUCKETS]; /* reboots in each bucket, saturating */
-    uint16_t seen;       /* bit i: bucket boots[i] has a sample */
-    uint16_t base_n;     /* samples in the baselines */
+    uint16_t seen;                /* bit i: bucket boots[i] has a sample */
+    uint16_t base_n;              /* samples in the baselines */
 };
 
+/* Nothing known, not enrolled. */
 void track_init(struct track *t);
 /* Takes one sample (older or equal to the newest: ignored). window_us as in the policy; bucket = window / 10.
  *
@@ -57,20 +58,20 @@ extern const double health_var_level[HEALTH_LEVELS]; /* 1.5 2 4 8 */
 /* Figures of one group of devices. NaN where nothing is known. The window ends with the group's newest sample, not
  * with the engine's clock, so that it can be recomputed. */
 struct group_health {
-    int64_t expected;      /* devices that should report */
-    int64_t reporting;     /* newest sample not older than 3 scrapes */
-    int64_t reboots;       /* in the window */
-    int64_t rebooted;      /* distinct devices that did */
-    double device_days;    /* exposure in the window */
-    double reboot_rate;    /* per device-day */
+    int64_t expected;         /* devices that should report */
+    int64_t reporting;        /* newest sample not older than 3 scrapes */
+    int64_t reboots;          /* in the window */
+    int64_t rebooted;         /* distinct devices that did */
+    double device_days;       /* exposure in the window */
+    double reboot_rate;       /* per device-day */
     double cpu_mean, cpu_p95; /* fractions */
-    double variance;       /* mean of variance / own baseline; against the mean baseline where a device has none.
-                              Each device's ratio is clipped to 1/16..16, so that one odd sensor is one voice */
-    int64_t newest;        /* time of the newest sample, 0 = none */
-    int64_t looped;        /* distinct devices with two reboots or more in the window */
-    int64_t measured;      /* enrolled devices past their grace with a fresh sample: the n of the means */
-    double variance_raw;   /* mean variance, for groups without baselines */
-    double cpu_change;     /* sum of CPU / sum of own baselines over devices that have one, NaN when fewer than half */
+    double variance;          /* mean of variance / own baseline; against the mean baseline where a device has none.
+                                 Each device's ratio is clipped to 1/16..16, so that one odd sensor is one voice */
+    int64_t newest;           /* time of the newest sample, 0 = none */
+    int64_t looped;           /* distinct devices with two reboots or more in the window */
+    int64_t measured;         /* enrolled devices past their grace with a fresh sample: the n of the means */
+    double variance_raw;      /* mean variance, for groups without baselines */
+    double cpu_change; /* sum of CPU / sum of own baselines over devices that have one, NaN when fewer than half */
     int64_t cpu_over[HEALTH_LEVELS], var_over[HEALTH_LEVELS]; /* devices at or over each level; -1 no baselines */
 };
 

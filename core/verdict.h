@@ -26,12 +26,12 @@ struct evidence {
 
 /* What the verdict remembers from one evaluation to the next; a plain value that may be copied and stored. */
 struct limit_state {
-    int64_t since;   /* first evaluation of the present run of breaches, 0 = none */
-    int evaluations; /* in that run */
-    int missing;     /* evaluations without data since the last with data */
-    bool tripped;    /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
-    int64_t last;    /* data time of the newest evaluation that counted, 0 = none */
-    int64_t last_missing; /* when the newest missing evaluation was counted */
+    int64_t since;                /* first evaluation of the present run of breaches, 0 = none */
+    int evaluations;              /* in that run */
+    int missing;                  /* evaluations without data since the last with data */
+    bool tripped;                 /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
+    int64_t last;                 /* data time of the newest evaluation that counted, 0 = none */
+    int64_t last_missing;         /* when the newest missing evaluation was counted */
     double value, against, ratio; /* when it tripped */
     int64_t devices;
 };
@@ -50,7 +50,7 @@ struct verdict_input {
     const struct evidence *evidence;
     size_t n_evidence;
     int64_t now;
-    int64_t interval_us;      /* the telemetry's; missing data counts once in each; 0 = at each call */
+    int64_t interval_us; /* the telemetry's; missing data counts once in each; 0 = at each call */
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -91,6 +91,7 @@ void verdict_reset(struct verdict_state *st);
 
 #define VERDICT_RULE_LOST "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
 
+/* "ok", "pending", "breach", "unknown". */
 const char *limit_status_word(enum limit_status s);
 
 #endif

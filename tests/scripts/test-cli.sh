@@ -1,0 +1,156 @@
+#!/bin/sh
+# The program as scripts see it: messages, exit codes, JSON, the log; on the drill's server in real time and headless.
+set -u
+andon=${ANDON:-$(dirname "$0")/../../build/asan/andon}
+case $andon in /*) ;; *) andon=$PWD/$andon ;; esac
+work=$(mktemp -d) || exit 1
+server=
+trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
+mkdir -m 700 "$work/home" "$work/tmp"
+HOME=$work/home TMPDIR=$work/tmp LC_ALL=C.UTF-8
+export HOME TMPDIR LC_ALL
+unset XDG_CONFIG_HOME XDG_STATE_HOME NOTIFY_SOCKET
+passed=0 failed=0
+
+ok() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "not ok: $*"; sed 's/^/    | /' "$work/out" "$work/err" | head -n 20; }
+
+# run CODE WORDS...: runs andon, expects the exit code; leaves out and err.
+run() {
+    want=$1; shift
+    "$andon" "$@" >"$work/out" 2>"$work/err" </dev/null
+    got=$?
+    if [ $got -eq "$want" ]; then ok; else bad "andon $* ended with $got, not $want"; fi
+}
+# says WORDS / tells WORDS: standard output / standard error holds them.
+says() { if grep -qF -- "$1" "$work/out"; then ok; else bad "output without \"$1\""; fi; }
+tells() { if grep -qF -- "$1" "$work/err"; then ok; else bad "message without \"$1\""; fi; }
+# holds EXPRESSION: true of the JSON on standard output (named d).
+holds() {
+    if python3 -c "import json,sys; d=json.load(open(sys.argv[1])); sys.exit(not ($1))" "$work/out" 2>>"$work/err"; then
+        ok
+    else
+        bad "JSON: not $1"
+    fi
+}
+
+# --- without a configuration
+run 2
+tells "no fleet is configured"; tells "andon drill"; tells "config.yaml"; tells "andon doctor"
+if [ "$(wc -l <"$work/err")" -eq 4 ]; then ok; else bad "not one line and three"; fi
+for c in "get rollouts" "pause 1" "doctor" "guard"; do
+    # shellcheck disable=SC2086 # words
+    run 2 $c
+    tells "there is no configuration"
+done
+run 2 get rollouts -o json
+holds 'd["error"]["code"] == "not-found" and "drill" in d["error"]["next"]'
+if [ -z "$(ls -A "$HOME")" ]; then ok; else bad "something was written: $(ls -A "$HOME")"; fi
+
+# --- the command line
+run 2 drlil; tells "Did you mean \`andon drill\`?"
+run 2 get rollouts --fleeet x; tells "Did you mean --fleet?"
+run 2 "$(printf 'x\033]0;owned\007')"
+if LC_ALL=C grep -q "$(printf '\033')" "$work/err"; then bad "a control byte came through"; else ok; fi
+run 2 pause; tells "andon pause ROLLOUT"
+run 2 halt; tells "--all"
+run 2 halt 1 --all; tells "exclude each other"
+run 2 pause 1 --confirm x; tells "takes no option --confirm"
+run 2 get fish; run 2 get waves; run 2 audit frob; run 2 drill nosuch; run 2 drill --seed x; run 2 drill --speed 0
+run 2 --config "$work/none.yaml" get fleets
+run 0 help; says "rollback"; run 0 help rollback; says "--confirm"; run 0 help exit; says "refuses"
+run 0 help config; says "fleets:"; run 0 help policy; says "limits:"; run 2 help nothing
+run 0 --version; says "andon "; run 0 -o json version; holds 'd["version"]'
+run 0 drill --list; says "crash-loop"; says "healthy"
+run 0 drill --list -o json; holds 'len(d["scenarios"]) >= 7 and all(s["description"] for s in d["scenarios"])'
+
+# --- files
+run 1 policy check "$work/none.yaml"
+printf 'limits:\n  - id: R\n    metric: rebots\n    above: 3\n    on_breach: pause\n' >"$work/p.yaml"
+run 2 policy check "$work/p.yaml"; tells "p.yaml:3"
+printf 'limits:\n  - id: R-X\n    metric: reboots\n    relative_to: control\n    above: 3\n    for: 2m\n    on_breach: pause\n' >"$work/p.yaml"
+run 0 policy check "$work/p.yaml"; says "R-X"; says "2m00s"
+run 0 policy check "$work/p.yaml" -o json; holds 'd["valid"] and d["limits"][0]["for_s"] == 120 and len(d["sha256"]) == 64'
+run 5 audit verify; tells "there is no audit log"
+run 1 audit show; run 1 audit head
+printf 'not a log' >"$work/not.db"; chmod 600 "$work/not.db"
+run 5 audit verify "$work/not.db"
+
+# --- a drill without a screen: halts, rolls back, its log verifies and exports
+run 0 drill install-failures --headless --seed 2 -o json --keep-log "$work/kept"
+holds 'd["passed"] and d["halted_by"] == "R-INSTALL" and d["rolled_back_s"] > d["halted_s"] >= d["detected_s"]'
+holds 'd["audit"]["verified"] and d["devices"]["on_new"] == 0 and d["scenario"] == "install-failures" and d["seed"] == 2'
+if [ -z "$(ls -A "$TMPDIR")" ]; then ok; else bad "left in TMPDIR: $(ls -A "$TMPDIR")"; fi
+run 0 audit verify --db "$work/kept/audit.db"; says "unwitnessed"
+run 0 audit head --db "$work/kept/audit.db" -o json; holds 'd["size"] > 5 and len(d["root"]) == 64'
+run 0 audit show --db "$work/kept/audit.db" --kind halt -o json
+holds 'len(d["entries"]) == 1 and d["entries"][0]["actor"] == "R-INSTALL"'
+run 0 audit show --db "$work/kept/audit.db" --limit 2; says "ENTRY"
+run 2 audit show --db "$work/kept/audit.db" --since yesterday; tells "is no time"
+run 0 audit export "$work/export" --db "$work/kept/audit.db"
+if (cd "$work/export" && sh verify.sh >"$work/out" 2>&1); then ok; else bad "verify.sh"; fi
+run 0 audit verify "$work/export"
+sed -i 's/R-INSTALL/R-INSTAL1/' "$work/export/entries.jsonl"
+run 1 audit verify "$work/export"
+python3 - "$work/kept/audit.db" <<'P'
+import sys
+p = sys.argv[1]; b = bytearray(open(p, "rb").read()); i = b.find(b"R-INSTALL"); b[i] ^= 1; open(p, "wb").write(b)
+P
+rm -f "$work/kept/audit.db-wal" "$work/kept/audit.db-shm"
+run 1 audit verify --db "$work/kept/audit.db"
+
+# --- on a server, in real time
+mkfifo "$work/hello"
+"$andon" drill crash-loop --serve --seed 3 >"$work/hello" 2>"$work/serve.err" </dev/null &
+server=$!
+IFS= read -r hello <"$work/hello"
+field() { printf '%s' "$hello" | python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
+mkdir -p -m 700 "$HOME/.config/andon"
+(umask 077; field password >"$work/secret"
+printf 'fleets:\n  - name: home\n    kind: hawkbit\n    url: %s\n    user: %s\n    secret: {file: %s}\n    environment: test\n    telemetry: {kind: openmetrics, url: %s}\n' \
+    "$(field url)" "$(field user)" "$work/secret" "$(field metrics)" >"$HOME/.config/andon/config.yaml")
+run 0 doctor
+if grep -q "^FAIL" "$work/out"; then bad "doctor found something"; else ok; fi
+says "hawkbit"; says "telemetry"; says "clocks agree"
+run 0 doctor -o json; holds 'd["failed"] == 0 and any(c["subject"] == "home" for c in d["checks"])'
+run 0 get fleets -o json; holds '"stop" in d["fleets"][0]["capabilities"] and d["fleets"][0]["state"] == "live"'
+run 0 get rollouts -o json; holds 'any(r["id"] == "4471" and not r["halted"] and r["devices"] == 2000 for r in d["rollouts"])'
+run 0 get rollouts 4471; says "4471"
+run 0 get waves 4471 -o json; holds 'len(d["waves"]) > 1 and d["waves"][0]["told"] > 0 and d["waves"][1]["told"] == 0'
+run 0 get devices 4471 --wave 0 -o json; holds 'len(d["devices"]) == 20 and all(x["id"] for x in d["devices"])'
+run 0 get health 4471 -o json; holds 'd["health"][0]["wave"] == 0 and len(d["health"][0]["metrics"]) == 5'
+run 1 get waves 99; tells "no rollout 99"
+run 2 --fleet hime get rollouts; tells "Did you mean home?"
+run 2 pause 4471; tells "--yes"
+run 0 pause 4471 --preview; says "will happen"
+run 0 pause 4471 --yes -o json; holds 'd["result"] == "done" and d["state"] == "paused" and d["log_entry"] > 0'
+run 3 pause 4471 --yes; tells "paused"
+run 0 resume 4471 --yes
+run 3 --read-only pause 4471 --yes; tells "read-only"
+run 0 --read-only halt 4471 --reason "smoke"
+run 0 get rollouts -o json; holds 'any(r["id"] == "4471" and r["halted"] for r in d["rollouts"])'
+run 3 resume 4471 --yes; tells "acknowledge"
+run 0 rollback 4471 --preview -o json; holds 'd["phrase"].startswith("4471 ALL ") and d["allowed"] and d["devices"] > 0'
+run 3 rollback 4471 --reason x --confirm "4471 ALL 1"; tells "phrase"
+run 2 rollback 4471 --reason x; tells "--confirm"
+run 2 rollback 4471 --waves 1-x
+run 0 ack 4471 --yes
+run 0 get rollouts -o json; holds 'not any(r["halted"] for r in d["rollouts"])'
+run 3 advance 99 --yes
+run 0 audit verify
+run 0 audit show -o json
+holds '[e["verb"] for e in d["entries"] if e["kind"] == "halt"] == ["halt"] and any(e["kind"] == "refused" for e in d["entries"])'
+run 0 audit show --kind refused; says "refused"
+kill "$server"; wait "$server"
+if [ $? -eq 0 ]; then ok; else bad "the server did not end well"; fi
+server=
+run 4 get rollouts; tells "home"
+run 4 doctor
+run 4 pause 4471 --yes --timeout 5s
+if grep -qF "$(cat "$work/secret")" "$work/serve.err" "$work/out" "$work/err" "$HOME/.local/state/andon/audit.db"; then
+    bad "the password was written somewhere"
+else
+    ok
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
