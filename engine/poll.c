@@ -90,6 +90,7 @@ void ro_free(struct ro *ro)
     free(ro->wv);
     free(ro->control);
     rollback_free(ro->rb);
+    watch_from_free(ro);
     arena_release(&ro->arena);
     arena_release(&ro->wave_arena);
     free(ro);

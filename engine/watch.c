@@ -234,8 +234,15 @@ static void from_next(struct from_scan *f);
 static void from_end(struct from_scan *f)
 {
     f->ro->from_loading = false;
+    f->ro->from_scan = NULL;
     arena_release(&f->arena);
     free(f);
+}
+
+void watch_from_free(struct ro *ro)
+{
+    if (ro->from_scan)
+        from_end(ro->from_scan);
 }
 
 static void from_list_done(struct req *q, const struct reply *r)
@@ -277,6 +284,7 @@ static void releases_done(struct req *q, const struct reply *r)
 {
     struct from_scan *f = xcalloc(1, sizeof *f);
     f->ro = q->ro;
+    f->ro->from_scan = f;
     arena_init(&f->arena);
     if (r->err) {
         f->ro->from_wanted = true;

@@ -106,6 +106,7 @@ struct halt {
 };
 
 struct rollback;
+struct from_scan;
 
 /* ---- a rollout ---- */
 struct ro {
@@ -128,6 +129,7 @@ struct ro {
     bool control_loading;
     int control_next; /* wave to read next, -1 = not begun */
     bool control_done;
+    struct from_scan *from_scan;    /* that is under way, NULL */
     bool from_wanted, from_loading; /* the fleet's release lists are to be read: new devices are watched */
     /* halts and holds */
     struct halt halt;
@@ -295,7 +297,8 @@ void watch_begin(struct engine *en);
 void watch_wave(struct ro *ro, size_t i); /* reads a wave's devices when it is time */
 void watch_control(struct ro *ro);
 void watch_enrol(struct ro *ro);
-void watch_from(struct ro *ro); /* reads where its devices come from, once for each wave */
+void watch_from(struct ro *ro);      /* reads where its devices come from, once for each wave */
+void watch_from_free(struct ro *ro); /* gives up one that is under way */
 struct dev *watch_dev(struct engine *en, const struct device *d);
 void telemetry_poll(struct engine *en, void *arg);
 
