@@ -43,6 +43,9 @@ LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 LDFLAGS_tsan := -fsanitize=thread
 
+# The targets that people type use all cores, unless they said otherwise.
+PAR = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+
 # pkg-config is asked only once the packages are there: `make demo` and `make test` install them first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
@@ -115,20 +118,20 @@ deps-test:
 
 .PHONY: demo
 demo: deps
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) $(PAR) --no-print-directory -s all
 	@scripts/demo $(BUILD)/andon
 
 .PHONY: test tests
 tests: $(ALL_TESTS) $(BUILD)/andon
 test: deps-test
-	@$(MAKE) --no-print-directory MODE=asan BUILD=build/asan run-tests
+	@$(MAKE) $(PAR) --no-print-directory MODE=asan BUILD=build/asan run-tests
 .PHONY: run-tests
 run-tests: tests
 	@ANDON=$(abspath $(BUILD))/andon scripts/run-tests $(ALL_TESTS) $(wildcard tests/scripts/test-*)
 
 .PHONY: golden
 golden: deps-test
-	@$(MAKE) --no-print-directory MODE=asan BUILD=build/asan tests
+	@$(MAKE) $(PAR) --no-print-directory MODE=asan BUILD=build/asan tests
 	@ANDON_GOLDEN=write scripts/run-tests $(TESTBIN_views:$(BUILD)/%=build/asan/%)
 	@git --no-pager diff --stat -- tests
 
@@ -139,12 +142,12 @@ lint: deps-test
 .PHONY: conformance
 conformance: deps-test
 	@scripts/deps conformance
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) $(PAR) --no-print-directory -s all
 	@tests/conformance/run $(abspath $(BUILD))/andon
 
 .PHONY: bench
 bench: deps-test
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) $(PAR) --no-print-directory -s all
 	@tests/bench/run $(abspath $(BUILD))/andon
 
 .PHONY: picture
