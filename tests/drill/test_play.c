@@ -1,0 +1,235 @@
+/* The operator who is not there, the end of a drill and its score, on snapshots made by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "talk.h"
+
+#define BAD                                                                                                            \
+    "devices: {count: 200, poll: 2m, download: 8s, install: 4s, reboots_per_day: 0}\n"                                 \
+    "faults:\n  - {kind: crash-loop, share: 1, after: 1m, per_hour: 30}\n"
+
+/* A snapshot of the drill's rollout, running, with one wave. */
+static struct snapshot *view(struct talk *t)
+{
+    struct snapshot *s = snapshot_new();
+    s->taken_at = clock_now(drill_clock(t->d));
+    s->n_rollouts = 1;
+    s->rollouts = ARENA_NEW(&s->arena, struct rollout_view);
+    struct rollout_view *v = s->rollouts;
+    v->rollout.id = "4471";
+    v->rollout.state = ROLLOUT_RUNNING;
+    v->n_waves = 1;
+    v->waves = ARENA_NEW(&s->arena, struct wave_view);
+    v->waves[0].wave.state = WAVE_RUNNING;
+    v->waves[0].verdict.rule = "";
+    v->halted_by = v->halt_text = "";
+    return s;
+}
+
+static void halt(struct talk *t, struct snapshot *s, const char *by)
+{
+    s->rollouts[0].halt = HALT_SHOWN;
+    s->rollouts[0].latched = true;
+    s->rollouts[0].halted_at = clock_now(drill_clock(t->d));
+    s->rollouts[0].halted_by = by;
+    s->rollouts[0].rollout.state = ROLLOUT_PAUSED;
+}
+
+static void test_operator(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct intent in;
+    talk_open(&t,
+              BAD "operator:\n  - {when: {at: 2m}, do: pause}\n  - {when: {halted: true}, delay: 3m, do: rollback, "
+                  "reason: loops}\n"
+                  "  - {when: {rolled_back: true}, delay: 0s, do: ack}\n",
+              1);
+    struct snapshot *s = view(&t);
+    assert_false(drill_operator(t.d, s, &in));
+    talk_wait(&t, 119);
+    assert_false(drill_operator(t.d, s, &in));
+    talk_wait(&t, 1);
+    assert_true(drill_operator(t.d, s, &in));
+    assert_int_equal(in.verb, VERB_PAUSE);
+    assert_string_equal(in.rollout, "4471");
+    assert_int_equal(in.actor.kind, ACTOR_PERSON);
+    assert_false(drill_operator(t.d, s, &in)); /* once */
+    halt(&t, s, "rule R-REBOOT");
+    assert_false(drill_operator(t.d, s, &in)); /* a person needs three minutes */
+    /* time stops at the moment at which the person is ready, not later */
+    struct clock *c = drill_clock(t.d);
+    int64_t t0 = clock_now(c);
+    c->idle(c, t0 + US_PER_HOUR, 0);
+    assert_int_equal(clock_now(c), t0 + 3 * US_PER_MIN);
+    assert_true(drill_operator(t.d, s, &in));
+    assert_int_equal(in.verb, VERB_ROLLBACK);
+    assert_string_equal(in.reason, "loops");
+    assert_true(in.all_waves && in.expect_devices == -1);
+    assert_int_equal(in.decided_at, clock_now(c));
+    assert_false(drill_operator(t.d, s, &in));
+    s->rollouts[0].rollback.step = RB_DONE;
+    assert_true(drill_operator(t.d, s, &in));
+    assert_int_equal(in.verb, VERB_ACK);
+    assert_false(drill_operator(t.d, s, &in));
+    assert_false(drill_operator(t.d, NULL, &in)); /* without a snapshot too */
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
+static void test_conditions(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct intent in;
+    talk_open(&t,
+              "operator:\n  - {when: {wave_done: 0}, delay: 0s, do: advance}\n  - {when: {gate: true}, delay: 0s, do: "
+              "resume}\n"
+              "  - {when: {paused: true}, delay: 0s, do: resume}\n  - {when: {finished: true}, delay: 0s, do: ack}\n",
+              1);
+    struct snapshot *s = view(&t);
+    struct rollout_view *v = s->rollouts;
+    v->waves[0].wave.total = 4;
+    v->waves[0].wave.counts = (struct counts){.running = 1, .finished = 3, .known = true};
+    assert_false(drill_operator(t.d, s, &in));
+    v->waves[0].wave.counts.running = 0; /* all have ended, whatever the server calls it */
+    v->waves[0].wave.counts.finished = 4;
+    assert_true(drill_operator(t.d, s, &in));
+    assert_int_equal(in.verb, VERB_ADVANCE);
+    assert_false(drill_operator(t.d, s, &in));
+    v->gate_waits = true;
+    assert_true(drill_operator(t.d, s, &in));
+    assert_false(drill_operator(t.d, s, &in));
+    v->rollout.state = ROLLOUT_PAUSED;
+    assert_true(drill_operator(t.d, s, &in));
+    v->rollout.state = ROLLOUT_STOPPED;
+    assert_false(drill_operator(t.d, s, &in));
+    v->rollout.state = ROLLOUT_FINISHED;
+    assert_true(drill_operator(t.d, s, &in));
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
+static void test_over(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, "ends: {after: 1h, when: rolled-back, linger: 2m}\n", 1);
+    struct snapshot *s = view(&t);
+    assert_false(drill_over(t.d, s));
+    s->rollouts[0].rollback.step = RB_DONE;
+    assert_false(drill_over(t.d, s)); /* not before the two minutes after it */
+    talk_wait(&t, 121);
+    assert_true(drill_over(t.d, s));
+    snapshot_unref(s);
+    talk_close(&t);
+    talk_open(&t, "ends: {after: 1h, when: finished}\n", 1);
+    s = view(&t);
+    talk_wait(&t, 3599);
+    assert_false(drill_over(t.d, s));
+    talk_wait(&t, 1);
+    assert_true(drill_over(t.d, NULL)); /* the time limit needs no snapshot */
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
+/* Scores a drill in which the rollout is halted after `at` seconds by `by` ("" = never); the end is after an hour. */
+static struct drill_result score(const char *yaml, double at, const char *by)
+{
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t, yaml, 1);
+    talk_wait(&t, at);
+    struct snapshot *s = view(&t);
+    if (*by) {
+        talk(&t, "POST", "/rest/v1/rollouts/4471/pause", NULL); /* refused when it has finished by then */
+        halt(&t, s, by);
+    }
+    drill_over(t.d, s);
+    talk_wait(&t, 3600 - at);
+    drill_score(t.d, s, &r);
+    r.detected_by = strstr(by, "R-") ? strstr(by, "R-") : "";
+    snapshot_unref(s);
+    talk_close(&t);
+    return r;
+}
+
+static void test_score_halt(void **state)
+{
+    (void)state;
+    const char *want = BAD "expect: {halted: true, within: 3m, by: [R-REBOOT], max_bad_devices: 12}\n";
+    struct drill_result r = score(want, 130, "rule R-REBOOT");
+    if (!r.passed)
+        fail_msg("%s", r.why);
+    assert_int_equal(r.halted_at, 130 * US_PER_S);
+    assert_true(r.injected_at > US_PER_MIN && r.injected_at < 130 * US_PER_S);
+    assert_int_equal(r.devices_bad_at_halt, 10);
+    assert_int_equal(r.devices_total, 200);
+    assert_int_equal(r.devices_on_new, 60); /* the next wave had been told: a pause did not stop it */
+    assert_int_equal(r.devices_broken, 60);
+    assert_true(r.requests > 0);
+    assert_int_equal(r.rolled_back_at, -1);
+
+    r = score(want, 600, "rule R-REBOOT"); /* too late, and by then the next wave had it */
+    assert_false(r.passed);
+    assert_non_null(strstr(r.why, "later than 3m"));
+    r = score(BAD "expect: {halted: true, max_bad_devices: 12}\n", 600, "rule R-REBOOT");
+    assert_non_null(strstr(r.why, "more than 12"));
+    r = score(want, 120, "rule R-CPU");
+    assert_non_null(strstr(r.why, "R-CPU"));
+    r = score(want, 120, "");
+    assert_string_equal(r.why, "never halted");
+    assert_int_equal(r.halted_at, -1);
+    r = score(BAD "expect: {halted: true, rolled_back: true}\n", 120, "rule R-REBOOT");
+    assert_string_equal(r.why, "not rolled back");
+}
+
+static void test_score_quiet(void **state)
+{
+    (void)state;
+    struct drill_result r = score("expect: {halted: false, finished: true, min_on_new: 1}\n", 60, "");
+    if (!r.passed)
+        fail_msg("%s", r.why);
+    assert_int_equal(r.devices_on_new, 200);
+    assert_int_equal(r.injected_at, -1);
+    r = score("expect: {halted: false}\n", 60, "rule R-CPU");
+    assert_non_null(strstr(r.why, "nothing was to be halted"));
+    r = score("expect: {halted: false, finished: true}\n", 60, "m.ito");
+    assert_false(r.passed);
+    r = score("faults:\n  - {kind: install-failures}\nexpect: {halted: false, min_on_new: 0.9}\n", 60, "");
+    assert_non_null(strstr(r.why, "only 0 of 200"));
+}
+
+/* The score looks at the devices themselves, not at what the server believes. */
+static void test_score_truth(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t, "expect: {halted: true, rolled_back: true}\n", 1);
+    talk_wait(&t, 120);
+    struct snapshot *s = view(&t);
+    halt(&t, s, "rule R-REBOOT");
+    s->rollouts[0].rollback.step = RB_DONE;
+    s->rollouts[0].rollback.complete = true;
+    drill_score(t.d, s, &r);
+    assert_false(r.passed);
+    assert_non_null(strstr(r.why, "still run the new firmware"));
+    assert_true(r.rolled_back_at >= 0);
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operator),   cmocka_unit_test(test_conditions),  cmocka_unit_test(test_over),
+        cmocka_unit_test(test_score_halt), cmocka_unit_test(test_score_quiet), cmocka_unit_test(test_score_truth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
