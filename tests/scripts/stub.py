@@ -1,14 +1,20 @@
 """A stand-in for a hawkBit server on raw sockets, that can lie, stall, reset and send what is not HTTP; and a way to run
 andon against it. Used by the test-* programs in this folder; not a fleet: for that there is the drill."""
+import fcntl
 import json
 import os
 import pathlib
+import pty
+import select
 import shutil
+import signal
 import socket
 import struct
 import subprocess
 import tempfile
+import termios
 import threading
+import time
 
 ANDON = os.environ.get("ANDON") or str(pathlib.Path(__file__).resolve().parents[2] / "build/asan/andon")
 
@@ -23,7 +29,8 @@ def counts(**kw):
 
 class Stub:
     """One rollout (id 1) of three waves over 12 devices. `state` is what the server shows; verbs change it unless a
-    fault says otherwise. `fault(method, path) -> bytes | "reset" | "stall" | None` may answer in its place."""
+    fault says otherwise. `fault(method, path) -> bytes | callable | "reset" | "stall" | None` may answer in its place; a
+    callable gives the pieces of a long answer."""
 
     def __init__(self):
         self.state, self.waves = "running", ["running", "scheduled", "scheduled"]
@@ -86,8 +93,9 @@ class Stub:
                     if out == "reset":
                         conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                         return
-                    conn.sendall(out)
-                    if b"onnection: close" in out:
+                    for piece in out() if callable(out) else (out,):
+                        conn.sendall(piece)
+                    if callable(out) or b"onnection: close" in out:
                         return
                 except OSError:
                     return
@@ -187,6 +195,54 @@ class Home:
         shutil.rmtree(self.path, True)
 
 
+class Tty:
+    """andon on a pseudo-terminal. What it writes is kept in `out`; with ANDON_FENCE it says how many keys it has handled."""
+
+    def __init__(self, home, *args, rows=30, cols=100):
+        self.out = b""
+        self.status = None
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(ANDON, [ANDON, "--config", str(home.config), *args], {**home.env, "ANDON_FENCE": "1"})
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def read(self, seconds):
+        """One piece of output; False when there is none in time, or when it has ended."""
+        if not select.select([self.fd], [], [], seconds)[0]:
+            return False
+        try:
+            more = os.read(self.fd, 65536)
+        except OSError:
+            more = b""
+        self.out += more
+        return bool(more)
+
+    def until(self, what, since=0, seconds=30):
+        end = time.monotonic() + seconds
+        while what not in self.out[since:]:
+            assert self.read(max(0, end - time.monotonic())), f"no {what!r}; last: {self.out[-300:]!r}"
+
+    def send(self, data):
+        """Writes it all, reading meanwhile, for neither side may wait for the other."""
+        while data:
+            readable, writable, _ = select.select([self.fd], [self.fd], [], 30)
+            assert readable or writable, "the console takes no input"
+            if readable:
+                assert self.read(0), f"the console ended; last: {self.out[-600:]!r}"
+            if writable:
+                data = data[os.write(self.fd, data[:512]):]
+
+    def end(self, how=signal.SIGTERM):
+        """Ends it; the exit status as a shell would give it."""
+        os.kill(self.pid, how)
+        while self.read(30):
+            continue
+        _, status = os.waitpid(self.pid, 0)
+        os.close(self.fd)
+        self.status = os.waitstatus_to_exitcode(status)
+        return self.status
+
+
 class Tally:
     def __init__(self):
         self.passed = self.failed = 0
@@ -197,7 +253,7 @@ class Tally:
             self.passed += 1
         except Exception as e:  # whatever goes wrong, the case has failed
             self.failed += 1
-            print(f"FAIL {name}: {type(e).__name__}: {e}")
+            print(f"FAIL {name}: {type(e).__name__}: {e}", flush=True)
 
     def end(self):
         print(f"{self.passed} passed, {self.failed} failed")
