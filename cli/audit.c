@@ -1,4 +1,5 @@
 /* andon audit: for auditors. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -42,10 +43,14 @@ static bool read_query(const struct args *a, struct audit_query *q, struct err *
 
 static void entry_json(struct json_w *w, const struct stored *s)
 {
+    char corr[17];
+
+    snprintf(corr, sizeof corr, "%016" PRIx64, s->corr);
     json_w_obj(w);
     json_w_kint(w, "seq", s->seq);
     json_w_ktime(w, "time", s->t);
     json_w_kstr(w, "kind", s->kind);
+    json_w_kstr(w, "corr", s->corr ? corr : NULL);
     json_w_kstr(w, "actor", s->actor);
     json_w_kstr(w, "actor_kind", s->actor_kind);
     json_w_kstr(w, "fleet", s->fleet);

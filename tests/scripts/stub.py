@@ -51,11 +51,14 @@ class Stub:
         with self.lock:
             return [p.rsplit("/", 1)[1] for m, p in self.seen if m == "POST" and "/rollouts/1/" in p]
 
-    def wait_post(self, seconds=30):
-        """Waits until a verb has arrived."""
+    def wait_post(self, seconds=30, count=1):
+        """Waits until so many verbs have arrived."""
+        self.wait(lambda: sum(m == "POST" and "/rollouts/1/" in p for m, p in self.seen) >= count, seconds)
+
+    def wait(self, true, seconds=30):
+        """Waits until it is so; looked at with each request."""
         with self.posted:
-            assert self.posted.wait_for(lambda: any(m == "POST" and "/rollouts/1/" in p for m, p in self.seen), seconds), \
-                "no verb arrived"
+            assert self.posted.wait_for(true, seconds), f"it did not come to that; last: {self.seen[-5:]}"
 
     def accept(self):
         while not self.closing.is_set():
@@ -128,14 +131,20 @@ class Stub:
         return {"id": n, "name": "cam", "version": "1.0" if n == 1 else self.version, "complete": True, "deleted": False, "type": "os", "modules": []}
 
     def verb(self, verb):
-        need = {"pause": ("running",), "resume": ("paused",), "stop": ("running", "paused"), "triggerNextGroup": ("running",)}
+        need = {"start": ("ready",), "pause": ("running",), "resume": ("paused",), "stop": ("running", "paused"),
+                "triggerNextGroup": ("running",)}
         if verb not in need:
             return self.http(404, {"timestamp": "x", "status": 404, "error": "Not Found"})
         if self.state not in need[verb]:
             return self.http(400, {"errorCode": "hawkbit.server.error.rollout.illegalState", "exceptionClass": "x", "message": "state"})
         if self.on_verb(verb):
-            self.state = {"pause": "paused", "resume": "running", "stop": "stopped"}.get(verb, self.state)
+            self.carry_out(verb)
         return self.http(204)
+
+    def carry_out(self, verb):
+        self.state = {"start": "running", "pause": "paused", "resume": "running", "stop": "stopped"}.get(verb, self.state)
+        if verb in ("start", "triggerNextGroup") and "scheduled" in self.waves:
+            self.waves[self.waves.index("scheduled")] = "running"
 
     def answer(self, method, path):
         parts = path.split("/")[3:]
