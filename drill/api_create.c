@@ -170,6 +170,11 @@ void api_post_rollout(struct api *a)
     struct json_t *body = api_body(a);
     if (!body)
         return;
+    if (!json_is_obj(body)) {
+        json_free(body);
+        api_unreadable(a);
+        return;
+    }
     struct w_rollout_spec s = {.start_at = INT64_MIN, .type = "forced"};
     int64_t id = 0, start;
     json_int(body, "distributionSetId", &id);

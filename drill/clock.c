@@ -31,7 +31,7 @@ static void jump(struct drill *d, int64_t t)
 {
     if (t > atomic_load(&d->now))
         atomic_store(&d->now, t);
-    server_release(d->server, atomic_load(&d->now));
+    server_release(d->server, atomic_load(&d->now), true);
 }
 
 /* Some answers are held back, others seem to be under way, and yet nothing moves: the asker counts something that
@@ -113,7 +113,7 @@ static void *pace(void *arg)
     struct pollfd p = {.fd = d->pacer_fd, .events = POLLIN};
     while (poll(&p, 1, PACE_MS) == 0) {
         pthread_mutex_lock(&d->lock);
-        server_release(d->server, clock_now(&d->clock));
+        server_release(d->server, clock_now(&d->clock), false);
         pthread_mutex_unlock(&d->lock);
     }
     return NULL;

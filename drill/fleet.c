@@ -96,7 +96,8 @@ static void plan_faults(struct world *w, int dev)
     struct w_dev *d = &w->devs[dev];
     for (size_t i = 0; i < w->sc->n_faults; i++) {
         const struct fault *f = &w->sc->faults[i];
-        if (!(d->faults & (1U << i)) || !fault_fits(w, f, d->truth) || f->kind == FAULT_INSTALL)
+        if (!(d->faults & (1U << i)) || !fault_fits(w, f, d->truth) || f->kind == FAULT_INSTALL ||
+            f->kind == FAULT_HANG)
             continue;
         int64_t onset = d->truth_since + f->after;
         onset = onset > f->at ? onset : f->at;
@@ -210,6 +211,21 @@ static bool install_fails(struct world *w, int dev, int ds)
     return false;
 }
 
+/* Does this install stand still? Then only a recall ends it. */
+static bool install_hangs(const struct world *w, int dev, int action)
+{
+    const struct w_action *a = &w->actions[action];
+    for (size_t i = 0; i < w->sc->n_faults; i++) {
+        const struct fault *f = &w->sc->faults[i];
+        if (f->kind != FAULT_HANG || !(w->devs[dev].faults & (1U << i)) || !fault_fits(w, f, a->ds) || w->now < f->at ||
+            w->now >= f->until)
+            continue;
+        if (f->wave < 0 || (a->rollout != W_NONE && a->group == w->rollouts[a->rollout].first_group + f->wave))
+            return true;
+    }
+    return false;
+}
+
 static int newer_task(const struct world *w, const struct w_dev *d, uint32_t from)
 {
     for (uint32_t i = from; i < d->n_actions; i++) {
@@ -294,6 +310,11 @@ static void on_step(struct world *w, int dev)
     if (d->phase == PHASE_DOWNLOAD) {
         if (w->actions[a].active && !w->actions[a].cancel)
             action_status(w, a, WA_DOWNLOADED, "downloaded", "");
+        if (install_hangs(w, dev, a)) {
+            if (w->now < w->first_injected)
+                w->first_injected = w->now;
+            return;
+        }
         begin_step(w, dev, PHASE_INSTALL, w->sc->devices.install_us);
         return;
     }

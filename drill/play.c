@@ -189,7 +189,7 @@ static bool broken(const struct drill *d, size_t i)
         return true;
     for (size_t f = 0; f < d->spec.scenario->n_faults; f++) {
         enum fault_kind k = d->spec.scenario->faults[f].kind;
-        if (k <= FAULT_SILENCE && k != FAULT_INSTALL && fleet_hit(d->world, (int)i, f))
+        if (k <= FAULT_SILENCE && k != FAULT_INSTALL && k != FAULT_HANG && fleet_hit(d->world, (int)i, f))
             return true;
     }
     return false;

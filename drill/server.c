@@ -22,7 +22,6 @@ struct request {
     char *target;
     struct buf body;
     bool begun;
-    bool held;     /* suspended */
     bool released; /* its time has come: answer now */
     int64_t until;
     struct MHD_Connection *conn;
@@ -202,7 +201,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *conn, const 
     in.now = s->hooks.now(s->hooks.ctx);
     int64_t delay = r->released || s->stopping ? 0 : s->hooks.delay(s->hooks.ctx, &in);
     if (delay > 0) {
-        r->held = true;
         r->until = in.now + delay;
         r->next = s->held;
         s->held = r;
@@ -244,20 +242,36 @@ unsigned server_held(struct server *s, int64_t *until)
     return n;
 }
 
-void server_release(struct server *s, int64_t now)
+static void let_go(struct request **p)
 {
+    struct request *r = *p;
+    *p = r->next;
+    r->next = NULL;
+    r->released = true;
+    MHD_resume_connection(r->conn);
+}
+
+static bool earlier(const struct request *a, const struct request *b)
+{
+    return a->until != b->until ? a->until < b->until : strcmp(a->target, b->target) < 0;
+}
+
+void server_release(struct server *s, int64_t now, bool only_first)
+{
+    struct request **first = NULL;
     for (struct request **p = &s->held; *p;) {
-        struct request *r = *p;
-        if (r->until > now && !s->stopping) {
-            p = &r->next;
-            continue;
+        if ((*p)->until > now && !s->stopping) {
+            p = &(*p)->next;
+        } else if (only_first) {
+            if (!first || earlier(*p, *first))
+                first = p;
+            p = &(*p)->next;
+        } else {
+            let_go(p);
         }
-        *p = r->next;
-        r->next = NULL;
-        r->held = false;
-        r->released = true;
-        MHD_resume_connection(r->conn);
     }
+    if (first)
+        let_go(first);
 }
 
 struct server *server_start(const struct server_hooks *hooks, int port, int keep_alive, struct err *e)
@@ -290,7 +304,7 @@ void server_stop(struct server *s)
         return;
     pthread_mutex_lock(s->hooks.lock);
     s->stopping = true;
-    server_release(s, TIME_NEVER);
+    server_release(s, TIME_NEVER, false);
     pthread_mutex_unlock(s->hooks.lock);
     MHD_stop_daemon(s->daemon);
     free(s);

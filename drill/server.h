@@ -41,14 +41,18 @@ struct server_hooks {
     void (*answer)(void *ctx, const struct http_in *in, struct http_out *out);
 };
 
+/* Listens on 127.0.0.1:port (0 = any) and answers from its own thread until server_stop, which lets go what is held
+ * and waits for that thread. keep_alive = requests on one connection before it is closed. */
 struct server *server_start(const struct server_hooks *hooks, int port, int keep_alive, struct err *e);
 void server_stop(struct server *s);
 int server_port(const struct server *s);
+/* Answered so far. */
 int64_t server_requests(struct server *s);
 
 /* With the lock held: requests that are held back and whose asker still waits; *until = when the first is let go. */
 unsigned server_held(struct server *s, int64_t *until);
-/* With the lock held: lets go what is due at `now`. */
-void server_release(struct server *s, int64_t now);
+/* With the lock held: lets go what is due at `now`: all of it, or only the first, by time and then by what it asks.
+ * One at a time makes the order of the answers the same in each run. */
+void server_release(struct server *s, int64_t now, bool only_first);
 
 #endif

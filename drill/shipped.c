@@ -12,6 +12,7 @@ EMBED(sensor_drift, "drill/scenarios/sensor-drift.yaml");
 EMBED(install_failures, "drill/scenarios/install-failures.yaml");
 EMBED(telemetry_outage, "drill/scenarios/telemetry-outage.yaml");
 EMBED(slow_server, "drill/scenarios/slow-server.yaml");
+EMBED(late_loop, "drill/scenarios/late-loop.yaml");
 
 struct shipped {
     const char *name, *from, *to;
@@ -25,13 +26,15 @@ static const struct shipped shipped[] = {
     {"install-failures", embed_install_failures, embed_install_failures_end},
     {"telemetry-outage", embed_telemetry_outage, embed_telemetry_outage_end},
     {"slow-server", embed_slow_server, embed_slow_server_end},
+    {"late-loop", embed_late_loop, embed_late_loop_end},
 };
 #define N_SHIPPED (sizeof shipped / sizeof shipped[0])
 
 const char *const *drill_scenario_names(void)
 {
-    static const char *const names[] = {"healthy",          "crash-loop",       "cpu-regression", "sensor-drift",
-                                        "install-failures", "telemetry-outage", "slow-server",    NULL};
+    static const char *const names[] = {"healthy",      "crash-loop",       "cpu-regression",
+                                        "sensor-drift", "install-failures", "telemetry-outage",
+                                        "slow-server",  "late-loop",        NULL};
     return names;
 }
 

@@ -198,6 +198,7 @@ struct world {
     int64_t page_at;
 };
 
+/* The state of things at time 0: epoch is time 0 in microseconds since 1970. world_free takes NULL. */
 struct world *world_new(const struct scenario *sc, uint64_t seed, int64_t epoch);
 void world_free(struct world *w);
 /* Moves to `now` (never back). */

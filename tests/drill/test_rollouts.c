@@ -324,6 +324,30 @@ static void test_rejected_cancel_runs_again(void **state)
     talk_close(&t);
 }
 
+/* An install that hangs is told and does not end: only a recall ends it, and the device takes the next task. */
+static void test_hanging_install(void **state)
+{
+    (void)state;
+    struct talk t;
+    char path[160];
+    talk_open(&t, BY_HAND "faults:\n  - {kind: install-hangs, wave: 1}\n", 1);
+    int64_t id = make(&t, "h", "name=lt=em-0020", "50:100:50,50:100:50");
+    talk_wait(&t, 3600);
+    assert_string_equal(state_of(&t, id), "running");
+    assert_int_equal(total_of(&t, "/rest/v1/targets?limit=1&q=installedds.version==2.0"), 10); /* the first wave */
+    assert_int_equal(count_of(&t, id, "running"), 10);
+    snprintf(path, sizeof path, "/rest/v1/rollouts/%" PRId64 "/stop", id);
+    assert_int_equal(talk(&t, "POST", path, NULL), 204);
+    talk_wait(&t, 600);
+    assert_int_equal(count_of(&t, id, "cancelled"), 10);
+    struct drill_result r;
+    drill_score(t.d, NULL, &r);
+    assert_int_equal(r.devices_on_new, 10);
+    assert_int_equal(r.devices_broken, 0);
+    assert_true(r.injected_at > 0);
+    talk_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_failed_device),
         cmocka_unit_test(test_late_report_and_repair),
         cmocka_unit_test(test_rejected_cancel_runs_again),
+        cmocka_unit_test(test_hanging_install),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

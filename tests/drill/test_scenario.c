@@ -29,7 +29,7 @@ static void test_shipped(void **state)
         assert_true(s->expect.halted == (strcmp(*name, "healthy") != 0));
         arena_release(&a);
     }
-    assert_int_equal(n, 7);
+    assert_int_equal(n, 8);
 }
 
 static void test_lookup(void **state)
