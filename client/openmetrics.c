@@ -7,8 +7,9 @@
 #include "client/exposition.h"
 #include "client/telemetry_impl.h"
 
-#define PAGE_MAX ((size_t)256 << 20)
-#define BUCKETS  8
+#define PAGE_MAX     ((size_t)256 << 20)
+#define BUCKETS      8
+#define READINGS_MIN 8 /* of the window, for a variance */
 
 enum metric_want { WANT_REBOOTS, WANT_CPU, WANT_SENSOR, WANT_COUNT };
 enum cpu_kind { CPU_RATIO, CPU_IDLE_SECONDS };
@@ -78,12 +79,14 @@ static void bucket_feed(struct kept *k, int64_t t, int64_t window_us, double x)
     b->m2 += d * (x - b->mean);
 }
 
-/* Population variance, as stdvar_over_time gives it; NaN below two readings. */
+/* Population variance, as stdvar_over_time gives it. NaN until the window is half covered and holds eight readings: of
+ * fewer it says more about chance than about the sensor, and a baseline would be kept of it. */
 static double bucket_variance(const struct kept *k, int64_t t, int64_t window_us)
 {
     int64_t width = window_us / BUCKETS > 0 ? window_us / BUCKETS : 1;
     int64_t newest = t / width;
     double n = 0, mean = 0, m2 = 0;
+    int covered = 0;
     for (int64_t i = newest - BUCKETS + 1; i <= newest; i++) {
         const struct bucket *b = i >= 0 ? &k->bucket[(size_t)(i % BUCKETS)] : NULL;
         if (!b || b->index != i || b->n == 0)
@@ -92,8 +95,9 @@ static double bucket_variance(const struct kept *k, int64_t t, int64_t window_us
         m2 += b->m2 + d * d * n * b->n / sum;
         mean += d * b->n / sum;
         n = sum;
+        covered++;
     }
-    return n < 2 ? (double)NAN : m2 / n;
+    return n < READINGS_MIN || covered < BUCKETS / 2 ? (double)NAN : m2 / n;
 }
 
 /* --- which kept record belongs to a watched device --- */

@@ -1,0 +1,547 @@
+/* Both telemetry sources against a scripted server: joined by label, only watched devices, never health from nothing.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include "client/telemetry_impl.h"
+#include "hostile.h"
+
+#define WINDOW (10 * US_PER_MIN)
+
+/* --- the watch set --- */
+
+static void test_watch_set(void **state)
+{
+    struct watch_set *w = watch_set_new();
+    char id[32];
+    (void)state;
+    assert_int_equal(watch_set_find(w, "x", 1), -1);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(id, sizeof id, "d-%d", i);
+        assert_int_equal(watch_set_add(w, id), i);
+        assert_int_equal(watch_set_add(w, id), i);
+    }
+    assert_int_equal(watch_set_size(w), 5000);
+    for (int i = 0; i < 5000; i++) {
+        snprintf(id, sizeof id, "d-%d", i);
+        assert_int_equal(watch_set_find(w, id, strlen(id)), i);
+    }
+    assert_int_equal(watch_set_find(w, "d-1x", 3), 1); /* by length, not by a NUL */
+    assert_int_equal(watch_set_find(w, "d-", 2), -1);
+    assert_int_equal(watch_set_find(w, "", 0), -1);
+    watch_set_clear(w);
+    assert_int_equal(watch_set_size(w), 0);
+    assert_int_equal(watch_set_find(w, "d-1", 3), -1);
+    assert_int_equal(watch_set_add(w, "new"), 0);
+    watch_set_free(w);
+}
+
+static void test_boot_counter(void **state)
+{
+    struct boot_counter b = {0};
+    (void)state;
+    assert_true(boot_counter_feed(&b, 1000) == 0);
+    assert_true(boot_counter_feed(&b, 1001) == 0); /* the clock was slewed */
+    assert_true(boot_counter_feed(&b, 1005) == 0);
+    assert_true(boot_counter_feed(&b, 1040) == 1);
+    assert_true(boot_counter_feed(&b, 1040) == 1);
+    assert_true(isnan(boot_counter_feed(&b, (double)NAN)));
+    assert_true(boot_counter_feed(&b, 5) == 2); /* a clock that starts at zero */
+}
+
+/* --- the rig --- */
+
+struct tel {
+    struct rig rig;
+    struct telemetry *t;
+    struct watch_set *watch;
+    struct arena arena;
+    struct sample_list out;
+    bool done;
+    struct err err;
+    /* what the server answers */
+    const char *content_type;
+    int status;
+    char page[65536];
+    const char *answers[4]; /* Prometheus: in the order of `matches` */
+    const char *matches[4]; /* words in the query */
+};
+
+static enum hostile_end give_page(void *ctx, const struct hostile_request *q, struct buf *out)
+{
+    const struct tel *t = ctx;
+    (void)q;
+    hostile_answer(out, t->status, t->content_type, t->page);
+    return HOSTILE_KEEP;
+}
+
+static enum hostile_end give_vector(void *ctx, const struct hostile_request *q, struct buf *out)
+{
+    const struct tel *t = ctx;
+    for (size_t i = 0; i < 4; i++)
+        if (t->matches[i] && strcmp(q->path, t->matches[i]) == 0) {
+            hostile_answer(out, t->status, "application/json", t->answers[i]);
+            return HOSTILE_KEEP;
+        }
+    hostile_answer(out, 400, "application/json",
+                   "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"unexpected \\u001b query\"}");
+    return HOSTILE_KEEP;
+}
+
+static struct telemetry_spec spec_of(const struct tel *t, enum telemetry_kind kind)
+{
+    return (struct telemetry_spec){.kind = kind,
+                                   .endpoint = t->rig.endpoint,
+                                   .preset = "device",
+                                   .join_label = "device",
+                                   .interval_us = 15 * US_PER_S,
+                                   .reboots = "",
+                                   .cpu = "",
+                                   .variance = "",
+                                   .sensor = ""};
+}
+
+static void tel_init(struct tel *t, hostile_fn fn)
+{
+    memset(t, 0, sizeof *t);
+    rig_init(&t->rig, fn, t);
+    arena_init(&t->arena);
+    t->watch = watch_set_new();
+    t->content_type = "text/plain; version=0.0.4";
+    t->status = 200;
+}
+
+static void tel_open(struct tel *t, const struct telemetry_spec *spec)
+{
+    struct err e = {0};
+    t->t = telemetry_open(t->rig.http, &t->rig.clock, spec, &e);
+    if (!t->t)
+        fail_msg("%s", e.what);
+}
+
+static void tel_release(struct tel *t)
+{
+    telemetry_free(t->t);
+    rig_release(&t->rig);
+    watch_set_free(t->watch);
+    arena_release(&t->arena);
+}
+
+static void on_done(void *ctx, const struct reply *r)
+{
+    struct tel *t = ctx;
+    t->done = true;
+    t->err = r->err ? *r->err : (struct err){0};
+}
+
+static void poll_now(struct tel *t)
+{
+    t->done = false;
+    t->t->ops->poll(t->t, t->watch, WINDOW, &t->arena, &t->out, on_done, t);
+    rig_run(&t->rig, &t->done);
+}
+
+/* --- scraped pages --- */
+
+static void test_scrape(void **state)
+{
+    struct tel t;
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+    tel_open(&t, &spec);
+    watch_set_add(t.watch, "b");
+    watch_set_add(t.watch, "silent");
+    watch_set_add(t.watch, "a");
+    snprintf(t.page, sizeof t.page,
+             "device_info{device=\"a\",model=\"h2\"} 1\n"
+             "device_reboots_total{device=\"a\"} 3 1795231728281\n"
+             "device_reboots_total{device=\"other\"} 7 1795231728281\n"
+             "device_cpu_ratio{device=\"a\"} 0.25 1795231728281\n"
+             "device_cpu_ratio{device=\"b\"} NaN\n"
+             "device_sensor_value{device=\"b\"} 20.5\n");
+    poll_now(&t);
+    assert_int_equal(t.err.code, ERR_NONE);
+    assert_int_equal(t.out.n, 2); /* nothing about the silent one */
+    assert_int_equal(t.out.unmatched, 1);
+    assert_int_equal(t.out.v[0].index, 0); /* in order of the set, not of the page */
+    assert_int_equal(t.out.v[1].index, 2);
+    assert_true(isnan(t.out.v[0].reboots));
+    assert_true(isnan(t.out.v[0].cpu));
+    assert_true(isnan(t.out.v[0].variance));   /* of one reading there is none */
+    assert_int_equal(t.out.v[0].t, t.rig.now); /* a page without times: of the request */
+    assert_true(t.out.v[1].reboots == 3);
+    assert_true(t.out.v[1].cpu == 0.25);
+    assert_int_equal(t.out.v[1].t, INT64_C(1795231728281000));
+    assert_int_equal(t.out.newest, t.rig.now);
+    tel_release(&t);
+}
+
+/* The moving variance is the one that stdvar_over_time would give over the same readings. */
+static void test_scrape_variance(void **state)
+{
+    static const double readings[] = {20, 21, 19.5, 20.25, 22, 18, 23, 19, 20.5, 24};
+    struct tel t;
+    double sum = 0, sq = 0;
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+    tel_open(&t, &spec);
+    watch_set_add(t.watch, "a");
+    for (int i = 0; i < 10; i++) {
+        snprintf(t.page, sizeof t.page, "device_sensor_value{device=\"a\"} %g %lld\n", readings[i],
+                 1795231728000LL + 45000 * i);
+        poll_now(&t);
+        poll_now(&t); /* the same reading twice counts once */
+        sum += readings[i];
+        sq += readings[i] * readings[i];
+        double mean = sum / (i + 1), var = sq / (i + 1) - mean * mean;
+        if (i < 7) /* of seven readings there is none */
+            assert_true(isnan(t.out.v[0].variance));
+        else
+            assert_true(fabs(t.out.v[0].variance - var) < 1e-9);
+    }
+    /* An hour later the old ones are out of the window; many readings of a short while are not half a window. */
+    for (int i = 0; i < 12; i++) {
+        snprintf(t.page, sizeof t.page, "device_sensor_value{device=\"a\"} %d %lld\n", 100 + 2 * (i % 2),
+                 1795231728000LL + 3600000 + (i < 10 ? 15000 * i : 150000 * (i - 8)));
+        poll_now(&t);
+        assert_true(i < 11 ? isnan(t.out.v[0].variance) : fabs(t.out.v[0].variance - 1) < 1e-9);
+    }
+    tel_release(&t);
+}
+
+/* What is kept follows the device, not its place in the set. */
+static void test_scrape_set_changes(void **state)
+{
+    struct tel t;
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+    tel_open(&t, &spec);
+    for (int i = 0; i < 9; i++) {
+        watch_set_clear(t.watch);
+        for (int k = 0; k < 300 * i; k++) { /* many that come and go */
+            char id[32];
+            snprintf(id, sizeof id, "gone-%d-%d", i, k);
+            watch_set_add(t.watch, id);
+        }
+        watch_set_add(t.watch, i % 2 ? "b" : "a");
+        size_t last = watch_set_add(t.watch, i % 2 ? "a" : "b");
+        assert_true(last >= 1);
+        snprintf(t.page, sizeof t.page,
+                 "device_sensor_value{device=\"a\"} %d %lld\ndevice_sensor_value{device=\"b\"} 7 %lld\n", i % 2,
+                 1795231728000LL + 45000 * i, 1795231728000LL + 45000 * i);
+        poll_now(&t);
+        assert_int_equal(t.out.n, 2);
+        const struct sample_row *a = &t.out.v[i % 2 ? 1 : 0], *b = &t.out.v[i % 2 ? 0 : 1];
+        if (i >= 7) {
+            assert_true(b->variance == 0);
+            assert_true(a->variance > 0.2);
+        }
+    }
+    tel_release(&t);
+}
+
+static void test_scrape_node_exporter(void **state)
+{
+    struct tel t;
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+    spec.preset = "node_exporter";
+    spec.join_label = "instance";
+    spec.sensor = "node_hwmon_temp_celsius";
+    tel_open(&t, &spec);
+    watch_set_add(t.watch, "h:9100");
+    for (int i = 0; i < 9; i++) {
+        /* two processors, each 22.5 s idle of 45: half busy */
+        snprintf(t.page, sizeof t.page,
+                 "node_boot_time_seconds{instance=\"h:9100\"} %d\n"
+                 "node_cpu_seconds_total{instance=\"h:9100\",cpu=\"0\",mode=\"idle\"} %g\n"
+                 "node_cpu_seconds_total{instance=\"h:9100\",cpu=\"1\",mode=\"idle\"} %g\n"
+                 "node_cpu_seconds_total{instance=\"h:9100\",cpu=\"1\",mode=\"user\"} 99999\n"
+                 "node_hwmon_temp_celsius{instance=\"h:9100\"} %d\n",
+                 i < 2 ? 1000 : 2000, 100 + 22.5 * i, 200 + 22.5 * i, 40 + i);
+        poll_now(&t);
+        assert_int_equal(t.err.code, ERR_NONE);
+        assert_int_equal(t.out.n, 1);
+        assert_true(t.out.v[0].reboots == (i < 2 ? 0 : 1));
+        assert_true(i == 0 ? isnan(t.out.v[0].cpu) : fabs(t.out.v[0].cpu - 0.5) < 1e-9);
+        t.rig.now += 45 * US_PER_S;
+    }
+    assert_true(fabs(t.out.v[0].variance - 80.0 / 12) < 1e-9); /* of 40 ... 48 */
+    tel_release(&t);
+}
+
+static void test_scrape_failures(void **state)
+{
+    static const struct {
+        int status;
+        const char *type, *page;
+        enum err_code code;
+    } cases[] = {
+        {404, "text/plain", "no", ERR_PROTOCOL},
+        {401, "text/plain", "no", ERR_AUTH},
+        {403, "text/plain", "no", ERR_FORBIDDEN},
+        {500, "text/plain", "no\n", ERR_PROTOCOL},
+        {200, "text/plain", "device_cpu_ratio{device=\"a\"} 0.1", ERR_PROTOCOL},
+        {200, "application/openmetrics-text; version=1.0.0", "device_cpu_ratio{device=\"a\"} 0.1\n", ERR_PROTOCOL},
+        {200, "text/plain", "device_cpu_ratio{device=\"a} 0.1\n", ERR_SYNTAX},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tel t;
+        tel_init(&t, give_page);
+        struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+        tel_open(&t, &spec);
+        watch_set_add(t.watch, "a");
+        t.status = cases[i].status;
+        t.content_type = cases[i].type;
+        snprintf(t.page, sizeof t.page, "%s", cases[i].page);
+        poll_now(&t);
+        assert_int_equal(t.err.code, cases[i].code);
+        assert_int_equal(t.out.n, 0);
+        assert_true(t.err.next[0] != '\0');
+        tel_release(&t);
+    }
+}
+
+static void test_scrape_probe(void **state)
+{
+    struct tel t;
+    const char *text = NULL;
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+    tel_open(&t, &spec);
+    snprintf(t.page, sizeof t.page, "device_cpu_ratio{device=\"a\"} 0.1\ndevice_cpu_ratio{device=\"b\"} 0.1\n");
+    t.t->ops->probe(t.t, &t.arena, &text, on_done, &t);
+    rig_run(&t.rig, &t.done);
+    assert_int_equal(t.err.code, ERR_NONE);
+    assert_non_null(strstr(text, "CPU (device_cpu_ratio): 2"));
+    tel_release(&t);
+}
+
+/* --- Prometheus --- */
+
+#define VECTOR(s)    "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" s "]}}"
+#define SERIES(d, v) "{\"metric\":{\"device\":\"" d "\"},\"value\":[1795231728.281,\"" v "\"]}"
+#define Q            "/api/v1/query?query="
+
+static void prom_init(struct tel *t)
+{
+    tel_init(t, give_vector);
+    t->matches[0] = Q "device_reboots_total";
+    t->matches[1] = Q "device_cpu_ratio";
+    t->matches[2] = Q "stdvar_over_time%28device_sensor_value%5B600s%5D%29";
+    t->matches[3] = Q "timestamp%28device_reboots_total%29";
+    t->answers[0] = VECTOR(SERIES("a", "3") "," SERIES("other", "9") "," SERIES("stale", "1"));
+    t->answers[1] = VECTOR(SERIES("a", "0.25") "," SERIES("b", "0.5"));
+    t->answers[2] = VECTOR(SERIES("a", "NaN"));
+    t->answers[3] = VECTOR(SERIES("a", "1795231720.5") "," SERIES("stale", "1795231500"));
+    watch_set_add(t->watch, "stale");
+    watch_set_add(t->watch, "a");
+    watch_set_add(t->watch, "b");
+}
+
+static void test_prometheus(void **state)
+{
+    struct tel t;
+    (void)state;
+    prom_init(&t);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    tel_open(&t, &spec);
+    poll_now(&t);
+    if (t.err.code != ERR_NONE)
+        fail_msg("%s (%s)", t.err.what, t.err.cause);
+    assert_int_equal(t.out.n, 2);
+    assert_int_equal(t.out.v[0].index, 0);
+    assert_int_equal(t.out.v[0].t, INT64_C(1795231500000000)); /* not the time of the query */
+    assert_int_equal(t.out.v[1].index, 1);
+    assert_true(t.out.v[1].reboots == 3);
+    assert_true(t.out.v[1].cpu == 0.25);
+    assert_true(isnan(t.out.v[1].variance));
+    assert_int_equal(t.out.newest, INT64_C(1795231720500000));
+    assert_string_equal(t.out.warning, "");
+    /* "b" has a value of unknown age: it does not count as reporting */
+    assert_int_equal(hostile_requests(t.rig.server), 4);
+    tel_release(&t);
+}
+
+static void test_prometheus_own_queries(void **state)
+{
+    struct tel t;
+    (void)state;
+    prom_init(&t);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    spec.reboots = "sum by ($label) (boots)";
+    spec.cpu = "avg_over_time(load[$window])";
+    spec.join_label = "device";
+    t.matches[0] = Q "sum%20by%20%28device%29%20%28boots%29";
+    t.matches[1] = Q "avg_over_time%28load%5B600s%5D%29";
+    t.matches[3] = NULL;
+    tel_open(&t, &spec);
+    poll_now(&t);
+    assert_int_equal(t.err.code, ERR_NONE);
+    assert_int_equal(t.out.n, 3);
+    assert_int_equal(t.out.v[0].t, INT64_C(1795231728281000));
+    assert_non_null(strstr(t.out.warning, "can't be told"));
+    assert_int_equal(hostile_requests(t.rig.server), 3);
+    tel_release(&t);
+}
+
+static void test_prometheus_node_exporter(void **state)
+{
+    struct tel t;
+    (void)state;
+    prom_init(&t);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    spec.preset = "node_exporter";
+    t.matches[0] = Q "node_boot_time_seconds";
+    t.matches[1] =
+        Q "1%20-%20avg%20by%20%28device%29%20%28rate%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B120s%5D%29%29";
+    t.matches[2] = NULL; /* no sensor named: not asked */
+    t.matches[3] = Q "timestamp%28node_boot_time_seconds%29";
+    tel_open(&t, &spec);
+    t.answers[0] = VECTOR(SERIES("a", "1000"));
+    poll_now(&t);
+    assert_int_equal(t.err.code, ERR_NONE);
+    assert_int_equal(t.out.n, 1);
+    assert_int_equal(t.out.v[0].index, 1);
+    assert_true(t.out.v[0].reboots == 0);
+    t.answers[0] = VECTOR(SERIES("a", "1500"));
+    poll_now(&t);
+    assert_true(t.out.v[0].reboots == 1);
+    poll_now(&t);
+    assert_true(t.out.v[0].reboots == 1);
+    tel_release(&t);
+}
+
+static void test_prometheus_failures(void **state)
+{
+    static const struct {
+        int status;
+        const char *body;
+        enum err_code code;
+        const char *cause;
+    } cases[] = {
+        {400, "{\"status\":\"error\",\"errorType\":\"bad_data\",\"error\":\"parse error at \\u001b\"}", ERR_SYNTAX,
+         "parse error"},
+        {422, "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"many-to-many\"}", ERR_SYNTAX,
+         "many-to-many"},
+        {404, "404 page not found", ERR_PROTOCOL, ""},
+        {401, "", ERR_AUTH, ""},
+        {500, "{\"status\":\"error\",\"error\":\"disk\"}", ERR_PROTOCOL, "disk"},
+        {200, "<html>", ERR_SYNTAX, ""},
+        {200, "{\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[]}}", ERR_PROTOCOL, ""},
+        {200, "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[{}]}}", ERR_PROTOCOL, ""},
+        {200, VECTOR("{\"metric\":{},\"value\":[1,5]}"), ERR_PROTOCOL, ""},
+        {200, VECTOR("{\"metric\":{},\"value\":[\"1\",\"5\"]}"), ERR_PROTOCOL, ""},
+        {200, VECTOR("{\"metric\":{},\"value\":[1,\"x\"]}"), ERR_PROTOCOL, ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tel t;
+        prom_init(&t);
+        struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+        tel_open(&t, &spec);
+        t.status = cases[i].status;
+        for (int q = 0; q < 4; q++)
+            t.answers[q] = cases[i].body;
+        poll_now(&t);
+        if (t.err.code != cases[i].code)
+            fail_msg("%s: %s %s", cases[i].body, err_word(t.err.code), t.err.what);
+        assert_non_null(strstr(t.err.cause, cases[i].cause));
+        assert_null(strchr(t.err.cause, 0x1b));
+        assert_int_equal(t.out.n, 0);
+        tel_release(&t);
+    }
+}
+
+/* Thanos and the like answer with what they have, and say so in a warning. */
+static void test_prometheus_warning(void **state)
+{
+    struct tel t;
+    (void)state;
+    prom_init(&t);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    tel_open(&t, &spec);
+    t.answers[1] =
+        "{\"status\":\"success\",\"warnings\":[\"store \\u001b[31m down\"],\"data\":{\"resultType\":\"vector\","
+        "\"result\":[]}}";
+    poll_now(&t);
+    assert_int_equal(t.err.code, ERR_NONE);
+    assert_non_null(strstr(t.out.warning, "down"));
+    assert_null(strchr(t.out.warning, 0x1b));
+    tel_release(&t);
+}
+
+/* Figures must not be given to the wrong devices. */
+static void test_prometheus_set_cleared(void **state)
+{
+    struct tel t;
+    (void)state;
+    prom_init(&t);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    tel_open(&t, &spec);
+    t.t->ops->poll(t.t, t.watch, WINDOW, &t.arena, &t.out, on_done, &t);
+    watch_set_clear(t.watch);
+    for (int i = 0; i < 100; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "n-%d", i);
+        watch_set_add(t.watch, id);
+    }
+    rig_run(&t.rig, &t.done);
+    assert_int_equal(t.err.code, ERR_CANCELLED);
+    assert_int_equal(t.out.n, 0);
+    tel_release(&t);
+}
+
+static void test_open(void **state)
+{
+    struct tel t;
+    struct err e = {.code = ERR_IO};
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_NONE);
+    assert_null(telemetry_open(t.rig.http, &t.rig.clock, &spec, &e));
+    assert_int_equal(e.code, ERR_NONE);
+    spec.kind = TELEMETRY_PROMETHEUS;
+    spec.preset = "nonsense";
+    assert_null(telemetry_open(t.rig.http, &t.rig.clock, &spec, &e));
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    spec.preset = "";
+    spec.endpoint.url = "http://prometheus.example.com";
+    assert_null(telemetry_open(t.rig.http, &t.rig.clock, &spec, &e));
+    assert_non_null(strstr(e.what, "telemetry: "));
+    tel_release(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_watch_set),
+        cmocka_unit_test(test_boot_counter),
+        cmocka_unit_test(test_scrape),
+        cmocka_unit_test(test_scrape_variance),
+        cmocka_unit_test(test_scrape_set_changes),
+        cmocka_unit_test(test_scrape_node_exporter),
+        cmocka_unit_test(test_scrape_failures),
+        cmocka_unit_test(test_scrape_probe),
+        cmocka_unit_test(test_prometheus),
+        cmocka_unit_test(test_prometheus_own_queries),
+        cmocka_unit_test(test_prometheus_node_exporter),
+        cmocka_unit_test(test_prometheus_failures),
+        cmocka_unit_test(test_prometheus_warning),
+        cmocka_unit_test(test_prometheus_set_cleared),
+        cmocka_unit_test(test_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
