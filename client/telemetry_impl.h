@@ -29,6 +29,7 @@ struct boot_counter {
 };
 double boot_counter_feed(struct boot_counter *b, double boot_time);
 
+/* The two kinds of source; NULL with *e filled. */
 struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
                                    struct err *e);
 struct telemetry *prometheus_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,

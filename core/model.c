@@ -82,3 +82,11 @@ bool rollout_state_active(enum rollout_state s)
 {
     return s == ROLLOUT_RUNNING || s == ROLLOUT_STARTING;
 }
+
+bool counts_equal(const struct counts *a, const struct counts *b)
+{
+    if (!a->known || !b->known)
+        return a->known == b->known;
+    return a->notstarted == b->notstarted && a->scheduled == b->scheduled && a->running == b->running &&
+           a->finished == b->finished && a->error == b->error && a->cancelled == b->cancelled;
+}

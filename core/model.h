@@ -142,6 +142,8 @@ struct sample {
     double variance;    /* of the sensor, in the sensor's unit squared */
 };
 
+/* Both known and the same, or both unknown. */
+bool counts_equal(const struct counts *a, const struct counts *b);
 const char *rollout_state_word(enum rollout_state s); /* "running" */
 const char *wave_state_word(enum wave_state s);
 const char *device_status_word(enum device_status s);

@@ -49,7 +49,7 @@ struct device_row {
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
     uint8_t boots[TRACK_BUCKETS];   /* newest last, for the sparkline */
-    const char *raw_id; /* as the server knows it, for focus.device; NULL = the same as id */
+    const char *raw_id;             /* as the server knows it, for focus.device; NULL = the same as id */
 };
 
 /* Detail of the focused device. */
@@ -169,7 +169,7 @@ struct rollout_view {
     size_t n_warnings;
     const char *next; /* "you: decide", "W2 82% · 14m" */
     struct rollback_view rollback;
-    const char *rollback_of; /* id of the rollout that this one rolls back, "" */
+    const char *rollback_of;      /* id of the rollout that this one rolls back, "" */
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
 };
 

@@ -342,7 +342,7 @@ void act_begin(struct engine *en, struct op *op)
         act_ack(en, op);
         return;
     }
-    snprintf(op->before, sizeof op->before, "%s", op->ro->r.state_word);
+    snprintf(op->before, sizeof op->before, "%s", op->ro ? op->ro->r.state_word : "");
     if (op->in.verb == VERB_ADVANCE) {
         const struct wave *next = next_wave(&f);
         op->target_wave = next ? next->index : -1;

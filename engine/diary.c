@@ -130,7 +130,7 @@ static void retry(struct engine *en, void *arg)
         return;
     }
     struct job *j = en->backlog[0];
-    memmove(en->backlog, en->backlog + 1, --en->n_backlog * sizeof *en->backlog);
+    memmove(en->backlog, en->backlog + 1, --en->n_backlog * sizeof(struct job *));
     send_job(en, j);
 }
 

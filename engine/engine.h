@@ -42,6 +42,7 @@ struct engine_spec {
     const struct engine_seam *seam; /* NULL; outlives the engine */
 };
 
+/* NULL with *e filled when the back end or the telemetry source cannot be opened. The spec is copied. */
 struct engine *engine_new(const struct engine_spec *spec, struct err *e);
 bool engine_start(struct engine *en, struct err *e) ANDON_MUST_USE; /* starts its threads */
 /* Ends the threads. Unfinished sagas stay in the log and are taken up by the next engine on this log. Waits at most

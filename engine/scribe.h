@@ -71,6 +71,7 @@ struct job {
     bool cried;
 };
 
+/* A job owns its arena; whoever takes it from scribe_done frees it. */
 struct job *job_new(enum job_kind kind);
 void job_free(struct job *j);
 /* Copies the entry's strings into the job. */
