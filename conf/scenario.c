@@ -9,8 +9,8 @@
 
 /* Two tables: the schema below says what a file may hold; the readers further down put it into structs. Durations'
  * limits are in seconds. */
-static const char *const fault_words[] = {
-    "crash-loop", "cpu", "variance", "install-failures", "silence", "telemetry", "slow-server", "server-errors", NULL};
+static const char *const fault_words[] = {"crash-loop", "cpu",       "variance",    "install-failures", "install-hangs",
+                                          "silence",    "telemetry", "slow-server", "server-errors",    NULL};
 static const char *const outage_words[] = {"error", "empty", "frozen", NULL};
 static const char *const firmware_words[] = {"new", "old", "any", NULL};
 static const char *const verb_words[] = {"start",   "advance", "pause", "resume", "halt", "rollback",
@@ -116,6 +116,7 @@ static const struct yfield fault_fields[] = {
     {.key = "factor", .type = YT_NUM, .min = 0, .max = 10000, .doc = "cpu, variance: times so much (2)"},
     {.key = "model", .type = YT_STR, .doc = "only this model"},
     {.key = "site", .type = YT_STR, .doc = "only this site"},
+    {.key = "wave", .type = YT_INT, .min = 0, .max = 499, .doc = "install-hangs: only in this wave, 0 = canary (any)"},
     {.key = "delay", .type = YT_DUR, .min = 0.001, .max = 3600, .doc = "slow-server: of each answer (5s)"},
     {.key = "status", .type = YT_INT, .min = 400, .max = 599, .doc = "server-errors: HTTP status (503)"},
     {.key = "mode", .type = YT_WORD, .words = outage_words, .doc = "telemetry: error (default), empty, frozen"},
@@ -333,6 +334,7 @@ static bool read_faults(const struct ynode *list, struct arena *a, struct scenar
                               .factor = y_num(n, "factor", 2),
                               .model = arena_strdup(a, y_str(n, "model", "")),
                               .site = arena_strdup(a, y_str(n, "site", "")),
+                              .wave = (int)y_int(n, "wave", -1),
                               .delay = y_dur(n, "delay", 5 * US_PER_S),
                               .status = (int)y_int(n, "status", 503),
                               .mode = (enum outage_mode)y_word(n, "mode", 0)};

@@ -64,6 +64,7 @@ enum fault_kind {
     FAULT_CPU,         /* CPU times `factor` */
     FAULT_VARIANCE,    /* sensor variance times `factor` */
     FAULT_INSTALL,     /* the install of this firmware fails */
+    FAULT_HANG,        /* the install of this firmware does not end until it is recalled */
     FAULT_SILENCE,     /* no telemetry and no poll any more */
     FAULT_TELEMETRY,   /* the metrics page: `mode` */
     FAULT_SLOW_SERVER, /* every answer of the fleet API held back by `delay` */
@@ -79,6 +80,7 @@ struct fault {
     int64_t after;       /* this long after the install */
     double per_hour, factor;
     const char *model, *site; /* only these, "" = any */
+    int wave;                 /* FAULT_HANG: only in this wave of a rollout (0 = canary), -1 = any */
     int64_t delay;
     int status;
     enum outage_mode mode;
