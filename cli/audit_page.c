@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "core/json.h"
 #include "core/text.h"
 
 #define PAGE_MAX 2000
@@ -23,7 +24,11 @@ void entry_words(const struct stored *s, struct arena *a, struct entry_words *ou
     else
         out->object = s->fleet;
     out->result = *s->result ? s->result : strcmp(s->kind, "intent") == 0 ? "asked" : "";
-    out->because = *s->reason ? s->reason : *text ? text : stored_field(s, "why");
+    /* What a step did says more than the reason of the whole, which its intent has. */
+    if (strcmp(s->kind, "step") == 0 && *text)
+        out->because = text;
+    else
+        out->because = *s->reason ? s->reason : *text ? text : stored_field(s, "why");
 }
 
 static void want_query(const struct audit_want *w, struct audit_query *q)
@@ -35,6 +40,19 @@ static void want_query(const struct audit_want *w, struct audit_query *q)
                               .to_seq = w->before > 0 ? w->before - 1 : 0,
                               .newest_first = true,
                               .limit = w->limit > 0 && w->limit < PAGE_MAX ? w->limit : PAGE_MAX};
+}
+
+/* The host's name out of an entry's facts; "" when they do not give it. */
+static const char *host_name(const char *facts, struct arena *a)
+{
+    size_t n = 0;
+    struct json_t *doc = json_parse(facts, strlen(facts), ENTRY_MAX, "host facts", NULL);
+    const struct json_t *kernel = doc ? json_get(doc, "kernel") : NULL;
+    const char *name = kernel ? json_str(kernel, "host", &n) : NULL;
+    const char *safe = name ? safe_text(a, name, n, 64) : "";
+
+    json_free(doc);
+    return safe;
 }
 
 static void fill_row(struct audit_row *r, const struct stored *s, struct arena *a)
@@ -54,7 +72,7 @@ static void fill_row(struct audit_row *r, const struct stored *s, struct arena *
                             .before = s->before,
                             .after = s->after,
                             .because = w.because,
-                            .host = s->host,
+                            .host = host_name(s->host, a),
                             .late = s->late,
                             .refused = strcmp(s->kind, "refused") == 0 || strcmp(s->result, "refused") == 0};
 }

@@ -15,7 +15,8 @@ struct option_row {
 
 static const struct option_row rows[OPT_COUNT] = {
     [OPT_CONFIG] = {"config", "FILE", 'c', "configuration to use instead of $XDG_CONFIG_HOME/andon/config.yaml"},
-    [OPT_THEME] = {"theme", "NAME", 0, "colours: dark, light, contrast, mono, ... or one of your own"},
+    [OPT_THEME] = {"theme", "NAME", 0,
+                   "default, dark, light, terminal16, high-contrast, deuter, tritan, mono, or your own"},
     [OPT_COLOR] = {"color", "WHEN", 0, "auto, never, 16, 256 or true"},
     [OPT_ASCII] = {"ascii", NULL, 0, "draw with ASCII only"},
     [OPT_PLAIN] = {"plain", NULL, 0, "no screen: one line for each change, for screen readers and logs"},

@@ -51,7 +51,6 @@ static const struct yfield ui_fields[] = {
     {.key = "ascii", .type = YT_BOOL, .doc = "no lines and blocks, only ASCII (false)"},
     {.key = "bell", .type = YT_BOOL, .doc = "ring once for a new halt (true)"},
     {.key = "osc_notify", .type = YT_BOOL, .doc = "desktop notice through the terminal, OSC 9 and 777 (false)"},
-    {.key = "mouse", .type = YT_BOOL, .doc = "take the mouse; the terminal's own selection then needs Shift (false)"},
     {.key = "escdelay", .type = YT_DUR, .max = 1, .doc = "how long Esc may be the start of a key (50ms)"},
     {0}};
 
@@ -267,7 +266,6 @@ static bool read_ui(struct loading *l, const struct ynode *ui, struct config *ou
     out->ascii = y_bool(ui, "ascii", false);
     out->bell = y_bool(ui, "bell", true);
     out->osc_notify = y_bool(ui, "osc_notify", false);
-    out->mouse = y_bool(ui, "mouse", false);
     out->escdelay_ms = y_dur(ui, "escdelay", 50 * US_PER_MS) / US_PER_MS;
     return true;
 }

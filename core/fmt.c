@@ -149,7 +149,9 @@ const char *fmt_num(char out[FMT_MAX], double v)
         return out;
     }
     double a = fabs(v);
-    if (a != 0 && (a >= 1e9 || a < 0.001))
+    if (a == 0)
+        snprintf(out, FMT_MAX, "0");
+    else if (a >= 1e9 || a < 0.001)
         snprintf(out, FMT_MAX, "%.1e", v);
     else if (a >= 99.95)
         snprintf(out, FMT_MAX, "%.0f", v);

@@ -128,8 +128,10 @@ static inline struct frame *app_top(struct app *a)
 {
     return &a->stack[a->depth - 1];
 }
+/* Opens a screen on top of the stack; the frame is owned by the app. */
 struct frame *app_push(struct app *a, enum view_kind kind, const char *fleet, const char *rollout, int wave,
                        const char *device);
+/* Back to the screen below; the board stays. */
 void app_pop(struct app *a);
 /* Orders and cursors of the lists, brought up to the newest snapshots. */
 void app_sync(struct app *a, const struct view_data *d);
@@ -180,6 +182,8 @@ void parts_top(struct app *a, const struct view_data *d, struct canvas *c);
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c);
 /* Draws "k word" pairs: keys in ROLE_KEY, words in ROLE_DIM; text is "↵|open|/|filter". Returns columns. */
 int parts_keys(struct canvas *c, int row, int col, int cols, const char *const *pairs);
+/* Text broken at blanks into at most `rows` rows, the last one clipped; returns the rows used. c NULL: only counts. */
+int parts_wrap(struct canvas *c, int row, int col, int cols, int rows, enum role role, const char *s);
 /* A rule with text at its right end. */
 void parts_rule(struct canvas *c, int row, const char *title, const char *right);
 int banner_rows(struct app *a, const struct view_data *d, int rows, int cols);
@@ -199,6 +203,7 @@ SCREEN(device);
 SCREEN(auditlog);
 SCREEN(help);
 
+/* Orders the rows, keeps the cursor on its rollout. */
 void board_sync(struct app *a, const struct view_data *d);
 size_t board_rows(const struct app *a);
 bool board_selected(struct app *a, const struct view_data *d, const struct snapshot **s, const struct rollout_view **r);
@@ -221,12 +226,17 @@ bool devices_marked(const struct app *a, uint64_t id_hash);
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);
 bool auditlog_want(struct app *a, const struct view_data *d, struct action *out);
 
+/* Opens the dialog of a verb on the rollout that is selected, its target frozen; false with a message when the verb
+ * makes no sense there. Refresh renders the preview anew, key handles one key, draw paints it over the screen;
+ * complete: all that its verb needs has been typed. */
 bool dialog_open(struct app *a, const struct view_data *d, enum verb v);
 void dialog_refresh(struct app *a, const struct view_data *d);
 void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
 void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c);
 bool dialog_complete(const struct dialog *g);
+const char *dialog_missing(const struct dialog *g); /* what keeps its button locked; "" when nothing does */
 
+/* The line at the bottom: a command, a filter, an answer. */
 void command_open(struct app *a, enum prompt_kind kind, const char *text);
 void command_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
 void command_draw(struct app *a, struct canvas *c);

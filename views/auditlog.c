@@ -186,7 +186,9 @@ static void entry(const struct app *a, const struct view_data *d, struct canvas 
     bool both = *str(r->action) && strcmp(str(r->action), str(r->kind)) != 0;
     canvas_printf(c, row, 35, 17, ROLE_TEXT, "%s%s%s", str(r->kind), both ? " " : "", both ? r->action : "");
     int w = result_width(c->cols), end = c->cols >= 70 ? c->cols - w - 1 : c->cols;
-    canvas_text(c, row, 53, end - 53, ROLE_TEXT, str(r->object));
+    int x = 53 + canvas_text(c, row, 53, end - 53, ROLE_TEXT, str(r->object)) + 2;
+    if (x + 8 < end) /* where there is room: why, or what a step did */
+        canvas_text(c, row, x, end - x, ROLE_DIM, str(r->because));
     if (c->cols >= 70) {
         bool ok = !strcmp(str(r->result), "ok") || !strcmp(str(r->result), "applied");
         canvas_printf(c, row, c->cols - w, w - 1,

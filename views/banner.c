@@ -143,15 +143,6 @@ static bool large(const struct app *a, const struct item *v, size_t n, int rows,
     return halt && (n > 1 || v[0].kind == ALERT_ESCALATED) && rows >= 24 && cols >= 70;
 }
 
-int banner_rows(struct app *a, const struct view_data *d, int rows, int cols)
-{
-    struct item v[ITEMS_MAX];
-    size_t n = gather(d, v);
-    if (n == 0)
-        return 0;
-    return large(a, v, n, rows, cols) ? 6 : 1;
-}
-
 static const char *kind_word(const struct item *it)
 {
     switch (it->kind) {
@@ -191,21 +182,52 @@ static void words(const struct item *it, char *out, size_t size)
         snprintf(out, size, "%.300s", it->text);
 }
 
-static void small(const struct item *it, size_t i, size_t n, int64_t now, struct canvas *c, int row)
+static void small_right(const struct item *it, size_t i, size_t n, int64_t now, char *out, size_t size)
+{
+    char ago[FMT_MAX];
+    snprintf(out, size, "%s%s%s", it->since > 0 ? parts_ago(ago, now, it->since) : "", stale_item(it) ? "" : "  a ack",
+             n > 1 ? "  n next" : "");
+    if (n > 1) {
+        size_t at = strlen(out);
+        snprintf(out + at, size - at, " %zu/%zu", i + 1, n);
+    }
+}
+
+/* Whether its words need a row of their own. */
+static bool two_rows(const struct item *it, size_t i, size_t n, int64_t now, int rows, int cols)
+{
+    char subj[240], text[400], right[80];
+    if (rows < 20)
+        return false;
+    subject(it, subj, sizeof subj);
+    words(it, text, sizeof text);
+    small_right(it, i, n, now, right, sizeof right);
+    return text_width(kind_word(it)) + 1 + text_width(subj) + 2 + text_width(text) + text_width(right) + 2 > cols;
+}
+
+int banner_rows(struct app *a, const struct view_data *d, int rows, int cols)
+{
+    struct item v[ITEMS_MAX];
+    size_t n = gather(d, v);
+    if (n == 0)
+        return 0;
+    if (large(a, v, n, rows, cols))
+        return 6;
+    size_t i = which(a, v, n);
+    return two_rows(&v[i], i, n, d->now, rows, cols) ? 2 : 1;
+}
+
+static void small(const struct item *it, size_t i, size_t n, int64_t now, struct canvas *c, int row, int rows)
 {
     bool bad = it->kind == ALERT_HALT || it->kind == ALERT_ESCALATED || it->kind == ALERT_UNKNOWN_OP;
     enum role role = bad ? ROLE_BANNER : ROLE_BANNER_WARN;
-    char subj[240], text[400], right[80], ago[FMT_MAX];
+    char subj[240], text[400], right[80];
     subject(it, subj, sizeof subj);
     words(it, text, sizeof text);
-    canvas_fill(c, row, 0, -1, role, ' ');
+    small_right(it, i, n, now, right, sizeof right);
+    for (int r = 0; r < rows; r++)
+        canvas_fill(c, row + r, 0, -1, role, ' ');
     int col = canvas_text(c, row, 0, -1, role, kind_word(it)) + 1;
-    snprintf(right, sizeof right, "%s%s%s", it->since > 0 ? parts_ago(ago, now, it->since) : "",
-             stale_item(it) ? "" : "  a ack", n > 1 ? "  n next" : "");
-    if (n > 1) {
-        size_t at = strlen(right);
-        snprintf(right + at, sizeof right - at, " %zu/%zu", i + 1, n);
-    }
     int rw = text_width(right) + 1;
     int room = c->cols - rw - 1;
     if (room < c->cols / 2) {
@@ -213,7 +235,9 @@ static void small(const struct item *it, size_t i, size_t n, int64_t now, struct
         room = c->cols;
     }
     col += canvas_text(c, row, col, room - col, role, subj) + 2;
-    if (col < room)
+    if (rows > 1)
+        canvas_text(c, row + 1, 2, c->cols - 3, role, text);
+    else if (col < room)
         canvas_text(c, row, col, room - col, role, text);
     if (rw)
         canvas_text(c, row, c->cols - rw, rw, role, right);
@@ -264,5 +288,5 @@ void banner_draw(struct app *a, const struct view_data *d, struct canvas *c, int
     if (rows >= 6 && !stale_item(&v[i]))
         big(&v[i], i, n, d->now, a, d, c, row);
     else
-        small(&v[i], i, n, d->now, c, row);
+        small(&v[i], i, n, d->now, c, row, rows == 2 ? 2 : 1);
 }

@@ -158,6 +158,7 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 
 struct columns {
     int id, firmware, fleet, name, waves, n_waves, devices, trend, delta, next;
+    int waves_at, trend_at; /* where these begin */
 };
 
 static int total_width(const struct columns *w)
@@ -173,49 +174,87 @@ static int at_most(int v, int min, int max)
     return v < min ? min : v > max ? max : v;
 }
 
-static struct columns widths(const struct app *a, const struct view_data *d, int cols)
+/* How many devices are done, of how many. */
+static const char *devices_text(char *out, size_t size, const struct rollout *r)
 {
-    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 13, .trend = 8, .delta = 7, .next = 14};
+    char a[FMT_MAX], b[FMT_MAX];
+    const struct counts *k = &r->counts;
+    if (!k->known)
+        snprintf(out, size, "?/%.30s", fmt_count(b, r->total));
+    else if (k->finished == r->total && r->total > 0)
+        snprintf(out, size, "%.30s all", fmt_count(a, k->finished));
+    else
+        snprintf(out, size, "%.30s/%.30s", fmt_count(a, k->finished), fmt_count(b, r->total));
+    return out;
+}
+
+/* The widths that the rows ask for. */
+static struct columns wanted(const struct app *a, const struct view_data *d, int cols)
+{
+    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 7, .trend = 8, .delta = 6, .next = 15};
+    bool one = d->n_snaps == 1, says_more = false;
     size_t waves = 1;
-    int name = 4;
+    int name = 7;
     for (size_t i = 0; i < a->board.n; i++) {
         const struct snapshot *s = NULL;
         const struct rollout_view *r = flat_at(d, a->board.v[i], &s);
         const struct release *rel = &r->rollout.release;
+        char line[400];
+        snprintf(line, sizeof line, "%.190s %.190s", str(rel->name), str(rel->version));
         w.id = at_most(text_width(str(r->rollout.id)), w.id, 12);
-        w.firmware = at_most(text_width(str(rel->name)) + 1 + text_width(str(rel->version)), w.firmware, 26);
+        w.firmware = at_most(text_width(line), w.firmware, 26);
         w.fleet = at_most(text_width(str(s->fleet)), w.fleet, 14);
         name = at_most(text_width(str(r->rollout.name)), name, 30);
+        says_more = says_more || strcmp(line, str(r->rollout.name)) != 0;
         waves = r->n_waves > waves ? r->n_waves : waves;
+        w.devices = at_most(text_width(devices_text(line, sizeof line, &r->rollout)), w.devices, 15);
     }
     w.n_waves = at_most((int)waves, 1, cols >= 140 ? 10 : 5);
     w.waves = 3 * w.n_waves - 1;
-    if (d->n_snaps == 1) { /* one fleet: its name stands on top; the rollout's name says more */
-        w.name = name;
-        w.fleet = 0;
-    } else if (cols >= 130) {
-        w.name = name;
-    }
-    if (w.firmware > 16 && total_width(&w) > cols)
-        w.firmware = at_most(w.firmware - (total_width(&w) - cols), 16, 26);
-    if (total_width(&w) > cols && w.name)
-        w.name = at_most(w.name - (total_width(&w) - cols), d->n_snaps == 1 ? 8 : 0, 30);
+    /* One fleet: its name stands on top. The rollout's name is shown where it says more than the firmware does. */
+    w.fleet = one ? 0 : w.fleet;
+    w.name = says_more && (one || cols >= 130) ? name : 0;
+    return w;
+}
+
+static int shed(const struct columns *w, int cols, int from, int least)
+{
+    int over = total_width(w) - cols;
+    return over > 0 ? at_most(from - over, from < least ? from : least, from) : from;
+}
+
+static struct columns widths(const struct app *a, const struct view_data *d, int cols)
+{
+    struct columns w = wanted(a, d, cols);
+    w.firmware = shed(&w, cols, w.firmware, 16);
+    w.name = shed(&w, cols, w.name, 8);
+    w.next = shed(&w, cols, w.next, 12);
     if (total_width(&w) > cols)
-        w.next = at_most(w.next - (total_width(&w) - cols), 6, 14);
+        w.name = 0;
     if (total_width(&w) > cols)
         w.devices = 0;
+    w.next = shed(&w, cols, w.next, 6);
     if (total_width(&w) > cols)
         w.next = 0;
     if (total_width(&w) > cols)
         w.trend = 0;
     if (total_width(&w) > cols)
         w.waves = 0;
-    if (total_width(&w) > cols)
-        w.firmware = at_most(w.firmware - (total_width(&w) - cols), 0, 26);
+    w.firmware = shed(&w, cols, w.firmware, 0);
     if (w.firmware < 5)
         w.firmware = 0;
-    if (total_width(&w) < cols && w.next)
-        w.next += cols - total_width(&w);
+    /* What is left over: what is to be done in full first, then a longer trend. */
+    int over = cols - total_width(&w);
+    if (over > 0 && w.next) {
+        int more = at_most(over, 0, w.next < 18 ? 18 - w.next : 0);
+        w.next += more, over -= more;
+        more = w.trend ? at_most(over, 0, TREND_N - w.trend) : 0;
+        w.trend += more, over -= more;
+        w.next += over;
+    }
+    w.waves_at =
+        2 + 8 + w.id + 1 + (w.firmware ? w.firmware + 1 : 0) + (w.name ? w.name + 1 : 0) + (w.fleet ? w.fleet + 1 : 0);
+    w.trend_at = w.waves_at + (w.waves ? w.waves + 1 : 0) + (w.devices ? w.devices + 1 : 0);
     return w;
 }
 
@@ -272,22 +311,26 @@ void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout
         canvas_printf(c, row, col + 3 * (n - 1), 3, ROLE_DIM, "+%zu", r->n_waves - (size_t)(n - 1));
 }
 
-static void devices_cell(struct canvas *c, int row, int x, int w, const struct rollout_view *r, bool stale)
-{
-    char a[FMT_MAX], b[FMT_MAX], line[96];
-    const struct counts *k = &r->rollout.counts;
-    if (!k->known)
-        snprintf(line, sizeof line, "?/%.30s", fmt_count(b, r->rollout.total));
-    else if (k->finished == r->rollout.total && r->rollout.total > 0)
-        snprintf(line, sizeof line, "%.30s all", fmt_count(a, k->finished));
-    else
-        snprintf(line, sizeof line, "%.30s/%.30s", fmt_count(a, k->finished), fmt_count(b, r->rollout.total));
-    canvas_right(c, row, x, w, stale ? ROLE_STALE : ROLE_TEXT, line);
-}
-
 static const struct wave_view *wave_now(const struct rollout_view *r)
 {
     return r->current >= 0 && (size_t)r->current < r->n_waves ? &r->waves[r->current] : NULL;
+}
+
+/* "+38%", and from ten times on "12x", as the other screens have it. */
+static const char *delta_text(char out[FMT_MAX], double ratio)
+{
+    return ratio >= 10 ? fmt_ratio(out, rint(ratio)) : fmt_delta(out, ratio);
+}
+
+/* The bars stay as they are: reversed, what is done would look as what is not. */
+static void select_row(struct canvas *c, int row, const struct columns *w)
+{
+    int at = 0;
+    if (w->waves)
+        canvas_select(c, row, at, w->waves_at), at = w->waves_at + w->waves;
+    if (w->trend)
+        canvas_select(c, row, at, w->trend_at - at), at = w->trend_at + w->trend;
+    canvas_select(c, row, at, -1);
 }
 
 static void draw_row(struct canvas *c, int row, const struct columns *w, const struct snapshot *s,
@@ -296,6 +339,7 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     bool stale = state_stale(s, now);
     enum role text = stale ? ROLE_STALE : ROLE_TEXT;
     struct look l = state_rollout(r);
+    char line[96];
     int x = 2;
     if (r->n_warnings > 0)
         canvas_text(c, row, 1, 1, ROLE_WARN, "!");
@@ -321,7 +365,7 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
         canvas_text(c, row, x, w->waves, ROLE_DIM, "…");
     x += w->waves ? w->waves + 1 : 0;
     if (w->devices)
-        devices_cell(c, row, x, w->devices, r, stale), x += w->devices + 1;
+        canvas_right(c, row, x, w->devices, text, devices_text(line, sizeof line, &r->rollout)), x += w->devices + 1;
     const struct wave_view *v = wave_now(r);
     bool judged = v && v->watched;
     bool blind = judged && v->verdict.data_missing;
@@ -338,7 +382,7 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
                  stale || blind ? ROLE_STALE
                  : bad          ? ROLE_BAD
                                 : ROLE_TEXT,
-                 judged ? fmt_delta(delta, blind ? NAN : ratio) : "-");
+                 judged ? delta_text(delta, blind ? NAN : ratio) : "-");
     x += w->delta + 2;
     if (w->next)
         canvas_text(c, row, x, w->next - 1, text, str(r->next));
@@ -389,7 +433,7 @@ void board_draw(struct app *a, const struct view_data *d, struct canvas *c, stru
         draw_row(c, row + i, &w, s, r, d->now);
         if (l->top + (size_t)i == l->cursor) {
             canvas_text(c, row + i, 0, 1, ROLE_STRONG, "▸");
-            canvas_select(c, row + i, 0, -1);
+            select_row(c, row + i, &w);
         }
     }
     panels_draw(a, d, c, end - panels, set);

@@ -55,6 +55,24 @@ bool dialog_complete(const struct dialog *g)
     return true;
 }
 
+/* What keeps the button locked, for the person who presses it. */
+const char *dialog_missing(const struct dialog *g)
+{
+    if (g->why.code != ERR_NONE)
+        return "refused: see above";
+    if (!g->checked)
+        return "waits for the fleet's data";
+    if (!g->fits)
+        return "the dialog does not fit: enlarge the terminal";
+    if ((g->verb == VERB_DENY || g->verb == VERB_ROLLBACK) && blank(g->reason.text))
+        return "locked: a reason is missing";
+    if (g->verb == VERB_ROLLBACK && g->preview.devices <= 0)
+        return "locked: there is no device to bring back";
+    if (g->verb == VERB_ROLLBACK && strcmp(g->phrase.text, g->preview.phrase) != 0)
+        return g->phrase.len == 0 ? "locked until the phrase is typed" : "locked: the phrase is not as shown";
+    return "";
+}
+
 /* A halt of the fleet: what halting each of its rollouts would do, added up. */
 static void fleet_preview(struct dialog *g, const struct snapshot *s, int64_t now)
 {
@@ -251,10 +269,7 @@ static void confirm_key(struct app *a, const struct view_data *d, uint32_t key, 
     if (last && dialog_complete(g))
         submit(a, d, out);
     else if (last)
-        snprintf(g->note, sizeof g->note, "%s",
-                 g->why.code != ERR_NONE ? "refused: see above"
-                 : !g->fits              ? "the dialog does not fit: enlarge the terminal"
-                                         : "not complete yet");
+        snprintf(g->note, sizeof g->note, "%s", dialog_missing(g));
 }
 
 void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)

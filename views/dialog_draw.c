@@ -117,7 +117,7 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
         for (char *c = l->tail; s->production && *c; c++)
             *c = (char)toupper((unsigned char)*c);
     }
-    bool named = g->name[0] && !g->whole_fleet;
+    bool named = g->name[0] && !g->whole_fleet && strcmp(g->name, g->release) != 0;
     snprintf(text, sizeof text, "%.*s%spreview taken %s%s", named ? (int)text_fit(g->name, 40) : 0, g->name,
              named ? "   " : "", parts_time(a, d, t, p->taken_at), stale ? "  ! from STALE data" : "");
     add(b, stale ? ROLE_LOST : ROLE_DIM, text);
@@ -234,7 +234,7 @@ static void button(struct pinned *p, const struct dialog *g)
     if (g->why.code != ERR_NONE && g->verb != VERB_HALT)
         say = "refused";
     else if (!ready)
-        say = g->verb == VERB_ROLLBACK ? "locked until typed" : "locked until the reason is given";
+        say = dialog_missing(g);
     else if (!enter)
         say = g->field == FIELD_BUTTON ? "y confirms" : "tab, then y";
     canvas_text(p->c, p->row, x, room, ready ? ROLE_KEY : ROLE_DIALOG, say);
@@ -274,10 +274,8 @@ void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c)
     build(a, d, &b);
     /* Row 0 stays: the environment and the age of the data belong to the decision. */
     int room = c->rows - 1 - 2 - pin, body = (int)b.n < room ? (int)b.n : room;
-    if (body < 1) {
+    if (body < 1)
         body = 0;
-        room = 0;
-    }
     g->fits = c->rows - 1 >= pin + 2;
     int rows = body + pin + 2, top = 1 + (c->rows - 1 - rows) / 2;
     top = top < 1 ? 1 : top;

@@ -43,24 +43,51 @@ static const struct {
 };
 enum { N_LINES = sizeof LINES / sizeof LINES[0] };
 
+/* Columns of the keys. */
+static int keys_width(int cols)
+{
+    return cols >= 80 ? 18 : 12;
+}
+
+enum { WRAP_MOST = 6 };
+
+static int rows_of(size_t k, int cols)
+{
+    int text = cols - keys_width(cols) - 3;
+    int n = LINES[k].key ? parts_wrap(NULL, 0, 0, text, WRAP_MOST, ROLE_TEXT, LINES[k].text) : 1;
+    return n > 0 ? n : 1;
+}
+
+static size_t rows_all(int cols)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < N_LINES; k++)
+        n += (size_t)rows_of(k, cols);
+    return n;
+}
+
 void help_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
 {
     struct list *l = &app_top(a)->list;
     (void)d;
-    int page = at.rows;
-    size_t most = N_LINES > page ? (size_t)(N_LINES - page) : 0;
+    size_t all = rows_all(c->cols), most = all > (size_t)at.rows ? all - (size_t)at.rows : 0;
     if (l->cursor > most)
         l->cursor = most;
-    l->page = page;
-    int keys = c->cols >= 80 ? 18 : 12;
-    for (int i = 0; i < page && l->cursor + (size_t)i < N_LINES; i++) {
-        size_t k = l->cursor + (size_t)i;
+    l->page = at.rows;
+    int keys = keys_width(c->cols), end = at.row + at.rows;
+    size_t k = 0, skip = l->cursor;
+    while (k < N_LINES && skip >= (size_t)rows_of(k, c->cols))
+        skip -= (size_t)rows_of(k++, c->cols);
+    /* A line that the top cuts is drawn from its beginning: half a sentence helps nobody. */
+    for (int row = at.row; k < N_LINES && row < end; k++) {
         if (!LINES[k].key) {
-            parts_rule(c, at.row + i, LINES[k].text, NULL);
+            parts_rule(c, row++, LINES[k].text, NULL);
             continue;
         }
-        canvas_text(c, at.row + i, 2, keys - 1, ROLE_KEY, LINES[k].key);
-        canvas_text(c, at.row + i, 2 + keys, -1, ROLE_TEXT, LINES[k].text);
+        int n = rows_of(k, c->cols);
+        canvas_text(c, row, 2, keys - 1, ROLE_KEY, LINES[k].key);
+        parts_wrap(c, row, 2 + keys, c->cols - keys - 3, n < end - row ? n : end - row, ROLE_TEXT, LINES[k].text);
+        row += n;
     }
 }
 
@@ -72,5 +99,5 @@ bool help_key(struct app *a, const struct view_data *d, uint32_t key, struct act
         app_pop(a);
         return true;
     }
-    return list_key(&app_top(a)->list, N_LINES, key);
+    return list_key(&app_top(a)->list, rows_all(a->cols), key);
 }

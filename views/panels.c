@@ -6,8 +6,8 @@
 #include "core/text.h"
 #include "views/app.h"
 
-enum { SHOW_LINK = 1, SHOW_PEEK = 2, SHOW_PULSE = 4 };
-enum { PEEK_ROWS = 5, PULSE_ROWS = 4, LINK_ROWS = 3 };
+enum { SHOW_LINK = 1, SHOW_PEEK = 2, SHOW_PULSE = 4, SHOW_MORE = 8 };
+enum { PEEK_ROWS = 5, PEEK_MORE = 2, PULSE_ROWS = 4, LINK_ROWS = 3 };
 
 static const struct snapshot *worst_link(const struct view_data *d)
 {
@@ -29,6 +29,8 @@ int panels_rows(const struct view_data *d, int rows, size_t want, int *set)
         *set |= SHOW_PEEK, used += PEEK_ROWS;
     if (rows - used - PULSE_ROWS >= list)
         *set |= SHOW_PULSE, used += PULSE_ROWS;
+    if ((*set & SHOW_PEEK) && rows - used - PEEK_MORE >= list) /* room for sentences in full */
+        *set |= SHOW_MORE, used += PEEK_MORE;
     return used;
 }
 
@@ -73,7 +75,7 @@ static int metric(struct canvas *c, int row, int col, const struct wave_view *w,
     } else {
         x += canvas_text(c, row, x, -1, ROLE_DIM, "no limit");
     }
-    return x + 4;
+    return x + (c->cols >= 100 ? 4 : 2);
 }
 
 /* Without seconds: "09:41Z". */
@@ -87,7 +89,16 @@ static const char *short_when(const struct app *a, const struct view_data *d, ch
     return out;
 }
 
-static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row)
+static void peek_health(struct canvas *c, int row, const struct wave_view *w, bool blind)
+{
+    bool wide = c->cols >= 100;
+    enum metric cpu = plots_cpu(w);
+    int col = metric(c, row, 2, w, METRIC_REBOOTS, wide ? "reboots/dev-day" : "reboots", blind);
+    col = metric(c, row, col, w, cpu, !wide ? "cpu" : cpu == METRIC_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
+    metric(c, row, col, w, METRIC_VARIANCE, wide ? "variance" : "var", blind);
+}
+
+static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows)
 {
     const struct snapshot *s;
     const struct rollout_view *r;
@@ -106,7 +117,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         canvas_printf(c, row + 1, 2, -1, num, "%s   %s devices   no wave was told yet", str(r->rollout.name),
                       fmt_count(x, r->rollout.total));
     } else {
-        int n = snprintf(line, sizeof line, "wave %d of %zu   canary %s   control %s", r->current,
+        int n = snprintf(line, sizeof line, "W%d of W0–W%zu   canary %s   control %s", r->current,
                          r->n_waves ? r->n_waves - 1 : 0, fmt_count(x, w->health.canary.expected),
                          fmt_count(y, w->health.control.expected));
         if (w->running_since > 0 && n > 0 && (size_t)n < sizeof line)
@@ -117,31 +128,31 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         canvas_text(c, row + 1, 2, c->cols - 3, num, line);
     }
     const struct rollback_view *b = &r->rollback;
+    int at = row + 2, end = row + rows;
     if (b->step != RB_NONE) {
-        canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_BACK, "↶ roll back to %.80s: %s   %s of %s verified back",
+        canvas_printf(c, at++, 2, c->cols - 3, ROLE_BACK, "↶ roll back to %.80s: %s   %s of %s verified back",
                       str(b->to), rollback_step_word(b->step), fmt_count(x, b->verified), fmt_count(y, b->devices));
-        canvas_text(c, row + 3, 2, c->cols - 3, ROLE_TEXT, *str(b->left) ? b->left : str(b->text));
+        at += parts_wrap(c, at, 2, c->cols - 3, end - at - 1, *str(b->left) ? ROLE_WARN : ROLE_TEXT,
+                         *str(b->left) ? b->left : str(b->text));
     } else if (w && w->watched) {
-        bool blind = stale || w->verdict.data_missing;
-        int col = metric(c, row + 2, 2, w, METRIC_REBOOTS, "reboots/dev-day", blind);
-        enum metric cpu = plots_cpu(w);
-        col = metric(c, row + 2, col, w, cpu, cpu == METRIC_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
-        metric(c, row + 2, col, w, METRIC_VARIANCE, "variance", blind);
         struct look l = state_reaction(w->verdict.react);
-        canvas_printf(c, row + 3, 2, c->cols - 3, l.role, "%s %s  %s", l.glyph, l.word, w->verdict.text);
+        peek_health(c, at++, w, stale || w->verdict.data_missing);
+        snprintf(line, sizeof line, "%s %s  %.300s", l.glyph, l.word, w->verdict.text);
+        at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, l.role, line);
     } else if (w) {
-        canvas_text(c, row + 2, 2, -1, ROLE_DIM,
+        canvas_text(c, at++, 2, -1, ROLE_DIM,
                     s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
                                                     : "this wave is not being judged");
     }
-    if (r->n_warnings > 0)
-        canvas_printf(c, row + 4, 2, c->cols - 3, ROLE_WARN, "! %s", str(r->warnings[0]));
-    else if (w && w->watched && b->step == RB_NONE)
-        canvas_printf(c, row + 4, 2, c->cols - 3, w->verdict.data_missing ? ROLE_LOST : ROLE_DIM,
-                      "%s %s of %s report, newest %s old",
-                      w->verdict.data_missing ? "! telemetry missing:" : "telemetry",
-                      fmt_count(x, w->health.canary.reporting), fmt_count(y, w->health.canary.expected),
-                      fmt_dur(t, w->health.data_age));
+    bool seen = w && w->watched && b->step == RB_NONE, missing = seen && w->verdict.data_missing;
+    if (r->n_warnings > 0 && !missing && at < end) {
+        snprintf(line, sizeof line, "! %.300s", str(r->warnings[0]));
+        at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, ROLE_WARN, line);
+    }
+    if (seen && at < end)
+        canvas_printf(c, at, 2, c->cols - 3, missing ? ROLE_LOST : ROLE_DIM, "%s %s of %s report, newest %s old",
+                      missing ? "! telemetry missing:" : "telemetry", fmt_count(x, w->health.canary.reporting),
+                      fmt_count(y, w->health.canary.expected), fmt_dur(t, w->health.data_age));
 }
 
 static float newest(const float *v)
@@ -214,7 +225,8 @@ void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int
     if (set & SHOW_LINK)
         connection(s, a, d, c, row), row += LINK_ROWS;
     if (set & SHOW_PEEK)
-        peek(a, d, c, row), row += PEEK_ROWS;
+        peek(a, d, c, row, set & SHOW_MORE ? PEEK_ROWS + PEEK_MORE : PEEK_ROWS),
+            row += set & SHOW_MORE ? PEEK_ROWS + PEEK_MORE : PEEK_ROWS;
     if (set & SHOW_PULSE)
         pulse(a, d, c, row);
 }

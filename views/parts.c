@@ -27,8 +27,13 @@ static const char *clock_text(const struct app *a, const struct view_data *d, ch
     }
     time_t secs = (time_t)(t / US_PER_S);
     struct tm tm;
-    if (!localtime_r(&secs, &tm) || !strftime(out, FMT_MAX, day ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm))
+    if (!localtime_r(&secs, &tm))
         return dash(out);
+    if (day)
+        snprintf(out, FMT_MAX, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
+                 tm.tm_min, tm.tm_sec);
+    else
+        snprintf(out, FMT_MAX, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
     return out;
 }
 
@@ -52,6 +57,30 @@ const char *parts_ago(char out[FMT_MAX], int64_t now, int64_t t)
     char dur[FMT_MAX];
     snprintf(out, FMT_MAX, "%.32s ago", fmt_dur(dur, now > t ? now - t : 0));
     return out;
+}
+
+int parts_wrap(struct canvas *c, int row, int col, int cols, int rows, enum role role, const char *s)
+{
+    int used = 0;
+    if (cols < 1 || rows < 1)
+        return 0;
+    while (*s && used < rows) {
+        size_t cut = used + 1 < rows ? text_fit(s, cols) : strlen(s);
+        if (s[cut]) {
+            size_t word = cut;
+            while (word > 0 && s[word] != ' ')
+                word--;
+            cut = word > 0 ? word : cut;
+        }
+        if (cut == 0) /* not even one character fits */
+            break;
+        if (c)
+            canvas_printf(c, row + used, col, cols, role, "%.*s", (int)cut, s);
+        used++;
+        s += cut;
+        s += strspn(s, " ");
+    }
+    return used;
 }
 
 void parts_rule(struct canvas *c, int row, const char *title, const char *right)

@@ -102,7 +102,9 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
     if (isfinite(lim) && lim < 3 * top)
         top = lim > top ? lim : top;
     top = top > 0 ? top * 1.05 : 1;
-    canvas_text(c, row, col, cols, ROLE_TEXT, name);
+    int used = canvas_text(c, row, col, cols, ROLE_TEXT, name) + 2;
+    if (isfinite(lim))
+        canvas_printf(c, row, col + used, cols - used, ROLE_LIMIT, "limit %s", value_text(t, m, lim));
     int plot = col + 6, width = cols - 7 < TREND_N ? cols - 7 : TREND_N;
     int lim_at = isfinite(lim) && lim <= top ? (int)(lim / top * CHART_ROWS) : -1;
     for (int r = 0; r < CHART_ROWS; r++) {
@@ -119,13 +121,11 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
             int from = TREND_N - width + i;
             double hv = isfinite(v[from]) ? v[from] / top * CHART_ROWS - level : -1;
             double hk = isfinite(k[from]) ? k[from] / top * CHART_ROWS - level : -1;
-            if (hv >= 1)
-                canvas_fill(c, at, plot + i, 1,
-                            hk >= 0.5 ? ROLE_CONTROL
-                            : dim     ? ROLE_STALE
-                                      : ROLE_CANARY,
-                            hk >= 0.5 ? 0x2591 : 0x2588);
-            else if (hk >= 0.5)
+            /* The higher shows above the lower: canary over control when worse, under it when better by a cell. */
+            bool under = hk >= 0.5 && hk - hv >= 1;
+            if (hv >= 1 && (under || hk < 0.5))
+                canvas_fill(c, at, plot + i, 1, dim ? ROLE_STALE : ROLE_CANARY, 0x2588);
+            else if (hk >= 0.5 && (hv < 0.5 || hv >= 1 || !under))
                 canvas_fill(c, at, plot + i, 1, ROLE_CONTROL, 0x2591);
             else if (hv > 0)
                 canvas_fill(c, at, plot + i, 1, dim ? ROLE_STALE : ROLE_CANARY, 0x2581 + (uint32_t)(hv * 7.99));
@@ -134,7 +134,7 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
         }
     }
     enum role num = dim ? ROLE_STALE : ROLE_STRONG;
-    int used =
+    used =
         canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ", value_text(t, m, w->health.value[m]),
                       value_text(u, m, w->health.against[m]), fmt_ratio(x, w->health.ratio[m]));
     status(c, row + 1 + CHART_ROWS, col + used, cols - used, w, m);

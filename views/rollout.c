@@ -111,7 +111,7 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
 
 static void limit_row(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
 {
-    char x[FMT_MAX], y[FMT_MAX], z[FMT_MAX], t[FMT_MAX];
+    char x[FMT_MAX], y[FMT_MAX], z[FMT_MAX];
     const struct limit *m = v->limit;
     if (!m)
         return;
@@ -123,8 +123,8 @@ static void limit_row(struct canvas *c, int row, const struct limit_view *v, int
     col += 17;
     enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
     if (m->basis == BASIS_RELATIVE)
-        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %s)", metric_word(m->metric),
-                             fmt(x, v->value), fmt(y, v->against), fmt_ratio(z, v->ratio), fmt_ratio(t, m->value));
+        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", metric_word(m->metric),
+                             fmt(x, v->value), fmt(y, v->against), fmt_ratio(z, v->ratio), m->value);
     else
         col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric), fmt(x, v->value),
                              fmt(y, m->value));
@@ -137,8 +137,8 @@ static void limit_row(struct canvas *c, int row, const struct limit_view *v, int
     canvas_printf(c, row, col + 1, -1, ROLE_DIM, "→ %s%s", reaction_word(m->react), m->dry_run ? " (dry run)" : "");
 }
 
-static int draw_verdict(const struct view_data *d, struct canvas *c, int row, int end, const struct snapshot *s,
-                        const struct wave_view *w)
+static int draw_verdict(const struct app *a, const struct view_data *d, struct canvas *c, int row, int end,
+                        const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w)
 {
     char title[32], seen[FMT_MAX], of[FMT_MAX], age[FMT_MAX], right[160];
     bool stale = state_stale(s, d->now);
@@ -153,18 +153,21 @@ static int draw_verdict(const struct view_data *d, struct canvas *c, int row, in
         return row;
     }
     struct look l = state_reaction(w->verdict.react);
-    int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  ", l.glyph, l.word), room = c->cols - used - 3;
-    size_t cut = text_fit(w->verdict.text, room);
-    while (w->verdict.text[cut] && cut > 0 && w->verdict.text[cut] != ' ')
-        cut--;
-    if (!w->verdict.text[cut] || cut == 0 || row + 2 + (int)w->verdict.n_limits > end)
-        cut = strlen(w->verdict.text);
-    canvas_printf(c, row++, 2 + used, room, l.role, "%.*s", (int)cut, w->verdict.text);
-    if (w->verdict.text[cut])
-        canvas_text(c, row++, 2 + used, room, l.role, w->verdict.text + cut + 1);
+    /* A verdict that halted keeps the words of that moment: say of which, for the limits below go on. */
+    char then[FMT_MAX] = "";
+    bool kept = r->latched && r->halted_at > 0 && *w->verdict.text && strstr(str(r->halt_text), w->verdict.text);
+    if (kept)
+        parts_when(a, d, then, r->halted_at);
+    int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  %s%s", l.glyph, l.word, then, kept ? ": " : "");
+    int most = row + 2 + (int)w->verdict.n_limits > end ? 1 : 2;
+    int lines = parts_wrap(c, row, 2 + used, c->cols - used - 3, most, l.role, w->verdict.text);
+    row += lines > 0 ? lines : 1;
     if (w->verdict.data_missing && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
                       fmt_dur(age, w->verdict.unknown_since > 0 ? d->now - w->verdict.unknown_since : 0));
+    if (w->health.control_frozen_at > 0 && row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_DIM, "control: as last measured %s, %s devices; too few are left",
+                      parts_when(a, d, age, w->health.control_frozen_at), fmt_count(of, w->health.control.expected));
     size_t n = w->verdict.n_limits;
     for (size_t i = 0; i < n && row < end; i++, row++) {
         if (row == end - 1 && i + 1 < n)
@@ -194,7 +197,7 @@ static int draw_rollback(const struct view_data *d, struct canvas *c, int row, i
                       "failed %s   repairing %s   offline %s   unknown %s", fmt_count(n[0], b->failed),
                       fmt_count(n[1], b->repairing), fmt_count(n[2], b->offline), fmt_count(n[3], b->unknown));
     if (row < end && *str(b->text))
-        canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT, b->text);
+        row += parts_wrap(c, row, 2, c->cols - 3, 1, ROLE_TEXT, b->text);
     if (row < end && *str(b->left))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "▲ left: %s", b->left);
     return row;
@@ -216,7 +219,7 @@ static enum role op_role(enum op_phase p)
 }
 
 static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, int row, int end,
-                    const struct snapshot *s, const struct rollout_view *r)
+                    const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w)
 {
     char n[FMT_MAX], t[FMT_MAX], title[120];
     const struct policy *p = s->policy;
@@ -229,18 +232,21 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
         const char *how = r->halt == HALT_SENDING     ? "HALT on its way, asked"
                           : r->halt == HALT_ESCALATED ? "HALT NOT CONFIRMED, asked"
                                                       : "halted";
-        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s %s by %.60s, %s%s: %.200s", how,
+        bool said = w && w->watched && *w->verdict.text && strstr(str(r->halt_text), w->verdict.text);
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s %s by %.60s, %s%s%s%.200s", how,
                       parts_when(a, d, t, r->halted_at), str(r->halted_by), now,
-                      r->in_flight > 0 ? " in flight still get it" : "", str(r->halt_text));
+                      r->in_flight > 0 ? " in flight still get it" : "", said ? "" : ": ",
+                      said ? "" : str(r->halt_text));
         if (r->latched && row < end)
-            canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT, "resume and advance are locked until a acknowledges it");
+            canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT,
+                        "advance and resume are locked until the halt is acknowledged (a)");
     }
     if (row < end && r->rollout.state == ROLLOUT_PAUSED && !r->latched)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_PAUSE, "‖ paused by %s%s",
                       *str(r->paused_by) ? r->paused_by : "somebody not known to andon",
                       r->held ? " (held by andon)" : "");
     if (row < end && *str(r->next))
-        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next: %s", r->next);
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next   %s", r->next);
     if (row < end && *str(r->rollback_of))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_BACK, "↶ this rollout rolls back %s", r->rollback_of);
     for (size_t i = 0; i < r->n_warnings && row < end; i++)
@@ -283,6 +289,7 @@ void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, st
     /* Waves come first, then what holds the rollout, the verdict's limits, the charts. */
     int now = now_lines(s, r), least = r->n_waves > 6 ? 6 : (int)r->n_waves;
     int limits = w && w->watched ? (int)(w->verdict.n_limits > 5 ? 5 : w->verdict.n_limits) : 0;
+    limits += w && w->watched && w->health.control_frozen_at > 0;
     int room = at.rows - 2 - least - (back ? 5 : 0);
     bool plots = w && w->watched && c->cols >= 96 && room - PLOT_ROWS >= 7;
     bool lines = !plots && w && w->watched && room - PLOT_LINES >= 6;
@@ -298,9 +305,9 @@ void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, st
     if (back && row < end)
         row = draw_rollback(d, c, row, end, r);
     if (w && row < end)
-        row = draw_verdict(d, c, row, end - now > row + 2 ? end - now : end, s, w);
+        row = draw_verdict(a, d, c, row, end - now > row + 2 ? end - now : end, s, r, w);
     if (row < end)
-        draw_now(a, d, c, row, end, s, r);
+        draw_now(a, d, c, row, end, s, r, w);
 }
 
 bool rollout_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)

@@ -67,7 +67,7 @@ static void empty_is_all_defaults(void **state)
     assert_int_equal(c.n_fleets, 0);
     assert_string_equal(c.theme, "");
     assert_string_equal(c.color, "auto");
-    assert_false(c.ascii || c.osc_notify || c.mouse);
+    assert_false(c.ascii || c.osc_notify);
     assert_true(c.bell);
     assert_int_equal(c.escdelay_ms, 50);
     assert_string_equal(c.audit_db, "");
