@@ -12,11 +12,16 @@ const char *hb_text(const struct json_t *o, const char *key, struct arena *a, si
     return s && n ? safe_text(a, s, n, max) : "";
 }
 
+int64_t hb_time_of(int64_t ms)
+{
+    /* Up to the year 9999; anything else is not a time. */
+    return ms > 0 && ms < INT64_C(253402300800000) ? ms * 1000 : 0;
+}
+
 int64_t hb_time(const struct json_t *o, const char *key)
 {
     int64_t ms;
-    /* Up to the year 9999; anything else is not a time. */
-    return json_int(o, key, &ms) && ms > 0 && ms < INT64_C(253402300800000) ? ms * 1000 : 0;
+    return json_int(o, key, &ms) ? hb_time_of(ms) : 0;
 }
 
 static bool need_id(const struct json_t *o, struct arena *a, const char **out, const char *where, struct err *e)
@@ -101,7 +106,7 @@ static enum wave_state wave_state(const char *word)
     return WAVE_UNKNOWN;
 }
 
-static enum device_status device_status(const char *word)
+static enum device_status device_status(const char *word, size_t n)
 {
     static const struct {
         const char *word;
@@ -111,7 +116,7 @@ static enum device_status device_status(const char *word)
         {"in_sync", DEVICE_IN_SYNC}, {"error", DEVICE_ERROR},
     };
     for (size_t i = 0; i < sizeof map / sizeof *map; i++)
-        if (strcasecmp(word, map[i].word) == 0)
+        if (n == strlen(map[i].word) && strncasecmp(word, map[i].word, n) == 0)
             return map[i].status;
     return DEVICE_UNKNOWN;
 }
@@ -212,30 +217,49 @@ bool hb_decode_wave(const struct json_t *o, struct arena *a, struct wave *out, c
     return true;
 }
 
-bool hb_decode_device(const struct json_t *o, struct arena *a, struct device *out, const char *where, struct err *e)
+void hb_take_device(const struct hb_device_text *t, struct arena *a, struct device *out)
 {
     *out = (struct device){0};
-    size_t n = 0;
+    out->id = safe_text(a, t->id, t->n_id, NAME_MAX_BYTES);
+    bool same = strlen(out->id) == t->n_id && memcmp(out->id, t->id, t->n_id) == 0;
+    out->raw_id = same ? out->id : arena_strndup(a, t->id, t->n_id);
+    same = t->n_name == t->n_id && memcmp(t->name, t->id, t->n_id) == 0;
+    out->name = same ? out->id : t->n_name ? safe_text(a, t->name, t->n_name, NAME_MAX_BYTES) : "";
+    out->status = device_status(t->status, t->n_status);
+    out->address = t->n_address ? safe_text(a, t->address, t->n_address, 200) : "";
+    out->installed_at = t->installed_at;
+    out->last_seen = t->last_seen ? t->last_seen : t->last_poll;
+    out->overdue = t->overdue;
+}
+
+static const char *text_of(const struct json_t *o, const char *key, size_t *n)
+{
+    const char *s = json_str(o, key, n);
+    if (!s)
+        *n = 0;
+    return s ? s : "";
+}
+
+bool hb_decode_device(const struct json_t *o, struct arena *a, struct device *out, const char *where, struct err *e)
+{
+    struct hb_device_text t = {0};
+    *out = (struct device){0};
     if (!need_object(o, where, e) || !need_string(o, "controllerId", where, e))
         return false;
-    const char *raw = json_str(o, "controllerId", &n);
-    if (n == 0)
+    t.id = text_of(o, "controllerId", &t.n_id);
+    if (t.n_id == 0)
         return err_set(e, ERR_PROTOCOL, "", "%s.controllerId is empty", where);
-    out->id = safe_text(a, raw, n, NAME_MAX_BYTES);
-    out->raw_id = strcmp(out->id, raw) == 0 ? out->id : arena_strndup(a, raw, n);
-    out->name = hb_text(o, "name", a, NAME_MAX_BYTES);
-    if (strcmp(out->name, out->id) == 0)
-        out->name = out->id;
-    out->status = device_status(hb_text(o, "updateStatus", a, 40));
-    out->address = hb_text(o, "address", a, 200);
-    out->installed_at = hb_time(o, "installedAt");
-    out->last_seen = hb_time(o, "lastControllerRequestAt");
+    t.name = text_of(o, "name", &t.n_name);
+    t.status = text_of(o, "updateStatus", &t.n_status);
+    t.address = text_of(o, "address", &t.n_address);
+    t.installed_at = hb_time(o, "installedAt");
+    t.last_seen = hb_time(o, "lastControllerRequestAt");
     const struct json_t *poll = json_get(o, "pollStatus");
     if (json_is_obj(poll)) {
-        json_bool(poll, "overdue", &out->overdue);
-        if (!out->last_seen)
-            out->last_seen = hb_time(poll, "lastRequestAt");
+        json_bool(poll, "overdue", &t.overdue);
+        t.last_poll = hb_time(poll, "lastRequestAt");
     }
+    hb_take_device(&t, a, out);
     return true;
 }
 

@@ -60,6 +60,8 @@ struct job {
     struct err err;
     struct part *parts;
     void (*next)(struct job *j); /* when all parts have been answered well; may add parts */
+    /* Tried on each answer before it is parsed; true: that was all. May be NULL. */
+    bool (*scan)(struct job *j, size_t index, const struct http_answer *a);
     void *out;                   /* the caller's */
     void *state;                 /* the operation's own, in scratch */
     const char *subject;         /* id that the operation is about, in scratch */
@@ -88,6 +90,8 @@ typedef bool (*page_item)(struct job *j, const struct json_t *obj, void *element
 typedef void (*page_end)(struct job *j, void *elements, size_t n, int64_t total);
 /* `path` holds everything but offset and limit, and already has a '?'. */
 void job_pages(struct job *j, const char *path, size_t limit, size_t size, page_item item, page_end end);
+/* The same for devices (struct device), of which there are many. */
+void job_device_pages(struct job *j, const char *path, size_t limit, page_item item, page_end end);
 
 /* hawkbit_decode.c: pure decoders. `where` names the place in errors. */
 bool hb_decode_rollout(const struct json_t *o, struct arena *a, struct rollout *out, const char *where, struct err *e);
@@ -101,6 +105,16 @@ void hb_decode_condition(const struct json_t *o, struct arena *a, bool failure, 
 /* Safe text of a string member, "" when absent. */
 const char *hb_text(const struct json_t *o, const char *key, struct arena *a, size_t max);
 int64_t hb_time(const struct json_t *o, const char *key); /* epoch ms -> us, 0 */
+int64_t hb_time_of(int64_t ms);
+/* A device's members as they stand in an answer ("" and 0 when absent), whoever has read it: hb_decode_device from a
+ * parsed page, hawkbit_scan.c from a plain one. */
+struct hb_device_text {
+    const char *id, *name, *status, *address;
+    size_t n_id, n_name, n_status, n_address;
+    int64_t installed_at, last_seen, last_poll;
+    bool overdue;
+};
+void hb_take_device(const struct hb_device_text *t, struct arena *a, struct device *out);
 
 /* Ids that andon puts into paths are decimal. */
 bool hb_id_ok(const char *id, const char *what, struct err *e) ANDON_MUST_USE;
@@ -145,6 +159,7 @@ void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a,
                      backend_done done, void *ctx);
 void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done done, void *ctx);
 
+/* The back end of kind "hawkbit"; see backend_open. */
 struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e);
 
 #endif

@@ -112,6 +112,8 @@ static void judge(struct job *j, const struct part *p, const struct http_answer 
         job_fail(j, &e);
         return;
     }
+    if (j->scan && j->scan(j, p->index, a))
+        return;
     struct json_t *doc = NULL;
     if (!(p->flags & PART_NO_BODY) && a->body.len) {
         char what[128];

@@ -279,8 +279,8 @@ void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, s
         job_refuse(j, &e);
         return;
     }
-    job_pages(j, job_path(j, "/rest/v1/rollouts/%s/deploygroups/%s/targets?sort=id:ASC", rollout, wave), limit,
-              sizeof(struct device), device_item, devices_end);
+    job_device_pages(j, job_path(j, "/rest/v1/rollouts/%s/deploygroups/%s/targets?sort=id:ASC", rollout, wave), limit,
+                     device_item, devices_end);
 }
 
 void hb_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
@@ -294,8 +294,8 @@ void hb_devices_by_release(struct backend *b, const struct release *r, enum devi
     if (!hb_rsql_release(&filter, r, q, false, &e))
         job_refuse(j, &e);
     else
-        job_pages(j, job_path(j, "/rest/v1/targets?sort=id:ASC&q=%s", job_escape(j, filter.data)), limit,
-                  sizeof(struct device), device_item, devices_end);
+        job_device_pages(j, job_path(j, "/rest/v1/targets?sort=id:ASC&q=%s", job_escape(j, filter.data)), limit,
+                         device_item, devices_end);
     buf_release(&filter);
 }
 
