@@ -22,17 +22,23 @@ static void global_init(void)
     }
 }
 
-void wire_init(struct http *h)
+/* libcurl and its TLS library start with the first use, on the thread that uses them: a screen that opens does not wait
+ * for that. */
+static CURLM *multi_of(struct http *h)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT; /* libcurl's own start is not thread-safe before 7.84 */
+    if (h->multi)
+        return h->multi;
     pthread_once(&once, global_init);
     h->multi = curl_multi_init();
     curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 64L);
+    return h->multi;
 }
 
 void wire_release(struct http *h)
 {
-    curl_multi_cleanup(h->multi);
+    if (h->multi)
+        curl_multi_cleanup(h->multi);
 }
 
 /* --- callbacks of libcurl --- */
@@ -208,7 +214,7 @@ static void set_method(CURL *c, const struct req *r)
 
 void wire_start(struct req *r)
 {
-    struct http *h = r->peer->http;
+    CURLM *multi = multi_of(r->peer->http);
     if (!r->easy)
         r->easy = easy_new(r);
     CURL *c = r->easy;
@@ -219,7 +225,7 @@ void wire_start(struct req *r)
     set_method(c, r);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->body ? r->peer->json_headers : r->peer->plain_headers);
     curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (r->flags & HTTP_SAFE) ? 0L : 1L);
-    curl_multi_add_handle(h->multi, c);
+    curl_multi_add_handle(multi, c);
 }
 
 void wire_stop(struct req *r)
@@ -294,8 +300,8 @@ void wire_perform(struct http *h)
 {
     int running, left;
     CURLMsg *m;
-    curl_multi_perform(h->multi, &running);
-    while ((m = curl_multi_info_read(h->multi, &left))) {
+    curl_multi_perform(multi_of(h), &running);
+    while ((m = curl_multi_info_read(multi_of(h), &left))) {
         if (m->msg != CURLMSG_DONE)
             continue;
         char *priv = NULL;
@@ -313,7 +319,7 @@ static void wait_short(struct http *h, int wake_fd, int64_t us)
     FD_ZERO(&rd);
     FD_ZERO(&wr);
     FD_ZERO(&ex);
-    curl_multi_fdset(h->multi, &rd, &wr, &ex, &max);
+    curl_multi_fdset(multi_of(h), &rd, &wr, &ex, &max);
     struct pollfd fds[64];
     nfds_t n = 0;
     if (wake_fd >= 0)
@@ -335,5 +341,5 @@ void wire_wait(struct http *h, int wake_fd, int64_t us)
     struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int64_t ms = us / US_PER_MS;
     int got;
-    curl_multi_poll(h->multi, &extra, wake_fd >= 0 ? 1 : 0, (int)(ms < POLL_MS_MAX ? ms : POLL_MS_MAX), &got);
+    curl_multi_poll(multi_of(h), &extra, wake_fd >= 0 ? 1 : 0, (int)(ms < POLL_MS_MAX ? ms : POLL_MS_MAX), &got);
 }

@@ -65,7 +65,7 @@ struct http {
 };
 
 /* http.c: the wire. */
-void wire_init(struct http *h);
+/* It starts with the first request (or wait); wire_release may come without. */
 void wire_release(struct http *h);
 /* Fills the peer's name and header lists. false with *e filled when the URL is not acceptable. */
 bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *e);

@@ -7,14 +7,13 @@
 
 #define TRIES_MAX      3
 #define SPARES_MAX     16
-#define SPARE_BODY_MAX ((size_t)64 << 20) /* a buffer larger than this is not kept */
+#define SPARE_BODY_MAX ((size_t)1 << 20) /* a buffer larger than this is not kept */
 
 struct http *http_new(struct clock *clock, uint64_t seed)
 {
     struct http *h = xcalloc(1, sizeof *h);
     h->clock = clock;
     rng_init_named(&h->rng, seed, "http");
-    wire_init(h);
     return h;
 }
 
@@ -333,6 +332,7 @@ static void peer_destroy(struct http_peer *p)
     free(p);
 }
 
+/* cancel() and call_back() cannot free p: it is not marked dead yet, which the analyzer does not see. */
 void http_peer_free(struct http_peer *p)
 {
     if (!p)
