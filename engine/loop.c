@@ -1,10 +1,14 @@
 /* The worker's event loop: what was handed in, what the log has done, what is due, one turn of HTTP. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "engine/worker.h"
 
-#define PUBLISH_US (50 * US_PER_MS) /* at most so often while answers keep coming in */
+#define PUBLISH_US      (50 * US_PER_MS)  /* between two snapshots while somebody waits for what is to come */
+#define PUBLISH_REST_US (500 * US_PER_MS) /* and when nobody does */
+#define LIVELY_US       (5 * US_PER_S)    /* somebody waits: so long after the start, a verb, a change of focus */
+#define TRIM_BYTES      ((size_t)4 << 20) /* after an answer of this size the heap goes back to the system */
 
 struct req *req_new(struct engine *en, void (*then)(struct req *q, const struct reply *r))
 {
@@ -20,8 +24,11 @@ void req_done(void *ctx, const struct reply *r)
     struct req *q = ctx;
     if (!q->en->ending)
         q->then(q, r);
+    bool large = q->arena.used >= TRIM_BYTES;
     arena_release(&q->arena);
     free(q);
+    if (large)
+        malloc_trim(0);
 }
 
 void timer_cancel(struct engine *en, void (*fn)(struct engine *en, void *arg), void *arg)
@@ -85,6 +92,8 @@ static bool take_in(struct engine *en)
     en->handed_tail = &en->handed;
     en->refresh = en->focus_set = false;
     pthread_mutex_unlock(&en->lock);
+    if (list || refresh || focus_set)
+        en->lively_until = now_of(en) + LIVELY_US;
     if (focus_set)
         focus_change(en, &f);
     while (list) {
@@ -105,11 +114,22 @@ static unsigned in_flight(struct engine *en)
     return s && s->in_flight ? s->in_flight(s->ctx) : http_in_flight(en->http);
 }
 
+/* A snapshot copies every rollout and makes every screen draw: at rest two a second are enough. */
+static int64_t pace(struct engine *en)
+{
+    bool lively = now_of(en) < en->lively_until;
+    for (const struct op *op = en->ops; op && !lively; op = op->next)
+        lively = !op_ended(op) || now_of(en) - op->ended < LIVELY_US;
+    return lively ? PUBLISH_US : PUBLISH_REST_US;
+}
+
+/* quiet: nothing is under way. Who moves the time of a drill looks at the newest snapshot just then. */
 static void maybe_publish(struct engine *en, bool quiet)
 {
     if (!en->dirty)
         return;
-    if (quiet || now_of(en) - en->published_at >= PUBLISH_US)
+    int64_t every = pace(en);
+    if ((quiet && (en->on_idle || every == PUBLISH_US)) || now_of(en) - en->published_at >= every)
         publish(en);
 }
 
@@ -129,8 +149,8 @@ static void turn(struct engine *en)
     bool quiet = in_flight(en) + en->log_outstanding == 0;
 
     maybe_publish(en, quiet);
-    if (en->dirty && en->published_at + PUBLISH_US < deadline)
-        deadline = en->published_at + PUBLISH_US;
+    if (en->dirty && en->published_at + pace(en) < deadline)
+        deadline = en->published_at + pace(en);
     if (quiet && deadline > now && en->on_idle && en->on_idle(en->on_idle_ctx, en, en->snap))
         return;
     if (handed_in(en))
@@ -149,6 +169,7 @@ void *loop_main(void *arg)
     poll_begin(en);
     watch_begin(en);
     publish(en);
+    en->lively_until = now_of(en) + LIVELY_US;
     while (take_in(en)) {
         diary_drain(en);
         run_due(en);

@@ -256,7 +256,7 @@ struct engine {
     bool minute_known;
     float updating_trend[TREND_N], failed_trend[TREND_N];
     bool dirty;
-    int64_t published_at;
+    int64_t published_at, lively_until;
     uint64_t generation;
     uint64_t instance; /* tells this engine from an earlier one of the same process */
 };
