@@ -219,6 +219,7 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_knum(w, "data_age_s", h->data_age == TIME_NEVER ? NAN : (double)h->data_age / 1e6);
     group_json(w, "canary", &h->canary);
     group_json(w, "control", &h->control);
+    json_w_ktime(w, "control_frozen_at", h->control_frozen_at);
     json_w_key(w, "installs");
     json_w_obj(w);
     json_w_kint(w, "told", h->told);
@@ -282,7 +283,7 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     json_w_ktime(w, "installed_at", d->installed_at);
     json_w_ktime(w, "last_seen", d->last_seen);
     json_w_ktime(w, "last_sample", d->last_sample);
-    json_w_kint(w, "reboots", d->reboots);
+    json_w_knum(w, "reboots", d->reboots < 0 ? NAN : (double)d->reboots);
     json_w_knum(w, "cpu", (double)d->cpu);
     json_w_knum(w, "variance", (double)d->variance);
     json_w_kstr(w, "from", d->from);
@@ -293,7 +294,10 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     table_add(&g->table, d->id);
     table_add(&g->table, states[d->state]);
     table_add(&g->table, device_status_word(d->status));
-    table_addf(&g->table, "%lld", (long long)d->reboots);
+    if (d->reboots < 0)
+        table_add(&g->table, "?");
+    else
+        table_addf(&g->table, "%lld", (long long)d->reboots);
     num(&g->table, (double)d->cpu, true);
     table_add(&g->table, d->last_seen > 0 ? fmt_iso(b, d->last_seen) : "never");
     table_add(&g->table, d->note);

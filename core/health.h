@@ -83,6 +83,7 @@ struct wave_health {
     double against[METRIC_COUNT];    /* control */
     int64_t told, installed, failed; /* install outcomes of the wave */
     int64_t data_age;                /* now - newest sample of either group; TIME_NEVER when none */
+    int64_t control_frozen_at;       /* control has become too small: its figures as last measured then; 0 = live */
 };
 
 /* Sums a group. scrape_us is the telemetry's interval. `now` is the engine's clock. */

@@ -22,7 +22,7 @@ static bool telemetry_ok(struct engine *en)
     return en->tlink.last_ok > 0 && en->tlink.failures == 0 && now_of(en) - en->tlink.last_ok <= 3 * scrape_us(en);
 }
 
-/* The tracks of a wave's enrolled devices, and of control: how many, `v` has room for all. */
+/* The tracks of a wave's enrolled devices: how many, `v` has room for all. */
 static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track **v)
 {
     size_t n = 0;
@@ -30,17 +30,6 @@ static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track
     for (size_t i = 0; i < w->n_members; i++) {
         const struct dev *d = &ro->en->devs[w->members[i]];
         if (d->enrolled && d->canary_of == ro && d->wave == (int)wave)
-            v[n++] = &d->track;
-    }
-    return n;
-}
-
-static size_t control_tracks(const struct ro *ro, const struct track **v)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < ro->n_control; i++) {
-        const struct dev *d = &ro->en->devs[ro->control[i]];
-        if (!d->canary_of)
             v[n++] = &d->track;
     }
     return n;
@@ -55,8 +44,8 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
     struct wave_health *h = &v->health;
     size_t n = canary_tracks(ro, i, buf);
     health_group(buf, n, now, en->policy->window_us, scrape_us(en), &h->canary);
-    n = control_tracks(ro, buf);
-    health_group(buf, n, now, en->policy->window_us, scrape_us(en), &h->control);
+    h->control = ro->control_now;
+    h->control_frozen_at = ro->control_frozen_at;
     h->told = wave_told(w);
     h->installed = w->counts.known ? w->counts.finished : 0;
     h->failed = w->counts.known ? w->counts.error : 0;
@@ -92,6 +81,7 @@ static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
     json_w_kint(&w, "canary.rebooted", h->canary.rebooted);
     json_w_kint(&w, "canary.reboots", h->canary.reboots);
     json_w_kint(&w, "control.expected", h->control.expected);
+    json_w_kint(&w, "control.frozen_at", h->control_frozen_at);
     json_w_kint(&w, "control.rebooted", h->control.rebooted);
     json_w_kint(&w, "control.reboots", h->control.reboots);
     json_w_kint(&w, "control.reporting", h->control.reporting);
@@ -242,6 +232,7 @@ void judge_ro(struct ro *ro)
         if (ro->wv[i].n_members + 1 > room)
             room = ro->wv[i].n_members + 1;
     const struct track **buf = xcalloc(room, sizeof(struct track *));
+    control_sum(ro, buf, scrape_us(en));
     for (size_t i = 0; i < ro->n_waves; i++) {
         struct wv *v = &ro->wv[i];
         if (!v->told)

@@ -61,6 +61,8 @@ static void ANDON_PRINTF(3, 4) warn(struct snapshot *s, struct rollout_view *v, 
 static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     bool ended = ro_ended(ro);
+    if (control_blind(ro))
+        warn(s, v, "every device has been told and none was measured before: relative limits judge nothing");
     for (size_t i = 0; i < v->n_waves && !ended; i++) {
         const struct condition *c = &ro->waves[i].failure;
         if (c->present && !c->can_fire) {
@@ -93,7 +95,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     const struct wave_view *w = v->current >= 0 && (size_t)v->current < v->n_waves ? &v->waves[v->current] : NULL;
     char dur[FMT_MAX];
     if (v->rollback.step != RB_NONE && v->rollback.step != RB_DONE)
-        return arena_printf(&s->arena, "rolling back %lld/%lld", (long long)v->rollback.verified,
+        return arena_printf(&s->arena, "back %lld/%lld", (long long)v->rollback.verified,
                             (long long)v->rollback.devices);
     if (v->halt == HALT_ESCALATED)
         return "you: stop it at the server";
@@ -105,7 +107,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     case ROLLOUT_READY:
         return "you: start";
     case ROLLOUT_PAUSED:
-        return v->held ? "you: advance" : "you: resume";
+        return v->verdict >= REACT_WATCH ? "you: decide" : v->held ? "you: advance" : "you: resume";
     case ROLLOUT_STARTING:
         return "starting";
     case ROLLOUT_RUNNING:

@@ -127,10 +127,13 @@ struct ro {
     uint32_t *control;
     size_t n_control;
     bool control_loading;
-    int control_next; /* wave to read next, -1 = not begun */
-    bool control_done;
-    struct from_scan *from_scan;    /* that is under way, NULL */
-    bool from_wanted, from_loading; /* the fleet's release lists are to be read: new devices are watched */
+    int control_next;                /* wave to read next, -1 = not begun */
+    size_t control_best;             /* devices that it once had */
+    struct group_health control_now; /* what relative limits compare with: live, or as last measured */
+    struct group_health control_good;
+    int64_t control_good_at, control_frozen_at; /* when control_good was measured; 0 = control_now is live */
+    struct from_scan *from_scan;                /* that is under way, NULL */
+    bool from_wanted, from_loading;             /* the fleet's release lists are to be read: new devices are watched */
     /* halts and holds */
     struct halt halt;
     bool held;
@@ -257,6 +260,7 @@ struct engine {
     float updating_trend[TREND_N], failed_trend[TREND_N];
     bool dirty;
     int64_t published_at, lively_until;
+    size_t freed; /* bytes of answers, since the heap was last given back */
     uint64_t generation;
     uint64_t instance; /* tells this engine from an earlier one of the same process */
 };
@@ -301,6 +305,11 @@ void watch_from(struct ro *ro);      /* reads where its devices come from, once 
 void watch_from_free(struct ro *ro); /* gives up one that is under way */
 struct dev *watch_dev(struct engine *en, const struct device *d);
 void telemetry_poll(struct engine *en, void *arg);
+
+/* control.c */
+size_t control_tracks(const struct ro *ro, const struct track **v);           /* `v` has room for n_control */
+void control_sum(struct ro *ro, const struct track **buf, int64_t scrape_us); /* fills control_now */
+bool control_blind(const struct ro *ro); /* there is no control and never was: relative limits judge nothing */
 
 /* judge.c */
 void judge_ro(struct ro *ro);

@@ -238,6 +238,116 @@ static void a_rule_may_roll_back(void **state)
     world_release(&w);
 }
 
+/* ---- the last wave: nobody is left to compare with ---- */
+
+static const struct limit against_control[] = {
+    {.id = "R-RELATIVE",
+     .metric = METRIC_REBOOTS,
+     .basis = BASIS_RELATIVE,
+     .value = 3,
+     .for_us = 30 * US_PER_S,
+     .min_devices = 2,
+     .wave = -1,
+     .device_class = "",
+     .react = REACT_PAUSE},
+};
+static const int to_the_last[] = {6, 12, 30};
+
+static void last_wave_world(struct world *w)
+{
+    world_init(w, to_the_last, 3);
+    w->policy.limits = against_control;
+    w->install_us = 2 * US_PER_MIN;
+    w->devices[47].offline = true; /* keeps the last wave running */
+    w->policy.install_us = US_PER_HOUR;
+}
+
+/* Every device that has it begins to reboot, ten minutes after the last wave was told. */
+static void begin_late(struct play *p)
+{
+    for (int i = 0; i < p->w->n_devices; i++) {
+        p->w->devices[i].reboots_from = p->w->now;
+        p->w->devices[i].reboots_per_s_new = 1.0 / 60;
+    }
+}
+
+static bool late_fault(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->n_waves == 3 && v->waves[2].health.control_frozen_at > 0) {
+        assert_int_equal(v->waves[2].health.control.expected, 30); /* what the last wave was before it was told */
+        assert_in_range(p->w->now - v->waves[2].health.control_frozen_at, 0, 40 * US_PER_S);
+        assert_int_equal(v->waves[0].health.control_frozen_at, v->waves[2].health.control_frozen_at);
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && p->w->now - p->t > 10 * US_PER_MIN) {
+        assert_false(v->latched);
+        assert_int_equal(v->n_warnings, 1); /* of the server's success threshold */
+        begin_late(p);
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && v->latched && v->halt == HALT_SHOWN;
+    return false;
+}
+
+static void a_fault_in_the_last_wave_is_halted(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    last_wave_world(&w);
+    world_play(&w, &p, late_fault, 3600);
+    assert_string_equal(snapshot_rollout(p.last, "10")->halted_by, "rule R-RELATIVE");
+    assert_true(w.now - p.t < 15 * US_PER_MIN);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void the_last_wave_of_a_healthy_rollout_is_left_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    last_wave_world(&w);
+    world_play(&w, &p, run_30min, 1900);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_true(v->waves[2].health.control_frozen_at > 0);
+    assert_int_equal(world_asked(&w, "pause"), 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool blind(const struct rollout_view *v)
+{
+    for (size_t i = 0; v && i < v->n_warnings; i++)
+        if (strstr(v->warnings[i], "relative limits judge nothing"))
+            return true;
+    return false;
+}
+
+static bool until_blind(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && p->w->now > p->limit - 1000 * US_PER_S)
+        p->done = blind(snapshot_rollout(s, "10"));
+    return false;
+}
+
+static void started_in_the_last_wave_it_says_that_it_is_blind(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play first = {.judge = true}, second = {.judge = true};
+    last_wave_world(&w);
+    world_play(&w, &first, run_30min, 1900);
+    assert_false(blind(snapshot_rollout(first.last, "10"))); /* who has seen control knows its figures */
+    play_release(&first);
+    world_play(&w, &second, until_blind, 1200);
+    assert_int_equal(second.last->n_rollouts, 1);
+    play_release(&second);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -248,6 +358,9 @@ int main(void)
         cmocka_unit_test(the_policy_may_hold_each_wave),
         cmocka_unit_test(a_rule_may_roll_back),
         cmocka_unit_test(a_hold_that_another_lifts_is_not_placed_again),
+        cmocka_unit_test(a_fault_in_the_last_wave_is_halted),
+        cmocka_unit_test(the_last_wave_of_a_healthy_rollout_is_left_alone),
+        cmocka_unit_test(started_in_the_last_wave_it_says_that_it_is_blind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,7 @@ struct w_device {
     bool offline, fails, late; /* late: reports the recalled release once more after it was rolled back */
     double reboots, cpu, variance;
     double reboots_per_s_new; /* on the new release */
+    int64_t reboots_from;     /* and only from then on */
     bool silent;
 };
 

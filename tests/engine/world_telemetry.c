@@ -35,7 +35,9 @@ static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t w
         if (k < 0 || d->silent)
             continue;
         if (d->installed == 1)
-            d->reboots = floor((double)(w->now - d->installed_at) / 1e6 * d->reboots_per_s_new);
+            d->reboots =
+                floor((double)(w->now - (d->reboots_from > d->installed_at ? d->reboots_from : d->installed_at)) / 1e6 *
+                      d->reboots_per_s_new);
         out->v[out->n++] = (struct sample_row){(size_t)k, w->now, d->reboots, d->cpu, d->variance};
     }
     qsort(out->v, out->n, sizeof *out->v, by_index);
