@@ -205,11 +205,123 @@ static void test_http(void **state)
     talk_close(&t);
 }
 
+/* "key:type" of everything that an object of the real server holds; s string, n number, b bool, o object, a array,
+ * 0 null. Nothing more and nothing less. */
+static void has_fields(const struct json_t *obj, const char *want, const char *what)
+{
+    char got[1500] = "", item[100];
+    void *it = NULL;
+    const char *key;
+    const struct json_t *v;
+    size_t n = 0, seen = 0, wanted = 0;
+    while (json_each(obj, &it, &key, &v)) {
+        double num;
+        bool flag;
+        char type = json_is_obj(v)               ? 'o'
+                    : json_is_arr(v)             ? 'a'
+                    : json_str_value(v, NULL)    ? 's'
+                    : json_num_value(v, &num)    ? 'n'
+                    : json_bool(obj, key, &flag) ? 'b'
+                                                 : '0';
+        n += (size_t)snprintf(got + n, sizeof got - n, " %s:%c", key, type);
+        snprintf(item, sizeof item, " %s:%c ", key, type);
+        if (!strstr(want, item))
+            fail_msg("%s:%s is not in '%s'", what, item, want);
+        seen++;
+    }
+    for (const char *p = want; *p; p++)
+        wanted += *p == ':';
+    if (seen != wanted)
+        fail_msg("%s has%s; expected %s", what, got, want);
+}
+
+#define STAMP " createdAt:n createdBy:s lastModifiedAt:n lastModifiedBy:s "
+#define ROLLOUT                                                                                                        \
+    " _links:o" STAMP "deleted:b description:s distributionSetId:n dynamic:b forcetime:n id:n name:s status:s "        \
+                      "targetFilterQuery:s totalTargets:n type:s weight:n "
+#define GROUP                                                                                                          \
+    " _links:o" STAMP "description:s dynamic:b errorAction:o errorCondition:o id:n name:s status:s successAction:o "   \
+                      "successCondition:o targetFilterQuery:s targetPercentage:n totalTargets:n "
+#define TARGET                                                                                                         \
+    " _links:o" STAMP "address:s controllerId:s installedAt:n ipAddress:s lastControllerRequestAt:n name:s "           \
+                      "pollStatus:o requestAttributes:b securityToken:s updateStatus:s "
+#define ACTION " _links:o" STAMP "active:b forceType:s id:n rollout:n rolloutName:s status:s type:s weight:n "
+#define DS                                                                                                             \
+    " _links:o" STAMP                                                                                                  \
+    "complete:b deleted:b id:n locked:b modules:a name:s requiredMigrationStep:b type:s typeName:s valid:b version:s "
+#define COUNTS " running:n notstarted:n scheduled:n cancelled:n finished:n error:n "
+
+static void test_fields(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *path, *in, *want; /* in: "" the answer, "content" its first item, else a member of the answer */
+    } cases[] = {
+        {"rollouts/4471", "", ROLLOUT "totalGroups:n totalTargetsPerStatus:o "},
+        {"rollouts/4471", "totalTargetsPerStatus", COUNTS},
+        {"rollouts/4471", "_links",
+         " start:o pause:o resume:o triggerNextGroup:o approve:o deny:o groups:o distributionset:o self:o "},
+        {"rollouts?sort=id:DESC", "content", ROLLOUT},
+        {"rollouts?sort=id:DESC", "", " content:a total:n size:n "},
+        {"rollouts?sort=id:DESC&representation=full", "content", ROLLOUT "totalGroups:n totalTargetsPerStatus:o "},
+        {"rollouts/4471/deploygroups", "content", GROUP},
+        {"rollouts/4471/deploygroups?representation=full", "content", GROUP "totalTargetsPerStatus:o "},
+        {"rollouts/4471/deploygroups/9101", "", GROUP "totalTargetsPerStatus:o "},
+        {"rollouts/4471/deploygroups/9101", "successCondition", " condition:s expression:s "},
+        {"rollouts/4471/deploygroups/9101", "errorAction", " action:s expression:s "},
+        {"rollouts/4471/deploygroups/9101/targets", "content", TARGET},
+        {"targets", "content", TARGET},
+        {"targets/em-0000", "", TARGET},
+        {"targets/em-0000", "pollStatus", " lastRequestAt:n nextExpectedRequestAt:n overdue:b "},
+        {"targets/em-0000", "_links", " self:o assignedDS:o installedDS:o attributes:o actions:o metadata:o "},
+        {"targets/em-0000/attributes", "", " model:s site:s "},
+        {"targets/em-0000/actions", "content", ACTION},
+        {"actions?q=rollout.id==4471", "content", ACTION},
+        {"actions?q=rollout.id==4471;status==running", "content", ACTION},
+        {"targets/em-0000/installedDS", "", DS},
+        {"distributionsets/2", "", DS},
+        {"distributionsets?q=version==2.0", "content", DS},
+        {"userinfo", "", " permissions:a tenant:s username:s "},
+    };
+    struct talk t;
+    talk_open(&t, "", 1);
+    talk_wait(&t, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char path[200];
+        snprintf(path, sizeof path, "/rest/v1/%s", cases[i].path);
+        assert_int_equal(talk(&t, "GET", path, NULL), 200);
+        const struct json_t *at = !strcmp(cases[i].in, "content") ? talk_at(&t, "content", 0)
+                                  : *cases[i].in                  ? json_get(t.json, cases[i].in)
+                                                                  : t.json;
+        assert_true(json_is_obj(at));
+        has_fields(at, cases[i].want, cases[i].path);
+    }
+    check(&t, "POST", "/rest/v1/targetfilters", "{\"name\":\"tf\",\"query\":\"name==em-*\"}", 201, "");
+    has_fields(t.json,
+               " _links:o" STAMP "autoAssignActionType:0 autoAssignDistributionSet:0 autoAssignWeight:0 "
+                                 "confirmationRequired:0 id:n name:s query:s ",
+               "a filter");
+    check(&t, "POST", "/rest/v1/targetfilters/1/autoAssignDS", "{\"id\":2}", 200, "");
+    has_fields(t.json,
+               " _links:o" STAMP "autoAssignActionType:s autoAssignDistributionSet:n autoAssignWeight:n "
+                                 "confirmationRequired:0 id:n name:s query:s ",
+               "a filter that assigns");
+    check(&t, "DELETE", "/rest/v1/targetfilters/1/autoAssignDS", NULL, 204, "");
+    check(&t, "GET", "/rest/v1/targetfilters/1/autoAssignDS", NULL, 204, "");
+    check(&t, "POST", "/rest/v1/targets/em-0100/assignedDS", "{\"id\":2}", 200, "");
+    has_fields(t.json, " alreadyAssigned:n assigned:n assignedActions:a total:n ", "an assignment");
+    check(&t, "GET", "/rest/v1/rollouts/999", NULL, 404, "repo.entityNotFound");
+    has_fields(t.json, " errorCode:s exceptionClass:s info:o message:s ", "an error");
+    check(&t, "GET", "/rest/v1/nosuch", NULL, 404, "");
+    has_fields(t.json, " timestamp:s status:n error:s ", "the frame's error");
+    talk_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matrix), cmocka_unit_test(test_errors), cmocka_unit_test(test_create),
-        cmocka_unit_test(test_paging), cmocka_unit_test(test_http),
+        cmocka_unit_test(test_paging), cmocka_unit_test(test_http),   cmocka_unit_test(test_fields),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

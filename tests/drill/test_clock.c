@@ -72,6 +72,16 @@ static void test_held_answers(void **state)
     assert_int_equal(now(&t), t0 + 40 * US_PER_S); /* to the answer's time, not to the deadline */
     assert_true(talk_read(&t));
     assert_int_equal(t.status, 200);
+    /* one of two is held: the other may be answered any moment, so time stands still */
+    t0 = now(&t);
+    talk_send(&t, auth, "GET", "/rest/v1/userinfo", NULL);
+    for (int i = 0; i < 50; i++) {
+        assert_true(idle(&t, t0 + US_PER_HOUR, 2) > 0);
+        poll(NULL, 0, 1);
+    }
+    assert_int_equal(now(&t), t0);
+    until_held(&t, 1, t0 + US_PER_HOUR);
+    assert_true(talk_read(&t));
     /* a time-out before it: time goes there, and the answer is not let go */
     t0 = now(&t);
     talk_send(&t, auth, "GET", "/rest/v1/userinfo", NULL);

@@ -159,6 +159,17 @@ static void test_success_starts_next(void **state)
     groups_of(&t, id, g); /* several run together */
     assert_true(strncmp(g, "running/", 8) == 0);
     assert_non_null(strstr(g, " running/"));
+    talk_close(&t);
+    /* as many per cent as the threshold says are enough: devices of model A never answer */
+    talk_open(&t, BY_HAND "faults:\n  - {kind: install-hangs, model: A}\n", 1);
+    int64_t b = total_of(&t, "/rest/v1/targets?limit=1&q=attribute.model==B;name=lt=em-0020");
+    char spec[60];
+    snprintf(spec, sizeof spec, "50:%d:50,50:100:50", (int)b * 5);
+    id = make(&t, "e", "name=lt=em-0040", spec);
+    talk_wait(&t, 150);
+    groups_of(&t, id, g);
+    assert_true(strncmp(g, "running/", 8) == 0);
+    assert_non_null(strstr(g, " running/"));
     /* a success threshold that was not met does not hold the next group either, once all have ended */
     talk_close(&t);
     talk_open(&t, BY_HAND "faults:\n  - {kind: install-failures, model: A}\n", 1);
@@ -256,6 +267,30 @@ static void test_failed_device(void **state)
     assert_int_equal(talk(&t, "GET", "/rest/v1/targets/em-0000/installedDS", NULL), 200);
     assert_string_equal(talk_str(&t, "version"), "1.0");
     assert_int_equal(total_of(&t, "/rest/v1/targets?q=updatestatus==error"), 1);
+    talk_close(&t);
+}
+
+/* Devices that hold the release already are skipped, and counted as finished. */
+static void test_already_assigned(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t, BY_HAND, 1);
+    assert_int_equal(
+        talk(
+            &t, "POST", "/rest/v1/rollouts",
+            "{\"name\":\"same\",\"distributionSetId\":1,\"amountGroups\":1,\"targetFilterQuery\":\"name=lt=em-0010\"}"),
+        201);
+    int64_t id = talk_int(&t, "id");
+    talk_wait(&t, 4);
+    char path[100];
+    snprintf(path, sizeof path, "/rest/v1/rollouts/%" PRId64 "/start", id);
+    assert_int_equal(talk(&t, "POST", path, NULL), 204);
+    talk_wait(&t, 4);
+    assert_string_equal(state_of(&t, id), "finished"); /* before any device has polled */
+    assert_int_equal(count_of(&t, id, "finished"), 10);
+    talk(&t, "GET", "/rest/v1/targets/em-0000", NULL);
+    assert_string_equal(talk_str(&t, "updateStatus"), "in_sync");
     talk_close(&t);
 }
 
@@ -358,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_stop_counts_recalled_as_running),
         cmocka_unit_test(test_delete_believes_what_it_does_not_know),
         cmocka_unit_test(test_failed_device),
+        cmocka_unit_test(test_already_assigned),
         cmocka_unit_test(test_late_report_and_repair),
         cmocka_unit_test(test_rejected_cancel_runs_again),
         cmocka_unit_test(test_hanging_install),
