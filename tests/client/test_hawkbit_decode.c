@@ -382,8 +382,10 @@ static void test_rsql(void **state)
     assert_true(hb_rsql_release(&b, &r, DQ_INVOLVED, true, &e));
     assert_string_equal(b.data, "installedds.name==\"hearth\";installedds.version==\"4.12.1\","
                                 "assignedds.name==\"hearth\";assignedds.version==\"4.12.1\",updatestatus==error");
-    /* A wildcard would take in other releases; a name that safe_text has changed none. */
+    /* A wildcard would take in other releases; a backslash, and a name that safe_text has changed, none. */
     r.name = "hearth*";
+    assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
+    r.name = "hear\\th";
     assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
     r.name = "hearth<U+202E>";
     assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
