@@ -4,6 +4,9 @@
 #include "cli/get.h"
 #include "core/clock.h"
 
+/* How long a list of rollouts waits for the names of releases. */
+#define RELEASES_US (3 * US_PER_S)
+
 static bool telemetry_seen(const struct snapshot *s, void *id)
 {
     return s->telemetry.state == LINK_NONE || (s->telemetry.last_ok > 0 && fleet_has_waves(s, id)) ||
@@ -15,6 +18,16 @@ static bool devices_read(const struct snapshot *s, void *ctx)
     const struct focus *f = ctx;
 
     return s->focus.wave == f->wave && strcmp(s->focus.rollout, f->rollout) == 0 && s->devices_at > 0;
+}
+
+/* Some servers name only the ids of the rollouts' releases in a list; their names are read after it. */
+static bool releases_named(const struct snapshot *s, void *ctx)
+{
+    (void)ctx;
+    for (size_t i = 0; i < s->n_rollouts; i++)
+        if (*s->rollouts[i].rollout.release.id && !*s->rollouts[i].rollout.release.version)
+            return false;
+    return true;
 }
 
 static bool wave_wanted(const struct get *g, int64_t only, const struct wave_view *x)
@@ -102,6 +115,8 @@ static bool get_all(struct get *g, const char *what, int64_t only, int64_t timeo
             get_fleet(g, r);
             continue;
         }
+        if (r->snap && r->snap->rollouts_known)
+            fleet_until(r, timeout < RELEASES_US ? timeout : RELEASES_US, releases_named, NULL);
         for (size_t k = 0; r->snap && k < r->snap->n_rollouts; k++)
             if (!id || strcmp(id, r->snap->rollouts[k].rollout.id) == 0)
                 get_rollout(g, r, &r->snap->rollouts[k]);
