@@ -1,4 +1,5 @@
 /* andon: one program with subcommands. */
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,8 @@ int main(int argc, char **argv)
     size_t n = 0;
 
     harden();
+    /* Large buffers go back to the system when they are freed; the C library would raise this limit by itself. */
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
     signal(SIGPIPE, SIG_IGN);
     if (!args_read(argc, argv, &a, &e)) {
         print_err(&a, &e);
