@@ -147,8 +147,12 @@ conformance: deps-test
 
 .PHONY: bench
 bench: deps-test
-	@$(MAKE) $(PAR) --no-print-directory -s all
+	@$(MAKE) $(PAR) --no-print-directory -s all $(BUILD)/tests/bench/bench_audit
 	@tests/bench/run $(abspath $(BUILD))/andon
+	@echo; echo "the log"; $(BUILD)/tests/bench/bench_audit $(BUILD)
+$(BUILD)/tests/bench/bench_audit: $(BUILD)/tests/bench/bench_audit.o $(BUILD)/libaudit.a $(BUILD)/libcore.a
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 .PHONY: picture
 picture: deps-test all
