@@ -8,7 +8,7 @@
 #define PUBLISH_US      (50 * US_PER_MS)  /* between two snapshots while somebody waits for what is to come */
 #define PUBLISH_REST_US (500 * US_PER_MS) /* and when nobody does */
 #define LIVELY_US       (5 * US_PER_S)    /* somebody waits: so long after the start, a verb, a change of focus */
-#define TRIM_BYTES      ((size_t)4 << 20) /* after an answer of this size the heap goes back to the system */
+#define TRIM_BYTES      ((size_t)4 << 20) /* after answers of this size the heap goes back to the system */
 
 struct req *req_new(struct engine *en, void (*then)(struct req *q, const struct reply *r))
 {
@@ -24,11 +24,14 @@ void req_done(void *ctx, const struct reply *r)
     struct req *q = ctx;
     if (!q->en->ending)
         q->then(q, r);
-    bool large = q->arena.used >= TRIM_BYTES;
+    struct engine *en = q->en;
+    en->freed += q->arena.used;
     arena_release(&q->arena);
     free(q);
-    if (large)
-        malloc_trim(0);
+    if (en->freed < TRIM_BYTES)
+        return;
+    malloc_trim(0);
+    en->freed = 0;
 }
 
 void timer_cancel(struct engine *en, void (*fn)(struct engine *en, void *arg), void *arg)
