@@ -175,11 +175,10 @@ const char *fmt_percent(char out[FMT_MAX], double fraction)
 
 const char *fmt_ratio(char out[FMT_MAX], double ratio)
 {
-    char num[FMT_MAX];
     if (isnan(ratio))
         snprintf(out, FMT_MAX, "?");
     else if (fabs(ratio) >= 9.95)
-        snprintf(out, FMT_MAX, "%.10sx", fmt_num(num, rint(ratio)));
+        snprintf(out, FMT_MAX, fabs(ratio) < 1e9 ? "%.0fx" : "%.1ex", ratio);
     else
         snprintf(out, FMT_MAX, "%.1fx", ratio);
     return out;

@@ -233,11 +233,11 @@ static struct columns widths(const struct app *a, const struct view_data *d, int
         w.name = 0;
     if (total_width(&w) > cols)
         w.devices = 0;
+    if (total_width(&w) > cols)
+        w.trend = 0;
     w.next = shed(&w, cols, w.next, 6);
     if (total_width(&w) > cols)
         w.next = 0;
-    if (total_width(&w) > cols)
-        w.trend = 0;
     if (total_width(&w) > cols)
         w.waves = 0;
     w.firmware = shed(&w, cols, w.firmware, 0);

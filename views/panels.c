@@ -149,7 +149,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         snprintf(line, sizeof line, "! %.300s", str(r->warnings[0]));
         at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, ROLE_WARN, line);
     }
-    if (seen && at < end)
+    if (seen && w->health.canary.expected > 0 && at < end)
         canvas_printf(c, at, 2, c->cols - 3, missing ? ROLE_LOST : ROLE_DIM, "%s %s of %s report, newest %s old",
                       missing ? "! telemetry missing:" : "telemetry", fmt_count(x, w->health.canary.reporting),
                       fmt_count(y, w->health.canary.expected), fmt_dur(t, w->health.data_age));
@@ -207,9 +207,10 @@ static void pulse(const struct app *a, const struct view_data *d, struct canvas 
     snprintf(line, sizeof line, "commands sent %s  refused %s  pending %s   ", fmt_count(n, commands),
              fmt_count(m, refused), fmt_count(x, pending));
     col = 2 + canvas_text(c, row + 2, 2, -1, ROLE_TEXT, line);
-    if (!au || !au->open)
-        canvas_printf(c, row + 2, col, -1, ROLE_WARN, "▲ audit: no log (%s): only halts",
-                      au && *str(au->error) ? au->error : "not open");
+    if (!au || (!au->open && !*str(au->error)))
+        canvas_text(c, row + 2, col, -1, ROLE_DIM, "audit ○ not open yet");
+    else if (!au->open)
+        canvas_printf(c, row + 2, col, -1, ROLE_WARN, "▲ audit: no log (%s): only halts", au->error);
     else if (au->degraded)
         canvas_printf(c, row + 2, col, -1, ROLE_BAD, "▲ audit: %s entries wait to be logged late",
                       fmt_count(n, au->backlog));

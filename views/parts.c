@@ -30,8 +30,8 @@ static const char *clock_text(const struct app *a, const struct view_data *d, ch
     if (!localtime_r(&secs, &tm))
         return dash(out);
     if (day)
-        snprintf(out, FMT_MAX, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-                 tm.tm_min, tm.tm_sec);
+        snprintf(out, FMT_MAX, "%04d-%02d-%02d %02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec);
     else
         snprintf(out, FMT_MAX, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
     return out;

@@ -107,6 +107,17 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
     return row + 2 + page;
 }
 
+/* Whether the verdict shown is the one that halted. Its figures are kept from then; how many canaries there are, behind
+ * the semicolon, goes on. */
+static bool verdict_halted(const struct rollout_view *r, const struct wave_view *w)
+{
+    char figures[sizeof w->verdict.text];
+    if (!w || !w->watched || (!r->latched && r->halt == HALT_NONE))
+        return false;
+    snprintf(figures, sizeof figures, "%.*s", (int)strcspn(w->verdict.text, ";"), w->verdict.text);
+    return figures[0] && find_in(str(r->halt_text), figures);
+}
+
 /* --- verdict and limits ------------------------------------------------------------------------------------------ */
 
 static void limit_row(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
@@ -145,7 +156,7 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
     snprintf(title, sizeof title, "verdict W%d", w->wave.index);
     snprintf(right, sizeof right, "%s of %s report, newest %s old", fmt_count(seen, w->health.canary.reporting),
              fmt_count(of, w->health.canary.expected), fmt_dur(age, w->health.data_age));
-    parts_rule(c, row++, title, w->watched ? right : NULL);
+    parts_rule(c, row++, title, w->watched && w->health.canary.expected > 0 ? right : NULL);
     if (!w->watched) {
         canvas_text(c, row++, 2, -1, ROLE_DIM,
                     s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
@@ -155,7 +166,7 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
     struct look l = state_reaction(w->verdict.react);
     /* A verdict that halted keeps the words of that moment: say of which, for the limits below go on. */
     char then[FMT_MAX] = "";
-    bool kept = r->latched && r->halted_at > 0 && *w->verdict.text && strstr(str(r->halt_text), w->verdict.text);
+    bool kept = r->halted_at > 0 && verdict_halted(r, w);
     if (kept)
         parts_when(a, d, then, r->halted_at);
     int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  %s%s", l.glyph, l.word, then, kept ? ": " : "");
@@ -232,20 +243,22 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
         const char *how = r->halt == HALT_SENDING     ? "HALT on its way, asked"
                           : r->halt == HALT_ESCALATED ? "HALT NOT CONFIRMED, asked"
                                                       : "halted";
-        bool said = w && w->watched && *w->verdict.text && strstr(str(r->halt_text), w->verdict.text);
+        bool said = verdict_halted(r, w);
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s %s by %.60s, %s%s%s%.200s", how,
                       parts_when(a, d, t, r->halted_at), str(r->halted_by), now,
                       r->in_flight > 0 ? " in flight still get it" : "", said ? "" : ": ",
                       said ? "" : str(r->halt_text));
         if (r->latched && row < end)
             canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT,
-                        "advance and resume are locked until the halt is acknowledged (a)");
+                        r->rollback.step != RB_NONE
+                            ? "the halt is not acknowledged yet (a)"
+                            : "advance and resume are locked until the halt is acknowledged (a)");
     }
     if (row < end && r->rollout.state == ROLLOUT_PAUSED && !r->latched)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_PAUSE, "‖ paused by %s%s",
                       *str(r->paused_by) ? r->paused_by : "somebody not known to andon",
                       r->held ? " (held by andon)" : "");
-    if (row < end && *str(r->next))
+    if (row < end && *str(r->next) && (r->rollback.step == RB_NONE || r->rollback.step == RB_DONE))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next   %s", r->next);
     if (row < end && *str(r->rollback_of))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_BACK, "↶ this rollout rolls back %s", r->rollback_of);
