@@ -381,6 +381,7 @@ static void test_urgent_jumps_the_queue(void **state)
     rig_open(&r, 2);
     http_send(r.peer, "GET", "/slow", NULL, 100, 0, on_tagged, &t[0]);
     http_send(r.peer, "GET", "/slow", NULL, 100, 0, on_tagged, &t[1]);
+    http_run(r.http, -1, r.now, 0); /* both places are taken */
     http_send(r.peer, "GET", "/queued", NULL, 100, 0, on_tagged, &t[2]);
     http_send(r.peer, "POST", "/pause", NULL, 100, HTTP_URGENT, on_tagged, &t[3]);
     assert_int_equal(http_in_flight(r.http), 4);
@@ -388,6 +389,7 @@ static void test_urgent_jumps_the_queue(void **state)
     assert_string_equal(o.text, "U12q"); /* the queued one only when the hung ones were given up */
     assert_int_equal(t[0].code, ERR_TIMEOUT);
     assert_int_equal(t[3].code, ERR_NONE);
+    assert_int_equal(t[2].code, ERR_NONE);
     assert_int_equal(http_in_flight(r.http), 0);
     rig_release(&r);
 }

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,46 @@ static void test_command_that_hangs(void **state)
     }
 }
 
+/* "R", "S", ... of a process, 'X' when there is none. */
+static char process_state(long pid)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "r");
+    if (!f)
+        return 'X';
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    const char *p = strrchr(text, ')');
+    return p && p[1] == ' ' ? p[2] : 'X';
+}
+
+/* A helper's children, which may hold the secret, do not outlive the time-out. */
+static void test_children_are_killed(void **state)
+{
+    char path[200], script[300], text[32] = "";
+    (void)state;
+    snprintf(path, sizeof path, "%s/pid", dir);
+    snprintf(script, sizeof script, "sleep 60 & echo $! > %s; wait", path);
+    const char *argv[] = {"sh", "-c", script, NULL};
+    struct secret_ref ref = {.source = SECRET_COMMAND, .argv = argv};
+    expect_refusal(&ref, 500000, "did not end");
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof text - 1, f) > 0);
+    fclose(f);
+    unlink(path);
+    long pid = strtol(text, NULL, 10);
+    assert_true(pid > 1);
+    char c = process_state(pid);
+    for (int i = 0; i < 5000 && c != 'X' && c != 'Z'; i++) { /* it dies at once, but not in our hands */
+        poll(NULL, 0, 1);
+        c = process_state(pid);
+    }
+    assert_true(c == 'X' || c == 'Z');
+}
+
 static void test_none(void **state)
 {
     struct secret_ref ref = {.source = SECRET_NONE};
@@ -156,8 +197,11 @@ static void test_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file),    cmocka_unit_test(test_env),
-        cmocka_unit_test(test_command), cmocka_unit_test(test_command_that_hangs),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_env),
+        cmocka_unit_test(test_command),
+        cmocka_unit_test(test_command_that_hangs),
+        cmocka_unit_test(test_children_are_killed),
         cmocka_unit_test(test_none),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -227,7 +227,7 @@ static void test_scrape_set_changes(void **state)
     tel_open(&t, &spec);
     for (int i = 0; i < 9; i++) {
         watch_set_clear(t.watch);
-        for (int k = 0; k < 300 * i; k++) { /* many that come and go */
+        for (int k = 0; k < 300 * (i + 1); k++) { /* many that come and go */
             char id[32];
             snprintf(id, sizeof id, "gone-%d-%d", i, k);
             watch_set_add(t.watch, id);
