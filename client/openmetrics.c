@@ -339,10 +339,10 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->clock = clock;
     o->known = watch_set_new();
     o->join_label = pick(spec->join_label, "device");
-    o->boot_times = node && !spec->reboots[0];
-    o->cpu_kind = node && !spec->cpu[0] ? CPU_IDLE_SECONDS : CPU_RATIO;
     o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
     o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
+    o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);
+    o->cpu_kind = strcmp(o->names[WANT_CPU], "node_cpu_seconds_total") == 0 ? CPU_IDLE_SECONDS : CPU_RATIO;
     o->names[WANT_SENSOR] = pick(spec->variance, node ? spec->sensor : "device_sensor_value");
     return &o->base;
 }

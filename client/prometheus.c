@@ -346,8 +346,8 @@ static char *pick(const char *own, const char *preset)
 static void choose_queries(struct prom *o, const struct telemetry_spec *spec, bool node)
 {
     char text[QUERY_BYTES];
-    o->boot_times = node && !spec->reboots[0];
     o->query[Q_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
+    o->boot_times = is_boot_time(o->query[Q_REBOOTS]);
     o->query[Q_CPU] = pick(spec->cpu, node ? "1 - avg by ($label) (rate(node_cpu_seconds_total{mode=\"idle\"}[$rate]))"
                                            : "device_cpu_ratio");
     snprintf(text, sizeof text, "stdvar_over_time(%s[$window])", spec->sensor);

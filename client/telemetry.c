@@ -112,6 +112,13 @@ double boot_counter_feed(struct boot_counter *b, double boot_time)
     return b->boots;
 }
 
+bool is_boot_time(const char *metric)
+{
+    static const char end[] = "boot_time_seconds";
+    size_t n = strcspn(metric, "{ "), k = sizeof end - 1;
+    return n >= k && memcmp(metric + n - k, end, k) == 0 && !strpbrk(metric, "()[]+*/%^");
+}
+
 struct telemetry *telemetry_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec, struct err *e)
 {
     struct telemetry *t = NULL;

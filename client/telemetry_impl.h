@@ -28,6 +28,9 @@ struct boot_counter {
     bool known;
 };
 double boot_counter_feed(struct boot_counter *b, double boot_time);
+/* Is this metric (or plain PromQL selector) a boot time, by its name? It may be named in the configuration, and taken
+ * for a counter of boots one boot would look like thousands. */
+bool is_boot_time(const char *metric);
 
 /* The two kinds of source; NULL with *e filled. */
 struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,

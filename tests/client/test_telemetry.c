@@ -55,6 +55,18 @@ static void test_boot_counter(void **state)
     assert_true(boot_counter_feed(&b, 5) == 2); /* a clock that starts at zero */
 }
 
+static void test_boot_time_names(void **state)
+{
+    (void)state;
+    assert_true(is_boot_time("node_boot_time_seconds"));
+    assert_true(is_boot_time("node_boot_time_seconds{job=\"x\"}"));
+    assert_true(is_boot_time("own_boot_time_seconds"));
+    assert_false(is_boot_time("device_reboots_total"));
+    assert_false(is_boot_time("changes(node_boot_time_seconds[1d])"));
+    assert_false(is_boot_time("x{a=\"boot_time_seconds\"}"));
+    assert_false(is_boot_time(""));
+}
+
 /* --- the rig --- */
 
 struct tel {
@@ -258,6 +270,8 @@ static void test_scrape_node_exporter(void **state)
     spec.preset = "node_exporter";
     spec.join_label = "instance";
     spec.sensor = "node_hwmon_temp_celsius";
+    spec.reboots = "node_boot_time_seconds"; /* spelled out, as in an example: no counter of boots for it */
+    spec.cpu = "node_cpu_seconds_total";
     tel_open(&t, &spec);
     watch_set_add(t.watch, "h:9100");
     for (int i = 0; i < 9; i++) {
@@ -529,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_watch_set),
         cmocka_unit_test(test_boot_counter),
+        cmocka_unit_test(test_boot_time_names),
         cmocka_unit_test(test_scrape),
         cmocka_unit_test(test_scrape_variance),
         cmocka_unit_test(test_scrape_set_changes),
