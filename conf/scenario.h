@@ -31,7 +31,7 @@ struct scenario_devices {
     int64_t report_us;       /* how often a device writes telemetry */
     double install_failures; /* chance that one install fails, any firmware */
     double offline;          /* share of devices that are away for a while */
-    int64_t offline_us;      /* how long, at a random time; TIME_NEVER = all the time */
+    int64_t offline_us;      /* how long, at a random time */
     double cancel_rejected;  /* chance that a device refuses a recall */
     double late_report;      /* share of devices that report a recalled install after the roll back's own */
     double reboots_per_day;  /* mean background rate of one device */

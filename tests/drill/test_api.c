@@ -238,13 +238,13 @@ static void has_fields(const struct json_t *obj, const char *want, const char *w
 #define STAMP " createdAt:n createdBy:s lastModifiedAt:n lastModifiedBy:s "
 #define ROLLOUT                                                                                                        \
     " _links:o" STAMP "deleted:b description:s distributionSetId:n dynamic:b forcetime:n id:n name:s status:s "        \
-                      "targetFilterQuery:s totalTargets:n type:s weight:n "
+    "targetFilterQuery:s totalTargets:n type:s weight:n "
 #define GROUP                                                                                                          \
     " _links:o" STAMP "description:s dynamic:b errorAction:o errorCondition:o id:n name:s status:s successAction:o "   \
-                      "successCondition:o targetFilterQuery:s targetPercentage:n totalTargets:n "
+    "successCondition:o targetFilterQuery:s targetPercentage:n totalTargets:n "
 #define TARGET                                                                                                         \
     " _links:o" STAMP "address:s controllerId:s installedAt:n ipAddress:s lastControllerRequestAt:n name:s "           \
-                      "pollStatus:o requestAttributes:b securityToken:s updateStatus:s "
+    "pollStatus:o requestAttributes:b securityToken:s updateStatus:s "
 #define ACTION " _links:o" STAMP "active:b forceType:s id:n rollout:n rolloutName:s status:s type:s weight:n "
 #define DS                                                                                                             \
     " _links:o" STAMP                                                                                                  \
@@ -299,12 +299,12 @@ static void test_fields(void **state)
     check(&t, "POST", "/rest/v1/targetfilters", "{\"name\":\"tf\",\"query\":\"name==em-*\"}", 201, "");
     has_fields(t.json,
                " _links:o" STAMP "autoAssignActionType:0 autoAssignDistributionSet:0 autoAssignWeight:0 "
-                                 "confirmationRequired:0 id:n name:s query:s ",
+               "confirmationRequired:0 id:n name:s query:s ",
                "a filter");
     check(&t, "POST", "/rest/v1/targetfilters/1/autoAssignDS", "{\"id\":2}", 200, "");
     has_fields(t.json,
                " _links:o" STAMP "autoAssignActionType:s autoAssignDistributionSet:n autoAssignWeight:n "
-                                 "confirmationRequired:0 id:n name:s query:s ",
+               "confirmationRequired:0 id:n name:s query:s ",
                "a filter that assigns");
     check(&t, "DELETE", "/rest/v1/targetfilters/1/autoAssignDS", NULL, 204, "");
     check(&t, "GET", "/rest/v1/targetfilters/1/autoAssignDS", NULL, 204, "");

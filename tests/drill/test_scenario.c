@@ -131,13 +131,37 @@ static void test_defaults(void **state)
     arena_release(&a);
 }
 
+/* docs/scenarios.md says of each key what the schema says. */
+static void documented(const char *page, const struct yfield *t)
+{
+    for (; t->key; t++) {
+        char key[80];
+        snprintf(key, sizeof key, "| `%s`", t->key);
+        if (!strstr(page, key) || !t->doc || !strstr(page, t->doc))
+            fail_msg("docs/scenarios.md does not say of `%s`: %s", t->key, t->doc ? t->doc : "(nothing)");
+        if (t->fields && strcmp(t->key, "policy") != 0)
+            documented(page, t->fields);
+    }
+}
+
+static void test_documented(void **state)
+{
+    (void)state;
+    FILE *f = fopen("docs/scenarios.md", "re");
+    if (!f)
+        skip(); /* not run from the top folder */
+    static char page[60000];
+    size_t n = fread(page, 1, sizeof page - 1, f);
+    fclose(f);
+    page[n] = 0;
+    documented(page, scenario_schema);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shipped),
-        cmocka_unit_test(test_lookup),
-        cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_shipped),  cmocka_unit_test(test_lookup),     cmocka_unit_test(test_mistakes),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_documented),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
