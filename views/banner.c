@@ -180,6 +180,9 @@ static void words(const struct item *it, char *out, size_t size)
                  *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer");
     else
         snprintf(out, size, "%.300s", it->text);
+    size_t n = strlen(out);
+    while (n > 0 && (out[n - 1] == ' ' || out[n - 1] == ':')) /* "halted by m.ito: " without a reason */
+        out[--n] = '\0';
 }
 
 static void small_right(const struct item *it, size_t i, size_t n, int64_t now, char *out, size_t size)

@@ -328,8 +328,11 @@ static void select_row(struct canvas *c, int row, const struct columns *w)
     int at = 0;
     if (w->waves)
         canvas_select(c, row, at, w->waves_at), at = w->waves_at + w->waves;
-    if (w->trend)
-        canvas_select(c, row, at, w->trend_at - at), at = w->trend_at + w->trend;
+    int bar = w->trend_at, end = w->trend_at + w->trend;
+    while (bar < end && bar < c->cols && c->cells[(size_t)row * (size_t)c->cols + (size_t)bar].glyph == ' ')
+        bar++;
+    if (bar < end)
+        canvas_select(c, row, at, bar - at), at = end;
     canvas_select(c, row, at, -1);
 }
 
