@@ -30,7 +30,7 @@ struct conn {
 struct hostile {
     hostile_fn fn;
     void *ctx;
-    int listener, port, wake[2];
+    int listener, port, wake[2], ack[2];
     pthread_t thread;
     struct conn conn[CONNS];
     _Atomic int requests, connections, silent;
@@ -171,13 +171,16 @@ static void *serve(void *arg)
             p[i + 2] = (struct pollfd){.fd = s->conn[i].fd, .events = POLLIN};
         if (poll(p, CONNS + 2, -1) < 0)
             continue;
-        if (p[0].revents)
-            return NULL;
         for (int i = 0; i < CONNS; i++)
             if (p[i + 2].revents && s->conn[i].fd >= 0)
                 readable(s, &s->conn[i]);
         if (p[1].revents)
             accept_one(s);
+        char why = 0;
+        if (p[0].revents && read(s->wake[0], &why, 1) == 1 && why == 'x')
+            return NULL;
+        if (why == 's' && write(s->ack[1], "a", 1) != 1)
+            return NULL;
     }
 }
 
@@ -197,6 +200,7 @@ struct hostile *hostile_start(hostile_fn fn, void *ctx)
     assert_int_equal(getsockname(s->listener, (struct sockaddr *)&a, &n), 0);
     s->port = ntohs(a.sin_port);
     assert_int_equal(pipe2(s->wake, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(s->ack, O_CLOEXEC), 0);
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
     return s;
 }
@@ -213,6 +217,8 @@ void hostile_stop(struct hostile *s)
     close(s->listener);
     close(s->wake[0]);
     close(s->wake[1]);
+    close(s->ack[0]);
+    close(s->ack[1]);
     for (int i = 0; i < s->n_log; i++)
         free(s->log[i]);
     pthread_mutex_destroy(&s->lock);
@@ -251,12 +257,22 @@ static int64_t rig_now(struct clock *c)
     return atomic_load(&((struct rig *)c)->now);
 }
 
+/* Is the server silent on all that is under way? It is asked once more after it has looked at its connections: one that
+ * the client has just given up must not count for a new one. */
+static bool all_silent(struct hostile *s, unsigned in_flight)
+{
+    char c;
+    if ((unsigned)atomic_load(&s->silent) < in_flight)
+        return false;
+    assert_int_equal(write(s->wake[1], "s", 1), 1);
+    assert_int_equal(read(s->ack[0], &c, 1), 1);
+    return (unsigned)atomic_load(&s->silent) >= in_flight;
+}
+
 static int64_t rig_idle(struct clock *c, int64_t deadline, unsigned in_flight)
 {
     struct rig *r = (struct rig *)c;
-    if (in_flight && (!r->server || (unsigned)atomic_load(&r->server->silent) < in_flight))
-        return 2000;
-    if (deadline == TIME_NEVER)
+    if (deadline == TIME_NEVER || (in_flight && (!r->server || !all_silent(r->server, in_flight))))
         return 2000;
     if (deadline > rig_now(c))
         atomic_store(&r->now, deadline);
