@@ -300,7 +300,7 @@ bool store_begin(struct store *s, bool write, struct err *e)
     sqlite3_stmt *st = query(s, write ? Q_BEGIN_WRITE : Q_BEGIN, e);
     if (!st || !run(s, st, -1, e, write ? "taking the lock" : "reading"))
         return false;
-    if (write && !still_there(s, e)) {
+    if (!s->read_only && !still_there(s, e)) { /* also when reading: a guard that only looks must notice, too */
         store_rollback(s);
         return false;
     }

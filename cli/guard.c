@@ -34,7 +34,7 @@ struct watch {
     struct said *v;
     size_t n;
     enum link_state link, telemetry;
-    bool log_writable;
+    char log_error[320]; /* what was said last of the log, "" = nothing */
     uint64_t generation, newest_ticket;
     int64_t alive_at;
 };
@@ -144,21 +144,31 @@ static void say_ops(struct watch *w, const char *fleet, const struct snapshot *s
     w->newest_ticket = newest;
 }
 
+/* Once for each thing that is wrong with it, and once when it is good again. Still being opened is nothing wrong. */
+static void say_log(struct watch *w, const char *fleet, const struct audit_view *a)
+{
+    bool good = a->writable && a->verified;
+    const char *error = !good && a->error ? a->error : "";
+    char q[600];
+
+    if (strcmp(error, w->log_error) == 0 || (!good && !*error))
+        return;
+    snprintf(w->log_error, sizeof w->log_error, "%s", error);
+    line(good ? "info" : "error", fleet, "log", "writable=%s error=%s", a->writable ? "true" : "false",
+         quoted(q, sizeof q, error));
+}
+
 static void look(struct watch *w)
 {
     const char *fleet = w->run->spec->name;
     struct snapshot *s = engine_snapshot(w->run->en);
-    char q[600];
 
     if (s->generation != w->generation) {
         w->generation = s->generation;
         w->alive_at = clock_now(clock_real());
         say_link(fleet, "link", &w->link, &s->link);
         say_link(fleet, "telemetry", &w->telemetry, &s->telemetry);
-        if (s->audit.writable != w->log_writable)
-            line(s->audit.writable ? "info" : "error", fleet, "log", "writable=%s error=%s",
-                 s->audit.writable ? "true" : "false", quoted(q, sizeof q, s->audit.error ? s->audit.error : ""));
-        w->log_writable = s->audit.writable;
+        say_log(w, fleet, &s->audit);
         for (size_t i = 0; i < s->n_rollouts; i++)
             say_rollout(w, fleet, &s->rollouts[i]);
         say_ops(w, fleet, s);
@@ -268,7 +278,7 @@ static int guard(const struct guard *g, struct fleets *f, struct notify *n, int 
 
     memset(w, 0, sizeof w);
     for (size_t i = 0; i < f->n && i < FLEETS_MAX; i++) {
-        w[count++] = (struct watch){.run = &f->v[i], .log_writable = true, .alive_at = clock_now(clock_real())};
+        w[count++] = (struct watch){.run = &f->v[i], .alive_at = clock_now(clock_real())};
         if (f->v[i].en)
             open++;
         say_start(&f->v[i]);

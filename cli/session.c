@@ -1,6 +1,7 @@
 /* What a command works with: configuration, operator, log, engines. */
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ void harden(void)
 
     umask(077);
     setrlimit(RLIMIT_CORE, &none);
+    signal(SIGXFSZ, SIG_IGN); /* a log that may grow no further is an error of the log, not the end of a guard */
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 #ifndef SANITIZED /* the leak checker traces its own process */
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);

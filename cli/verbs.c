@@ -10,6 +10,8 @@
 #include "core/text.h"
 
 #define READY_US (20 * US_PER_S)
+/* A process that has just started knows no device's figures; missing ones are refused after so long. */
+#define JUDGED_US (10 * US_PER_S)
 /* A halt does not wait for the board: it is handed in when the server has been silent for so long. */
 #define HALT_READY_US (3 * US_PER_S)
 
@@ -64,8 +66,14 @@ static bool told_read(const struct snapshot *s, void *id)
 
 static bool judged(const struct snapshot *s, void *id)
 {
-    return fleet_has_waves(s, id) &&
-           (s->telemetry.state == LINK_NONE || s->telemetry.last_ok > 0 || s->telemetry.state == LINK_FAILED);
+    const struct rollout_view *v = snapshot_rollout(s, id);
+    const struct wave_view *w = v && v->current >= 0 && (size_t)v->current < v->n_waves ? &v->waves[v->current] : NULL;
+
+    if (!fleet_has_waves(s, id))
+        return false;
+    if (s->telemetry.state == LINK_NONE || s->telemetry.state == LINK_FAILED || !w)
+        return true;
+    return s->telemetry.last_ok > 0 && w->watched && !w->verdict.data_missing;
 }
 
 /* Waits for what the verb's checks and its preview look at. What does not come in time is not there: the checks then
@@ -89,7 +97,7 @@ static void gather(struct verb_run *r)
         break;
     case VERB_ADVANCE:
     case VERB_RESUME:
-        fleet_until(r->run, READY_US, judged, id);
+        fleet_until(r->run, JUDGED_US, judged, id);
         break;
     default:
         fleet_until(r->run, READY_US, fleet_has_waves, id);
@@ -262,6 +270,8 @@ static int report(const struct verb_run *r, bool ended, const struct op_view *op
     int rc = ended ? phase_exit(op->phase) : EXIT_UNKNOWN;
     bool back = v && r->in.verb == VERB_ROLLBACK && v->rollback.step != RB_NONE;
     const char *text = ended || (op->text && *op->text) ? op->text : "not ended in time";
+    /* A halt goes out without the log, anything else is refused: either way what is wrong with the log is said. */
+    const char *log = s && (!s->audit.writable || !s->audit.verified) && *s->audit.error ? s->audit.error : NULL;
 
     if (r->args->json) {
         struct json_out o;
@@ -275,6 +285,7 @@ static int report(const struct verb_run *r, bool ended, const struct op_view *op
         json_w_kstr(&o.w, "next", op->next && *op->next ? op->next : NULL);
         json_w_kint(&o.w, "log_entry", op->log_seq);
         json_w_kstr(&o.w, "state", v ? rollout_state_word(v->rollout.state) : NULL);
+        json_w_kstr(&o.w, "log_error", log);
         if (back)
             rollback_json(&o.w, &v->rollback);
         json_end(&o);
@@ -284,6 +295,8 @@ static int report(const struct verb_run *r, bool ended, const struct op_view *op
             *r->in.rollout ? r->in.rollout : r->in.fleet, text);
     if (op->next && *op->next)
         fprintf(rc == EXIT_OK ? stdout : stderr, "  %s\n", op->next);
+    if (log)
+        fprintf(stderr, "  log: %s\n", log);
     if (back && v->rollback.left && *v->rollback.left)
         printf("  left: %s\n", v->rollback.left);
     if (ended && op->phase == OP_RUNNING && !r->args->val[OPT_WAIT])

@@ -200,8 +200,8 @@ static void settle(struct engine *en, struct job *j)
             en->log_newest = j->head.newest_t;
         }
         if (en->n_backlog == 0 && (j->kind == JOB_APPEND || !en->log_outstanding))
-            healed(en); /* after a look: its own entry proves that the log can be written */
-    } else if (j->kind == JOB_APPEND) {
+            healed(en);                  /* after a look: its own entry proves that the log can be written */
+    } else if (j->kind != JOB_RECOVER) { /* that one says it itself, and is asked for again */
         degrade(en, &j->err);
     }
     mark(en);

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pty
+import re
 import select
 import shutil
 import signal
@@ -241,6 +242,24 @@ class Tty:
             if writable:
                 data = data[os.write(self.fd, data[:512]):]
 
+    def resize(self, rows, cols):
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def handled(self, seconds=60):
+        """Waits until a last key has been handled after all that was sent before."""
+        self.until(b";k=", seconds=seconds)
+        def keys():
+            return int(self.out[self.out.rindex(b";k=") + 3:].split(b";")[0] or 0) if self.out.rindex(b";k=") + 8 < len(self.out) else 0
+        was, end = -1, time.monotonic() + seconds
+        while keys() != was:  # all that was read before it is counted before it
+            was = keys()
+            self.send(b"\x0c")
+            while keys() == was and time.monotonic() < end:
+                assert self.read(max(0, end - time.monotonic())), f"the console ended; last: {self.out[-600:]!r}"
+            if keys() == was + 1:
+                return
+        raise AssertionError(f"keys are not handled: {keys()}")
+
     def end(self, how=signal.SIGTERM):
         """Ends it; the exit status as a shell would give it."""
         os.kill(self.pid, how)
@@ -250,6 +269,40 @@ class Tty:
         os.close(self.fd)
         self.status = os.waitstatus_to_exitcode(status)
         return self.status
+
+
+class Guard:
+    """A guard, and the lines that it writes."""
+
+    def __init__(self, home):
+        self.p = home.popen("guard", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        self.said, self.cond, self.ended = [], threading.Condition(), False
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        for line in self.p.stderr:
+            with self.cond:
+                self.said.append(line.decode())
+                self.cond.notify_all()
+        with self.cond:
+            self.ended = True
+            self.cond.notify_all()
+
+    def until(self, pattern, since=0, seconds=60):
+        """Waits for a line; gives its number."""
+        def at():
+            return next((i for i, s in enumerate(self.said[since:], since) if re.search(pattern, s)), None)
+        with self.cond:
+            assert self.cond.wait_for(lambda: self.ended or at() is not None, seconds) and at() is not None, \
+                (pattern, "".join(self.said[-8:]))
+            return at() + 1
+
+    def end(self):
+        self.p.send_signal(signal.SIGTERM)
+        begun = time.monotonic()
+        rc = self.p.wait(30)
+        assert time.monotonic() - begun < 15, "it took too long to end"
+        return rc
 
 
 class Tally:
