@@ -265,9 +265,11 @@ static enum http_fault fault_of(const struct req *r, CURLcode rc)
         return FAULT_CLIENT_CERT;
     case CURLE_SSL_CACERT_BADFILE:
         return FAULT_CA_FILE;
-    case CURLE_GOT_NOTHING:
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
+        /* TLS 1.3: "certificate required" comes after the client's side of the handshake is done. */
+        return strcasestr(r->detail, " alert ") ? FAULT_TLS : FAULT_BROKEN;
+    case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
     case CURLE_HTTP2_STREAM:
         return FAULT_BROKEN;
