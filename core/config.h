@@ -64,7 +64,7 @@ struct config {
     const char *theme; /* name, "" = default */
     const char *color; /* "auto", "never", "16", "256", "true" */
     bool ascii;
-    bool bell, osc_notify; /* notices in the terminal */
+    bool bell, osc_notify;     /* notices in the terminal */
     int64_t escdelay_ms;       /* default 50 */
     const char *audit_db;      /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
     const char *audit_key;     /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
