@@ -62,9 +62,9 @@ struct job {
     void (*next)(struct job *j); /* when all parts have been answered well; may add parts */
     /* Tried on each answer before it is parsed; true: that was all. May be NULL. */
     bool (*scan)(struct job *j, size_t index, const struct http_answer *a);
-    void *out;                   /* the caller's */
-    void *state;                 /* the operation's own, in scratch */
-    const char *subject;         /* id that the operation is about, in scratch */
+    void *out;           /* the caller's */
+    void *state;         /* the operation's own, in scratch */
+    const char *subject; /* id that the operation is about, in scratch */
 };
 
 /* hawkbit_job.c */
