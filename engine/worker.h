@@ -261,7 +261,6 @@ struct engine {
     bool dirty;
     int64_t published_at, lively_until;
     size_t freed; /* bytes of answers, since the heap was last given back */
-    size_t freed; /* bytes of answers, since the heap was last given back */
     uint64_t generation;
     uint64_t instance; /* tells this engine from an earlier one of the same process */
 };
