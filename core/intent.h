@@ -124,6 +124,7 @@ struct preview_device {
     bool told;
     bool overdue; /* offline */
     enum device_status status;
+    bool asked; /* `from` is out of its own history: one of a sample that was asked */
 };
 /* Pure. `devices` may be NULL when the verb does not need them (then counts come from the waves). */
 void preview_make(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,

@@ -218,7 +218,7 @@ struct classes {
         int64_t n;
     } go[FROM_MAX];
     size_t n_go;
-    int64_t other, unknown, pending, failed, offline, listed;
+    int64_t other, unknown, pending, failed, offline, listed, asked;
 };
 
 static void classify(const struct intent *in, const struct preview_device *d, size_t n, struct classes *c)
@@ -230,6 +230,7 @@ static void classify(const struct intent *in, const struct preview_device *d, si
         if (!d[i].told || !intent_has_wave(in, d[i].wave))
             continue;
         c->listed++;
+        c->asked += d[i].asked && d[i].from && *d[i].from;
         if (d[i].overdue) {
             c->offline++;
         } else if (d[i].status == DEVICE_ERROR) {
@@ -285,7 +286,9 @@ static void rollback_lines(const struct classes *c, int64_t scope, struct previe
     }
     if (c->other > 0)
         WILL("go", c->other, "go to %s, although they came from other releases", to);
-    if (c->unknown > 0)
+    if (c->unknown > 0 && c->asked > 0)
+        WILL("go", c->unknown, "go to %s; only %lld of them were asked what they came from", to, (long long)c->asked);
+    else if (c->unknown > 0)
         WILL("go", c->unknown, "go to %s; what they came from is not known", to);
     if (c->pending > 0)
         WILL("wait", c->pending, "told and not done: recalled first, those that install all the same go back");

@@ -5,9 +5,10 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define ROWS_MAX   ((size_t)5000)
-#define REFRESH_US (10 * US_PER_S)
-#define TOLD_MAX   ((size_t)50000)
+#define ROWS_MAX    ((size_t)5000)
+#define REFRESH_US  (10 * US_PER_S)
+#define TOLD_MAX    ((size_t)50000)
+#define ORIGINS_MAX 24
 
 struct focus_data {
     /* the wave's devices */
@@ -26,6 +27,15 @@ struct focus_data {
     size_t n_told, cap_told, told_wave;
     bool told_known, told_busy;
     int64_t told_at;
+    /* where a sample of them came from, by their own histories: read once for each rollout */
+    struct arena origin_arena;
+    struct origin {
+        const char *raw_id, *from;
+    } origins[ORIGINS_MAX];
+    size_t n_origins, n_asking;
+    struct origin picks[ORIGINS_MAX]; /* of told devices whose origin is not known */
+    size_t n_picks;
+    int64_t n_unknown, n_known;
     uint64_t serial; /* answers to an older focus are dropped */
 };
 
@@ -38,6 +48,7 @@ static struct focus_data *data_of(struct engine *en)
         arena_init(&en->fd->rows_arena);
         arena_init(&en->fd->device_arena);
         arena_init(&en->fd->told_arena);
+        arena_init(&en->fd->origin_arena);
     }
     return en->fd;
 }
@@ -49,6 +60,7 @@ void focus_free(struct engine *en)
     arena_release(&en->fd->rows_arena);
     arena_release(&en->fd->device_arena);
     arena_release(&en->fd->told_arena);
+    arena_release(&en->fd->origin_arena);
     free(en->fd);
 }
 
@@ -120,10 +132,77 @@ static void read_device(struct engine *en)
 
 static void told_next(struct engine *en);
 
-static const char *from_of(struct engine *en, const char *raw_id)
+static const char *from_of(struct engine *en, const char *raw_id, bool *asked)
 {
+    const struct focus_data *f = en->fd;
     long k = watch_set_find(en->watch, raw_id, strlen(raw_id));
-    return k >= 0 ? en->devs[k].from : "";
+    *asked = false;
+    if (k >= 0 && *en->devs[k].from)
+        return en->devs[k].from;
+    for (size_t i = 0; i < f->n_origins; i++)
+        if (strcmp(f->origins[i].raw_id, raw_id) == 0) {
+            *asked = true;
+            return f->origins[i].from;
+        }
+    return "";
+}
+
+/* One that may be asked for its history; each is as likely to stay among the picked, whatever their number. */
+static void pick(struct engine *en, const char *raw_id)
+{
+    struct focus_data *f = en->fd;
+    uint64_t at = f->n_unknown++ < ORIGINS_MAX ? f->n_picks++ : rng_below(&en->rng, (uint64_t)f->n_unknown);
+    if (at < ORIGINS_MAX)
+        f->picks[at].raw_id = arena_strdup(&f->told_arena, raw_id);
+}
+
+static void told_end(struct engine *en)
+{
+    struct focus_data *f = en->fd;
+    f->told_known = true;
+    f->told_busy = false;
+    f->told_at = now_of(en);
+    mark(en);
+}
+
+static void origin_done(struct req *q, const struct reply *r)
+{
+    struct engine *en = q->en;
+    struct focus_data *f = en->fd;
+    const struct ro *ro = q->ro;
+    if ((uint64_t)q->n != f->serial)
+        return;
+    if (!r->err && f->n_origins < ORIGINS_MAX) {
+        const char *from = origin_of(&q->out.device, ro->id, ro->r.release.id, &f->origin_arena);
+        f->origins[f->n_origins++] = (struct origin){arena_strdup(&f->origin_arena, q->x), from};
+    }
+    if (--f->n_asking > 0)
+        return;
+    if (f->n_origins == 0) { /* none has answered: as if nobody had been asked */
+        told_end(en);
+        return;
+    }
+    f->told_wave = f->n_told = 0; /* once more, now that it is known */
+    f->n_unknown = f->n_known = 0;
+    f->n_picks = 0;
+    told_next(en);
+}
+
+/* Nothing was watched before they were told: a sample of their histories says where they came from. */
+static bool ask_origins(struct engine *en, struct ro *ro)
+{
+    struct focus_data *f = en->fd;
+    if (f->n_origins > 0 || f->n_known > 0 || f->n_picks == 0)
+        return false;
+    f->n_asking = f->n_picks;
+    for (size_t i = 0; i < f->n_picks; i++) {
+        struct req *q = req_new(en, origin_done);
+        q->ro = ro;
+        q->n = (int64_t)f->serial;
+        q->x = arena_strdup(&q->arena, f->picks[i].raw_id);
+        en->be->ops->device(en->be, q->x, &q->arena, &q->out.device, req_done, q);
+    }
+    return true;
 }
 
 static void told_done(struct req *q, const struct reply *r)
@@ -145,9 +224,15 @@ static void told_done(struct req *q, const struct reply *r)
                 memcpy(v, f->told, f->n_told * sizeof *v);
             f->told = v;
         }
+        bool asked;
+        const char *from = from_of(en, d->raw_id, &asked);
+        f->n_known += *from && !asked;
+        if (!*from)
+            pick(en, d->raw_id);
         f->told[f->n_told++] = (struct preview_device){.id = arena_strdup(&f->told_arena, d->id),
                                                        .wave = (int)f->told_wave,
-                                                       .from = arena_strdup(&f->told_arena, from_of(en, d->raw_id)),
+                                                       .from = arena_strdup(&f->told_arena, from),
+                                                       .asked = asked,
                                                        .told = true,
                                                        .overdue = d->overdue,
                                                        .status = d->status};
@@ -159,14 +244,17 @@ static void told_done(struct req *q, const struct reply *r)
 static void told_next(struct engine *en)
 {
     struct focus_data *f = en->fd;
-    const struct ro *ro = ro_find(en, en->focus.rollout);
+    struct ro *ro = ro_find(en, en->focus.rollout);
     while (ro && f->told_wave < ro->n_waves && wave_told(&ro->waves[f->told_wave]) == 0)
         f->told_wave++;
-    if (!ro || f->told_wave >= ro->n_waves) {
-        f->told_known = ro != NULL;
+    if (!ro) {
         f->told_busy = false;
         f->told_at = now_of(en);
-        mark(en);
+        return;
+    }
+    if (f->told_wave >= ro->n_waves) {
+        if (!ask_origins(en, ro))
+            told_end(en);
         return;
     }
     struct req *q = req_new(en, told_done);
@@ -184,6 +272,8 @@ static void read_told(struct engine *en)
     f->told_busy = true;
     f->told_wave = 0;
     f->n_told = f->cap_told = 0;
+    f->n_unknown = f->n_known = 0;
+    f->n_picks = 0;
     f->told = NULL;
     f->told_known = false;
     arena_release(&f->told_arena);
@@ -226,6 +316,10 @@ void focus_change(struct engine *en, const struct focus *to)
         f->told_known = f->told_busy = false;
         f->n_told = 0;
     }
+    if (!same_ro) {
+        f->n_origins = 0;
+        arena_release(&f->origin_arena);
+    }
     struct ro *ro = ro_find(en, en->focus.rollout);
     if (ro && !ro->waves_known)
         ro_read(ro); /* one that has ended long ago is read when somebody looks at it */
@@ -263,7 +357,7 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
         r->note = "no telemetry";
     } else if (w->enrolled && r->reboots >= 2) {
         r->state = DEV_BAD;
-        r->note = "reboots again and again";
+        r->note = "keeps rebooting";
     } else if (w->enrolled && (r->reboots == 1 || (double)r->variance > 2.0 ||
                                (double)w->track.cpu > 1.5 * (double)w->track.cpu_base)) {
         r->state = DEV_ODD;

@@ -222,6 +222,12 @@ static void rollback_by_rule(struct ro *ro)
     op_by_rule(en, &in);
 }
 
+/* Has telemetry been asked about the wave's devices at all? Before that nothing is missing, and nothing is known. */
+static bool was_asked(const struct engine *en, const struct wv *v)
+{
+    return !en->tm || (v->listed && (en->tm_answered >= v->first_listed || v->health.canary.reporting > 0));
+}
+
 void judge_ro(struct ro *ro)
 {
     struct engine *en = ro->en;
@@ -238,16 +244,17 @@ void judge_ro(struct ro *ro)
         if (!v->told)
             continue;
         sum_wave(ro, i, buf);
+        bool asked = was_asked(en, v);
         struct verdict_input in = {.policy = en->policy,
                                    .health = &v->health,
                                    .wave_index = (int)i,
                                    .device_class = "",
-                                   .telemetry_expected = en->tm && v->health.canary.expected > 0,
+                                   .telemetry_expected = en->tm && asked && v->health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = scrape_us(en),
                                    .now = now_of(en)};
         verdict_step(&in, &v->vstate, &v->verdict);
-        v->judged = true;
+        v->judged = asked;
     }
     free(buf);
     /* A rollback that andon made is watched too, but no rule stops it: a person decides about it. */

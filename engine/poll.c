@@ -180,7 +180,7 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
     snprintf(version, sizeof version, "%s", ro->r.release.version);
     snprintf(release, sizeof release, "%s", ro->r.release.id);
     bool changed = !ro->known || ro->r.state != r->state || ro->r.last_modified != r->last_modified ||
-                   memcmp(&ro->r.counts, &r->counts, sizeof r->counts) != 0;
+                   !counts_equal(&ro->r.counts, &r->counts);
     arena_release(&ro->arena);
     rollout_copy(&ro->arena, &ro->r, r);
     if (!*ro->r.release.version && strcmp(release, ro->r.release.id) == 0) {
@@ -371,6 +371,6 @@ void ro_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
         }
     if (ro->current >= 0 && (size_t)ro->current < ro->n_waves) {
         out->verdict = ro->wv[ro->current].verdict.react;
-        out->data_missing = ro->wv[ro->current].verdict.data_missing;
+        out->data_missing = ro->wv[ro->current].verdict.data_missing || (en->tm && !ro->wv[ro->current].judged);
     }
 }

@@ -157,22 +157,23 @@ static bool elect(struct rollback *rb)
 
 static void ask_history(struct rollback *rb);
 
+const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a)
+{
+    for (size_t i = 0; i < d->n_actions; i++) /* newest first: what it had before this rollout */
+        if (strcmp(d->actions[i].rollout, rollout) != 0 && !d->actions[i].active &&
+            strcmp(d->actions[i].status, "finished") == 0)
+            return arena_strdup(a, d->actions[i].release ? d->actions[i].release : "");
+    if (*d->installed.id && strcmp(d->installed.id, bad) != 0)
+        return arena_printf(a, "%s:%s", d->installed.name, d->installed.version);
+    return "";
+}
+
 static void history_done(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
-    const struct device_info *d = &q->out.device;
     rb->busy = false;
-    if (!r->err) {
-        size_t i = 0;
-        for (; i < d->n_actions; i++) /* newest first: what it had before this rollout */
-            if (strcmp(d->actions[i].rollout, rb->ro->id) != 0 && !d->actions[i].active &&
-                strcmp(d->actions[i].status, "finished") == 0)
-                break;
-        if (i < d->n_actions)
-            vote(rb, d->actions[i].release);
-        else if (*d->installed.id && strcmp(d->installed.id, rb->bad.id) != 0)
-            vote(rb, arena_printf(&q->arena, "%s:%s", d->installed.name, d->installed.version));
-    }
+    if (!r->err)
+        vote(rb, origin_of(&q->out.device, rb->ro->id, rb->bad.id, &q->arena));
     rb->repair_at++;
     ask_history(rb);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "engine/worker.h"
 
+#define FIRST_US     (100 * US_PER_MS)
 #define RELEASES_MAX 30 /* releases of the same name whose devices are looked up */
 
 struct dev *watch_dev(struct engine *en, const struct device *d)
@@ -81,6 +82,16 @@ static void take_members(struct ro *ro, size_t wave, const struct device_list *l
     }
 }
 
+static void first_poll(struct engine *en, void *arg);
+
+/* The first poll finds no device on the list, and the next one is a whole interval away: until then the first devices
+ * are asked for as soon as they are known. */
+static void poll_soon(struct engine *en)
+{
+    if (en->tm && en->tm_polls <= 1)
+        timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
+}
+
 static void members_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
@@ -92,8 +103,11 @@ static void members_done(struct req *q, const struct reply *r)
     v->listed_at = now_of(q->en);
     if (r->err)
         return;
-    if (!v->listed)
+    if (!v->listed) {
         ro->from_wanted = true;
+        v->first_listed = now_of(q->en);
+        poll_soon(q->en);
+    }
     v->listed = true;
     take_members(ro, i, &q->out.devices);
     watch_enrol(ro);
@@ -151,6 +165,7 @@ static void control_done(struct req *q, const struct reply *r)
         ro->control[ro->n_control++] = (uint32_t)(d - en->devs);
     }
     ro->from_wanted = true;
+    poll_soon(en);
     watch_enrol(ro);
     watch_control(ro);
     watch_from(ro);
@@ -325,6 +340,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
     en->tlink.busy = false;
+    en->tm_answered = en->tlink.asked_at;
     if (r->err) {
         link_bad(en, &en->tlink, r->err);
     } else {
@@ -343,9 +359,21 @@ static void telemetry_done(struct req *q, const struct reply *r)
     int64_t next = en->tlink.asked_at + interval(en);
     if (next <= now_of(en))
         next = now_of(en) + interval(en) / 2;
+    if (en->tm_extra && en->tlink.next_try > now_of(en))
+        next = en->tlink.next_try; /* the beat stays */
+    en->tm_extra = false;
     en->tlink.next_try = next;
     timer_set(en, next, telemetry_poll, NULL);
     mark(en);
+}
+
+static void telemetry_ask(struct engine *en)
+{
+    forget_all(en);
+    en->tlink.busy = true;
+    en->tlink.asked_at = now_of(en);
+    struct req *q = req_new(en, telemetry_done);
+    en->tm->ops->poll(en->tm, en->watch, en->policy->window_us, &q->arena, &q->out.samples, req_done, q);
 }
 
 void telemetry_poll(struct engine *en, void *arg)
@@ -353,11 +381,21 @@ void telemetry_poll(struct engine *en, void *arg)
     (void)arg;
     if (!en->tm || en->tlink.busy)
         return;
-    forget_all(en);
-    en->tlink.busy = true;
-    en->tlink.asked_at = now_of(en);
-    struct req *q = req_new(en, telemetry_done);
-    en->tm->ops->poll(en->tm, en->watch, en->policy->window_us, &q->arena, &q->out.samples, req_done, q);
+    en->tm_polls++;
+    telemetry_ask(en);
+}
+
+static void first_poll(struct engine *en, void *arg)
+{
+    (void)arg;
+    if (en->tm_polls > 1)
+        return;
+    if (en->tlink.busy) {
+        timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
+        return;
+    }
+    en->tm_extra = true;
+    telemetry_ask(en);
 }
 
 void watch_begin(struct engine *en)

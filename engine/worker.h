@@ -81,7 +81,7 @@ struct wv {
     struct verdict_state vstate;
     bool judged, watch_said;
     enum reaction said; /* newest reaction that was logged */
-    int64_t first_counts_from;
+    int64_t first_counts_from, first_listed;
     float trend[METRIC_COUNT][TREND_N], trend_control[METRIC_COUNT][TREND_N];
     int64_t trend_at;
 };
@@ -231,7 +231,10 @@ struct engine {
     struct backend_info info;
     bool info_known, probing;
     struct link link, tlink;
-    struct ro **ros; /* in the server's order */
+    int tm_polls;        /* of telemetry, on its beat */
+    bool tm_extra;       /* the one under way is off the beat */
+    int64_t tm_answered; /* when the newest one that has succeeded or failed was asked for */
+    struct ro **ros;     /* in the server's order */
     size_t n_ros;
     struct ro **all; /* every one that was ever seen */
     size_t n_all, cap_all;
@@ -371,6 +374,8 @@ void rollback_free(struct rollback *rb);
 void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs);
 void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *out);
 bool rollback_running(const struct ro *ro);
+/* "name:version" that a device had before this rollout, by its own history; "" = it cannot be told. */
+const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a);
 
 /* recover.c */
 void recover_begin(struct engine *en);

@@ -26,7 +26,9 @@ static bool ready(const struct snapshot *s)
 
 static bool hand_in(struct play *p, const struct snapshot *s)
 {
-    if (p->stage == 0 && ready(s)) {
+    bool judged = p->ticket != VERB_ADVANCE ||
+                  (s->n_rollouts > 0 && s->rollouts[0].n_waves > 0 && s->rollouts[0].waves[0].watched);
+    if (p->stage == 0 && ready(s) && judged) {
         struct intent in = world_intent((enum verb)p->ticket, "10");
         snprintf(in.remark, sizeof in.remark, "seen");
         p->ticket = engine_submit(p->en, &in);

@@ -113,7 +113,7 @@ static bool advance_then(struct play *p, const struct snapshot *s)
         p->stage = 1;
         return true;
     }
-    if (p->stage == 1 && op_over(s, p->ticket) && s->rollouts[0].waves[0].health.told == 4) {
+    if (p->stage == 1 && op_over(s, p->ticket) && s->rollouts[0].waves[0].watched) {
         struct intent in = world_intent(VERB_ADVANCE, "10");
         p->ticket = engine_submit(p->en, &in);
         p->stage = 2;
