@@ -6,11 +6,25 @@
 
 /* How long a list of rollouts waits for the names of releases. */
 #define RELEASES_US (3 * US_PER_S)
+/* And a question about health for figures that may never come. */
+#define FIGURES_US (10 * US_PER_S)
+
+/* The figures of an engine that has just started come with its first polls: devices first, then their telemetry. */
+static bool figures(const struct snapshot *s, void *id)
+{
+    const struct rollout_view *v = snapshot_rollout(s, id);
+
+    if (!fleet_has_waves(s, id))
+        return false;
+    for (size_t i = 0; i < v->n_waves; i++)
+        if (v->waves[i].health.canary.reporting > 0 && v->waves[i].health.control.reporting > 0)
+            return true;
+    return false;
+}
 
 static bool telemetry_seen(const struct snapshot *s, void *id)
 {
-    return s->telemetry.state == LINK_NONE || (s->telemetry.last_ok > 0 && fleet_has_waves(s, id)) ||
-           s->telemetry.state == LINK_FAILED;
+    return s->telemetry.state == LINK_NONE || s->telemetry.state == LINK_FAILED || figures(s, id);
 }
 
 static bool devices_read(const struct snapshot *s, void *ctx)
@@ -54,7 +68,7 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
             return err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "the waves of %s could not be read",
                            id);
         if (strcmp(what, "health") == 0)
-            fleet_until(r, timeout, telemetry_seen, f.rollout);
+            fleet_until(r, timeout < FIGURES_US ? timeout : FIGURES_US, telemetry_seen, f.rollout);
         v = snapshot_rollout(r->snap, id);
         for (size_t k = 0; v && k < v->n_waves; k++) {
             if (!wave_wanted(g, only, &v->waves[k]))
