@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""conformance.py PROGRAM [drill|real]: one rollout in waves, watched, paused, resumed, advanced, halted by a rule, rolled
-back, verified device by device; with the same steps on the drill's server and on a real hawkBit with a real Prometheus.
+"""conformance.py PROGRAM [drill|real ...]: one rollout in waves, watched, paused, resumed, advanced, halted by a person
+and by a rule, rolled back, verified device by device; the same steps on the drill's server and on a real hawkBit with a
+real Prometheus. Then the two servers' answers to the same requests are compared (probes.py).
 
-Where the two servers differ (facts, section 3), the test says so with `differs(...)`."""
+Where the two servers differ, the step says so with `self.differs(REASON)`: true on the real, older one. Each reason is
+printed once."""
 import json
 import os
 import pathlib
 import signal
 import subprocess
 import sys
+import time
 
+import probes
 import servers
 import worlds
 
@@ -34,60 +38,95 @@ class Run:
     def __init__(self, program, world, folder):
         self.program, self.w, self.folder = program, world, pathlib.Path(folder)
         self.passed = self.failed = 0
-        self.guard = None
-        self.config = self.folder / "config.yaml"
+        self.guard, self.told, self.reasons = None, [], []
         (self.folder / "policy.yaml").write_text(POLICY)
-        (self.folder / "secret").write_text(world.password + "\n")
-        os.chmod(self.folder / "secret", 0o600)
-        self.config.write_text(
-            "fleets:\n"
-            "  - name: cams\n    kind: hawkbit\n"
-            f"    url: {world.url}\n    user: {world.user}\n    secret: {{file: {self.folder}/secret}}\n"
-            "    environment: test\n    poll: 1s\n"
-            f"    telemetry:\n{world.telemetry.replace('    kind', '      kind').replace(chr(10) + '    ', chr(10) + '      ')}"
-            "    policy: policy.yaml\n"
-            f"audit:\n  db: {self.folder}/audit/audit.db\n  key: {self.folder}/key/audit.key\n")
-        os.chmod(self.config, 0o600)
+        self.config = self.configure("config", world.url, world.user, world.password)
 
-    def andon(self, *args, expect=0):
-        r = subprocess.run([self.program, "--config", str(self.config), *args], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180, check=False)
-        if expect is not None and r.returncode != expect:
+    def configure(self, name, url, user, password, **fleet):
+        """A configuration; all of a run share one log, as consoles of one site do."""
+        secret, path = self.folder / f"{name}.secret", self.folder / f"{name}.yaml"
+        secret.write_text(password + "\n")
+        secret.chmod(0o600)
+        # JSON is YAML.
+        path.write_text(json.dumps({
+            "fleets": [{"name": "cams", "kind": "hawkbit", "url": url, "user": user, "secret": {"file": str(secret)},
+                        "environment": "test", "poll": "1s", "telemetry": self.w.telemetry, "policy": "policy.yaml",
+                        **fleet}],
+            "audit": {"db": f"{self.folder}/audit/audit.db", "key": f"{self.folder}/key/audit.key"}}))
+        path.chmod(0o600)
+        return path
+
+    def andon(self, *args, expect=0, config=None):
+        r = subprocess.run([self.program, "--config", str(config or self.config), *args], stdin=subprocess.DEVNULL,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180, check=False,
+                           preexec_fn=servers.end_with_parent)
+        if r.returncode not in (expect if isinstance(expect, tuple) else (expect,)):
             raise AssertionError(f"andon {' '.join(args)}: exit {r.returncode}, expected {expect}\n{r.stdout}{r.stderr}")
         return r
 
-    def json(self, *args, expect=0):
-        return json.loads(self.andon(*args, "-o", "json", expect=expect).stdout)
+    def json(self, *args, **kw):
+        return json.loads(self.andon(*args, "-o", "json", **kw).stdout)
 
-    def check(self, name, fn):
+    def check(self, step):
+        name, t = step.__name__.replace("_", " "), time.monotonic()
         try:
-            fn()
+            step()
             self.passed += 1
-            print(f"ok    {name}", flush=True)
+            print(f"ok    {name} ({time.monotonic() - t:.1f} s)", flush=True)
         except Exception as e:  # every kind of failure is a failure of this step
             self.failed += 1
             print(f"FAIL  {name}: {type(e).__name__}: {e}", flush=True)
 
+    def differs(self, reason):
+        if self.w.real and reason not in self.reasons:
+            self.reasons.append(reason)
+        return self.w.real
+
     def rid(self):
         return str(self.w.rollout_id)
+
+    def row(self):
+        return next(r for r in self.json("get", "rollouts")["rollouts"] if r["id"] == self.rid())
 
     # --- the steps, in order ---
 
     def doctor(self):
         r = self.andon("doctor")
-        assert "cams" in r.stdout, r.stdout
+        assert "0 failed" in r.stdout and "rollouts can be read" in r.stdout, r.stdout
+        assert ("cannot stop a rollout for good" in r.stdout) == self.differs("0.3 has no stop"), r.stdout
+
+    def doctor_names_what_is_wrong(self):
+        wrong = self.configure("wrong", self.w.url, self.w.user, "not-the-password")
+        r = self.andon("doctor", config=wrong, expect=4)
+        assert "refuses the credentials" in r.stdout and "-> check `user` and the secret" in r.stdout, r.stdout
+        assert "not-the-password" not in r.stdout + r.stderr
+        closed = self.configure("closed", f"http://127.0.0.1:{servers.free_port()}", self.w.user, self.w.password)
+        r = self.andon("doctor", config=closed, expect=4)
+        assert "no connection to 127.0.0.1" in r.stdout and "-> check that the server runs" in r.stdout, r.stdout
+
+    def a_viewer_is_told_what_is_missing(self):
+        viewer = self.configure("viewer", self.w.url, *self.w.viewer)
+        r = self.andon("get", "rollouts", config=viewer, expect=4)
+        assert "does not permit this to the user of this fleet (403)" in r.stderr, r.stderr
+        assert "ask for the permission" in r.stderr, r.stderr
+        r = self.andon("start", self.rid(), "--yes", config=viewer, expect=(3, 4))
+        assert "403" in r.stderr and self.w.rollout()["status"] == "ready", r.stderr
 
     def shows_the_rollout(self):
-        rows = self.json("get", "rollouts")["rollouts"]
-        row = next(r for r in rows if r["id"] == self.rid())
-        assert row["state"] == "ready" and row["devices"] == 60, row
+        row = self.row()
+        assert row["state"] == "ready" and row["devices"] == 60 and row["name"] == self.w.title, row
+        assert row["version"] == self.w.new, row
         waves = self.json("get", "waves", self.rid())["waves"]
-        assert [w["devices"] for w in waves] == [w["totalTargets"] for w in self.w.waves()] and len(waves) == 3, waves
+        assert [w["devices"] for w in waves] == [w["totalTargets"] for w in self.w.waves()] == [6, 18, 36], waves
 
     def shows_what_the_server_can_do(self):
+        self.differs("0.3 has no trigger, stop, retry and list of actions")
         caps = set(self.json("get", "fleets")["fleets"][0]["capabilities"])
         for cap in ("trigger-next", "stop", "retry", "action-list"):
-            assert (cap in caps) == (cap not in self.w.lacks), (cap, caps)  # differs: 0.3 has none of these
+            assert (cap in caps) == (cap not in self.w.lacks), (cap, caps)
+
+    def answers_while_ready(self):
+        probes.ask(self.w, "ready")
 
     def start(self):
         self.w.hold(self.w.members(0))
@@ -100,32 +139,53 @@ class Run:
         self.andon("resume", self.rid(), "--yes")
         assert self.w.rollout()["status"] == "running"
 
+    def read_only_still_halts(self):
+        ro = self.configure("read-only", self.w.url, self.w.user, self.w.password, read_only=True)
+        self.andon("pause", self.rid(), "--yes", config=ro, expect=3)
+        self.andon("resume", self.rid(), "--yes", config=ro, expect=3)
+        assert self.w.rollout()["status"] == "running"
+        self.andon("halt", "--all", config=ro)
+        assert self.w.rollout()["status"] == "paused"
+        r = self.andon("resume", self.rid(), "--yes", expect=3)
+        assert "halted" in r.stderr, r.stderr
+        self.andon("ack", self.rid(), "--yes")
+        self.andon("resume", self.rid(), "--yes")
+        assert self.w.rollout()["status"] == "running"
+
     def refuses_nonsense(self):
         self.andon("resume", self.rid(), "--yes", expect=3)
-        self.andon("resume", "999999", "--yes", expect=None)
+        self.andon("pause", "999999", "--yes", expect=(1, 3))
         self.andon("rollback", self.rid(), "--reason", "x", "--confirm", "wrong phrase", expect=3)
+        assert self.w.rollout()["status"] == "running"
 
     def hold_keeps_the_next_wave(self):
         self.andon("pause", self.rid(), "--yes")
-        self.w.hold([])
-        servers.wait_for("the canary wave's installs", lambda: all(self.w.installed(d) == "2.0" for d in self.w.members(0)), 90)
+        probes.ask(self.w, "paused")
+        self.w.hold([])  # devices that were told go on in spite of the pause
+        servers.wait_for("the canary wave's installs",
+                         lambda: all(self.w.installed(d) == self.w.new for d in self.w.members(0)), 90)
         assert self.w.waves()[1]["status"] in ("scheduled", "ready"), self.w.waves()[1]["status"]
 
     def advance(self):
-        # differs: 0.3 has no trigger; there, and on a paused rollout everywhere, advance lifts andon's own hold.
-        self.w.hold(self.w.members(1)[-4:])  # four are told and do not finish: in flight when the halt comes
+        self.differs("0.3 has no trigger: advance lifts andon's own hold, once the running wave has answered")
+        wave = self.w.members(1)
+        self.w.hold(wave[-4:])  # told, and not finished when the halt comes
+        self.w.fail(wave[:1])
         self.andon("advance", self.rid(), "--yes")
-        servers.wait_for("wave 1", lambda: self.w.waves()[1]["status"] == "running" or
-                         self.w.waves()[1]["status"] == "finished", 60)
+        servers.wait_for("wave 1", lambda: self.w.waves()[1]["status"] in ("running", "finished"), 60)
+
+    def shows_the_health_of_canary_and_control(self):
+        h = self.json("get", "health", self.rid())["health"]
+        canary = next(x for x in h if x["wave"] == 0)
+        assert canary["canary"]["expected"] == 6 and canary["control"]["expected"] >= 36, canary
+        cpu = next(m for m in canary["metrics"] if m["metric"] == "cpu-mean")
+        assert cpu["canary"] and cpu["control"] and cpu["ratio"], cpu
 
     def halted_by_a_rule(self):
-        log = open(self.folder / "guard.log", "wb")
-        self.guard = subprocess.Popen([self.program, "--config", str(self.config), "guard"], stdin=subprocess.DEVNULL,
-                                      stdout=log, stderr=log)
-        servers.wait_for("canary installs", lambda: all(self.w.installed(d) == "2.0" for d in self.w.members(0)), 60)
+        self.guard = servers.Process("guard", [self.program, "--config", str(self.config), "guard"], self.folder)
         self.w.misbehave()
-        servers.wait_for("the guard's halt", lambda: self.w.rollout()["status"] == "paused", 120)
-        servers.wait_for("the halt's entry", lambda: self.halts(), 20)
+        servers.wait_for("the guard's halt", lambda: self.guard.alive() and self.w.rollout()["status"] == "paused", 120)
+        servers.wait_for("the halt's entry", self.halts, 20)
         assert self.w.waves()[2]["status"] in ("scheduled", "ready"), "the third wave was told"
 
     def halts(self):
@@ -134,18 +194,41 @@ class Run:
 
     def latched(self):
         self.andon("resume", self.rid(), "--yes", expect=3)
-        row = next(r for r in self.json("get", "rollouts")["rollouts"] if r["id"] == self.rid())
+        row = self.row()
         assert row["halted"], row
 
     def roll_back(self):
         self.told = [d for w in (0, 1) for d in self.w.members(w)]
+        done = [d for d in self.told if self.w.installed(d) == self.w.new]
+        assert 6 < len(done) < len(self.told), "some of the second wave are still in flight"
         p = self.json("rollback", self.rid(), "--preview")
         assert p["devices"] == len(self.told), p
-        self.andon("rollback", self.rid(), "--reason", "devices reboot in a loop", "--confirm", p["phrase"], "--wait")
+        self.andon("rollback", self.rid(), "--reason", "devices restart in a loop", "--confirm", p["phrase"], "--wait")
+        state = self.w.rollout()["status"]
+        assert state == ("paused" if self.differs("0.3 has no stop: the old rollout stays paused") else "stopped"), state
+        names = [r["name"] for r in self.w.rollouts()]
+        assert any(n.startswith(f"andon-rb-{self.rid()}-") for n in names), names
 
     def every_device_is_back(self):
-        wrong = {d: self.w.installed(d) for d in self.w.all_devices() if self.w.installed(d) != "1.0"}
-        assert not wrong, wrong
+        for d in self.w.all_devices():
+            expected = self.w.new if d == self.w.outsider else self.w.old
+            assert self.w.installed(d) == self.w.runs(d) == expected, (d, self.w.installed(d), self.w.runs(d))
+
+    def the_roll_back_told_nobody_else(self):
+        """Those who took the recall, and on 0.3 the failed one, need no action of it; no one else may get one."""
+        self.differs("only the real fleet has a failed device, and one outside of the rollout with the new release")
+        told = set()
+        for r in self.w.rollouts():
+            if r["name"].startswith("andon-rb-"):
+                groups = self.w.api.ok("GET", f"/rest/v1/rollouts/{r['id']}/deploygroups?limit=500")["content"]
+                for g in groups:
+                    page = self.w.api.ok("GET", f"/rest/v1/rollouts/{r['id']}/deploygroups/{g['id']}/targets?limit=500")
+                    told |= {t["controllerId"] for t in page["content"]}
+        assert len(told) > 6 and told <= set(self.told), told - set(self.told)
+
+    def the_guard_ends(self):
+        self.guard.p.send_signal(signal.SIGTERM)
+        assert self.guard.p.wait(15) == 0, self.guard.tail()
 
     def the_log_verifies(self):
         self.andon("audit", "verify")
@@ -159,34 +242,44 @@ class Run:
         for verb in ("start", "pause", "resume", "advance", "rollback"):
             assert (verb, "intent") in verbs and (verb, "outcome") in verbs, (verb, sorted(verbs))
 
-    def the_guard_ends(self):
-        self.guard.send_signal(signal.SIGTERM)
-        assert self.guard.wait(15) == 0, (self.folder / "guard.log").read_text()[-2000:]
-
     def all(self):
-        for step in (self.doctor, self.shows_the_rollout, self.shows_what_the_server_can_do, self.start,
-                     self.pause_and_resume, self.refuses_nonsense, self.hold_keeps_the_next_wave, self.advance,
-                     self.halted_by_a_rule, self.latched, self.roll_back, self.every_device_is_back,
-                     self.the_guard_ends, self.the_log_verifies):
-            self.check(f"{self.w.name}: {step.__name__.replace('_', ' ')}", step)
-        if self.guard and self.guard.poll() is None:
-            self.guard.kill()
+        try:
+            for step in (self.doctor, self.doctor_names_what_is_wrong, self.a_viewer_is_told_what_is_missing,
+                         self.shows_the_rollout, self.shows_what_the_server_can_do, self.answers_while_ready,
+                         self.start, self.pause_and_resume, self.read_only_still_halts, self.refuses_nonsense,
+                         self.hold_keeps_the_next_wave, self.advance, self.shows_the_health_of_canary_and_control,
+                         self.halted_by_a_rule, self.latched, self.roll_back, self.every_device_is_back,
+                         self.the_roll_back_told_nobody_else, self.the_guard_ends, self.the_log_verifies):
+                self.check(step)
+        finally:
+            if self.guard:
+                self.guard.stop()
+
+
+def run_world(kind, program):
+    folder = servers.scratch()
+    t = time.monotonic()
+    world = worlds.Drill(folder, program) if kind == "drill" else worlds.Real(folder)
+    print(f"--- {world.name}, after {time.monotonic() - t:.0f} s", flush=True)
+    try:
+        run = Run(program, world, folder)
+        run.all()
+        for reason in run.reasons:
+            print(f"      differs: {reason}")
+        return run.passed, run.failed
+    finally:
+        world.stop()
 
 
 def main():
     program, which = os.path.abspath(sys.argv[1]), sys.argv[2:] or ["drill", "real"]
-    passed = failed = 0
-    for kind in which:
-        folder = servers.scratch()
-        world = worlds.Drill(folder, program) if kind == "drill" else worlds.Real(folder)
-        print(f"--- {world.name}", flush=True)
-        run = Run(program, world, folder)
-        try:
-            run.all()
-        finally:
-            world.stop()
-        passed, failed = passed + run.passed, failed + run.failed
-    print(f"{passed} passed, {failed} failed")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    began = time.monotonic()
+    results = [run_world(kind, program) for kind in which]
+    if {"drill", "real"} <= set(which):
+        results.append(probes.compare())
+    passed, failed = (sum(r[i] for r in results) for i in (0, 1))
+    print(f"{passed} passed, {failed} failed, in {time.monotonic() - began:.0f} s")
     sys.exit(1 if failed else 0)
 
 

@@ -5,6 +5,7 @@ import http.client
 import http.server
 import json
 import threading
+from urllib.parse import quote
 
 TOKEN = "conformance"
 
@@ -62,13 +63,13 @@ def hash_of(s):
 
 
 class Fleet:
-    """`hold`: devices that are told something and do not finish it. `loops`: versions whose devices reboot each turn."""
+    """`hold`: devices that are told `bad` and do not finish it; `fails`: those whose install of it fails. `loops`:
+    releases whose devices restart each second."""
     def __init__(self, port, names):
         self.api = Api(port, f"GatewayToken {TOKEN}")
         self.devices = {n: Device(n) for n in names}
-        self.hold, self.fails, self.loops, self.offline = set(), set(), set(), set()
-        self.hold_version = "2.0"
-        self.stop, self.lock = threading.Event(), threading.Lock()
+        self.bad, self.hold, self.fails, self.loops = None, set(), set(), set()
+        self.ending = threading.Event()
         self.pool = concurrent.futures.ThreadPoolExecutor(6)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.metrics = Metrics(self)
@@ -76,15 +77,15 @@ class Fleet:
     def start(self):
         self.thread.start()
 
-    def end(self):
-        self.stop.set()
+    def stop(self):
+        self.ending.set()
         if self.thread.is_alive():
             self.thread.join()
         self.pool.shutdown()
         self.metrics.stop()
 
     def run(self):
-        while not self.stop.wait(0.25):
+        while not self.ending.wait(0.25):
             list(self.pool.map(self.turn, list(self.devices.values())))
 
     def link(self, answer, rel):
@@ -92,16 +93,14 @@ class Fleet:
         return "/" + found["href"].split("://", 1)[1].split("/", 1)[1] if found else None
 
     def feedback(self, dev, kind, action, execution, finished):
-        self.api.call("POST", f"/DEFAULT/controller/v1/{dev.name}/{kind}/{action}/feedback",
+        self.api.call("POST", f"/DEFAULT/controller/v1/{quote(dev.name, safe='')}/{kind}/{action}/feedback",
                       {"id": action, "status": {"execution": execution, "result": {"finished": finished}, "details": []}})
 
     def turn(self, dev):
         dev.ticks += 1
         if dev.version in self.loops and dev.ticks % 4 == 0:
             dev.boots += 1
-        if dev.name in self.offline:
-            return
-        status, answer = self.api.call("GET", f"/DEFAULT/controller/v1/{dev.name}")
+        status, answer = self.api.call("GET", f"/DEFAULT/controller/v1/{quote(dev.name, safe='')}")
         if status != 200:
             return
         cancel = self.link(answer, "cancelAction")
@@ -115,9 +114,9 @@ class Fleet:
         action = deploy.split("?")[0].rsplit("/", 1)[1]
         _, base = self.api.call("GET", deploy)
         version = base["deployment"]["chunks"][0]["version"]
-        if dev.name in self.hold and version == self.hold_version:
+        if dev.name in self.hold and version == self.bad:
             return
-        if dev.name in self.fails:
+        if dev.name in self.fails and version == self.bad:
             self.feedback(dev, "deploymentBase", action, "closed", "failure")
             return
         dev.version = version
@@ -132,12 +131,13 @@ class Metrics:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
+                devices = [(d.name.replace("\\", "\\\\").replace('"', '\\"'), d) for d in fleet.devices.values()]
                 out = ["# TYPE device_reboots counter"]
-                out += [f'device_reboots_total{{device="{d.name}"}} {d.boots}' for d in fleet.devices.values()]
+                out += [f'device_reboots_total{{device="{n}"}} {d.boots}' for n, d in devices]
                 out += ["# TYPE device_cpu_ratio gauge"]
-                out += [f'device_cpu_ratio{{device="{d.name}"}} {d.cpu():.4f}' for d in fleet.devices.values()]
+                out += [f'device_cpu_ratio{{device="{n}"}} {d.cpu():.4f}' for n, d in devices]
                 out += ["# TYPE device_sensor_value gauge"]
-                out += [f'device_sensor_value{{device="{d.name}"}} {d.sensor():.4f}' for d in fleet.devices.values()]
+                out += [f'device_sensor_value{{device="{n}"}} {d.sensor():.4f}' for n, d in devices]
                 body = ("\n".join(out) + "\n# EOF\n").encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")

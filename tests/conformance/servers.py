@@ -1,8 +1,10 @@
 """Real servers for the conformance run, on loopback: Eclipse hawkBit and Prometheus. Each is ended by its pid."""
 import atexit
+import ctypes
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -10,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 
+LIBC = ctypes.CDLL(None)
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("ANDON_CONFORMANCE_CACHE") or HERE.parent.parent / "build" / "conformance")
 
@@ -36,11 +39,21 @@ def wait_for(what, check, seconds, every=0.1):
 
 
 class Process:
-    def __init__(self, name, argv, cwd, env=None):
+    """A child that does not outlive this program: it is ended by stop(), at exit, and by the kernel when this program
+    is killed. `hello`: its first line of output is for us."""
+    def __init__(self, name, argv, cwd, hello=False):
         self.name, self.log = name, pathlib.Path(cwd) / f"{name}.log"
         with open(self.log, "wb") as out:
-            self.p = subprocess.Popen(argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+            self.p = subprocess.Popen(argv, cwd=cwd, stdin=subprocess.DEVNULL, stderr=out,
+                                      stdout=subprocess.PIPE if hello else out, preexec_fn=end_with_parent)
         atexit.register(self.stop)
+
+    def hello(self):
+        line = self.p.stdout.readline()
+        if not line:
+            self.p.wait(10)
+            self.alive()
+        return line
 
     def alive(self):
         if self.p.poll() is not None:
@@ -58,6 +71,11 @@ class Process:
             except subprocess.TimeoutExpired:
                 self.p.kill()
                 self.p.wait()
+
+
+def end_with_parent():
+    """In the child: SIGTERM when the parent dies (PR_SET_PDEATHSIG), whatever it dies of."""
+    LIBC.prctl(1, signal.SIGTERM, 0, 0, 0)
 
 
 def java():

@@ -1,11 +1,11 @@
 """The two worlds of the conformance run, behind one face: a real hawkBit with devices played over its device API and
-their metrics in a real Prometheus; and the drill's server. Both hold 60 devices on firmware `cam 1.0` and a rollout of
-`cam 2.0` in three waves (6, 18, 36 devices), not started; 2.0 makes devices reboot all the time once `misbehave` is
-called. What the test learns of the server's state it reads here, past andon."""
+their metrics in a real Prometheus; and the drill's server. Both hold 60 devices on an old firmware and a rollout of a
+new one in three waves (6, 18, 36 devices), not started; some of the second wave are told and never finish, and the new
+firmware makes devices restart all the time, some while after its install or once `misbehave` is called. What the test
+learns of the server's state it reads here, past andon."""
 import json
 import pathlib
-import subprocess
-import time
+from urllib.parse import quote
 
 import fleet
 import servers
@@ -16,8 +16,8 @@ GROUPS = [("canary", 10), ("early", 100 * 18 / 54), ("rest", 100)]  # 0.3 takes 
 
 class World:
     """What both share: reading the server's own answers."""
-    def rollout(self):
-        return self.api.ok("GET", f"/rest/v1/rollouts/{self.rollout_id}")
+    def rollout(self, rollout=None):
+        return self.api.ok("GET", f"/rest/v1/rollouts/{rollout or self.rollout_id}")
 
     def waves(self):
         groups = self.api.ok("GET", f"/rest/v1/rollouts/{self.rollout_id}/deploygroups?limit=500")["content"]
@@ -30,87 +30,140 @@ class World:
         return sorted(t["controllerId"] for t in page["content"])
 
     def installed(self, device):
-        status, body = self.api.call("GET", f"/rest/v1/targets/{device}/installedDS")
+        status, body = self.api.call("GET", f"/rest/v1/targets/{quote(device, safe='')}/installedDS")
         return body["version"] if status == 200 and body else None
+
+    def with_release(self, version):
+        """Devices whose installed release has this version. Names are compared here: no query is trusted."""
+        return {d for d in self.all_devices() if self.installed(d) == version}
 
     def all_devices(self):
         return sorted(t["controllerId"] for t in self.api.ok("GET", "/rest/v1/targets?limit=500")["content"])
 
+    def rollouts(self):
+        return self.api.ok("GET", "/rest/v1/rollouts?limit=500")["content"]
+
 
 class Real(World):
     name = "hawkBit 0.3.0M7"
+    real = True
     # What this server cannot do; andon must show it and not try.
     lacks = {"trigger-next", "stop", "retry", "action-list"}
-    first_pause_holds_devices = True
+    # Quotes, blanks and letters beyond ASCII: they travel through filters, labels and the log.
+    old, new, title = "1.0", '2.0 "ß"', 'Kamera 2.0 "Größe" – 測試'
+    viewer = ("viewer", "viewer")
 
     def __init__(self, folder):
+        self.parts = []
+        try:
+            self.set_up(folder)
+        except BaseException:
+            self.stop()
+            raise
+
+    def set_up(self, folder):
         self.hb = servers.Hawkbit(folder)
-        self.names = [f"cam-{i:03d}" for i in range(60)]
-        self.fleet = fleet.Fleet(self.hb.port, self.names)
+        self.parts.append(self.hb.proc)
+        self.names = [f"cam-{i:03d}" for i in range(59)] + ['cam-"ü"-059']
+        self.outsider = "bench-1"
+        self.fleet = fleet.Fleet(self.hb.port, [*self.names, self.outsider])
+        self.parts.insert(0, self.fleet)
         self.prom = servers.Prometheus(folder, self.fleet.metrics.port)
+        self.parts.append(self.prom.proc)
         self.hb.wait()
         self.prom.wait()
         self.url, self.user, self.password = self.hb.url, "admin", "admin"
         self.api = fleet.Api(self.hb.port, fleet.basic("admin", "admin"))
-        self.telemetry = f"    kind: prometheus\n    url: {self.prom.url}\n    interval: 1s\n"
+        self.telemetry = {"kind": "prometheus", "url": self.prom.url, "interval": "1s"}
         for key, value in (("authentication.gatewaytoken.enabled", True), ("authentication.gatewaytoken.key", fleet.TOKEN)):
             self.api.ok("PUT", f"/rest/v1/system/configs/{key}", {"value": value})
-        self.api.ok("POST", "/rest/v1/targets", [{"controllerId": n, "name": n} for n in self.names])
-        self.releases = {v: self.release(v) for v in ("1.0", "2.0")}
+        # The canary wave takes the oldest: the odd name is among them.
+        self.api.ok("POST", "/rest/v1/targets",
+                    [{"controllerId": n, "name": n} for n in [*reversed(self.names), self.outsider]])
+        self.releases = {v: self.release(v) for v in (self.old, self.new)}
+        self.fleet.bad = self.new
         self.fleet.start()
-        first = self.create("base", "1.0", [("all", 100)])
+        first = self.create("base", self.old, [("all", 100)])
         self.api.ok("POST", f"/rest/v1/rollouts/{first}/start")
-        servers.wait_for("all devices on 1.0", lambda: all(d.version == "1.0" for d in self.fleet.devices.values()), 60)
-        servers.wait_for("the base rollout's end", lambda: self.api.ok("GET", f"/rest/v1/rollouts/{first}")["status"] == "finished", 60)
-        self.rollout_id = self.create("cam 2.0", "2.0", GROUPS)
+        servers.wait_for("all devices on the old release",
+                         lambda: all(self.fleet.devices[n].version == self.old for n in self.names), 60)
+        servers.wait_for("the base rollout's end", lambda: self.rollout(first)["status"] == "finished", 60)
+        # A device outside the rollout that somebody gave the new release by hand: nobody may touch it.
+        self.api.ok("POST", f"/rest/v1/targets/{self.outsider}/assignedDS", {"id": self.releases[self.new]})
+        servers.wait_for("the outsider's install", lambda: self.installed(self.outsider) == self.new, 30)
+        self.rollout_id = self.create(self.title, self.new, GROUPS)
 
     def release(self, version):
         sm = self.api.ok("POST", "/rest/v1/softwaremodules", [{"name": "cam", "version": version, "type": "os"}])[0]["id"]
         return self.api.ok("POST", "/rest/v1/distributionsets",
-                           [{"name": "cam", "version": version, "type": "os", "modules": [{"id": sm}]}])[0]["id"]
+                           [{"name": "Kamera (ä)", "version": version, "type": "os", "modules": [{"id": sm}]}])[0]["id"]
 
     def create(self, name, version, groups):
-        cond = lambda c, e, a: {f"{c}Condition": {"condition": "THRESHOLD", "expression": e}, f"{c}Action": {"action": a, "expression": ""}}
+        cond = lambda c, e, a: {f"{c}Condition": {"condition": "THRESHOLD", "expression": e},
+                                f"{c}Action": {"action": a, "expression": ""}}
         rid = self.api.ok("POST", "/rest/v1/rollouts", {
-            "name": name, "description": name, "distributionSetId": self.releases[version], "targetFilterQuery": "controllerId==cam-*",
+            "name": name, "description": name, "distributionSetId": self.releases[version],
+            "targetFilterQuery": "controllerId==cam-*",
             "groups": [{"name": n, "description": n, "targetPercentage": p, **cond("success", "100", "NEXTGROUP"),
                         **cond("error", "50", "PAUSE")} for n, p in groups]})["id"]
-        servers.wait_for("ready", lambda: self.api.ok("GET", f"/rest/v1/rollouts/{rid}")["status"] == "ready", 60)
+        servers.wait_for("ready", lambda: self.rollout(rid)["status"] == "ready", 60)
         return rid
 
     def hold(self, devices):
+        """These are told and do not finish, until they are told something else."""
         self.fleet.hold = set(devices)
 
+    def fail(self, devices):
+        """The install of the new release fails on these."""
+        self.fleet.fails = set(devices)
+
     def misbehave(self):
-        self.fleet.loops = {"2.0"}
+        self.fleet.loops = {self.new}
+
+    def runs(self, device):
+        """What the device itself says."""
+        return self.fleet.devices[device].version
 
     def stop(self):
-        self.fleet.end()
-        self.prom.proc.stop()
-        self.hb.proc.stop()
+        for part in self.parts:
+            part.stop()
+        self.parts = []
 
 
 class Drill(World):
     name = "the drill's server (as hawkBit 1.x)"
+    real = False
     lacks = set()
+    outsider = None
+    old, new, title = "1.0", "2.0", 'Kamera 2.0 "Größe" – 測試'
 
     def __init__(self, folder, andon):
-        self.proc = subprocess.Popen([andon, "drill", str(HERE / "drill.yaml"), "--serve", "--speed", "1", "--seed", "1"], cwd=folder,
-                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-        hello = json.loads(self.proc.stdout.readline())
-        self.url, self.user, self.password = hello["url"], hello["user"], hello["password"]
-        self.api = fleet.Api(int(hello["port"]), fleet.basic(self.user, self.password))
-        self.telemetry = f"    kind: openmetrics\n    url: {hello['metrics']}\n    interval: 1s\n"
-        self.rollout_id = servers.wait_for("the drill's rollout", lambda: next(
-            (r["id"] for r in self.api.ok("GET", "/rest/v1/rollouts?limit=50")["content"] if r["status"] == "ready"), None), 30)
+        self.proc = servers.Process("drill", [andon, "drill", str(HERE / "drill.yaml"), "--serve", "--speed", "1",
+                                              "--seed", "1"], folder, hello=True)
+        try:
+            hello = json.loads(self.proc.hello())
+            self.url, self.user, self.password = hello["url"], hello["user"], hello["password"]
+            self.viewer = ("viewer", self.password)
+            self.api = fleet.Api(int(hello["port"]), fleet.basic(self.user, self.password))
+            self.telemetry = {"kind": "openmetrics", "url": hello["metrics"], "interval": "1s"}
+            self.rollout_id = servers.wait_for("the drill's rollout", lambda: next(
+                (r["id"] for r in self.rollouts() if r["status"] == "ready"), None), 30)
+        except BaseException:
+            self.stop()
+            raise
 
     def hold(self, devices):
-        """The drill's devices take some seconds to install by themselves."""
+        """The scenario's fault `install-hangs` does it, for some of the second wave."""
+
+    def fail(self, devices):
+        """All installs of the drill end well."""
 
     def misbehave(self):
         """The scenario's fault starts by itself, some time after the first install."""
 
+    def runs(self, device):
+        """The drill's devices have no voice but the server's."""
+        return self.installed(device)
+
     def stop(self):
-        if self.proc.poll() is None:
-            self.proc.terminate()
-            self.proc.wait(10)
+        self.proc.stop()
