@@ -100,6 +100,11 @@ static void it_shows(struct ro *ro, bool waits_start)
     count_escalations(ro->en);
 }
 
+static bool not_started(enum rollout_state s)
+{
+    return s == ROLLOUT_READY || s == ROLLOUT_WAITING_APPROVAL || s == ROLLOUT_CREATING;
+}
+
 void halt_seen(struct ro *ro)
 {
     struct halt *h = &ro->halt;
@@ -107,6 +112,9 @@ void halt_seen(struct ro *ro)
     if (h->phase == HALT_NONE)
         return;
     if (h->phase == HALT_SHOWN) {
+        /* Also a halt that another session asked for, of which this one only knows the latch, stands by. */
+        if (h->latched && ro->known && not_started(s))
+            h->waits_start = true;
         if (h->waits_start && h->latched && (s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING)) {
             h->waits_start = false;
             h->phase = HALT_SENDING;
@@ -126,7 +134,7 @@ void halt_seen(struct ro *ro)
         it_shows(ro, false);
     else if (s == ROLLOUT_PAUSED && !wants_stop(ro))
         it_shows(ro, false);
-    else if (s == ROLLOUT_READY || s == ROLLOUT_WAITING_APPROVAL || s == ROLLOUT_CREATING)
+    else if (not_started(s))
         it_shows(ro, true);
 }
 
