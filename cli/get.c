@@ -17,7 +17,7 @@ static bool figures(const struct snapshot *s, void *id)
     if (!fleet_has_waves(s, id))
         return false;
     for (size_t i = 0; i < v->n_waves; i++)
-        if (v->waves[i].health.canary.reporting > 0 && v->waves[i].health.control.reporting > 0)
+        if (v->waves[i].health.canary.measured > 0 && v->waves[i].health.control.measured > 0)
             return true;
     return false;
 }
