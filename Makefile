@@ -150,6 +150,8 @@ bench: deps-test
 	@$(MAKE) $(PAR) --no-print-directory -s all $(BUILD)/tests/bench/bench_audit
 	@tests/bench/run $(abspath $(BUILD))/andon
 	@echo; echo "the log"; $(BUILD)/tests/bench/bench_audit $(BUILD)
+	@echo; echo "from a breach to the pause request (goal: under 100 ms)"
+	@ANDON=$(abspath $(BUILD))/andon ANDON_LATENCY_MS=100 tests/scripts/test-halt-latency
 $(BUILD)/tests/bench/bench_audit: $(BUILD)/tests/bench/bench_audit.o $(BUILD)/libaudit.a $(BUILD)/libcore.a
 	@echo "  LD  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm

@@ -4,7 +4,7 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define BACKOFF_MAX (30 * US_PER_S)
+#define BACKOFF_MAX (10 * US_PER_S)
 #define ENDED_READ  40
 #define PROBE_US    (10 * US_PER_MIN)
 

@@ -169,6 +169,8 @@ static void followed(struct rollback *rb, const struct err *e)
     if (s.paused)
         rb_text(rb, "%lld of %zu devices are back; the roll-back rollout is paused (%lld failed): resume it or look",
                 (long long)rb->view.verified, rb->n, (long long)s.failed);
+    else if (rb->view.offline == 0)
+        rb_text(rb, "%lld of %zu devices are back", (long long)rb->view.verified, rb->n);
     else
         rb_text(rb, "%lld of %zu devices are back; %lld are offline and go back on their next contact",
                 (long long)rb->view.verified, rb->n, (long long)rb->view.offline);

@@ -105,7 +105,7 @@ mkfifo "$work/hello"
 server=$!
 IFS= read -r hello <"$work/hello"
 field() { printf '%s' "$hello" | python3 -c "import json,sys; print(json.load(sys.stdin)['$1'])"; }
-mkdir -p -m 700 "$HOME/.config/andon"
+mkdir -p "$HOME/.config/andon" && chmod 700 "$HOME/.config/andon"
 (umask 077; field password >"$work/secret"
 printf 'fleets:\n  - name: home\n    kind: hawkbit\n    url: %s\n    user: %s\n    secret: {file: %s}\n    environment: test\n    telemetry: {kind: openmetrics, url: %s}\n' \
     "$(field url)" "$(field user)" "$work/secret" "$(field metrics)" >"$HOME/.config/andon/config.yaml")
