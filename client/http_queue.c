@@ -339,6 +339,7 @@ void http_peer_free(struct http_peer *p)
         return;
     struct http *h = p->http;
     for (struct req *r = h->first; r;) {
+        /* call_back unlinks r before it is freed. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         if (r->peer == p) {
             cancel(r);
             call_back(h, r);
@@ -362,6 +363,7 @@ void http_free(struct http *h)
     if (!h)
         return;
     while (h->peers)
+        /* The peer is unlinked before it is freed. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         http_peer_free(h->peers);
     wire_release(h);
     free(h);

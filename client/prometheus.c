@@ -157,6 +157,7 @@ static double reboots_of(struct prom_poll *p, size_t i)
     double v = mean(&p->v[Q_REBOOTS][i]);
     if (!o->boot_times || isnan(v))
         return v;
+    /* A poll has a watch set from its start to its end. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     const struct watch_id *id = &p->watch->ids[i];
     size_t before = watch_set_size(o->known), k;
     k = watch_set_add_n(o->known, p->watch->bytes + id->at, id->n);
