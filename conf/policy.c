@@ -31,7 +31,7 @@ static const struct yfield limit_fields[] = {
     {.key = "for", .type = YT_DUR, .max = 7 * DAY_S, .doc = "how long the breach must last (0s)"},
     {.key = "min_devices", .type = YT_INT, .min = 1, .max = 1e9, .doc = "how many devices must carry it (3)"},
     {.key = "wave", .type = YT_INT, .max = WAVES_MAX - 1, .doc = "only this wave, 0 for W0 (each wave)"},
-    {.key = "class", .type = YT_STR, .doc = "only devices whose id or class matches, with * and ? (all)"},
+    {.key = "class", .type = YT_STR, .doc = "only devices whose id matches, with * and ? (all)"},
     {.key = "on_breach", .type = YT_WORD, .required = true, .words = breach_words, .doc = "what andon then does"},
     {.key = "dry_run", .type = YT_BOOL, .doc = "evaluated, shown and logged, but never acting (false)"},
     {0}};

@@ -39,7 +39,7 @@ struct limit {
     int64_t for_us;           /* the breach must hold this long, and for at least 3 evaluations */
     int min_devices;          /* distinct canary devices that must carry it (reboots, install failures); >= 1 */
     int wave;                 /* index of the wave it applies to, -1 for each */
-    const char *device_class; /* glob on the device id or class attribute, "" for all */
+    const char *device_class; /* glob on the device id (* and ?), "" for all */
     enum reaction react;
     bool dry_run; /* evaluated, shown and logged, never acting */
 };

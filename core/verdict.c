@@ -124,11 +124,24 @@ static bool glob(const char *p, const char *s)
     return *p == '\0';
 }
 
-static bool applies(const struct limit *l, const struct verdict_input *in)
+bool limit_names(const struct limit *l, const char *device_id)
+{
+    return !l->device_class || !*l->device_class || glob(l->device_class, device_id);
+}
+
+/* The figures that limit i judges. */
+static const struct wave_health *figures_of(const struct verdict_input *in, size_t i)
+{
+    return in->class_health && in->class_health[i] ? in->class_health[i] : in->health;
+}
+
+static bool applies(const struct limit *l, size_t i, const struct verdict_input *in)
 {
     if (l->wave >= 0 && l->wave != in->wave_index)
         return false;
-    return !l->device_class || !*l->device_class || glob(l->device_class, in->device_class ? in->device_class : "");
+    if (in->class_health && in->class_health[i])
+        return true;
+    return limit_names(l, in->device_class ? in->device_class : "");
 }
 
 static void step_missing(const struct verdict_input *in, struct limit_state *st, struct limit_view *v)
@@ -146,10 +159,9 @@ static void step_missing(const struct verdict_input *in, struct limit_state *st,
 }
 
 /* One limit, one evaluation. */
-static void step_limit(const struct verdict_input *in, const struct limit *l, struct limit_state *st,
-                       struct limit_view *v)
+static void step_limit(const struct verdict_input *in, const struct limit *l, const struct wave_health *h,
+                       struct limit_state *st, struct limit_view *v)
 {
-    const struct wave_health *h = in->health;
     bool install = l->metric == METRIC_INSTALL_FAILED, latches = l->react > REACT_WATCH;
     int64_t newest = h->canary.newest > h->control.newest ? h->canary.newest : h->control.newest;
     int64_t t = install ? in->now : newest;
@@ -293,9 +305,9 @@ static void step_limits(const struct verdict_input *in, struct verdict_state *st
         char text[200];
         enum reaction r;
 
-        if (!applies(l, in))
+        if (!applies(l, i, in))
             continue;
-        step_limit(in, l, &st->limit[i], v);
+        step_limit(in, l, figures_of(in, i), &st->limit[i], v);
         out->n_limits++;
         if (v->status != LIMIT_BREACH && v->status != LIMIT_PENDING)
             continue;
@@ -304,7 +316,7 @@ static void step_limits(const struct verdict_input *in, struct verdict_state *st
             dry = v->status == LIMIT_BREACH && r > dry ? r : dry;
             continue;
         }
-        limit_text(text, sizeof text, v, &st->limit[i], in->health);
+        limit_text(text, sizeof text, v, &st->limit[i], figures_of(in, i));
         decide(out, r, l->id, "%s", text);
     }
     out->would = dry; /* compared with react once that is known */

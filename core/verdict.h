@@ -51,6 +51,9 @@ struct verdict_input {
     size_t n_evidence;
     int64_t now;
     int64_t interval_us; /* the telemetry's; missing data counts once in each; 0 = at each call */
+    /* Figures of the devices that a limit's class names, by the limit's index in the policy; NULL (the array, or an
+     * element) = no figures of its own: then the limit applies when device_class matches, to the wave's. */
+    const struct wave_health *const *class_health;
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -74,6 +77,8 @@ struct verdict {
     size_t n_limits;
 };
 
+/* Does the limit's class name this device, by its id? True for a limit without a class. */
+bool limit_names(const struct limit *l, const char *device_id);
 /* Evaluates once. *st (all zero at the start of a wave) is read and written; nothing else is kept.
  *
  * An evaluation is new telemetry, not a call: calling again with the same newest sample changes nothing, and `for:` is

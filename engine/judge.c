@@ -131,7 +131,7 @@ static void say_watch(struct ro *ro, size_t i)
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[i];
     struct entry e;
-    char wave[16];
+    char wave[24];
     enum reaction worst = v->verdict.react > v->verdict.would ? v->verdict.react : v->verdict.would;
     if (worst == v->said || !en->spec.judge)
         return;
@@ -245,6 +245,8 @@ void judge_ro(struct ro *ro)
             continue;
         sum_wave(ro, i, buf);
         bool asked = was_asked(en, v);
+        struct wave_health *classes[VERDICT_LIMITS_MAX];
+        bool by_class = class_figures(ro, i, buf, scrape_us(en), classes);
         struct verdict_input in = {.policy = en->policy,
                                    .health = &v->health,
                                    .wave_index = (int)i,
@@ -252,8 +254,10 @@ void judge_ro(struct ro *ro)
                                    .telemetry_expected = en->tm && asked && v->health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = scrape_us(en),
-                                   .now = now_of(en)};
+                                   .now = now_of(en),
+                                   .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
         verdict_step(&in, &v->vstate, &v->verdict);
+        class_release(classes);
         v->judged = asked;
     }
     free(buf);

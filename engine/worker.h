@@ -315,6 +315,11 @@ void control_sum(struct ro *ro, const struct track **buf, int64_t scrape_us); /*
 bool control_blind(const struct ro *ro); /* there is no control and never was: relative limits judge nothing */
 
 /* judge.c */
+/* Figures of the classes that the policy's limits name, by the limit's index; false when there are none. `buf` has room
+ * for the tracks of the wave or of control. To be freed with class_release. */
+bool class_figures(const struct ro *ro, size_t wave, const struct track **buf, int64_t scrape_us,
+                   struct wave_health *out[VERDICT_LIMITS_MAX]);
+void class_release(struct wave_health *out[VERDICT_LIMITS_MAX]);
 void judge_ro(struct ro *ro);
 void judge_all(struct engine *en);
 void judge_forget(struct ro *ro); /* a halt was acknowledged */

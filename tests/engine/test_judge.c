@@ -238,6 +238,45 @@ static void a_rule_may_roll_back(void **state)
     world_release(&w);
 }
 
+/* ---- a limit on a class of devices ---- */
+
+static void class_world(struct world *w, struct limit *l, const char *class)
+{
+    world_init(w, three, 3);
+    crash_loop(w);
+    *l = w->policy.limits[0];
+    l->device_class = class;
+    w->policy.limits = l;
+    w->policy.n_limits = 1;
+}
+
+static void a_limit_judges_the_devices_of_its_class(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    struct limit l;
+    class_world(&w, &l, "dev-*");
+    world_play(&w, &p, until_halt, 1200);
+    assert_string_equal(snapshot_rollout(p.last, "10")->halted_by, "rule R-REBOOT");
+    play_release(&p);
+    world_release(&w);
+}
+
+static void a_limit_leaves_other_classes_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    struct limit l;
+    class_world(&w, &l, "pump-*");
+    world_play(&w, &p, run_30min, 1900);
+    assert_false(snapshot_rollout(p.last, "10")->latched);
+    assert_int_equal(world_asked(&w, "pause 10"), 0);
+    play_release(&p);
+    world_release(&w);
+}
+
 /* ---- the last wave: nobody is left to compare with ---- */
 
 static const struct limit against_control[] = {
@@ -358,6 +397,8 @@ int main(void)
         cmocka_unit_test(the_policy_may_hold_each_wave),
         cmocka_unit_test(a_rule_may_roll_back),
         cmocka_unit_test(a_hold_that_another_lifts_is_not_placed_again),
+        cmocka_unit_test(a_limit_judges_the_devices_of_its_class),
+        cmocka_unit_test(a_limit_leaves_other_classes_alone),
         cmocka_unit_test(a_fault_in_the_last_wave_is_halted),
         cmocka_unit_test(the_last_wave_of_a_healthy_rollout_is_left_alone),
         cmocka_unit_test(started_in_the_last_wave_it_says_that_it_is_blind),
