@@ -5,6 +5,7 @@
 #   make test       install what is missing, build with gcc + ASan + UBSan, run every test that needs no foreign server
 #   make conformance  the same rollout on a real hawkBit and a real Prometheus
 #   make bench      speed and memory, as ratios
+#   make test-statistics CASES=FILE  the reference values of the statistics, from another file too
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
 #   make picture    the README's picture, from the console itself
 #   make golden     rewrite the golden screens (look at the diff before you commit it)
@@ -128,6 +129,13 @@ test: deps-test
 .PHONY: run-tests
 run-tests: tests
 	@ANDON=$(abspath $(BUILD))/andon scripts/run-tests $(ALL_TESTS) $(wildcard tests/scripts/test-*)
+
+# The reference cases of the statistics, or another file of the same format.
+CASES = tests/core/statistics-cases.json
+.PHONY: test-statistics
+test-statistics: deps-test
+	@$(MAKE) $(PAR) --no-print-directory MODE=asan BUILD=build/asan build/asan/tests/core/test_statistics
+	@ANDON_CASES=$(CASES) scripts/run-tests build/asan/tests/core/test_statistics
 
 .PHONY: golden
 golden: deps-test

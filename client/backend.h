@@ -95,6 +95,15 @@ enum device_query {
     DQ_INVOLVED   /* installed or assigned release is the given one */
 };
 
+/* Inventory attributes of devices: value v[i * n_keys + k] of device i and key k, an index into names, -1 = not known.
+ */
+struct attribute_table {
+    int32_t *v;
+    size_t n, n_keys;
+    const char **names; /* distinct values, safe text */
+    size_t n_names;
+};
+
 struct auto_assign {
     const char *id, *name, *filter;
 };
@@ -147,6 +156,15 @@ struct backend_ops {
     void (*auto_assigns)(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
                          backend_done done, void *ctx);
     void (*auto_assign_off)(struct backend *b, const char *filter_id, backend_done done, void *ctx);
+    /* When the wave was told, on the server's clock: when the action of the given device (any of the wave, first in the
+     * server's order) was started for this rollout. 0 when the server cannot say. The same answer whenever it is asked.
+     */
+    void (*told_at)(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
+                    backend_done done, void *ctx);
+    /* Attributes `keys` of the devices (raw ids), with as few requests as the server allows; at most `limit` devices
+     * are asked for one by one, the rest stay -1. */
+    void (*attributes)(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
+                       size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
 };
 
 struct backend {

@@ -287,9 +287,10 @@ static void send_poll(struct om *o, struct om_poll init)
     http_send(o->peer, "GET", "", NULL, PAGE_MAX, HTTP_SAFE, on_page, p);
 }
 
-static void om_poll(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
+static void om_poll(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                     struct sample_list *out, backend_done done, void *ctx)
 {
+    (void)at; /* a page has no history */
     *out = (struct sample_list){.warning = ""};
     send_poll(
         (struct om *)t,

@@ -271,7 +271,7 @@ static void put_placeholders(struct buf *out, const char *template, int64_t wind
     }
 }
 
-static void ask(struct prom_poll *p, enum query q, int64_t window_us)
+static void ask(struct prom_poll *p, enum query q, int64_t at, int64_t window_us)
 {
     struct prom *o = p->prom;
     struct buf text, path;
@@ -281,6 +281,8 @@ static void ask(struct prom_poll *p, enum query q, int64_t window_us)
     put_placeholders(&text, o->query[q], window_us, rate > 2 * US_PER_MIN ? rate : 2 * US_PER_MIN, o->join_label);
     buf_adds(&path, "/api/v1/query?query=");
     http_escape(&path, text.data);
+    if (at > 0)
+        buf_printf(&path, "&time=%lld.%03lld", (long long)(at / US_PER_S), (long long)(at % US_PER_S / US_PER_MS));
     p->part[q] = (struct part){.poll = p, .q = q, .pending = true};
     p->pending++;
     p->part[q].id = http_send(o->peer, "GET", path.data, NULL, VECTOR_MAX, HTTP_SAFE, on_answer, &p->part[q]);
@@ -288,8 +290,8 @@ static void ask(struct prom_poll *p, enum query q, int64_t window_us)
     buf_release(&path);
 }
 
-static void prom_poll(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
-                      struct sample_list *out, backend_done done, void *ctx)
+static void prom_poll(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us,
+                      struct arena *a, struct sample_list *out, backend_done done, void *ctx)
 {
     struct prom_poll *p = xcalloc(1, sizeof *p);
     *out = (struct sample_list){.warning = ""};
@@ -304,7 +306,7 @@ static void prom_poll(struct telemetry *t, const struct watch_set *watch, int64_
     for (int q = 0; q < Q_COUNT; q++) {
         p->v[q] = xcalloc(p->n + 1, sizeof *p->v[q]);
         if (p->prom->query[q][0])
-            ask(p, (enum query)q, window_us);
+            ask(p, (enum query)q, at, window_us);
     }
 }
 
@@ -317,7 +319,7 @@ static void prom_probe(struct telemetry *t, struct arena *a, const char **out, b
     p->text = out;
     p->done = done;
     p->ctx = ctx;
-    ask(p, Q_REBOOTS, 10 * US_PER_MIN);
+    ask(p, Q_REBOOTS, 0, 10 * US_PER_MIN);
 }
 
 static void prom_free(struct telemetry *t)

@@ -42,15 +42,53 @@ struct sample_list {
     const char *warning;
 };
 
+/* History of a source that keeps it, on a grid: the values as the source had them at each tick. Sorted by tick, then by
+ * index. */
+struct range_row {
+    int64_t tick;
+    size_t index;
+    int64_t t; /* of the newest sample at that tick */
+    double reboots, cpu, variance;
+};
+struct range_list {
+    struct range_row *v;
+    size_t n;
+    const char *warning; /* as in struct sample_list */
+};
+/* What a device did before a time: see struct trial_past in core/trial.h. NaN, 0: not known. Sorted by index. */
+struct past_row {
+    size_t index;
+    double cpu_base, var_base; /* means over the day before; NaN when there is less than an hour of data */
+    double boots_hour, cpu_hour, var_hour;
+    int64_t last_t;
+};
+struct past_list {
+    struct past_row *v;
+    size_t n;
+};
+
 struct telemetry_ops {
     const char *kind;
     void (*free)(struct telemetry *t);
-    /* Reads the newest values. window_us as in the policy (variance and rates of raw metrics are taken over it). */
-    void (*poll)(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
+    /* Reads the newest values. window_us as in the policy (variance and rates of raw metrics are taken over it). `at`:
+     * a source with history answers as of this time (so that two watchers of it get the same); 0 = now. */
+    void (*poll)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct sample_list *out, backend_done done, void *ctx);
     /* For `andon doctor`: one sentence about what was found, or an error. */
     void (*probe)(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx);
+    /* History; both NULL where the source keeps none. */
+    /* Values at from, from + step, ... <= to (multiples of step_us; at most RANGE_TICKS_MAX of them). The same bits as
+     * poll() with `at` gives for each. ERR_LIMIT when the answer would be too large: ask for fewer ticks. */
+    void (*range)(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
+                  int64_t window_us, struct arena *a, struct range_list *out, backend_done done, void *ctx);
+    /* What the devices did in the day and in the hour before `at`. */
+    void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
+                 struct past_list *out, backend_done done, void *ctx);
+    /* `reboots` of rows from poll and range is a time of boot in seconds, not a counter (struct trial_spec.boot_time).
+     */
+    bool (*boot_time)(const struct telemetry *t);
 };
+#define RANGE_TICKS_MAX 1000
 struct telemetry {
     const struct telemetry_ops *ops;
     struct http *http;

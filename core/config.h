@@ -44,6 +44,30 @@ struct telemetry_spec {
     const char *sensor; /* node_exporter preset: name of the sensor metric */
 };
 
+/* Where notices go (core/notice.h). */
+enum hook_format { HOOK_JSON, HOOK_SLACK, HOOK_PAGERDUTY, HOOK_ALERTMANAGER };
+struct webhook_spec {
+    const char *name; /* for errors and the log */
+    enum hook_format format;
+    struct endpoint endpoint; /* the whole URL; PagerDuty: its routing key is the endpoint's secret */
+};
+#define WEBHOOKS_MAX 8
+struct notify_spec {
+    const char *const *hook; /* NULL-terminated argv of a command: JSON on its standard input; NULL = none */
+    const struct webhook_spec *webhooks;
+    size_t n_webhooks;
+    uint32_t kinds;    /* bit 1 << enum notice_kind: what is told (default: all but watch) */
+    int64_t repeat_us; /* the same thing again only after this long (default 30 min) */
+    bool console;      /* also sent by consoles, not only by a guard (default false) */
+};
+
+/* A policy for some rollouts of a fleet; the first that matches is used. */
+struct policy_rule {
+    const char *rollout;      /* glob on the rollout's name, "" = any */
+    const char *device_class; /* glob on device ids that all devices of wave 0 must match, "" = any */
+    const struct policy *policy;
+};
+
 struct fleet_spec {
     const char *name;
     const char *kind; /* "hawkbit" */
@@ -53,7 +77,9 @@ struct fleet_spec {
     bool read_only;
     int64_t poll_us; /* rollout states (default 2 s) */
     struct telemetry_spec telemetry;
-    const struct policy *policy; /* never NULL */
+    const struct policy *policy; /* never NULL: where no rule of the next matches */
+    const struct policy_rule *rules;
+    size_t n_rules;
 };
 
 struct config {
@@ -64,11 +90,13 @@ struct config {
     const char *theme; /* name, "" = default */
     const char *color; /* "auto", "never", "16", "256", "true" */
     bool ascii;
-    bool bell, osc_notify;     /* notices in the terminal */
-    int64_t escdelay_ms;       /* default 50 */
-    const char *audit_db;      /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
-    const char *audit_key;     /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
-    const char *audit_origin;  /* "" = "andon/" + host name */
+    bool bell, osc_notify;    /* notices in the terminal */
+    int64_t escdelay_ms;      /* default 50 */
+    const char *audit_db;     /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
+    const char *audit_key;    /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
+    const char *audit_origin; /* "" = "andon/" + host name */
+    const char *evidence_db;  /* states of trials; "" = $XDG_STATE_HOME/andon/evidence.db */
+    struct notify_spec notify;
     const char *operator_name; /* display name, "" = login name */
 };
 

@@ -44,6 +44,39 @@ struct limit {
     bool dry_run; /* evaluated, shown and logged, never acting */
 };
 
+/* The sequential tests (core/trial.h, docs/statistics.md). */
+enum tests_mode {
+    TESTS_OFF,
+    TESTS_DRY_RUN, /* evaluated, shown and logged, never acting */
+    TESTS_ON
+};
+
+/* What a share of the evidence that a pause needs does: at `times` = 1 the chance of a false halt is alpha. */
+struct evidence_level {
+    double times; /* > 0; in ascending order */
+    enum reaction react;
+};
+#define EVIDENCE_LEVELS_MAX 6
+#define STRATA_KEYS_MAX     4
+
+struct evidence_policy {
+    enum tests_mode tests;
+    double alpha;          /* of the whole rollout, 0..1 (0.05) */
+    double reserve;        /* share of alpha kept for waves tried again and tests added later, 0..1 (0) */
+    double ratio;          /* tolerated ratio of event rates, canary to control, >= 1 (1.25); crash loops: always 1 */
+    double cpu_ratio;      /* tolerated rise of CPU over own baseline, >= 1 (1.05) */
+    double variance_ratio; /* the same of sensor variance (1.25) */
+    double install_share;  /* share of devices that may fail the install by chance, 0..1 (0.02) */
+    int min_devices;       /* distinct canary devices that must carry a test, >= 1 (2) */
+    double share_reboot, share_silence, share_cpu, share_variance; /* of alpha; 0 = that metric is not tested */
+    double share_install;
+    struct evidence_level level[EVIDENCE_LEVELS_MAX]; /* default: 0.1 watch, 1 pause */
+    size_t n_levels;
+    const char *strata[STRATA_KEYS_MAX]; /* inventory attributes within which devices are compared (model, site) */
+    size_t n_strata;
+    const char *control; /* glob on device ids: the declared control group; "" = the rest of the fleet */
+};
+
 enum promotion {
     PROMOTE_SERVER, /* the server's own conditions start the next wave; andon only stops it */
     PROMOTE_HOLD    /* andon pauses each rollout while a wave runs; a person advances */
@@ -66,6 +99,9 @@ struct policy {
     const char *rollback_to; /* "name:version", or "previous" */
     int64_t drain_us;        /* how long a roll back waits for recalled devices (default 10 min) */
     int64_t control_max;     /* at most so many control devices are watched (default 2000) */
+    struct evidence_policy evidence;
+    bool lost_resume;        /* a pause for lost telemetry ends by itself after 3 good polls (default false) */
+    double min_device_hours; /* of canary watch before a wave may be promoted (default 0) */
 };
 
 const char *metric_word(enum metric m);     /* "reboots", "cpu-mean", "cpu-p95", "variance", "install-failed" */

@@ -12,7 +12,10 @@
 #include "core/health.h"
 #include "core/intent.h"
 #include "core/model.h"
+#include "core/planner.h"
 #include "core/policy.h"
+#include "core/share.h"
+#include "core/trial.h"
 #include "core/verdict.h"
 
 enum link_state {
@@ -72,6 +75,45 @@ struct device_detail {
     float cpu[TREND_N], variance[TREND_N], boots[TREND_N]; /* own trend, oldest first */
     int64_t fetched_at;                                    /* 0: still loading */
     const char *error;
+};
+
+/* Where the evidence of a rollout stands. */
+enum trial_state {
+    TRIAL_OFF,      /* not tested: the policy says so, no telemetry, a roll back, or the rollout has not started */
+    TRIAL_WAITING,  /* facts are being read: waves, devices, attributes, baselines */
+    TRIAL_CATCHING, /* reading history: `progress`; holds until it is done */
+    TRIAL_LIVE,
+    TRIAL_BEHIND /* facts or telemetry are late; evidence stands still */
+};
+/* The tests of one stage. */
+struct stage_view {
+    const struct evidence *v; /* in the order of enum trial_test */
+    const enum trial_test *which;
+    size_t n;
+    int leading;             /* index in v, -1 = no evidence at all */
+    int64_t canary, control; /* at risk; of the stage that runs, else 0 */
+    double canary_hours;
+    struct plan plan; /* what this wave can see */
+    const char *plan_text;
+};
+struct trial_view {
+    enum trial_state state;
+    const char *text;    /* why it is off, what it waits for, "" */
+    double progress;     /* of catching up, 0..1 */
+    int64_t start, tick; /* telemetry's time of the newest tick; 0 */
+    int stage;           /* that runs, -1 */
+    bool dry_run;
+    struct stage_view *stages; /* by wave; n_stages of them have begun */
+    size_t n_stages;
+    /* of the leading test of the stage that runs */
+    const char *const *carriers; /* safe device ids, at most 20 */
+    size_t n_carriers, carriers_total;
+    const struct share *shares; /* what they share that the rest do not */
+    size_t n_shares;
+    const char *missing[8]; /* for promotion: "bake time: 12m left", in words */
+    size_t n_missing;
+    const char *sentence; /* for 3 a.m.: "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250
+                             needed to pause, 2,500 to roll back." */
 };
 
 struct wave_view {
@@ -169,7 +211,9 @@ struct rollout_view {
     size_t n_warnings;
     const char *next; /* "you: decide", "W2 82% · 14m" */
     struct rollback_view rollback;
-    const char *rollback_of;      /* id of the rollout that this one rolls back, "" */
+    const char *rollback_of; /* id of the rollout that this one rolls back, "" */
+    struct trial_view trial;
+    const struct policy *policy;  /* that applies to it; outlives the engine */
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
 };
 

@@ -14,14 +14,20 @@
 
 #define VERDICT_LIMITS_MAX 32
 
-/* One sequential test's standing (an e-process): natural logarithms. */
+/* One sequential test's standing (core/trial.h makes them): natural logarithms. */
 struct evidence {
-    const char *test;    /* "crash-loop" */
-    double log_e;        /* evidence so far */
-    double log_pause;    /* needed to pause */
-    double log_rollback; /* needed to roll back */
+    const char *test;    /* "crash-loop", "cpu", "install"; static */
+    double log_e;        /* most evidence so far: once a level is reached it stays reached */
+    double log_now;      /* evidence at the newest tick */
+    double log_pause;    /* needed to pause: ln(1/alpha of this test) */
+    double log_rollback; /* ten times that; 0 = never rolls back */
     int devices;         /* distinct canary devices that carry it */
     int min_devices;
+    int64_t canary, control;             /* devices that had it */
+    int64_t canary_of, control_of;       /* devices that could have had it (at risk at the start, or compared) */
+    double ratio, ratio_low, ratio_high; /* canary to control, with its anytime-valid interval; NaN = not known */
+    int64_t crossed_at;                  /* tick at which it reached log_pause, 0 = not */
+    bool dismissed;                      /* a person acknowledged it: it counts anew only from ten times as much */
 };
 
 /* What the verdict remembers from one evaluation to the next; a plain value that may be copied and stored. */

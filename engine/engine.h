@@ -34,12 +34,14 @@ struct engine_spec {
     const struct fleet_spec *fleet; /* outlives the engine */
     const struct audit_spec *audit; /* NULL: no log; then only halts are possible */
     struct clock *clock;
-    uint64_t seed;                  /* of retry jitter */
-    struct actor actor;             /* whose session this is */
-    bool judge;                     /* evaluate policies and halt by itself (console, guard); false for `get` */
-    bool observe_only;              /* like read-only for rules and people (but halts) */
-    bool screen;                    /* a screen owns the terminal: nothing is written to standard error */
-    const struct engine_seam *seam; /* NULL; outlives the engine */
+    uint64_t seed;                    /* of retry jitter */
+    struct actor actor;               /* whose session this is */
+    bool judge;                       /* evaluate policies and halt by itself (console, guard); false for `get` */
+    bool observe_only;                /* like read-only for rules and people (but halts) */
+    bool screen;                      /* a screen owns the terminal: nothing is written to standard error */
+    const struct engine_seam *seam;   /* NULL; outlives the engine */
+    const char *evidence_db;          /* states of trials across restarts; NULL = not kept */
+    const struct notify_spec *notify; /* NULL = nobody is told; outlives the engine */
 };
 
 /* NULL with *e filled when the back end or the telemetry source cannot be opened. The spec is copied. */

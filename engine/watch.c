@@ -373,7 +373,7 @@ static void telemetry_ask(struct engine *en)
     en->tlink.busy = true;
     en->tlink.asked_at = now_of(en);
     struct req *q = req_new(en, telemetry_done);
-    en->tm->ops->poll(en->tm, en->watch, en->policy->window_us, &q->arena, &q->out.samples, req_done, q);
+    en->tm->ops->poll(en->tm, en->watch, 0, en->policy->window_us, &q->arena, &q->out.samples, req_done, q);
 }
 
 void telemetry_poll(struct engine *en, void *arg)

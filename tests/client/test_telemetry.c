@@ -155,7 +155,7 @@ static void on_done(void *ctx, const struct reply *r)
 static void poll_now(struct tel *t)
 {
     t->done = false;
-    t->t->ops->poll(t->t, t->watch, WINDOW, &t->arena, &t->out, on_done, t);
+    t->t->ops->poll(t->t, t->watch, 0, WINDOW, &t->arena, &t->out, on_done, t);
     rig_run(&t->rig, &t->done);
 }
 
@@ -505,7 +505,7 @@ static void test_prometheus_set_cleared(void **state)
     prom_init(&t);
     struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
     tel_open(&t, &spec);
-    t.t->ops->poll(t.t, t.watch, WINDOW, &t.arena, &t.out, on_done, &t);
+    t.t->ops->poll(t.t, t.watch, 0, WINDOW, &t.arena, &t.out, on_done, &t);
     watch_set_clear(t.watch);
     for (int i = 0; i < 100; i++) {
         char id[16];

@@ -19,10 +19,11 @@ static int by_index(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
-static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t window_us, struct arena *a,
+static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                    struct sample_list *out, backend_done done, void *ctx)
 {
     struct world *w = (struct world *)((char *)t - offsetof(struct world, telemetry));
+    (void)at;
     (void)window_us;
     if (w->telemetry_down) {
         w_answer_err(w, done, ctx, ERR_NETWORK, false, "no telemetry");
@@ -52,4 +53,4 @@ static void t_probe(struct telemetry *t, struct arena *a, const char **out, back
     w_answer((struct world *)((char *)t - offsetof(struct world, telemetry)), done, ctx);
 }
 
-const struct telemetry_ops w_telemetry_ops = {"world", t_free, t_poll, t_probe};
+const struct telemetry_ops w_telemetry_ops = {.kind = "world", .free = t_free, .poll = t_poll, .probe = t_probe};

@@ -1,0 +1,33 @@
+/* History: what a verdict needs across restarts. Beside the log, in a database of its own (evidence.db): states of
+ * trials (core/trial.h) as opaque bytes, one for each fleet and rollout, the newest tick wins.
+ *
+ * It is a cache of what was measured, no proof of anything: who doubts it deletes it, and a watcher with a telemetry
+ * source that keeps history starts from there. Everything read from it is checked by its digest and by trial_load(). */
+#ifndef ANDON_AUDIT_HISTORY_H
+#define ANDON_AUDIT_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/buf.h"
+#include "core/err.h"
+
+struct history;
+
+#define HISTORY_BYTES_MAX ((size_t)256 << 20) /* of one state */
+
+/* Opens or makes the file (mode 0600, folder 0700). NULL with *e. A damaged file is moved aside ("evidence.db.bad") and
+ * a new one begun; *e then holds a warning (code ERR_TAMPERED) and the handle is valid. */
+struct history *history_open(const char *path, struct err *e);
+void history_close(struct history *h); /* NULL is fine */
+/* Keeps the state unless a newer one (by tick, same digest of its spec) is there. Durable enough for a restart, not for
+ * a power cut (synchronous NORMAL). */
+bool history_put(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t tick,
+                 const void *bytes, size_t n, struct err *e) ANDON_MUST_USE;
+/* False with e->code == ERR_NOT_FOUND when there is none (or only one of another spec). */
+bool history_get(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t *tick,
+                 struct buf *out, struct err *e) ANDON_MUST_USE;
+/* Drops states of rollouts that were last put before `before` (us since the epoch). */
+bool history_sweep(struct history *h, int64_t before, struct err *e) ANDON_MUST_USE;
+
+#endif

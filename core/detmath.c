@@ -1,0 +1,57 @@
+#include "core/detmath.h"
+
+#include <math.h>
+
+/* ln 2 in two parts; the first has 33 significant bits, so that k * LN2_HI is exact for |k| < 2^20. */
+#define LN2_HI 0x1.62e42feep-1
+#define LN2_LO 0x1.a39ef35793c76p-33
+
+double det_log(double x)
+{
+    if (!(x > 0))
+        return x == 0 ? -INFINITY : NAN;
+    if (isinf(x))
+        return x;
+    int e;
+    double m = frexp(x, &e); /* exact */
+    if (m < 0x1.6a09e667f3bcdp-1) {
+        m *= 2;
+        e--;
+    }
+    /* ln m = 2 artanh s, s = (m-1)/(m+1), |s| <= 0.1716: 13 terms leave less than 1e-21. m - 1 is exact, and
+     * 2s = f - s f keeps what the division rounds off, as in Sun's fdlibm. */
+    double f = m - 1, s = f / (m + 1), z = s * s, p = 0;
+    for (int k = 25; k >= 3; k -= 2)
+        p = p * z + 2.0 / k;
+    p *= z;
+    /* 2 artanh s = 2s + s p = f - s (f - p) */
+    return e * LN2_HI + (f - (s * (f - p) - e * LN2_LO));
+}
+
+double det_exp(double x)
+{
+    if (isnan(x))
+        return x;
+    if (x > 709.8)
+        return INFINITY;
+    if (x < -745.2)
+        return 0;
+    double k = floor(x * 0x1.71547652b82fep0 + 0.5);
+    double r = (x - k * LN2_HI) - k * LN2_LO, p = 1;
+    for (int n = 14; n >= 1; n--)
+        p = 1 + p * r / n;
+    return ldexp(p, (int)k); /* exact but for subnormal results */
+}
+
+double det_logsumexp(const double *v, size_t n)
+{
+    double max = -INFINITY, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        if (v[i] > max)
+            max = v[i];
+    if (isinf(max))
+        return max;
+    for (size_t i = 0; i < n; i++)
+        sum += det_exp(v[i] - max);
+    return max + det_log(sum);
+}

@@ -1,0 +1,54 @@
+#include "core/ledger.h"
+
+#include <math.h>
+#include <string.h>
+
+const double ledger_default_share[LEDGER_METRICS] = {0.30, 0.20, 0.15, 0.15};
+
+bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
+                 double install)
+{
+    double sum = install;
+    for (int m = 0; m < LEDGER_METRICS; m++) {
+        if (!(share[m] >= 0))
+            return false;
+        sum += share[m];
+    }
+    if (!(alpha > 0 && alpha < 1) || !(reserve >= 0 && reserve < 1) || waves < 1 || waves > LEDGER_WAVES ||
+        !(install >= 0) || sum > 1 + 1e-12)
+        return false;
+    *l = (struct ledger){.alpha = alpha, .reserve = reserve, .waves = waves, .install = install};
+    memcpy(l->share, share, sizeof l->share);
+    return true;
+}
+
+double ledger_alpha(const struct ledger *l, int s, enum ledger_metric m)
+{
+    if (s < 0 || s >= l->waves)
+        return 0;
+    /* 2^-s over the sum of 2^-0 .. 2^-(waves-1); all exact in binary */
+    double weight = ldexp(1, -s) / (2 - ldexp(1, 1 - l->waves));
+    return l->alpha * (1 - l->reserve) * weight * l->share[m];
+}
+
+double ledger_install(const struct ledger *l)
+{
+    return l->alpha * (1 - l->reserve) * l->install;
+}
+
+bool ledger_draw(struct ledger *l, double alpha)
+{
+    if (!(alpha > 0) || l->spent + alpha > l->alpha * l->reserve * (1 + 1e-12))
+        return false;
+    l->spent += alpha;
+    return true;
+}
+
+double ledger_total(const struct ledger *l)
+{
+    double sum = ledger_install(l) + l->spent;
+    for (int s = 0; s < l->waves; s++)
+        for (int m = 0; m < LEDGER_METRICS; m++)
+            sum += ledger_alpha(l, s, (enum ledger_metric)m);
+    return sum;
+}

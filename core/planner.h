@@ -1,0 +1,35 @@
+/* Planner: what a wave can see, before it is started and while it runs. "5 devices for 6 h: sees 2-3 devices in a crash
+ * loop; cannot see reboots x2." */
+#ifndef ANDON_CORE_PLANNER_H
+#define ANDON_CORE_PLANNER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/policy.h"
+
+struct plan {
+    int64_t canary, control; /* devices */
+    int64_t hours;           /* of watch; 0: the figures below that need time are not computed */
+    /* Fewest canary devices that must go bad, with a clean control, for a pause; 0 = cannot be seen at this size. */
+    int64_t least_loop; /* crash loop */
+    int64_t least_silent;
+    int64_t least_cpu;     /* CPU far over its own baseline (tail) */
+    int64_t least_install; /* failed installs */
+    bool sees_cpu_shift;   /* a CPU rise of all canaries can be seen at the first look at all */
+    bool sees_variance_shift;
+    double sees_reboot_ratio; /* smallest of 2, 5, 20 that is expected to be seen within `hours`; 0 = none of them */
+    bool blind;               /* nothing at all can be seen */
+};
+
+/* Fewest canary devices (of yc at risk, yk controls clean, all in one peek after the other) whose events give evidence
+ * 1/alpha at tolerated ratio theta0, and at least min_devices; 0 = impossible. Table G of the design. */
+int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices);
+/* The wave `wave` (of `waves`) under this policy. reboots_per_day: mean background rate of one device (> 0), 0 = not
+ * known. */
+void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
+                  double reboots_per_day, struct plan *out);
+/* One or two sentences for the screen; always ends with NUL. */
+void planner_text(const struct plan *p, char *out, size_t size);
+
+#endif

@@ -1,0 +1,30 @@
+/* The bulk engine's rank test and the looks at which it may be taken.
+ *
+ * One-sided Mann-Whitney on one number for each device (its change from its own baseline): heavy tails, the spread
+ * between devices and swings that all share cancel; autocorrelation in time does not matter, since a look uses one
+ * number a device. Looks are spaced geometrically and the k-th may spend 1/(k(k+1)) of the test's alpha, which sums to
+ * one over all looks. Mann & Whitney 1947; docs/statistics.md, "Bulk engine". */
+#ifndef ANDON_CORE_RANKTEST_H
+#define ANDON_CORE_RANKTEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct ranktest {
+    double u;            /* pairs in which x exceeds y; ties count half */
+    double p_asymptotic; /* P(U >= u), normal with tie and continuity correction; 1 when nothing varies */
+    double p_exact;      /* exact where it was computed, else NaN */
+    double p;            /* the one that decides: exact where there is one */
+};
+/* Is x larger than y? n, m >= 1, finite values. Exact when min(n,m) <= 20, n*m <= 20000 and there are no ties. The
+ * arrays are not changed. */
+void ranktest(const double *x, size_t n, const double *y, size_t m, struct ranktest *out);
+
+/* Time of look k = 1, 2, ... in units of the poll: t_1 = first, t_{k+1} = max(t_k + 1, ceil(5/4 t_k)). Integer
+ * arithmetic; it depends on elapsed time only, never on values. */
+int64_t look_time(int64_t first, int k);
+/* Share of alpha for look k: 1/(k(k+1)). */
+double look_share(int k);
+
+#endif

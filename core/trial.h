@@ -1,0 +1,161 @@
+/* Trial: the evidence about one rollout. All sequential tests of all its waves, over one alpha ledger, as a pure state
+ * machine: facts and telemetry go in, evidence comes out.
+ *
+ * The same facts and the same telemetry give the same bits, whoever feeds them and whenever: time is the telemetry's
+ * own on a fixed grid of ticks (multiples of step_us since the epoch), facts carry the fleet server's times, sums run
+ * in one order, and exp and log are ours (core/detmath.h). So a watcher that starts in the middle of a rollout, or is
+ * killed and restarted, or runs on another host, comes to the same verdict. For that the caller promises one thing: a
+ * tick is fed only when every fact that happened before it is known. A fact that comes too late is told (false); then
+ * only a new trial, fed from history, is right.
+ *
+ * Time line of wave s, told at t: at t its devices leave control. At t + grace stage s begins: clocks of all devices
+ * restart, the stage before is closed and keeps its result. A device of the wave counts as canary from its install +
+ * grace on, in all later stages too. Grace is the same calendar window for control: nothing counts in it.
+ *
+ * Method: docs/statistics.md. */
+#ifndef ANDON_CORE_TRIAL_H
+#define ANDON_CORE_TRIAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/buf.h"
+#include "core/err.h"
+#include "core/json.h"
+#include "core/policy.h"
+#include "core/verdict.h"
+
+/* Tests of a stage: first passages (core/passage.h, same order), then the looks of the bulk engine, then installs. */
+enum trial_test {
+    TEST_LOOP,
+    TEST_BOOT1,
+    TEST_BOOT2,
+    TEST_BOOT4,
+    TEST_BOOT8,
+    TEST_SILENT,
+    TEST_CPU125,
+    TEST_CPU150,
+    TEST_CPU200,
+    TEST_CPU300,
+    TEST_VAR4,
+    TEST_VAR8,
+    TEST_VAR16,
+    TEST_STUCK,
+    TEST_CPU,      /* bulk: rank test on CPU over own baseline */
+    TEST_VARIANCE, /* bulk: rank test on variance over own baseline */
+    TEST_INSTALL,  /* one for the whole rollout */
+    TEST_COUNT
+};
+const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
+/* In words for an operator: "reboot in a loop", "use 1.5 times their own CPU or more", ... */
+const char *trial_test_plain(enum trial_test t);
+
+#define TRIAL_WAVES   64
+#define TRIAL_STRATA  64 /* more are merged into the last */
+#define TRIAL_DEVICES (1 << 20)
+
+struct trial_spec {
+    struct evidence_policy policy; /* its strings are not used and not kept */
+    int waves;                     /* declared when the rollout started, 1..TRIAL_WAVES */
+    int64_t start;                 /* wave 0 was told: server time; no tick before it is fed */
+    int64_t step_us;               /* of the grid, >= 1 s */
+    int64_t grace_us;
+    int64_t silence_us; /* max(5 min, 5 steps) */
+    bool boot_time;     /* `reboots` of a row is the time of the last boot in seconds: a change by over 5 s is one */
+};
+
+struct trial;
+/* NULL with *e when the spec is out of range. */
+struct trial *trial_new(const struct trial_spec *spec, struct err *e);
+void trial_free(struct trial *t); /* NULL is fine */
+const struct trial_spec *trial_spec_of(const struct trial *t);
+
+/* ---- facts ---- */
+
+/* What is known of a device from before the rollout: over the 24 h before `start` for the baselines, over the last hour
+ * for who is at risk. NaN, 0: not known. */
+struct trial_past {
+    double cpu_base, var_base; /* means; NaN when there is less than an hour of data */
+    double boots_hour;         /* unexpected reboots in the last hour; 3 or more: already in a loop */
+    double cpu_hour, var_hour; /* means over the last hour */
+    int64_t last_t;            /* newest sample at `start`; 0 = none: silent already */
+    bool known;                /* false: nobody can say (all fields are ignored, the device is at risk for all) */
+};
+/* A device of wave `wave` (>= 0), or -1: of the declared control group, in no wave. Control until its wave is told
+ * (with `control` false: never control). Returns its index 0, 1, 2, ... in order of adding; SIZE_MAX when there are too
+ * many. */
+size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past);
+/* Wave `wave` was told at `at`. Waves are told in order. False: a tick at or after `at` has been fed (a repeated, same
+ * call is fine and true). */
+bool trial_told(struct trial *t, int wave, int64_t at) ANDON_MUST_USE;
+/* The device has reported the install, at `at`. False when `at` + grace is at or before the newest tick and this was
+ * not known. */
+bool trial_installed(struct trial *t, size_t device, int64_t at) ANDON_MUST_USE;
+/* The device leaves for good: decommissioned, maintenance, told by another rollout. From the next tick on. */
+void trial_leave(struct trial *t, size_t device);
+/* A person acknowledged the halt at `at`: tests that had crossed count anew only from ten times their evidence then. */
+void trial_ack(struct trial *t, int64_t at);
+/* Outcomes over the whole rollout, by device: failed (time-outs included) of started. Not on the grid: totals. */
+void trial_outcomes(struct trial *t, int64_t failed, int64_t started);
+
+/* ---- telemetry ---- */
+
+struct trial_row {
+    uint32_t device;
+    int64_t t;                     /* of the sample, telemetry's time */
+    double reboots, cpu, variance; /* NaN: no such value */
+};
+/* The next tick to be fed: a multiple of step_us. */
+int64_t trial_next_tick(const struct trial *t);
+/* Feeds one tick, in ascending order; ticks may be left out (nothing was measured then). Rows in order of device; a
+ * device without a row has no new sample. A row whose sample is not newer than the device's newest is no new sample.
+ * Ignored when `tick` is before trial_next_tick(). */
+void trial_tick(struct trial *t, int64_t tick, const struct trial_row *rows, size_t n);
+
+/* ---- results ---- */
+
+int trial_stage(const struct trial *t);  /* the stage that runs, -1 before the first */
+int trial_stages(const struct trial *t); /* stages begun */
+/* The tests of stage s (those that have a share of alpha), install test included in the running stage; at most
+ * TEST_COUNT. In the order of enum trial_test; which[i] says which. Intervals are computed here: cost grows with the
+ * stage's events; ask when the tick has changed. */
+size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COUNT], enum trial_test which[TEST_COUNT]);
+/* The test with the most evidence over what it needs; false when none has any (all below 1). */
+bool trial_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which);
+/* Canary devices that carry a test of the running stage, by index, ascending; returns how many there are, fills `max`.
+ */
+size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out, size_t max);
+/* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
+void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
+/* Is the device a canary that counts now? */
+bool trial_is_canary(const struct trial *t, size_t device);
+
+/* ---- kept across restarts ---- */
+
+/* The whole state, versioned, with a digest of itself; the same bytes for the same state. */
+void trial_save(const struct trial *t, struct buf *out);
+/* NULL with *e when the bytes are no trial of this version, damaged, or of another spec (NULL = any). */
+struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *spec, struct err *e);
+
+/* ---- what a decision was made of ---- */
+
+/* Writes the inputs of one test's decision as a canonical JSON object (RFC 8785; real numbers as hexadecimal floating
+ * point strings): spec, ledger, stage, and the journal: risk sets and events of each peek, or the compared values of
+ * the look, or the counts. At most `max` bytes: a journal that is longer is left out and said so ("clipped"). */
+void trial_inputs(const struct trial *t, int s, enum trial_test test, struct buf *out);
+
+struct replay {
+    char test[24];
+    int stage;
+    double log_e, log_pause, log_rollback; /* recomputed */
+    double logged_log_e;                   /* as the inputs say that it was decided */
+    int devices, min_devices;
+    bool pauses, rolls_back;
+    bool same; /* to the last bit */
+    size_t peeks;
+    char text[300]; /* one sentence for an auditor */
+};
+/* Recomputes a decision from its inputs alone, with the code that made it. False with *e when they cannot be read. */
+bool trial_replay(const void *json, size_t n, struct replay *out, struct err *e) ANDON_MUST_USE;
+
+#endif

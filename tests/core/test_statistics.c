@@ -1,0 +1,360 @@
+/* Runs every case of a file in the format of the design's statistics-cases.json (ANDON_CASES, else the copy beside this
+ * test). An unknown kind of case fails: a case that is skipped proves nothing. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/eprocess.h"
+#include "core/estimate.h"
+#include "core/json.h"
+#include "core/ledger.h"
+#include "core/ranktest.h"
+
+struct suite {
+    struct json_t *doc;
+    double rel, abs;
+    int checks;
+};
+struct job {
+    struct suite *s;
+    const struct json_t *in, *want;
+};
+
+static double num(const struct json_t *obj, const char *key)
+{
+    double v = NAN;
+    if (!json_num(obj, key, &v))
+        fail_msg("the case has no number '%s'", key);
+    return v;
+}
+
+static int64_t whole(const struct json_t *obj, const char *key)
+{
+    return (int64_t)llrint(num(obj, key));
+}
+
+static double at(const struct json_t *arr, size_t i)
+{
+    double v = NAN;
+    assert_true(json_num_value(json_at(arr, i), &v));
+    return v;
+}
+
+static void near_to(struct suite *s, const char *what, double got, double want, double rel)
+{
+    s->checks++;
+    if (got == want || fabs(got - want) <= s->abs + rel * fabs(want))
+        return;
+    fail_msg("%s: got %.17g, want %.17g", what, got, want);
+}
+
+static void same(struct suite *s, const struct json_t *want, const char *key, double got)
+{
+    double v;
+    const char *word = json_str(want, key, NULL);
+    if (word && strcmp(word, "inf") == 0)
+        assert_true(isinf(got));
+    else if (json_num(want, key, &v))
+        near_to(s, key, got, v, s->rel);
+}
+
+static void decides(struct job *j, double log_e)
+{
+    const struct json_t *halt = json_get(j->want, "halt_at_alpha"), *v;
+    const char *alpha;
+    void *it = NULL;
+    while (halt && json_each(halt, &it, &alpha, &v)) {
+        bool want;
+        assert_true(json_bool(halt, alpha, &want));
+        assert_int_equal(log_e >= eprocess_needed(strtod(alpha, NULL)), want);
+        j->s->checks++;
+    }
+}
+
+/* A process stepped through the case's "steps", compared after each. */
+static void steps(struct job *j, void (*step)(struct eprocess *, const struct json_t *, const struct json_t *))
+{
+    struct eprocess e;
+    eprocess_init(&e, num(j->in, "theta0"));
+    const struct json_t *list = json_get(j->in, "steps"), *want = json_get(j->want, "log_e_after_each_step");
+    assert_int_equal(json_len(list), json_len(want));
+    for (size_t i = 0; i < json_len(list); i++) {
+        step(&e, j->in, json_at(list, i));
+        near_to(j->s, "log_e_after_each_step", eprocess_log(&e), at(want, i), j->s->rel);
+    }
+    const struct json_t *grid = json_get(j->want, "grid_log_e_final");
+    for (size_t i = 0; i < json_len(grid); i++)
+        near_to(j->s, "grid_log_e_final", e.log_e[i], at(grid, i), j->s->rel);
+    decides(j, eprocess_log(&e));
+}
+
+static void step_logrank(struct eprocess *e, const struct json_t *in, const struct json_t *s)
+{
+    (void)in;
+    assert_true(eprocess_logrank(e, (int64_t)at(s, 0), (int64_t)at(s, 1), (int64_t)at(s, 2), (int64_t)at(s, 3)));
+}
+
+static void step_poisson(struct eprocess *e, const struct json_t *in, const struct json_t *s)
+{
+    (void)in;
+    eprocess_poisson(e, at(s, 0), at(s, 1), (int64_t)at(s, 2), (int64_t)at(s, 3));
+}
+
+static void step_rate(struct eprocess *e, const struct json_t *in, const struct json_t *s)
+{
+    eprocess_rate(e, (int64_t)at(s, 1), at(s, 0), num(in, "rate0"));
+}
+
+static void logrank_av(struct job *j)
+{
+    steps(j, step_logrank);
+}
+
+static void poisson_grid(struct job *j)
+{
+    steps(j, step_poisson);
+}
+
+static void poisson_limit(struct job *j)
+{
+    steps(j, step_rate);
+}
+
+static void logrank_single_theta(struct job *j)
+{
+    same(j->s, j->want, "log_lr",
+         logrank_log_lr(whole(j->in, "yc"), whole(j->in, "yk"), whole(j->in, "dc"), whole(j->in, "dk"),
+                        num(j->in, "theta"), 1));
+}
+
+static void logrank_published(struct job *j)
+{
+    const struct json_t *list = json_get(j->in, "steps"), *pub = json_get(j->want, "published");
+    double less = 0, greater = 0;
+    for (size_t i = 0; i < json_len(list); i++) {
+        const struct json_t *s = json_at(list, i);
+        int64_t v[4];
+        for (size_t k = 0; k < 4; k++)
+            v[k] = (int64_t)at(s, k);
+        less += logrank_log_lr(v[0], v[1], v[2], v[3], num(j->in, "theta_less"), 1);
+        greater += logrank_log_lr(v[0], v[1], v[2], v[3], num(j->in, "theta_greater"), 1);
+    }
+    same(j->s, j->want, "log_e_less", less);
+    same(j->s, j->want, "log_e_greater", greater);
+    near_to(j->s, "eValueLess", exp(less), num(pub, "eValueLess"), 1e-6);
+    near_to(j->s, "eValueGreater", exp(greater), num(pub, "eValueGreater"), 1e-6);
+}
+
+static void bernoulli_limit(struct job *j)
+{
+    double e = bernoulli_limit_log(whole(j->in, "x"), whole(j->in, "n"), num(j->in, "p0"));
+    same(j->s, j->want, "log_e", e);
+    decides(j, e);
+}
+
+static void beta_binomial_mixture(struct job *j)
+{
+    double e =
+        beta_binomial_log(whole(j->in, "x"), whole(j->in, "n"), num(j->in, "p0"), num(j->in, "a"), num(j->in, "b"));
+    near_to(j->s, "log_e", e, num(j->want, "log_e"), 3e-9); /* lgamma cancels: the design says 1e-9 absolute at 1e6 */
+    decides(j, e);
+}
+
+static void poisson_conditional(struct job *j)
+{
+    struct rate_test t;
+    rate_compare(whole(j->in, "xc"), num(j->in, "ec"), whole(j->in, "xk"), num(j->in, "ek"), num(j->in, "ratio0"), &t);
+    same(j->s, j->want, "p_greater", t.p_greater);
+    same(j->s, j->want, "p_two_sided_R", t.p_two_sided);
+    const struct json_t *ci = json_get(j->want, "ratio_ci95_R");
+    near_to(j->s, "ratio lo", t.ratio.lo, at(ci, 0), j->s->rel);
+    double hi;
+    if (json_num_value(json_at(ci, 1), &hi))
+        near_to(j->s, "ratio hi", t.ratio.hi, hi, j->s->rel);
+    else
+        assert_true(isinf(t.ratio.hi));
+}
+
+static void binomial_ci(struct job *j)
+{
+    int64_t x = whole(j->in, "x"), n = whole(j->in, "n");
+    const struct json_t *cp = json_get(j->want, "clopper_pearson"), *w = json_get(j->want, "wilson");
+    struct interval a = share_exact(x, n, num(j->in, "conf")), b = share_wilson(x, n, num(j->in, "z"));
+    near_to(j->s, "clopper-pearson lo", a.lo, at(cp, 0), j->s->rel);
+    near_to(j->s, "clopper-pearson hi", a.hi, at(cp, 1), j->s->rel);
+    near_to(j->s, "wilson lo", b.lo, at(w, 0), j->s->rel);
+    near_to(j->s, "wilson hi", b.hi, at(w, 1), j->s->rel);
+}
+
+static double *numbers(const struct json_t *arr, size_t *n)
+{
+    *n = json_len(arr);
+    double *v = xreallocarray(NULL, *n, sizeof *v);
+    for (size_t i = 0; i < *n; i++)
+        v[i] = at(arr, i);
+    return v;
+}
+
+static void mann_whitney(struct job *j)
+{
+    size_t n, m;
+    double *x = numbers(json_get(j->in, "x"), &n), *y = numbers(json_get(j->in, "y"), &m);
+    struct ranktest r;
+    ranktest(x, n, y, m, &r);
+    same(j->s, j->want, "U", r.u);
+    same(j->s, j->want, "p_greater_asymptotic", r.p_asymptotic);
+    same(j->s, j->want, "p_greater_exact", r.p_exact);
+    free(x);
+    free(y);
+}
+
+static void brown_forsythe_case(struct job *j)
+{
+    const struct json_t *groups = json_get(j->in, "groups");
+    size_t k = json_len(groups), all = 0, at_ = 0;
+    size_t *n = xcalloc(k, sizeof *n);
+    for (size_t i = 0; i < k; i++)
+        all += n[i] = json_len(json_at(groups, i));
+    double *v = xreallocarray(NULL, all, sizeof *v), f, p;
+    for (size_t i = 0; i < k; i++)
+        for (size_t q = 0; q < n[i]; q++)
+            v[at_++] = at(json_at(groups, i), q);
+    brown_forsythe(v, n, k, &f, &p);
+    same(j->s, j->want, "F", f);
+    same(j->s, j->want, "p", p);
+    free(n);
+    free(v);
+}
+
+static void welford_case(struct job *j)
+{
+    struct welford w = {0};
+    const struct json_t *v = json_get(j->in, "values");
+    if (json_is_arr(v)) {
+        for (size_t i = 0; i < json_len(v); i++)
+            welford_add(&w, at(v, i));
+    } else {
+        welford_add(&w, num(v, "first"));
+        const struct json_t *rep = json_get(v, "repeat");
+        for (int64_t t = 0; t < whole(v, "times"); t++)
+            for (size_t i = 0; i < json_len(rep); i++)
+                welford_add(&w, at(rep, i));
+    }
+    same(j->s, j->want, "mean", w.mean);
+    near_to(j->s, "sd", sqrt(welford_variance(&w)), num(j->want, "sd"), num(j->want, "sd_rel_tol"));
+}
+
+static void look_schedule(struct job *j)
+{
+    const struct json_t *looks = json_get(j->want, "looks"), *share = json_get(j->want, "alpha_share");
+    for (size_t i = 0; i < json_len(looks); i++) {
+        assert_int_equal(look_time(whole(j->in, "t1"), (int)i + 1), (int64_t)at(looks, i));
+        near_to(j->s, "alpha_share", look_share((int)i + 1), at(share, i), j->s->rel);
+    }
+}
+
+static void ledger_case(struct job *j)
+{
+    static const char *const names[LEDGER_METRICS] = {"reboot", "silence", "cpu", "variance"};
+    const struct json_t *metrics = json_get(j->in, "metrics"), *reboot = json_get(j->want, "stage_reboot_alpha");
+    double share[LEDGER_METRICS];
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        share[m] = num(metrics, names[m]);
+    struct ledger l;
+    assert_true(ledger_init(&l, num(j->in, "alpha"), 0, (int)whole(j->in, "stages"), share,
+                            num(j->in, "install_whole_rollout")));
+    for (size_t s = 0; s < json_len(reboot); s++)
+        near_to(j->s, "stage_reboot_alpha", ledger_alpha(&l, (int)s, LEDGER_REBOOT), at(reboot, s), j->s->rel);
+    same(j->s, j->want, "install_alpha", ledger_install(&l));
+    same(j->s, j->want, "total", ledger_total(&l));
+}
+
+static const struct {
+    const char *kind;
+    void (*run)(struct job *);
+} kinds[] = {
+    {"logrank_av", logrank_av},
+    {"logrank_single_theta", logrank_single_theta},
+    {"logrank_published", logrank_published},
+    {"poisson_grid", poisson_grid},
+    {"poisson_limit", poisson_limit},
+    {"bernoulli_limit", bernoulli_limit},
+    {"beta_binomial_mixture", beta_binomial_mixture},
+    {"poisson_conditional", poisson_conditional},
+    {"binomial_ci", binomial_ci},
+    {"mann_whitney", mann_whitney},
+    {"brown_forsythe", brown_forsythe_case},
+    {"welford", welford_case},
+    {"look_schedule", look_schedule},
+    {"ledger", ledger_case},
+};
+
+static struct suite suite;
+
+static void run_case(void **state)
+{
+    const struct json_t *c = *state;
+    const char *kind = json_str(c, "kind", NULL);
+    struct job j = {&suite, json_get(c, "input"), json_get(c, "expected")};
+    int before = suite.checks;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (kind && strcmp(kind, kinds[i].kind) == 0) {
+            kinds[i].run(&j);
+            assert_true(suite.checks > before);
+            return;
+        }
+    }
+    fail_msg("no code for cases of kind '%s'", kind ? kind : "(none)");
+}
+
+static char *read_file(const char *path, size_t *n)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        fprintf(stderr, "cannot open %s\n", path);
+        exit(2);
+    }
+    char *p = xmalloc(16 << 20);
+    *n = fread(p, 1, (16 << 20) - 1, f);
+    p[*n] = '\0';
+    fclose(f);
+    return p;
+}
+
+int main(void)
+{
+    const char *path = getenv("ANDON_CASES");
+    struct err e = {0};
+    size_t n;
+    char *text = read_file(path ? path : "tests/core/statistics-cases.json", &n);
+    suite.doc = json_parse(text, n, 16 << 20, path ? path : "statistics-cases.json", &e);
+    free(text);
+    if (!suite.doc) {
+        fprintf(stderr, "%s\n", e.what);
+        return 2;
+    }
+    const struct json_t *tol = json_get(suite.doc, "tolerance"), *cases = json_get(suite.doc, "cases");
+    suite.rel = num(tol, "relative");
+    suite.abs = num(tol, "absolute");
+    size_t count = json_len(cases);
+    struct CMUnitTest *tests = xcalloc(count, sizeof *tests);
+    for (size_t i = 0; i < count; i++) {
+        const char *id = json_str(json_at(cases, i), "id", NULL);
+        union {
+            const struct json_t *in;
+            void *out;
+        } u = {json_at(cases, i)};
+        tests[i] = (struct CMUnitTest){id ? id : "?", run_case, NULL, NULL, u.out};
+    }
+    int rc = count ? _cmocka_run_group_tests("statistics", tests, count, NULL, NULL) : 2;
+    free(tests);
+    json_free(suite.doc);
+    return rc;
+}
