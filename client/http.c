@@ -95,8 +95,10 @@ static bool check_url(struct http_peer *p, const struct endpoint *ep, struct err
 {
     CURLU *u = curl_url();
     char *scheme = NULL, *host = NULL, *port = NULL, *user = NULL, *password = NULL;
-    char shown[160];
-    safe_text_into(shown, sizeof shown, ep->url, strlen(ep->url));
+    char shown[160]; /* without its path, which may be a secret (a hook's) */
+    const char *host_at = strstr(ep->url, "://");
+    host_at = host_at ? host_at + 3 : ep->url;
+    safe_text_into(shown, sizeof shown, ep->url, (size_t)(host_at - ep->url) + strcspn(host_at, "/?#"));
     bool ok = u && curl_url_set(u, CURLUPART_URL, ep->url, 0) == CURLUE_OK &&
               curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
               curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
