@@ -16,18 +16,24 @@ struct history;
 
 #define HISTORY_BYTES_MAX ((size_t)256 << 20) /* of one state */
 
-/* Opens or makes the file (mode 0600, folder 0700). NULL with *e. A damaged file is moved aside ("evidence.db.bad") and
- * a new one begun; *e then holds a warning (code ERR_TAMPERED) and the handle is valid. */
+/* Opens or makes the file (mode 0600, folder 0700). NULL with *e. A damaged file is moved aside ("evidence.db.bad", the
+ * newest only) and a new one begun; *e then holds a warning (code ERR_TAMPERED) and the handle is valid. Otherwise
+ * e->code is ERR_NONE. The same happens later, at the call after the one that met the damage; a file that was removed
+ * or moved meanwhile is begun anew. One thread at a time uses a handle; every call may wait for the disk. */
 struct history *history_open(const char *path, struct err *e);
 void history_close(struct history *h); /* NULL is fine */
-/* Keeps the state unless a newer one (by tick, same digest of its spec) is there. Durable enough for a restart, not for
- * a power cut (synchronous NORMAL). */
+/* Keeps the state unless a newer one (by tick, same digest of its spec) is there: then nothing happens, and true. A
+ * state of another spec is replaced. Durable enough for a restart, not for a power cut (synchronous NORMAL). After
+ * false what was there before is still there, and the handle is usable. ERR_LIMIT: over HISTORY_BYTES_MAX; ERR_IO with
+ * a full disk, or when the file would grow over four times that. */
 bool history_put(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t tick,
                  const void *bytes, size_t n, struct err *e) ANDON_MUST_USE;
-/* False with e->code == ERR_NOT_FOUND when there is none (or only one of another spec). */
+/* Appends the state to *out. False with e->code == ERR_NOT_FOUND when there is none (or only one of another spec), with
+ * ERR_TAMPERED when it is damaged (it is dropped then). */
 bool history_get(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t *tick,
                  struct buf *out, struct err *e) ANDON_MUST_USE;
-/* Drops states of rollouts that were last put before `before` (us since the epoch). */
+/* Drops states of rollouts that were last put before `before`, and gives the space back. By this machine's wall clock,
+ * also where an engine runs in virtual time. */
 bool history_sweep(struct history *h, int64_t before, struct err *e) ANDON_MUST_USE;
 
 #endif

@@ -1,4 +1,4 @@
-/* What holds the log: one SQLite file (WAL, synchronous=FULL). The only user of SQLite.
+/* What holds the log: one SQLite file (WAL, synchronous=FULL). With history.c the only user of SQLite.
  *
  * The rules that keep a half-done append from ever being committed live here: every result code is looked at; once
  * anything has failed inside a transaction, or SQLite has rolled it back by itself (it does on NOMEM, IOERR and FULL),
