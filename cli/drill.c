@@ -285,6 +285,30 @@ static int headless(struct drill_run *r, struct err *e)
     return -1;
 }
 
+/* A scenario with a lead-in opens on a fleet that has been watched for a while: that while is lived through now, in
+ * virtual time. 0 = it is over; a signal's number; -1 when it does not end. */
+static int live_lead_in(struct drill_run *r, struct err *e)
+{
+    const struct timespec none = {0};
+    char b[FMT_MAX];
+    sigset_t set;
+    int sig;
+
+    if (r->speed <= 0 || r->scenario->lead_in_us == 0)
+        return 0;
+    ending_signals(&set);
+    fprintf(stderr, "%s of history is being made ...\n", fmt_dur(b, r->scenario->lead_in_us));
+    for (int i = 0; i < HEADLESS_MAX_S * 10; i++) {
+        if (drill_wait_begun(r->drill, US_PER_S / 10))
+            return 0;
+        sig = sigtimedwait(&set, NULL, &none);
+        if (sig > 0)
+            return sig;
+    }
+    err_set(e, ERR_TIMEOUT, "", "the drill's history was not made within %d s", HEADLESS_MAX_S);
+    return -1;
+}
+
 static int with_console(struct drill_run *r, struct err *e)
 {
     struct engine *en;
@@ -294,6 +318,12 @@ static int with_console(struct drill_run *r, struct err *e)
 
     if (!start_engine(r, &en, false, e))
         return -1;
+    rc = live_lead_in(r, e);
+    if (rc != 0) {
+        engine_stop(en);
+        engine_free(en);
+        return rc > 0 ? 128 + rc : -1;
+    }
     setup = (struct console_setup){.args = r->args,
                                    .engines = &en,
                                    .n_engines = 1,
@@ -428,7 +458,11 @@ int cmd_drill(const struct args *a)
     r.started = clock_now(clock_real());
     session_operator(&r.session);
     if (prepare(&r, &e) && (a->val[OPT_SERVE] || make_log(&r, &e))) {
-        struct drill_spec spec = {.scenario = r.scenario, .seed = r.seed, .speed = r.speed, .port = r.port};
+        struct drill_spec spec = {.scenario = r.scenario,
+                                  .seed = r.seed,
+                                  .speed = r.speed,
+                                  .port = r.port,
+                                  .no_lead_in = a->val[OPT_SERVE] != NULL};
 
         block_signals(&r);
         r.drill = drill_start(&spec, &e);

@@ -61,6 +61,13 @@ static const struct yfield device_fields[] = {
     {.key = "cpu_swing", .type = YT_NUM, .min = 0, .max = 1, .doc = "over the day, relative (0.1)"},
     {.key = "sensor", .type = YT_NUM, .min = -1e6, .max = 1e6, .doc = "mean of the sensor (21)"},
     {.key = "sensor_sd", .type = YT_NUM, .min = 1e-6, .max = 1e6, .doc = "its standard deviation (0.4)"},
+    {.key = "sensor_spread", .type = YT_NUM, .min = 0, .max = 2, .doc = "of that between devices, relative (0)"},
+    {.key = "busy",
+     .type = YT_NUM,
+     .min = 0,
+     .max = 1,
+     .doc = "share of five-minute spells in which a device works up to three times as hard, its sensor up to four "
+            "times as noisy (0)"},
     {.key = NULL},
 };
 
@@ -107,7 +114,7 @@ static const struct yfield rollout_fields[] = {
 
 static const struct yfield fault_fields[] = {
     {.key = "kind", .type = YT_WORD, .required = true, .words = fault_words, .doc = "what goes wrong"},
-    {.key = "at", .type = YT_DUR, .min = 0, .max = 864000, .doc = "from (0s)"},
+    {.key = "at", .type = YT_DUR, .min = 0, .max = 864000, .doc = "from (always, before time 0 too)"},
     {.key = "until", .type = YT_DUR, .min = 0, .max = 864000, .doc = "to (the end)"},
     {.key = "firmware", .type = YT_WORD, .words = firmware_words, .doc = "that has the fault: new (default), old, any"},
     {.key = "share", .type = YT_NUM, .min = 0, .max = 1, .doc = "of those devices, or of the answers (1)"},
@@ -169,6 +176,11 @@ static const struct yfield expect_fields[] = {
 static const struct yfield watch_fields[] = {
     {.key = "poll", .type = YT_DUR, .min = 0.1, .max = 300, .doc = "of rollout states (2s)"},
     {.key = "scrape", .type = YT_DUR, .min = 1, .max = 600, .doc = "of the metrics page (15s)"},
+    {.key = "lead_in",
+     .type = YT_DUR,
+     .min = 0,
+     .max = 86400,
+     .doc = "the fleet has been watched for so long when the drill's time 0 comes, and `start` counts from there (0s)"},
     {.key = "keep_alive",
      .type = YT_INT,
      .min = 1,
@@ -263,6 +275,8 @@ static bool read_devices(const struct ynode *n, struct arena *a, struct scenario
     d->cpu_swing = y_num(n, "cpu_swing", 0.1);
     d->sensor_mean = y_num(n, "sensor", 21);
     d->sensor_sd = y_num(n, "sensor_sd", 0.4);
+    d->sensor_spread = y_num(n, "sensor_spread", 0);
+    d->busy = y_num(n, "busy", 0);
     return true;
 }
 
@@ -324,7 +338,7 @@ static bool read_faults(const struct ynode *list, struct arena *a, struct scenar
         const struct ynode *n = y_at(list, i);
         int fw = y_word(n, "firmware", 0);
         f[i] = (struct fault){.kind = (enum fault_kind)y_word(n, "kind", 0),
-                              .at = y_dur(n, "at", 0),
+                              .at = y_has(n, "at") ? y_dur(n, "at", 0) : SCENARIO_ALWAYS,
                               .until = y_has(n, "until") ? y_dur(n, "until", 0) : TIME_NEVER,
                               .on_new = fw != 1,
                               .on_old = fw != 0,
@@ -419,6 +433,7 @@ static const struct scenario *from_node(const struct ynode *root, struct arena *
     const struct ynode *watch = y_get(root, "watch");
     s->poll_us = watch ? y_dur(watch, "poll", 2 * US_PER_S) : 2 * US_PER_S;
     s->scrape_us = watch ? y_dur(watch, "scrape", 15 * US_PER_S) : 15 * US_PER_S;
+    s->lead_in_us = watch ? y_dur(watch, "lead_in", 0) : 0;
     s->keep_alive = watch ? (int)y_int(watch, "keep_alive", 100) : 100;
     if (!read_devices(y_get(root, "devices"), a, &s->devices, e) ||
         !read_rollout(y_get(root, "rollout"), a, &s->rollout, e) || !read_faults(y_get(root, "faults"), a, s, e) ||

@@ -1,7 +1,8 @@
 /* Scenario files: what the drill's fleet does, what an operator does when nobody is there, and what must come of it.
  *
  * Read strictly from YAML (conf/yaml.h). See docs/drills.md. Times and durations are microseconds of the drill's own
- * time, counted from its start; shares are fractions 0..1. Strings are owned by the arena and never NULL. */
+ * time, counted from its time 0, before which `lead_in` lies; shares are fractions 0..1. Strings are owned by the arena
+ * and never NULL. */
 #ifndef ANDON_CONF_SCENARIO_H
 #define ANDON_CONF_SCENARIO_H
 
@@ -11,6 +12,7 @@
 #include "core/policy.h"
 
 #define SCENARIO_DEVICES_MAX 200000
+#define SCENARIO_ALWAYS      (-TIME_NEVER)
 
 struct scenario_model {
     const char *name;
@@ -38,6 +40,8 @@ struct scenario_devices {
     double reboot_shape;     /* gamma shape of the rate between devices: small = heavy tail */
     double cpu_mean, cpu_spread, cpu_noise, cpu_swing; /* fraction; spread and noise relative; swing over a day */
     double sensor_mean, sensor_sd;
+    double sensor_spread; /* of the standard deviation between devices, relative */
+    double busy;          /* share of five-minute spells in which a device works harder and its sensor is noisier */
 };
 
 struct scenario_group {
@@ -74,7 +78,7 @@ enum outage_mode { OUTAGE_ERROR /* 503 */, OUTAGE_EMPTY /* a page without sample
 
 struct fault {
     enum fault_kind kind;
-    int64_t at, until;   /* window; until TIME_NEVER */
+    int64_t at, until;   /* window; SCENARIO_ALWAYS: from before time 0; until TIME_NEVER */
     bool on_new, on_old; /* device faults: which firmware has it */
     double share;        /* of the devices it could hit */
     int64_t after;       /* this long after the install */
@@ -117,6 +121,7 @@ struct scenario {
     const char *name, *description;
     double speed;               /* times real time on a screen, unless the command says otherwise */
     int64_t poll_us, scrape_us; /* of the console: rollout states, metrics page */
+    int64_t lead_in_us;         /* the fleet is watched for so long before time 0 */
     int keep_alive;             /* requests on one connection before the server closes it */
     struct scenario_devices devices;
     struct scenario_rollout rollout;

@@ -3,11 +3,15 @@
  * Virtual time stands still while the engine works and while the server answers, so an hour of a rollout costs only
  * the work in it, and two runs do the same things at the same times. It jumps when the engine's loop says that it has
  * nothing to do before a deadline, and nothing is under way: no request and no log entry, or only requests that the
- * server itself holds back (a slow server), which can't be answered before a known time anyway. */
+ * server itself holds back (a slow server), which can't be answered before a known time anyway.
+ *
+ * A drill with a speed begins in virtual time too, when its scenario has a lead-in: until time 0 nobody is there to
+ * watch, and an hour of history costs a second. */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/err.h"
@@ -27,8 +31,20 @@ static int64_t virtual_now(struct clock *c)
     return atomic_load(&of(c)->now);
 }
 
+/* The lead-in of a drill with a speed ends exactly at time 0, and from there time goes by itself. */
+static void begin(struct drill *d)
+{
+    d->real0 = clock_now(clock_real());
+    atomic_store(&d->live, true);
+    pthread_cond_broadcast(&d->begun);
+}
+
 static void jump(struct drill *d, int64_t t)
 {
+    if (d->spec.speed > 0 && t >= d->epoch) {
+        t = d->epoch;
+        begin(d);
+    }
     if (t > atomic_load(&d->now))
         atomic_store(&d->now, t);
     server_release(d->server, atomic_load(&d->now), true);
@@ -76,12 +92,15 @@ static int64_t virtual_idle(struct clock *c, int64_t deadline, unsigned in_fligh
 static int64_t scaled_now(struct clock *c)
 {
     struct drill *d = of(c);
+    if (!atomic_load(&d->live))
+        return atomic_load(&d->now);
     return d->epoch + (int64_t)((double)(clock_now(clock_real()) - d->real0) * d->spec.speed);
 }
 
 static int64_t scaled_idle(struct clock *c, int64_t deadline, unsigned in_flight)
 {
-    (void)in_flight;
+    if (!atomic_load(&of(c)->live))
+        return virtual_idle(c, deadline, in_flight);
     if (deadline == TIME_NEVER)
         return US_PER_HOUR;
     int64_t left = deadline - scaled_now(c);
@@ -94,10 +113,26 @@ static int64_t scaled_idle(struct clock *c, int64_t deadline, unsigned in_flight
 void drill_clock_init(struct drill *d)
 {
     bool scaled = d->spec.speed > 0;
+    int64_t lead_in = d->spec.no_lead_in ? 0 : d->spec.scenario->lead_in_us;
     d->real0 = clock_now(clock_real());
     d->clock = scaled ? (struct clock){scaled_now, scaled_idle, scaled_now}
                       : (struct clock){virtual_now, virtual_idle, virtual_now};
-    atomic_store(&d->now, d->epoch);
+    atomic_store(&d->now, d->epoch - lead_in);
+    atomic_store(&d->live, lead_in == 0);
+}
+
+bool drill_wait_begun(struct drill *d, int64_t timeout_us)
+{
+    int64_t until = clock_wall(clock_real()) + timeout_us; /* as pthread_cond_timedwait wants it */
+    struct timespec ts = {.tv_sec = until / US_PER_S, .tv_nsec = until % US_PER_S * 1000};
+    if (d->spec.speed <= 0)
+        return true;
+    pthread_mutex_lock(&d->lock);
+    while (!atomic_load(&d->live) && pthread_cond_timedwait(&d->begun, &d->lock, &ts) == 0)
+        ;
+    bool live = atomic_load(&d->live);
+    pthread_mutex_unlock(&d->lock);
+    return live;
 }
 
 void drill_catch_up(struct drill *d)

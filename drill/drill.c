@@ -12,7 +12,7 @@
 #include "core/err.h"
 #include "drill/inner.h"
 
-/* 2030-01-07 08:00 UTC, a Monday: a virtual drill always starts then, so that two runs print the same times. */
+/* 2030-01-07 08:00 UTC, a Monday: time 0 of each virtual drill, so that two runs print the same times. */
 #define VIRTUAL_EPOCH (INT64_C(1894003200) * US_PER_S)
 
 static int64_t hook_now(void *ctx)
@@ -159,6 +159,7 @@ struct drill *drill_start(const struct drill_spec *spec, struct err *e)
     d->play.detected_at = d->play.halted_at = d->play.rolled_back_at = TIME_NEVER;
     d->epoch = spec->speed > 0 ? clock_now(clock_real()) : VIRTUAL_EPOCH;
     d->world = world_new(spec->scenario, spec->seed, d->epoch);
+    pthread_cond_init(&d->begun, NULL);
     drill_clock_init(d);
     struct server_hooks hooks = {d, &d->lock, hook_now, hook_delay, hook_answer};
     if (make_secret(d, e)) {
@@ -185,6 +186,7 @@ void drill_stop(struct drill *d)
     world_free(d->world);
     if (d->secret_fd >= 0)
         close(d->secret_fd);
+    pthread_cond_destroy(&d->begun);
     pthread_mutex_destroy(&d->lock);
     free(d);
 }

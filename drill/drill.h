@@ -19,14 +19,19 @@ struct drill;
 struct drill_spec {
     const struct scenario *scenario; /* outlives the drill */
     uint64_t seed;
-    double speed; /* times real time; 0 = virtual: time jumps whenever the engine is idle */
-    int port;     /* 0 = any */
+    double speed;    /* times real time; 0 = virtual: time jumps whenever the engine is idle */
+    int port;        /* 0 = any */
+    bool no_lead_in; /* the clock begins at time 0: nobody is there who could move virtual time on */
 };
 
 /* Builds the world and starts the server on 127.0.0.1. */
 struct drill *drill_start(const struct drill_spec *spec, struct err *e);
 void drill_stop(struct drill *d);
 struct clock *drill_clock(struct drill *d);
+/* A drill with a speed begins with the scenario's lead-in in virtual time, as fast as the engine on its clock can go.
+ * Waits until that is over, at most so long (real time); false when it is not over yet. Virtual drills: true at once.
+ */
+bool drill_wait_begun(struct drill *d, int64_t timeout_us);
 const struct fleet_spec *drill_fleet(struct drill *d); /* URL, telemetry, policy of the scenario */
 int drill_port(const struct drill *d);
 

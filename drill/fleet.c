@@ -73,6 +73,7 @@ static void init_one(struct world *w, int i, int width)
     d->boots = (int64_t)rng_below(r, 40);
     d->cpu = (float)(s->cpu_mean * exp(s->cpu_spread * rng_normal(r)));
     d->sensor = (float)(s->sensor_mean + 1.5 * rng_normal(r));
+    d->sensor_sd = (float)(s->sensor_spread > 0 ? s->sensor_sd * exp(s->sensor_spread * rng_normal(r)) : s->sensor_sd);
     double u = rng_unit(r), where = rng_unit(r);
     if (u < s->offline) {
         d->away_from = (int64_t)(where * (double)w->sc->ends.after / 2) - s->offline_us / 2;
@@ -105,7 +106,8 @@ static void plan_faults(struct world *w, int dev)
             onset = w->now;
         if (onset >= f->until)
             continue;
-        if (onset < w->first_injected)
+        /* What the old firmware does too, and always did, is the fleet as it is. */
+        if (!(f->on_old && f->at < 0) && onset < w->first_injected)
             w->first_injected = onset;
         if (f->kind == FAULT_CRASH_LOOP)
             world_push(w, onset + (int64_t)rng_exp(&d->rng, (double)US_PER_HOUR / f->per_hour), EV_CRASH, dev,
@@ -381,6 +383,7 @@ void fleet_event(struct world *w, const struct w_event *ev)
             d->dead_at = ev->t;
         break;
     case EV_TICK:
+    case EV_BEGIN:
         break;
     }
 }

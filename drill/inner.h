@@ -23,9 +23,11 @@ struct drill {
     struct clock clock; /* first: a struct clock * is a struct drill * */
     pthread_mutex_t lock;
     struct drill_spec spec;
-    int64_t epoch;       /* of time 0 */
-    _Atomic int64_t now; /* virtual clock */
-    int64_t real0;       /* scaled clock: real time at time 0 */
+    int64_t epoch;        /* of time 0 */
+    _Atomic int64_t now;  /* virtual clock */
+    atomic_bool live;     /* the scaled clock runs: its lead-in, in virtual time, is over */
+    pthread_cond_t begun; /* live has come true */
+    int64_t real0;        /* scaled clock: real time at time 0 */
     struct world *world;
     struct server *server;
     struct api_user users[2];

@@ -167,8 +167,9 @@ static int64_t injected_at(const struct drill *d)
     int64_t t = d->world->first_injected;
     for (size_t i = 0; i < d->spec.scenario->n_faults; i++) {
         const struct fault *f = &d->spec.scenario->faults[i];
-        if (f->kind >= FAULT_TELEMETRY && f->at < t)
-            t = f->at;
+        int64_t at = f->at > 0 ? f->at : 0;
+        if (f->kind >= FAULT_TELEMETRY && at < t)
+            t = at;
     }
     return t <= d->world->now ? t : TIME_NEVER;
 }

@@ -65,7 +65,7 @@ static void wake_scheduler(struct world *w)
     if (w->tick_due)
         return;
     w->tick_due = true;
-    int64_t n = w->now / TICK + (w->now >= 0 ? 1 : 0);
+    int64_t n = w->now / TICK + (w->now >= 0 || w->now % TICK == 0); /* the next one, also before time 0 */
     world_push(w, n * TICK, EV_TICK, 0, 0, 0);
 }
 

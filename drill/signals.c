@@ -51,13 +51,26 @@ static int64_t last_report(const struct world *w, const struct w_dev *d, int64_t
     return t;
 }
 
+/* Spells of five minutes in which a device works harder and its sensor is noisier, whatever it runs. */
+static void busy(const struct world *w, int dev, struct reading *r, double *sd)
+{
+    int64_t spell = (r->t + w->devs[dev].poll_phase + US_PER_DAY * 100) / (5 * US_PER_MIN);
+    uint64_t h = mix(w->seed ^ mix((uint64_t)spell * 3 ^ mix(~(uint64_t)dev)));
+    if ((double)(h >> 40) / 16777216 >= w->sc->devices.busy)
+        return;
+    r->cpu *= 1.3 + 1.7 * (double)(h & 0xffff) / 65536;
+    *sd *= 1 + 3 * (double)(h >> 16 & 0xffff) / 65536;
+}
+
 static struct reading read_device(const struct world *w, int dev, int64_t now, double swing)
 {
     const struct w_dev *d = &w->devs[dev];
     struct reading r = {.t = last_report(w, d, now)};
     uint64_t h = mix(w->seed ^ mix((uint64_t)r.t ^ mix((uint64_t)dev)));
     r.cpu = (double)d->cpu * swing * (1 + w->sc->devices.cpu_noise * bell(h));
-    double sd = w->sc->devices.sensor_sd;
+    double sd = (double)d->sensor_sd;
+    if (w->sc->devices.busy > 0)
+        busy(w, dev, &r, &sd);
     for (size_t i = 0; i < w->sc->n_faults; i++) {
         if (!(d->faults & (1U << i)) || !fleet_hit(w, dev, i))
             continue;
@@ -186,7 +199,9 @@ static void render(struct world *w, int64_t at)
 const struct buf *world_metrics(struct world *w)
 {
     const struct fault *f = world_window(w, FAULT_TELEMETRY);
-    int64_t at = f && f->mode == OUTAGE_FROZEN ? f->at : w->now;
+    int64_t first = -w->sc->lead_in_us, at = w->now;
+    if (f && f->mode == OUTAGE_FROZEN)
+        at = f->at > first ? f->at : first;
     if (f && f->mode == OUTAGE_EMPTY) {
         buf_clear(&w->page);
         buf_adds(&w->page, "# EOF\n");

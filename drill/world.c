@@ -59,6 +59,13 @@ static struct w_event pop(struct world *w)
     return top;
 }
 
+/* Time 0 of a drill with a lead-in: the rollout starts, unless somebody was faster. */
+static void begin_main(struct world *w)
+{
+    if (w->rollouts[w->main_rollout].state == WR_READY)
+        rollout_begin(w, w->main_rollout);
+}
+
 void world_advance(struct world *w, int64_t now)
 {
     while (w->n_heap > 0 && w->heap[0].t <= now) {
@@ -66,6 +73,8 @@ void world_advance(struct world *w, int64_t now)
         w->now = ev.t > w->now ? ev.t : w->now;
         if (ev.kind == EV_TICK)
             rollouts_tick(w);
+        else if (ev.kind == EV_BEGIN)
+            begin_main(w);
         else
             fleet_event(w, &ev);
     }
@@ -191,15 +200,19 @@ static void add_rollout(struct world *w, const int *all)
                                   .n_devs = w->n_devs};
     int i = w->main_rollout = rollout_add(w, &spec);
     struct w_rollout *ro = &w->rollouts[i];
-    ro->created = ro->modified = -10 * US_PER_MIN;
+    ro->created = ro->modified = w->now - 10 * US_PER_MIN;
     for (int k = 0; k < ro->n_groups; k++) {
         struct w_group *gr = &w->groups[ro->first_group + k];
         gr->created = gr->modified = ro->created;
         gr->state = WG_READY;
     }
     rollout_state(w, i, r->approval ? WR_WAITING : WR_READY, "system");
-    if (!r->approval && !r->by_hand && r->start_us == 0)
-        rollout_begin(w, i);
+    if (!r->approval && !r->by_hand && r->start_us == 0) {
+        if (w->now < 0)
+            world_push(w, 0, EV_BEGIN, 0, 0, 0);
+        else
+            rollout_begin(w, i);
+    }
     free(g);
 }
 
@@ -209,6 +222,7 @@ struct world *world_new(const struct scenario *sc, uint64_t seed, int64_t epoch)
     w->sc = sc;
     w->seed = seed;
     w->epoch = epoch;
+    w->now = -sc->lead_in_us;
     w->first_injected = TIME_NEVER;
     w->next_rollout = 4470;
     w->next_group = 9100;

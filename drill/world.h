@@ -1,6 +1,6 @@
 /* The world of a drill: devices, the fleet server's tables, and the time line that moves both.
  *
- * Nothing here knows HTTP. Times are microseconds since the drill's start (negative: before it); `epoch` is added only
+ * Nothing here knows HTTP. Times are microseconds since the drill's time 0 (negative: before it); `epoch` is added only
  * where an answer is written. The world is advanced lazily to `now` by an event queue in the order (time, kind,
  * device), and all noise is a hash of (seed, device, sample), so the outcome depends on the seed and on what was asked
  * of the server at which time, never on how often it was asked. One thread at a time (drill.c holds the lock). */
@@ -111,7 +111,7 @@ struct w_dev {
     int64_t truth_since;
     uint32_t truth_gen; /* changes with each install: stale crash events are dropped */
     uint32_t faults;    /* bit i: picked by fault i */
-    float cpu, sensor;
+    float cpu, sensor, sensor_sd;
     struct rng rng;
     char *label; /* of the metrics page, made once */
     uint16_t label_len;
@@ -160,7 +160,7 @@ struct w_filter {
     bool deleted;
 };
 
-enum w_event_kind { EV_TICK, EV_POLL, EV_STEP, EV_BOOT, EV_CRASH, EV_LATE, EV_DIE };
+enum w_event_kind { EV_TICK, EV_POLL, EV_STEP, EV_BOOT, EV_CRASH, EV_LATE, EV_DIE, EV_BEGIN };
 struct w_event {
     int64_t t;
     uint32_t gen;
@@ -193,12 +193,13 @@ struct world {
     int32_t *ids;
     size_t n_ids;
     /* the drill's truth */
-    int64_t first_injected; /* first misbehaviour, or first window of a fleet-wide fault; TIME_NEVER */
+    int64_t first_injected; /* first misbehaviour from time 0 on; TIME_NEVER */
     struct buf page;        /* metrics */
     int64_t page_at;
 };
 
-/* The state of things at time 0: epoch is time 0 in microseconds since 1970. world_free takes NULL. */
+/* The state of things when the lead-in begins, or at time 0 when there is none: epoch is time 0 in microseconds since
+ * 1970. world_free takes NULL. */
 struct world *world_new(const struct scenario *sc, uint64_t seed, int64_t epoch);
 void world_free(struct world *w);
 /* Moves to `now` (never back). */

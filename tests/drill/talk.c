@@ -65,7 +65,7 @@ void talk_open_scenario(struct talk *t, const char *yaml, uint64_t seed, double 
     t->sc = scenario_parse("fixture", yaml, strlen(yaml), &t->arena, &e);
     if (!t->sc)
         fail_msg("%s", e.what);
-    struct drill_spec spec = {t->sc, seed, speed, 0};
+    struct drill_spec spec = {.scenario = t->sc, .seed = seed, .speed = speed};
     t->d = drill_start(&spec, &e);
     if (!t->d)
         fail_msg("%s (%s)", e.what, e.cause);

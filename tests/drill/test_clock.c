@@ -118,6 +118,78 @@ static void test_scaled(void **state)
     talk_close(&t);
 }
 
+#define LEAD_IN "watch: {poll: 5s, scrape: 30s, lead_in: 70m}\n"
+
+/* The clock begins before time 0. Without a speed, time 0 is a moment like others. */
+static void test_lead_in(void **state)
+{
+    (void)state;
+    struct talk t, plain;
+    talk_open(&plain, "", 1);
+    int64_t zero = now(&plain); /* virtual drills share it */
+    talk_close(&plain);
+    talk_open(&t, LEAD_IN, 1);
+    assert_int_equal(now(&t), zero - 70 * US_PER_MIN);
+    assert_int_equal(idle(&t, zero + US_PER_MIN, 0), 0);
+    assert_int_equal(now(&t), zero + US_PER_MIN);
+    assert_true(drill_wait_begun(t.d, 0));
+    talk_close(&t);
+}
+
+/* With a speed the lead-in is lived through in virtual time, and then time goes by itself, from time 0 and not from
+ * where the engine wanted to go. */
+static void test_lead_in_scaled(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open_scenario(&t,
+                       "name: small\ndescription: d\ndevices: {count: 20}\nrollout:\n  name: m\n  old: {name: f, "
+                       "version: 1}\n  new: {name: f, version: 2}\n  waves: [{name: a, percent: 100}]\nends: {after: "
+                       "4h}\nexpect: {halted: false}\n" LEAD_IN,
+                       1, 1000);
+    int64_t from = now(&t), zero = from + 70 * US_PER_MIN;
+    poll(NULL, 0, 20); /* 20 s of it, if it went by itself */
+    assert_int_equal(now(&t), from);
+    assert_false(drill_wait_begun(t.d, US_PER_MS));
+    assert_true(idle(&t, from + US_PER_MIN, 1) > 0); /* something is under way */
+    assert_int_equal(now(&t), from);
+    assert_int_equal(idle(&t, from + US_PER_MIN, 0), 0);
+    assert_int_equal(now(&t), from + US_PER_MIN);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "ready");
+    assert_int_equal(idle(&t, zero + US_PER_HOUR, 0), 0);
+    assert_true(drill_wait_begun(t.d, 0));
+    int64_t then = now(&t);
+    assert_true(then >= zero && then < zero + US_PER_HOUR);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "running");
+    poll(NULL, 0, 5);
+    assert_true(now(&t) >= then + 5 * US_PER_S);
+    talk_close(&t);
+}
+
+/* A server alone has nobody who moves time. */
+static void test_no_lead_in(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct err e = {0};
+    const char *yaml = "name: small\ndescription: d\ndevices: {count: 20}\nrollout:\n  name: m\n  old: {name: f, "
+                       "version: 1}\n  new: {name: f, version: 2}\n  waves: [{name: a, percent: 100}]\nends: {after: "
+                       "4h}\nexpect: {halted: false}\n" LEAD_IN;
+    arena_init(&a);
+    struct drill_spec spec = {scenario_parse("x", yaml, strlen(yaml), &a, &e), 1, 1000, 0, true};
+    assert_non_null(spec.scenario);
+    struct drill *d = drill_start(&spec, &e);
+    assert_non_null(d);
+    assert_true(drill_wait_begun(d, 0));
+    int64_t then = clock_now(drill_clock(d));
+    poll(NULL, 0, 5);
+    assert_true(clock_now(drill_clock(d)) >= then + 5 * US_PER_S);
+    drill_stop(d);
+    arena_release(&a);
+}
+
 /* Stopping a drill that holds an answer back must not hang, and the asker is told something. */
 static void test_stop_while_held(void **state)
 {
@@ -134,10 +206,10 @@ static void test_stop_while_held(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jumps_when_idle),
-        cmocka_unit_test(test_held_answers),
-        cmocka_unit_test(test_scaled),
-        cmocka_unit_test(test_stop_while_held),
+        cmocka_unit_test(test_jumps_when_idle), cmocka_unit_test(test_held_answers),
+        cmocka_unit_test(test_scaled),          cmocka_unit_test(test_stop_while_held),
+        cmocka_unit_test(test_lead_in),         cmocka_unit_test(test_lead_in_scaled),
+        cmocka_unit_test(test_no_lead_in),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,7 +124,8 @@ static void test_defaults(void **state)
     assert_true(s->poll_us == 2 * US_PER_S && s->scrape_us == 15 * US_PER_S && s->keep_alive == 100);
     assert_true(s->policy == policy_default());
     assert_true(s->faults[0].on_new && !s->faults[0].on_old && s->faults[0].share >= 1);
-    assert_true(s->faults[0].until == TIME_NEVER);
+    assert_true(s->faults[0].until == TIME_NEVER && s->faults[0].at == SCENARIO_ALWAYS);
+    assert_true(s->lead_in_us == 0);
     assert_true(s->steps[0].when == WHEN_HALTED && s->steps[0].verb == VERB_ROLLBACK);
     assert_true(s->steps[0].delay == 30 * US_PER_S);
     assert_true(s->expect.max_bad_devices == -1 && s->expect.within == TIME_NEVER);

@@ -240,6 +240,74 @@ static void test_silence_and_away(void **state)
     talk_close(&t);
 }
 
+/* What devices do on any firmware they did before the drill too, and nobody injected it. */
+static void test_lead_in(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t,
+              DEVICES(", reboots_per_day: 0") "faults:\n  - {kind: crash-loop, firmware: any, share: 1, per_hour: 12}\n"
+                                              "watch: {lead_in: 1h}\n",
+              1);
+    double before = boots_sum(&t);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "ready");
+    double created = (double)talk_int(&t, "createdAt") / 1e3;
+    assert_true(created < (double)clock_now(drill_clock(t.d)) / 1e6);
+    talk_wait(&t, 3599);
+    double rate = (boots_sum(&t) - before) / 200;
+    assert_true(rate > 11 && rate < 13);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "ready");
+    talk(&t, "GET", "/rest/v1/rollouts/4471/deploygroups", NULL);
+    assert_string_equal(json_str(talk_at(&t, "content", 0), "status", NULL), "ready");
+    talk_wait(&t, 1);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "running");
+    talk(&t, "GET", "/rest/v1/rollouts/4471/deploygroups", NULL);
+    assert_string_equal(json_str(talk_at(&t, "content", 0), "status", NULL), "running");
+    assert_string_equal(json_str(talk_at(&t, "content", 1), "status", NULL), "scheduled");
+    talk_wait(&t, 1800);
+    drill_score(t.d, NULL, &r);
+    assert_int_equal(r.injected_at, -1);
+    assert_int_equal(r.ended_at, 30 * US_PER_MIN); /* counted from time 0 */
+    talk_close(&t);
+    /* who waits for a person, or for its time, does not start by itself at time 0 */
+    talk_open(&t,
+              "watch: {lead_in: 1h}\nrollout:\n  name: m\n  start: 10m\n  old: {name: fw, version: 1}\n  new: {name: "
+              "fw, version: 2}\n  waves: [{name: a, percent: 100}]\n",
+              1);
+    talk_wait(&t, 3600 + 595);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "ready");
+    talk_wait(&t, 15);
+    talk(&t, "GET", "/rest/v1/rollouts/4471", NULL);
+    assert_string_equal(talk_str(&t, "status"), "running");
+    talk_close(&t);
+}
+
+/* Busy spells: a share of the time, a device at a time, with a noisier sensor. */
+static void test_busy(void **state)
+{
+    (void)state;
+    double cpu[2][2], var[2][2];
+    for (int on = 0; on < 2; on++) {
+        struct talk t;
+        talk_open(&t,
+                  on ? DEVICES(", reboots_per_day: 0, cpu_swing: 0, busy: 0.5")
+                     : DEVICES(", reboots_per_day: 0, cpu_swing: 0"),
+                  1);
+        figures(&t, cpu[on], var[on]);
+        talk_close(&t);
+    }
+    /* on average 1 + 0.5 (1.15) of the CPU, and 1 + 0.5 (mean of (1 + 3u)^2 - 1 = 6) of the variance */
+    double more = (cpu[1][0] + cpu[1][1]) / (cpu[0][0] + cpu[0][1]);
+    double noisier = (var[1][0] + var[1][1]) / (var[0][0] + var[0][1]);
+    assert_true(more > 1.5 && more < 1.65);
+    assert_true(noisier > 3.4 && noisier < 4.6);
+}
+
 static void test_outages(void **state)
 {
     (void)state;
@@ -275,8 +343,14 @@ static void test_outages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page),    cmocka_unit_test(test_deterministic),    cmocka_unit_test(test_crash_loop),
-        cmocka_unit_test(test_factors), cmocka_unit_test(test_silence_and_away), cmocka_unit_test(test_outages),
+        cmocka_unit_test(test_page),
+        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_crash_loop),
+        cmocka_unit_test(test_factors),
+        cmocka_unit_test(test_silence_and_away),
+        cmocka_unit_test(test_outages),
+        cmocka_unit_test(test_lead_in),
+        cmocka_unit_test(test_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
