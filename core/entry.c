@@ -46,6 +46,8 @@ const char *entry_kind_word(enum entry_kind k)
         return "export";
     case ENTRY_VERIFY:
         return "verify";
+    case ENTRY_NOTICE:
+        return "notice";
     case ENTRY_KIND_COUNT:
         break;
     }

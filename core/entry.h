@@ -33,6 +33,7 @@ enum entry_kind {
     ENTRY_CONFIG, /* configuration and policy digests in force */
     ENTRY_EXPORT,
     ENTRY_VERIFY,
+    ENTRY_NOTICE, /* somebody was told, or was to be; notices were silenced (docs/notices.md) */
     ENTRY_KIND_COUNT
 };
 

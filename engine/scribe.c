@@ -212,6 +212,9 @@ static void carry_out(struct scribe *s, struct job *j)
     case JOB_LOOK:
         do_look(s, j);
         break;
+    case JOB_READ:
+        j->ok = ensure_open(s, &j->err) && j->read(j, s->log);
+        break;
     }
     if (j->ok && s->log)
         j->head_known = j->kind == JOB_LOOK || audit_head(s->log, &j->head, &e);

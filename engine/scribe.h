@@ -25,7 +25,8 @@ struct log_ops {
 enum job_kind {
     JOB_APPEND,  /* an entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key` */
     JOB_RECOVER, /* what a crash left: see struct leftovers */
-    JOB_LOOK     /* the head, and the latched halts when it has grown since `seen_size` */
+    JOB_LOOK,    /* the head, and the latched halts when it has grown since `seen_size` */
+    JOB_READ     /* whatever read() wants of the log, on the scribe's thread: results go into the job's arena */
 };
 
 /* What the log says about the past of a fleet. */
@@ -51,8 +52,9 @@ struct job {
     struct entry entry; /* JOB_APPEND; strings in the arena */
     const char *blob;   /* NULL, or NUL-terminated bytes to store first */
     const char *blob_key;
-    const char *fleet; /* JOB_RECOVER, JOB_LOOK */
-    int64_t seen_size; /* JOB_LOOK */
+    const char *fleet;                                /* JOB_RECOVER, JOB_LOOK */
+    int64_t seen_size;                                /* JOB_LOOK */
+    bool (*read)(struct job *j, struct audit_log *l); /* JOB_READ; false with j->err */
     /* results */
     bool ok;
     struct err err;
@@ -61,7 +63,8 @@ struct job {
     bool head_known;
     char digest[65];
     struct leftovers left;
-    bool looked; /* JOB_LOOK: the log has grown and `left.latched` is filled */
+    bool looked;  /* JOB_LOOK: the log has grown and `left.latched` is filled */
+    void *result; /* JOB_READ: in the arena */
     /* the worker's own */
     void (*done)(struct engine *en, struct job *j);
     void *ctx;
