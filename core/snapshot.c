@@ -44,6 +44,8 @@ const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char
 static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb_facts *out)
 {
     out->rollout = &v->rollout;
+    if (v->policy)
+        out->policy = v->policy;
     out->waves = v->wave_list;
     out->n_waves = v->waves_known && v->wave_list ? v->n_waves : 0;
     out->latched = v->latched;
@@ -95,6 +97,12 @@ const char *link_state_word(enum link_state s)
         return "failed";
     }
     return "none";
+}
+
+const char *trial_state_word(enum trial_state s)
+{
+    static const char *const words[] = {"off", "waiting", "catching-up", "live", "behind"};
+    return (size_t)s < sizeof words / sizeof *words ? words[s] : "off";
 }
 
 const char *rollback_step_word(enum rollback_step s)

@@ -284,6 +284,7 @@ const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char
  * clock. */
 void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, struct verb_facts *out);
 const char *link_state_word(enum link_state s);
+const char *trial_state_word(enum trial_state s); /* "off", "waiting", "catching-up", "live", "behind" */
 const char *rollback_step_word(enum rollback_step s);
 const char *op_phase_word(enum op_phase p);
 

@@ -1,0 +1,294 @@
+#include "core/explain.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/detmath.h"
+
+#define LN_TEN   2.302585092994046
+#define MILLION  1e6
+#define MAX_LOG  690.0 /* e^690 still is a number */
+#define NEAR_ONE (1 + 1e-9)
+
+const char *const explain_metric_words[LEDGER_METRICS] = {"reboots", "silence", "CPU", "variance"};
+
+/* ---- numbers ---- */
+
+const char *explain_count(char out[FMT_MAX], int64_t n)
+{
+    fmt_count(out, n);
+    for (char *p = out; *p; p++)
+        if (*p == ' ')
+            *p = ',';
+    return out;
+}
+
+/* To what is shown: whole from 10 on (what is needed always), two figures from 10,000 on. */
+static double rounded(double x, bool up)
+{
+    double step = x < 10 && !up ? 0.1 : 1;
+
+    if (x >= 10000) {
+        while (x / step >= 100)
+            step *= 10;
+    }
+    return up ? ceil(x / step / NEAR_ONE) * step : floor(x / step * NEAR_ONE) * step;
+}
+
+static const char *plain(char out[FMT_MAX], double log_x, bool up)
+{
+    double x = det_exp(log_x < MAX_LOG ? log_x : MAX_LOG), r = rounded(x, up);
+
+    if (!(r < MILLION * NEAR_ONE)) {
+        double n = log_x / LN_TEN;
+        snprintf(out, FMT_MAX, "10^%.0f", up ? ceil(n - 1e-9) : floor(n + 1e-9));
+    } else if (x < 0.1) {
+        snprintf(out, FMT_MAX, "under 0.1");
+    } else if (x < 10 && !up) {
+        snprintf(out, FMT_MAX, "%.1f", r);
+    } else {
+        explain_count(out, (int64_t)(r + 0.5));
+    }
+    return out;
+}
+
+const char *explain_need(char out[FMT_MAX], double log_need)
+{
+    if (isnan(log_need))
+        snprintf(out, FMT_MAX, "?");
+    else
+        plain(out, log_need, true);
+    return out;
+}
+
+const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need)
+{
+    if (isnan(log_e))
+        snprintf(out, FMT_MAX, "?");
+    else if (log_e >= log_need && log_e < MAX_LOG && rounded(det_exp(log_e), false) < rounded(det_exp(log_need), true))
+        plain(out, log_need, true); /* reached: the rounding of both must not hide it */
+    else
+        plain(out, log_e, false);
+    return out;
+}
+
+const char *explain_percent(char out[FMT_MAX], double share)
+{
+    if (isnan(share))
+        snprintf(out, FMT_MAX, "?");
+    else
+        snprintf(out, FMT_MAX, "%.2g%%", share * 100);
+    return out;
+}
+
+/* Two figures, and no more than a screen needs: "0.8", "3.1", "12", "340". */
+static const char *times(char out[FMT_MAX], double x)
+{
+    if (x >= 1e4)
+        snprintf(out, FMT_MAX, "10^%.0f", floor(det_log(x) / LN_TEN));
+    else
+        snprintf(out, FMT_MAX, x < 9.95 ? "%.1f" : "%.0f", x);
+    return out;
+}
+
+const char *explain_ratio(char out[FMT_MAX], const struct evidence *e)
+{
+    char r[FMT_MAX], lo[FMT_MAX], hi[FMT_MAX];
+    bool low = isfinite(e->ratio_low) && e->ratio_low > 0, high = isfinite(e->ratio_high);
+
+    if (isnan(e->ratio) && !low && !high)
+        snprintf(out, FMT_MAX, "?");
+    else if (!isfinite(e->ratio) && low)
+        snprintf(out, FMT_MAX, "over %.10sx", times(lo, e->ratio_low));
+    else if (!isfinite(e->ratio))
+        snprintf(out, FMT_MAX, "%s%.10s%s", high ? "under " : "", high ? times(hi, e->ratio_high) : "?",
+                 high ? "x" : "");
+    else if (low && high)
+        snprintf(out, FMT_MAX, "%.10sx (%.8s to %.8s)", times(r, e->ratio), times(lo, e->ratio_low),
+                 times(hi, e->ratio_high));
+    else if (low)
+        snprintf(out, FMT_MAX, "%.10sx (over %.8s)", times(r, e->ratio), times(lo, e->ratio_low));
+    else if (high)
+        snprintf(out, FMT_MAX, "%.10sx (under %.8s)", times(r, e->ratio), times(hi, e->ratio_high));
+    else
+        snprintf(out, FMT_MAX, "%.10sx", times(r, e->ratio));
+    return out;
+}
+
+/* ---- sentences ---- */
+
+void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size)
+{
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX];
+
+    explain_count(a, e->canary);
+    explain_count(b, e->canary_of);
+    explain_count(c, e->control);
+    explain_count(d, e->control_of);
+    if (which == TEST_CPU || which == TEST_VARIANCE)
+        snprintf(out, size, "%.30s canaries against %.30s others: they %.100s", b, d, trial_test_plain(which));
+    else if (which == TEST_INSTALL)
+        snprintf(out, size, "%.30s of %.30s canaries %.100s", a, b, trial_test_plain(which));
+    else
+        snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, trial_test_plain(which), c,
+                 d);
+}
+
+void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size)
+{
+    char who[EXPLAIN_TEXT], so_far[FMT_MAX], pause[FMT_MAX], back[FMT_MAX], few[80] = "", roll[80] = "";
+
+    explain_who(e, which, who, sizeof who);
+    if (e->log_rollback > 0)
+        snprintf(roll, sizeof roll, ", %.30s to roll back", explain_need(back, e->log_rollback));
+    if (e->log_e >= e->log_pause && e->devices < e->min_devices)
+        snprintf(few, sizeof few, " Carried by %d; no pause before %d devices do.", e->devices, e->min_devices);
+    snprintf(out, size, "%.240s. Evidence %.30s; %.30s needed to pause%.50s.%.80s%s", who,
+             explain_evidence(so_far, e->log_e, e->log_pause), explain_need(pause, e->log_pause), roll, few,
+             e->dismissed ? " Acknowledged." : "");
+}
+
+const struct stage_view *explain_stage(const struct trial_view *t, int wave)
+{
+    if (!t->stages || wave < 0 || (size_t)wave >= t->n_stages)
+        return NULL;
+    return &t->stages[wave];
+}
+
+static const char *because(const struct trial_view *t)
+{
+    return t->text && *t->text ? t->text : "not known";
+}
+
+void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
+{
+    const struct stage_view *s = explain_stage(t, wave);
+    char n[FMT_MAX], m[FMT_MAX];
+
+    if (t->state == TRIAL_OFF) {
+        snprintf(out, size, "No evidence is gathered: %.300s.", because(t));
+        return;
+    }
+    if (t->state == TRIAL_WAITING || (t->state == TRIAL_CATCHING && !s)) {
+        snprintf(out, size, "No evidence yet: %.300s.",
+                 t->text && *t->text ? t->text : "what is needed from before the rollout is being read");
+        return;
+    }
+    if (!s) {
+        snprintf(out, size, "No evidence: this wave has not begun.");
+        return;
+    }
+    if (wave == t->stage && t->sentence && *t->sentence)
+        snprintf(out, size, "%.390s", t->sentence);
+    else if (s->leading >= 0 && (size_t)s->leading < s->n)
+        explain_sentence(&s->v[s->leading], s->which[s->leading], out, size);
+    else if (wave == t->stage)
+        snprintf(out, size, "Nothing speaks against this wave so far: %.30s canaries against %.30s others.",
+                 explain_count(n, s->canary), explain_count(m, s->control));
+    else
+        snprintf(out, size, "Nothing spoke against this wave while it ran.");
+}
+
+void explain_state(const struct trial_view *t, char *out, size_t size)
+{
+    const char *dry = t->dry_run && t->state != TRIAL_OFF ? "dry run, never acts: " : "";
+    bool why = t->text && *t->text;
+
+    switch (t->state) {
+    case TRIAL_OFF:
+        snprintf(out, size, "off: %.300s", because(t));
+        return;
+    case TRIAL_WAITING:
+        snprintf(out, size, "%swaiting%s%.300s", dry, why ? ": " : "", why ? t->text : "");
+        return;
+    case TRIAL_CATCHING:
+        /* Rounded down: 100% is live. */
+        snprintf(out, size, "%scatching up %d%%", dry,
+                 t->progress >= 0 && t->progress <= 1 ? (int)(t->progress * 100) : 0);
+        return;
+    case TRIAL_LIVE:
+        snprintf(out, size, "%slive", dry);
+        return;
+    case TRIAL_BEHIND:
+        snprintf(out, size, "%sbehind%s%.300s", dry, why ? ": " : "", why ? t->text : "");
+        return;
+    }
+    snprintf(out, size, "?");
+}
+
+/* ---- where it stands ---- */
+
+enum reaction explain_reaction(const struct evidence_policy *p, const struct evidence *e)
+{
+    enum reaction react = REACT_NONE;
+
+    if (e->dismissed)
+        return REACT_NONE;
+    for (size_t i = 0; i < p->n_levels && i < EVIDENCE_LEVELS_MAX; i++)
+        if (e->log_e >= e->log_pause + det_log(p->level[i].times) && p->level[i].react > react)
+            react = p->level[i].react;
+    return react > REACT_WATCH && e->devices < e->min_devices ? REACT_WATCH : react;
+}
+
+double explain_scale(double log_e, double log_pause)
+{
+    double x = log_e / (log_pause + LN_TEN);
+    return !(x > 0) ? 0 : x > 1 ? 1 : x;
+}
+
+static enum ledger_metric metric_of(enum trial_test t)
+{
+    if (t <= TEST_BOOT8)
+        return LEDGER_REBOOT;
+    if (t == TEST_SILENT)
+        return LEDGER_SILENCE;
+    return t <= TEST_CPU300 || t == TEST_CPU ? LEDGER_CPU : LEDGER_VARIANCE;
+}
+
+bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
+                    struct explain_ledger *out)
+{
+    const struct evidence_policy *e = &p->evidence;
+    const struct stage_view *s = explain_stage(t, wave);
+    double share[LEDGER_METRICS] = {e->share_reboot, e->share_silence, e->share_cpu, e->share_variance};
+    struct ledger l;
+
+    *out = (struct explain_ledger){.rollout = e->alpha};
+    if (e->tests == TESTS_OFF || !ledger_init(&l, e->alpha, e->reserve,
+                                              waves < 1              ? 1
+                                              : waves > LEDGER_WAVES ? LEDGER_WAVES
+                                                                     : (int)waves,
+                                              share, e->share_install))
+        return false;
+    out->install = ledger_install(&l);
+    for (int m = 0; m < LEDGER_METRICS && !(s && s->n); m++)
+        out->metric[m] = ledger_alpha(&l, wave, (enum ledger_metric)m);
+    for (size_t i = 0; s && i < s->n; i++)
+        if (s->which[i] != TEST_INSTALL)
+            out->metric[metric_of(s->which[i])] += det_exp(-s->v[i].log_pause);
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        out->wave += out->metric[m];
+    return true;
+}
+
+void explain_promise(const struct policy *p, char *out, size_t size)
+{
+    char a[FMT_MAX], i[FMT_MAX];
+
+    explain_percent(a, p->evidence.alpha);
+    explain_percent(i, p->evidence.install_share);
+    snprintf(out, size,
+             "If the new firmware changes nothing and at most %.10s of installs fail by chance, these tests halt this "
+             "rollout in at most %.10s of cases, however often andon looks and however long it runs.",
+             i, a);
+}
+
+void explain_not_covered(const struct policy *p, char *out, size_t size)
+{
+    char grace[FMT_MAX];
+
+    snprintf(out, size,
+             "Not covered: limits, what people do, canaries that were not picked at random, and the %.20s after an "
+             "install.",
+             fmt_dur(grace, p->grace_us));
+}

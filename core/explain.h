@@ -1,0 +1,64 @@
+/* What the evidence about a rollout says, in words for an operator at 3 a.m. Pure; the screens, `andon explain` and the
+ * engine's sentence all use it, so that they say the same.
+ *
+ * Numbers have commas (72,000) up to a million, then 10^n. Evidence is rounded down and what is needed is rounded up:
+ * nothing reads as reached that is not. */
+#ifndef ANDON_CORE_EXPLAIN_H
+#define ANDON_CORE_EXPLAIN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "core/fmt.h"
+#include "core/ledger.h"
+#include "core/snapshot.h"
+
+#define EXPLAIN_TEXT 400 /* a buffer of this size is enough for any sentence from here */
+
+/* "1,980" */
+const char *explain_count(char out[FMT_MAX], int64_t n);
+/* Evidence so far (a natural logarithm): "0.3", "240", "72,000", "10^9". log_need: of what it is shown against. */
+const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);
+/* What is needed for a pause or a roll back (natural logarithm): "250". */
+const char *explain_need(char out[FMT_MAX], double log_need);
+/* A share of 1: "5%", "0.4%", "0.031%". */
+const char *explain_percent(char out[FMT_MAX], double share);
+/* "3.1x (1.4 to 12)"; "over 12x" when no other device had it; "?" when nothing is known. */
+const char *explain_ratio(char out[FMT_MAX], const struct evidence *e);
+
+/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others" */
+void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* explain_who() and the evidence: "... Evidence 72,000; 250 needed to pause, 2,500 to roll back." */
+void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else
+ * why there is none. */
+void explain_wave(const struct trial_view *t, int wave, char *out, size_t size);
+/* "live", "catching up 43%", "off: the policy says so", ... with "dry run: " in front when it never acts. */
+void explain_state(const struct trial_view *t, char *out, size_t size);
+
+/* What a test that stands here calls for, for its mark on the screen (core/verdict.c decides): the highest level
+ * reached; at most a watch while fewer than min_devices devices carry it; none when it was dismissed. */
+enum reaction explain_reaction(const struct evidence_policy *p, const struct evidence *e);
+/* Where it stands on a logarithmic scale from 1 (0) to ten times what a pause needs (1): log_e is evidence or a mark.
+ */
+double explain_scale(double log_e, double log_pause);
+
+/* The stage's tests when this wave has begun, else NULL. */
+const struct stage_view *explain_stage(const struct trial_view *t, int wave);
+
+/* Chance of a false halt that a wave may spend, by metric, and that of the installs (whole rollout). From its tests
+ * when it has begun, else as the policy will share it over `waves` waves. False when nothing is tested. */
+struct explain_ledger {
+    double metric[LEDGER_METRICS];
+    double wave; /* sum of them */
+    double install;
+    double rollout; /* all waves, installs and reserve */
+};
+bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
+                    struct explain_ledger *out);
+extern const char *const explain_metric_words[LEDGER_METRICS]; /* "reboots", "silence", "CPU", "variance" */
+
+/* The promise in one line, and what it does not cover in one. */
+void explain_promise(const struct policy *p, char *out, size_t size);
+void explain_not_covered(const struct policy *p, char *out, size_t size);
+
+#endif
