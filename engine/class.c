@@ -62,7 +62,7 @@ static struct wave_health *figures(const struct ro *ro, size_t wave, const struc
 bool class_figures(const struct ro *ro, size_t wave, const struct track **buf, int64_t scrape_us,
                    struct wave_health *out[VERDICT_LIMITS_MAX])
 {
-    const struct policy *p = ro->en->policy;
+    const struct policy *p = ro->policy;
     bool any = false;
     for (size_t i = 0; i < VERDICT_LIMITS_MAX; i++) {
         out[i] = i < p->n_limits && named(&p->limits[i], (int)wave) ? figures(ro, wave, &p->limits[i], buf, scrape_us)

@@ -33,7 +33,7 @@ static bool good(const struct ro *ro, const struct group_health *g)
     for (size_t i = 0; i < ro->n_waves; i++)
         if (ro->wv[i].told && !ro->wv[i].listed)
             return false;
-    if (g->measured == 0 || (double)g->reporting < ro->en->policy->min_coverage * (double)g->expected)
+    if (g->measured == 0 || (double)g->reporting < ro->policy->min_coverage * (double)g->expected)
         return false;
     return g->device_days > 0 || !(ro->control_good.device_days > 0);
 }
@@ -59,7 +59,7 @@ void control_sum(struct ro *ro, const struct track **buf, int64_t scrape_us)
 
 bool control_blind(const struct ro *ro)
 {
-    const struct policy *p = ro->en->policy;
+    const struct policy *p = ro->policy;
     bool relative = false, waits = ro->control_loading || ro->control_good_at > 0 || ro->current < 0;
     for (size_t i = 0; i < p->n_limits; i++)
         relative = relative || p->limits[i].basis == BASIS_RELATIVE;
@@ -69,7 +69,8 @@ bool control_blind(const struct ro *ro)
         if (!ro->en->devs[ro->control[i]].canary_of)
             return false;
     for (size_t i = 0; i < ro->n_waves; i++) /* still to be read */
-        if (!ro->wv[i].told && ro->waves[i].total > 0 && ro->control_next <= (int)i)
+        if (!ro->wv[i].told && ro->waves[i].total > 0 &&
+            (ro->control_next == CONTROL_BEGIN || ro->control_next >= (int)i))
             return false;
     return true;
 }

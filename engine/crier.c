@@ -21,17 +21,15 @@ struct crier {
     char *lines[CRIES_MAX]; /* under lock */
     size_t n, lost;
     bool stop, ended, abandoned, started;
-    bool to_stderr;
     pthread_t thread;
 };
 
-struct crier *crier_new(bool to_stderr)
+struct crier *crier_new(void)
 {
     struct crier *c = xcalloc(1, sizeof *c);
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->work, NULL);
     pthread_cond_init(&c->ended_cond, NULL);
-    c->to_stderr = to_stderr;
     return c;
 }
 
@@ -45,10 +43,9 @@ static void crier_end(struct crier *c)
     free(c);
 }
 
-static void say(const struct crier *c, const char *line)
+static void say(const char *line)
 {
-    if (c->to_stderr)
-        fprintf(stderr, "andon: not in the audit log yet: %s\n", line);
+    fprintf(stderr, "andon: not in the audit log yet: %s\n", line);
     syslog(LOG_USER | LOG_ALERT, "andon: not in the audit log yet: %s", line);
 }
 
@@ -64,7 +61,7 @@ static void *crier_main(void *arg)
         char *line = c->lines[0];
         memmove(c->lines, c->lines + 1, --c->n * sizeof *c->lines);
         pthread_mutex_unlock(&c->lock);
-        say(c, line);
+        say(line);
         free(line);
         pthread_mutex_lock(&c->lock);
     }

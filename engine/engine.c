@@ -75,7 +75,7 @@ bool engine_start(struct engine *en, struct err *e)
         if (!en->scribe)
             return false;
     }
-    en->crier = crier_new(!en->spec.screen);
+    en->crier = crier_new();
     publish(en); /* so that there is a snapshot from the first moment */
     int rc = pthread_create(&en->thread, NULL, loop_main, en);
     if (rc != 0) {

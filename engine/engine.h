@@ -38,7 +38,6 @@ struct engine_spec {
     struct actor actor;               /* whose session this is */
     bool judge;                       /* evaluate policies and halt by itself (console, guard); false for `get` */
     bool observe_only;                /* like read-only for rules and people (but halts) */
-    bool screen;                      /* a screen owns the terminal: nothing is written to standard error */
     const struct engine_seam *seam;   /* NULL; outlives the engine */
     const char *evidence_db;          /* states of trials across restarts; NULL = not kept */
     const struct notify_spec *notify; /* NULL = nobody is told; outlives the engine */

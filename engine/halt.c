@@ -263,7 +263,7 @@ static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
         h->since = now_of(en);
         h->at = 0;
         h->delay = DELAY_FIRST;
-        h->stop = en->policy->halt_stops;
+        h->stop = ro->policy->halt_stops;
         snprintf(h->before, sizeof h->before, "%s", ro->r.state_word);
         drive(en, ro); /* on the wire before anything else is done */
     }

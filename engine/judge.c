@@ -11,15 +11,9 @@
 
 #define TREND_US US_PER_MIN
 
-static int64_t scrape_us(const struct engine *en)
-{
-    int64_t i = en->spec.fleet->telemetry.interval_us;
-    return i > 0 ? i : 15 * US_PER_S;
-}
-
 static bool telemetry_ok(struct engine *en)
 {
-    return en->tlink.last_ok > 0 && en->tlink.failures == 0 && now_of(en) - en->tlink.last_ok <= 3 * scrape_us(en);
+    return en->tlink.last_ok > 0 && en->tlink.failures == 0 && now_of(en) - en->tlink.last_ok <= 3 * beat_interval(en);
 }
 
 /* The tracks of a wave's enrolled devices: how many, `v` has room for all. */
@@ -43,7 +37,7 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
     int64_t now = now_of(en);
     struct wave_health *h = &v->health;
     size_t n = canary_tracks(ro, i, buf);
-    health_group(buf, n, now, en->policy->window_us, scrape_us(en), &h->canary);
+    health_group(buf, n, now, en->policy->window_us, beat_interval(en), &h->canary);
     h->control = ro->control_now;
     h->control_frozen_at = ro->control_frozen_at;
     h->told = wave_told(w);
@@ -96,7 +90,7 @@ static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
         json_w_kstr(&w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
         json_w_kstr(&w, "limit.value", fmt_hexfloat(f, l->value));
     }
-    json_w_kstr(&w, "policy", ro->en->policy->digest);
+    json_w_kstr(&w, "policy", ro->policy->digest);
     json_w_kint(&w, "told", h->told);
     json_w_kint(&w, "unknown_since", v->verdict.unknown_since);
     json_w_kint(&w, "wave", (int64_t)i);
@@ -238,7 +232,7 @@ void judge_ro(struct ro *ro)
         if (ro->wv[i].n_members + 1 > room)
             room = ro->wv[i].n_members + 1;
     const struct track **buf = xcalloc(room, sizeof(struct track *));
-    control_sum(ro, buf, scrape_us(en));
+    control_sum(ro, buf, beat_interval(en));
     for (size_t i = 0; i < ro->n_waves; i++) {
         struct wv *v = &ro->wv[i];
         if (!v->told)
@@ -246,14 +240,14 @@ void judge_ro(struct ro *ro)
         sum_wave(ro, i, buf);
         bool asked = was_asked(en, v);
         struct wave_health *classes[VERDICT_LIMITS_MAX];
-        bool by_class = class_figures(ro, i, buf, scrape_us(en), classes);
-        struct verdict_input in = {.policy = en->policy,
+        bool by_class = class_figures(ro, i, buf, beat_interval(en), classes);
+        struct verdict_input in = {.policy = ro->policy,
                                    .health = &v->health,
                                    .wave_index = (int)i,
                                    .device_class = "",
                                    .telemetry_expected = en->tm && asked && v->health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
-                                   .interval_us = scrape_us(en),
+                                   .interval_us = beat_interval(en),
                                    .now = now_of(en),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
         verdict_step(&in, &v->vstate, &v->verdict);
@@ -265,7 +259,7 @@ void judge_ro(struct ro *ro)
     for (size_t i = 0; i < ro->n_waves; i++)
         if (ro->wv[i].told && !*ro->rollback_of)
             act_on(ro, i);
-    if (en->spec.judge && en->policy->promotion == PROMOTE_HOLD && !*ro->rollback_of && ro->current >= 0 &&
+    if (en->spec.judge && ro->policy->promotion == PROMOTE_HOLD && !*ro->rollback_of && ro->current >= 0 &&
         ro->waves[ro->current].state == WAVE_RUNNING && more_waves(ro))
         hold_by_rule(ro, (size_t)ro->current, "PROMOTE-HOLD");
     rollback_by_rule(ro);

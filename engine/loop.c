@@ -170,7 +170,7 @@ void *loop_main(void *arg)
     diary_begin(en);
     recover_begin(en);
     poll_begin(en);
-    watch_begin(en);
+    beat_begin(en);
     publish(en);
     en->lively_until = now_of(en) + LIVELY_US;
     while (take_in(en)) {

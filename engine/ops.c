@@ -69,8 +69,9 @@ void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const str
     entry_int(e, "engine", (int64_t)(en->instance & INT64_C(0xfffffffffffff)));
     entry_int(e, "pid", (int64_t)getpid());
     entry_int(e, "pid_start", process_start((int64_t)getpid()));
-    if (*en->policy->digest)
-        entry_str(e, "policy", en->policy->digest);
+    const struct policy *p = ro ? ro->policy : en->policy;
+    if (*p->digest)
+        entry_str(e, "policy", p->digest);
     if (*op->in.rule)
         entry_str(e, "rule", op->in.rule);
     if (*op->in.evidence)

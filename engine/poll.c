@@ -66,6 +66,7 @@ struct ro *ro_get(struct engine *en, const char *id)
     arena_init(&ro->arena);
     arena_init(&ro->wave_arena);
     ro->current = ro->control_next = ro->hold_wave = -1;
+    ro->policy = en->policy;
     ro->r = (struct rollout){.id = ro->id,
                              .name = "",
                              .description = "",
@@ -190,6 +191,10 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
     ro->known = true;
     ro->gone = false;
     ro->seen_at = at;
+    /* What rests does not move without the rollout's own counts: its waves are as good as this answer. */
+    if (!changed && ro->waves_known && !ro->waves_loading && !rollout_state_active(r->state) && r->counts.known)
+        ro->waves_as_of = at;
+    rules_choose(ro);
     resolve_release(ro);
     tell_external(ro, was);
     halt_seen(ro);
@@ -354,7 +359,7 @@ void ro_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->log_backlog = en->n_backlog > 0;
     out->data_age = en->link.last_ok > 0 ? now - en->link.last_ok : TIME_NEVER;
     out->fresh = link_fresh(en);
-    out->policy = en->policy;
+    out->policy = ro ? ro->policy : en->policy;
     if (!ro || !ro->known || ro->gone)
         return;
     out->rollout = &ro->r;

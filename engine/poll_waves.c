@@ -95,6 +95,7 @@ static void take_waves(struct ro *ro, const struct wave_list *list)
     }
     ro->waves_known = true;
     ro->waves_at = now_of(ro->en);
+    ro->waves_as_of = ro->waves_asked;
 }
 
 static int64_t next_read(const struct ro *ro)
@@ -146,6 +147,7 @@ void waves_read(struct ro *ro)
     if (ro->gone)
         return;
     ro->waves_loading = true;
+    ro->waves_asked = now_of(en);
     struct req *q = req_new(en, waves_done);
     q->ro = ro;
     en->be->ops->waves(en->be, ro->id, &q->arena, &q->out.waves, req_done, q);

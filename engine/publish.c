@@ -150,7 +150,7 @@ static struct snapshot *build(struct engine *en)
     s->rollouts = ARENA_ARRAY(&s->arena, struct rollout_view, en->n_ros + 1);
     for (size_t i = 0; i < en->n_ros; i++)
         if (!en->ros[i]->gone)
-            publish_ro(en, s, en->ros[i], &s->rollouts[s->n_rollouts++]);
+            publish_ro(s, en->ros[i], &s->rollouts[s->n_rollouts++]);
     alerts(en, s);
     ops_view(en, s);
     audit_view(en, s);

@@ -280,7 +280,7 @@ static void do_drain(struct rollback *rb)
     struct ro *ro = rb->ro;
     bool can = (rb->en->info.caps & CAP_ACTION_LIST) != 0;
     bool known = ro->inflight.known && ro->inflight_at >= rb->step_at;
-    bool late = now_of(rb->en) - rb->step_at >= rb->en->policy->drain_us;
+    bool late = now_of(rb->en) - rb->step_at >= rb->ro->policy->drain_us;
     if (!can || late || (known && ro->inflight.canceling == 0)) {
         struct entry e;
         rb->view.draining = known ? ro->inflight.canceling : 0;
@@ -408,7 +408,7 @@ void rollback_begin(struct engine *en, struct op *op)
 {
     struct entry e;
     op_intent(en, op, ENTRY_INTENT, op->ro, op->corr, &e);
-    entry_str(&e, "to", *op->in.to_release ? op->in.to_release : en->policy->rollback_to);
+    entry_str(&e, "to", *op->in.to_release ? op->in.to_release : op->ro->policy->rollback_to);
     entry_int(&e, "expect_devices", op->in.expect_devices);
     entry_str(&e, "all_waves", op->in.all_waves ? "true" : "false");
     if (!op->in.all_waves) {

@@ -195,7 +195,7 @@ static void releases_done(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     const struct intent *in = &rb->op->in;
-    const char *to = *in->to_release ? in->to_release : rb->en->policy->rollback_to;
+    const char *to = *in->to_release ? in->to_release : rb->ro->policy->rollback_to;
     rb->busy = false;
     if (r->err) {
         rb_text(rb, "the server's releases cannot be read yet: %s", r->err->what);

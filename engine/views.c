@@ -74,7 +74,7 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
         warn(s, v, "finished, but %lld of %lld devices failed", (long long)ro->r.counts.error, (long long)ro->r.total);
     if (ro->r.state == ROLLOUT_FINISHED && ro->r.counts.known && ro->r.counts.cancelled > 0)
         warn(s, v, "finished, but %lld devices were cancelled", (long long)ro->r.counts.cancelled);
-    if (ro->en->policy->promotion == PROMOTE_SERVER && !ended && v->n_waves > 1 && ro->waves[0].success.present)
+    if (ro->policy->promotion == PROMOTE_SERVER && !ended && v->n_waves > 1 && ro->waves[0].success.present)
         warn(s, v, "a success threshold does not hold the next wave: it starts when all have answered");
     if (ro->r.state == ROLLOUT_STOPPED && ro->inflight.known && ro->inflight.canceling > 0)
         warn(s, v, "%lld recalled devices have not answered; the server counts them as running",
@@ -122,10 +122,11 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
                         w->running_since ? fmt_dur(dur, s->taken_at - w->running_since) : "");
 }
 
-void publish_ro(struct engine *en, struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+void publish_ro(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     const struct halt *h = &ro->halt;
     rollout_copy(&s->arena, &v->rollout, &ro->r);
+    v->policy = ro->policy;
     v->waves_known = ro->waves_known;
     v->current = ro->current;
     waves(s, ro, v);
@@ -138,7 +139,7 @@ void publish_ro(struct engine *en, struct snapshot *s, const struct ro *ro, stru
     v->held = ro->held && ro->r.state == ROLLOUT_PAUSED;
     v->paused_by = dup_text(&s->arena, ro->r.state == ROLLOUT_PAUSED ? ro->paused_by : "");
     v->gate_waits =
-        ro->r.state == ROLLOUT_WAITING_APPROVAL || (v->held && en->policy->promotion == PROMOTE_HOLD && !v->latched);
+        ro->r.state == ROLLOUT_WAITING_APPROVAL || (v->held && ro->policy->promotion == PROMOTE_HOLD && !v->latched);
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
     v->rollback_of = dup_text(&s->arena, ro->rollback_of);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define FIRST_US     (100 * US_PER_MS)
 #define RELEASES_MAX 30 /* releases of the same name whose devices are looked up */
 
 struct dev *watch_dev(struct engine *en, const struct device *d)
@@ -26,6 +25,7 @@ struct dev *watch_dev(struct engine *en, const struct device *d)
         v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->dev_arena, d->raw_id);
         v->installed_before = -1;
         v->from = "";
+        v->boot_time = (double)__builtin_nanf("");
         en->n_devs = i + 1;
     }
     v->status = d->status;
@@ -35,8 +35,7 @@ struct dev *watch_dev(struct engine *en, const struct device *d)
     return v;
 }
 
-/* With nothing under way, nothing is watched. */
-static void forget_all(struct engine *en)
+void watch_forget(struct engine *en)
 {
     for (size_t i = 0; i < en->n_all; i++) {
         struct ro *ro = en->all[i];
@@ -82,16 +81,6 @@ static void take_members(struct ro *ro, size_t wave, const struct device_list *l
     }
 }
 
-static void first_poll(struct engine *en, void *arg);
-
-/* The first poll finds no device on the list, and the next one is a whole interval away: until then the first devices
- * are asked for as soon as they are known. */
-static void poll_soon(struct engine *en)
-{
-    if (en->tm && en->tm_polls <= 1)
-        timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
-}
-
 static void members_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
@@ -103,13 +92,17 @@ static void members_done(struct req *q, const struct reply *r)
     v->listed_at = now_of(q->en);
     if (r->err)
         return;
+    v->list_asked = q->x_at;
+    if (v->list_as_of < v->list_asked)
+        v->list_as_of = v->list_asked;
     if (!v->listed) {
         ro->from_wanted = true;
         v->first_listed = now_of(q->en);
-        poll_soon(q->en);
+        beat_soon(q->en);
     }
     v->listed = true;
     take_members(ro, i, &q->out.devices);
+    rules_choose(ro);
     watch_enrol(ro);
     watch_from(ro);
     judge_ro(ro);
@@ -126,6 +119,8 @@ void watch_wave(struct ro *ro, size_t i)
     bool quiet = now->known && then->known && now->finished == then->finished && now->error == then->error &&
                  now->cancelled == then->cancelled && now->running == then->running;
     int64_t every = quiet ? 6 * DEVICES_US : DEVICES_US;
+    if (quiet && v->listed && !v->listing && v->list_as_of < ro->waves_as_of)
+        v->list_as_of = ro->waves_as_of;
     if (!v->told || v->listing || ro_ended(ro) || (v->listed_at > 0 && now_of(en) - v->listed_at < every))
         return;
     v->listing = true;
@@ -133,11 +128,14 @@ void watch_wave(struct ro *ro, size_t i)
     struct req *q = req_new(en, members_done);
     q->ro = ro;
     q->n = (int64_t)i;
+    q->x_at = now_of(en);
     en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[i].id), WAVE_DEVICES_MAX, &q->arena,
                               &q->out.devices, req_done, q);
 }
 
 /* ---- control ---- */
+
+/* From the last wave down: so control lasts longest, and whoever begins to watch picks the same devices. */
 
 static size_t control_left(const struct ro *ro)
 {
@@ -165,7 +163,7 @@ static void control_done(struct req *q, const struct reply *r)
         ro->control[ro->n_control++] = (uint32_t)(d - en->devs);
     }
     ro->from_wanted = true;
-    poll_soon(en);
+    beat_soon(en);
     watch_enrol(ro);
     watch_control(ro);
     watch_from(ro);
@@ -175,17 +173,19 @@ static void control_done(struct req *q, const struct reply *r)
 void watch_control(struct ro *ro)
 {
     struct engine *en = ro->en;
-    int64_t most = en->policy->control_max;
+    int64_t most = ro->policy->control_max;
     if (ro->control_loading || ro_ended(ro) || !ro->waves_known || ro->n_waves == 0 || most <= 0)
         return;
     int64_t have = (int64_t)control_left(ro);
-    int w = ro->control_next < 0 ? 0 : ro->control_next;
-    while ((size_t)w < ro->n_waves && (ro->wv[w].told || ro->waves[w].state == WAVE_CREATING))
-        w++;
-    if (have >= most || (size_t)w >= ro->n_waves)
+    int w = ro->control_next == CONTROL_BEGIN ? (int)ro->n_waves - 1 : ro->control_next;
+    while (w >= 0 && (ro->wv[w].told || ro->waves[w].state == WAVE_CREATING))
+        w--;
+    if (w < 0)
+        ro->control_next = CONTROL_END;
+    if (have >= most || w < 0)
         return;
     ro->control_loading = true;
-    ro->control_next = w + 1;
+    ro->control_next = w > 0 ? w - 1 : CONTROL_END;
     struct req *q = req_new(en, control_done);
     q->ro = ro;
     q->n = w;
@@ -197,7 +197,7 @@ void watch_control(struct ro *ro)
 
 static void enrol_member(struct ro *ro, struct wv *v, struct dev *d)
 {
-    const struct policy *p = ro->en->policy;
+    const struct policy *p = ro->policy;
     int64_t from = TIME_NEVER;
     int64_t since = d->installed_before > ro->r.created_at ? d->installed_before : ro->r.created_at;
     if (d->installed_at > since)
@@ -326,79 +326,4 @@ void watch_from(struct ro *ro)
     struct req *q = req_new(en, releases_done);
     q->ro = ro;
     en->be->ops->releases(en->be, RELEASES_MAX * 10, &q->arena, &q->out.releases, req_done, q);
-}
-
-/* ---- telemetry ---- */
-
-static int64_t interval(const struct engine *en)
-{
-    int64_t i = en->spec.fleet->telemetry.interval_us;
-    return i > 0 ? i : 15 * US_PER_S;
-}
-
-static void telemetry_done(struct req *q, const struct reply *r)
-{
-    struct engine *en = q->en;
-    en->tlink.busy = false;
-    en->tm_answered = en->tlink.asked_at;
-    if (r->err) {
-        link_bad(en, &en->tlink, r->err);
-    } else {
-        link_ok(en, &en->tlink, r);
-        for (size_t i = 0; i < q->out.samples.n; i++) {
-            const struct sample_row *s = &q->out.samples.v[i];
-            if (s->index >= en->n_devs)
-                continue;
-            struct sample one = {"", s->t, s->reboots, s->cpu, s->variance};
-            track_feed(&en->devs[s->index].track, &one, en->policy->window_us);
-        }
-    }
-    for (size_t i = 0; i < en->n_ros; i++)
-        watch_enrol(en->ros[i]);
-    judge_all(en);
-    int64_t next = en->tlink.asked_at + interval(en);
-    if (next <= now_of(en))
-        next = now_of(en) + interval(en) / 2;
-    if (en->tm_extra && en->tlink.next_try > now_of(en))
-        next = en->tlink.next_try; /* the beat stays */
-    en->tm_extra = false;
-    en->tlink.next_try = next;
-    timer_set(en, next, telemetry_poll, NULL);
-    mark(en);
-}
-
-static void telemetry_ask(struct engine *en)
-{
-    forget_all(en);
-    en->tlink.busy = true;
-    en->tlink.asked_at = now_of(en);
-    struct req *q = req_new(en, telemetry_done);
-    en->tm->ops->poll(en->tm, en->watch, 0, en->policy->window_us, &q->arena, &q->out.samples, req_done, q);
-}
-
-void telemetry_poll(struct engine *en, void *arg)
-{
-    (void)arg;
-    if (!en->tm || en->tlink.busy)
-        return;
-    en->tm_polls++;
-    telemetry_ask(en);
-}
-
-static void first_poll(struct engine *en, void *arg)
-{
-    (void)arg;
-    if (en->tm_polls > 1)
-        return;
-    if (en->tlink.busy) {
-        timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
-        return;
-    }
-    en->tm_extra = true;
-    telemetry_ask(en);
-}
-
-void watch_begin(struct engine *en)
-{
-    telemetry_poll(en, NULL);
 }

@@ -33,6 +33,7 @@ struct req {
     struct op *op;
     void *x;
     int64_t n;
+    int64_t x_at; /* when it was asked */
     char name[ID_MAX];
     struct arena arena;
     union {
@@ -60,6 +61,7 @@ struct dev {
     const char *id, *raw_id;
     enum device_status status;
     int64_t installed_at, last_seen;
+    double boot_time, boots;  /* sources that give the time of the last boot: boots are counted here */
     int64_t installed_before; /* installed_at as it was before its wave was told; -1 not known */
     bool overdue, enrolled;
     struct ro *canary_of; /* told by this rollout (the newest) */
@@ -71,6 +73,7 @@ struct dev {
 struct wv {
     bool told, listed, listing;
     struct counts listed_counts;              /* of the wave when its devices were asked for */
+    int64_t list_asked, list_as_of;           /* the same; the list is as good as one asked for at this time */
     int64_t told_at, running_since, ended_at; /* engine clock */
     int64_t listed_at, listed_done;           /* when, and how many had answered by then */
     char decided_by[64];
@@ -109,25 +112,30 @@ struct rollback;
 struct from_scan;
 
 /* ---- a rollout ---- */
+#define CONTROL_BEGIN (-1) /* nothing was read yet */
+#define CONTROL_END   (-2) /* every wave was read */
 struct ro {
     struct engine *en;
     char id[ID_MAX];
     struct arena arena; /* of r */
     struct rollout r;
     bool known, gone;
-    int64_t seen_at; /* when the newest answer about it was asked for */
+    int64_t seen_at;             /* when the newest answer about it was asked for */
+    const struct policy *policy; /* that applies to it: rules.c */
+    bool policy_final;
     struct arena wave_arena;
     struct wave *waves;
     struct wv *wv;
     size_t n_waves;
     bool waves_known, waves_loading, waves_wanted;
-    int64_t waves_at, waves_of; /* read at; last_modified they belong to */
+    int64_t waves_at;                 /* read at */
+    int64_t waves_asked, waves_as_of; /* the newest was asked for at; nothing has changed up to */
     int current;
     /* control: devices of the waves that have not started */
     uint32_t *control;
     size_t n_control;
     bool control_loading;
-    int control_next;                /* wave to read next, -1 = not begun */
+    int control_next;                /* wave to read next, from the last one down; see CONTROL_* */
     size_t control_best;             /* devices that it once had */
     struct group_health control_now; /* what relative limits compare with: live, or as last measured */
     struct group_health control_good;
@@ -200,7 +208,7 @@ struct link {
 struct engine {
     struct engine_spec spec;
     struct clock *clock;
-    const struct policy *policy;
+    const struct policy *policy; /* of the fleet: what no rule says otherwise; its window is that of all telemetry */
     struct http *http;
     struct backend *be;
     struct telemetry *tm;
@@ -234,6 +242,7 @@ struct engine {
     int tm_polls;        /* of telemetry, on its beat */
     bool tm_extra;       /* the one under way is off the beat */
     int64_t tm_answered; /* when the newest one that has succeeded or failed was asked for */
+    int64_t tm_tick;     /* on the telemetry's grid, of the poll under way or the newest one */
     struct ro **ros;     /* in the server's order */
     size_t n_ros;
     struct ro **all; /* every one that was ever seen */
@@ -300,14 +309,24 @@ void waves_read(struct ro *ro);
 void inflight_read(struct ro *ro);
 
 /* watch.c */
-void watch_begin(struct engine *en);
 void watch_wave(struct ro *ro, size_t i); /* reads a wave's devices when it is time */
 void watch_control(struct ro *ro);
 void watch_enrol(struct ro *ro);
 void watch_from(struct ro *ro);      /* reads where its devices come from, once for each wave */
 void watch_from_free(struct ro *ro); /* gives up one that is under way */
 struct dev *watch_dev(struct engine *en, const struct device *d);
+void watch_forget(struct engine *en); /* with nothing under way, nothing is watched */
+
+/* beat.c: when telemetry is asked for */
+int64_t beat_interval(const struct engine *en);
+int64_t beat_settle(const struct engine *en); /* after a tick, before it is asked for: its scrapes are in by then */
+bool beat_history(const struct engine *en);   /* the source answers for times gone by */
+void beat_begin(struct engine *en);
+void beat_soon(struct engine *en); /* devices are known that telemetry was not asked about yet */
 void telemetry_poll(struct engine *en, void *arg);
+
+/* rules.c: which policy applies */
+void rules_choose(struct ro *ro);
 
 /* control.c */
 size_t control_tracks(const struct ro *ro, const struct track **v);           /* `v` has room for n_control */
@@ -340,7 +359,7 @@ bool diary_ok(const struct engine *en); /* intents may be written */
 void diary_end(struct engine *en);
 uint64_t corr_new(struct engine *en);
 int64_t process_start(int64_t pid); /* in clock ticks since boot, from /proc; -1 = no such process */
-struct crier *crier_new(bool to_stderr);
+struct crier *crier_new(void);
 void crier_cry(struct crier *c, const char *line);
 void crier_free(struct crier *c);
 
@@ -389,7 +408,7 @@ void recover_look(struct engine *en, void *arg);
 
 /* publish.c, views.c, focus.c */
 void publish(struct engine *en);
-void publish_ro(struct engine *en, struct snapshot *s, const struct ro *ro, struct rollout_view *v);
+void publish_ro(struct snapshot *s, const struct ro *ro, struct rollout_view *v);
 void focus_change(struct engine *en, const struct focus *f);
 void focus_publish(struct engine *en, struct snapshot *s);
 void focus_free(struct engine *en);

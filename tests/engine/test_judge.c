@@ -387,6 +387,56 @@ static void started_in_the_last_wave_it_says_that_it_is_blind(void **state)
     world_release(&w);
 }
 
+/* ---- which policy ---- */
+
+static void a_rule_of_the_fleet_chooses_the_policy(void **state)
+{
+    (void)state;
+    static const struct policy_rule rules[] = {
+        {"winter*", "", NULL}, {"spr*", "pump-*", NULL}, {"spr*", "dev-*", NULL}};
+    struct policy_rule r[3];
+    struct world w;
+    struct play p = {.judge = true};
+    struct policy strict;
+    world_init(&w, three, 3);
+    crash_loop(&w);
+    strict = w.policy;
+    w.policy.n_limits = 0; /* nothing halts by the fleet's own */
+    w.policy.evidence.tests = TESTS_OFF;
+    memcpy(r, rules, sizeof r);
+    for (size_t i = 0; i < 3; i++)
+        r[i].policy = i == 2 ? &strict : &w.policy;
+    w.fleet.rules = r;
+    w.fleet.n_rules = 3;
+    world_play(&w, &p, until_halt, 1200);
+    assert_ptr_equal(snapshot_rollout(p.last, "10")->policy, &strict);
+    assert_string_equal(snapshot_rollout(p.last, "10")->halted_by, "rule R-REBOOT");
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool until_listed(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->n_waves == 3 && v->waves[0].health.control.expected > 0;
+    return false;
+}
+
+/* Ten devices of the last wave are enough: of the middle one none is watched. */
+static void control_is_taken_from_the_last_wave_down(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    w.install_us = US_PER_HOUR;
+    w.policy.control_max = 10;
+    world_play(&w, &p, until_listed, 60);
+    assert_int_equal(snapshot_rollout(p.last, "10")->waves[0].health.control.expected, 10);
+    play_release(&p);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +451,8 @@ int main(void)
         cmocka_unit_test(a_limit_leaves_other_classes_alone),
         cmocka_unit_test(a_fault_in_the_last_wave_is_halted),
         cmocka_unit_test(the_last_wave_of_a_healthy_rollout_is_left_alone),
+        cmocka_unit_test(a_rule_of_the_fleet_chooses_the_policy),
+        cmocka_unit_test(control_is_taken_from_the_last_wave_down),
         cmocka_unit_test(started_in_the_last_wave_it_says_that_it_is_blind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

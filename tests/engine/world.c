@@ -55,6 +55,7 @@ void w_counts(const struct world *w, const struct w_rollout *r, const struct w_w
 void w_tell(struct world *w, struct w_rollout *r, struct w_wave *v)
 {
     v->state = WAVE_RUNNING;
+    v->told_at = w->now;
     for (int i = 0; i < v->n; i++) {
         struct w_device *d = &w->devices[v->members[i]];
         if (d->assigned == r->release && d->action < 0)
@@ -129,6 +130,7 @@ void w_tick(struct world *w)
 {
     for (int i = 0; i < w->n_devices; i++)
         device_tick(w, &w->devices[i]);
+    w_scrape(w);
     for (int i = 0; i < w->n_rollouts; i++) {
         struct w_rollout *r = &w->rollouts[i];
         bool due = w->now - r->changed_at >= w->step_us;
@@ -239,8 +241,8 @@ void world_init(struct world *w, const int *waves, int n_waves)
 void world_release(struct world *w)
 {
     char path[160];
-    static const char *const files[] = {"log/audit.db", "log/audit.db-wal", "log/audit.db-shm", "key/audit.key", "log",
-                                        "key"};
+    static const char *const files[] = {"log/audit.db", "log/audit.db-wal", "log/audit.db-shm", "key/audit.key",  "log",
+                                        "key",          "evidence.db",      "evidence.db-wal",  "evidence.db-shm"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         snprintf(path, sizeof path, "%s/%s", w->dir, files[i]);
         remove(path);
@@ -249,6 +251,7 @@ void world_release(struct world *w)
         snprintf(path, sizeof path, "rm -rf %s", w->dir);
         print_message("left behind: %s\n", w->dir);
     }
+    free(w->samples);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->cond);
 }

@@ -28,10 +28,12 @@ struct w_device {
     double reboots_per_s_new; /* on the new release */
     int64_t reboots_from;     /* and only from then on */
     bool silent;
+    int model; /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */
 };
 
 struct w_wave {
     enum wave_state state;
+    int64_t told_at;
     int first, n; /* devices */
     int members[W_DEVICES];
 };
@@ -55,6 +57,13 @@ struct w_call {
     struct err err;
     bool failed, maybe;
     int64_t sent;
+};
+
+/* What one device showed at one scrape. */
+struct w_sample {
+    bool there;
+    int64_t t;
+    double reboots, cpu, variance;
 };
 
 struct world {
@@ -87,6 +96,14 @@ struct world {
     bool pause_ignored; /* 200, and nothing happens */
     bool name_taken;    /* another client has made andon-rb-<id>-1 */
     bool telemetry_down;
+    /* history: scrapes at 1 s after each multiple of 10 s, kept from the start whether or not anybody asks */
+    bool history;       /* the source has it: range and past; and the server says when a wave was told */
+    bool past_down;     /* baselines cannot be read */
+    size_t range_limit; /* rows of one answer, 0 = any */
+    int64_t told_late;  /* the server is so much late in saying when a wave was told */
+    struct w_sample *samples;
+    size_t n_samples, cap_samples; /* rows of W_DEVICES */
+    int64_t first_sample;
     bool auto_on;                                  /* an auto-assignment of release 1 exists */
     void (*each_turn)(struct world *w, void *arg); /* also while requests are under way */
     void *each_turn_arg;
@@ -120,6 +137,7 @@ struct play {
     int64_t limit, t;
     struct snapshot *last; /* the newest snapshot at the end */
     bool judge, no_log, read_only;
+    bool kept; /* with evidence.db */
     int escalations;
 };
 

@@ -8,11 +8,14 @@ void w_set(struct world *w, struct w_rollout *r, enum rollout_state s);
 void w_tick(struct world *w);
 void w_tell(struct world *w, struct w_rollout *r, struct w_wave *v);
 void w_counts(const struct world *w, const struct w_rollout *r, const struct w_wave *v, struct counts *c);
+/* Into the list of what was asked for. */
+void w_note(struct world *w, const char *fmt, ...) ANDON_PRINTF(2, 3);
+void w_scrape(struct world *w); /* keeps what is due */
 void w_seam(struct world *w);
 /* Answers `done` after a while. */
 void w_answer(struct world *w, backend_done done, void *ctx);
 void w_answer_err(struct world *w, backend_done done, void *ctx, enum err_code code, bool maybe, const char *what);
 extern const struct backend_ops w_backend_ops;
-extern const struct telemetry_ops w_telemetry_ops;
+extern const struct telemetry_ops w_telemetry_ops, w_history_ops;
 
 #endif

@@ -151,7 +151,7 @@ static struct telemetry *open_telemetry(void *ctx, struct http *h, const struct 
         err_clear(e);
         return NULL;
     }
-    w->telemetry = (struct telemetry){&w_telemetry_ops, h};
+    w->telemetry = (struct telemetry){w->history ? &w_history_ops : &w_telemetry_ops, h};
     return &w->telemetry;
 }
 
@@ -238,7 +238,6 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
                                .seed = 7,
                                .actor = {ACTOR_PERSON, "m.ito"},
                                .judge = p->judge,
-                               .screen = true,
                                .seam = &w->seam};
     p->en = engine_new(&spec, &e);
     if (!p->en)

@@ -16,7 +16,7 @@ static struct world *of(struct backend *b)
     return (struct world *)b;
 }
 
-static void ANDON_PRINTF(2, 3) note(struct world *w, const char *fmt, ...)
+void w_note(struct world *w, const char *fmt, ...)
 {
     va_list ap;
     if (w->n_log >= W_LOG)
@@ -318,7 +318,7 @@ static void b_verb(struct backend *b, const char *rollout, enum backend_verb v, 
         w_answer(w, done, ctx);
         return;
     }
-    note(w, "%s", what);
+    w_note(w, "%s", what);
     if (w->verbs_dropped || w->down) {
         w_answer_err(w, done, ctx, ERR_NETWORK, true, "the connection was reset");
         return;
@@ -390,7 +390,7 @@ static void b_create(struct backend *b, const struct rollout_spec *spec, struct 
         w_answer(w, done, ctx);
         return;
     }
-    note(w, "%s", what);
+    w_note(w, "%s", what);
     if (w->name_taken) {
         w->name_taken = false;
         make(w, spec->name, "andon roll back of 10, 1", spec->filter, spec->n_waves);
@@ -426,7 +426,7 @@ static void b_assign(struct backend *b, const char *raw_id, const char *release_
     snprintf(what, sizeof what, "assign %s %s%s", raw_id, release_id, offline ? " offline" : "");
     if (w->dead)
         return;
-    note(w, "%s", what);
+    w_note(w, "%s", what);
     if (offline) {
         d->installed = d->assigned = k;
         d->status = DEVICE_IN_SYNC;
@@ -459,27 +459,47 @@ static void b_auto_off(struct backend *b, const char *id, backend_done done, voi
     struct world *w = of(b);
     if (w->dead)
         return;
-    note(w, "auto-off %s", id);
+    w_note(w, "auto-off %s", id);
     w->auto_on = false;
     (void)dies(w, w->die_at, "auto-off");
     w_answer(w, done, ctx);
 }
 
-const struct backend_ops w_backend_ops = {"hawkbit",
-                                          b_free,
-                                          b_probe,
-                                          b_rollouts,
-                                          b_rollout,
-                                          b_waves,
-                                          b_wave_devices,
-                                          b_inflight,
-                                          b_release,
-                                          b_releases,
-                                          b_devices_by_release,
-                                          b_device,
-                                          b_verb,
-                                          b_create,
-                                          b_cancel,
-                                          b_assign,
-                                          b_autos,
-                                          b_auto_off};
+static void b_told_at(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
+                      backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    const struct w_rollout *r = world_rollout(w, rollout);
+    int k = device_index(w, raw_device);
+    (void)a;
+    *out = 0;
+    for (int i = 0; r && w->history && i < r->n_waves; i++)
+        for (int j = 0; j < r->waves[i].n; j++)
+            if (r->waves[i].members[j] == k)
+                *out = r->waves[i].told_at;
+    w_answer(w, done, ctx);
+    w->calls[w->n_calls - 1].due += w->told_late;
+}
+
+static void b_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys,
+                         size_t n_keys, size_t limit, struct arena *a, struct attribute_table *out, backend_done done,
+                         void *ctx)
+{
+    static const char *names[] = {"rev-A", "rev-B"};
+    struct world *w = of(b);
+    (void)limit;
+    out->n = n;
+    out->n_keys = n_keys;
+    out->names = names;
+    out->n_names = 2;
+    out->v = arena_array(a, n * n_keys + 1, sizeof *out->v);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n_keys; k++)
+            out->v[i * n_keys + k] = strcmp(keys[k], "model") == 0 ? w->devices[device_index(w, raw_ids[i])].model : -1;
+    w_answer(w, done, ctx);
+}
+
+const struct backend_ops w_backend_ops = {
+    "hawkbit",  b_free,    b_probe,    b_rollouts,           b_rollout, b_waves,     b_wave_devices,
+    b_inflight, b_release, b_releases, b_devices_by_release, b_device,  b_verb,      b_create,
+    b_cancel,   b_assign,  b_autos,    b_auto_off,           b_told_at, b_attributes};

@@ -1,4 +1,4 @@
-/* The world's telemetry: one sample of each watched device at each poll. */
+/* The world's telemetry: one sample of each watched device at each poll; or, with history, what was scraped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,14 @@
 #include <string.h>
 
 #include "tests/engine/world_impl.h"
+
+#define SCRAPE_US   (10 * US_PER_S)
+#define LOOKBACK_US (5 * US_PER_MIN)
+
+static struct world *of(struct telemetry *t)
+{
+    return (struct world *)((char *)t - offsetof(struct world, telemetry));
+}
 
 static void t_free(struct telemetry *t)
 {
@@ -19,27 +27,37 @@ static int by_index(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+static double boots_at(struct w_device *d, int64_t now)
+{
+    if (d->installed == 1) {
+        int64_t from = d->reboots_from > d->installed_at ? d->reboots_from : d->installed_at;
+        d->reboots = now > from ? floor((double)(now - from) / 1e6 * d->reboots_per_s_new) : 0;
+    }
+    return d->reboots;
+}
+
+static bool refused(struct world *w, backend_done done, void *ctx)
+{
+    if (w->telemetry_down)
+        w_answer_err(w, done, ctx, ERR_NETWORK, false, "no telemetry");
+    return w->telemetry_down;
+}
+
 static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                    struct sample_list *out, backend_done done, void *ctx)
 {
-    struct world *w = (struct world *)((char *)t - offsetof(struct world, telemetry));
+    struct world *w = of(t);
     (void)at;
     (void)window_us;
-    if (w->telemetry_down) {
-        w_answer_err(w, done, ctx, ERR_NETWORK, false, "no telemetry");
+    if (refused(w, done, ctx))
         return;
-    }
     out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
     for (int i = 0; i < w->n_devices; i++) {
         struct w_device *d = &w->devices[i];
         long k = watch_set_find(watch, d->id, strlen(d->id));
         if (k < 0 || d->silent)
             continue;
-        if (d->installed == 1)
-            d->reboots =
-                floor((double)(w->now - (d->reboots_from > d->installed_at ? d->reboots_from : d->installed_at)) / 1e6 *
-                      d->reboots_per_s_new);
-        out->v[out->n++] = (struct sample_row){(size_t)k, w->now, d->reboots, d->cpu, d->variance};
+        out->v[out->n++] = (struct sample_row){(size_t)k, w->now, boots_at(d, w->now), d->cpu, d->variance};
     }
     qsort(out->v, out->n, sizeof *out->v, by_index);
     out->newest = w->now;
@@ -50,7 +68,126 @@ static void t_probe(struct telemetry *t, struct arena *a, const char **out, back
 {
     (void)a;
     *out = "";
-    w_answer((struct world *)((char *)t - offsetof(struct world, telemetry)), done, ctx);
+    w_answer(of(t), done, ctx);
 }
 
 const struct telemetry_ops w_telemetry_ops = {.kind = "world", .free = t_free, .poll = t_poll, .probe = t_probe};
+
+/* ---- history ---- */
+
+void w_scrape(struct world *w)
+{
+    int64_t t = (w->now - US_PER_S) / SCRAPE_US * SCRAPE_US + US_PER_S;
+    if (w->n_samples == 0)
+        w->first_sample = t;
+    else if (t <= w->first_sample + (int64_t)(w->n_samples - 1) * SCRAPE_US)
+        return;
+    if (w->n_samples == w->cap_samples) {
+        w->cap_samples = w->cap_samples ? w->cap_samples * 2 : 256;
+        w->samples = xreallocarray(w->samples, w->cap_samples * W_DEVICES, sizeof *w->samples);
+    }
+    struct w_sample *row = w->samples + w->n_samples++ * W_DEVICES;
+    for (int i = 0; i < w->n_devices; i++) {
+        struct w_device *d = &w->devices[i];
+        row[i] = (struct w_sample){!d->silent, t, boots_at(d, t), d->cpu, d->variance};
+    }
+}
+
+/* The newest sample of device i at or before `at`; NULL when it is too old, or there is none. */
+static const struct w_sample *newest(const struct world *w, int i, int64_t at)
+{
+    int64_t k = (at - w->first_sample) / SCRAPE_US;
+    if (at < w->first_sample)
+        return NULL;
+    for (k = k < (int64_t)w->n_samples ? k : (int64_t)w->n_samples - 1; k >= 0; k--) {
+        const struct w_sample *s = &w->samples[(size_t)k * W_DEVICES + (size_t)i];
+        if (s->t <= at - LOOKBACK_US)
+            return NULL;
+        if (s->there)
+            return s;
+    }
+    return NULL;
+}
+
+/* Devices in the order of the watch set: world index at each place, -1 none. */
+static int *order(const struct world *w, const struct watch_set *watch, struct arena *a, size_t *n)
+{
+    int *v = arena_array(a, watch_set_size(watch) + 1, sizeof *v);
+    *n = watch_set_size(watch);
+    memset(v, 0xff, *n * sizeof *v);
+    for (int i = 0; i < w->n_devices; i++) {
+        long k = watch_set_find(watch, w->devices[i].id, strlen(w->devices[i].id));
+        if (k >= 0)
+            v[k] = i;
+    }
+    return v;
+}
+
+static void h_poll(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
+                   struct sample_list *out, backend_done done, void *ctx)
+{
+    struct world *w = of(t);
+    size_t n;
+    (void)window_us;
+    w_note(w, "poll");
+    if (refused(w, done, ctx))
+        return;
+    int *v = order(w, watch, a, &n);
+    out->v = arena_array(a, n + 1, sizeof *out->v);
+    for (size_t k = 0; k < n; k++) {
+        const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at);
+        if (s)
+            out->v[out->n++] = (struct sample_row){k, s->t, s->reboots, s->cpu, s->variance};
+        if (s && s->t > out->newest)
+            out->newest = s->t;
+    }
+    w_answer(w, done, ctx);
+}
+
+static void h_range(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
+                    int64_t window_us, struct arena *a, struct range_list *out, backend_done done, void *ctx)
+{
+    struct world *w = of(t);
+    size_t n;
+    (void)window_us;
+    w_note(w, "range %d", (int)((to - from) / step_us + 1));
+    if (refused(w, done, ctx))
+        return;
+    int *v = order(w, watch, a, &n);
+    size_t most = n * (size_t)((to - from) / step_us + 1);
+    if (w->range_limit > 0 && most > w->range_limit) {
+        w_answer_err(w, done, ctx, ERR_LIMIT, false, "the answer would be too large");
+        return;
+    }
+    out->warning = "";
+    out->v = arena_array(a, most + 1, sizeof *out->v);
+    for (int64_t at = from; at <= to; at += step_us)
+        for (size_t k = 0; k < n; k++) {
+            const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at);
+            if (s)
+                out->v[out->n++] = (struct range_row){at, k, s->t, s->reboots, s->cpu, s->variance};
+        }
+    w_answer(w, done, ctx);
+}
+
+static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
+                   struct past_list *out, backend_done done, void *ctx)
+{
+    struct world *w = of(t);
+    size_t n;
+    (void)window_us;
+    w_note(w, "past");
+    if (w->past_down) {
+        w_answer_err(w, done, ctx, ERR_NETWORK, false, "no telemetry");
+        return;
+    }
+    int *v = order(w, watch, a, &n);
+    out->v = arena_array(a, n + 1, sizeof *out->v);
+    for (size_t k = 0; k < n; k++)
+        if (v[k] >= 0)
+            out->v[out->n++] = (struct past_row){k, 0.2, 1.0, 0, 0.2, 1.0, at - US_PER_S};
+    w_answer(w, done, ctx);
+}
+
+const struct telemetry_ops w_history_ops = {
+    .kind = "world", .free = t_free, .poll = h_poll, .probe = t_probe, .range = h_range, .past = h_past};
