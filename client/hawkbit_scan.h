@@ -1,9 +1,7 @@
 /* Device pages read in one pass, without a tree: they are by far the most that andon reads.
  *
- * Accepts only what is plain beyond doubt: well-formed JSON without escapes and with no member twice, depth, numbers
- * and lengths within narrow limits, every member that is of interest of the expected type. About anything else it says
- * nothing: the caller parses the page as every other answer, and what that says holds. So the two can never disagree
- * about a page that is odd, and errors have one source. */
+ * By client/plain.h: only what is plain, every member that is of interest of the expected type; all else is parsed as
+ * every other answer. */
 #ifndef ANDON_CLIENT_HAWKBIT_SCAN_H
 #define ANDON_CLIENT_HAWKBIT_SCAN_H
 

@@ -112,11 +112,42 @@ double boot_counter_feed(struct boot_counter *b, double boot_time)
     return b->boots;
 }
 
+/* The length of the name, and whether nothing but matchers follows. */
+static bool selector(const char *q, size_t *n)
+{
+    const char *p = q;
+    while ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_' || *p == ':')
+        p++;
+    *n = (size_t)(p - q);
+    p += strspn(p, " ");
+    char quote = '\0';
+    if (*p == '{') {
+        for (p++; *p && (quote || *p != '}'); p++) {
+            if (quote && quote != '`' && *p == '\\' && p[1])
+                p++;
+            else if (quote && *p == quote)
+                quote = '\0';
+            else if (!quote && (*p == '"' || *p == '\'' || *p == '`'))
+                quote = *p;
+        }
+        if (*p++ != '}')
+            return false;
+    }
+    p += strspn(p, " ");
+    return *p == '\0' && p > q;
+}
+
+bool is_plain_selector(const char *query)
+{
+    size_t n;
+    return selector(query, &n);
+}
+
 bool is_boot_time(const char *metric)
 {
     static const char end[] = "boot_time_seconds";
-    size_t n = strcspn(metric, "{ "), k = sizeof end - 1;
-    return n >= k && memcmp(metric + n - k, end, k) == 0 && !strpbrk(metric, "()[]+*/%^");
+    size_t n, k = sizeof end - 1;
+    return selector(metric, &n) && n >= k && memcmp(metric + n - k, end, k) == 0;
 }
 
 struct telemetry *telemetry_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec, struct err *e)

@@ -71,24 +71,39 @@ struct telemetry_ops {
     const char *kind;
     void (*free)(struct telemetry *t);
     /* Reads the newest values. window_us as in the policy (variance and rates of raw metrics are taken over it). `at`:
-     * a source with history answers as of this time (so that two watchers of it get the same); 0 = now. */
+     * a source with history answers as of this time, to the ms (so that two watchers of it get the same); 0 = now. */
     void (*poll)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct sample_list *out, backend_done done, void *ctx);
     /* For `andon doctor`: one sentence about what was found, or an error. */
     void (*probe)(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx);
     /* History; both NULL where the source keeps none. */
     /* Values at from, from + step, ... <= to (multiples of step_us; at most RANGE_TICKS_MAX of them). The same bits as
-     * poll() with `at` gives for each. ERR_LIMIT when the answer would be too large: ask for fewer ticks. */
+     * poll() with `at` gives for each. ERR_LIMIT when the answer would be too large, for andon or for the source: ask
+     * for fewer ticks (at most about a million rows). ERR_TIMEOUT may have the same cause. The queries go out one after
+     * the other, so that polls find room beside them. */
     void (*range)(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
                   int64_t window_us, struct arena *a, struct range_list *out, backend_done done, void *ctx);
-    /* What the devices did in the day and in the hour before `at`. */
+    /* What the devices did in the day and in the hour before `at`. A row for each watched device, in order; or none at
+     * all when the source knows nothing of that time for any of them: then nobody can say what they did. */
     void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct past_list *out, backend_done done, void *ctx);
-    /* `reboots` of rows from poll and range is a time of boot in seconds, not a counter (struct trial_spec.boot_time).
-     */
+    /* `reboots` of rows from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
+     * trial_spec.boot_time; boot_counter_feed makes one). May be NULL: it is a counter. */
     bool (*boot_time)(const struct telemetry *t);
 };
 #define RANGE_TICKS_MAX 1000
+
+/* Boots out of a boot time that changes (node_boot_time_seconds): a counter that goes up by one at each change of more
+ * than 5 s; smaller ones are the clock being set. For rows of a source with boot_time(), one for each device, zero at
+ * first; a poll of now (`at` 0) has done it already. */
+struct boot_counter {
+    double boot_time;
+    double boots;
+    bool known;
+};
+/* The counter; NaN when the boot time is not known, which changes nothing. */
+double boot_counter_feed(struct boot_counter *b, double boot_time);
+
 struct telemetry {
     const struct telemetry_ops *ops;
     struct http *http;

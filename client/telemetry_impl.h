@@ -20,14 +20,8 @@ struct watch_set {
 /* Adds n raw bytes. */
 size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n);
 
-/* Boots out of a boot time that changes (node_boot_time_seconds): a counter that goes up by one at each change of
- * more than 5 s; smaller ones are the clock being set. */
-struct boot_counter {
-    double boot_time;
-    double boots;
-    bool known;
-};
-double boot_counter_feed(struct boot_counter *b, double boot_time);
+/* A PromQL selector and nothing else: name{matchers}. */
+bool is_plain_selector(const char *query);
 /* Is this metric (or plain PromQL selector) a boot time, by its name? It may be named in the configuration, and taken
  * for a counter of boots one boot would look like thousands. */
 bool is_boot_time(const char *metric);

@@ -1,0 +1,138 @@
+/* The day before a rollout: what a device's own baseline is, and who is not at risk any more when it starts. Instant
+ * queries with subqueries around the configured expressions, so that the server does the averaging; their steps lie on
+ * multiples since the epoch, so whoever asks about the same time gets the same answer. */
+#include <math.h>
+#include <stdlib.h>
+#include "client/prometheus_impl.h"
+
+enum past_part { P_CPU_BASE, P_VAR_BASE, P_CPU_HOUR, P_VAR_HOUR, P_BOOTS, P_LAST, P_COUNT };
+_Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
+
+/* In the following, $ is the configured expression. A mean over a day needs an hour of data. */
+#define DAY_MEAN  "avg_over_time(($)[24h:5m]) and count_over_time(($)[24h:5m]) >= 12"
+#define HOUR_MEAN "avg_over_time(($)[1h:5m])"
+/* Boots in an hour, minute by minute against the last value before: rises of a counter, and a fall (it was reset) for
+ * one; changes of a boot time by more than 5 s (see struct boot_counter). Ten minutes without samples, as devices are
+ * while they boot, hide none. Of an expression: its changes. */
+#define BEFORE      "last_over_time($[10m] offset 1m)"
+#define BOOTS       "sum_over_time(clamp_min($ - " BEFORE ", 0)[1h:1m]) + resets($[1h])"
+#define BOOT_TIMES  "sum_over_time((abs($ - " BEFORE ") > bool 5)[1h:1m])"
+#define EXPRESSIONS "changes(($)[1h:1m])"
+
+struct past {
+    struct prom_cells part[P_COUNT];
+    size_t matched; /* samples of watched devices */
+};
+
+static bool past_sample(struct prom_call *c, size_t part, size_t series, long device, int64_t at_ms, double v,
+                        struct err *e)
+{
+    struct past *p = c->state;
+    (void)series;
+    (void)at_ms;
+    (void)e;
+    if (device < 0)
+        return true;
+    p->matched++;
+    if (part != P_LAST)
+        prom_cells_put(&p->part[part], (size_t)device, v);
+    else if (prom_time_value(v))
+        prom_cells_put_max(&p->part[part], (size_t)device, v);
+    return true;
+}
+
+static void past_restart(struct prom_call *c, size_t part)
+{
+    struct past *p = c->state;
+    prom_cells_clear(&p->part[part]);
+}
+
+static void past_answered(struct prom_call *c, size_t part)
+{
+    struct past *p = c->state;
+    prom_cells_settle(&p->part[part]);
+}
+
+static void past_end(struct prom_call *c)
+{
+    const struct past *p = c->state;
+    struct past_list *out = c->out;
+    size_t n = p->matched ? c->n : 0;
+    out->v = ARENA_ARRAY(c->arena, struct past_row, n + 1);
+    for (size_t i = 0; i < n; i++)
+        out->v[i] = (struct past_row){.index = i,
+                                      .cpu_base = prom_cells_mean(&p->part[P_CPU_BASE], i),
+                                      .var_base = prom_cells_mean(&p->part[P_VAR_BASE], i),
+                                      .boots_hour = prom_cells_mean(&p->part[P_BOOTS], i),
+                                      .cpu_hour = prom_cells_mean(&p->part[P_CPU_HOUR], i),
+                                      .var_hour = prom_cells_mean(&p->part[P_VAR_HOUR], i),
+                                      .last_t = p->part[P_LAST].count[i] ? prom_time_value(p->part[P_LAST].v[i]) : 0};
+    out->n = n;
+}
+
+static void past_drop(struct prom_call *c)
+{
+    struct past *p = c->state;
+    for (size_t i = 0; i < P_COUNT; i++)
+        prom_cells_release(&p->part[i]);
+}
+
+/* One expression, its placeholders replaced; "" when there is none. */
+static char *expression(const struct prom *o, enum prom_query q, int64_t window_us)
+{
+    struct buf b;
+    buf_init(&b, 2 * PROM_QUERY_MAX);
+    prom_expression(o, o->query[q], window_us, &b);
+    char *text = xstrdup(b.len ? b.data : "");
+    buf_release(&b);
+    return text;
+}
+
+static void ask_about(struct prom_call *c, enum past_part part, const char *what, enum prom_query q,
+                      const char *template, int64_t window_us, const char *when)
+{
+    char *expr = expression(c->prom, q, window_us);
+    struct buf b;
+    buf_init(&b, 8 * PROM_QUERY_MAX);
+    for (const char *s = template; expr[0] && *s; s++)
+        if (*s == '$')
+            buf_adds(&b, expr);
+        else
+            buf_addc(&b, *s);
+    if (b.over)
+        err_set(&c->err, ERR_LIMIT, "write a shorter query", "the query for %s is too long", what);
+    prom_ask(c, part, what, b.len ? b.data : "", when);
+    buf_release(&b);
+    free(expr);
+}
+
+void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
+               struct past_list *out, backend_done done, void *ctx)
+{
+    char when[PROM_WHEN];
+    struct prom_call *c = prom_call_new(t, watch, a, out, done, ctx);
+    struct past *p = xcalloc(1, sizeof *p);
+    bool plain = is_plain_selector(c->prom->query[Q_REBOOTS]);
+    *out = (struct past_list){0};
+    for (size_t i = 0; i < P_COUNT; i++)
+        prom_cells_init(&p->part[i], c->n);
+    c->state = p;
+    c->in_turn = true;
+    c->sample = past_sample;
+    c->restart = past_restart;
+    c->answered = past_answered;
+    c->end = past_end;
+    c->drop = past_drop;
+    prom_at(when, at);
+    ask_about(c, P_CPU_BASE, "cpu of a day", Q_CPU, DAY_MEAN, window_us, when);
+    ask_about(c, P_VAR_BASE, "variance of a day", Q_VARIANCE, DAY_MEAN, window_us, when);
+    ask_about(c, P_CPU_HOUR, "cpu of an hour", Q_CPU, HOUR_MEAN, window_us, when);
+    ask_about(c, P_VAR_HOUR, "variance of an hour", Q_VARIANCE, HOUR_MEAN, window_us, when);
+    ask_about(c, P_BOOTS, "reboots of an hour", Q_REBOOTS,
+              !plain                ? EXPRESSIONS
+              : c->prom->boot_times ? BOOT_TIMES
+                                    : BOOTS,
+              window_us, when);
+    ask_about(c, P_LAST, "time of sample", Q_TIME, "$", window_us, when);
+    prom_call_go(c);
+}
