@@ -12,12 +12,14 @@ struct plan {
     int64_t canary, control; /* devices */
     int64_t hours;           /* of watch; 0: the figures below that need time are not computed */
     /* Fewest canary devices that must go bad, with a clean control, for a pause; 0 = cannot be seen at this size. */
-    int64_t least_loop; /* crash loop */
+    int64_t least_loop;        /* crash loop */
+    int64_t least_loop_beside; /* the same when one control device falls into a loop first */
     int64_t least_silent;
     int64_t least_cpu;     /* CPU far over its own baseline (tail) */
     int64_t least_install; /* failed installs */
     bool sees_cpu_shift;   /* a CPU rise of all canaries can be seen at the first look at all */
     bool sees_variance_shift;
+    bool reboots_known;       /* `hours` and the background rate are known: sees_reboot_ratio means something */
     double sees_reboot_ratio; /* smallest of 2, 5, 20 that is expected to be seen within `hours`; 0 = none of them */
     bool blind;               /* nothing at all can be seen */
 };
@@ -25,7 +27,10 @@ struct plan {
 /* Fewest canary devices (of yc at risk, yk controls clean, all in one peek after the other) whose events give evidence
  * 1/alpha at tolerated ratio theta0, and at least min_devices; 0 = impossible. Table G of the design. */
 int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices);
-/* The wave `wave` (of `waves`) under this policy. reboots_per_day: mean background rate of one device (> 0), 0 = not
+/* The wave `wave` (from 0, of `waves`) under this policy. Whether a ratio of reboots is seen is an expectation, not a
+ * promise: the evidence that grows when the risk sets shrink as expected, for devices whose own rates differ by a gamma
+ * law of shape 1/2; about half of the runs at its edge are seen in time (tests/core/test_planner.c holds it to the
+ * simulated table). reboots_per_day: mean background rate of one device (> 0), 0 = not
  * known. */
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
                   double reboots_per_day, struct plan *out);

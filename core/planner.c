@@ -1,0 +1,241 @@
+#include "core/planner.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/detmath.h"
+#include "core/eprocess.h"
+#include "core/ledger.h"
+#include "core/ranktest.h"
+
+/* Shares of a metric's alpha, as in core/trial.h (docs/statistics.md, "Events and levels"). */
+#define LOOP_SHARE  (1.0 / 2)
+#define BOOT_SHARE  (1.0 / 8)
+#define TAIL_SHARE  (1.0 / 8) /* half of the metric, in four levels */
+#define BULK_SHARE  (1.0 / 2)
+#define STEPS       96
+#define SHIFT_SIDE  200
+#define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
+
+int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+{
+    if (yc <= 0 || yk <= 0 || !(alpha > 0 && alpha < 1) || !(theta0 >= 1))
+        return 0;
+    struct eprocess e;
+    eprocess_init(&e, theta0);
+    double needed = eprocess_needed(alpha);
+    for (int64_t bad = 1; bad <= yc; bad++) {
+        eprocess_logrank(&e, yc - bad + 1, yk, 1, 0);
+        if (bad >= min_devices && eprocess_log(&e) >= needed)
+            return bad;
+    }
+    return 0;
+}
+
+/* The same when one control device has had the event already. */
+static int64_t least_beside_one(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+{
+    if (yc <= 0 || yk <= 1 || !(alpha > 0 && alpha < 1))
+        return 0;
+    struct eprocess e;
+    eprocess_init(&e, theta0);
+    eprocess_logrank(&e, yc, yk, 0, 1);
+    double needed = eprocess_needed(alpha);
+    for (int64_t bad = 1; bad <= yc; bad++) {
+        eprocess_logrank(&e, yc - bad + 1, yk - 1, 1, 0);
+        if (bad >= min_devices && eprocess_log(&e) >= needed)
+            return bad;
+    }
+    return 0;
+}
+
+static int64_t least_failed(int64_t started, double alpha, double p0, int min_devices)
+{
+    if (!(alpha > 0 && alpha < 1) || !(p0 > 0 && p0 < 1))
+        return 0;
+    int64_t lo = min_devices > 1 ? min_devices : 1, hi = started;
+    if (lo > hi || bernoulli_limit_log(hi, started, p0) < eprocess_needed(alpha))
+        return 0;
+    while (lo < hi) { /* the evidence grows with every failure */
+        int64_t mid = lo + (hi - lo) / 2;
+        if (bernoulli_limit_log(mid, started, p0) >= eprocess_needed(alpha))
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
+}
+
+/* Can the first look of the bulk engine halt when every canary is above every control device? Asked of the test itself;
+ * beyond 200 a side the answer stays yes. */
+static bool sees_shift(int64_t canary, int64_t control, double alpha)
+{
+    double x[SHIFT_SIDE], y[SHIFT_SIDE];
+    size_t n = canary < SHIFT_SIDE ? (size_t)canary : SHIFT_SIDE,
+           m = control < SHIFT_SIDE ? (size_t)control : SHIFT_SIDE;
+    if (canary < 1 || control < 1 || !(alpha > 0))
+        return false;
+    for (size_t i = 0; i < n; i++)
+        x[i] = (double)(SHIFT_SIDE + i);
+    for (size_t i = 0; i < m; i++)
+        y[i] = (double)i;
+    struct ranktest r;
+    ranktest(x, n, y, m, &r);
+    return r.p <= alpha * look_share(1);
+}
+
+/* Share of devices with fewer than `level` reboots after x expected ones each: negative binomial, the mixture of
+ * Poisson counts over a gamma law of shape 1/2. */
+static double still_under(int level, double x)
+{
+    double p = 1 / sqrt(1 + x / FLEET_SHAPE), sum = 0;
+    for (int i = 0; i < level; i++) {
+        sum += p;
+        p *= (FLEET_SHAPE + i) / (i + 1.0) * x / (FLEET_SHAPE + x);
+    }
+    return sum;
+}
+
+/* Is the `level`-th reboot expected to give evidence `needed` within `hours`? The evidence that grows when each risk
+ * set shrinks as expected; single runs lie around it, about as many above as below. */
+static bool sees_level(int level, const struct plan *w, double rate, double ratio, double theta0, double needed,
+                       double min_devices)
+{
+    struct eprocess e;
+    double log_theta[EPROCESS_GRID], step = (double)w->hours / STEPS, n = (double)w->canary, m = (double)w->control;
+    eprocess_init(&e, theta0);
+    for (int j = 0; j < EPROCESS_GRID; j++)
+        log_theta[j] = det_log(eprocess_theta(j));
+    double sc = 1, sk = 1;
+    for (int i = 1; i <= STEPS; i++) {
+        double c = still_under(level, rate * ratio * step * i), k = still_under(level, rate * step * i);
+        double dc = n * (sc - c), dk = m * (sk - k), yc = n * (sc + c) / 2, yk = m * (sk + k) / 2;
+        for (int j = 0; j < EPROCESS_GRID; j++)
+            e.log_e[j] +=
+                dc * log_theta[j] - (dc + dk) * det_log((theta0 * eprocess_theta(j) * yc + yk) / (theta0 * yc + yk));
+        sc = c;
+        sk = k;
+        if (n * (1 - sc) >= min_devices && eprocess_log(&e) >= needed)
+            return true;
+    }
+    return false;
+}
+
+static double sees_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
+{
+    static const double ratios[] = {2, 5, 20};
+    static const int levels[] = {1, 2, 4, 8};
+    if (w->canary < 1 || w->control < 1 || !(alpha > 0))
+        return 0;
+    for (size_t r = 0; r < sizeof ratios / sizeof *ratios; r++)
+        for (size_t l = 0; l < sizeof levels / sizeof *levels; l++)
+            if (sees_level(levels[l], w, per_day / 24, ratios[r], theta0, eprocess_needed(alpha), min_devices))
+                return ratios[r];
+    return 0;
+}
+
+void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
+                  double reboots_per_day, struct plan *out)
+{
+    *out = (struct plan){.canary = canary, .control = control, .hours = hours, .blind = true};
+    struct ledger l;
+    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
+    if (p->tests == TESTS_OFF || !ledger_init(&l, p->alpha, p->reserve, waves, share, p->share_install))
+        return;
+    double reboot = ledger_alpha(&l, wave, LEDGER_REBOOT), cpu = ledger_alpha(&l, wave, LEDGER_CPU);
+    double loop = reboot * LOOP_SHARE;
+    out->least_loop = planner_least(canary, control, loop, 1, p->min_devices);
+    out->least_loop_beside = least_beside_one(canary, control, loop, 1, p->min_devices);
+    out->least_silent =
+        planner_least(canary, control, ledger_alpha(&l, wave, LEDGER_SILENCE), p->ratio, p->min_devices);
+    out->least_cpu = planner_least(canary, control, cpu * TAIL_SHARE, p->ratio, p->min_devices);
+    out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
+    bool enough = canary >= p->min_devices;
+    out->sees_cpu_shift = enough && sees_shift(canary, control, cpu * BULK_SHARE);
+    out->sees_variance_shift =
+        enough && sees_shift(canary, control, ledger_alpha(&l, wave, LEDGER_VARIANCE) * BULK_SHARE);
+    out->reboots_known = hours > 0 && reboots_per_day > 0;
+    if (out->reboots_known)
+        out->sees_reboot_ratio = sees_reboots(out, reboots_per_day, reboot * BOOT_SHARE, p->ratio, p->min_devices);
+    out->blind = !out->least_loop && !out->least_silent && !out->least_cpu && !out->least_install &&
+                 !out->sees_cpu_shift && !out->sees_variance_shift && !(out->sees_reboot_ratio > 0);
+}
+
+/* Adds to a list of what is seen: ", " between, nothing when there is no room. */
+static void add(char *out, size_t size, size_t *n, const char *between, const char *what)
+{
+    size_t a = strlen(between), b = strlen(what);
+    if (*n + a + b + 1 > size)
+        return;
+    memcpy(out + *n, between, a);
+    memcpy(out + *n + a, what, b + 1);
+    *n += a + b;
+}
+
+void planner_text(const struct plan *p, char *out, size_t size)
+{
+    if (size == 0)
+        return;
+    out[0] = 0;
+    size_t n = 0;
+    char part[120];
+    snprintf(part, sizeof part, "%lld device%s", (long long)p->canary, p->canary == 1 ? "" : "s");
+    add(out, size, &n, "", part);
+    if (p->hours > 0) {
+        snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
+        add(out, size, &n, "", part);
+    }
+    if (p->blind) {
+        snprintf(part, sizeof part, ": cannot see anything, even if all go bad (%lld to compare with)",
+                 (long long)p->control);
+        add(out, size, &n, "", part);
+        return;
+    }
+    const char *between = ": sees ";
+    if (p->least_loop) {
+        if (p->least_loop_beside > p->least_loop)
+            snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", (long long)p->least_loop,
+                     (long long)p->least_loop_beside);
+        else
+            snprintf(part, sizeof part, "%lld device%s in a crash loop", (long long)p->least_loop,
+                     p->least_loop == 1 ? "" : "s");
+        add(out, size, &n, between, part);
+        between = ", ";
+    }
+    if (p->least_silent) {
+        snprintf(part, sizeof part, "%lld silent", (long long)p->least_silent);
+        add(out, size, &n, between, part);
+        between = ", ";
+    }
+    if (p->least_install) {
+        snprintf(part, sizeof part, "%lld failed installs", (long long)p->least_install);
+        add(out, size, &n, between, part);
+        between = ", ";
+    }
+    if (p->least_cpu) {
+        snprintf(part, sizeof part, "%lld with CPU far up", (long long)p->least_cpu);
+        add(out, size, &n, between, part);
+        between = ", ";
+    }
+    if (p->sees_cpu_shift || p->sees_variance_shift) {
+        add(out, size, &n, between,
+            p->sees_cpu_shift && p->sees_variance_shift ? "CPU or sensor variance up on all"
+            : p->sees_cpu_shift                         ? "CPU up on all"
+                                                        : "sensor variance up on all");
+        between = ", ";
+    }
+    if (p->reboots_known && p->sees_reboot_ratio > 0) {
+        snprintf(part, sizeof part, "reboots x%g", p->sees_reboot_ratio);
+        add(out, size, &n, between, part);
+    }
+    if (!p->least_loop)
+        add(out, size, &n, "; ", "cannot see a crash loop");
+    if (p->reboots_known && !(p->sees_reboot_ratio <= 2 && p->sees_reboot_ratio > 0)) {
+        snprintf(part, sizeof part, "cannot see reboots x%d",
+                 p->sees_reboot_ratio > 5   ? 5
+                 : p->sees_reboot_ratio > 0 ? 2
+                                            : 20);
+        add(out, size, &n, "; ", part);
+    }
+}

@@ -1,0 +1,244 @@
+/* The planner: what a wave can see. Held to the design's simulated tables: G (fewest devices) exactly; E (reboot power)
+ * so that it claims nothing that is seen in under half of the runs, and all that is nearly always seen in a fleet of
+ * uneven devices. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+#include "core/planner.h"
+
+static const struct evidence_policy defaults = {.tests = TESTS_ON,
+                                                .alpha = 0.05,
+                                                .ratio = 1.25,
+                                                .cpu_ratio = 1.05,
+                                                .variance_ratio = 1.25,
+                                                .install_share = 0.02,
+                                                .min_devices = 2,
+                                                .share_reboot = 0.30,
+                                                .share_silence = 0.20,
+                                                .share_cpu = 0.15,
+                                                .share_variance = 0.15,
+                                                .share_install = 0.20};
+
+/* Table G: alpha of the metric, one of five equal levels. */
+static void fewest_devices(void **state)
+{
+    (void)state;
+    static const int canary[7] = {2, 3, 5, 10, 20, 50, 100}, control[6] = {45, 195, 495, 995, 1995, 9995};
+    static const struct {
+        double alpha;
+        int least[6][7];
+    } table[3] = {
+        {0.0125,
+         {{0, 3, 4, 5, 6, 12, 20},
+          {2, 2, 3, 3, 4, 5, 7},
+          {2, 2, 2, 2, 3, 4, 5},
+          {2, 2, 2, 2, 3, 3, 4},
+          {2, 2, 2, 2, 2, 3, 3},
+          {2, 2, 2, 2, 2, 2, 2}}},
+        {0.0025,
+         {{0, 3, 4, 5, 8, 14, 25},
+          {0, 3, 3, 4, 4, 6, 9},
+          {2, 3, 3, 3, 3, 4, 6},
+          {2, 2, 2, 3, 3, 4, 4},
+          {2, 2, 2, 3, 3, 3, 4},
+          {2, 2, 2, 2, 2, 3, 3}}},
+        {0.0005,
+         {{0, 0, 5, 6, 9, 17, 29},
+          {0, 3, 3, 4, 5, 7, 11},
+          {0, 3, 3, 3, 4, 5, 7},
+          {0, 3, 3, 3, 3, 4, 5},
+          {0, 3, 3, 3, 3, 4, 4},
+          {0, 3, 3, 3, 3, 3, 3}}},
+    };
+    for (size_t a = 0; a < 3; a++)
+        for (size_t k = 0; k < 6; k++)
+            for (size_t n = 0; n < 7; n++)
+                assert_int_equal(planner_least(canary[n], control[k], table[a].alpha / 5, 1.25, 2),
+                                 table[a].least[k][n]);
+}
+
+static void nothing_to_compare(void **state)
+{
+    (void)state;
+    assert_int_equal(planner_least(0, 100, 0.01, 1, 1), 0);
+    assert_int_equal(planner_least(5, 0, 0.01, 1, 1), 0);
+    assert_int_equal(planner_least(5, 100, 0, 1, 1), 0);
+    assert_int_equal(planner_least(5, 100, 1, 1, 1), 0);
+    /* min_devices only ever asks for more */
+    assert_int_equal(planner_least(20, 10000, 0.05, 1, 1), 1);
+    assert_int_equal(planner_least(20, 10000, 0.05, 1, 3), 3);
+}
+
+/* Table E: percent of runs halted within 1, 6, 24 h for ratios 2, 5, 20; first wave of four. */
+struct power {
+    int uneven; /* gamma(0.5) */
+    double per_hour;
+    int canary, control, seen[3][3];
+};
+static const struct power table_e[] = {
+    {0, 0.005, 5, 195, {{0, 0, 0}, {0, 0, 3}, {0, 16, 82}}},
+    {0, 0.005, 5, 1995, {{0, 0, 0}, {0, 1, 6}, {2, 23, 91}}},
+    {0, 0.005, 20, 180, {{0, 0, 0}, {0, 4, 29}, {6, 81, 100}}},
+    {0, 0.005, 20, 1980, {{0, 0, 1}, {0, 4, 39}, {16, 94, 100}}},
+    {0, 0.005, 100, 900, {{0, 1, 3}, {1, 41, 100}, {83, 100, 100}}},
+    {0, 0.005, 1000, 4000, {{1, 11, 91}, {67, 100, 100}, {100, 100, 100}}},
+    {0, 0.02, 5, 195, {{0, 0, 0}, {0, 1, 25}, {8, 84, 100}}},
+    {0, 0.02, 5, 1995, {{0, 0, 1}, {0, 4, 40}, {13, 91, 100}}},
+    {0, 0.02, 20, 180, {{0, 1, 3}, {1, 24, 97}, {61, 100, 100}}},
+    {0, 0.02, 20, 1980, {{0, 0, 4}, {3, 39, 100}, {76, 100, 100}}},
+    {0, 0.02, 100, 900, {{0, 3, 54}, {24, 100, 100}, {100, 100, 100}}},
+    {0, 0.02, 1000, 4000, {{7, 91, 100}, {100, 100, 100}, {100, 100, 100}}},
+    {0, 0.1, 5, 195, {{0, 1, 6}, {3, 47, 100}, {75, 100, 100}}},
+    {0, 0.1, 5, 1995, {{0, 1, 10}, {2, 48, 100}, {85, 100, 100}}},
+    {0, 0.1, 20, 180, {{0, 5, 63}, {19, 99, 100}, {100, 100, 100}}},
+    {0, 0.1, 20, 1980, {{1, 8, 76}, {34, 100, 100}, {100, 100, 100}}},
+    {0, 0.1, 100, 900, {{3, 61, 100}, {99, 100, 100}, {100, 100, 100}}},
+    {0, 0.1, 1000, 4000, {{80, 100, 100}, {100, 100, 100}, {100, 100, 100}}},
+    {1, 0.005, 5, 195, {{0, 0, 0}, {0, 0, 2}, {0, 7, 26}}},
+    {1, 0.005, 5, 1995, {{0, 0, 0}, {1, 2, 5}, {1, 19, 50}}},
+    {1, 0.005, 20, 180, {{0, 0, 0}, {0, 2, 16}, {4, 55, 95}}},
+    {1, 0.005, 20, 1980, {{0, 0, 0}, {0, 4, 23}, {15, 74, 98}}},
+    {1, 0.005, 100, 900, {{0, 0, 2}, {2, 28, 94}, {73, 100, 100}}},
+    {1, 0.005, 1000, 4000, {{0, 7, 73}, {61, 100, 100}, {100, 100, 100}}},
+    {1, 0.02, 5, 195, {{0, 0, 0}, {0, 2, 4}, {6, 33, 60}}},
+    {1, 0.02, 5, 1995, {{0, 1, 1}, {0, 4, 11}, {14, 50, 71}}},
+    {1, 0.02, 20, 180, {{0, 0, 2}, {1, 16, 50}, {42, 96, 100}}},
+    {1, 0.02, 20, 1980, {{0, 0, 3}, {2, 23, 64}, {60, 99, 100}}},
+    {1, 0.02, 100, 900, {{0, 3, 18}, {22, 94, 100}, {100, 100, 100}}},
+    {1, 0.02, 1000, 4000, {{5, 75, 100}, {100, 100, 100}, {100, 100, 100}}},
+    {1, 0.1, 5, 195, {{0, 1, 2}, {5, 13, 20}, {42, 71, 79}}},
+    {1, 0.1, 5, 1995, {{1, 2, 3}, {4, 18, 24}, {47, 77, 82}}},
+    {1, 0.1, 20, 180, {{1, 4, 6}, {13, 59, 79}, {99, 100, 100}}},
+    {1, 0.1, 20, 1980, {{2, 4, 8}, {25, 73, 86}, {100, 100, 100}}},
+    {1, 0.1, 100, 900, {{4, 28, 53}, {93, 100, 100}, {100, 100, 100}}},
+    {1, 0.1, 1000, 4000, {{68, 100, 100}, {100, 100, 100}, {100, 100, 100}}},
+};
+
+static void reboots_seen(void **state)
+{
+    (void)state;
+    static const int hours[3] = {1, 6, 24}, ratios[3] = {2, 5, 20};
+    size_t claims = 0;
+    for (size_t i = 0; i < sizeof table_e / sizeof *table_e; i++)
+        for (size_t h = 0; h < 3; h++) {
+            const struct power *t = &table_e[i];
+            struct plan p;
+            planner_wave(&defaults, 0, 4, t->canary, t->control, hours[h], t->per_hour * 24, &p);
+            assert_true(p.reboots_known);
+            for (size_t r = 0; r < 3; r++) {
+                bool claimed = p.sees_reboot_ratio > 0 && p.sees_reboot_ratio < ratios[r] + 0.5;
+                claims += claimed;
+                if (t->seen[r][h] < 50)
+                    assert_false(claimed);
+                if (t->uneven && t->seen[r][h] >= 90)
+                    assert_true(claimed);
+            }
+        }
+    assert_true(claims > 50);
+}
+
+static void rates_that_nobody_knows(void **state)
+{
+    (void)state;
+    struct plan p;
+    planner_wave(&defaults, 0, 4, 1000, 4000, 0, 2.4, &p);
+    assert_false(p.reboots_known);
+    planner_wave(&defaults, 0, 4, 1000, 4000, 24, 0, &p);
+    assert_false(p.reboots_known);
+    char text[300];
+    planner_text(&p, text, sizeof text);
+    assert_null(strstr(text, "reboots"));
+}
+
+static void of_a_wave(void **state)
+{
+    (void)state;
+    struct plan p;
+    /* 2 of 5 beside 195 halt in every simulated run, 1 of 5 hardly ever; 3 of 20 beside 180, 2 of 20 hardly ever */
+    planner_wave(&defaults, 0, 4, 5, 195, 6, 0.48, &p);
+    assert_int_equal(p.least_loop, 2);
+    assert_int_equal(p.least_loop_beside, 3);
+    assert_true(p.sees_cpu_shift && p.sees_variance_shift && !p.blind);
+    planner_wave(&defaults, 0, 4, 20, 180, 6, 0.48, &p);
+    assert_int_equal(p.least_loop, 3);
+    planner_wave(&defaults, 0, 4, 20, 1980, 6, 0.48, &p);
+    assert_int_equal(p.least_loop, 2);
+    /* a later wave has less alpha: never fewer */
+    struct plan later;
+    planner_wave(&defaults, 3, 4, 20, 180, 6, 0.48, &later);
+    assert_true(later.least_loop >= 3 && later.least_silent >= p.least_silent);
+    /* installs: 16 alternatives, 2 % tolerated, .05 x .2: 3 of 5, 4 of 20 */
+    planner_wave(&defaults, 0, 4, 5, 0, 6, 0, &p);
+    assert_int_equal(p.least_install, 3);
+    assert_int_equal(p.least_loop, 0);
+    assert_false(p.sees_cpu_shift || p.blind);
+    planner_wave(&defaults, 0, 4, 20, 0, 6, 0, &p);
+    assert_int_equal(p.least_install, 4);
+}
+
+static void blind(void **state)
+{
+    (void)state;
+    struct plan p;
+    planner_wave(&defaults, 0, 4, 1, 100, 6, 0.48, &p); /* one device never halts */
+    assert_true(p.blind);
+    struct evidence_policy off = defaults;
+    off.tests = TESTS_OFF;
+    planner_wave(&off, 0, 4, 1000, 4000, 6, 0.48, &p);
+    assert_true(p.blind);
+    planner_wave(&defaults, 4, 4, 1000, 4000, 6, 0.48, &p); /* an undeclared wave: only installs are tested */
+    assert_int_equal(p.least_loop, 0);
+    assert_false(p.sees_cpu_shift);
+    planner_wave(&defaults, 0, 4, 2, 3, 6, 0.48, &p);
+    assert_int_equal(p.least_loop, 0);
+    assert_false(p.sees_cpu_shift);
+    planner_wave(&defaults, 0, 4, 0, 0, 6, 0.48, &p);
+    assert_true(p.blind);
+}
+
+static void in_words(void **state)
+{
+    (void)state;
+    struct plan p;
+    char text[300];
+    planner_wave(&defaults, 0, 4, 5, 195, 6, 0.48, &p);
+    planner_text(&p, text, sizeof text);
+    assert_string_equal(text,
+                        "5 devices for 6 h: sees 2-3 devices in a crash loop, 2 silent, 3 failed installs, 3 with "
+                        "CPU far up, CPU or sensor variance up on all; cannot see reboots x20");
+    planner_wave(&defaults, 0, 4, 1000, 4000, 24, 2.4, &p);
+    planner_text(&p, text, sizeof text);
+    assert_non_null(strstr(text, ", reboots x2"));
+    assert_null(strstr(text, "cannot"));
+    planner_wave(&defaults, 0, 4, 100, 900, 6, 0.48, &p);
+    planner_text(&p, text, sizeof text);
+    assert_non_null(strstr(text, ", reboots x5; cannot see reboots x2"));
+    planner_wave(&defaults, 0, 4, 1, 100, 0, 0, &p);
+    planner_text(&p, text, sizeof text);
+    assert_string_equal(text, "1 device: cannot see anything, even if all go bad (100 to compare with)");
+    planner_wave(&defaults, 0, 4, 5, 0, 0, 0, &p);
+    planner_text(&p, text, sizeof text);
+    assert_string_equal(text, "5 devices: sees 3 failed installs; cannot see a crash loop");
+    for (size_t size = 0; size < sizeof text; size++) { /* a short buffer ends at a part's end */
+        memset(text, 'x', sizeof text);
+        planner_text(&p, text, size);
+        assert_int_equal(text[size], 'x');
+        if (size > 0)
+            assert_true(memchr(text, 0, size) != NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fewest_devices), cmocka_unit_test(nothing_to_compare),
+        cmocka_unit_test(reboots_seen),   cmocka_unit_test(rates_that_nobody_knows),
+        cmocka_unit_test(of_a_wave),      cmocka_unit_test(blind),
+        cmocka_unit_test(in_words),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
