@@ -55,3 +55,25 @@ double det_logsumexp(const double *v, size_t n)
         sum += det_exp(v[i] - max);
     return max + det_log(sum);
 }
+
+/* 2/sqrt(pi), and ln sqrt(pi) */
+#define TWO_OVER_ROOT_PI 0x1.20dd750429b6dp+0
+#define LN_ROOT_PI       0x1.250d048e7a1bdp-1
+
+double det_log_erfc(double x)
+{
+    if (x < 0)
+        return det_log(2 - det_exp(det_log_erfc(-x)));
+    if (x < 1.5) { /* erf by its series of positive terms, Abramowitz & Stegun 7.1.6 */
+        double term = x, sum = x;
+        for (int n = 1; n < 60; n++) {
+            term *= 2 * x * x / (2 * n + 1);
+            sum += term;
+        }
+        return det_log(1 - TWO_OVER_ROOT_PI * det_exp(-x * x) * sum);
+    }
+    double f = x; /* continued fraction, 7.1.14, from its far end */
+    for (int n = 150; n >= 1; n--)
+        f = x + n / 2.0 / f;
+    return -x * x - LN_ROOT_PI - det_log(f);
+}

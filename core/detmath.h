@@ -14,5 +14,7 @@ double det_log(double x);
 double det_exp(double x);
 /* ln sum exp(v[i]), summed in index order against the largest; -inf for n == 0. */
 double det_logsumexp(const double *v, size_t n);
+/* ln erfc(x), for any x: also where erfc itself is too small for a double. */
+double det_log_erfc(double x);
 
 #endif

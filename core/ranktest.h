@@ -11,15 +11,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define RANKTEST_EXACT_SIDE  20    /* the exact law is used up to here: the smaller side, */
+#define RANKTEST_EXACT_PAIRS 20000 /* and the number of pairs */
+
 struct ranktest {
     double u;            /* pairs in which x exceeds y; ties count half */
     double p_asymptotic; /* P(U >= u), normal with tie and continuity correction; 1 when nothing varies */
     double p_exact;      /* exact where it was computed, else NaN */
     double p;            /* the one that decides: exact where there is one */
+    double log_p;        /* ln p; finite also where p is too small for a double */
 };
 /* Is x larger than y? n, m >= 1, finite values. Exact when min(n,m) <= 20, n*m <= 20000 and there are no ties. The
  * arrays are not changed. */
 void ranktest(const double *x, size_t n, const double *y, size_t m, struct ranktest *out);
+
+/* The same within strata: device i of x is in stratum xs[i] (0..63; NULL: all in one), U is summed over the strata that
+ * have both groups (van Elteren 1960, with equal weights on pairs). Exact when over all those strata min(n,m) <= 20,
+ * the sum of n*m <= 20000 and no ties. False, with p = 1, when no stratum has both groups. One stratum gives the same
+ * bits as ranktest(). */
+bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double *y, const uint8_t *ys, size_t m,
+                     struct ranktest *out);
 
 /* Time of look k = 1, 2, ... in units of the poll: t_1 = first, t_{k+1} = max(t_k + 1, ceil(5/4 t_k)). Integer
  * arithmetic; it depends on elapsed time only, never on values. */

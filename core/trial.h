@@ -49,16 +49,18 @@ enum trial_test {
 const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
 /* In words for an operator: "reboot in a loop", "use 1.5 times their own CPU or more", ... */
 const char *trial_test_plain(enum trial_test t);
+/* The test of that word; false when there is none (NULL too). */
+bool trial_test_find(const char *word, enum trial_test *out);
 
 #define TRIAL_WAVES   64
 #define TRIAL_STRATA  64 /* more are merged into the last */
 #define TRIAL_DEVICES (1 << 20)
 
 struct trial_spec {
-    struct evidence_policy policy; /* its strings are not used and not kept */
+    struct evidence_policy policy; /* its strings and levels are not used and not kept */
     int waves;                     /* declared when the rollout started, 1..TRIAL_WAVES */
     int64_t start;                 /* wave 0 was told: server time; no tick before it is fed */
-    int64_t step_us;               /* of the grid, >= 1 s */
+    int64_t step_us;               /* of the grid, 1 s .. 1 h */
     int64_t grace_us;
     int64_t silence_us; /* max(5 min, 5 steps) */
     bool boot_time;     /* `reboots` of a row is the time of the last boot in seconds: a change by over 5 s is one */
@@ -88,8 +90,8 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
 /* Wave `wave` was told at `at`. Waves are told in order. False: a tick at or after `at` has been fed (a repeated, same
  * call is fine and true). */
 bool trial_told(struct trial *t, int wave, int64_t at) ANDON_MUST_USE;
-/* The device has reported the install, at `at`. False when `at` + grace is at or before the newest tick and this was
- * not known. */
+/* The device has reported the install, at `at`, or has had the time for it. The earliest report counts; later ones
+ * change nothing (true). False when `at` + grace is at or before the newest tick and this was not known. */
 bool trial_installed(struct trial *t, size_t device, int64_t at) ANDON_MUST_USE;
 /* The device leaves for good: decommissioned, maintenance, told by another rollout. From the next tick on. */
 void trial_leave(struct trial *t, size_t device);
@@ -109,6 +111,7 @@ struct trial_row {
 int64_t trial_next_tick(const struct trial *t);
 /* Feeds one tick, in ascending order; ticks may be left out (nothing was measured then). Rows in order of device; a
  * device without a row has no new sample. A row whose sample is not newer than the device's newest is no new sample.
+ * A sample later than the tick is taken as of the tick. A tick without rows is as if it had been left out.
  * Ignored when `tick` is before trial_next_tick(). */
 void trial_tick(struct trial *t, int64_t tick, const struct trial_row *rows, size_t n);
 
@@ -120,6 +123,12 @@ int trial_stages(const struct trial *t); /* stages begun */
  * TEST_COUNT. In the order of enum trial_test; which[i] says which. Intervals are computed here: cost grows with the
  * stage's events; ask when the tick has changed. */
 size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COUNT], enum trial_test which[TEST_COUNT]);
+/* Figures of struct evidence here: log_e starts at 0. Of the rank tests log_e is the running maximum over looks of
+ * -ln p + ln look_share(k), so that it reaches ln(1/alpha) just when p <= alpha look_share(k); log_now may be negative;
+ * `devices` is the canary devices compared, canary and control those over control's 95th percentile, ratio that of the
+ * medians of change, without interval. Of first passages ratio is Mantel-Haenszel's within 1/16..256; the interval's
+ * ends are on a grid 2^(i/4), 0 and infinity when not even the grid's ends can be ruled out. Of installs ratio is the
+ * failed share over the tolerated one. Without events all three are NaN. */
 /* The test with the most evidence over what it needs; false when none has any (all below 1). */
 bool trial_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which);
 /* Canary devices that carry a test of the running stage, by index, ascending; returns how many there are, fills `max`.
@@ -141,7 +150,8 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
 
 /* Writes the inputs of one test's decision as a canonical JSON object (RFC 8785; real numbers as hexadecimal floating
  * point strings): spec, ledger, stage, and the journal: risk sets and events of each peek, or the compared values of
- * the look, or the counts. At most `max` bytes: a journal that is longer is left out and said so ("clipped"). */
+ * the look, or the counts. A journal that does not fit into the buffer's limit is left out and said so ("clipped").
+ * Nothing when stage s has not begun. */
 void trial_inputs(const struct trial *t, int s, enum trial_test test, struct buf *out);
 
 struct replay {

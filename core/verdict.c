@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/detmath.h"
 #include "core/fmt.h"
 
 #define EVALUATIONS_MIN 3
@@ -322,25 +323,45 @@ static void step_limits(const struct verdict_input *in, struct verdict_state *st
     out->would = dry; /* compared with react once that is known */
 }
 
+/* What the levels of evidence that a test has reached do. A watch needs no second device. */
+static enum reaction evidence_reacts(const struct evidence_policy *p, const struct evidence *v)
+{
+    enum reaction r = REACT_NONE;
+
+    if (!(v->log_pause > 0) || v->dismissed)
+        return r;
+    for (size_t i = 0; i < p->n_levels; i++) {
+        const struct evidence_level *l = &p->level[i];
+
+        if (v->log_e >= v->log_pause + det_log(l->times) && l->react > r &&
+            (l->react <= REACT_WATCH || v->devices >= v->min_devices))
+            r = l->react;
+    }
+    return r;
+}
+
 static void step_evidence(const struct verdict_input *in, struct verdict *out)
 {
-    for (size_t i = 0; i < in->n_evidence; i++) {
-        const struct evidence *v = &in->evidence[i];
-        char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
-        enum reaction r = REACT_NONE;
+    const struct evidence_policy *p = &in->policy->evidence;
 
-        if (v->devices < v->min_devices)
-            continue;
-        if (v->log_pause > 0 && v->log_e >= v->log_pause)
-            r = REACT_PAUSE;
-        if (v->log_rollback > 0 && v->log_e >= v->log_rollback)
-            r = REACT_ROLLBACK;
+    for (size_t i = 0; i < in->n_evidence && p->tests != TESTS_OFF; i++) {
+        enum reaction r = evidence_reacts(p, &in->evidence[i]);
+        char text[sizeof out->text];
+
         if (r == REACT_NONE)
             continue;
-        decide(out, r, v->test, "%s: evidence %s (%s to pause, %s to roll back); %d canaries carry it", v->test,
-               fmt_num(a, exp(fmin(v->log_e, 600))), fmt_num(b, exp(v->log_pause)), fmt_num(c, exp(v->log_rollback)),
-               v->devices);
+        if (p->tests == TESTS_DRY_RUN) {
+            out->would = r > out->would ? r : out->would;
+            continue;
+        }
+        evidence_sentence(&in->evidence[i], text, sizeof text);
+        decide(out, r, in->evidence[i].test, "%s", text);
     }
+}
+
+static bool covered(const struct group_health *g, const struct policy *p)
+{
+    return g->expected <= 0 || (double)g->reporting >= p->min_coverage * (double)g->expected;
 }
 
 /* Too little data to call anything healthy? */
@@ -352,7 +373,7 @@ static bool data_missing(const struct verdict_input *in)
         return false;
     if (!in->telemetry_ok)
         return true;
-    if (c->expected > 0 && (double)c->reporting < in->policy->min_coverage * (double)c->expected)
+    if (!covered(c, in->policy))
         return true;
     return k->expected > 0 && k->reporting == 0;
 }
@@ -361,7 +382,7 @@ static void step_data(const struct verdict_input *in, struct verdict_state *st, 
 {
     const struct group_health *c = &in->health->canary, *k = &in->health->control;
     const struct policy *p = in->policy;
-    char what[140], a[FMT_MAX], b[FMT_MAX], d[FMT_MAX], e[FMT_MAX];
+    char what[160], a[FMT_MAX], b[FMT_MAX], d[FMT_MAX], e[FMT_MAX];
     int64_t lost;
 
     out->data_missing = data_missing(in);
@@ -375,11 +396,17 @@ static void step_data(const struct verdict_input *in, struct verdict_state *st, 
     lost = in->now - st->unknown_since;
     if (!in->telemetry_ok)
         snprintf(what, sizeof what, "no fresh telemetry");
-    else if (k->expected > 0 && k->reporting == 0)
+    else if (covered(c, p))
         snprintf(what, sizeof what, "none of %s control devices reports", fmt_count(a, k->expected));
+    else if (k->expected > 0 && !covered(k, p))
+        snprintf(what, sizeof what,
+                 "canary (%s of %s) and control are silent: this looks like the telemetry, not the "
+                 "firmware",
+                 fmt_count(a, c->reporting), fmt_count(b, c->expected));
     else
-        snprintf(what, sizeof what, "only %s of %s canaries report (%s needed)", fmt_count(a, c->reporting),
-                 fmt_count(b, c->expected), fmt_percent(d, p->min_coverage));
+        snprintf(what, sizeof what, "only %s of %s canaries report (%s needed)%s", fmt_count(a, c->reporting),
+                 fmt_count(b, c->expected), fmt_percent(d, p->min_coverage),
+                 k->expected > 0 ? ", canary alone is silent" : "");
     if (lost >= p->lost_pause_us && p->lost_react > REACT_HOLD)
         decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, fmt_dur(e, lost));
     else if (p->lost_react > REACT_HOLD)
@@ -413,6 +440,9 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
     step_limits(in, st, out);
     step_evidence(in, out);
     step_data(in, st, out);
+    if (in->catching_up)
+        decide(out, REACT_HOLD, VERDICT_RULE_CATCHING,
+               "evidence is being read from history: until it is known no wave may start");
     if (out->would <= out->react)
         out->would = REACT_NONE;
     if (out->react == REACT_NONE)

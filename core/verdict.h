@@ -1,8 +1,8 @@
 /* Verdict: from a wave's figures and a policy to what should be done, as a pure function.
  *
- * Limits act at once and independently; evidence from sequential tests (core/ will hold them) comes in through
- * `evidence` and is judged beside them. Severity: rollback > pause > hold > watch > none. Missing data is never
- * health: it holds at once and, after policy->lost_pause_us, pauses. */
+ * Limits act at once and independently; evidence from sequential tests (core/trial.h) comes in through `evidence` and
+ * is judged beside them, by the policy's levels of evidence. Severity: rollback > pause > hold > watch > none. Missing
+ * data is never health: it holds at once and, after policy->lost_pause_us, pauses. */
 #ifndef ANDON_CORE_VERDICT_H
 #define ANDON_CORE_VERDICT_H
 
@@ -16,12 +16,13 @@
 
 /* One sequential test's standing (core/trial.h makes them): natural logarithms. */
 struct evidence {
-    const char *test;    /* "crash-loop", "cpu", "install"; static */
-    double log_e;        /* most evidence so far: once a level is reached it stays reached */
-    double log_now;      /* evidence at the newest tick */
-    double log_pause;    /* needed to pause: ln(1/alpha of this test) */
-    double log_rollback; /* ten times that; 0 = never rolls back */
-    int devices;         /* distinct canary devices that carry it */
+    const char *test; /* "crash-loop", "cpu", "install"; static */
+    double log_e;     /* most evidence so far: once a level is reached it stays reached */
+    double log_now;   /* evidence at the newest tick */
+    double log_pause; /* needed to pause: ln(1/alpha of this test) */
+    double
+        log_rollback; /* ten times that: for the screen; a roll back happens only where a level of the policy says so */
+    int devices;      /* distinct canary devices that carry it */
     int min_devices;
     int64_t canary, control;             /* devices that had it */
     int64_t canary_of, control_of;       /* devices that could have had it (at risk at the start, or compared) */
@@ -60,6 +61,7 @@ struct verdict_input {
     /* Figures of the devices that a limit's class names, by the limit's index in the policy; NULL (the array, or an
      * element) = no figures of its own: then the limit applies when device_class matches, to the wave's. */
     const struct wave_health *const *class_health;
+    bool catching_up; /* the evidence is being read from history: not known yet, so no wave may start */
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -100,7 +102,14 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
  * lost. */
 void verdict_reset(struct verdict_state *st);
 
-#define VERDICT_RULE_LOST "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
+#define VERDICT_RULE_LOST     "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
+#define VERDICT_RULE_CATCHING "CATCHING-UP"    /* holds until evidence from history is known */
+
+#define EVIDENCE_NUMBER_MAX 40
+/* e^log_e for people: "0.4", "250", "72,000", "1.2e12"; at most three significant digits. */
+const char *evidence_number(char out[EVIDENCE_NUMBER_MAX], double log_e);
+/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others; evidence 72,000, 250 needed to pause, 2,500 to roll back". */
+void evidence_sentence(const struct evidence *v, char *out, size_t size);
 
 /* "ok", "pending", "breach", "unknown". */
 const char *limit_status_word(enum limit_status s);

@@ -447,9 +447,25 @@ static void a_few_reboots_are_chance(void **state)
     assert_false(halts(6, 6, 18, BASIS_ABSOLUTE, 200));
 }
 
+static void levels(struct bench *b, double times, enum reaction react)
+{
+    struct evidence_policy *p = &b->policy.evidence;
+
+    p->level[p->n_levels++] = (struct evidence_level){times, react};
+}
+
 static void evidence_is_judged_beside_limits(void **state)
 {
-    struct evidence e = {"crash-loop", log(200), log(250), log(2500), 3, 2};
+    struct evidence e = {.test = "crash-loop",
+                         .log_e = log(20),
+                         .log_pause = log(250),
+                         .log_rollback = log(2500),
+                         .devices = 3,
+                         .min_devices = 2,
+                         .canary = 3,
+                         .control = 0,
+                         .canary_of = 20,
+                         .control_of = 1980};
     struct bench b;
 
     (void)state;
@@ -458,18 +474,120 @@ static void evidence_is_judged_beside_limits(void **state)
     b.in.evidence = &e;
     b.in.n_evidence = 1;
     assert_int_equal(step(&b), REACT_NONE);
+    e.log_e = log(25.1); /* a tenth of what a pause needs: the default's first level */
+    assert_int_equal(step(&b), REACT_WATCH);
+    e.log_e = log(249);
+    assert_int_equal(step(&b), REACT_WATCH);
     e.log_e = log(72000);
-    assert_int_equal(step(&b), REACT_ROLLBACK);
+    assert_int_equal(step(&b), REACT_PAUSE); /* a roll back only where a level says so */
     assert_string_equal(b.out.rule, "crash-loop");
-    e.devices = 1;
-    assert_int_equal(step(&b), REACT_NONE);
-    e.devices = 2;
-    e.log_e = log(300);
+    assert_string_equal(b.out.text,
+                        "3 of 20 canaries reboot in a loop, 0 of 1,980 others; evidence 72,000, 250 needed to "
+                        "pause, 2,500 to roll back");
+    levels(&b, 10, REACT_ROLLBACK);
+    assert_int_equal(step(&b), REACT_ROLLBACK);
+    e.log_e = log(2490);
     assert_int_equal(step(&b), REACT_PAUSE);
+    e.log_e = log(72000);
+    e.devices = 1; /* one bad device never halts a fleet, but it is watched */
+    assert_int_equal(step(&b), REACT_WATCH);
+    e.devices = 2;
+    e.dismissed = true;
+    assert_int_equal(step(&b), REACT_NONE);
+    e.dismissed = false;
     e.log_e = NAN;
     assert_int_equal(step(&b), REACT_NONE);
     e = (struct evidence){.test = "unset", .log_e = 5, .devices = 9};
     assert_int_equal(step(&b), REACT_NONE);
+}
+
+static void evidence_of_a_dry_run_only_says_so(void **state)
+{
+    struct evidence e = {"cpu", log(5000), log(5000), log(500), log(5000), 20,  2, 18,
+                         9,     20,        180,       1.3,      NAN,       NAN, 0, false};
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.in.evidence = &e;
+    b.in.n_evidence = 1;
+    b.policy.evidence.tests = TESTS_DRY_RUN;
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_int_equal(b.out.would, REACT_PAUSE);
+    b.policy.evidence.tests = TESTS_OFF;
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_int_equal(b.out.would, REACT_NONE);
+    b.policy.evidence.tests = TESTS_ON;
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_int_equal(b.out.would, REACT_NONE);
+}
+
+static void catching_up_holds_and_masks_nothing(void **state)
+{
+    struct evidence e = {"silence", log(5000), log(5000), log(500), log(5000), 4,   2, 4,
+                         0,         20,        180,       NAN,      NAN,       NAN, 0, false};
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.in.catching_up = true;
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_string_equal(b.out.rule, VERDICT_RULE_CATCHING);
+    b.in.evidence = &e;
+    b.in.n_evidence = 1;
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_string_equal(b.out.rule, "silence");
+    e.log_e = log(60);
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_string_equal(b.out.rule, VERDICT_RULE_CATCHING);
+}
+
+static void who_is_silent_is_told(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.h.canary.reporting = 4;
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_non_null(strstr(b.out.text, "canary alone is silent"));
+    b.h.control.reporting = 20;
+    step(&b);
+    assert_non_null(strstr(b.out.text, "looks like the telemetry, not the firmware"));
+    b.h.control.reporting = 0;
+    step(&b);
+    assert_non_null(strstr(b.out.text, "looks like the telemetry, not the firmware"));
+    b.h.canary.reporting = 20;
+    step(&b);
+    assert_non_null(strstr(b.out.text, "none of 180 control devices"));
+}
+
+static void evidence_in_words(void **state)
+{
+    static const struct {
+        double log_e;
+        const char *text;
+    } cases[] = {{-3, "0.0"},        {0, "1.0"},       {2.2, "9.0"},      {2.302, "10"},          {5.521, "250"},
+                 {6.9067, "999"},    {7.824, "2,500"}, {11.18, "71,700"}, {13.8155, "1,000,000"}, {30, "1.1e+13"},
+                 {5000, "4.6e+299"}, {NAN, "?"}};
+    struct evidence e = {"cpu", 9, 9, log(500), log(5000), 20, 2, 18, 9, 20, 180, 1.3, NAN, NAN, 0, false};
+    char out[EVIDENCE_NUMBER_MAX], text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_string_equal(evidence_number(out, cases[i].log_e), cases[i].text);
+    evidence_sentence(&e, text, sizeof text);
+    assert_string_equal(text,
+                        "18 of 20 canaries use more CPU than before and than 95% of 180 others, 1.3x in the middle; "
+                        "evidence 8,100, 500 needed to pause, 5,000 to roll back");
+    e.test = "install";
+    e.canary = 3;
+    evidence_sentence(&e, text, sizeof text);
+    assert_string_equal(text,
+                        "3 of 20 devices failed to install; evidence 8,100, 500 needed to pause, 5,000 to roll back");
 }
 
 static void more_limits_than_fit_are_cut(void **state)
@@ -511,6 +629,10 @@ int main(void)
         cmocka_unit_test(a_breach_is_seen_through_thin_coverage),
         cmocka_unit_test(a_few_reboots_are_chance),
         cmocka_unit_test(evidence_is_judged_beside_limits),
+        cmocka_unit_test(evidence_of_a_dry_run_only_says_so),
+        cmocka_unit_test(catching_up_holds_and_masks_nothing),
+        cmocka_unit_test(who_is_silent_is_told),
+        cmocka_unit_test(evidence_in_words),
         cmocka_unit_test(more_limits_than_fit_are_cut),
     };
 

@@ -1,0 +1,199 @@
+#include "core/bulk.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/detmath.h"
+#include "core/err.h"
+
+#define COUNT_MAX 32768 /* samples of one block and device */
+#define FLOOR     1e-12 /* a mean of zero has no logarithm */
+#define MARK(m)   PASSAGE_BIT(PASSAGE_COUNT + (int)(m))
+
+void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin)
+{
+    *b = (struct bulk){.tolerance = tolerance, .first = first, .next = first, .stride = 1, .ratio = NAN};
+    b->stride = 1 + first / COUNT_MAX;
+    b->begin[0] = b->begin[1] = INT32_MIN;
+    b->begin[2] = begin;
+}
+
+void bulk_release(struct bulk *b)
+{
+    free(b->best.canary);
+    free(b->best.control);
+    b->best.canary = b->best.control = NULL;
+}
+
+bool bulk_tick(struct bulk *b)
+{
+    b->valid++;
+    return b->valid % b->stride == 0;
+}
+
+void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value)
+{
+    if (from > b->begin[BULK_BLOCKS - 1] || !isfinite(value) || value < 0)
+        return;
+    w->sum[m][BULK_BLOCKS - 1] = (float)((double)w->sum[m][BULK_BLOCKS - 1] + value);
+    w->count[m][BULK_BLOCKS - 1]++;
+}
+
+static int64_t samples_of(const struct watched *w, enum bulk_metric m)
+{
+    return (int64_t)w->count[m][0] + w->count[m][1] + w->count[m][2];
+}
+
+/* A device that could be compared at this look; NaN base compares false. */
+static bool candidate(const struct bulk *b, const struct watched *w, enum bulk_metric m)
+{
+    if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || w->flags & WATCHED_SILENT || samples_of(w, m) == 0)
+        return false;
+    if (!((m == BULK_CPU ? w->cpu_base : w->var_base) > 0))
+        return false;
+    /* The first looks take the blocks that a device has wholly; later ones compare the same window of all, so that
+     * swings that all devices share cancel. */
+    return b->looks + 1 <= BULK_BLOCKS || !(w->flags & WATCHED_CANARY) || w->from <= b->begin[0];
+}
+
+static double change_of(const struct watched *w, enum bulk_metric m)
+{
+    double sum = (double)w->sum[m][0] + (double)w->sum[m][1] + (double)w->sum[m][2];
+    double r = sum / (double)samples_of(w, m) / (double)(m == BULK_CPU ? w->cpu_base : w->var_base);
+    return det_log(r > FLOOR ? r : FLOOR);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double *sorted(const struct change *v, size_t n, double shift)
+{
+    double *s = xreallocarray(NULL, n + 1, sizeof *s);
+    for (size_t i = 0; i < n; i++)
+        s[i] = v[i].v + shift;
+    qsort(s, n, sizeof *s, by_value);
+    return s;
+}
+
+static double median(const double *s, size_t n)
+{
+    return n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
+}
+
+double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,
+                     struct ranktest *r)
+{
+    double *x = xreallocarray(NULL, n + m + 1, sizeof *x);
+    uint8_t *s = xreallocarray(NULL, n + m + 1, sizeof *s);
+    for (size_t i = 0; i < n + m; i++) {
+        const struct change *c = i < n ? &canary[i] : &control[i - n];
+        x[i] = c->v;
+        s[i] = c->stratum;
+    }
+    bool any = ranktest_strata(x, s, n, x + n, s + n, m, r);
+    free(x);
+    free(s);
+    return any ? -r->log_p + det_log(look_share(k)) : 0;
+}
+
+/* Figures for the screen, and the marks of the canary devices that stand out of control. */
+static void describe(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all,
+                     const struct change *canary, size_t n, const struct change *control, size_t m, const uint32_t *who)
+{
+    double shift = det_log(b->tolerance), *c = sorted(canary, n, shift), *k = sorted(control, m, 0);
+    double high = k[m - 1 - m / 20];
+    b->ratio = det_exp(median(c, n) - median(k, m));
+    b->canary = b->control = 0;
+    b->canary_of = (int64_t)n;
+    b->control_of = (int64_t)m;
+    for (size_t i = 0; i < all; i++)
+        w[i].carried = (uint16_t)(w[i].carried & ~MARK(metric));
+    for (size_t i = 0; i < n; i++) {
+        if (canary[i].v + shift > high) {
+            w[who[i]].carried |= MARK(metric);
+            b->canary++;
+        }
+    }
+    for (size_t i = 0; i < m; i++)
+        b->control += k[i] > high;
+    free(c);
+    free(k);
+}
+
+static void keep_best(struct bulk *b, struct change *canary, size_t n, struct change *control, size_t m, int64_t tick)
+{
+    bool fits = n + m <= LOOK_VALUES_MAX;
+    bulk_release(b);
+    b->best = (struct look){.k = b->looks, .tick = tick, .n = (int64_t)n, .m = (int64_t)m, .log_e = b->now};
+    if (!fits)
+        return;
+    b->best.canary = xreallocarray(NULL, n, sizeof *canary);
+    memcpy(b->best.canary, canary, n * sizeof *canary);
+    b->best.control = xreallocarray(NULL, m, sizeof *control);
+    memcpy(b->best.control, control, m * sizeof *control);
+}
+
+static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick)
+{
+    int64_t samples = 0, devices = 0;
+    for (size_t i = 0; i < all; i++) {
+        if (candidate(b, &w[i], metric)) {
+            samples += samples_of(&w[i], metric);
+            devices++;
+        }
+    }
+    struct change *canary = xreallocarray(NULL, (size_t)devices + 1, sizeof *canary);
+    struct change *control = xreallocarray(NULL, (size_t)devices + 1, sizeof *control);
+    uint32_t *who = xreallocarray(NULL, (size_t)devices + 1, sizeof *who);
+    size_t n = 0, m = 0;
+    double tol = det_log(b->tolerance);
+    for (size_t i = 0; i < all; i++) {
+        /* Half of the samples that devices have on average: too few of them are no mean. */
+        if (!candidate(b, &w[i], metric) || samples_of(&w[i], metric) * 2 * devices < samples)
+            continue;
+        if (w[i].flags & WATCHED_CANARY) {
+            who[n] = (uint32_t)i;
+            canary[n++] = (struct change){change_of(&w[i], metric) - tol, w[i].stratum};
+        } else {
+            control[m++] = (struct change){change_of(&w[i], metric), w[i].stratum};
+        }
+    }
+    b->looks++;
+    b->now = 0;
+    if (n > 0 && m > 0) {
+        struct ranktest r;
+        b->now = bulk_evidence(canary, n, control, m, b->looks, &r);
+        if (b->now > b->most) {
+            b->most = b->now;
+            keep_best(b, canary, n, control, m, tick);
+        }
+        describe(b, metric, w, all, canary, n, control, m, who);
+    }
+    free(canary);
+    free(control);
+    free(who);
+}
+
+void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number)
+{
+    if (b->valid < b->next)
+        return;
+    take_look(b, m, w, n, tick);
+    int64_t before = b->next;
+    b->next = look_time(b->first, b->looks + 1);
+    b->stride = 1 + (b->next - before) / COUNT_MAX;
+    for (int i = 0; i + 1 < BULK_BLOCKS; i++)
+        b->begin[i] = b->begin[i + 1];
+    b->begin[BULK_BLOCKS - 1] = number;
+    for (size_t i = 0; i < n; i++) {
+        for (int j = 0; j + 1 < BULK_BLOCKS; j++) {
+            w[i].sum[m][j] = w[i].sum[m][j + 1];
+            w[i].count[m][j] = w[i].count[m][j + 1];
+        }
+        w[i].sum[m][BULK_BLOCKS - 1] = 0;
+        w[i].count[m][BULK_BLOCKS - 1] = 0;
+    }
+}

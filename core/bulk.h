@@ -1,0 +1,67 @@
+/* The bulk engine of a trial: do all canary devices together use more CPU, or measure with more variance, than before,
+ * more than control does? One rank test (core/ranktest.h) on each device's change from its own baseline, taken only at
+ * geometrically spaced looks t_1, t_2, ...; look k may spend 1/(k(k+1)) of the test's alpha.
+ *
+ * The window of look k is (t_{k-3}, t_k], the newest three blocks between looks, which is t_k / 1.95. The method's
+ * window is the last half, (t_k/2, t_k]; such windows overlap so that a device would need four open sums. A block is
+ * summed once and handed on, so three sums do. Stage time counts ticks that brought rows: in a gap the clock stands.
+ *
+ * Method: docs/statistics.md, "Bulk engine". */
+#ifndef ANDON_CORE_BULK_H
+#define ANDON_CORE_BULK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/passage.h"
+#include "core/ranktest.h"
+
+enum bulk_metric { BULK_CPU, BULK_VARIANCE };
+
+/* A device's value at a look, as compared: ln(mean / own baseline), canary's less ln(tolerance). */
+struct change {
+    double v;
+    uint8_t stratum;
+};
+
+/* A look as it was taken. The values are kept for the look with the most evidence, where they are not too many. */
+struct look {
+    int k;                 /* 1, 2, ...; 0 = none yet */
+    int64_t tick;          /* its time */
+    int64_t n, m;          /* canary and control devices compared */
+    double log_e;          /* -ln p + ln look_share(k) */
+    struct change *canary; /* n, in order of device; NULL = not kept */
+    struct change *control;
+};
+#define LOOK_VALUES_MAX 20000
+
+struct bulk {
+    double tolerance;           /* tolerated rise, >= 1 */
+    int64_t first, next;        /* time of the first look and of the next, in ticks */
+    int64_t valid;              /* ticks with rows so far */
+    int64_t stride;             /* every so many ticks are summed, so that a device's counts fit */
+    int32_t begin[BULK_BLOCKS]; /* number of the tick after which each block began; INT32_MIN: there is none */
+    int looks;                  /* taken */
+    double most;                /* running maximum of the looks' evidence, >= 0 */
+    double now;                 /* of the newest look; may be negative; 0 before the first */
+    double ratio;               /* median canary change over median control change at the newest look, NaN */
+    int64_t canary, control;    /* devices over control's 95th percentile at the newest look */
+    int64_t canary_of, control_of;
+    struct look best; /* the look with the most evidence above 0 */
+};
+
+/* first: ticks to the first look, >= 1. tolerance >= 1. begin: number of the tick at which the stage began. */
+void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin);
+void bulk_release(struct bulk *b);
+/* A tick with rows begins. True when its samples are summed. */
+bool bulk_tick(struct bulk *b);
+/* A sample of a device that counts since tick number `from`: summed when it has been there for the whole block. */
+void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value);
+/* The tick ends: takes the look when it is time. */
+void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number);
+/* Evidence of one look from its values: sets u and p in *r and returns -ln p + ln look_share(k); 0 where no stratum
+ * has both groups. */
+double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,
+                     struct ranktest *r);
+
+#endif

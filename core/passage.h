@@ -1,0 +1,146 @@
+/* First-passage events of devices, and the tests over them: the tail engine of a trial (core/trial.h).
+ *
+ * Each bad thing that can happen to a device is an event that happens at most once in a stage: its first reboot, its
+ * 2nd, 4th, 8th; a crash loop; going silent; CPU or sensor variance at a multiple of its own baseline. A stage
+ * compares, for each kind of event, canary with control among the devices still at risk, tick by tick and stratum by
+ * stratum, by an anytime-valid log-rank process (core/eprocess.h). How uneven devices are, or how samples follow each
+ * other in time, does not matter: a device counts once.
+ *
+ * A device is at risk from its entry until its event, or until it is censored (silent, gone). Whoever enters in a tick
+ * is at risk in that tick; whoever leaves in a tick was at risk in it. All is counted in integers, so the order of rows
+ * within a tick does not matter. Method: docs/statistics.md, "Tail engine". */
+#ifndef ANDON_CORE_PASSAGE_H
+#define ANDON_CORE_PASSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/eprocess.h"
+
+/* In the order of enum trial_test. */
+enum passage {
+    PASSAGE_LOOP,  /* 3 unexpected reboots within 30 min */
+    PASSAGE_BOOT1, /* 1st, 2nd, 4th, 8th unexpected reboot of the stage */
+    PASSAGE_BOOT2,
+    PASSAGE_BOOT4,
+    PASSAGE_BOOT8,
+    PASSAGE_SILENT,
+    PASSAGE_CPU125, /* mean over 5 min at 1.25, 1.5, 2, 3 times the device's own baseline */
+    PASSAGE_CPU150,
+    PASSAGE_CPU200,
+    PASSAGE_CPU300,
+    PASSAGE_VAR4, /* variance over 10 min at 4, 8, 16 times its baseline */
+    PASSAGE_VAR8,
+    PASSAGE_VAR16,
+    PASSAGE_STUCK, /* variance at 1/16 of its baseline or less */
+    PASSAGE_COUNT
+};
+#define PASSAGE_BIT(k) ((uint16_t)(1U << (k)))
+#define PASSAGE_BOOTS  ((uint16_t)0x001f) /* loop and reboots */
+#define PASSAGE_CPUS   ((uint16_t)0x03c0)
+#define PASSAGE_VARS   ((uint16_t)0x3c00)
+#define PASSAGE_STRATA 64
+
+enum side { SIDE_CANARY, SIDE_CONTROL };
+
+#define BULK_METRICS 2 /* CPU, variance */
+#define BULK_BLOCKS  3
+
+/* One watched device: tail and bulk engine together, at most 96 bytes (asserted). Clocks and sums are of the stage that
+ * runs. Ticks are numbered from the trial's start. */
+struct watched {
+    int64_t last_t;                       /* newest sample */
+    double counter;                       /* newest boot counter or time of boot, NaN = never seen */
+    int32_t from;                         /* number of the tick from which it counts as canary, INT32_MAX = unknown */
+    int32_t boot_s[2];                    /* the two newest reboots, seconds since the trial's start */
+    float cpu_base, var_base;             /* own baselines, NaN = none */
+    float cpu_sum;                        /* of the open 5 min window */
+    float var_last;                       /* of the open 10 min window, NaN = none */
+    float sum[BULK_METRICS][BULK_BLOCKS]; /* of the bulk engine's blocks, open one last */
+    uint16_t count[BULK_METRICS][BULK_BLOCKS];
+    uint16_t cpu_n;
+    uint16_t happened; /* bit k: event k has happened in this stage, at risk or not */
+    uint16_t excluded; /* bit k: had it in the hour before the rollout: never at risk for it */
+    uint16_t risk;     /* bit k: at risk now */
+    uint16_t entered;  /* bit k: has been at risk in this stage */
+    uint16_t carried;  /* bit k: its event k counted; bits 14, 15: carries the bulk tests' newest look */
+    uint8_t boots;     /* reboots of this stage, at most 255 */
+    uint8_t stratum;   /* < PASSAGE_STRATA */
+    int8_t wave;       /* -1: of no wave */
+    uint8_t flags;     /* WATCHED_... */
+};
+#define WATCHED_CANARY  0x01u /* counts as canary in the stage that runs */
+#define WATCHED_CONTROL 0x02u /* counts as control in it */
+#define WATCHED_MAY     0x04u /* may be control until its wave is told */
+#define WATCHED_LEFT    0x08u
+#define WATCHED_SILENT  0x10u /* censored until it reports again */
+#define WATCHED_ACTIVE  0x20u /* enrolled and reporting */
+#define WATCHED_ALL     0x3fu
+
+/* Devices at risk, and what the open tick has brought, by stratum, kind and side. */
+struct risk {
+    int32_t y[PASSAGE_STRATA][PASSAGE_COUNT][2];    /* at risk */
+    int32_t d[PASSAGE_STRATA][PASSAGE_COUNT][2];    /* have the event in the open tick */
+    int32_t gone[PASSAGE_STRATA][PASSAGE_COUNT][2]; /* censored in the open tick */
+    bool touched;                                   /* something is in d or gone */
+};
+
+/* One comparison that was made: all that the evidence depends on. */
+struct peek {
+    int32_t tick; /* number */
+    int32_t yc, yk, dc, dk;
+    uint8_t kind, stratum;
+};
+/* The comparisons of a stage, in order. `room` counts down over all stages of a trial; at 0 nothing more is kept and
+ * `clipped` is set: the evidence goes on, but can no longer be recomputed from here. */
+struct journal {
+    struct peek *v;
+    size_t n, cap;
+    bool clipped;
+};
+#define JOURNAL_MAX 200000
+
+/* The processes of one stage. */
+struct tail {
+    struct eprocess e[PASSAGE_COUNT];
+    double most[PASSAGE_COUNT];     /* running maximum of the evidence, >= 0 */
+    int64_t had[2][PASSAGE_COUNT];  /* devices at risk that had the event */
+    int64_t of[2][PASSAGE_COUNT];   /* devices that have been at risk */
+    int64_t carried[PASSAGE_COUNT]; /* canary devices whose event was compared with control */
+};
+
+/* Tolerated ratio of kind k under a policy that tolerates `ratio`: crash loops have none. */
+double passage_ratio(enum passage k, double ratio);
+/* No evidence; ratio >= 1 is the tolerated ratio of event rates. */
+void tail_init(struct tail *t, double ratio);
+
+/* Which levels a value at `r` times its own baseline has reached, as bits. NaN: none. */
+uint16_t passage_cpu_levels(double r);
+uint16_t passage_var_levels(double r);
+/* Forgets what has happened in the stage before. */
+void watched_restart(struct watched *w);
+/* Reboots since the newest value of the counter; takes `value` as the newest. A fall of a counter is one reboot, since
+ * no more can be known; a time of boot that moves by more than 5 s is one. NaN and the first value: 0. At most 100. */
+int watched_count(struct watched *w, double value, bool boot_time);
+/* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
+ * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
+uint16_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);
+/* The device becomes canary in the middle of a stage. What it did long before its install it did with the old
+ * firmware: that happened. Its reboots since `cut_s` may be the install's or the new firmware's: they are forgotten,
+ * and never excuse it. */
+void watched_join(struct watched *w, int32_t cut_s);
+/* Kinds that the device's data can show at all. */
+uint16_t watched_shows(const struct watched *w);
+
+/* The device enters the risk sets of `kinds`, but for those that have happened or for which it is not eligible. */
+void risk_enter(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds);
+/* Events have been seen. Those that the device is at risk for count; all are remembered. */
+void risk_happen(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds);
+/* The device leaves all risk sets after this tick. */
+void risk_censor(struct risk *r, struct watched *w);
+/* Ends the tick: what it brought goes into the processes and into the journal. */
+void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room, int32_t tick);
+/* Sets y anew from the devices' own marks (after loading); the tick must be closed. */
+void risk_count(struct risk *r, const struct watched *w, size_t n);
+
+#endif

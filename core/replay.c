@@ -1,0 +1,243 @@
+/* Recomputes a decision from its logged inputs, with the functions that made it. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/detmath.h"
+#include "core/fmt.h"
+#include "core/text.h"
+#include "core/trial_state.h"
+
+#define INPUTS_MAX (64U << 20)
+
+static bool bad(struct err *e, const char *what)
+{
+    return err_set(e, ERR_SYNTAX, "", "inputs of a decision: %s", what);
+}
+
+/* Only what fmt_hexfloat writes: hexadecimal, or one of its words. */
+static bool hex_value(const struct json_t *v, double *out)
+{
+    size_t n;
+    const char *s = v ? json_str_value(v, &n) : NULL;
+    char *end;
+    if (!s || n == 0 || n >= FMT_MAX || strlen(s) != n)
+        return false;
+    if (!strcmp(s, "nan") || !strcmp(s, "inf") || !strcmp(s, "-inf")) {
+        *out = s[0] == 'n' ? NAN : s[0] == 'i' ? INFINITY : -INFINITY;
+        return true;
+    }
+    if (strncmp(s + (s[0] == '-'), "0x", 2) != 0)
+        return false;
+    *out = strtod(s, &end);
+    return *end == '\0' && isfinite(*out);
+}
+
+static bool get_hex(const struct json_t *o, const char *key, double *out)
+{
+    return hex_value(json_get(o, key), out);
+}
+
+static bool read_spec(const struct json_t *o, struct trial_spec *s, struct err *e)
+{
+    struct evidence_policy *p = &s->policy;
+    int64_t min, waves;
+    memset(s, 0, sizeof *s);
+    if (!json_is_obj(o) || !get_hex(o, "alpha", &p->alpha) || !get_hex(o, "cpu_ratio", &p->cpu_ratio) ||
+        !get_hex(o, "install_share", &p->install_share) || !get_hex(o, "ratio", &p->ratio) ||
+        !get_hex(o, "reserve", &p->reserve) || !get_hex(o, "share_cpu", &p->share_cpu) ||
+        !get_hex(o, "share_install", &p->share_install) || !get_hex(o, "share_reboot", &p->share_reboot) ||
+        !get_hex(o, "share_silence", &p->share_silence) || !get_hex(o, "share_variance", &p->share_variance) ||
+        !get_hex(o, "variance_ratio", &p->variance_ratio) || !json_int(o, "grace_us", &s->grace_us) ||
+        !json_int(o, "silence_us", &s->silence_us) || !json_int(o, "start", &s->start) ||
+        !json_int(o, "step_us", &s->step_us) || !json_int(o, "min_devices", &min) || !json_int(o, "waves", &waves) ||
+        !json_bool(o, "boot_time", &s->boot_time) || min < 1 || min > INT32_MAX || waves < 1 || waves > TRIAL_WAVES)
+        return bad(e, "the spec is not whole");
+    p->min_devices = (int)min;
+    s->waves = (int)waves;
+    return trial_spec_ok(s, e);
+}
+
+/* Integers of an array of `n` within 0..INT32_MAX. */
+static bool whole_numbers(const struct json_t *a, size_t n, int32_t *out)
+{
+    if (!json_is_arr(a) || json_len(a) != n)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        double v;
+        if (!json_num_value(json_at(a, i), &v) || !(v >= 0 && v <= INT32_MAX) || floor(v) != v)
+            return false;
+        out[i] = (int32_t)v;
+    }
+    return true;
+}
+
+struct work {
+    const struct json_t *doc;
+    struct trial_spec spec;
+    enum trial_test test;
+    struct replay *out;
+};
+
+/* Peek by peek; the running maximum is taken at the end of each tick, as in risk_close(). */
+static bool replay_journal(struct work *w, struct err *e)
+{
+    const struct json_t *j = json_get(w->doc, "journal");
+    struct eprocess p;
+    int64_t devices = 0;
+    size_t n = json_is_arr(j) ? json_len(j) : 0;
+    if (!json_is_arr(j))
+        return bad(e, "there is no journal");
+    eprocess_init(&p, passage_ratio((enum passage)w->test, w->spec.policy.ratio));
+    for (size_t i = 0; i < n; i++) {
+        int32_t v[6], next[6];
+        if (!whole_numbers(json_at(j, i), 6, v) || !eprocess_logrank(&p, v[2], v[3], v[4], v[5]))
+            return bad(e, "a peek of the journal is not possible");
+        devices += v[4];
+        bool more = i + 1 < n && whole_numbers(json_at(j, i + 1), 6, next);
+        if (more && next[0] < v[0])
+            return bad(e, "the journal's peeks are not in order");
+        if (more && next[0] == v[0])
+            continue;
+        double now = eprocess_log(&p);
+        if (now > w->out->log_e)
+            w->out->log_e = now;
+    }
+    w->out->devices = devices > INT32_MAX ? INT32_MAX : (int)devices;
+    w->out->peeks = n;
+    return true;
+}
+
+static struct change *read_changes(const struct json_t *a, size_t *n)
+{
+    *n = json_is_arr(a) ? json_len(a) : 0;
+    if (*n == 0 || *n > LOOK_VALUES_MAX)
+        return NULL;
+    struct change *v = xcalloc(*n, sizeof *v);
+    for (size_t i = 0; i < *n; i++) {
+        const struct json_t *pair = json_at(a, i);
+        double stratum;
+        if (!json_is_arr(pair) || json_len(pair) != 2 || !json_num_value(json_at(pair, 0), &stratum) ||
+            !(stratum >= 0 && stratum < PASSAGE_STRATA) || !hex_value(json_at(pair, 1), &v[i].v) || !isfinite(v[i].v)) {
+            free(v);
+            return NULL;
+        }
+        v[i].stratum = (uint8_t)stratum;
+    }
+    return v;
+}
+
+static bool replay_look(struct work *w, struct err *e)
+{
+    const struct json_t *o = json_get(w->doc, "look");
+    int64_t k;
+    size_t n, m;
+    struct ranktest r;
+    if (!json_is_obj(o) || !json_int(o, "k", &k) || k < 0 || k > 100000)
+        return bad(e, "there is no look");
+    if (k == 0) /* no look has given evidence */
+        return true;
+    struct change *canary = read_changes(json_get(o, "canary"), &n),
+                  *control = read_changes(json_get(o, "control"), &m);
+    bool ok = canary && control;
+    if (ok) {
+        double now = bulk_evidence(canary, n, control, m, (int)k, &r);
+        w->out->log_e = now > 0 ? now : 0;
+        w->out->devices = (int)n;
+        w->out->peeks = 1;
+    }
+    free(canary);
+    free(control);
+    return ok || bad(e, "the values of the look are not whole");
+}
+
+static bool replay_outcomes(struct work *w, struct err *e)
+{
+    const struct json_t *j = json_get(w->doc, "outcomes");
+    if (!json_is_arr(j))
+        return bad(e, "there are no outcomes");
+    for (size_t i = 0; i < json_len(j); i++) {
+        int32_t v[2];
+        if (!whole_numbers(json_at(j, i), 2, v) || v[0] > v[1])
+            return bad(e, "an outcome is not possible");
+        double now = bernoulli_limit_log(v[0], v[1], w->spec.policy.install_share);
+        if (now > w->out->log_e)
+            w->out->log_e = now;
+        w->out->devices = v[0];
+    }
+    w->out->peeks = json_len(j);
+    return true;
+}
+
+static bool same_bits(double a, double b)
+{
+    return memcmp(&a, &b, sizeof a) == 0;
+}
+
+static void sentence(struct replay *r, bool same_rest)
+{
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
+    const char *does = r->rolls_back ? "enough to roll back" : r->pauses ? "enough to pause" : "not enough to pause";
+    if (r->same)
+        snprintf(
+            r->text, sizeof r->text,
+            "%s in wave %d: recomputed from %zu records to the same bits: evidence %s, %s needed to pause, %s to roll "
+            "back; %d devices, %d needed: %s",
+            r->test, r->stage + 1, r->peeks, evidence_number(a, r->log_e), evidence_number(b, r->log_pause),
+            evidence_number(c, r->log_rollback), r->devices, r->min_devices, does);
+    else
+        snprintf(r->text, sizeof r->text, "%s in wave %d: NOT the same: recomputed evidence %s (ln %s), logged %s%s",
+                 r->test, r->stage + 1, evidence_number(a, r->log_e), fmt_hexfloat(b, r->log_e),
+                 fmt_hexfloat(c, r->logged_log_e), same_rest ? "" : "; alpha, need or devices differ too");
+}
+
+static bool replay_doc(struct work *w, struct err *e)
+{
+    struct replay *out = w->out;
+    struct ledger l;
+    int64_t stage, devices, v;
+    double alpha, need;
+    bool clipped;
+    if (!json_int(w->doc, "v", &v) || v != 1)
+        return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: not of a version that this andon knows");
+    if (!trial_test_find(json_str(w->doc, "test", NULL), &w->test) || !json_int(w->doc, "stage", &stage) || stage < 0 ||
+        stage >= TRIAL_WAVES || !get_hex(w->doc, "log_e", &out->logged_log_e) || !get_hex(w->doc, "alpha", &alpha) ||
+        !get_hex(w->doc, "log_pause", &need) || !json_int(w->doc, "devices", &devices) ||
+        !json_bool(w->doc, "clipped", &clipped))
+        return bad(e, "test, stage or evidence are missing");
+    if (!read_spec(json_get(w->doc, "spec"), &w->spec, e))
+        return false;
+    snprintf(out->test, sizeof out->test, "%s", trial_test_word(w->test));
+    out->stage = (int)stage;
+    if (clipped)
+        return err_set(e, ERR_LIMIT, "the telemetry's own history may still hold it",
+                       "inputs of a decision: the journal was too long to be kept");
+    if (w->test == TEST_INSTALL ? !replay_outcomes(w, e)
+        : w->test >= TEST_CPU   ? !replay_look(w, e)
+                                : !replay_journal(w, e))
+        return false;
+    trial_ledger(&w->spec.policy, w->spec.waves, &l);
+    double mine = trial_alpha(&l, out->stage, w->test);
+    out->log_pause = mine > 0 ? eprocess_needed(mine) : INFINITY;
+    out->log_rollback = out->log_pause + trial_ten();
+    out->min_devices = w->spec.policy.min_devices;
+    out->pauses = out->log_e >= out->log_pause && out->devices >= out->min_devices;
+    out->rolls_back = out->log_e >= out->log_rollback && out->devices >= out->min_devices;
+    bool rest = same_bits(mine, alpha) && same_bits(out->log_pause, need) && devices == out->devices;
+    out->same = same_bits(out->log_e, out->logged_log_e) && rest;
+    sentence(out, rest);
+    return true;
+}
+
+bool trial_replay(const void *json, size_t n, struct replay *out, struct err *e)
+{
+    memset(out, 0, sizeof *out);
+    struct json_t *doc = json_parse(json, n, INPUTS_MAX, "inputs of a decision", e);
+    if (!doc)
+        return false;
+    struct work w = {.doc = doc, .out = out};
+    bool ok = replay_doc(&w, e);
+    json_free(doc);
+    return ok;
+}

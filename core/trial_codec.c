@@ -1,0 +1,192 @@
+/* Trial: its state as bytes (and back: core/trial_load.c). Little-endian, field by field, closed by a SHA-256 of all
+ * before it. What can be worked out from the rest (alpha, risk sets) is not stored, so that it cannot disagree. */
+#include <math.h>
+#include <string.h>
+#include "core/digest.h"
+#include "core/trial_state.h"
+
+static void put(struct buf *b, uint64_t v, int bytes)
+{
+    unsigned char c[8];
+    for (int i = 0; i < bytes; i++)
+        c[i] = (unsigned char)(v >> 8 * i);
+    buf_add(b, c, (size_t)bytes);
+}
+
+static void put_i64(struct buf *b, int64_t v)
+{
+    put(b, (uint64_t)v, 8);
+}
+
+static void put_f64(struct buf *b, double v)
+{
+    uint64_t bits = UINT64_C(0x7ff8000000000000); /* one NaN for all */
+    if (!isnan(v))
+        memcpy(&bits, &v, sizeof bits);
+    put(b, bits, 8);
+}
+
+static void put_f32(struct buf *b, float v)
+{
+    uint32_t bits = UINT32_C(0x7fc00000);
+    if (!isnan(v))
+        memcpy(&bits, &v, sizeof bits);
+    put(b, bits, 4);
+}
+
+void trial_put_spec(struct buf *b, const struct trial_spec *s)
+{
+    const struct evidence_policy *p = &s->policy;
+    const double real[] = {p->alpha,          p->reserve,        p->ratio,        p->cpu_ratio,
+                           p->variance_ratio, p->install_share,  p->share_reboot, p->share_silence,
+                           p->share_cpu,      p->share_variance, p->share_install};
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+        put_f64(b, real[i]);
+    put_i64(b, p->min_devices);
+    put(b, (uint64_t)s->waves, 1);
+    put_i64(b, s->start);
+    put_i64(b, s->step_us);
+    put_i64(b, s->grace_us);
+    put_i64(b, s->silence_us);
+    put(b, s->boot_time, 1);
+}
+
+static void put_watched(struct buf *b, const struct watched *w)
+{
+    put_i64(b, w->last_t);
+    put_f64(b, w->counter);
+    put(b, (uint32_t)w->from, 4);
+    put(b, (uint32_t)w->boot_s[0], 4);
+    put(b, (uint32_t)w->boot_s[1], 4);
+    put_f32(b, w->cpu_base);
+    put_f32(b, w->var_base);
+    put_f32(b, w->cpu_sum);
+    put_f32(b, w->var_last);
+    for (int m = 0; m < BULK_METRICS; m++) {
+        for (int i = 0; i < BULK_BLOCKS; i++) {
+            put_f32(b, w->sum[m][i]);
+            put(b, w->count[m][i], 2);
+        }
+    }
+    const uint16_t bits[] = {w->cpu_n, w->happened, w->excluded, w->risk, w->entered, w->carried};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+        put(b, bits[i], 2);
+    put(b, w->boots, 1);
+    put(b, w->stratum, 1);
+    put(b, (uint8_t)w->wave, 1);
+    put(b, w->flags, 1);
+}
+
+static void put_tail(struct buf *b, const struct tail *t)
+{
+    for (int k = 0; k < PASSAGE_COUNT; k++) {
+        for (int j = 0; j < EPROCESS_GRID; j++)
+            put_f64(b, t->e[k].log_e[j]);
+        put_f64(b, t->most[k]);
+        for (int g = 0; g < 2; g++) {
+            put_i64(b, t->had[g][k]);
+            put_i64(b, t->of[g][k]);
+        }
+        put_i64(b, t->carried[k]);
+    }
+}
+
+static void put_changes(struct buf *b, const struct change *v, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++) {
+        put_f64(b, v[i].v);
+        put(b, v[i].stratum, 1);
+    }
+}
+
+static void put_bulk(struct buf *b, const struct bulk *v)
+{
+    const int64_t whole[] = {v->next,   v->valid,   v->stride,    v->looks,
+                             v->canary, v->control, v->canary_of, v->control_of};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        put_i64(b, whole[i]);
+    for (int i = 0; i < BULK_BLOCKS; i++)
+        put(b, (uint32_t)v->begin[i], 4);
+    put_f64(b, v->most);
+    put_f64(b, v->now);
+    put_f64(b, v->ratio);
+    const struct look *l = &v->best;
+    put_i64(b, l->k);
+    put_i64(b, l->tick);
+    put_i64(b, l->n);
+    put_i64(b, l->m);
+    put_f64(b, l->log_e);
+    put(b, l->canary != NULL, 1);
+    if (l->canary) {
+        put_changes(b, l->canary, l->n);
+        put_changes(b, l->control, l->m);
+    }
+}
+
+static void put_standing(struct buf *b, const struct standing *s)
+{
+    put_i64(b, s->crossed);
+    put_f64(b, s->ack);
+}
+
+static void put_stage(struct buf *b, const struct stage *g)
+{
+    put_i64(b, g->begin);
+    put_tail(b, &g->tail);
+    for (int m = 0; m < BULK_METRICS; m++) {
+        put_bulk(b, &g->bulk[m]);
+        put_i64(b, g->window[m]);
+        put_i64(b, g->window_samples[m]);
+        put_i64(b, g->window_devices[m]);
+    }
+    for (int k = 0; k < TEST_COUNT; k++)
+        put_standing(b, &g->standing[k]);
+    put_i64(b, g->canary_steps);
+    put(b, g->journal.clipped, 1);
+    put(b, g->journal.n, 4);
+    for (size_t i = 0; i < g->journal.n; i++) {
+        const struct peek *p = &g->journal.v[i];
+        const int32_t whole[] = {p->tick, p->yc, p->yk, p->dc, p->dk};
+        for (int k = 0; k < 5; k++)
+            put(b, (uint32_t)whole[k], 4);
+        put(b, p->kind, 1);
+        put(b, p->stratum, 1);
+    }
+}
+
+void trial_save(const struct trial *t, struct buf *out)
+{
+    size_t from = out->len;
+    unsigned char digest[SHA256_BYTES];
+    buf_add(out, TRIAL_MAGIC, 8);
+    put(out, TRIAL_VERSION, 2);
+    trial_put_spec(out, &t->spec);
+    put(out, (uint64_t)t->n_told, 1);
+    for (int i = 0; i < t->n_told; i++)
+        put_i64(out, t->told[i]);
+    const int64_t whole[] = {t->next, t->newest, t->fresh, t->gap_end, t->due};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        put_i64(out, whole[i]);
+    put(out, (uint64_t)t->n_acks, 1);
+    for (int i = 0; i < t->n_acks; i++)
+        put_i64(out, t->ack[i]);
+    const struct installs *s = &t->install;
+    put_f64(out, s->most);
+    put_standing(out, &s->standing);
+    put(out, s->clipped, 1);
+    put_i64(out, s->now.failed);
+    put_i64(out, s->now.started);
+    put(out, s->n, 4);
+    for (size_t i = 0; i < s->n; i++) {
+        put_i64(out, s->v[i].failed);
+        put_i64(out, s->v[i].started);
+    }
+    put(out, (uint64_t)t->n_stages, 1);
+    for (int i = 0; i < t->n_stages; i++)
+        put_stage(out, t->stage[i]);
+    put(out, t->n, 4);
+    for (size_t i = 0; i < t->n; i++)
+        put_watched(out, &t->w[i]);
+    sha256_bytes(out->data + from, out->len - from, digest);
+    buf_add(out, digest, sizeof digest);
+}

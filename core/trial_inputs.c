@@ -1,0 +1,151 @@
+/* Trial: what a decision was made of, as canonical JSON. core/replay.c reads it. */
+#include <math.h>
+#include <string.h>
+#include "core/fmt.h"
+#include "core/trial_state.h"
+
+static void hex(struct json_w *w, const char *key, double v)
+{
+    char s[FMT_MAX];
+    json_w_kstr(w, key, fmt_hexfloat(s, v));
+}
+
+static void write_changes(struct json_w *w, const char *key, const struct change *v, int64_t n)
+{
+    json_w_key(w, key);
+    json_w_arr(w);
+    for (int64_t i = 0; i < n; i++) {
+        char s[FMT_MAX];
+        json_w_arr(w);
+        json_w_int(w, v[i].stratum);
+        json_w_str(w, fmt_hexfloat(s, v[i].v));
+        json_w_arr_end(w);
+    }
+    json_w_arr_end(w);
+}
+
+/* Members in the order of their names: look or journal or outcomes stand between "devices" and "log_e". */
+static void write_look(struct json_w *w, const struct bulk *b, bool values)
+{
+    const struct look *l = &b->best;
+    json_w_key(w, "look");
+    json_w_obj(w);
+    if (values)
+        write_changes(w, "canary", l->canary, l->n);
+    if (values)
+        write_changes(w, "control", l->control, l->m);
+    json_w_kint(w, "k", l->k);
+    json_w_kint(w, "m", l->m);
+    json_w_kint(w, "n", l->n);
+    json_w_kint(w, "tick", l->tick);
+    json_w_obj_end(w);
+}
+
+static void write_journal(struct json_w *w, const struct journal *j, enum trial_test test)
+{
+    json_w_key(w, "journal");
+    json_w_arr(w);
+    for (size_t i = 0; i < j->n; i++) {
+        const struct peek *p = &j->v[i];
+        if (p->kind != test)
+            continue;
+        const int32_t whole[] = {p->tick, p->stratum, p->yc, p->yk, p->dc, p->dk};
+        json_w_arr(w);
+        for (int k = 0; k < 6; k++)
+            json_w_int(w, whole[k]);
+        json_w_arr_end(w);
+    }
+    json_w_arr_end(w);
+}
+
+static void write_outcomes(struct json_w *w, const struct installs *s)
+{
+    json_w_key(w, "outcomes");
+    json_w_arr(w);
+    for (size_t i = 0; i < s->n; i++) {
+        json_w_arr(w);
+        json_w_int(w, s->v[i].failed);
+        json_w_int(w, s->v[i].started);
+        json_w_arr_end(w);
+    }
+    json_w_arr_end(w);
+}
+
+static void write_spec(struct json_w *w, const struct trial_spec *s)
+{
+    const struct evidence_policy *p = &s->policy;
+    json_w_key(w, "spec");
+    json_w_obj(w);
+    hex(w, "alpha", p->alpha);
+    json_w_kbool(w, "boot_time", s->boot_time);
+    hex(w, "cpu_ratio", p->cpu_ratio);
+    json_w_kint(w, "grace_us", s->grace_us);
+    hex(w, "install_share", p->install_share);
+    json_w_kint(w, "min_devices", p->min_devices);
+    hex(w, "ratio", p->ratio);
+    hex(w, "reserve", p->reserve);
+    hex(w, "share_cpu", p->share_cpu);
+    hex(w, "share_install", p->share_install);
+    hex(w, "share_reboot", p->share_reboot);
+    hex(w, "share_silence", p->share_silence);
+    hex(w, "share_variance", p->share_variance);
+    json_w_kint(w, "silence_us", s->silence_us);
+    json_w_kint(w, "start", s->start);
+    json_w_kint(w, "step_us", s->step_us);
+    hex(w, "variance_ratio", p->variance_ratio);
+    json_w_kint(w, "waves", s->waves);
+    json_w_obj_end(w);
+}
+
+/* Is all there that the evidence can be recomputed from? */
+static bool kept(const struct trial *t, int s, enum trial_test test)
+{
+    if (test == TEST_INSTALL)
+        return !t->install.clipped;
+    if (test < TEST_CPU)
+        return !t->stage[s]->journal.clipped;
+    const struct bulk *b = &t->stage[s]->bulk[test - TEST_CPU];
+    return !(b->most > 0) || b->best.canary;
+}
+
+static void write_all(const struct trial *t, int s, enum trial_test test, bool whole, struct buf *out)
+{
+    struct json_w w;
+    json_w_init(&w, out, 0);
+    json_w_obj(&w);
+    hex(&w, "alpha", trial_alpha(&t->ledger, s, test));
+    json_w_kbool(&w, "clipped", !whole);
+    json_w_kint(&w, "crossed_at", trial_standing(t, s, test)->crossed);
+    json_w_kint(&w, "devices", trial_devices(t, s, test));
+    if (whole && test < TEST_CPU)
+        write_journal(&w, &t->stage[s]->journal, test);
+    hex(&w, "log_e", trial_log(t, s, test));
+    hex(&w, "log_pause", trial_need(t, s, test));
+    if (test == TEST_CPU || test == TEST_VARIANCE)
+        write_look(&w, &t->stage[s]->bulk[test - TEST_CPU],
+                   whole && t->stage[s]->bulk[test - TEST_CPU].best.canary != NULL);
+    if (whole && test == TEST_INSTALL)
+        write_outcomes(&w, &t->install);
+    write_spec(&w, &t->spec);
+    json_w_kint(&w, "stage", s);
+    json_w_kstr(&w, "test", trial_test_word(test));
+    json_w_kint(&w, "v", 1);
+    json_w_obj_end(&w);
+}
+
+void trial_inputs(const struct trial *t, int s, enum trial_test test, struct buf *out)
+{
+    struct buf b;
+    if (s < 0 || s >= t->n_stages || (unsigned)test >= TEST_COUNT)
+        return;
+    buf_init(&b, out->limit - out->len);
+    bool whole = kept(t, s, test);
+    write_all(t, s, test, whole, &b);
+    if (b.over && whole) {
+        buf_clear(&b);
+        write_all(t, s, test, false, &b);
+    }
+    buf_add(out, b.data, b.len);
+    out->over |= b.over;
+    buf_release(&b);
+}

@@ -1,0 +1,353 @@
+/* Trial: its state from bytes that may be anything (core/trial_codec.c writes them). */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/digest.h"
+#include "core/trial_state.h"
+
+/* Any byte may be wrong; `bad` sticks. */
+struct in {
+    const unsigned char *p;
+    size_t left;
+    bool bad;
+};
+
+static uint64_t get(struct in *r, int bytes)
+{
+    uint64_t v = 0;
+    if (r->left < (size_t)bytes) {
+        r->bad = true;
+        r->left = 0;
+        return 0;
+    }
+    for (int i = 0; i < bytes; i++)
+        v |= (uint64_t)r->p[i] << 8 * i;
+    r->p += bytes;
+    r->left -= (size_t)bytes;
+    return v;
+}
+
+static int64_t get_i64(struct in *r)
+{
+    uint64_t v = get(r, 8);
+    int64_t out;
+    memcpy(&out, &v, sizeof out);
+    return out;
+}
+
+static int32_t get_i32(struct in *r)
+{
+    uint32_t v = (uint32_t)get(r, 4);
+    int32_t out;
+    memcpy(&out, &v, sizeof out);
+    return out;
+}
+
+/* A whole number within lo..hi. */
+static int64_t get_in(struct in *r, int64_t lo, int64_t hi)
+{
+    int64_t v = get_i64(r);
+    if (v < lo || v > hi) {
+        r->bad = true;
+        return lo;
+    }
+    return v;
+}
+
+static uint64_t get_most(struct in *r, int bytes, uint64_t most)
+{
+    uint64_t v = get(r, bytes);
+    if (v > most) {
+        r->bad = true;
+        return 0;
+    }
+    return v;
+}
+
+static double get_f64(struct in *r)
+{
+    uint64_t v = get(r, 8);
+    double out;
+    memcpy(&out, &v, sizeof out);
+    return out;
+}
+
+static float get_f32(struct in *r)
+{
+    uint32_t v = (uint32_t)get(r, 4);
+    float out;
+    memcpy(&out, &v, sizeof out);
+    return out;
+}
+
+static void get_spec(struct in *r, struct trial_spec *s)
+{
+    struct evidence_policy *p = &s->policy;
+    double *const real[] = {&p->alpha,          &p->reserve,        &p->ratio,        &p->cpu_ratio,
+                            &p->variance_ratio, &p->install_share,  &p->share_reboot, &p->share_silence,
+                            &p->share_cpu,      &p->share_variance, &p->share_install};
+    memset(s, 0, sizeof *s);
+    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+        *real[i] = get_f64(r);
+    p->min_devices = (int)get_in(r, 1, INT32_MAX);
+    s->waves = (int)get(r, 1);
+    s->start = get_i64(r);
+    s->step_us = get_i64(r);
+    s->grace_us = get_i64(r);
+    s->silence_us = get_i64(r);
+    s->boot_time = get_most(r, 1, 1) != 0;
+}
+
+static void get_watched(struct in *r, struct watched *w)
+{
+    w->last_t = get_in(r, 0, INT64_MAX / 2);
+    w->counter = get_f64(r);
+    w->from = get_i32(r);
+    w->boot_s[0] = get_i32(r);
+    w->boot_s[1] = get_i32(r);
+    r->bad |= w->from < 0 || w->boot_s[0] < INT32_MIN / 2 || w->boot_s[1] < INT32_MIN / 2;
+    w->cpu_base = get_f32(r);
+    w->var_base = get_f32(r);
+    w->cpu_sum = get_f32(r);
+    w->var_last = get_f32(r);
+    for (int m = 0; m < BULK_METRICS; m++) {
+        for (int i = 0; i < BULK_BLOCKS; i++) {
+            w->sum[m][i] = get_f32(r);
+            w->count[m][i] = (uint16_t)get(r, 2);
+        }
+    }
+    uint16_t *const bits[] = {&w->cpu_n, &w->happened, &w->excluded, &w->risk, &w->entered, &w->carried};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+        *bits[i] = (uint16_t)get(r, 2);
+    w->boots = (uint8_t)get(r, 1);
+    w->stratum = (uint8_t)get_most(r, 1, PASSAGE_STRATA - 1);
+    unsigned wave = (unsigned)get(r, 1);
+    w->wave = (int8_t)(wave < TRIAL_WAVES ? (int)wave : -1);
+    w->flags = (uint8_t)get_most(r, 1, WATCHED_ALL);
+    bool canary = w->flags & WATCHED_CANARY, control = w->flags & WATCHED_CONTROL;
+    r->bad |= (wave >= TRIAL_WAVES && wave != UINT8_MAX) || w->risk >> PASSAGE_COUNT != 0 || (canary && control) ||
+              (canary && w->from == INT32_MAX) || (!canary && !control && (w->risk || w->flags & WATCHED_ACTIVE));
+}
+
+static void get_tail(struct in *r, struct tail *t)
+{
+    for (int k = 0; k < PASSAGE_COUNT; k++) {
+        for (int j = 0; j < EPROCESS_GRID; j++)
+            t->e[k].log_e[j] = get_f64(r);
+        t->most[k] = get_f64(r);
+        for (int g = 0; g < 2; g++) {
+            t->had[g][k] = get_in(r, 0, INT64_MAX / 2);
+            t->of[g][k] = get_in(r, 0, INT64_MAX / 2);
+        }
+        t->carried[k] = get_in(r, 0, INT64_MAX / 2);
+    }
+}
+
+static struct change *get_changes(struct in *r, int64_t n)
+{
+    struct change *v = xcalloc((size_t)n + 1, sizeof *v);
+    for (int64_t i = 0; i < n && !r->bad; i++) {
+        v[i].v = get_f64(r);
+        v[i].stratum = (uint8_t)get_most(r, 1, PASSAGE_STRATA - 1);
+        r->bad |= !isfinite(v[i].v);
+    }
+    return v;
+}
+
+static void get_bulk(struct in *r, struct bulk *v)
+{
+    v->next = get_in(r, 1, INT64_MAX / 8);
+    v->valid = get_in(r, 0, INT64_MAX / 8);
+    v->stride = get_in(r, 1, INT64_MAX / 8);
+    v->looks = (int)get_in(r, 0, 100000);
+    int64_t *const whole[] = {&v->canary, &v->control, &v->canary_of, &v->control_of};
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        *whole[i] = get_in(r, 0, TRIAL_DEVICES);
+    for (int i = 0; i < BULK_BLOCKS; i++)
+        v->begin[i] = get_i32(r);
+    v->most = get_f64(r);
+    v->now = get_f64(r);
+    v->ratio = get_f64(r);
+    struct look *l = &v->best;
+    l->k = (int)get_in(r, 0, 100000);
+    l->tick = get_i64(r);
+    l->n = get_in(r, 0, TRIAL_DEVICES);
+    l->m = get_in(r, 0, TRIAL_DEVICES);
+    l->log_e = get_f64(r);
+    if (get_most(r, 1, 1) == 0)
+        return;
+    r->bad |= l->n + l->m > LOOK_VALUES_MAX || l->n == 0 || l->m == 0;
+    if (r->bad)
+        return;
+    l->canary = get_changes(r, l->n);
+    l->control = get_changes(r, l->m);
+}
+
+static void get_standing(struct in *r, struct standing *s)
+{
+    s->crossed = get_i64(r);
+    s->ack = get_f64(r);
+}
+
+static void get_journal(struct in *r, struct trial *t, struct journal *j)
+{
+    j->clipped = get_most(r, 1, 1) != 0;
+    size_t n = (size_t)get_most(r, 4, t->room);
+    if (r->bad || n == 0)
+        return;
+    j->v = xcalloc(n, sizeof *j->v);
+    j->n = j->cap = n;
+    t->room -= n;
+    for (size_t i = 0; i < n && !r->bad; i++) {
+        struct peek *p = &j->v[i];
+        int32_t *const whole[] = {&p->tick, &p->yc, &p->yk, &p->dc, &p->dk};
+        for (int k = 0; k < 5; k++) {
+            *whole[k] = get_i32(r);
+            r->bad |= *whole[k] < 0;
+        }
+        r->bad |= p->dc > p->yc || p->dk > p->yk;
+        p->kind = (uint8_t)get_most(r, 1, PASSAGE_COUNT - 1);
+        p->stratum = (uint8_t)get_most(r, 1, PASSAGE_STRATA - 1);
+    }
+}
+
+static void get_stage(struct in *r, struct trial *t, int s)
+{
+    int64_t begin = get_in(r, t->zero, t->zero + INT32_MAX * t->spec.step_us);
+    struct stage *g = t->stage[s] = trial_stage_new(t, s, begin);
+    t->n_stages = s + 1;
+    get_tail(r, &g->tail);
+    for (int m = 0; m < BULK_METRICS; m++) {
+        get_bulk(r, &g->bulk[m]);
+        g->window[m] = get_in(r, 0, INT64_MAX / 8);
+        g->window_samples[m] = get_in(r, 0, INT64_MAX / 8);
+        g->window_devices[m] = get_in(r, 0, TRIAL_DEVICES);
+    }
+    for (int k = 0; k < TEST_COUNT; k++)
+        get_standing(r, &g->standing[k]);
+    g->canary_steps = get_in(r, 0, INT64_MAX / 8);
+    get_journal(r, t, &g->journal);
+}
+
+static void get_installs(struct in *r, struct trial *t)
+{
+    struct installs *s = &t->install;
+    s->most = get_f64(r);
+    get_standing(r, &s->standing);
+    s->clipped = get_most(r, 1, 1) != 0;
+    s->now.failed = get_in(r, 0, INT32_MAX);
+    s->now.started = get_in(r, s->now.failed, INT32_MAX);
+    size_t n = (size_t)get_most(r, 4, JOURNAL_MAX);
+    if (!r->bad && n > 0) {
+        s->v = xcalloc(n, sizeof *s->v);
+        s->n = s->cap = n;
+    }
+    for (size_t i = 0; i < s->n; i++) {
+        s->v[i].failed = get_in(r, 0, INT32_MAX);
+        s->v[i].started = get_in(r, s->v[i].failed, INT32_MAX);
+    }
+    if (s->n > 0)
+        s->log_now = bernoulli_limit_log(s->now.failed, s->now.started, t->spec.policy.install_share);
+}
+
+static void get_facts(struct in *r, struct trial *t)
+{
+    t->n_told = (int)get_most(r, 1, TRIAL_WAVES);
+    r->bad |= t->n_told < 1;
+    for (int i = 0; i < t->n_told; i++)
+        t->told[i] = get_in(r, i > 0 ? t->told[i - 1] : t->spec.start, INT64_MAX / 2);
+    t->next = get_in(r, t->zero, INT64_MAX / 2);
+    t->newest = get_in(r, 0, INT64_MAX / 2);
+    t->fresh = get_in(r, 0, INT64_MAX / 2);
+    t->gap_end = get_in(r, 0, INT64_MAX / 2);
+    t->due = get_i64(r);
+    r->bad |= t->next % t->spec.step_us != 0;
+    t->n_acks = (int)get_most(r, 1, TRIAL_ACKS);
+    for (int i = 0; i < t->n_acks; i++)
+        t->ack[i] = get_i64(r);
+    get_installs(r, t);
+    int stages = (int)get_most(r, 1, (uint64_t)t->n_told);
+    for (int s = 0; s < stages && !r->bad; s++)
+        get_stage(r, t, s);
+}
+
+static void get_devices(struct in *r, struct trial *t)
+{
+    size_t n = (size_t)get_most(r, 4, TRIAL_DEVICES);
+    if (r->bad || n > r->left / 64) { /* fewer bytes than that cannot be so many devices */
+        r->bad = true;
+        return;
+    }
+    t->w = xcalloc(n + 1, sizeof *t->w);
+    t->n = n;
+    t->cap = n + 1;
+    for (size_t i = 0; i < n && !r->bad; i++) {
+        struct watched *w = &t->w[i];
+        get_watched(r, w);
+        if (w->flags & WATCHED_ACTIVE)
+            t->active[w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL]++;
+    }
+    if (!r->bad)
+        risk_count(&t->risk, t->w, n);
+}
+
+static bool same_spec(const struct trial_spec *a, const struct trial_spec *b)
+{
+    struct buf x, y;
+    buf_init(&x, 4096);
+    buf_init(&y, 4096);
+    trial_put_spec(&x, a);
+    trial_put_spec(&y, b);
+    bool same = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+    buf_release(&x);
+    buf_release(&y);
+    return same;
+}
+
+static bool damaged(struct err *e)
+{
+    return err_set(e, ERR_SYNTAX, "it is built anew from history", "the stored state of a trial is damaged");
+}
+
+struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *spec, struct err *e)
+{
+    unsigned char digest[SHA256_BYTES];
+    const unsigned char *p = bytes;
+    struct trial_spec s;
+    if (n < 10 + SHA256_BYTES || memcmp(p, TRIAL_MAGIC, 8) != 0) {
+        damaged(e);
+        return NULL;
+    }
+    if (p[8] != (TRIAL_VERSION & 0xff) || p[9] != TRIAL_VERSION >> 8) {
+        err_set(e, ERR_UNSUPPORTED, "it is built anew from history",
+                "the stored state of a trial is of another version");
+        return NULL;
+    }
+    sha256_bytes(p, n - SHA256_BYTES, digest);
+    if (memcmp(digest, p + n - SHA256_BYTES, SHA256_BYTES) != 0) {
+        damaged(e);
+        return NULL;
+    }
+    struct in r = {p + 10, n - 10 - SHA256_BYTES, false};
+    get_spec(&r, &s);
+    if (r.bad) {
+        damaged(e);
+        return NULL;
+    }
+    if (spec && !same_spec(&s, spec)) {
+        err_set(e, ERR_STATE, "it is built anew from history", "the stored state is of another trial");
+        return NULL;
+    }
+    struct trial *t = trial_new(spec ? spec : &s, e);
+    if (!t)
+        return NULL;
+    get_facts(&r, t);
+    if (!r.bad)
+        get_devices(&r, t);
+    if (r.bad || r.left != 0) {
+        trial_free(t);
+        damaged(e);
+        return NULL;
+    }
+    return t;
+}

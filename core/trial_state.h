@@ -1,0 +1,98 @@
+/* The inside of a trial, for core/trial*.c and core/replay.c only. */
+#ifndef ANDON_CORE_TRIAL_STATE_H
+#define ANDON_CORE_TRIAL_STATE_H
+
+#include "core/bulk.h"
+#include "core/ledger.h"
+#include "core/passage.h"
+#include "core/trial.h"
+
+#define CPU_WINDOW    (5 * US_PER_MIN)
+#define VAR_WINDOW    (10 * US_PER_MIN)
+#define TRIAL_ACKS    32
+#define TRIAL_MAGIC   "ANDONTRL"
+#define TRIAL_VERSION 1
+
+/* What is remembered of a test beside its evidence. */
+struct standing {
+    int64_t crossed; /* tick at which it crossed, 0 = not (since the newest acknowledgement) */
+    double ack;      /* evidence when it was acknowledged, 0 = not */
+};
+
+/* One stage: of wave `number`, from `begin` on. Closed stages keep theirs. */
+struct stage {
+    int64_t begin;           /* tick */
+    double need[TEST_COUNT]; /* ln(1/alpha) of each test; infinite: not tested */
+    struct tail tail;
+    struct journal journal;
+    struct bulk bulk[BULK_METRICS];
+    struct standing standing[TEST_COUNT];
+    int64_t canary_steps;         /* device-steps of canary watch */
+    int64_t window[BULK_METRICS]; /* open windows of the tail engine */
+    int64_t window_samples[BULK_METRICS], window_devices[BULK_METRICS];
+};
+
+/* Outcomes of installs: evidence is a function of the totals, the most of it is kept. */
+struct outcome {
+    int64_t failed, started;
+};
+struct installs {
+    struct outcome now;
+    double log_now, most;
+    struct outcome *v; /* journal: each change of the totals */
+    size_t n, cap;
+    bool clipped;
+    struct standing standing;
+};
+
+struct trial {
+    struct trial_spec spec;
+    struct ledger ledger;
+    struct watched *w;
+    size_t n, cap;
+    int64_t told[TRIAL_WAVES];
+    int n_told;
+    int64_t zero;    /* grid time of tick number 0: at or before the start */
+    int64_t next;    /* tick */
+    int64_t newest;  /* newest tick with rows, 0 */
+    int64_t fresh;   /* newest tick with a new sample, the start before any */
+    int64_t gap_end; /* end of the newest gap in which no device at all reported, 0 */
+    int64_t due;     /* no device can go silent or join before this tick */
+    struct stage *stage[TRIAL_WAVES];
+    int n_stages;
+    struct risk risk;
+    int64_t active[2]; /* devices enrolled and reporting, by side */
+    size_t room;       /* for records of journals */
+    struct installs install;
+    int64_t ack[TRIAL_ACKS]; /* to come, ascending */
+    int n_acks;
+};
+
+/* What of a spec the evidence depends on, as bytes. */
+void trial_put_spec(struct buf *b, const struct trial_spec *s);
+/* Applies the acknowledgements made before `tick`. */
+void trial_acks_before(struct trial *t, int64_t tick);
+/* Has the test crossed? Then it crossed at `tick`. */
+void trial_cross(struct trial *t, int s, enum trial_test test, int64_t tick);
+/* The device is enrolled and reporting from now on, or no longer. */
+void trial_active(struct trial *t, struct watched *w, bool active);
+bool trial_spec_ok(const struct trial_spec *spec, struct err *e);
+/* Shares of the ledger: alpha of a test in stage s. */
+double trial_alpha(const struct ledger *l, int s, enum trial_test test);
+bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l);
+struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin);
+/* Tests of stage s: its evidence so far, and the canary devices that carry it. */
+double trial_log(const struct trial *t, int s, enum trial_test test);
+double trial_log_now(const struct trial *t, int s, enum trial_test test);
+int64_t trial_devices(const struct trial *t, int s, enum trial_test test);
+const struct standing *trial_standing(const struct trial *t, int s, enum trial_test test);
+/* ln(1/alpha) of a test in stage s; infinite when it is not tested. */
+double trial_need(const struct trial *t, int s, enum trial_test test);
+/* Ratio of the event's rates from a journal: Mantel-Haenszel, within 1/16..256, NaN without events, and its
+ * anytime-valid interval at confidence 1 - alpha: theta0 on a grid 2^(i/4) that neither direction rejects; 0 and
+ * infinity where the grid's ends are not rejected (core/trial_ratio.c). */
+void trial_ratio(const struct journal *j, enum passage kind, double alpha, double *ratio, double *low, double *high);
+/* ln 10. */
+double trial_ten(void);
+
+#endif

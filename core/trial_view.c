@@ -1,0 +1,220 @@
+/* Trial: where each test stands, for verdicts and screens. */
+#include <math.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/detmath.h"
+#include "core/trial_state.h"
+
+double trial_log(const struct trial *t, int s, enum trial_test test)
+{
+    if (test == TEST_INSTALL)
+        return t->install.most;
+    if (test >= TEST_CPU)
+        return t->stage[s]->bulk[test - TEST_CPU].most;
+    return t->stage[s]->tail.most[test];
+}
+
+double trial_log_now(const struct trial *t, int s, enum trial_test test)
+{
+    if (test == TEST_INSTALL)
+        return t->install.log_now;
+    if (test >= TEST_CPU)
+        return t->stage[s]->bulk[test - TEST_CPU].now;
+    return eprocess_log(&t->stage[s]->tail.e[test]);
+}
+
+/* A rank test compares all canaries at once, so all that were compared carry it. */
+int64_t trial_devices(const struct trial *t, int s, enum trial_test test)
+{
+    if (test == TEST_INSTALL)
+        return t->install.now.failed;
+    if (test >= TEST_CPU)
+        return t->stage[s]->bulk[test - TEST_CPU].best.n;
+    return t->stage[s]->tail.carried[test];
+}
+
+double trial_need(const struct trial *t, int s, enum trial_test test)
+{
+    if (test != TEST_INSTALL)
+        return t->stage[s]->need[test];
+    double alpha = trial_alpha(&t->ledger, 0, TEST_INSTALL);
+    return alpha > 0 ? eprocess_needed(alpha) : INFINITY;
+}
+
+const struct standing *trial_standing(const struct trial *t, int s, enum trial_test test)
+{
+    return test == TEST_INSTALL ? &t->install.standing : &t->stage[s]->standing[test];
+}
+
+static bool dismissed(const struct trial *t, int s, enum trial_test test)
+{
+    const struct standing *d = trial_standing(t, s, test);
+    /* An acknowledgement is newer than the telemetry that is read so far: it holds at once. */
+    if (d->crossed != 0 && t->n_acks > 0)
+        return true;
+    return d->ack > 0 && trial_log(t, s, test) < d->ack + trial_ten();
+}
+
+void trial_cross(struct trial *t, int s, enum trial_test test, int64_t tick)
+{
+    struct standing *d = test == TEST_INSTALL ? &t->install.standing : &t->stage[s]->standing[test];
+    double log_e = trial_log(t, s, test);
+    if (d->crossed == 0 && log_e >= trial_need(t, s, test) && trial_devices(t, s, test) >= t->spec.policy.min_devices &&
+        !(d->ack > 0 && log_e < d->ack + trial_ten()))
+        d->crossed = tick;
+}
+
+int trial_stage(const struct trial *t)
+{
+    return t->n_stages - 1;
+}
+
+int trial_stages(const struct trial *t)
+{
+    return t->n_stages;
+}
+
+static int clamp_int(int64_t v)
+{
+    return v > INT32_MAX ? INT32_MAX : (int)v;
+}
+
+static void tail_view(const struct trial *t, int s, enum trial_test test, struct evidence *v)
+{
+    const struct stage *g = t->stage[s];
+    v->canary = g->tail.had[SIDE_CANARY][test];
+    v->control = g->tail.had[SIDE_CONTROL][test];
+    v->canary_of = g->tail.of[SIDE_CANARY][test];
+    v->control_of = g->tail.of[SIDE_CONTROL][test];
+}
+
+static void bulk_view(const struct trial *t, int s, enum trial_test test, struct evidence *v)
+{
+    const struct bulk *b = &t->stage[s]->bulk[test - TEST_CPU];
+    v->canary = b->canary;
+    v->control = b->control;
+    v->canary_of = b->canary_of;
+    v->control_of = b->control_of;
+    v->ratio = b->ratio;
+}
+
+static void install_view(const struct trial *t, struct evidence *v)
+{
+    const struct outcome *o = &t->install.now;
+    v->canary = o->failed;
+    v->canary_of = o->started;
+    if (o->started > 0 && t->spec.policy.install_share > 0)
+        v->ratio = (double)o->failed / (double)o->started / t->spec.policy.install_share;
+}
+
+/* All but the ratio of a first passage, which costs time. */
+static void fill(const struct trial *t, int s, enum trial_test test, struct evidence *v)
+{
+    const struct standing *d = trial_standing(t, s, test);
+    *v = (struct evidence){.test = trial_test_word(test),
+                           .log_e = trial_log(t, s, test),
+                           .log_now = trial_log_now(t, s, test),
+                           .log_pause = trial_need(t, s, test),
+                           .devices = clamp_int(trial_devices(t, s, test)),
+                           .min_devices = t->spec.policy.min_devices,
+                           .ratio = NAN,
+                           .ratio_low = NAN,
+                           .ratio_high = NAN,
+                           .crossed_at = d->crossed,
+                           .dismissed = dismissed(t, s, test)};
+    v->log_rollback = v->log_pause + trial_ten();
+    if (test == TEST_INSTALL)
+        install_view(t, v);
+    else if (test >= TEST_CPU)
+        bulk_view(t, s, test, v);
+    else
+        tail_view(t, s, test, v);
+}
+
+static void add_ratio(const struct trial *t, int s, enum trial_test test, struct evidence *v)
+{
+    if (test < TEST_CPU)
+        trial_ratio(&t->stage[s]->journal, (enum passage)test, trial_alpha(&t->ledger, s, test), &v->ratio,
+                    &v->ratio_low, &v->ratio_high);
+}
+
+static bool tested(const struct trial *t, int s, enum trial_test test)
+{
+    return (test != TEST_INSTALL || s == t->n_stages - 1) && !isinf(trial_need(t, s, test));
+}
+
+size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COUNT], enum trial_test which[TEST_COUNT])
+{
+    size_t n = 0;
+    if (s < 0 || s >= t->n_stages)
+        return 0;
+    for (int k = 0; k < TEST_COUNT; k++) {
+        enum trial_test test = (enum trial_test)k;
+        if (!tested(t, s, test))
+            continue;
+        fill(t, s, test, &out[n]);
+        add_ratio(t, s, test, &out[n]);
+        which[n++] = test;
+    }
+    return n;
+}
+
+bool trial_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which)
+{
+    double best = -INFINITY;
+    if (s < 0 || s >= t->n_stages)
+        return false;
+    for (int k = 0; k < TEST_COUNT; k++) {
+        enum trial_test test = (enum trial_test)k;
+        if (!tested(t, s, test) || !(trial_log(t, s, test) > 0))
+            continue;
+        double over = trial_log(t, s, test) - trial_need(t, s, test);
+        if (over > best) {
+            best = over;
+            *which = test;
+        }
+    }
+    if (isinf(best))
+        return false;
+    fill(t, s, *which, out);
+    add_ratio(t, s, *which, out);
+    return true;
+}
+
+size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out, size_t max)
+{
+    size_t found = 0;
+    if ((unsigned)test >= TEST_INSTALL)
+        return 0;
+    for (size_t i = 0; i < t->n; i++) {
+        if (!(t->w[i].carried & PASSAGE_BIT(test)) || !(t->w[i].flags & WATCHED_CANARY))
+            continue;
+        if (found < max)
+            out[found] = (uint32_t)i;
+        found++;
+    }
+    return found;
+}
+
+void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours)
+{
+    *canary = t->active[SIDE_CANARY];
+    *control = t->active[SIDE_CONTROL];
+    *canary_hours = 0;
+    if (t->n_stages > 0)
+        *canary_hours = (double)t->stage[t->n_stages - 1]->canary_steps * ((double)t->spec.step_us / US_PER_HOUR);
+}
+
+bool trial_is_canary(const struct trial *t, size_t device)
+{
+    if (device >= t->n || t->newest == 0)
+        return false;
+    const struct watched *w = &t->w[device];
+    return !(w->flags & WATCHED_LEFT) && w->wave >= 0 && w->wave < t->n_told && t->told[w->wave] <= t->newest &&
+           w->from <= (t->newest - t->zero) / t->spec.step_us;
+}
+
+int64_t trial_next_tick(const struct trial *t)
+{
+    return t->next;
+}
