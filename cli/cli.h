@@ -115,6 +115,7 @@ struct session {
     struct actor actor; /* who is running this */
     char user[64];      /* display name */
     char db[512], key[512], origin[256];
+    char evidence[512]; /* the trials' database (audit/history.h) */
     struct audit_spec audit;
 };
 /* Loads the configuration (none is not an error: !configured) and works out the paths of the log. On failure the error

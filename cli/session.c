@@ -68,6 +68,10 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->db, sizeof s->db, "%s", c->audit_db);
     else if (!state_path(s->db, sizeof s->db, "audit.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the audit log");
+    if (c && *c->evidence_db)
+        snprintf(s->evidence, sizeof s->evidence, "%s", c->evidence_db);
+    else if (!state_path(s->evidence, sizeof s->evidence, "evidence.db"))
+        return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the evidence");
     if (c && *c->audit_key)
         snprintf(s->key, sizeof s->key, "%s", c->audit_key);
     else if (!config_path(s->key, sizeof s->key, "audit.key"))
@@ -153,6 +157,18 @@ const struct fleet_spec *session_fleet(const struct session *s, const struct arg
     return NULL;
 }
 
+/* Who tells people: a guard, and a console if the configuration says so; else everybody would be told by each of them.
+ * Commands that only look tell nobody. */
+static const struct notify_spec *notices(const struct session *s, const struct args *a, bool judge)
+{
+    const struct notify_spec *n = &s->config.notify;
+    bool guard = a->n_pos > 0 && strcmp(a->pos[0], "guard") == 0;
+
+    if (!judge || (!guard && !n->console) || (!n->hook && n->n_webhooks == 0))
+        return NULL;
+    return n;
+}
+
 struct engine *session_engine(const struct session *s, const struct args *a, const struct fleet_spec *f, bool judge,
                               bool observe, struct err *e)
 {
@@ -162,7 +178,9 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                                .seed = random_seed(),
                                .actor = s->actor,
                                .judge = judge,
-                               .observe_only = observe || a->val[OPT_READ_ONLY]};
+                               .observe_only = observe || a->val[OPT_READ_ONLY],
+                               .evidence_db = s->evidence,
+                               .notify = notices(s, a, judge)};
     struct engine *en = engine_new(&spec, e);
 
     if (!en)

@@ -6,11 +6,13 @@
 #include <strings.h>
 #include "conf/endpoint.h"
 #include "conf/file.h"
+#include "conf/notify.h"
 #include "conf/policy.h"
 #include "conf/yaml_node.h"
 #include "core/clock.h"
 
 #define FLEETS_MAX 64
+#define RULES_MAX  64
 #define LETTERS    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define NAME_CHARS LETTERS "0123456789._-"
 
@@ -33,6 +35,12 @@ static const struct yfield telemetry_fields[] = {
     {.key = "sensor", .type = YT_STR, .doc = "node_exporter preset: name of the sensor's metric"},
     {0}};
 
+static const struct yfield rule_fields[] = {
+    {.key = "rollout", .type = YT_STR, .doc = "rollouts whose name matches, with * and ? (any)"},
+    {.key = "class", .type = YT_STR, .doc = "rollouts whose first wave has only devices whose id matches (any)"},
+    {.key = "policy", .type = YT_STR, .required = true, .doc = "a name from `policies`, or a policy file"},
+    {0}};
+
 static const struct yfield fleet_fields[] = {
     {.key = "name", .type = YT_STR, .required = true, .doc = "its name in andon: letters, digits, '.', '_', '-'"},
     {.key = "kind", .type = YT_WORD, .words = kind_words, .doc = "what the fleet server is (hawkbit)"},
@@ -42,6 +50,12 @@ static const struct yfield fleet_fields[] = {
     {.key = "read_only", .type = YT_BOOL, .doc = "only a person's halt goes out (false)"},
     {.key = "poll", .type = YT_DUR, .min = 1, .max = 300, .doc = "how often rollouts are read (2s)"},
     {.key = "policy", .type = YT_STR, .doc = "a name from `policies`, or a policy file (the built-in policy)"},
+    {.key = "policies",
+     .type = YT_LIST,
+     .item = YT_MAP,
+     .fields = rule_fields,
+     .max = RULES_MAX,
+     .doc = "other policies for some rollouts; the first that matches is used, else `policy`"},
     {.key = "telemetry", .type = YT_MAP, .fields = telemetry_fields, .doc = "where the devices' health comes from"},
     {0}};
 
@@ -58,6 +72,7 @@ static const struct yfield audit_fields[] = {
     {.key = "db", .type = YT_STR, .doc = "the log ($XDG_STATE_HOME/andon/audit.db)"},
     {.key = "key", .type = YT_STR, .doc = "its signing key ($XDG_CONFIG_HOME/andon/audit.key)"},
     {.key = "origin", .type = YT_STR, .doc = "its name in checkpoints (andon/HOSTNAME)"},
+    {.key = "evidence_db", .type = YT_STR, .doc = "evidence kept over restarts ($XDG_STATE_HOME/andon/evidence.db)"},
     {0}};
 
 const struct yfield config_schema[] = {
@@ -71,6 +86,7 @@ const struct yfield config_schema[] = {
     {.key = "policies", .type = YT_DICT, .item = YT_STR, .max = FLEETS_MAX, .doc = "names for policy files"},
     {.key = "ui", .type = YT_MAP, .fields = ui_fields, .doc = "the console"},
     {.key = "audit", .type = YT_MAP, .fields = audit_fields, .doc = "the log"},
+    {.key = "notify", .type = YT_MAP, .fields = notify_fields, .doc = "who is told of a halt, and how"},
     {0}};
 
 static bool xdg_path(char *out, size_t size, const char *variable, const char *below_home, const char *name)
@@ -141,7 +157,8 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
     if (!n)
         return true;
     out->kind = y_word(n, "kind", 0) == 0 ? TELEMETRY_PROMETHEUS : TELEMETRY_OPENMETRICS;
-    if (!endpoint_read(n, l->folder, out->kind == TELEMETRY_PROMETHEUS, l->a, &out->endpoint, l->e))
+    if (!endpoint_read(n, l->folder, out->kind == TELEMETRY_PROMETHEUS ? ENDPOINT_BASE : ENDPOINT_PAGE, l->a,
+                       &out->endpoint, l->e))
         return false;
     out->preset = preset_words[y_word(n, "preset", 0)];
     bool node = strcmp(out->preset, "node_exporter") == 0;
@@ -197,27 +214,52 @@ static bool ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
-static bool fleet_policy(struct loading *l, const struct ynode *n, const struct policy **out)
+/* The policy that the node names: under `policies`, or a file. */
+static const struct policy *named_policy(struct loading *l, const struct ynode *at)
 {
-    const struct ynode *at = y_get(n, "policy");
     const char *name = y_text(at);
-    *out = policy_default();
-    if (!at)
-        return true;
     for (size_t i = 0; i < y_len(l->policies); i++) {
-        if (strcmp(y_key_at(l->policies, i), name) == 0) {
-            *out = l->policy[i];
-            return true;
-        }
+        if (strcmp(y_key_at(l->policies, i), name) == 0)
+            return l->policy[i];
     }
-    if (strchr(name, '/') || ends_with(name, ".yaml") || ends_with(name, ".yml")) {
-        *out = load_policy(l, at, name);
-        return *out != NULL;
-    }
+    if (strchr(name, '/') || ends_with(name, ".yaml") || ends_with(name, ".yml"))
+        return load_policy(l, at, name);
     y_err(at, l->e, "no policy '%.60s'", name);
     if (l->e)
         snprintf(l->e->next, sizeof l->e->next, "name one under `policies`, or a file that ends with .yaml");
-    return false;
+    return NULL;
+}
+
+static bool read_rule(struct loading *l, const struct ynode *n, struct policy_rule *out)
+{
+    if (!line_text(l, n, "rollout", 128, &out->rollout) || !line_text(l, n, "class", 128, &out->device_class))
+        return false;
+    if (!*out->rollout && !*out->device_class)
+        return y_err(n, l->e, "a rule names a rollout or a class; for all rollouts there is the fleet's key policy");
+    out->policy = named_policy(l, y_get(n, "policy"));
+    return out->policy != NULL;
+}
+
+static bool fleet_policies(struct loading *l, const struct ynode *n, struct fleet_spec *out)
+{
+    const struct ynode *list = y_get(n, "policies");
+    out->policy = y_has(n, "policy") ? named_policy(l, y_get(n, "policy")) : policy_default();
+    if (!out->policy)
+        return false;
+    out->n_rules = y_len(list);
+    struct policy_rule *rules = ARENA_ARRAY(l->a, struct policy_rule, out->n_rules);
+    for (size_t i = 0; i < out->n_rules; i++) {
+        if (!read_rule(l, y_at(list, i), &rules[i]))
+            return false;
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(rules[i].rollout, rules[j].rollout) == 0 &&
+                strcmp(rules[i].device_class, rules[j].device_class) == 0)
+                return y_err(y_at(list, i), l->e, "never used: the rule in line %d matches the same",
+                             y_line(y_at(list, j)));
+        }
+    }
+    out->rules = rules;
+    return true;
 }
 
 static bool read_fleet(struct loading *l, const struct ynode *n, struct fleet_spec *out)
@@ -231,12 +273,12 @@ static bool read_fleet(struct loading *l, const struct ynode *n, struct fleet_sp
     if (!name_ok(out->name))
         return y_err(y_get(n, "name"), l->e,
                      "expected 1 to 47 letters, digits, '.', '_' or '-', first a letter or digit");
-    if (!endpoint_read(n, l->folder, true, l->a, &out->endpoint, l->e) ||
+    if (!endpoint_read(n, l->folder, ENDPOINT_BASE, l->a, &out->endpoint, l->e) ||
         !line_text(l, n, "environment", 32, &out->environment))
         return false;
     bool prod = strcasecmp(out->environment, "prod") == 0 || strcasecmp(out->environment, "production") == 0;
     out->production = y_bool(n, "production", prod);
-    return read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policy(l, n, &out->policy);
+    return read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policies(l, n, out);
 }
 
 static bool read_fleets(struct loading *l, const struct ynode *list, struct config *out)
@@ -274,6 +316,7 @@ static bool read_audit(struct loading *l, const struct ynode *audit, struct conf
 {
     out->audit_db = endpoint_path(y_str(audit, "db", ""), l->folder, l->a);
     out->audit_key = endpoint_path(y_str(audit, "key", ""), l->folder, l->a);
+    out->evidence_db = endpoint_path(y_str(audit, "evidence_db", ""), l->folder, l->a);
     out->audit_origin = arena_strdup(l->a, y_str(audit, "origin", ""));
     size_t n = strspn(out->audit_origin, NAME_CHARS "/");
     if (n > 100 || out->audit_origin[n] != '\0')
@@ -288,7 +331,8 @@ static bool read_config(const struct ynode *root, struct config *out, struct err
     l.folder = slash ? arena_strndup(l.a, out->path, (size_t)(slash - out->path)) : "";
     return line_text(&l, root, "operator", 64, &out->operator_name) && load_policies(&l) &&
            read_fleets(&l, y_get(root, "fleets"), out) && read_ui(&l, y_get(root, "ui"), out) &&
-           read_audit(&l, y_get(root, "audit"), out);
+           read_audit(&l, y_get(root, "audit"), out) &&
+           notify_read(y_get(root, "notify"), l.folder, l.a, &out->notify, e);
 }
 
 bool config_load(const char *path, struct config *out, struct err *e)

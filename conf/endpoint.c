@@ -206,9 +206,24 @@ static bool read_secret(const struct ynode *n, const char *folder, struct arena 
     return ok || y_err(value, e, "expected the name of an environment variable");
 }
 
-/* What belongs together. */
-static bool credentials_fit(const struct ynode *map, const struct endpoint *ep, struct err *e)
+/* A key for the body: there is nothing to log in with. */
+static bool key_fits(const struct ynode *map, const struct endpoint *ep, struct err *e)
 {
+    if (*ep->user || ep->bearer)
+        return y_err(y_get(map, *ep->user ? "user" : "bearer"), e,
+                     "the secret is the routing key, which stands in the notice; leave this key out");
+    if (ep->secret.source == SECRET_NONE)
+        return y_err(map, e, "the routing key is missing: secret: {command: [...]}, {file: ...} or {env: ...}");
+    return true;
+}
+
+/* What belongs together. */
+static bool credentials_fit(const struct ynode *map, enum endpoint_use use, const struct endpoint *ep, struct err *e)
+{
+    if (*ep->client_key && !*ep->client_cert)
+        return y_err(y_get(map, "client_key"), e, "a key needs its client_cert");
+    if (use == ENDPOINT_KEYED)
+        return key_fits(map, ep, e);
     bool secret = ep->secret.source != SECRET_NONE;
     if (*ep->user && ep->bearer)
         return y_err(y_get(map, "user"), e, "a bearer token goes without a user; leave out one of user and bearer");
@@ -220,13 +235,11 @@ static bool credentials_fit(const struct ynode *map, const struct endpoint *ep, 
         return y_err(y_get(map, "secret"), e, "a secret needs user: NAME (a password) or bearer: true (a token)");
     if (strchr(ep->user, ':'))
         return y_err(y_get(map, "user"), e, "a user for HTTP Basic has no ':' (RFC 7617)");
-    if (*ep->client_key && !*ep->client_cert)
-        return y_err(y_get(map, "client_key"), e, "a key needs its client_cert");
     return true;
 }
 
-bool endpoint_read(const struct ynode *map, const char *folder, bool base, struct arena *a, struct endpoint *out,
-                   struct err *e)
+bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_use use, struct arena *a,
+                   struct endpoint *out, struct err *e)
 {
     *out = (struct endpoint){
         .plain_http = y_bool(map, "plain_http", false),
@@ -237,6 +250,7 @@ bool endpoint_read(const struct ynode *map, const char *folder, bool base, struc
         .client_key = endpoint_path(y_str(map, "client_key", ""), folder, a),
         .timeout_us = y_dur(map, "timeout", 10 * US_PER_S),
     };
-    return read_url(map, base, out->plain_http, a, &out->url, e) && read_proxy(map, a, &out->proxy, e) &&
-           read_secret(y_get(map, "secret"), folder, a, &out->secret, e) && credentials_fit(map, out, e);
+    return read_url(map, use == ENDPOINT_BASE, out->plain_http, a, &out->url, e) &&
+           read_proxy(map, a, &out->proxy, e) && read_secret(y_get(map, "secret"), folder, a, &out->secret, e) &&
+           credentials_fit(map, use, out, e);
 }

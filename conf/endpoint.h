@@ -25,10 +25,14 @@ extern const struct yfield secret_fields[];
         .key = "timeout", .type = YT_DUR, .min = 1, .max = 300, .doc = "for one answer (10s)"                          \
     }
 
-/* Reads them from a checked map. Paths are taken from `folder`, "~/" from the user's home. `base`: the URL is a
- * prefix to which paths are appended, so trailing slashes are dropped. */
-bool endpoint_read(const struct ynode *map, const char *folder, bool base, struct arena *a, struct endpoint *out,
-                   struct err *e) ANDON_MUST_USE;
+enum endpoint_use {
+    ENDPOINT_BASE, /* the URL is a prefix to which paths are appended: trailing slashes are dropped */
+    ENDPOINT_PAGE, /* the whole URL */
+    ENDPOINT_KEYED /* the whole URL; the secret is a key that goes into what is sent, and is needed */
+};
+/* Reads them from a checked map. Paths are taken from `folder`, "~/" from the user's home. */
+bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_use use, struct arena *a,
+                   struct endpoint *out, struct err *e) ANDON_MUST_USE;
 /* A path as the file means it: absolute, below $HOME after "~/", else below `folder`. "" stays "". */
 const char *endpoint_path(const char *path, const char *folder, struct arena *a);
 

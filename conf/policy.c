@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "conf/evidence.h"
 #include "conf/file.h"
 #include "conf/yaml_node.h"
 #include "core/clock.h"
@@ -39,6 +40,9 @@ static const struct yfield limit_fields[] = {
 static const struct yfield lost_fields[] = {
     {.key = "react", .type = YT_WORD, .words = lost_words, .doc = "hold, or pause after a while (pause)"},
     {.key = "after", .type = YT_DUR, .max = 7 * DAY_S, .doc = "from holding to pausing (10m)"},
+    {.key = "resume",
+     .type = YT_BOOL,
+     .doc = "end such a pause by itself after 3 good polls with enough coverage (false: a person does)"},
     {0}};
 
 const struct yfield policy_schema[] = {
@@ -61,7 +65,12 @@ const struct yfield policy_schema[] = {
      .max = 1,
      .doc = "share of the devices that must report; fewer is missing data (0.8)"},
     {.key = "lost_telemetry", .type = YT_MAP, .fields = lost_fields, .doc = "what missing data does"},
+    {.key = "evidence", .type = YT_MAP, .fields = evidence_fields, .doc = "the tests of canary against control"},
     {.key = "bake", .type = YT_DUR, .max = 90 * DAY_S, .doc = "how long a wave must run before advance (0s)"},
+    {.key = "min_device_hours",
+     .type = YT_NUM,
+     .max = 1e9,
+     .doc = "how many hours, over all its devices, a wave must be watched before advance (0)"},
     {.key = "promotion",
      .type = YT_WORD,
      .words = promotion_words,
@@ -163,6 +172,7 @@ static void read_times(const struct ynode *node, struct policy *p)
     p->drain_us = y_dur(node, "drain", p->drain_us);
     if (y_has(lost, "react"))
         p->lost_react = y_word(lost, "react", 0) == 0 ? REACT_HOLD : REACT_PAUSE;
+    p->lost_resume = y_bool(lost, "resume", p->lost_resume);
 }
 
 const struct policy *policy_from_node(const struct ynode *node, const char *name, struct arena *a, struct err *e)
@@ -176,6 +186,9 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
     p->promotion = (enum promotion)y_word(node, "promotion", (int)p->promotion);
     p->halt_stops = y_word(node, "halt", p->halt_stops) == 1;
     p->control_max = y_int(node, "control_max", p->control_max);
+    p->min_device_hours = y_num(node, "min_device_hours", p->min_device_hours);
+    if (!evidence_read(y_get(node, "evidence"), &p->evidence, a, e))
+        return NULL;
     if (y_has(node, "limits") && !read_limits(y_get(node, "limits"), p, a, e))
         return NULL;
     if (y_has(node, "rollback_to")) {

@@ -15,6 +15,7 @@
 #include "conf/file.h"
 #include "conf/policy.h"
 #include "core/clock.h"
+#include "core/notice.h"
 #include "tests/conf/tempdir.h"
 
 static bool load(const char *dir, const char *yaml, struct config *c, struct err *e)
@@ -131,6 +132,8 @@ static void documented_example(void **state)
     snprintf(path, sizeof path, "%s/policies", dir);
     assert_int_equal(mkdir(path, 0700), 0);
     tempdir_write(dir, "policies/careful.yaml", policy, 0600);
+    tempdir_write(dir, "policies/eager.yaml", "evidence: {alpha: 0.1}\n", 0600);
+    tempdir_write(dir, "policies/gateways.yaml", "bake: 1h\n", 0600);
     struct config c = good(dir, config);
     assert_int_equal(c.n_fleets, 2);
     const struct fleet_spec *f = &c.fleets[0];
@@ -147,6 +150,14 @@ static void documented_example(void **state)
     assert_false(f->read_only);
     assert_string_equal(f->policy->name, "careful");
     assert_int_equal(f->policy->n_limits, 4);
+    assert_int_equal(f->n_rules, 2);
+    assert_string_equal(f->rules[0].rollout, "hotfix-*");
+    assert_string_equal(f->rules[0].device_class, "");
+    assert_string_equal(f->rules[0].policy->name, "eager");
+    assert_true(f->rules[0].policy->evidence.alpha == 0.1);
+    assert_string_equal(f->rules[1].rollout, "");
+    assert_string_equal(f->rules[1].device_class, "gw-*");
+    assert_string_equal(f->rules[1].policy->name, "gateways");
     assert_int_equal(f->telemetry.kind, TELEMETRY_PROMETHEUS);
     assert_string_equal(f->telemetry.endpoint.url, "https://prometheus.example.com/tenant-a");
     assert_true(f->telemetry.endpoint.bearer);
@@ -171,6 +182,13 @@ static void documented_example(void **state)
     assert_string_equal(c.audit_origin, "andon/console-1");
     snprintf(want, sizeof want, "%s/.local/state/andon/audit.db", "/home/u");
     assert_string_equal(c.audit_db, want);
+    snprintf(want, sizeof want, "%s/.local/state/andon/evidence.db", "/home/u");
+    assert_string_equal(c.evidence_db, want);
+    assert_string_equal(c.notify.hook[2], "firmware");
+    assert_null(c.notify.hook[3]);
+    assert_int_equal(c.notify.n_webhooks, 3);
+    assert_string_equal(c.notify.webhooks[0].endpoint.url, "https://hooks.slack.example/services/T000/B000/XXXX");
+    assert_int_equal(c.notify.webhooks[1].endpoint.secret.source, SECRET_COMMAND);
     config_release(&c);
     free(config);
     free(policy);
@@ -201,6 +219,139 @@ static void every_key_is_documented(void **state)
     named_in(doc.data, config_schema);
     named_in(doc.data, policy_schema);
     buf_release(&doc);
+}
+
+static void rules_of_a_fleet(void **state)
+{
+    static const char fleet[] = "fleets:\n- name: a\n  url: https://h\n  policies:\n  - ";
+    static const struct {
+        const char *rule, *what;
+    } cases[] = {
+        {"{policy: p.yaml}",
+         "5: fleets[0].policies[0]: a rule names a rollout or a class; for all rollouts there is the "
+         "fleet's key policy"},
+        {"{rollout: x}", "5: fleets[0].policies[0]: the key policy is missing"},
+        {"{rollout: x, policy: none}", "5: fleets[0].policies[0].policy: no policy 'none'"},
+        {"{rollot: x, policy: p.yaml}", "5: fleets[0].policies[0].rollot: unknown key (did you mean rollout?)"},
+        {"{rollout: x, policy: p.yaml}\n  - {rollout: x, policy: p.yaml}",
+         "6: fleets[0].policies[1]: never used: the rule in line 5 matches the same"},
+    };
+    tempdir_write(*state, "p.yaml", "", 0600);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[600], what[300];
+        snprintf(yaml, sizeof yaml, "%s%s\n", fleet, cases[i].rule);
+        snprintf(what, sizeof what, "config.yaml:%s", cases[i].what);
+        bad(*state, yaml, what, NULL);
+    }
+    /* A rule's file has its own errors, and the same rollout may be split by class. */
+    char yaml[600];
+    tempdir_write(*state, "bad.yaml", "bake: never\n", 0600);
+    snprintf(yaml, sizeof yaml, "%s{class: 'a*', policy: bad.yaml}\n", fleet);
+    bad(*state, yaml, "bad.yaml:1: bake: expected a duration such as 90s, 10m or 1h30m, found 'never'", NULL);
+    snprintf(yaml, sizeof yaml, "%s{rollout: x, class: 'a*', policy: p.yaml}\n  - {rollout: x, policy: p.yaml}\n",
+             fleet);
+    struct config c = good(*state, yaml);
+    assert_int_equal(c.fleets[0].n_rules, 2);
+    assert_ptr_equal(c.fleets[0].policy, policy_default());
+    config_release(&c);
+}
+
+static void notices_by_default(void **state)
+{
+    struct config c = good(*state, "");
+    assert_null(c.notify.hook);
+    assert_int_equal(c.notify.n_webhooks, 0);
+    assert_int_equal(c.notify.repeat_us, 30 * US_PER_MIN);
+    assert_false(c.notify.console);
+    assert_string_equal(c.evidence_db, "");
+    config_release(&c);
+    c = good(*state, "notify: {hook: [tell]}\n");
+    for (int k = 0; k < NOTICE_KINDS; k++)
+        assert_int_equal(c.notify.kinds >> k & 1, k != NOTICE_WATCH);
+    assert_int_equal(c.notify.kinds >> NOTICE_KINDS, 0);
+    config_release(&c);
+}
+
+/* The words of the file are those of the notices, whatever their order. */
+static void what_is_told(void **state)
+{
+    for (int k = 0; k < NOTICE_KINDS; k++) {
+        char yaml[200];
+        if (k == NOTICE_TEST)
+            continue;
+        snprintf(yaml, sizeof yaml, "notify: {hook: [tell], on: [%s], repeat: 5m, consoles: true}\n",
+                 notice_kind_word((enum notice_kind)k));
+        struct config c = good(*state, yaml);
+        assert_int_equal(c.notify.kinds, 1U << k | 1U << NOTICE_TEST);
+        assert_int_equal(c.notify.repeat_us, 5 * US_PER_MIN);
+        assert_true(c.notify.console);
+        config_release(&c);
+    }
+}
+
+static void bad_notices(void **state)
+{
+    static const struct {
+        const char *notify, *what;
+    } cases[] = {
+        {"{repeat: 1h}", ": nobody is named who is told: give a hook or webhooks, or leave `notify` out"},
+        {"{hook: []}", ".hook: expected 1 to 32 items, found 0"},
+        {"{hook: [''] }", ".hook: expected the name of a program first"},
+        {"{hook: tell}", ".hook: expected a list ('- ...' lines), found 'tell'"},
+        {"{hook: [tell], on: []}", ".on: expected 1 to 7 items, found 0"},
+        {"{hook: [tell], on: [halts]}",
+         ".on[0]: expected watch, halt, escalated, rollback, lost-telemetry or gate, found "
+         "'halts' (did you mean halt?)"},
+        {"{hook: [tell], repeat: 1s}", ".repeat: expected a duration from 1m00s to 7d00h, found '1s'"},
+        {"{webhooks: [{url: 'https://h/x'}]}", ".webhooks[0]: the key name is missing"},
+        {"{webhooks: [{name: a}]}", ".webhooks[0]: the key url is missing"},
+        {"{webhooks: [{name: 'a b', url: 'https://h/x'}]}",
+         ".webhooks[0].name: expected 1 to 47 letters, digits, '.', '_' or '-'"},
+        {"{webhooks: [{name: a, url: 'http://h/x'}]}",
+         ".webhooks[0].url: http:// to another host would send everything in the clear"},
+        {"{webhooks: [{name: a, url: 'https://h/x?token=hunter2'}]}",
+         ".webhooks[0].url: a query (?) or fragment (#) in the URL is not accepted"},
+        {"{webhooks: [{name: a, url: 'https://h/x'}, {name: A, url: 'https://h/y'}]}",
+         ".webhooks[1].name: 'A' is the name of the hook in line 1 too"},
+        {"{webhooks: [{name: a, format: teams, url: 'https://h/x'}]}",
+         ".webhooks[0].format: expected json, slack, pagerduty or alertmanager, found 'teams'"},
+        {"{webhooks: [{name: a, format: pagerduty, url: 'https://h/x'}]}",
+         ".webhooks[0]: the routing key is missing: secret: {command: [...]}, {file: ...} or {env: ...}"},
+        {"{webhooks: [{name: a, format: pagerduty, url: 'https://h/x', bearer: true, secret: {env: K}}]}",
+         ".webhooks[0].bearer: the secret is the routing key, which stands in the notice; leave this key out"},
+        {"{webhooks: [{name: a, url: 'https://h/x', secret: {env: K}}]}",
+         ".webhooks[0].secret: a secret needs user: NAME (a password) or bearer: true (a token)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[400], what[400];
+        snprintf(yaml, sizeof yaml, "notify: %s\n", cases[i].notify);
+        snprintf(what, sizeof what, "config.yaml:1: notify%s", cases[i].what);
+        bad(*state, yaml, what, NULL);
+    }
+}
+
+/* The whole address of a hook is kept as it is: what follows the host is the receiver's. */
+static void web_hooks(void **state)
+{
+    struct config c =
+        good(*state, "notify:\n  webhooks:\n"
+                     "  - {name: a, url: 'https://h/x/', bearer: true, secret: {env: T}, ca_file: ca.pem}\n"
+                     "  - {name: b, format: slack, url: 'https://h/s'}\n"
+                     "  - {name: c, format: pagerduty, url: 'https://h/p', secret: {env: K}}\n"
+                     "  - {name: d, format: alertmanager, url: 'http://127.0.0.1:9093/api/v2/alerts'}\n");
+    const struct webhook_spec *w = c.notify.webhooks;
+    char ca[300];
+    assert_int_equal(c.notify.n_webhooks, 4);
+    assert_int_equal(w[0].format, HOOK_JSON);
+    assert_string_equal(w[0].endpoint.url, "https://h/x/");
+    assert_true(w[0].endpoint.bearer);
+    snprintf(ca, sizeof ca, "%s/ca.pem", (const char *)*state);
+    assert_string_equal(w[0].endpoint.ca_file, ca);
+    assert_int_equal(w[1].format, HOOK_SLACK);
+    assert_int_equal(w[2].format, HOOK_PAGERDUTY);
+    assert_string_equal(w[2].endpoint.secret.env, "K");
+    assert_int_equal(w[3].format, HOOK_ALERTMANAGER);
+    config_release(&c);
 }
 
 static void urls(void **state)
@@ -483,6 +634,11 @@ int main(void)
         T(smallest_fleet),
         T(documented_example),
         T(every_key_is_documented),
+        T(rules_of_a_fleet),
+        T(notices_by_default),
+        T(what_is_told),
+        T(bad_notices),
+        T(web_hooks),
         T(urls),
         T(proxies),
         T(secrets_are_only_referred_to),

@@ -68,6 +68,9 @@ static void an_empty_file_is_the_built_in_policy(void **state)
     assert_string_equal(p->rollback_to, d->rollback_to);
     assert_int_equal(p->drain_us, d->drain_us);
     assert_int_equal(p->control_max, d->control_max);
+    assert_false(p->lost_resume);
+    assert_true(p->min_device_hours == 0);
+    assert_memory_equal(&p->evidence, &d->evidence, sizeof d->evidence);
     p = load(*state, "lost_telemetry: {after: 1m}\n", &a);
     assert_int_equal(p->lost_react, d->lost_react);
     p = load(*state, "limits: []\n", &a);
@@ -200,6 +203,107 @@ static void ids_are_unique_and_few(void **state)
     bad_next(*state, yaml, "p.yaml:2: limits: expected 0 to 32 items, found 33", NULL);
 }
 
+static void every_field_of_the_evidence(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct policy *p =
+        load(*state,
+             "lost_telemetry: {resume: true}\nmin_device_hours: 12.5\n"
+             "evidence:\n  tests: dry-run\n  alpha: 0.01\n  reserve: 0.25\n"
+             "  tolerance: {reboots: 2, cpu: 1.5, variance: 3}\n  install_failures: 0.05\n  min_devices: 3\n"
+             "  shares: {reboots: 0.5, silence: 0.1, cpu: 0, variance: 0.3, install: 0.1}\n"
+             "  levels:\n  - {times: 0.05, do: watch}\n  - {times: 0.5, do: hold}\n  - {times: 1, do: pause}\n"
+             "  - {times: 10, do: rollback}\n"
+             "  strata: [hw revision]\n  control: 'ctl-*'\n",
+             &a);
+    const struct evidence_policy *v = &p->evidence;
+    assert_true(p->lost_resume);
+    assert_true(p->min_device_hours == 12.5);
+    assert_int_equal(v->tests, TESTS_DRY_RUN);
+    assert_true(v->alpha == 0.01 && v->reserve == 0.25);
+    assert_true(v->ratio == 2 && v->cpu_ratio == 1.5 && v->variance_ratio == 3);
+    assert_true(v->install_share == 0.05);
+    assert_int_equal(v->min_devices, 3);
+    assert_true(v->share_reboot == 0.5 && v->share_silence == 0.1 && v->share_cpu == 0);
+    assert_true(v->share_variance == 0.3 && v->share_install == 0.1);
+    assert_int_equal(v->n_levels, 4);
+    assert_true(v->level[0].times == 0.05 && v->level[0].react == REACT_WATCH);
+    assert_true(v->level[1].times == 0.5 && v->level[1].react == REACT_HOLD);
+    assert_true(v->level[2].times == 1 && v->level[2].react == REACT_PAUSE);
+    assert_true(v->level[3].times == 10 && v->level[3].react == REACT_ROLLBACK);
+    assert_int_equal(v->n_strata, 1);
+    assert_string_equal(v->strata[0], "hw revision");
+    assert_string_equal(v->control, "ctl-*");
+    p = load(*state, "evidence: {tests: off}\n", &a);
+    assert_int_equal(p->evidence.tests, TESTS_OFF);
+    p = load(*state, "evidence: {tests: on, strata: []}\n", &a);
+    assert_int_equal(p->evidence.tests, TESTS_ON);
+    assert_int_equal(p->evidence.n_strata, 0);
+    p = load(*state, "evidence: {early_rollback: true, levels: [{times: 1, do: rollback}]}\n", &a);
+    assert_int_equal(p->evidence.n_levels, 1);
+    assert_int_equal(p->evidence.level[0].react, REACT_ROLLBACK);
+    /* Ten tenths that are no binary fractions. */
+    p = load(*state, "evidence: {shares: {reboots: 0.7, silence: 0.1, cpu: 0.1, variance: 0.05, install: 0.05}}\n", &a);
+    assert_true(p->evidence.share_reboot == 0.7);
+    arena_release(&a);
+}
+
+static void evidence_that_makes_no_sense(void **state)
+{
+    static const struct {
+        const char *keys, *what, *next;
+    } cases[] = {
+        {"tests: true", ".tests: expected off, dry-run or on, found 'true'", NULL},
+        {"alpha: 0", ".alpha: expected a number from 1e-06 to 0.5, found '0'", NULL},
+        {"alpha: 5", ".alpha: expected a number from 1e-06 to 0.5, found '5'", NULL},
+        {"alpha: 5%", ".alpha: expected a number, found '5%'", NULL},
+        {"alfa: 0.05", ".alfa: unknown key (did you mean alpha?)", NULL},
+        {"reserve: 1", ".reserve: expected a number from 0 to 0.9, found '1'", NULL},
+        {"tolerance: {reboots: 0.9}", ".tolerance.reboots: expected a number from 1 to 100, found '0.9'", NULL},
+        {"tolerance: 1.25", ".tolerance: expected a map ('key: value' lines), found '1.25'", NULL},
+        {"install_failures: 0", ".install_failures: expected a number from 0.0001 to 0.5, found '0'", NULL},
+        {"min_devices: 0", ".min_devices: expected a whole number from 1 to 1000, found '0'", NULL},
+        {"shares: {reboots: 0.6}",
+         ".shares: expected at most 1 together, found 1.3 (keys that are not named are as built in)",
+         "name all five: reboots, silence, cpu, variance, install"},
+        {"shares: {reboots: 0, silence: 0, cpu: 0, variance: 0, install: 0}",
+         ".shares: all are 0: nothing would be tested; say tests: off if that is meant", NULL},
+        {"levels: []", ".levels: expected 1 to 6 items, found 0", NULL},
+        {"levels: [{times: 1}]", ".levels[0]: the key do is missing", NULL},
+        {"levels: [{do: pause}]", ".levels[0]: the key times is missing", NULL},
+        {"levels: [{times: 0, do: watch}]", ".levels[0].times: expected more than 0, found '0'", NULL},
+        {"levels: [{times: 1, do: halt}]",
+         ".levels[0].do: expected watch, hold, pause or rollback, found 'halt' (did you mean hold?)", NULL},
+        {"levels: [{times: 0.5, do: pause}]",
+         ".levels[0].do: a pause on '0.5' times the evidence would halt good rollouts more often than alpha says",
+         "only watch and hold go below 1; to halt sooner, raise alpha"},
+        {"early_rollback: true, levels: [{times: 0.99, do: rollback}]",
+         ".levels[0].do: a rollback on '0.99' times the evidence would halt good rollouts more often than alpha says",
+         NULL},
+        {"levels: [{times: 1, do: pause}, {times: 9.99, do: rollback}]",
+         ".levels[1].do: a roll back without a person wants 10 times the evidence of a pause, found '9.99'",
+         "say times: 10, or accept it with early_rollback: true"},
+        {"levels: [{times: 1, do: pause}, {times: 1, do: pause}]",
+         ".levels[1].times: expected more than the level before (1), found '1'", NULL},
+        {"levels: [{times: 1, do: pause}, {times: 2, do: hold}]",
+         ".levels[1].do: more evidence cannot do less: expected pause or more, found 'hold'", NULL},
+        {"strata: [a, a]", ".strata[1]: 'a' is named twice", NULL},
+        {"strata: ['']", ".strata[0]: expected the name of an inventory attribute, 1 to 64 bytes in one line", NULL},
+        {"strata: [a, b, c, d, e]", ".strata: expected 0 to 4 items, found 5", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char yaml[400], what[400];
+        snprintf(yaml, sizeof yaml, "evidence: {%s}\n", cases[i].keys);
+        snprintf(what, sizeof what, "p.yaml:1: evidence%s", cases[i].what);
+        bad_next(*state, yaml, what, cases[i].next);
+    }
+    bad_next(*state, "min_device_hours: -1\n",
+             "p.yaml:1: min_device_hours: expected a number from 0 to 1000000000, found '-1'", NULL);
+    bad_next(*state, "lost_telemetry: {resume: 3}\n",
+             "p.yaml:1: lost_telemetry.resume: expected true or false, found '3'", NULL);
+}
+
 static void other_values(void **state)
 {
     static const char *const releases[] = {"previus", "hearth", ":1", "hearth-", "''"};
@@ -244,6 +348,8 @@ int main(void)
         T(words_are_those_of_core),
         T(limits_that_make_no_sense),
         T(ids_are_unique_and_few),
+        T(every_field_of_the_evidence),
+        T(evidence_that_makes_no_sense),
         T(other_values),
         T(a_name_from_a_hostile_file_name),
     };
