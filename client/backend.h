@@ -157,12 +157,13 @@ struct backend_ops {
                          backend_done done, void *ctx);
     void (*auto_assign_off)(struct backend *b, const char *filter_id, backend_done done, void *ctx);
     /* When the wave was told, on the server's clock: when the action of the given device (any of the wave, first in the
-     * server's order) was started for this rollout. 0 when the server cannot say. The same answer whenever it is asked.
-     */
+     * server's order) was started for this rollout. 0 when the server cannot say, and before the wave is told. The same
+     * answer whenever it is asked after that. */
     void (*told_at)(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
                     backend_done done, void *ctx);
     /* Attributes `keys` of the devices (raw ids), with as few requests as the server allows; at most `limit` devices
-     * are asked for one by one, the rest stay -1. */
+     * are asked for one by one, the rest stay -1. Keys, and values of one key, that differ only in ASCII case are the
+     * same: hawkBit's filters make no difference either. The arguments are copied; *out must live until `done`. */
     void (*attributes)(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
                        size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
 };

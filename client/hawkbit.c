@@ -30,6 +30,8 @@ static const struct backend_ops ops = {
     .assign = hb_assign,
     .auto_assigns = hb_auto_assigns,
     .auto_assign_off = hb_auto_assign_off,
+    .told_at = hb_told_at,
+    .attributes = hb_attributes,
 };
 
 struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e)

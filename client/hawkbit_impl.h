@@ -62,9 +62,13 @@ struct job {
     void (*next)(struct job *j); /* when all parts have been answered well; may add parts */
     /* Tried on each answer before it is parsed; true: that was all. May be NULL. */
     bool (*scan)(struct job *j, size_t index, const struct http_answer *a);
-    void *out;           /* the caller's */
-    void *state;         /* the operation's own, in scratch */
-    const char *subject; /* id that the operation is about, in scratch */
+    /* Asked about a status that is no success; true: it is none of a failure either, and its part has no answer. May be
+     * NULL. */
+    bool (*forgive)(struct job *j, int status);
+    void (*drop)(struct job *j); /* frees what is not in scratch, at the end; may be NULL */
+    void *out;                   /* the caller's */
+    void *state;                 /* the operation's own, in scratch */
+    const char *subject;         /* id that the operation is about, in scratch */
 };
 
 /* hawkbit_job.c */
@@ -77,6 +81,8 @@ void job_fail(struct job *j, const struct err *e);
 void job_failf(struct job *j, enum err_code code, const char *next, const char *fmt, ...) ANDON_PRINTF(4, 5);
 /* A job that has failed before anything was sent still answers asynchronously. */
 void job_refuse(struct job *j, const struct err *e);
+/* And so does one that finds that there is nothing to ask. */
+void job_idle(struct job *j);
 /* printf into scratch memory. */
 char *job_path(struct job *j, const char *fmt, ...) ANDON_PRINTF(2, 3);
 /* Percent-encoded copy in scratch memory. */
@@ -158,6 +164,10 @@ void hb_assign(struct backend *b, const char *raw_device, const char *release_id
 void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
                      backend_done done, void *ctx);
 void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done done, void *ctx);
+void hb_told_at(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
+                backend_done done, void *ctx);
+void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
+                   size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
 
 /* The back end of kind "hawkbit"; see backend_open. */
 struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e);

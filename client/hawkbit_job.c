@@ -73,6 +73,8 @@ static void complete(struct job *j)
 {
     j->reply.err = j->err.code != ERR_NONE ? &j->err : NULL;
     j->done(j->ctx, &j->reply);
+    if (j->drop)
+        j->drop(j);
     arena_release(&j->scratch);
     free(j);
 }
@@ -108,6 +110,8 @@ static void judge(struct job *j, const struct part *p, const struct http_answer 
         return;
     }
     if (a->status < 200 || a->status > 299) {
+        if (j->forgive && j->forgive(j, a->status))
+            return;
         hb_error(a, http_peer_name(j->hb->peer), p->what, p->state_op, &e);
         job_fail(j, &e);
         return;
@@ -156,26 +160,47 @@ static void on_answer(void *ctx, const struct http_answer *a)
     complete(j);
 }
 
-void job_send(struct job *j, const char *method, const char *path, const char *body, unsigned http_flags,
-              unsigned part_flags, part_fn fn, size_t index)
+static struct part *add_part(struct job *j, const char *what, unsigned flags, part_fn fn, size_t index)
 {
     struct part *p = ARENA_NEW(&j->scratch, struct part);
-    char what[200];
     p->job = j;
     p->index = index;
-    p->flags = part_flags;
+    p->flags = flags;
     p->fn = fn;
-    p->state_op = (part_flags & PART_VERB) && !(strcmp(method, "POST") == 0 && strcmp(path, "/rest/v1/rollouts") == 0);
-    snprintf(what, sizeof what, "%s %.*s", method, (int)strcspn(path, "?"), path);
     safe_text_into(p->what, sizeof p->what, what, strlen(what));
     p->next = j->parts;
     if (j->parts)
         j->parts->prev = p;
     j->parts = p;
+    return p;
+}
+
+void job_send(struct job *j, const char *method, const char *path, const char *body, unsigned http_flags,
+              unsigned part_flags, part_fn fn, size_t index)
+{
+    char what[200];
+    snprintf(what, sizeof what, "%s %.*s", method, (int)strcspn(path, "?"), path);
+    struct part *p = add_part(j, what, part_flags, fn, index);
+    p->state_op = (part_flags & PART_VERB) && !(strcmp(method, "POST") == 0 && strcmp(path, "/rest/v1/rollouts") == 0);
     if (j->err.code != ERR_NONE) /* failed while it was being put together */
         p->id = http_fail(j->hb->peer, &j->err, on_answer, p);
     else
         p->id = http_send(j->hb->peer, method, path, body, HB_BODY_MAX, http_flags, on_answer, p);
+}
+
+static void nothing(struct job *j, size_t index, const struct http_answer *a, const struct json_t *doc)
+{
+    (void)j;
+    (void)index;
+    (void)a;
+    (void)doc;
+}
+
+void job_idle(struct job *j)
+{
+    struct err none = {0};
+    struct part *p = add_part(j, "", PART_ANY_STATUS, nothing, 0);
+    p->id = http_fail(j->hb->peer, &none, on_answer, p);
 }
 
 void job_get(struct job *j, const char *path, part_fn fn, size_t index)

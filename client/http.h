@@ -59,7 +59,7 @@ const char *http_peer_name(const struct http_peer *p);
 uint64_t http_send(struct http_peer *p, const char *method, const char *path, const char *body, size_t max_body,
                    unsigned flags, http_done done, void *ctx);
 /* Nothing is sent: the callback comes with *e from the next http_run(). For a caller that finds out beforehand that a
- * request makes no sense, and must still answer asynchronously. */
+ * request makes no sense, and must still answer asynchronously. With ERR_NONE: an answer without a status. */
 uint64_t http_fail(struct http_peer *p, const struct err *e, http_done done, void *ctx);
 /* The callback comes with ERR_CANCELLED from the next http_run(). Unknown ids are ignored. */
 void http_cancel(struct http *h, uint64_t id);

@@ -32,10 +32,13 @@ struct plain_members {
     size_t n;
 };
 
+/* Passes over blanks. The others do so too before what they read, plain_word excepted. */
 void plain_blanks(struct plain *s);
 /* Takes c when it is the next that counts. */
 bool plain_take(struct plain *s, char c);
+/* Exactly this word: true, false, null. */
 bool plain_word(struct plain *s, const char *word);
+/* The string's bytes as they stand, without its quotes. */
 bool plain_string(struct plain *s, struct plain_span *out);
 /* Whole numbers, and decimals without an exponent; *whole tells which, *out is the part before the point. */
 bool plain_number(struct plain *s, int64_t *out, bool *whole);
