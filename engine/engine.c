@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "engine/notify.h"
 #include "engine/worker.h"
 
 #define STOP_US (2 * US_PER_S)
@@ -76,6 +77,7 @@ bool engine_start(struct engine *en, struct err *e)
             return false;
     }
     en->crier = crier_new();
+    en->notifier = notifier_new(en);
     publish(en); /* so that there is a snapshot from the first moment */
     int rc = pthread_create(&en->thread, NULL, loop_main, en);
     if (rc != 0) {
@@ -104,6 +106,8 @@ void engine_stop(struct engine *en)
     wake(en);
     pthread_join(en->thread, NULL);
     en->started = false;
+    notifier_free(en->notifier);
+    en->notifier = NULL;
     diary_end(en);
     scribe_stop(en->scribe, STOP_US);
     en->scribe = NULL;
@@ -115,6 +119,7 @@ void engine_free(struct engine *en)
         return;
     engine_stop(en);
     en->ending = true;
+    notifier_free(en->notifier);
     scribe_stop(en->scribe, STOP_US);
     telemetry_free(en->tm);
     backend_free(en->be);

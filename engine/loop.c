@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "engine/notify.h"
 #include "engine/worker.h"
 
 #define PUBLISH_US      (50 * US_PER_MS)  /* between two snapshots while somebody waits for what is to come */
@@ -175,6 +176,7 @@ void *loop_main(void *arg)
     en->lively_until = now_of(en) + LIVELY_US;
     while (take_in(en)) {
         diary_drain(en);
+        notifier_turn(en->notifier);
         run_due(en);
         ops_sweep(en);
         turn(en);

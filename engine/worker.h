@@ -214,6 +214,7 @@ struct engine {
     struct telemetry *tm;
     struct scribe *scribe;
     struct crier *crier;
+    struct notifier *notifier;
     struct rng rng;
     pthread_t thread;
     bool started;

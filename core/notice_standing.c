@@ -1,0 +1,228 @@
+/* Which notices a snapshot gives. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/digest.h"
+#include "core/fmt.h"
+#include "core/notice.h"
+#include "core/snapshot.h"
+#include "core/text.h"
+
+struct list {
+    const struct snapshot *s;
+    int64_t wall;
+    struct notice *v;
+    size_t n, max;
+};
+
+static void copy(char *to, size_t size, const char *s)
+{
+    safe_text_into(to, size, s ? s : "", s ? strlen(s) : 0);
+}
+
+/* The same on every host: nothing of this watcher is in it. */
+static void name_it(struct notice *n)
+{
+    char key[400], digest[SHA256_HEX], wave[24] = "";
+    if (n->wave >= 0 && (n->kind == NOTICE_WATCH || n->kind == NOTICE_GATE))
+        snprintf(wave, sizeof wave, "/W%d", n->wave);
+    int len = snprintf(key, sizeof key, "%s/%s/%s%s", n->fleet, n->rollout, notice_kind_word(n->kind), wave);
+    if (strcmp(n->rule, NOTICE_RULE_SERVER) == 0)
+        len = snprintf(key, sizeof key, "%s//fleet-server", n->fleet);
+    if (len >= (int)sizeof n->key) {
+        sha256_hex(key, strlen(key), digest);
+        snprintf(key, sizeof key, "sha256:%s", digest);
+    }
+    snprintf(n->key, sizeof n->key, "%.*s", (int)sizeof n->key - 1, key);
+}
+
+static void ANDON_PRINTF(6, 7) add(struct list *l, enum notice_kind kind, const struct rollout_view *r, int wave,
+                                   const char *rule, const char *fmt, ...)
+{
+    char text[600];
+    va_list ap;
+    if (l->n == l->max)
+        return;
+    struct notice *n = &l->v[l->n++];
+    *n = (struct notice){.kind = kind, .t = l->wall, .wave = wave};
+    copy(n->fleet, sizeof n->fleet, l->s->fleet);
+    copy(n->environment, sizeof n->environment, l->s->environment);
+    copy(n->rollout, sizeof n->rollout, r ? r->rollout.id : "");
+    copy(n->rollout_name, sizeof n->rollout_name, r ? r->rollout.name : "");
+    copy(n->rule, sizeof n->rule, rule);
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    copy(n->text, sizeof n->text, text);
+    name_it(n);
+}
+
+static void halts(struct list *l, const struct rollout_view *r)
+{
+    const char *by = r->halted_by ? r->halted_by : "", *rule = "";
+    if (strncmp(by, "rule ", 5) == 0)
+        rule = by + 5;
+    if (r->halt == HALT_ESCALATED)
+        add(l, NOTICE_ESCALATED, r, r->current, rule,
+            "the server does not show the halt by %s; andon goes on trying, and a person must stop it there", by);
+    if (!r->latched || l->n == l->max)
+        return;
+    add(l, NOTICE_HALT, r, r->current, rule, "halted by %s: %s", by, r->halt_text ? r->halt_text : "");
+    if (!*rule)
+        copy(l->v[l->n - 1].actor, sizeof l->v->actor, by);
+}
+
+static void rollbacks(struct list *l, const struct rollout_view *r)
+{
+    const struct rollback_view *b = &r->rollback;
+    if (b->step == RB_NONE || b->step == RB_DONE)
+        return;
+    add(l, NOTICE_ROLLBACK, r, r->current, "", "a roll back to %s is under way",
+        b->to && *b->to ? b->to : "the release before");
+}
+
+/* A verdict without data, for so long that it is news; NULL = none. */
+static const struct wave_view *lost_wave(const struct snapshot *s, const struct rollout_view *r)
+{
+    const struct wave_view *worst = NULL;
+    if (rollout_state_ended(r->rollout.state))
+        return NULL;
+    for (size_t i = 0; i < r->n_waves; i++) {
+        const struct wave_view *w = &r->waves[i];
+        if (w->watched && w->verdict.data_missing && w->verdict.unknown_since > 0 &&
+            s->taken_at - w->verdict.unknown_since >= NOTICE_LOST_US &&
+            (!worst || w->verdict.unknown_since < worst->verdict.unknown_since))
+            worst = w;
+    }
+    return worst;
+}
+
+static bool down(const struct link_view *v)
+{
+    return v->state == LINK_STALE || v->state == LINK_FAILED;
+}
+
+static void losses(struct list *l)
+{
+    const struct snapshot *s = l->s;
+    char dur[FMT_MAX];
+    size_t blind = 0, active = 0;
+    int64_t since = 0;
+    for (size_t i = 0; i < s->n_rollouts; i++) {
+        const struct wave_view *w = lost_wave(s, &s->rollouts[i]);
+        active += rollout_state_active(s->rollouts[i].rollout.state);
+        blind += w != NULL;
+        if (w && (since == 0 || w->verdict.unknown_since < since))
+            since = w->verdict.unknown_since;
+    }
+    if (down(&s->link) && active > 0 && s->link.last_ok > 0 && s->taken_at - s->link.last_ok >= NOTICE_SERVER_US)
+        add(l, NOTICE_LOST, NULL, -1, NOTICE_RULE_SERVER,
+            "the fleet server has not answered for %s: andon neither sees nor stops what runs there",
+            fmt_dur(dur, s->taken_at - s->link.last_ok));
+    if (blind > 0 && down(&s->telemetry)) { /* one cause, one notice */
+        add(l, NOTICE_LOST, NULL, -1, VERDICT_RULE_LOST, "telemetry has been lost for %s; %zu rollout%s it: %s",
+            fmt_dur(dur, s->taken_at - since), blind, blind == 1 ? " needs" : "s need",
+            s->telemetry.error && *s->telemetry.error ? s->telemetry.error : "the source is stale");
+        return;
+    }
+    for (size_t i = 0; i < s->n_rollouts; i++) {
+        const struct wave_view *w = lost_wave(s, &s->rollouts[i]);
+        if (w)
+            add(l, NOTICE_LOST, &s->rollouts[i], w->wave.index, VERDICT_RULE_LOST, "for %s: %s",
+                fmt_dur(dur, s->taken_at - w->verdict.unknown_since), w->verdict.text);
+    }
+}
+
+static void gates(struct list *l, const struct rollout_view *r)
+{
+    if (!r->gate_waits || rollout_state_ended(r->rollout.state))
+        return;
+    if (r->rollout.state == ROLLOUT_WAITING_APPROVAL)
+        add(l, NOTICE_GATE, r, -1, "", "waits for a person to approve it");
+    else if (r->trial.n_missing == 0)
+        add(l, NOTICE_GATE, r, r->current, "", "W%d is through; waits for a person to start the next wave", r->current);
+}
+
+static void watches(struct list *l, const struct rollout_view *r)
+{
+    if (rollout_state_ended(r->rollout.state) || r->latched)
+        return;
+    for (size_t i = 0; i < r->n_waves; i++) {
+        const struct verdict *v = &r->waves[i].verdict;
+        if (r->waves[i].watched && !v->data_missing && (v->react == REACT_WATCH || v->react == REACT_HOLD))
+            add(l, NOTICE_WATCH, r, (int)i, v->rule ? v->rule : "", "%s", v->text);
+    }
+}
+
+size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *out, size_t max)
+{
+    struct list l = {.s = s, .wall = wall, .v = out, .max = max};
+    for (size_t i = 0; i < s->n_rollouts; i++)
+        halts(&l, &s->rollouts[i]);
+    for (size_t i = 0; i < s->n_rollouts; i++)
+        rollbacks(&l, &s->rollouts[i]);
+    losses(&l);
+    for (size_t i = 0; i < s->n_rollouts; i++)
+        gates(&l, &s->rollouts[i]);
+    for (size_t i = 0; i < s->n_rollouts; i++)
+        watches(&l, &s->rollouts[i]);
+    return l.n;
+}
+
+bool notice_can_end(const struct snapshot *s, const struct notice *n)
+{
+    if (!s->rollouts_known || down(&s->link) || s->link.state == LINK_CONNECTING)
+        return false;
+    const struct rollout_view *r = *n->rollout ? snapshot_rollout(s, n->rollout) : NULL;
+    if (r && rollout_state_ended(r->rollout.state) && n->kind != NOTICE_ROLLBACK)
+        return true;
+    if (n->kind == NOTICE_LOST && strcmp(n->rule, NOTICE_RULE_SERVER) != 0)
+        return !down(&s->telemetry) && s->telemetry.state != LINK_CONNECTING && (!r || r->waves_known);
+    /* A roll back that was under way is taken up again out of the log: its end is shown, or there is none. */
+    if (n->kind == NOTICE_ROLLBACK)
+        return !r || r->rollback.step == RB_DONE;
+    return !r || r->waves_known;
+}
+
+static void end_text(struct notice *n, const struct rollout_view *r)
+{
+    char text[600];
+    switch (n->kind) {
+    case NOTICE_HALT:
+        copy(n->text, sizeof n->text, r ? "the halt was acknowledged" : "the rollout is gone");
+        return;
+    case NOTICE_ESCALATED:
+        copy(n->text, sizeof n->text, r && r->latched ? "the server shows the halt" : "the halt is no longer wanted");
+        return;
+    case NOTICE_ROLLBACK:
+        if (r && r->rollback.step == RB_DONE) {
+            snprintf(text, sizeof text, "%lld of %lld devices verified%s%s", (long long)r->rollback.verified,
+                     (long long)r->rollback.devices, r->rollback.left && *r->rollback.left ? "; " : "",
+                     r->rollback.left ? r->rollback.left : "");
+            copy(n->text, sizeof n->text, text);
+        } else {
+            copy(n->text, sizeof n->text, "the rollout is gone");
+        }
+        return;
+    case NOTICE_LOST:
+        copy(n->text, sizeof n->text,
+             strcmp(n->rule, NOTICE_RULE_SERVER) == 0 ? "the fleet server answers again" : "telemetry is back");
+        return;
+    case NOTICE_GATE:
+        copy(n->text, sizeof n->text, "it waits no longer");
+        return;
+    case NOTICE_WATCH:
+    case NOTICE_TEST:
+    case NOTICE_KINDS:
+        copy(n->text, sizeof n->text, "nothing is to be watched any more");
+        return;
+    }
+}
+
+void notice_end(struct notice *n, const struct snapshot *s, int64_t wall)
+{
+    n->resolved = true;
+    n->t = wall;
+    end_text(n, *n->rollout ? snapshot_rollout(s, n->rollout) : NULL);
+}
