@@ -40,7 +40,7 @@ static const char *plain(char out[FMT_MAX], double log_x, bool up)
     double x = det_exp(log_x < MAX_LOG ? log_x : MAX_LOG), r = rounded(x, up);
 
     if (!(r < MILLION * NEAR_ONE)) {
-        double n = log_x / LN_TEN;
+        double n = log_x < 9999 * LN_TEN ? log_x / LN_TEN : 9999;
         snprintf(out, FMT_MAX, "10^%.0f", up ? ceil(n - 1e-9) : floor(n + 1e-9));
     } else if (x < 0.1) {
         snprintf(out, FMT_MAX, "under 0.1");
@@ -126,7 +126,8 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
     explain_count(c, e->control);
     explain_count(d, e->control_of);
     if (which == TEST_CPU || which == TEST_VARIANCE)
-        snprintf(out, size, "%.30s canaries against %.30s others: they %.100s", b, d, trial_test_plain(which));
+        snprintf(out, size, "%.30s of %.30s canaries are above 95%% of the %.30s others: they %.100s", a, b, d,
+                 trial_test_plain(which));
     else if (which == TEST_INSTALL)
         snprintf(out, size, "%.30s of %.30s canaries %.100s", a, b, trial_test_plain(which));
     else
@@ -174,6 +175,10 @@ void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
                  t->text && *t->text ? t->text : "what is needed from before the rollout is being read");
         return;
     }
+    if (t->state == TRIAL_CATCHING && wave == t->stage) {
+        snprintf(out, size, "Nothing can be said by evidence yet: what was measured so far is being read.");
+        return;
+    }
     if (!s) {
         snprintf(out, size, "No evidence: this wave has not begun.");
         return;
@@ -216,6 +221,11 @@ void explain_state(const struct trial_view *t, char *out, size_t size)
     snprintf(out, size, "?");
 }
 
+const char *explain_reaction_word(enum reaction r)
+{
+    return r == REACT_ROLLBACK ? "roll back" : reaction_word(r);
+}
+
 /* ---- where it stands ---- */
 
 enum reaction explain_reaction(const struct evidence_policy *p, const struct evidence *e)
@@ -228,6 +238,14 @@ enum reaction explain_reaction(const struct evidence_policy *p, const struct evi
         if (e->log_e >= e->log_pause + det_log(p->level[i].times) && p->level[i].react > react)
             react = p->level[i].react;
     return react > REACT_WATCH && e->devices < e->min_devices ? REACT_WATCH : react;
+}
+
+void explain_rollback(const struct evidence_policy *p, struct evidence *e)
+{
+    e->log_rollback = 0;
+    for (size_t i = 0; i < p->n_levels && i < EVIDENCE_LEVELS_MAX; i++)
+        if (p->level[i].react == REACT_ROLLBACK && e->log_rollback <= 0)
+            e->log_rollback = e->log_pause + det_log(p->level[i].times);
 }
 
 double explain_scale(double log_e, double log_pause)

@@ -32,12 +32,16 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
 /* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else
  * why there is none. */
 void explain_wave(const struct trial_view *t, int wave, char *out, size_t size);
+/* "watch", "hold", "pause", "roll back". */
+const char *explain_reaction_word(enum reaction r);
 /* "live", "catching up 43%", "off: the policy says so", ... with "dry run: " in front when it never acts. */
 void explain_state(const struct trial_view *t, char *out, size_t size);
 
 /* What a test that stands here calls for, for its mark on the screen (core/verdict.c decides): the highest level
  * reached; at most a watch while fewer than min_devices devices carry it; none when it was dismissed. */
 enum reaction explain_reaction(const struct evidence_policy *p, const struct evidence *e);
+/* Sets what a roll back needs by this policy's levels: 0 when it never rolls back by itself. */
+void explain_rollback(const struct evidence_policy *p, struct evidence *e);
 /* Where it stands on a logarithmic scale from 1 (0) to ten times what a pause needs (1): log_e is evidence or a mark.
  */
 double explain_scale(double log_e, double log_pause);

@@ -264,6 +264,8 @@ static bool screen_key(struct app *a, const struct view_data *d, uint32_t key, s
         return auditlog_key(a, d, key, out);
     case VIEW_HELP:
         return help_key(a, d, key, out);
+    case VIEW_EXPLAIN:
+        return explain_key(a, d, key, out);
     }
     return false;
 }

@@ -62,6 +62,7 @@ struct frame {
     int wave;
     char device[256];
     struct list list;
+    bool all; /* the screen "why": also the tests that say nothing */
 };
 
 /* --- dialog.c ------------------------------------------------------------------------------------------------- */
@@ -152,6 +153,13 @@ struct look state_wave(const struct rollout_view *r, const struct wave_view *w);
 struct look state_device(const struct device_row *d);
 struct look state_reaction(enum reaction r);
 struct look state_limit(enum limit_status s);
+struct look state_trial(const struct trial_view *t);
+/* What is to be done next about a rollout, and by whom. */
+const char *state_next(const struct rollout_view *r);
+/* "evidence 72,000 of 250", "catching up 43%", "" when there is nothing to say; brief: without the first word. */
+void state_evidence(const struct rollout_view *r, int wave, bool brief, char *out, size_t size);
+/* Role of that: by the level of the policy that it has reached. */
+enum role state_evidence_role(const struct snapshot *s, const struct rollout_view *r, int wave);
 /* Freshness of a link now: the snapshot's word, or worse when it has aged since. */
 enum link_state state_link(const struct snapshot *s, const struct link_view *l, int64_t now);
 bool state_stale(const struct snapshot *s, int64_t now);
@@ -202,6 +210,23 @@ SCREEN(devices);
 SCREEN(device);
 SCREEN(auditlog);
 SCREEN(help);
+SCREEN(explain);
+
+/* explain.c: why a wave is judged as it is. wave -1: the one that runs. */
+void explain_open(struct app *a, const char *fleet, const struct rollout_view *r, int wave);
+/* worst.c: what a row of the board shows of a judged wave. */
+struct worst {
+    bool known;         /* a metric: there is a trend and a ratio to control */
+    enum metric metric; /* when known */
+    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet" */
+    int64_t devices;    /* that carry it, when not known */
+};
+struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);
+enum { WORST_TEXT = 64 };
+/* "rbt +212%", "inst 2.0%", "quiet 3". blind: the figures are not known. */
+void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind);
+/* rollout.c: one limit on one row. */
+void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale);
 
 /* Orders the rows, keeps the cursor on its rollout. */
 void board_sync(struct app *a, const struct view_data *d);

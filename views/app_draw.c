@@ -56,6 +56,9 @@ static void draw_screen(struct app *a, const struct view_data *d, struct canvas 
     case VIEW_HELP:
         help_draw(a, d, c, at);
         break;
+    case VIEW_EXPLAIN:
+        explain_draw(a, d, c, at);
+        break;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/explain.h"
 #include "core/rng.h"
 #include "core/text.h"
 #include "views/app.h"
@@ -191,7 +192,7 @@ static const char *devices_text(char *out, size_t size, const struct rollout *r)
 /* The widths that the rows ask for. */
 static struct columns wanted(const struct app *a, const struct view_data *d, int cols)
 {
-    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 7, .trend = 8, .delta = 6, .next = 15};
+    struct columns w = {.id = 4, .firmware = 8, .fleet = 5, .devices = 7, .trend = 8, .delta = 9, .next = 15};
     bool one = d->n_snaps == 1, says_more = false;
     size_t waves = 1;
     int name = 7;
@@ -278,8 +279,8 @@ static void header(struct canvas *c, int row, const struct columns *w)
     if (w->devices)
         canvas_right(c, row, x, w->devices, ROLE_HEADER, "DEVICES"), x += w->devices + 1;
     if (w->trend)
-        canvas_text(c, row, x, w->trend, ROLE_HEADER, "REBOOTS"), x += w->trend + 1;
-    canvas_right(c, row, x, w->delta, ROLE_HEADER, "Δ CTL");
+        canvas_text(c, row, x, w->trend, ROLE_HEADER, "TREND"), x += w->trend + 1;
+    canvas_right(c, row, x, w->delta, ROLE_HEADER, "VS OTHERS");
     x += w->delta + 2;
     if (w->next)
         canvas_text(c, row, x, w->next - 1, ROLE_HEADER, "NEXT");
@@ -316,12 +317,6 @@ static const struct wave_view *wave_now(const struct rollout_view *r)
     return r->current >= 0 && (size_t)r->current < r->n_waves ? &r->waves[r->current] : NULL;
 }
 
-/* "+38%", and from ten times on "12x", as the other screens have it. */
-static const char *delta_text(char out[FMT_MAX], double ratio)
-{
-    return ratio >= 10 ? fmt_ratio(out, rint(ratio)) : fmt_delta(out, ratio);
-}
-
 /* The bars stay as they are: reversed, what is done would look as what is not. */
 static void select_row(struct canvas *c, int row, const struct columns *w)
 {
@@ -334,6 +329,18 @@ static void select_row(struct canvas *c, int row, const struct columns *w)
     if (bar < end)
         canvas_select(c, row, at, bar - at), at = end;
     canvas_select(c, row, at, -1);
+}
+
+static void next_cell(struct canvas *c, int row, int col, int cols, enum role role, const struct rollout_view *r)
+{
+    char text[EXPLAIN_TEXT];
+    bool waits = !r->latched && !r->gate_waits && r->rollout.state == ROLLOUT_RUNNING;
+    if (!waits || r->trial.state != TRIAL_CATCHING) {
+        canvas_text(c, row, col, cols, role, state_next(r));
+        return;
+    }
+    explain_state(&r->trial, text, sizeof text);
+    canvas_text(c, row, col, cols, ROLE_SLOW, text);
 }
 
 static void draw_row(struct canvas *c, int row, const struct columns *w, const struct snapshot *s,
@@ -372,23 +379,21 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     const struct wave_view *v = wave_now(r);
     bool judged = v && v->watched;
     bool blind = judged && v->verdict.data_missing;
+    struct worst worst = judged ? worst_of(r, v) : (struct worst){.name = ""};
     if (w->trend) {
-        if (judged)
-            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[METRIC_REBOOTS],
-                         TREND_N, plots_top(v, METRIC_REBOOTS));
+        if (worst.known)
+            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[worst.metric],
+                         TREND_N, plots_top(v, worst.metric));
         x += w->trend + 1;
     }
-    char delta[FMT_MAX];
-    double ratio = judged ? v->health.ratio[METRIC_REBOOTS] : NAN;
+    char delta[WORST_TEXT] = "-";
+    if (judged)
+        worst_text(delta, v, &worst, blind);
     bool bad = judged && !blind && v->verdict.react >= REACT_PAUSE;
-    canvas_right(c, row, x, w->delta,
-                 stale || blind ? ROLE_STALE
-                 : bad          ? ROLE_BAD
-                                : ROLE_TEXT,
-                 judged ? delta_text(delta, blind ? NAN : ratio) : "-");
+    canvas_right(c, row, x, w->delta, stale || blind ? ROLE_STALE : bad ? ROLE_BAD : ROLE_TEXT, delta);
     x += w->delta + 2;
     if (w->next)
-        canvas_text(c, row, x, w->next - 1, text, str(r->next));
+        next_cell(c, row, x, w->next - 1, text, r);
 }
 
 static void empty(const struct app *a, const struct view_data *d, struct canvas *c, int row)
@@ -463,6 +468,10 @@ bool board_key(struct app *a, const struct view_data *d, uint32_t key, struct ac
     case 's':
     case 'o':
         a->board_sort = (a->board_sort + 1) % SORT_COUNT;
+        return true;
+    case 'e':
+        if (any)
+            explain_open(a, str(s->fleet), r, -1);
         return true;
     case 'y':
         if (any) {

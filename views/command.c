@@ -69,6 +69,24 @@ static void verb_command(struct app *a, const struct view_data *d, enum verb v, 
     dialog_open(a, d, v);
 }
 
+/* ":explain [ID]": why the selected rollout, or the named one, is judged as it is. */
+static void explain_command(struct app *a, const struct view_data *d, const char *arg)
+{
+    char fleet[64], id[ID_MAX];
+    const struct frame *f = app_top(a);
+    int wave = f->kind == VIEW_ROLLOUT || f->kind == VIEW_DEVICES || f->kind == VIEW_DEVICE ? f->wave : -1;
+    if (*arg && !go(a, d, arg)) {
+        app_say(a, true, "there is no rollout %.80s", arg);
+        return;
+    }
+    find_target(a, d, fleet, id);
+    const struct rollout_view *r = find_rollout(d, fleet, id, NULL);
+    if (!r)
+        app_say(a, true, "which rollout? :explain ID");
+    else if (app_top(a)->kind != VIEW_EXPLAIN || *arg)
+        explain_open(a, fleet, r, *arg ? -1 : wave);
+}
+
 static void run(struct app *a, const struct view_data *d, const char *text, struct action *out)
 {
     char word[64], arg[200];
@@ -98,6 +116,8 @@ static void run(struct app *a, const struct view_data *d, const char *text, stru
         app_push(a, VIEW_AUDIT, "", "", -1, "");
         snprintf(a->audit_filter, sizeof a->audit_filter, "%s", arg);
         a->audit_asked = false;
+    } else if (!strcmp(word, "explain") || !strcmp(word, "why")) {
+        explain_command(a, d, arg);
     } else if (!strcmp(word, "help") || !strcmp(word, "h")) {
         app_push(a, VIEW_HELP, "", "", -1, "");
     } else if (!strcmp(word, "board")) {

@@ -63,12 +63,27 @@ static int attributes(struct canvas *c, int row, int end, const struct device_de
     return row;
 }
 
+/* A snapshot may hold no history of a figure: an empty line would look like a flat one. */
+static bool any_point(const float *v)
+{
+    for (int i = 0; i < TREND_N; i++) {
+        if (isfinite(v[i]))
+            return true;
+    }
+    return false;
+}
+
 static void trend(struct canvas *c, int row, const char *name, const float *v, float top, const char *value, bool old)
 {
     int spark = c->cols >= 60 ? TREND_N : 10;
     canvas_text(c, row, 2, 12, ROLE_TEXT, name);
     for (int i = 0; i < TREND_N; i++)
         top = isfinite(v[i]) && v[i] > top ? v[i] : top;
+    if (!any_point(v)) {
+        canvas_text(c, row, 15, spark, ROLE_DIM, "no history is kept");
+        canvas_text(c, row, 15 + spark + 2, -1, old ? ROLE_STALE : ROLE_STRONG, value);
+        return;
+    }
     canvas_spark(c, row, 15, spark, old ? ROLE_STALE : ROLE_CANARY, v, TREND_N, top);
     canvas_text(c, row, 15 + spark + 2, -1, old ? ROLE_STALE : ROLE_STRONG, value);
 }

@@ -33,7 +33,7 @@ void find_target(struct app *a, const struct view_data *d, char fleet[64], char 
     for (int i = a->depth - 1; i > 0 && (f->kind == VIEW_HELP || f->kind == VIEW_AUDIT); i--)
         f = &a->stack[i - 1]; /* what lies under the help or the log */
     fleet[0] = rollout[0] = '\0';
-    if (f->kind == VIEW_ROLLOUT || f->kind == VIEW_DEVICES || f->kind == VIEW_DEVICE) {
+    if (f->kind == VIEW_ROLLOUT || f->kind == VIEW_DEVICES || f->kind == VIEW_DEVICE || f->kind == VIEW_EXPLAIN) {
         snprintf(fleet, 64, "%s", f->fleet);
         snprintf(rollout, ID_MAX, "%s", f->rollout);
         return;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/explain.h"
 #include "core/text.h"
 #include "views/app.h"
 
@@ -98,6 +99,24 @@ static void peek_health(struct canvas *c, int row, const struct wave_view *w, bo
     metric(c, row, col, w, METRIC_VARIANCE, wide ? "variance" : "var", blind);
 }
 
+/* Who reports, and where the evidence stands. */
+static void peek_last(struct canvas *c, int row, const struct wave_view *w, const struct rollout_view *r,
+                      const struct snapshot *s, bool missing, bool stale)
+{
+    char x[FMT_MAX], y[FMT_MAX], t[FMT_MAX], text[EXPLAIN_TEXT];
+    int at = 2 + canvas_printf(c, row, 2, c->cols - 3, missing ? ROLE_LOST : ROLE_DIM,
+                               "%s %s of %s report, newest %s old   ", missing ? "! telemetry missing:" : "telemetry",
+                               fmt_count(x, w->health.canary.reporting), fmt_count(y, w->health.canary.expected),
+                               fmt_dur(t, w->health.data_age));
+    const struct stage_view *g = explain_stage(&r->trial, w->wave.index);
+    state_evidence(r, w->wave.index, false, text, sizeof text);
+    if (!*text)
+        return;
+    bool named = g && g->leading >= 0 && (size_t)g->leading < g->n && r->trial.state == TRIAL_LIVE;
+    canvas_printf(c, row, at, c->cols - at - 1, stale ? ROLE_STALE : state_evidence_role(s, r, w->wave.index),
+                  "%.200s  %.40s", text, named ? str(g->v[g->leading].test) : "");
+}
+
 static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows)
 {
     const struct snapshot *s;
@@ -150,9 +169,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, ROLE_WARN, line);
     }
     if (seen && w->health.canary.expected > 0 && at < end)
-        canvas_printf(c, at, 2, c->cols - 3, missing ? ROLE_LOST : ROLE_DIM, "%s %s of %s report, newest %s old",
-                      missing ? "! telemetry missing:" : "telemetry", fmt_count(x, w->health.canary.reporting),
-                      fmt_count(y, w->health.canary.expected), fmt_dur(t, w->health.data_age));
+        peek_last(c, at, w, r, s, missing, stale);
 }
 
 static float newest(const float *v)

@@ -215,6 +215,9 @@ static void crumb(struct app *a, char *out, size_t size, const struct view_data 
     case VIEW_HELP:
         snprintf(out, size, "help");
         break;
+    case VIEW_EXPLAIN:
+        snprintf(out, size, "board › %s › %s why", f->rollout, wave);
+        break;
     }
 }
 
@@ -280,12 +283,12 @@ void parts_top(struct app *a, const struct view_data *d, struct canvas *c)
         canvas_text(c, 0, col, right - col - 1, ROLE_BAR, where);
 }
 
-static const char *const BOARD_KEYS[] = {"↵", "open",    "/", "filter",    ":", "cmd",  "H", "halt",
-                                         "A", "advance", "B", "roll back", "?", "help", "l", "audit",
-                                         "s", "sort",    "y", "copy",      "q", "quit", NULL};
-static const char *const ROLLOUT_KEYS[] = {"esc",     "back", "↵",         "devices", "H",    "halt", "A",
-                                           "advance", "B",    "roll back", "?",       "help", "l",    "audit",
-                                           "[ ]",     "wave", "y",         "copy",    NULL};
+static const char *const BOARD_KEYS[] = {"↵", "open",      "/", "filter", ":", "cmd",  "H", "halt",  "A", "advance",
+                                         "B", "roll back", "e", "why",    "?", "help", "l", "audit", "s", "sort",
+                                         "y", "copy",      "q", "quit",   NULL};
+static const char *const ROLLOUT_KEYS[] = {"esc",  "back",  "↵",       "devices", "e",         "why",  "H",
+                                           "halt", "A",     "advance", "B",       "roll back", "?",    "help",
+                                           "l",    "audit", "[ ]",     "wave",    "y",         "copy", NULL};
 static const char *const DEVICES_KEYS[] = {"esc",  "back",  "↵",    "device", "/",        "filter", "o",
                                            "sort", "space", "mark", "y",      "copy ids", "w",      "dump csv",
                                            "H",    "halt",  "?",    "help",   NULL};
@@ -295,12 +298,15 @@ static const char *const AUDIT_KEYS[] = {"esc", "back",       "↵", "go to obje
                                          "v",   "verify all", "n", "next refused", "w", "export",
                                          "y",   "copy",       "?", "help",         NULL};
 static const char *const START_KEYS[] = {"?", "help", "l", "audit", "q", "quit", NULL};
+static const char *const EXPLAIN_KEYS[] = {"esc",       "back", "↵",    "device", "[ ]",       "wave", "m",
+                                           "all tests", "H",    "halt", "B",      "roll back", "a",    "ack",
+                                           "y",         "copy", "?",    "help",   NULL};
 static const char *const HELP_KEYS[] = {"esc", "back", "↓ ↑", "scroll", NULL};
 
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
 {
-    static const char *const *const KEYS[] = {BOARD_KEYS,  ROLLOUT_KEYS, DEVICES_KEYS,
-                                              DEVICE_KEYS, AUDIT_KEYS,   HELP_KEYS};
+    static const char *const *const KEYS[] = {BOARD_KEYS, ROLLOUT_KEYS, DEVICES_KEYS, DEVICE_KEYS,
+                                              AUDIT_KEYS, HELP_KEYS,    EXPLAIN_KEYS};
     canvas_fill(c, c->rows - 1, 0, -1, ROLE_TEXT, ' ');
     bool start = d->n_snaps == 0 && app_top(a)->kind == VIEW_BOARD;
     parts_keys(c, c->rows - 1, 1, c->cols - 1, start ? START_KEYS : KEYS[app_top(a)->kind]);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/explain.h"
 #include "core/text.h"
 #include "views/app.h"
 
@@ -15,6 +16,8 @@ static const struct wave_view *shown_wave(const struct frame *f, const struct ro
     return r->n_waves ? &r->waves[0] : NULL;
 }
 
+enum { COL_DECIDED = 104 };
+
 static void waves_header(struct canvas *c, int row, bool wide)
 {
     canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
@@ -25,8 +28,9 @@ static void waves_header(struct canvas *c, int row, bool wide)
     canvas_right(c, row, 55, 7, ROLE_HEADER, "FAILED");
     canvas_text(c, row, 64, -1, ROLE_HEADER, "VERDICT");
     if (wide) {
-        canvas_text(c, row, 75, -1, ROLE_HEADER, "RUN/BAKE");
-        canvas_text(c, row, 87, -1, ROLE_HEADER, "DECIDED BY");
+        canvas_text(c, row, 76, -1, ROLE_HEADER, "RUN/BAKE");
+        canvas_text(c, row, 88, -1, ROLE_HEADER, "EVIDENCE");
+        canvas_text(c, row, COL_DECIDED, -1, ROLE_HEADER, "DECIDED BY");
     }
 }
 
@@ -68,8 +72,11 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
     }
     if (wide) {
         soak_text(s, w, now, line, sizeof line);
-        canvas_text(c, row, 75, 11, num, line);
-        canvas_text(c, row, 87, -1, ROLE_TEXT, *str(w->decided_by) ? w->decided_by : "-");
+        canvas_text(c, row, 76, 11, num, line);
+        state_evidence(r, w->wave.index, true, line, sizeof line);
+        canvas_text(c, row, 88, COL_DECIDED - 89, num == ROLE_STALE ? num : state_evidence_role(s, r, w->wave.index),
+                    *line ? line : "-");
+        canvas_text(c, row, COL_DECIDED, -1, ROLE_TEXT, *str(w->decided_by) ? w->decided_by : "-");
     }
 }
 
@@ -120,7 +127,7 @@ static bool verdict_halted(const struct rollout_view *r, const struct wave_view 
 
 /* --- verdict and limits ------------------------------------------------------------------------------------------ */
 
-static void limit_row(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
+void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
 {
     char x[FMT_MAX], y[FMT_MAX], z[FMT_MAX];
     const struct limit *m = v->limit;
@@ -146,6 +153,30 @@ static void limit_row(struct canvas *c, int row, const struct limit_view *v, int
     if (v->devices > 0)
         col += canvas_printf(c, row, col, -1, num, ", %s devices", fmt_count(x, v->devices));
     canvas_printf(c, row, col + 1, -1, ROLE_DIM, "→ %s%s", reaction_word(m->react), m->dry_run ? " (dry run)" : "");
+}
+
+/* Is there anything to say about the evidence for this wave? */
+static bool has_evidence(const struct rollout_view *r, const struct wave_view *w)
+{
+    char text[EXPLAIN_TEXT];
+    state_evidence(r, w->wave.index, false, text, sizeof text);
+    return text[0] || (r->trial.state == TRIAL_WAITING && r->current == w->wave.index);
+}
+
+/* The leading test in one line; `e` says all. */
+static void draw_evidence(struct canvas *c, int row, const struct snapshot *s, const struct rollout_view *r,
+                          const struct wave_view *w, bool stale)
+{
+    char text[EXPLAIN_TEXT], who[EXPLAIN_TEXT] = "";
+    const struct stage_view *g = explain_stage(&r->trial, w->wave.index);
+    state_evidence(r, w->wave.index, false, text, sizeof text);
+    if (!text[0])
+        explain_state(&r->trial, text, sizeof text);
+    else if (g && g->leading >= 0 && (size_t)g->leading < g->n && r->trial.state == TRIAL_LIVE)
+        explain_who(&g->v[g->leading], g->which[g->leading], who, sizeof who);
+    enum role role = stale ? ROLE_STALE : state_evidence_role(s, r, w->wave.index);
+    int x = 2 + canvas_printf(c, row, 2, c->cols - 12, role, "%.120s%s%.200s", text, *who ? ": " : "", who);
+    canvas_text(c, row, x + 2, -1, ROLE_DIM, "e why");
 }
 
 static int draw_verdict(const struct app *a, const struct view_data *d, struct canvas *c, int row, int end,
@@ -179,12 +210,14 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
     if (w->health.control_frozen_at > 0 && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_DIM, "control: as last measured %s, %s devices; too few are left",
                       parts_when(a, d, age, w->health.control_frozen_at), fmt_count(of, w->health.control.expected));
+    if (row < end && has_evidence(r, w))
+        draw_evidence(c, row++, s, r, w, stale);
     size_t n = w->verdict.n_limits;
     for (size_t i = 0; i < n && row < end; i++, row++) {
         if (row == end - 1 && i + 1 < n)
             canvas_printf(c, row, 2, -1, ROLE_DIM, "… %zu more limits", n - i);
         else
-            limit_row(c, row, &w->verdict.limits[i], d->now, stale);
+            rollout_limit(c, row, &w->verdict.limits[i], d->now, stale);
     }
     return row;
 }
@@ -258,8 +291,8 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_PAUSE, "‖ paused by %s%s",
                       *str(r->paused_by) ? r->paused_by : "somebody not known to andon",
                       r->held ? " (held by andon)" : "");
-    if (row < end && *str(r->next) && (r->rollback.step == RB_NONE || r->rollback.step == RB_DONE))
-        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next   %s", r->next);
+    if (row < end && *state_next(r) && (r->rollback.step == RB_NONE || r->rollback.step == RB_DONE))
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next   %s", state_next(r));
     if (row < end && *str(r->rollback_of))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_BACK, "↶ this rollout rolls back %s", r->rollback_of);
     for (size_t i = 0; i < r->n_warnings && row < end; i++)
@@ -281,7 +314,7 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
 static int now_lines(const struct snapshot *s, const struct rollout_view *r)
 {
     int n = 1 + (r->latched || r->halt != HALT_NONE ? 1 + r->latched : 0) +
-            (r->rollout.state == ROLLOUT_PAUSED && !r->latched) + (*str(r->next) != 0) + (int)r->n_warnings;
+            (r->rollout.state == ROLLOUT_PAUSED && !r->latched) + (*state_next(r) != 0) + (int)r->n_warnings;
     for (size_t i = 0; i < s->n_ops; i++)
         n += !strcmp(str(s->ops[i].rollout), str(r->rollout.id));
     return n > 6 ? 6 : n;
@@ -303,6 +336,7 @@ void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, st
     int now = now_lines(s, r), least = r->n_waves > 6 ? 6 : (int)r->n_waves;
     int limits = w && w->watched ? (int)(w->verdict.n_limits > 5 ? 5 : w->verdict.n_limits) : 0;
     limits += w && w->watched && w->health.control_frozen_at > 0;
+    limits += w && w->watched && has_evidence(r, w);
     int room = at.rows - 2 - least - (back ? 5 : 0);
     bool plots = w && w->watched && c->cols >= 96 && room - PLOT_ROWS >= 7;
     bool lines = !plots && w && w->watched && room - PLOT_LINES >= 6;
@@ -346,6 +380,10 @@ bool rollout_key(struct app *a, const struct view_data *d, uint32_t key, struct 
     case KEY_RIGHT_:
         if (r && n > 0)
             app_push(a, VIEW_DEVICES, f->fleet, f->rollout, shown_wave(f, r)->wave.index, "");
+        return true;
+    case 'e':
+        if (r)
+            explain_open(a, f->fleet, r, n > 0 ? shown_wave(f, r)->wave.index : -1);
         return true;
     case 'y':
         app_copy(a, out, ACT_COPY, f->rollout, f->rollout);

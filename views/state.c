@@ -1,6 +1,8 @@
 /* What a state is called: always a glyph, a word and a role together, so that no state is told by colour alone. */
+#include <stdio.h>
 #include <string.h>
 
+#include "core/explain.h"
 #include "views/app.h"
 
 static struct look look(const char *glyph, const char *word, enum role role, int severity)
@@ -162,6 +164,64 @@ struct look state_limit(enum limit_status s)
         return look("?", "no data", ROLE_STALE, 2);
     }
     return look("?", "?", ROLE_DIM, 3);
+}
+
+struct look state_trial(const struct trial_view *t)
+{
+    switch (t->state) {
+    case TRIAL_OFF:
+        return look("○", "off", ROLE_DIM, 5);
+    case TRIAL_WAITING:
+        return look("◌", "waiting", ROLE_SLOW, 3);
+    case TRIAL_CATCHING:
+        return look("◌", "catching up", ROLE_SLOW, 2);
+    case TRIAL_LIVE:
+        return look("●", "live", ROLE_LIVE, 9);
+    case TRIAL_BEHIND:
+        return look("!", "BEHIND", ROLE_LOST, 1);
+    }
+    return look("?", "?", ROLE_DIM, 9);
+}
+
+const char *state_next(const struct rollout_view *r)
+{
+    /* Everything is back; only the latch is left. */
+    if (r->latched && r->rollback.step == RB_DONE && r->rollback.complete)
+        return "you: acknowledge (a)";
+    return str(r->next);
+}
+
+void state_evidence(const struct rollout_view *r, int wave, bool brief, char *out, size_t size)
+{
+    const struct trial_view *t = &r->trial;
+    const struct stage_view *s = explain_stage(t, wave);
+    char n[FMT_MAX], m[FMT_MAX];
+    bool dry = t->dry_run, here = wave == t->stage || (t->stage < 0 && wave == r->current);
+    out[0] = '\0';
+    if (here && t->state == TRIAL_CATCHING)
+        snprintf(out, size, "catching%s %d%%", brief ? "" : " up",
+                 t->progress >= 0 && t->progress <= 1 ? (int)(t->progress * 100) : 0);
+    else if (here && t->state == TRIAL_BEHIND)
+        snprintf(out, size, brief ? "behind" : "evidence is behind");
+    else if (t->state != TRIAL_OFF && s && s->leading >= 0 && (size_t)s->leading < s->n)
+        snprintf(out, size, brief ? "%s%s%s/%s" : "%s%s%s of %s", brief ? "" : "evidence ", dry ? "dry " : "",
+                 explain_evidence(n, s->v[s->leading].log_e, s->v[s->leading].log_pause),
+                 explain_need(m, s->v[s->leading].log_pause));
+}
+
+enum role state_evidence_role(const struct snapshot *s, const struct rollout_view *r, int wave)
+{
+    const struct trial_view *t = &r->trial;
+    const struct stage_view *g = explain_stage(t, wave);
+    const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+    if (wave == t->stage && (t->state == TRIAL_CATCHING || t->state == TRIAL_BEHIND))
+        return t->state == TRIAL_BEHIND ? ROLE_LOST : ROLE_SLOW;
+    if (!g || g->leading < 0 || (size_t)g->leading >= g->n)
+        return ROLE_TEXT;
+    enum reaction react = explain_reaction(&p->evidence, &g->v[g->leading]);
+    if (react >= REACT_PAUSE && t->dry_run)
+        return ROLE_WARN;
+    return react == REACT_NONE ? ROLE_TEXT : state_reaction(react).role;
 }
 
 enum link_state state_link(const struct snapshot *s, const struct link_view *l, int64_t now)

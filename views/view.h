@@ -12,7 +12,7 @@
 #include "core/snapshot.h"
 #include "views/canvas.h"
 
-enum view_kind { VIEW_BOARD, VIEW_ROLLOUT, VIEW_DEVICES, VIEW_DEVICE, VIEW_AUDIT, VIEW_HELP };
+enum view_kind { VIEW_BOARD, VIEW_ROLLOUT, VIEW_DEVICES, VIEW_DEVICE, VIEW_AUDIT, VIEW_HELP, VIEW_EXPLAIN };
 
 /* Entries of the log for the audit screen, read by cli/tui through audit/ and handed in as plain values. */
 struct audit_row {

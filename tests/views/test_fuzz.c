@@ -10,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/rng.h"
+#include "evidence.h"
 #include "scene.h"
 
 static void check_cells(const struct canvas *c, uint64_t seed)
@@ -94,7 +95,7 @@ static const uint32_t SPECIAL[] = {
     0x10FFFF,
     0xD800,
 };
-static const char LETTERS[] = "HAPRSBYDaFyqlnztjkgG[]:/?so*! w0123456789 ALW2eofkc";
+static const char LETTERS[] = "HAPRSBYDaFyqlnztjkgG[]:/?so*! w0123456789 ALW2eofkceem";
 
 static uint32_t random_key(struct rng *r)
 {
@@ -144,6 +145,10 @@ static void shake_world(struct fixture *f, struct rng *r)
     }
 }
 
+static void (*const EVIDENCE[])(struct fixture *) = {
+    evidence_healthy, evidence_watch,    evidence_loop,   evidence_dry_run, evidence_one_device,
+    evidence_install, evidence_catching, evidence_behind, evidence_off,     evidence_hostile};
+
 static void run(uint64_t seed, int keys, bool hostile)
 {
     struct rng r;
@@ -154,6 +159,9 @@ static void run(uint64_t seed, int keys, bool hostile)
         fixture_second_fleet(&s.f);
     if (hostile)
         fixture_hostile(&s.f);
+    EVIDENCE[seed % (sizeof EVIDENCE / sizeof EVIDENCE[0])](&s.f);
+    if (seed % 3 == 1) /* the hand begins where the evidence is */
+        scene_type(&s, ":explain 4466\n");
     uint32_t before = 0;
     for (int i = 0; i < keys; i++) {
         if (rng_below(&r, 6) == 0)
@@ -195,12 +203,17 @@ static void test_hostile_names(void **state)
 static void test_every_size(void **state)
 {
     (void)state;
-    static const char *const places[] = {"", "\n", "\n\n", "\n\n\n", "B", "H", "l", "?", ":", "/"};
+    static const char *const places[] = {
+        "", "\n", "\n\n", "\n\n\n", "B", "H", "l", "?", ":", "/", ":explain 4466\n", ":explain 4466\nm", "e"};
     for (size_t p = 0; p < sizeof places / sizeof places[0]; p++) {
         struct scene s;
         scene_init(&s, 30, 100, p % 2);
         if (p % 3 == 0)
             fixture_stale(&s.f);
+        if (p == 10)
+            evidence_hostile(&s.f);
+        else if (p >= 11)
+            evidence_loop(&s.f);
         scene_type(&s, places[p]);
         for (int rows = 1; rows <= 200; rows += rows < 40 ? 1 : 53) {
             for (int cols = 1; cols <= 500; cols += cols < 20 ? 1 : cols < 130 ? 7 : 92) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "evidence.h"
 #include "scene.h"
 
 static const char DIR_[] = "tests/views/golden";
@@ -126,6 +127,28 @@ static const struct picture MORE[] = {
     {"ack", "a", NULL},
 };
 
+/* The screen "why", and where the evidence shows elsewhere. */
+static const struct picture WHY[] = {
+    {"explain-healthy", ":explain 4466\n", evidence_healthy},
+    {"explain-watch", ":explain 4466\n", evidence_watch},
+    {"explain-loop", ":explain 4466\n", evidence_loop},
+    {"explain-loop-end", ":explain 4466\nG", evidence_loop},
+    {"explain-loop-all", ":explain 4466\nm", evidence_loop},
+    {"explain-catching-up", ":explain 4466\n", evidence_catching},
+    {"explain-behind", ":explain 4466\n", evidence_behind},
+    {"explain-off", ":explain 4466\n", evidence_off},
+    {"explain-dry-run", ":explain 4466\n", evidence_dry_run},
+    {"explain-one-device", ":explain 4466\n", evidence_one_device},
+    {"explain-install", ":explain 4466\n", evidence_install},
+    {"explain-hostile", ":explain 4466\n", evidence_hostile},
+    {"explain-pending-wave", ":explain 4466\n]", evidence_loop},
+    {"rollout-evidence", ":4466\n", evidence_loop},
+    {"rollout-catching-up", ":4466\n", evidence_catching},
+    {"rollout-dry-run", ":4466\n", evidence_dry_run},
+    {"board-evidence", "/cam\n", evidence_loop},
+    {"board-catching-up", "/cam\n", evidence_catching},
+};
+
 static void one(const struct picture *p, int rows, int cols, bool ascii)
 {
     struct scene s;
@@ -160,11 +183,23 @@ static void test_more_screens(void **state)
     }
 }
 
+static void test_why(void **state)
+{
+    (void)state;
+    static const int size[][2] = {{24, 80}, {30, 100}, {15, 60}, {60, 140}};
+    for (size_t i = 0; i < sizeof WHY / sizeof WHY[0]; i++) {
+        for (size_t k = 0; k < sizeof size / sizeof size[0]; k++)
+            one(&WHY[i], size[k][0], size[k][1], false);
+        one(&WHY[i], 24, 80, true);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_main_screens),
         cmocka_unit_test(test_more_screens),
+        cmocka_unit_test(test_why),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,294 @@
+/* The screen "why", its tables: evidence of each test, the limits beside them, who carries it, what they share. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/text.h"
+#include "views/explain.h"
+
+int explain_row(struct explain_page *p, char kind, const char *id)
+{
+    if (p->n >= p->c.rows)
+        return -1;
+    p->row[p->n].kind = kind;
+    snprintf(p->row[p->n].id, sizeof p->row[p->n].id, "%.*s", (int)text_fit(id, 70), id);
+    return p->n++;
+}
+
+void explain_heading(struct explain_page *p, const char *title, const char *right)
+{
+    int row = explain_row(p, 's', title);
+    if (row >= 0)
+        parts_rule(&p->c, row, title, right);
+}
+
+void explain_text(struct explain_page *p, enum role role, const char *text)
+{
+    int used = parts_wrap(&p->c, p->n, 2, p->c.cols - 3, 8, role, text);
+    for (int i = 0; i < used; i++)
+        explain_row(p, 0, "");
+}
+
+/* --- tests --------------------------------------------------------------------------------------------------- */
+
+static struct look look_of(const struct explain_view *v, const struct evidence *e)
+{
+    if (e->dismissed)
+        return (struct look){.glyph = "·", .word = "seen", .role = ROLE_DIM};
+    struct look l = state_reaction(explain_reaction(&v->policy->evidence, e));
+    if (v->t->dry_run && l.role == ROLE_BAD)
+        l.role = ROLE_WARN; /* it would, but never does */
+    return l;
+}
+
+/* From 1 to ten times what a pause needs, in equal steps of powers; a mark where the pause is, one where the roll back
+ * is when there is one. */
+static void bar(struct canvas *c, int row, int col, int cols, const struct evidence *e, enum role role)
+{
+    int pause = (int)(explain_scale(e->log_pause, e->log_pause) * (cols - 1));
+    int back = e->log_rollback > 0 ? (int)(explain_scale(e->log_rollback, e->log_pause) * (cols - 1) + 0.5) : -1;
+    double part = explain_scale(e->log_e, e->log_pause) * cols;
+    for (int i = 0; i < cols; i++) {
+        bool fill = part >= i + 0.5;
+        if (i == pause || i == back)
+            canvas_fill(c, row, col + i, 1, ROLE_LIMIT, i == pause ? 0x2502 : 0x2551);
+        else
+            canvas_fill(c, row, col + i, 1, fill ? role : ROLE_DIM, fill ? 0x2588 : 0xB7);
+    }
+}
+
+/* Has anything spoken against the canaries? At the start, and when nothing has happened, evidence is 1. */
+static bool speaks(const struct evidence *e)
+{
+    return !(e->log_e <= 0.05);
+}
+
+enum { COL_TEST = 4, W_TEST = 12, W_NUM = 9, W_OF = 11 };
+
+struct columns {
+    int bar_at, bar, canary_at, others_at, ratio_at; /* 0: not shown */
+};
+
+static struct columns columns_of(int cols)
+{
+    struct columns k = {0};
+    int at = COL_TEST + W_TEST + 1 + W_NUM + 1 + W_OF + 1;
+    int right = cols >= 64 ? 11 + 1 + 13 : cols >= 50 ? 11 : 0;
+    int ratio = cols >= 96 ? 19 : 0;
+    int room = cols - 1 - at - right - ratio;
+    if (room >= 8) {
+        k.bar_at = at, k.bar = room - 2 > 40 ? 40 : room - 2;
+        at += k.bar + 2;
+    }
+    if (right)
+        k.canary_at = at, at += 12;
+    if (right > 12)
+        k.others_at = at, at += 14;
+    if (ratio)
+        k.ratio_at = at + 1;
+    return k;
+}
+
+static void tests_header(struct explain_page *p, const struct columns *k)
+{
+    int row = explain_row(p, 0, "");
+    struct canvas *c = &p->c;
+    if (row < 0)
+        return;
+    canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
+    canvas_text(c, row, COL_TEST, W_TEST, ROLE_HEADER, "TEST");
+    canvas_right(c, row, COL_TEST + W_TEST + 1, W_NUM, ROLE_HEADER, "EVIDENCE");
+    canvas_text(c, row, COL_TEST + W_TEST + W_NUM + 2, W_OF, ROLE_HEADER, "TO PAUSE");
+    if (k->bar >= 20)
+        canvas_text(c, row, k->bar_at, k->bar, ROLE_HEADER, "1 …  │ pause  ║ back");
+    if (k->canary_at)
+        canvas_right(c, row, k->canary_at, 11, ROLE_HEADER, "CANARIES");
+    if (k->others_at)
+        canvas_right(c, row, k->others_at, 13, ROLE_HEADER, "OTHERS");
+    if (k->ratio_at)
+        canvas_text(c, row, k->ratio_at, -1, ROLE_HEADER, "RATIO (RANGE)");
+}
+
+static void test_line(struct explain_page *p, const struct explain_view *v, const struct columns *k, size_t i)
+{
+    const struct evidence *e = &v->stage->v[i];
+    enum trial_test which = v->stage->which[i];
+    struct canvas *c = &p->c;
+    char n[FMT_MAX], m[FMT_MAX], line[2 * FMT_MAX + 8];
+    int row = explain_row(p, 't', str(e->test));
+    if (row < 0)
+        return;
+    struct look l = look_of(v, e);
+    bool any = speaks(e);
+    enum role num = v->old ? ROLE_STALE : l.role == ROLE_GOOD ? any ? ROLE_TEXT : ROLE_DIM : l.role;
+    canvas_text(c, row, 2, 1, l.role, l.glyph);
+    canvas_text(c, row, COL_TEST, W_TEST, any ? ROLE_STRONG : ROLE_TEXT, str(e->test));
+    canvas_right(c, row, COL_TEST + W_TEST + 1, W_NUM, num, explain_evidence(n, e->log_e, e->log_pause));
+    canvas_printf(c, row, COL_TEST + W_TEST + W_NUM + 2, W_OF, v->old ? ROLE_STALE : ROLE_TEXT, "of %s",
+                  explain_need(n, e->log_pause));
+    if (k->bar_at)
+        bar(c, row, k->bar_at, k->bar, e, v->old ? ROLE_STALE : l.role == ROLE_GOOD ? ROLE_CANARY : l.role);
+    if (k->canary_at) {
+        snprintf(line, sizeof line, "%s/%s", explain_count(n, e->canary), explain_count(m, e->canary_of));
+        canvas_right(c, row, k->canary_at, 11, num, line);
+    }
+    if (k->others_at && which != TEST_INSTALL) {
+        snprintf(line, sizeof line, "%s/%s", explain_count(n, e->control), explain_count(m, e->control_of));
+        canvas_right(c, row, k->others_at, 13, num, line);
+    }
+    if (k->ratio_at)
+        canvas_text(c, row, k->ratio_at, -1, num, explain_ratio(n, e));
+}
+
+/* The leading test in words, with what a table has no room for. */
+static void leading(struct explain_page *p, const struct explain_view *v)
+{
+    const struct evidence *e = &v->stage->v[v->stage->leading];
+    char text[EXPLAIN_TEXT], n[FMT_MAX], m[FMT_MAX], o[FMT_MAX];
+    size_t used = 0;
+    int k = snprintf(text, sizeof text, "%.40s: ratio %.40s", str(e->test), explain_ratio(n, e));
+    used = k > 0 ? (size_t)k : 0;
+    if (used < sizeof text && e->log_now < e->log_e - 0.7)
+        used +=
+            (size_t)snprintf(text + used, sizeof text - used, ", most %s, now %s",
+                             explain_evidence(m, e->log_e, e->log_pause), explain_evidence(o, e->log_now, INFINITY));
+    if (used < sizeof text)
+        used += (size_t)snprintf(text + used, sizeof text - used, ", carried by %d (at least %d are needed)",
+                                 e->devices, e->min_devices);
+    if (used < sizeof text && e->crossed_at > 0)
+        used += (size_t)snprintf(text + used, sizeof text - used, ", enough for a pause since %s",
+                                 fmt_hms(m, e->crossed_at));
+    if (used < sizeof text && e->dismissed)
+        snprintf(text + used, sizeof text - used, ", acknowledged: it counts again from ten times as much on");
+    explain_text(p, v->old ? ROLE_STALE : ROLE_TEXT, text);
+}
+
+/* The others in a few rows, by name. */
+static void silent_tests(struct explain_page *p, const struct explain_view *v)
+{
+    char text[TEST_COUNT * 20 + 80];
+    size_t n = 0;
+    int used = 0;
+    for (size_t i = 0; i < v->stage->n && i < TEST_COUNT; i++)
+        n += !speaks(&v->stage->v[i]);
+    if (n == 0)
+        return;
+    used = snprintf(text, sizeof text, "%zu test%s nothing against it so far (m shows %s):", n,
+                    n == 1 ? " says" : "s say", n == 1 ? "it" : "them");
+    for (size_t i = 0; i < v->stage->n && i < TEST_COUNT && used > 0 && (size_t)used < sizeof text; i++) {
+        if (!speaks(&v->stage->v[i]))
+            used += snprintf(text + used, sizeof text - (size_t)used, " %.16s", str(v->stage->v[i].test));
+    }
+    explain_text(p, v->old ? ROLE_STALE : ROLE_DIM, text);
+}
+
+void explain_tests(struct explain_page *p, const struct explain_view *v)
+{
+    char right[160], a[FMT_MAX], b[FMT_MAX], h[FMT_MAX];
+    const struct stage_view *s = v->stage;
+    if (!s || s->n == 0)
+        return;
+    snprintf(right, sizeof right, "%s canaries, %s others at risk, %s device-hours", explain_count(a, s->canary),
+             explain_count(b, s->control), fmt_num(h, s->canary_hours));
+    explain_heading(p, "evidence", s->canary > 0 ? right : NULL);
+    struct columns k = columns_of(p->c.cols);
+    bool any = v->all;
+    for (size_t i = 0; i < s->n && i < TEST_COUNT; i++)
+        any = any || speaks(&s->v[i]);
+    if (any)
+        tests_header(p, &k);
+    for (size_t i = 0; i < s->n && i < TEST_COUNT; i++) {
+        if (v->all || speaks(&s->v[i]))
+            test_line(p, v, &k, i);
+    }
+    if (!v->all)
+        silent_tests(p, v);
+    if (s->leading >= 0 && (size_t)s->leading < s->n)
+        leading(p, v);
+}
+
+void explain_limits(struct explain_page *p, const struct explain_view *v)
+{
+    if (!v->w || !v->w->watched || v->w->verdict.n_limits == 0)
+        return;
+    explain_heading(p, "limits", "they act by themselves, outside the promise");
+    for (size_t i = 0; i < v->w->verdict.n_limits; i++) {
+        const struct limit_view *l = &v->w->verdict.limits[i];
+        int row = l->limit ? explain_row(p, 'l', str(l->limit->id)) : -1;
+        if (row >= 0)
+            rollout_limit(&p->c, row, l, v->now, v->old);
+    }
+}
+
+/* --- devices --------------------------------------------------------------------------------------------------- */
+
+static const struct device_row *row_of(const struct snapshot *s, const char *id)
+{
+    for (size_t i = 0; s->devices && i < s->n_devices; i++) {
+        if (!strcmp(str(s->devices[i].id), id))
+            return &s->devices[i];
+    }
+    return NULL;
+}
+
+void explain_carriers(struct explain_page *p, const struct explain_view *v)
+{
+    const struct trial_view *t = v->t;
+    char title[96], n[FMT_MAX];
+    if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)
+        return;
+    snprintf(title, sizeof title, "devices that carry it: %s", explain_count(n, (int64_t)t->carriers_total));
+    explain_heading(p, title, "Enter opens one");
+    for (size_t i = 0; i < t->n_carriers; i++) {
+        const char *id = str(t->carriers[i]);
+        const struct device_row *r = row_of(v->s, id);
+        int row = explain_row(p, 'd', id);
+        if (row < 0)
+            return;
+        if (!r) {
+            canvas_text(&p->c, row, 4, p->c.cols - 5, ROLE_STRONG, id);
+            continue;
+        }
+        struct look l = state_device(r);
+        canvas_text(&p->c, row, 2, 1, l.role, l.glyph);
+        int x = 4 + canvas_text(&p->c, row, 4, p->c.cols / 2, ROLE_STRONG, id);
+        x = x < 24 ? 24 : x + 2;
+        if (r->reboots >= 0)
+            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s  ", fmt_count(n, r->reboots));
+        canvas_text(&p->c, row, x, p->c.cols - x - 1, ROLE_DIM, str(r->note));
+    }
+    if (t->carriers_total > t->n_carriers) {
+        int row = explain_row(p, 0, "");
+        if (row >= 0)
+            canvas_printf(&p->c, row, 4, -1, ROLE_DIM, "… %zu more", t->carriers_total - t->n_carriers);
+    }
+}
+
+void explain_shares(struct explain_page *p, const struct explain_view *v)
+{
+    const struct trial_view *t = v->t;
+    if (!v->w || v->w->wave.index != t->stage || t->carriers_total == 0)
+        return;
+    explain_heading(p, "what they share that the rest do not", NULL);
+    if (t->n_shares == 0 || !t->shares) {
+        explain_text(p, ROLE_DIM, "nothing that chance does not explain: no attribute stands out among them");
+        return;
+    }
+    for (size_t i = 0; i < t->n_shares; i++) {
+        const struct share *x = &t->shares[i];
+        char part[FMT_MAX], name[160];
+        int row = explain_row(p, 0, "");
+        if (row < 0)
+            return;
+        snprintf(name, sizeof name, "%.70s %.80s", str(x->key), str(x->value));
+        int w = p->c.cols >= 90 ? 30 : p->c.cols >= 60 ? 22 : 14;
+        canvas_text(&p->c, row, 4, w, i == 0 ? ROLE_STRONG : ROLE_TEXT, name);
+        int at = 4 + w + 1;
+        char bad[FMT_MAX], of[FMT_MAX], lift[FMT_MAX];
+        double all = x->of_all > 0 ? (double)x->all / (double)x->of_all : NAN;
+        at += canvas_printf(&p->c, row, at, -1, i == 0 ? ROLE_WARN : ROLE_TEXT, "%s of %s of them",
+                            explain_count(bad, x->bad), explain_count(of, x->of_bad));
+        canvas_printf(&p->c, row, at, -1, ROLE_TEXT, ", %s of all devices, %s as common", explain_percent(part, all),
+                      fmt_ratio(lift, x->lift));
+    }
+}
