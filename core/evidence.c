@@ -45,7 +45,7 @@ static const char *grouped(char out[FMT_MAX], int64_t n)
 
 void evidence_sentence(const struct evidence *v, char *out, size_t size)
 {
-    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], had[160];
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], had[400];
     char e[EVIDENCE_NUMBER_MAX], f[EVIDENCE_NUMBER_MAX], g[EVIDENCE_NUMBER_MAX];
     enum trial_test test = TEST_COUNT;
     const char *plain = v->test;
