@@ -116,6 +116,7 @@ struct session {
     char user[64];      /* display name */
     char db[512], key[512], origin[256];
     char evidence[512]; /* the trials' database (audit/history.h) */
+    bool explain;       /* engines that only observe gather the evidence all the same */
     struct audit_spec audit;
 };
 /* Loads the configuration (none is not an error: !configured) and works out the paths of the log. On failure the error
@@ -165,6 +166,7 @@ int cmd_console(const struct args *a);
 int cmd_drill(const struct args *a);
 int cmd_guard(const struct args *a);
 int cmd_get(const struct args *a);
+int cmd_explain(const struct args *a);
 int cmd_verb(const struct args *a);
 int cmd_audit(const struct args *a);
 int cmd_doctor(const struct args *a);

@@ -1,6 +1,7 @@
 /* andon get: what the console shows, as tables and JSON. */
 #include <stdio.h>
 #include <string.h>
+#include "cli/explain.h"
 #include "cli/get.h"
 #include "core/clock.h"
 
@@ -8,6 +9,9 @@
 #define RELEASES_US (3 * US_PER_S)
 /* And a question about health for figures that may never come. */
 #define FIGURES_US (10 * US_PER_S)
+
+/* And for evidence; `andon explain` waits for as long as it takes. */
+#define EVIDENCE_US (3 * US_PER_S)
 
 /* The figures of an engine that has just started come with its first polls: devices first, then their telemetry. */
 static bool figures(const struct snapshot *s, void *id)
@@ -69,6 +73,8 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
                            id);
         if (strcmp(what, "health") == 0)
             fleet_until(r, timeout < FIGURES_US ? timeout : FIGURES_US, telemetry_seen, f.rollout);
+        if (strcmp(what, "devices") != 0)
+            fleet_until(r, timeout < EVIDENCE_US ? timeout : EVIDENCE_US, explain_settled, f.rollout);
         v = snapshot_rollout(r->snap, id);
         for (size_t k = 0; v && k < v->n_waves; k++) {
             if (!wave_wanted(g, only, &v->waves[k]))
@@ -203,6 +209,7 @@ int cmd_get(const struct args *a)
     if (g.rc != EXIT_OK)
         return g.rc;
     g.session = &s;
+    s.explain = strcmp(what, "waves") == 0 || strcmp(what, "health") == 0;
     if (!fleets_open(&s, a, false, true, &g.fleets, &e)) {
         session_close(&s);
         return print_err(a, &e);

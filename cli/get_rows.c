@@ -1,3 +1,4 @@
+#include "cli/explain.h"
 #include "cli/get.h"
 
 #include <math.h>
@@ -156,6 +157,13 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
     table_add(&g->table, o->name);
 }
 
+/* Where the evidence stands, and the test that leads. */
+static void evidence_members(struct json_w *w, const struct snapshot *s, const struct rollout_view *v, int wave)
+{
+    json_w_kstr(w, "evidence_state", trial_state_word(v->trial.state));
+    explain_leading_json(w, explain_policy(s, v), &v->trial, wave);
+}
+
 void get_wave(struct get *g, const struct fleet_run *r, const struct rollout_view *v, const struct wave_view *x)
 {
     const struct wave *o = &x->wave;
@@ -175,6 +183,8 @@ void get_wave(struct get *g, const struct fleet_run *r, const struct rollout_vie
     json_w_kstr(w, "success", o->success.present ? o->success.text : NULL);
     json_w_kstr(w, "failure", o->failure.present ? o->failure.text : NULL);
     json_w_kbool(w, "failure_can_fire", o->failure.present && o->failure.can_fire);
+    json_w_kstr(w, "verdict", x->watched ? reaction_word(x->verdict.react) : NULL);
+    evidence_members(w, r->snap, v, o->index);
     json_w_obj_end(w);
     table_addf(&g->table, "W%d", o->index);
     table_add(&g->table, wave_state_word(o->state));
@@ -216,6 +226,7 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_kstr(w, "rule", x->verdict.rule && *x->verdict.rule ? x->verdict.rule : NULL);
     json_w_kstr(w, "text", x->verdict.text);
     json_w_kbool(w, "data_missing", x->verdict.data_missing);
+    evidence_members(w, r->snap, v, x->wave.index);
     json_w_knum(w, "data_age_s", h->data_age == TIME_NEVER ? NAN : (double)h->data_age / 1e6);
     group_json(w, "canary", &h->canary);
     group_json(w, "control", &h->control);

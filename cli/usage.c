@@ -21,6 +21,8 @@ const struct command commands[] = {
      cmd_guard},
     {"get", "fleets|rollouts|waves|devices|health [ROLLOUT]", "what the console shows, for scripts",
      OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 2, cmd_get},
+    {"explain", "ROLLOUT", "why a rollout is judged as it is: evidence, who carries it, what they share",
+     OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 1, cmd_explain},
     {"start", "ROLLOUT", "start a rollout that is ready", VERB_OPTS, 1, 1, cmd_verb},
     {"advance", "ROLLOUT", "start the next wave", VERB_OPTS, 1, 1, cmd_verb},
     {"pause", "ROLLOUT", "hold: the next wave waits, devices already told go on", VERB_OPTS, 1, 1, cmd_verb},
