@@ -6,7 +6,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "cli/drill_report.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/text.h"
@@ -144,85 +144,6 @@ static bool start_engine(struct drill_run *r, struct engine **out, bool with_idl
     return false;
 }
 
-static void ktime(struct json_w *w, const char *key, int64_t us)
-{
-    json_w_key(w, key);
-    if (us < 0 || us == TIME_NEVER)
-        json_w_null(w);
-    else
-        json_w_num(w, (double)us / (double)US_PER_S);
-}
-
-static void result_json(const struct drill_run *r, const struct audit_report *log, const char *log_error, double wall)
-{
-    const struct drill_result *d = &r->result;
-    struct json_out o;
-
-    json_begin(&o);
-    json_w_kstr(&o.w, "scenario", r->scenario->name);
-    json_w_kint(&o.w, "seed", (int64_t)r->seed);
-    json_w_kbool(&o.w, "passed", d->passed && log->ok);
-    json_w_kstr(&o.w, "why", d->why);
-    ktime(&o.w, "injected_s", d->injected_at);
-    ktime(&o.w, "detected_s", d->detected_at);
-    ktime(&o.w, "halted_s", d->halted_at);
-    ktime(&o.w, "rolled_back_s", d->rolled_back_at);
-    ktime(&o.w, "ended_s", d->ended_at);
-    json_w_kstr(&o.w, "halted_by", d->halted_at >= 0 && d->detected_by && *d->detected_by ? d->detected_by : NULL);
-    json_w_key(&o.w, "devices");
-    json_w_obj(&o.w);
-    json_w_kint(&o.w, "total", d->devices_total);
-    json_w_kint(&o.w, "new_at_halt", d->devices_bad_at_halt);
-    json_w_kint(&o.w, "on_old", d->devices_on_old);
-    json_w_kint(&o.w, "on_new", d->devices_on_new);
-    json_w_kint(&o.w, "broken", d->devices_broken);
-    json_w_obj_end(&o.w);
-    json_w_key(&o.w, "audit");
-    json_w_obj(&o.w);
-    json_w_kint(&o.w, "entries", log->entries);
-    json_w_kbool(&o.w, "verified", log->ok);
-    json_w_kstr(&o.w, "text", log_error ? log_error : log->text);
-    json_w_kstr(&o.w, "db", r->keep ? r->db : NULL);
-    json_w_obj_end(&o.w);
-    json_w_kint(&o.w, "requests", d->requests);
-    json_w_knum(&o.w, "wall_s", wall);
-    json_end(&o);
-}
-
-static void event(const char *what, int64_t us, const char *more)
-{
-    char b[FMT_MAX];
-
-    if (us >= 0 && us != TIME_NEVER)
-        printf("  %-12s %8s%s%s\n", what, fmt_dur(b, us), *more ? "  " : "", more);
-}
-
-static void result_text(const struct drill_run *r, const struct audit_report *log, const char *log_error, double wall)
-{
-    const struct drill_result *d = &r->result;
-    char a[FMT_MAX], b[FMT_MAX], more[120] = "";
-
-    printf("%s, seed %llu\n", r->scenario->name, (unsigned long long)r->seed);
-    event("injected", d->injected_at, "");
-    event("detected", d->detected_at, d->detected_by ? d->detected_by : "");
-    if (d->halted_at >= 0)
-        snprintf(more, sizeof more, "%s devices had the new firmware", fmt_count(a, d->devices_bad_at_halt));
-    event("halted", d->halted_at, more);
-    event("rolled back", d->rolled_back_at, "");
-    event("ended", d->ended_at, "");
-    printf("  devices      %s: %s on the old firmware, ", fmt_count(a, d->devices_total),
-           fmt_count(b, d->devices_on_old));
-    printf("%s on the new, ", fmt_count(a, d->devices_on_new));
-    printf("%s broken\n", fmt_count(a, d->devices_broken));
-    printf("  audit log    %s entries, %s\n", fmt_count(a, log->entries),
-           log_error ? log_error
-           : log->ok ? "verified"
-                     : log->text);
-    if (r->keep)
-        printf("  kept in      %s\n", r->dir);
-    printf("%s: %s (%.1f s)\n", d->passed && log->ok ? "PASSED" : "FAILED", d->why, wall);
-}
-
 /* Verifies the drill's own log and prints how it went. */
 static int conclude(struct drill_run *r)
 {
@@ -236,10 +157,15 @@ static int conclude(struct drill_run *r)
         log.ok = false;
         log_error = e.what;
     }
-    if (r->args->json)
-        result_json(r, &log, log_error, wall);
-    else
-        result_text(r, &log, log_error, wall);
+    struct drill_report report = {.result = &r->result,
+                                  .scenario = r->scenario->name,
+                                  .seed = r->seed,
+                                  .log = &log,
+                                  .log_error = log_error,
+                                  .kept_dir = r->keep ? r->dir : NULL,
+                                  .kept_db = r->keep ? r->db : NULL,
+                                  .wall = wall};
+    (r->args->json ? drill_report_json : drill_report_text)(&report);
     return r->result.passed && log.ok ? EXIT_OK : EXIT_FAILED;
 }
 

@@ -15,8 +15,8 @@
 #define SCENARIO_ALWAYS      (-TIME_NEVER)
 
 struct scenario_model {
-    const char *name;
-    double share; /* of the fleet; what is missing to 1 goes to the last model */
+    const char *name, *hw_revision; /* a model may be there more than once, in different revisions */
+    double share;                   /* of the fleet; what is missing to 1 goes to the last model */
 };
 
 struct scenario_devices {
@@ -65,6 +65,7 @@ struct scenario_rollout {
 
 enum fault_kind {
     FAULT_CRASH_LOOP,  /* `per_hour` extra reboots */
+    FAULT_REBOOTS,     /* `factor` times its own background rate */
     FAULT_CPU,         /* CPU times `factor` */
     FAULT_VARIANCE,    /* sensor variance times `factor` */
     FAULT_INSTALL,     /* the install of this firmware fails */
@@ -81,10 +82,11 @@ struct fault {
     int64_t at, until;   /* window; SCENARIO_ALWAYS: from before time 0; until TIME_NEVER */
     bool on_new, on_old; /* device faults: which firmware has it */
     double share;        /* of the devices it could hit */
+    int64_t device;      /* only the device of this number, -1 = any */
     int64_t after;       /* this long after the install */
     double per_hour, factor;
-    const char *model, *site; /* only these, "" = any */
-    int wave;                 /* FAULT_HANG: only in this wave of a rollout (0 = canary), -1 = any */
+    const char *model, *hw_revision, *site; /* only these, "" = any */
+    int wave;                               /* FAULT_HANG: only in this wave of a rollout (0 = canary), -1 = any */
     int64_t delay;
     int status;
     enum outage_mode mode;
@@ -111,10 +113,11 @@ struct scenario_expect {
     int64_t within; /* of the first injection; TIME_NEVER = any time */
     bool rolled_back;
     bool finished;         /* every group was updated */
-    const char *const *by; /* rule ids, any of them */
+    const char *const *by; /* limits and tests, any of which may halt it */
     size_t n_by;
-    int64_t max_bad_devices;       /* that ever had the new firmware when it was halted, -1 = any */
-    double min_on_new, min_on_old; /* share of the fleet at the end, truth of the world */
+    const char *names_key, *names_value; /* attribute that the bad devices must be said to share, "" */
+    int64_t max_bad_devices;             /* that ever had the new firmware when it was halted, -1 = any */
+    double min_on_new, min_on_old;       /* share of the fleet at the end, truth of the world */
 };
 
 struct scenario {

@@ -233,6 +233,18 @@ static void delete_action(struct api *a)
     a->out->status = 204;
 }
 
+/* What a status entry says of its time: the first "running" of an action carries the time at which the action was made,
+ * which for each wave is when the rollout was started; only reportedAt says when the wave was told. */
+static int64_t claimed_at(const struct w_action *act, size_t k)
+{
+    if (strcmp(act->history[k].type, "running") != 0)
+        return act->history[k].t;
+    for (size_t i = 0; i < k; i++)
+        if (!strcmp(act->history[i].type, "running"))
+            return act->history[k].t;
+    return act->created;
+}
+
 static void get_status(struct api *a)
 {
     int i = action_index(a);
@@ -247,7 +259,8 @@ static void get_status(struct api *a)
     json_w_key(j, "content");
     json_w_arr(j);
     for (size_t k = from; k < from + n; k++) {
-        const struct w_history *h = &act->history[newest_first ? act->n_history - 1U - k : k];
+        size_t at = newest_first ? act->n_history - 1U - k : k;
+        const struct w_history *h = &act->history[at];
         json_w_obj(j);
         json_w_kint(j, "id", h->id);
         json_w_key(j, "messages");
@@ -256,7 +269,7 @@ static void get_status(struct api *a)
             json_w_str(j, h->text);
         json_w_arr_end(j);
         api_ktime(a, "reportedAt", h->t);
-        api_ktime(a, "timestamp", h->t);
+        api_ktime(a, "timestamp", claimed_at(act, at));
         json_w_kstr(j, "type", h->type);
         json_w_obj_end(j);
     }

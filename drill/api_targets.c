@@ -28,6 +28,7 @@ enum {
     F_FAILED,
     F_MODEL,
     F_SITE,
+    F_REVISION,
     F_ATTRIBUTE,
     F_N
 };
@@ -49,7 +50,8 @@ static int target_field(const char *name)
                                         "assignedds.version",
                                         "failedrollout",
                                         "attribute.model",
-                                        "attribute.site"};
+                                        "attribute.site",
+                                        "attribute.hw_revision"};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (!strcasecmp(name, words[i]))
             return (int)i;
@@ -131,6 +133,9 @@ static void target_get(const void *ctx, int item, int field, struct rsql_value *
         break;
     case F_SITE:
         set_str(v, w->sc->devices.sites[d->site]);
+        break;
+    case F_REVISION:
+        set_str(v, w->sc->devices.models[d->model].hw_revision);
         break;
     default:
         break;
@@ -310,6 +315,7 @@ static void get_attributes(struct api *a)
     const struct w_dev *dev = &a->w->devs[d];
     api_ok(a, 200);
     json_w_obj(&a->j);
+    json_w_kstr(&a->j, "hw_revision", a->w->sc->devices.models[dev->model].hw_revision);
     json_w_kstr(&a->j, "model", a->w->sc->devices.models[dev->model].name);
     json_w_kstr(&a->j, "site", a->w->sc->devices.sites[dev->site]);
     json_w_obj_end(&a->j);

@@ -41,12 +41,31 @@ bool drill_operator(struct drill *d, const struct snapshot *s, struct intent *ou
 /* Is the drill over at this time and snapshot (its `ends:` condition, or its time limit)? */
 bool drill_over(struct drill *d, const struct snapshot *s);
 
-/* What happened, against what the scenario expects. Times are virtual, microseconds since the start; -1 = never. */
+/* A test's standing when the rollout was halted. */
+struct drill_evidence {
+    char test[24]; /* "" = there was none */
+    int wave;
+    struct evidence e;
+};
+/* An attribute that the bad devices share, as it stood at the end. */
+struct drill_share {
+    char key[64], value[128];
+    struct share share; /* its strings are these */
+};
+
+/* What happened, against what the scenario expects. Times are virtual, microseconds since time 0; -1 = never. Pointers
+ * are the drill's. */
 struct drill_result {
     bool passed;
     int64_t injected_at, detected_at, halted_at, rolled_back_at, ended_at;
-    const char *detected_by;     /* rule id, "" */
-    int64_t devices_bad_at_halt; /* devices that had received the bad firmware when it was halted */
+    const char *detected_by;               /* limit or test, "" */
+    int halts;                             /* seen; after an acknowledgement there may be another */
+    int wrong_halts;                       /* of them, those that the scenario does not expect */
+    const struct drill_evidence *evidence; /* at the first halt, of the test that halted or the one in front; NULL */
+    const struct drill_share *shares;      /* strongest first */
+    size_t n_shares;
+    int64_t devices_broken_at_halt; /* that misbehaved when it was halted */
+    int64_t devices_bad_at_halt;    /* devices that had received the bad firmware when it was halted */
     int64_t devices_total, devices_on_old, devices_on_new, devices_broken; /* the world's own truth at the end */
     int64_t requests;                                                      /* that the server answered */
     char why[300]; /* why it failed, or one sentence of praise */

@@ -30,7 +30,9 @@ static uint32_t pick_faults(const struct world *w, int dev)
         const struct fault *f = &w->sc->faults[i];
         char name[40];
         snprintf(name, sizeof name, "fault %zu", i);
-        if (of_device(f->kind) && (!*f->model || !strcmp(f->model, w->sc->devices.models[d->model].name)) &&
+        const struct scenario_model *m = &w->sc->devices.models[d->model];
+        if (of_device(f->kind) && (f->device < 0 || f->device == dev) && (!*f->model || !strcmp(f->model, m->name)) &&
+            (!*f->hw_revision || !strcmp(f->hw_revision, m->hw_revision)) &&
             (!*f->site || !strcmp(f->site, w->sc->devices.sites[d->site])) &&
             world_chance(w, name, (uint64_t)dev) < f->share)
             bits |= 1U << i;
@@ -91,6 +93,22 @@ static void next_boot(struct world *w, int dev)
         world_push(w, w->now + (int64_t)gap, EV_BOOT, dev, 0, 0);
 }
 
+/* Mean time between the extra reboots of a fault, 0 = there are none. */
+static double crash_every(const struct w_dev *d, const struct fault *f)
+{
+    if (f->kind == FAULT_CRASH_LOOP)
+        return (double)US_PER_HOUR / f->per_hour;
+    return f->kind == FAULT_REBOOTS && f->factor > 1 ? d->boot_every / (f->factor - 1) : 0;
+}
+
+static void next_crash(struct world *w, int dev, int64_t from, size_t fault)
+{
+    struct w_dev *d = &w->devs[dev];
+    double every = crash_every(d, &w->sc->faults[fault]), gap = every > 0 ? rng_exp(&d->rng, every) : INFINITY;
+    if (gap < 1e15)
+        world_push(w, from + (int64_t)gap, EV_CRASH, dev, d->truth_gen, (int)fault);
+}
+
 /* What the firmware it now runs will do to it. */
 static void plan_faults(struct world *w, int dev)
 {
@@ -109,9 +127,8 @@ static void plan_faults(struct world *w, int dev)
         /* What the old firmware does too, and always did, is the fleet as it is. */
         if (!(f->on_old && f->at < 0) && onset < w->first_injected)
             w->first_injected = onset;
-        if (f->kind == FAULT_CRASH_LOOP)
-            world_push(w, onset + (int64_t)rng_exp(&d->rng, (double)US_PER_HOUR / f->per_hour), EV_CRASH, dev,
-                       d->truth_gen, (int)i);
+        if (f->kind == FAULT_CRASH_LOOP || f->kind == FAULT_REBOOTS)
+            next_crash(w, dev, onset, i);
         else if (f->kind == FAULT_SILENCE)
             world_push(w, onset, EV_DIE, dev, d->truth_gen, (int)i);
     }
@@ -372,8 +389,7 @@ void fleet_event(struct world *w, const struct w_event *ev)
         if (ev->gen != d->truth_gen || ev->t >= w->sc->faults[ev->arg].until || ev->t >= d->dead_at)
             break;
         boot(w, dev);
-        world_push(w, ev->t + (int64_t)rng_exp(&d->rng, (double)US_PER_HOUR / w->sc->faults[ev->arg].per_hour),
-                   EV_CRASH, dev, ev->gen, ev->arg);
+        next_crash(w, dev, ev->t, ev->arg);
         break;
     case EV_LATE:
         on_late(w, dev);

@@ -9,6 +9,13 @@
 #include "drill/server.h"
 #include "drill/world.h"
 
+#define PLAY_HALTS 8 /* that are kept */
+
+struct play_halt {
+    int64_t at;
+    char by[64]; /* rule, or who */
+};
+
 /* What the operator and the score have seen so far (play.c). */
 struct play {
     size_t step;        /* next of the operator's steps */
@@ -17,6 +24,12 @@ struct play {
     int64_t detected_at, halted_at, rolled_back_at; /* TIME_NEVER */
     char rule[64];
     bool escalated;
+    struct play_halt halts[PLAY_HALTS];
+    size_t n_halts;
+    int64_t broken_at_halt;
+    struct drill_evidence evidence;
+    struct drill_share shares[SHARE_MAX];
+    size_t n_shares;
 };
 
 struct drill {
@@ -53,5 +66,9 @@ void drill_pacer_stop(struct drill *d);
 void drill_catch_up(struct drill *d);
 /* play.c: the next time at which the drill itself must be looked at, TIME_NEVER. */
 int64_t play_next(const struct drill *d);
+/* With the lock held: takes in what the newest snapshot shows; NULL is fine. */
+void play_look(struct drill *d, const struct snapshot *s);
+/* score.c: with the lock held, devices that misbehave now. */
+int64_t drill_broken(const struct drill *d);
 
 #endif

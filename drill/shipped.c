@@ -13,6 +13,10 @@ EMBED(install_failures, "drill/scenarios/install-failures.yaml");
 EMBED(telemetry_outage, "drill/scenarios/telemetry-outage.yaml");
 EMBED(slow_server, "drill/scenarios/slow-server.yaml");
 EMBED(late_loop, "drill/scenarios/late-loop.yaml");
+EMBED(slow_burn, "drill/scenarios/slow-burn.yaml");
+EMBED(bad_model, "drill/scenarios/bad-model.yaml");
+EMBED(one_bad_device, "drill/scenarios/one-bad-device.yaml");
+EMBED(noisy_but_fine, "drill/scenarios/noisy-but-fine.yaml");
 
 struct shipped {
     const char *name, *from, *to;
@@ -27,14 +31,19 @@ static const struct shipped shipped[] = {
     {"telemetry-outage", embed_telemetry_outage, embed_telemetry_outage_end},
     {"slow-server", embed_slow_server, embed_slow_server_end},
     {"late-loop", embed_late_loop, embed_late_loop_end},
+    {"slow-burn", embed_slow_burn, embed_slow_burn_end},
+    {"bad-model", embed_bad_model, embed_bad_model_end},
+    {"one-bad-device", embed_one_bad_device, embed_one_bad_device_end},
+    {"noisy-but-fine", embed_noisy_but_fine, embed_noisy_but_fine_end},
 };
 #define N_SHIPPED (sizeof shipped / sizeof shipped[0])
 
 const char *const *drill_scenario_names(void)
 {
-    static const char *const names[] = {"healthy",      "crash-loop",       "cpu-regression",
-                                        "sensor-drift", "install-failures", "telemetry-outage",
-                                        "slow-server",  "late-loop",        NULL};
+    static const char *const names[] = {
+        "healthy",     "crash-loop", "cpu-regression", "sensor-drift", "install-failures", "telemetry-outage",
+        "slow-server", "late-loop",  "slow-burn",      "bad-model",    "one-bad-device",   "noisy-but-fine",
+        NULL};
     return names;
 }
 

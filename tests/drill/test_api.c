@@ -274,7 +274,7 @@ static void test_fields(void **state)
         {"targets/em-0000", "", TARGET},
         {"targets/em-0000", "pollStatus", " lastRequestAt:n nextExpectedRequestAt:n overdue:b "},
         {"targets/em-0000", "_links", " self:o assignedDS:o installedDS:o attributes:o actions:o metadata:o "},
-        {"targets/em-0000/attributes", "", " model:s site:s "},
+        {"targets/em-0000/attributes", "", " hw_revision:s model:s site:s "},
         {"targets/em-0000/actions", "content", ACTION},
         {"actions?q=rollout.id==4471", "content", ACTION},
         {"actions?q=rollout.id==4471;status==running", "content", ACTION},
@@ -317,11 +317,62 @@ static void test_fields(void **state)
     talk_close(&t);
 }
 
+/* When a wave was told: the first "running" of each action claims the time at which the rollout was started, and only
+ * reportedAt says the other thing. Devices are found by their attributes. */
+static void test_told_and_attributes(void **state)
+{
+    (void)state;
+    struct talk t;
+    talk_open(&t,
+              "devices: {count: 200, poll: 20s, download: 8s, install: 4s, reboots_per_day: 0, models: [{name: A, "
+              "hw_revision: r1, share: 0.5}, {name: B, hw_revision: \"r 2\"}], sites: [x, y]}\n",
+              1);
+    talk_wait(&t, 200);
+    check(&t, "GET", "/rest/v1/targets/em-0020/actions?sort=id:DESC", NULL, 200, ""); /* of the second wave */
+    int64_t action = 0, made = 0, said = 0, reported = 0, id = 0, first = 0;
+    assert_true(json_int(talk_at(&t, "content", 0), "id", &action));
+    assert_true(json_int(talk_at(&t, "content", 0), "createdAt", &made));
+    char path[120];
+    snprintf(path, sizeof path, "/rest/v1/targets/em-0020/actions/%lld/status?sort=id:ASC&limit=50", (long long)action);
+    check(&t, "GET", path, NULL, 200, "");
+    const struct json_t *one = talk_at(&t, "content", 0);
+    assert_string_equal(json_str(one, "type", NULL), "running");
+    assert_true(json_int(one, "timestamp", &said) && json_int(one, "reportedAt", &reported) &&
+                json_int(one, "id", &first));
+    assert_int_equal(said, made);
+    assert_true(reported > made + 10000);
+    assert_true(json_int(talk_at(&t, "content", 1), "timestamp", &said));
+    assert_true(json_int(talk_at(&t, "content", 1), "reportedAt", &reported) && said == reported);
+    /* the other way round it is the same entry */
+    snprintf(path, sizeof path, "/rest/v1/targets/em-0020/actions/%lld/status?sort=id:DESC&limit=50",
+             (long long)action);
+    check(&t, "GET", path, NULL, 200, "");
+    one = talk_at(&t, "content", (size_t)talk_int(&t, "size") - 1);
+    assert_true(json_int(one, "id", &id) && id == first && json_int(one, "timestamp", &said) && said == made);
+
+    int64_t n[2];
+    check(&t, "GET", "/rest/v1/targets?q=attribute.hw_revision==r1&limit=1", NULL, 200, "");
+    n[0] = talk_int(&t, "total");
+    check(&t, "GET", "/rest/v1/targets?q=attribute.hw_revision==%22r%202%22&limit=1", NULL, 200, "");
+    n[1] = talk_int(&t, "total");
+    assert_true(n[0] > 70 && n[1] > 70 && n[0] + n[1] == 200);
+    check(&t, "GET", "/rest/v1/targets?q=attribute.model==A&limit=1", NULL, 200, "");
+    assert_int_equal(talk_int(&t, "total"), n[0]);
+    check(&t, "GET", "/rest/v1/targets?q=attribute.colour==red&limit=1", NULL, 200, "");
+    assert_int_equal(talk_int(&t, "total"), 0);
+    talk_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrix), cmocka_unit_test(test_errors), cmocka_unit_test(test_create),
-        cmocka_unit_test(test_paging), cmocka_unit_test(test_http),   cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_matrix),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_paging),
+        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_told_and_attributes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,6 +205,104 @@ static void test_score_quiet(void **state)
     assert_non_null(strstr(r.why, "only 0 of 200"));
 }
 
+/* A trial as it stands at a halt: the test that halted, another that is further on, and what is shared. */
+static void evidence(struct snapshot *s, const char *model)
+{
+    static const enum trial_test which[2] = {TEST_LOOP, TEST_CPU};
+    struct trial_view *t = &s->rollouts[0].trial;
+    struct evidence *v = ARENA_ARRAY(&s->arena, struct evidence, 2);
+    v[0] =
+        (struct evidence){.test = "crash-loop", .log_e = 7, .log_pause = 6, .devices = 3, .canary = 3, .canary_of = 10};
+    v[1] = (struct evidence){.test = "cpu", .log_e = 90, .log_pause = 6, .devices = 10, .canary = 10, .canary_of = 10};
+    t->stages = ARENA_NEW(&s->arena, struct stage_view);
+    t->stages[0] = (struct stage_view){.v = v, .which = which, .n = 2, .leading = 1};
+    t->n_stages = 1;
+    struct share *share = ARENA_NEW(&s->arena, struct share);
+    *share =
+        (struct share){.key = "model", .value = model, .bad = 3, .of_bad = 3, .all = 60, .of_all = 200, .lift = 3.3};
+    t->shares = share;
+    t->n_shares = *model ? 1 : 0;
+}
+
+static void test_score_evidence(void **state)
+{
+    (void)state;
+    static const char want[] = BAD "expect: {halted: true, by: [crash-loop], names: {key: model, value: B}}\n";
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t, want, 1);
+    talk_wait(&t, 130);
+    struct snapshot *s = view(&t);
+    evidence(s, "");
+    halt(&t, s, "rule crash-loop");
+    drill_score(t.d, s, &r);
+    assert_string_equal(r.detected_by, "crash-loop");
+    assert_non_null(r.evidence);
+    assert_string_equal(r.evidence->test, "crash-loop"); /* the one that halted, not the one in front */
+    assert_int_equal(r.evidence->e.canary, 3);
+    assert_true(r.devices_broken_at_halt > 0);
+    assert_int_equal(r.n_shares, 0);
+    assert_false(r.passed);
+    assert_non_null(strstr(r.why, "nothing was named"));
+    evidence(s, "A"); /* what is named later counts */
+    drill_score(t.d, s, &r);
+    assert_non_null(strstr(r.why, "model A was named, not model B"));
+    evidence(s, "B");
+    drill_score(t.d, s, &r);
+    if (!r.passed)
+        fail_msg("%s", r.why);
+    assert_string_equal(r.shares[0].share.value, "B");
+    assert_int_equal(r.halts, 1);
+    assert_int_equal(r.wrong_halts, 0);
+    /* what was once named stays named when the roll back has begun and the trial is off */
+    s->rollouts[0].trial = (struct trial_view){0};
+    drill_score(t.d, s, &r);
+    assert_true(r.passed);
+    snapshot_unref(s);
+    talk_close(&t);
+    /* a limit that halts is not what this scenario is about; the evidence in front is told all the same */
+    talk_open(&t, want, 1);
+    talk_wait(&t, 130);
+    s = view(&t);
+    evidence(s, "B");
+    halt(&t, s, "rule R-REBOOT");
+    drill_score(t.d, s, &r);
+    assert_false(r.passed);
+    assert_int_equal(r.wrong_halts, 1);
+    assert_string_equal(r.evidence->test, "cpu");
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
+/* An expected halt does not excuse another one after the acknowledgement. */
+static void test_score_second_halt(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t, "expect: {halted: true, by: [LOST-TELEMETRY]}\n", 1);
+    talk_wait(&t, 60);
+    struct snapshot *s = view(&t);
+    halt(&t, s, "rule LOST-TELEMETRY");
+    assert_false(drill_over(t.d, s));
+    s->rollouts[0].halt = HALT_NONE;
+    s->rollouts[0].halted_at = 0;
+    talk_wait(&t, 60);
+    assert_false(drill_over(t.d, s));
+    drill_score(t.d, s, &r);
+    assert_true(r.passed);
+    assert_int_equal(r.halts, 1);
+    halt(&t, s, "rule cpu");
+    drill_score(t.d, s, &r);
+    assert_false(r.passed);
+    assert_non_null(strstr(r.why, "halted by cpu"));
+    assert_int_equal(r.halts, 2);
+    assert_int_equal(r.wrong_halts, 1);
+    assert_int_equal(r.halted_at, 60 * US_PER_S);
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
 /* The score looks at the devices themselves, not at what the server believes. */
 static void test_score_truth(void **state)
 {
@@ -228,8 +326,10 @@ static void test_score_truth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operator),   cmocka_unit_test(test_conditions),  cmocka_unit_test(test_over),
-        cmocka_unit_test(test_score_halt), cmocka_unit_test(test_score_quiet), cmocka_unit_test(test_score_truth),
+        cmocka_unit_test(test_operator),       cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_over),           cmocka_unit_test(test_score_halt),
+        cmocka_unit_test(test_score_quiet),    cmocka_unit_test(test_score_truth),
+        cmocka_unit_test(test_score_evidence), cmocka_unit_test(test_score_second_halt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

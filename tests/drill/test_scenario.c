@@ -26,10 +26,15 @@ static void test_shipped(void **state)
         assert_true(s->description[0] && s->speed >= 1);
         assert_true(s->rollout.n_groups >= 2 && s->devices.count >= 1000);
         assert_true(s->ends.after >= US_PER_HOUR);
-        assert_true(s->expect.halted == (strcmp(*name, "healthy") != 0));
+        static const char *const fine[] = {"healthy", "one-bad-device", "noisy-but-fine"};
+        bool must_not = false;
+        for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
+            must_not |= !strcmp(*name, fine[i]);
+        assert_true(s->expect.halted == !must_not);
+        assert_true(s->lead_in_us >= 65 * US_PER_MIN); /* own baselines take an hour */
         arena_release(&a);
     }
-    assert_int_equal(n, 8);
+    assert_int_equal(n, 12);
 }
 
 static void test_lookup(void **state)
@@ -87,6 +92,16 @@ static void test_mistakes(void **state)
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, at: 5m, until: 5m}]\n", "later than"},
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, model: Z}]\n", "no such model"},
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, site: Z}]\n", "no such site"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, hw_revision: Z}]\n", "no such hw_revision"},
+        {HEAD "devices: {count: 10, models: [{name: A, hw_revision: x, share: 0.5}, {name: B}]}\n" ROLLOUT TAIL
+              "faults: [{kind: cpu, model: B, hw_revision: x}]\n",
+         "no such hw_revision"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, device: 10}]\n", "no such device"},
+        {HEAD DEVICES ROLLOUT TAIL "watch: {lead_in: 2d}\n", "lead_in"},
+        {HEAD DEVICES ROLLOUT "ends: {after: 1h}\nexpect: {halted: true, names: {key: model}}\n", "value"},
+        {HEAD DEVICES ROLLOUT "ends: {after: 1h}\nexpect: {halted: true, by: [crash-loop]}\n"
+                              "policy: {evidence: {tests: dry-run}}\n",
+         "no limit and no test"},
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, share: 1.5}]\n", "share"},
         {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {}, do: pause}]\n", "exactly one"},
         {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {at: 1m, halted: true}, do: pause}]\n", "exactly one"},
@@ -111,6 +126,27 @@ static void test_mistakes(void **state)
     }
 }
 
+/* Tests may be expected as limits may, and a policy of tests alone is one. */
+static void test_evidence(void **state)
+{
+    (void)state;
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    const char *yaml = HEAD DEVICES ROLLOUT "ends: {after: 1h}\nexpect: {halted: true, by: [crash-loop, cpu-1.5, "
+                                            "install, LOST-TELEMETRY], names: {key: model, "
+                                            "value: B}}\npolicy: {limits: []}\n";
+    const struct scenario *s = scenario_parse("f.yaml", yaml, strlen(yaml), &a, &e);
+    if (!s)
+        fail_msg("%s", e.what);
+    assert_int_equal(s->policy->n_limits, 0);
+    assert_int_equal(s->policy->evidence.tests, TESTS_ON);
+    assert_int_equal(s->expect.n_by, 4);
+    assert_string_equal(s->expect.names_key, "model");
+    assert_string_equal(s->expect.names_value, "B");
+    arena_release(&a);
+}
+
 static void test_defaults(void **state)
 {
     (void)state;
@@ -125,7 +161,7 @@ static void test_defaults(void **state)
     assert_true(s->policy == policy_default());
     assert_true(s->faults[0].on_new && !s->faults[0].on_old && s->faults[0].share >= 1);
     assert_true(s->faults[0].until == TIME_NEVER && s->faults[0].at == SCENARIO_ALWAYS);
-    assert_true(s->lead_in_us == 0);
+    assert_true(s->lead_in_us == 0 && s->faults[0].device == -1 && !*s->expect.names_key);
     assert_true(s->steps[0].when == WHEN_HALTED && s->steps[0].verb == VERB_ROLLBACK);
     assert_true(s->steps[0].delay == 30 * US_PER_S);
     assert_true(s->expect.max_bad_devices == -1 && s->expect.within == TIME_NEVER);
@@ -162,7 +198,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shipped),  cmocka_unit_test(test_lookup),     cmocka_unit_test(test_mistakes),
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_documented),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_documented), cmocka_unit_test(test_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -216,6 +216,48 @@ static void test_factors(void **state)
     talk_close(&t);
 }
 
+/* `reboots` multiplies each device's own rate, with the new firmware only; `device` is one device. */
+static void test_reboots(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t,
+              DEVICES(", reboots_per_day: 48, reboot_shape: 100") "faults:\n  - {kind: reboots, factor: 5}\n"
+                                                                  "watch: {lead_in: 4h}\n",
+              1);
+    double before = boots_sum(&t);
+    talk_wait(&t, 14400);
+    double old = (boots_sum(&t) - before) / 800; /* device-hours */
+    assert_true(old > 1.8 && old < 2.2);
+    talk_wait(&t, 1800); /* every wave has installed */
+    before = boots_sum(&t);
+    talk_wait(&t, 3600);
+    double new = (boots_sum(&t) - before) / 200;
+    assert_true(new / old > 4.6 && new / old < 5.4);
+    drill_score(t.d, NULL, &r);
+    assert_int_equal(r.devices_broken, 200);
+    talk_close(&t);
+
+    double one = 0, when = 0;
+    talk_open(
+        &t,
+        DEVICES(
+            ", reboots_per_day: 0") "faults:\n  - {kind: crash-loop, device: 7, firmware: old, at: 0s, per_hour: 60}\n"
+                                    "rollout:\n  name: m\n  by_hand: true\n  old: {name: fw, version: 1}\n  "
+                                    "new: {name: fw, version: 2}\n  waves: [{name: a, percent: 100}]\n",
+        1);
+    before = boots_sum(&t);
+    one = sample(&t, "device_reboots_total", 7, &when);
+    talk_wait(&t, 3600);
+    double all = boots_sum(&t) - before;
+    one = sample(&t, "device_reboots_total", 7, &when) - one;
+    assert_true(all > 30 && all < 90 && fabs(all - one) < 0.5);
+    drill_score(t.d, NULL, &r);
+    assert_int_equal(r.devices_broken, 1);
+    talk_close(&t);
+}
+
 static void test_silence_and_away(void **state)
 {
     (void)state;
@@ -351,6 +393,7 @@ int main(void)
         cmocka_unit_test(test_outages),
         cmocka_unit_test(test_lead_in),
         cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_reboots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,203 @@
+/* The score of a drill: what happened to the devices themselves, against what the scenario expects. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/fmt.h"
+#include "drill/inner.h"
+
+static int64_t injected_at(const struct drill *d)
+{
+    int64_t t = d->world->first_injected;
+    for (size_t i = 0; i < d->spec.scenario->n_faults; i++) {
+        const struct fault *f = &d->spec.scenario->faults[i];
+        int64_t at = f->at > 0 ? f->at : 0;
+        if (f->kind >= FAULT_TELEMETRY && at < t)
+            t = at;
+    }
+    return t <= d->world->now ? t : TIME_NEVER;
+}
+
+static int64_t had_new_by(const struct drill *d, int64_t t)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < d->world->n_devs; i++)
+        n += d->world->devs[i].first_new <= t;
+    return n;
+}
+
+/* Broken: it misbehaves now as it did not before the drill, or it runs something else than the server believes. */
+static bool broken(const struct drill *d, size_t i)
+{
+    const struct w_dev *dev = &d->world->devs[i];
+    if (dev->truth != dev->installed)
+        return true;
+    for (size_t f = 0; f < d->spec.scenario->n_faults; f++) {
+        const struct fault *at = &d->spec.scenario->faults[f];
+        enum fault_kind k = at->kind;
+        if (!(at->on_old && at->at < 0) && k <= FAULT_SILENCE && k != FAULT_INSTALL && k != FAULT_HANG &&
+            fleet_hit(d->world, (int)i, f))
+            return true;
+    }
+    return false;
+}
+
+int64_t drill_broken(const struct drill *d)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < d->world->n_devs; i++)
+        n += broken(d, i);
+    return n;
+}
+
+static void count_devices(const struct drill *d, struct drill_result *r)
+{
+    r->devices_total = (int64_t)d->world->n_devs;
+    for (size_t i = 0; i < d->world->n_devs; i++) {
+        r->devices_on_old += d->world->devs[i].truth == d->world->ds_old;
+        r->devices_on_new += d->world->devs[i].truth == d->world->ds_new;
+    }
+    r->devices_broken = drill_broken(d);
+}
+
+static bool by_expected(const struct scenario_expect *x, const char *rule)
+{
+    for (size_t i = 0; i < x->n_by; i++)
+        if (!strcmp(x->by[i], rule))
+            return true;
+    return x->n_by == 0;
+}
+
+/* The first reason stands. */
+static void why(struct drill_result *r, const char *fmt, ...) ANDON_PRINTF(2, 3);
+static void why(struct drill_result *r, const char *fmt, ...)
+{
+    if (*r->why)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r->why, sizeof r->why, fmt, ap);
+    va_end(ap);
+}
+
+static void judge_halt(const struct scenario_expect *x, const struct drill *d, struct drill_result *r)
+{
+    char when[FMT_MAX], limit[FMT_MAX];
+    if (!x->halted) {
+        if (r->halted_at >= 0)
+            why(r, "halted at %s by %s, but nothing was to be halted", fmt_dur(when, r->halted_at),
+                *r->detected_by ? r->detected_by : "?");
+        return;
+    }
+    if (r->halted_at < 0) {
+        why(r, "never halted");
+        return;
+    }
+    int64_t took = r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0);
+    if (took > x->within)
+        why(r, "halted %s after the injection, later than %s", fmt_dur(when, took), fmt_dur(limit, x->within));
+    for (size_t i = 0; i < d->play.n_halts; i++)
+        if (!by_expected(x, d->play.halts[i].by))
+            why(r, "halted by %s at %s, which is not what this scenario is about", d->play.halts[i].by,
+                fmt_dur(when, d->play.halts[i].at));
+    if (x->max_bad_devices >= 0 && r->devices_bad_at_halt > x->max_bad_devices)
+        why(r, "%" PRId64 " devices had the new firmware when it was halted, more than %" PRId64,
+            r->devices_bad_at_halt, x->max_bad_devices);
+}
+
+/* Has the evidence named what the bad devices share? */
+static void judge_names(const struct scenario_expect *x, const struct drill *d, struct drill_result *r)
+{
+    const struct play *p = &d->play;
+    if (!*x->names_key)
+        return;
+    for (size_t i = 0; i < p->n_shares; i++)
+        if (!strcmp(p->shares[i].key, x->names_key) && !strcmp(p->shares[i].value, x->names_value))
+            return;
+    if (p->n_shares == 0)
+        why(r, "nothing was named that the bad devices share; it is %s %s", x->names_key, x->names_value);
+    else
+        why(r, "%s %s was named, not %s %s", p->shares[0].key, p->shares[0].value, x->names_key, x->names_value);
+}
+
+static void judge_end(const struct scenario_expect *x, const struct drill *d, struct drill_result *r)
+{
+    const struct w_rollout *ro = &d->world->rollouts[d->world->main_rollout];
+    if (x->rolled_back && r->rolled_back_at < 0)
+        why(r, "not rolled back");
+    if (x->rolled_back && r->devices_on_new > 0)
+        why(r, "%" PRId64 " of %" PRId64 " devices still run the new firmware", r->devices_on_new, r->devices_total);
+    if (x->finished && ro->state != WR_FINISHED)
+        why(r, "the rollout has not finished, it is %s", rollout_word(ro->state));
+    if ((double)r->devices_on_new < x->min_on_new * (double)r->devices_total)
+        why(r, "only %" PRId64 " of %" PRId64 " devices run the new firmware", r->devices_on_new, r->devices_total);
+    if ((double)r->devices_on_old < x->min_on_old * (double)r->devices_total)
+        why(r, "only %" PRId64 " of %" PRId64 " devices run the old firmware", r->devices_on_old, r->devices_total);
+    if (d->play.escalated && x->halted && r->halted_at < 0)
+        why(r, "the halt could not be had");
+}
+
+static void praise(const struct scenario_expect *x, struct drill_result *r)
+{
+    char took[FMT_MAX], back[FMT_MAX];
+    if (!x->halted)
+        snprintf(r->why, sizeof r->why, "nothing was halted; %" PRId64 " of %" PRId64 " devices run the new firmware",
+                 r->devices_on_new, r->devices_total);
+    else if (r->rolled_back_at >= 0)
+        snprintf(r->why, sizeof r->why,
+                 "halted by %s %s after the injection with %" PRId64
+                 " devices on the new firmware, rolled back %s later",
+                 *r->detected_by ? r->detected_by : "a person",
+                 fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), r->devices_bad_at_halt,
+                 fmt_dur(back, r->rolled_back_at - r->halted_at));
+    else
+        snprintf(r->why, sizeof r->why,
+                 "halted by %s %s after the injection with %" PRId64 " devices on the new firmware",
+                 *r->detected_by ? r->detected_by : "a person",
+                 fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), r->devices_bad_at_halt);
+}
+
+static int wrong_halts(const struct scenario_expect *x, const struct play *p)
+{
+    int n = 0;
+    for (size_t i = 0; i < p->n_halts; i++)
+        n += !x->halted || !by_expected(x, p->halts[i].by);
+    return n;
+}
+
+static int64_t or_never(int64_t t)
+{
+    return t == TIME_NEVER ? -1 : t;
+}
+
+void drill_score(struct drill *d, const struct snapshot *last, struct drill_result *out)
+{
+    pthread_mutex_lock(&d->lock);
+    memset(out, 0, sizeof *out);
+    drill_catch_up(d);
+    play_look(d, last);
+    out->injected_at = or_never(injected_at(d));
+    out->detected_at = or_never(d->play.detected_at);
+    out->halted_at = or_never(d->play.halted_at);
+    out->rolled_back_at = or_never(d->play.rolled_back_at);
+    out->ended_at = clock_now(&d->clock) - d->epoch;
+    out->detected_by = d->play.rule;
+    out->devices_bad_at_halt = out->halted_at >= 0 ? had_new_by(d, out->halted_at) : 0;
+    out->requests = server_requests(d->server);
+    out->devices_broken_at_halt = out->halted_at >= 0 ? d->play.broken_at_halt : 0;
+    out->halts = (int)d->play.n_halts;
+    out->wrong_halts = wrong_halts(&d->spec.scenario->expect, &d->play);
+    out->evidence = *d->play.evidence.test ? &d->play.evidence : NULL;
+    out->shares = d->play.shares;
+    out->n_shares = d->play.n_shares;
+    count_devices(d, out);
+    const struct scenario_expect *x = &d->spec.scenario->expect;
+    judge_halt(x, d, out);
+    judge_names(x, d, out);
+    judge_end(x, d, out);
+    out->passed = !*out->why;
+    if (out->passed)
+        praise(x, out);
+    pthread_mutex_unlock(&d->lock);
+}
