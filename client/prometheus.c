@@ -7,8 +7,6 @@
 #include <string.h>
 #include "client/prometheus_impl.h"
 
-static const char *const query_name[] = {"reboots", "cpu", "variance", "time of sample"};
-
 static bool grid_sample(struct prom_call *c, size_t q, size_t series, long device, int64_t at_ms, double v,
                         struct err *e)
 {
@@ -37,12 +35,10 @@ static struct prom_call *grid_call(struct telemetry *t, const struct watch_set *
 
 static void ask_all(struct prom_call *c, int64_t window_us, const char *when)
 {
-    for (size_t q = 0; q < Q_COUNT; q++) {
-        struct buf text;
-        buf_init(&text, 2 * PROM_QUERY_MAX);
-        prom_expression(c->prom, c->prom->query[q], window_us, &text);
-        prom_ask(c, q, query_name[q], text.len ? text.data : "", when);
-        buf_release(&text);
+    for (int q = 0; q < Q_COUNT; q++) {
+        char *text = prom_expression(c, (enum prom_query)q, window_us);
+        prom_ask(c, (size_t)q, prom_query_word((enum prom_query)q), text, when);
+        free(text);
     }
     prom_call_go(c);
 }
@@ -186,17 +182,15 @@ static void probe_end(struct prom_call *c)
 
 static void prom_probe(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx)
 {
-    struct buf text;
     *out = "";
     struct prom_call *c = prom_call_new(t, NULL, a, out, done, ctx);
     c->state = xcalloc(1, sizeof(size_t));
     c->sample = probe_sample;
     c->restart = probe_restart;
     c->end = probe_end;
-    buf_init(&text, 2 * PROM_QUERY_MAX);
-    prom_expression(c->prom, c->prom->query[Q_REBOOTS], 10 * US_PER_MIN, &text);
-    prom_ask(c, 0, query_name[Q_REBOOTS], text.data, "");
-    buf_release(&text);
+    char *text = prom_expression(c, Q_REBOOTS, 10 * US_PER_MIN);
+    prom_ask(c, 0, prom_query_word(Q_REBOOTS), text, "");
+    free(text);
     prom_call_go(c);
 }
 

@@ -4,7 +4,13 @@
 #include "client/prometheus_impl.h"
 #include "core/text.h"
 
-#define EXPRESSION_MAX (3 * PROM_QUERY_MAX + 512) /* an expression three times, with what is around it */
+#define EXPRESSION_MAX (6 * PROM_QUERY_MAX + 512) /* an expression three times, with what is around it */
+
+const char *prom_query_word(enum prom_query q)
+{
+    static const char *const words[] = {"reboots", "cpu", "variance", "time of sample"};
+    return words[q];
+}
 
 struct prom_call *prom_call_new(struct telemetry *t, const struct watch_set *watch, struct arena *a, void *out,
                                 backend_done done, void *ctx)
@@ -21,24 +27,37 @@ struct prom_call *prom_call_new(struct telemetry *t, const struct watch_set *wat
     return c;
 }
 
-void prom_expression(const struct prom *o, const char *template, int64_t window_us, struct buf *out)
+static void too_long(struct prom_call *c, const char *what)
 {
+    err_set(&c->err, ERR_LIMIT, "write a shorter query", "the query for %s is too long", what);
+}
+
+char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us)
+{
+    const struct prom *o = c->prom;
     int64_t rate = 4 * o->interval_us;
+    struct buf out;
     rate = rate > 2 * US_PER_MIN ? rate : 2 * US_PER_MIN;
-    for (const char *s = template; *s;) {
+    buf_init(&out, 2 * PROM_QUERY_MAX);
+    for (const char *s = o->query[q]; *s;) {
         if (strncmp(s, "$window", 7) == 0) {
-            buf_printf(out, "%llds", (long long)(window_us / US_PER_S > 0 ? window_us / US_PER_S : 1));
+            buf_printf(&out, "%llds", (long long)(window_us / US_PER_S > 0 ? window_us / US_PER_S : 1));
             s += 7;
         } else if (strncmp(s, "$rate", 5) == 0) {
-            buf_printf(out, "%llds", (long long)(rate / US_PER_S));
+            buf_printf(&out, "%llds", (long long)(rate / US_PER_S));
             s += 5;
         } else if (strncmp(s, "$label", 6) == 0) {
-            buf_adds(out, o->join_label);
+            buf_adds(&out, o->join_label);
             s += 6;
         } else {
-            buf_addc(out, *s++);
+            buf_addc(&out, *s++);
         }
     }
+    if (out.over)
+        too_long(c, prom_query_word(q));
+    char *text = xstrdup(out.len ? out.data : "");
+    buf_release(&out);
+    return text;
 }
 
 /* Seconds with three decimals. Prometheus reads them as a double, which is exact to the millisecond. */
@@ -69,7 +88,7 @@ void prom_ask(struct prom_call *c, size_t i, const char *what, const char *expre
     http_escape(&path, expression);
     buf_adds(&path, when);
     if (path.over || strlen(expression) >= EXPRESSION_MAX)
-        err_set(&c->err, ERR_LIMIT, "write a shorter query", "the query for %s is too long", what);
+        too_long(c, what);
     else
         c->part[i] = (struct prom_part){.call = c, .what = what, .path = xstrdup(path.data)};
     buf_release(&path);

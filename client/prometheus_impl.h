@@ -131,8 +131,10 @@ struct prom_call {
 };
 struct prom_call *prom_call_new(struct telemetry *t, const struct watch_set *watch, struct arena *a, void *out,
                                 backend_done done, void *ctx);
-/* The expression with its placeholders ($window, $rate, $label) replaced, appended. */
-void prom_expression(const struct prom *o, const char *template, int64_t window_us, struct buf *out);
+const char *prom_query_word(enum prom_query q); /* for errors */
+/* Query q with its placeholders ($window, $rate, $label) replaced, for free(); "" when there is none. One that is too
+ * long fails the call. */
+char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us);
 /* Adds a query as part i; NULL or "" is left out. `when` is the rest of the URL: see prom_at and prom_span. */
 void prom_ask(struct prom_call *c, size_t i, const char *what, const char *expression, const char *when);
 #define PROM_WHEN 96

@@ -77,21 +77,10 @@ static void past_drop(struct prom_call *c)
         prom_cells_release(&p->part[i]);
 }
 
-/* One expression, its placeholders replaced; "" when there is none. */
-static char *expression(const struct prom *o, enum prom_query q, int64_t window_us)
-{
-    struct buf b;
-    buf_init(&b, 2 * PROM_QUERY_MAX);
-    prom_expression(o, o->query[q], window_us, &b);
-    char *text = xstrdup(b.len ? b.data : "");
-    buf_release(&b);
-    return text;
-}
-
 static void ask_about(struct prom_call *c, enum past_part part, const char *what, enum prom_query q,
                       const char *template, int64_t window_us, const char *when)
 {
-    char *expr = expression(c->prom, q, window_us);
+    char *expr = prom_expression(c, q, window_us);
     struct buf b;
     buf_init(&b, 8 * PROM_QUERY_MAX);
     for (const char *s = template; expr[0] && *s; s++)
