@@ -45,6 +45,7 @@ bool audit_append(struct audit_log *l, const struct entry *en, struct receipt *o
 /* Stores bytes (at most 64 MiB) durably under their sha-256 (hex, 65 bytes with NUL), before the entry that names them.
  * An entry names a blob in a field "blob", "blob.<what>" or "<what>.blob": verification then demands it. */
 bool audit_put_blob(struct audit_log *l, const void *bytes, size_t n, char digest[65], struct err *e) ANDON_MUST_USE;
+/* ERR_NOT_FOUND; ERR_TAMPERED when the bytes are not those that the digest names. */
 bool audit_get_blob(struct audit_log *l, const char *digest, struct buf *out, struct err *e) ANDON_MUST_USE;
 
 struct audit_head {
@@ -111,5 +112,10 @@ bool audit_export(struct audit_log *l, const struct audit_query *q, const char *
 /* Verifies an exported folder or a bare entries.jsonl + checkpoint. */
 bool audit_verify_export(const char *dir, const char *pinned_vkey, struct audit_report *out,
                          struct err *e) ANDON_MUST_USE;
+/* One entry of an exported folder, and a blob that one names; ERR_NOT_FOUND. Only the bytes of a blob are checked
+ * against its digest: verify the folder first. */
+bool audit_export_entry(const char *dir, int64_t seq, struct arena *a, struct stored *out,
+                        struct err *e) ANDON_MUST_USE;
+bool audit_export_blob(const char *dir, const char *digest, struct buf *out, struct err *e) ANDON_MUST_USE;
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/audit_page.h"
+#include "cli/audit_replay.h"
 #include "cli/cli.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -236,43 +237,71 @@ static bool export(const struct args *a, struct audit_log *l, struct err *e)
     return true;
 }
 
+enum what { SHOW, VERIFY, EXPORT, HEAD, REPLAY, WHATS };
+
+/* WHATS with *e when the words make no sense. */
+static enum what what_of(const struct args *a, struct err *e)
+{
+    static const char *const words[WHATS] = {"show", "verify", "export", "head", "replay"};
+    bool more = a->n_pos > 2;
+    int k = 0;
+
+    while (k < WHATS && strcmp(words[k], a->pos[1]) != 0)
+        k++;
+    if (k == WHATS || (more && (k == SHOW || k == HEAD)))
+        err_set(e, ERR_SYNTAX, "show, verify [FILE|FOLDER], export FOLDER, head, or replay ENTRY.",
+                "audit does not know \"%.40s\"", k == WHATS ? a->pos[1] : a->pos[2]);
+    else if (k == REPLAY && !more)
+        err_set(e, ERR_SYNTAX, "`andon audit show --kind halt` lists them.", "replay needs the number of an entry");
+    else if (k != REPLAY && a->val[OPT_EXPORT])
+        err_set(e, ERR_SYNTAX, "", "--export belongs to replay");
+    else
+        return (enum what)k;
+    return WHATS;
+}
+
+/* From the log itself: what only reads it. */
+static int with_log(const struct args *a, const struct session *s, enum what what, struct err *e)
+{
+    struct audit_spec spec = s->audit;
+    struct audit_log *l;
+    bool ok;
+
+    spec.read_only = true;
+    l = audit_open(&spec, e);
+    ok = l && (what == SHOW ? show(a, l, e) : what == EXPORT ? export(a, l, e) : head(a, l, e));
+    if (l)
+        audit_close(l);
+    return ok ? EXIT_OK : print_err(a, e);
+}
+
 int cmd_audit(const struct args *a)
 {
-    static const char *const words[] = {"show", "verify", "export", "head"};
-    const char *what = a->pos[1];
-    struct audit_spec spec;
-    struct audit_log *l;
     struct session s;
     struct err e = {0};
+    enum what what = what_of(a, &e);
+    const char *path;
     int rc;
-    bool ok;
-    size_t k = 0;
 
-    while (k < 4 && strcmp(words[k], what) != 0)
-        k++;
-    if (k == 4 || (k != 1 && k != 2 && a->n_pos > 2)) {
-        err_set(&e, ERR_SYNTAX, "show, verify [FILE|FOLDER], export FOLDER, or head.", "audit does not know \"%.40s\"",
-                k == 4 ? what : a->pos[2]);
+    if (what == WHATS)
         return print_err(a, &e);
-    }
     rc = session_open(a, &s);
     if (rc != EXIT_OK)
         return rc;
-    if (access(a->n_pos > 2 && k == 1 ? a->pos[2] : s.db, F_OK) != 0) {
+    path = what == REPLAY && a->val[OPT_EXPORT] ? a->val[OPT_EXPORT]
+           : what == VERIFY && a->n_pos > 2     ? a->pos[2]
+                                                : s.db;
+    if (access(path, F_OK) != 0) {
         err_set(&e, ERR_NOT_FOUND, "The first console, guard or verb makes it.", "there is no audit log at %.200s",
-                a->n_pos > 2 && k == 1 ? a->pos[2] : s.db);
+                path);
         rc = print_err(a, &e);
-        rc = k == 1 ? EXIT_UNKNOWN : rc;
-    } else if (k == 1) {
+        rc = what == VERIFY ? EXIT_UNKNOWN : rc;
+    } else if (what == VERIFY) {
         rc = verify(a, &s, &e);
+    } else if (what == REPLAY) {
+        rc = audit_replay(a, &s, a->pos[2]);
     } else {
-        spec = s.audit;
-        spec.read_only = true;
-        l = audit_open(&spec, &e);
-        ok = l && (k == 0 ? show(a, l, &e) : k == 2 ? export(a, l, &e) : head(a, l, &e));
-        if (l)
-            audit_close(l);
-        rc = ok ? EXIT_OK : print_err(a, &e);
+        rc = with_log(a, &s, what, &e);
     }
     session_close(&s);
     return rc;

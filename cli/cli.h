@@ -65,6 +65,7 @@ enum opt {
     OPT_DB,
     OPT_VKEY,
     OPT_WAVE,
+    OPT_EXPORT,
     OPT_COUNT
 };
 
@@ -169,6 +170,7 @@ int cmd_get(const struct args *a);
 int cmd_explain(const struct args *a);
 int cmd_verb(const struct args *a);
 int cmd_audit(const struct args *a);
+int cmd_notify(const struct args *a);
 int cmd_doctor(const struct args *a);
 int cmd_policy(const struct args *a);
 int cmd_help(const struct args *a);

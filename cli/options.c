@@ -52,6 +52,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_DB] = {"db", "FILE", 0, "audit log to read instead of the configured one"},
     [OPT_VKEY] = {"vkey", "KEY", 0, "verifier key that must have signed (name+hash+base64), from outside this host"},
     [OPT_WAVE] = {"wave", "N", 0, "only this wave (0 is the canary)"},
+    [OPT_EXPORT] = {"export", "DIR", 0, "exported folder to read instead of the log (replay)"},
 };
 
 const char *nearest(const char *s, const char *const *words, size_t n)

@@ -9,7 +9,7 @@
 #define VERB_OPTS (OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_YES) | OPT(OPT_TIMEOUT) | OPT(OPT_PREVIEW))
 #define LOG_OPTS                                                                                                       \
     (OPT(OPT_KIND) | OPT(OPT_ROLLOUT) | OPT(OPT_ACTOR) | OPT(OPT_FLEET) | OPT(OPT_SINCE) | OPT(OPT_UNTIL) |            \
-     OPT(OPT_LIMIT) | OPT(OPT_DB) | OPT(OPT_VKEY))
+     OPT(OPT_LIMIT) | OPT(OPT_DB) | OPT(OPT_VKEY) | OPT(OPT_EXPORT))
 
 const struct command commands[] = {
     {"", "", "the console on every configured fleet", OPT(OPT_FLEET), 0, 0, cmd_console},
@@ -35,7 +35,10 @@ const struct command commands[] = {
     {"approve", "ROLLOUT", "approve a rollout that waits for it", VERB_OPTS | OPT(OPT_REMARK), 1, 1, cmd_verb},
     {"deny", "ROLLOUT", "deny a rollout for good", VERB_OPTS | OPT(OPT_REMARK), 1, 1, cmd_verb},
     {"retry", "ROLLOUT", "a new rollout for the devices that failed", VERB_OPTS, 1, 1, cmd_verb},
-    {"audit", "show|verify|export|head [DIR]", "read, verify and export the audit log", LOG_OPTS, 1, 2, cmd_audit},
+    {"audit", "show|verify|export|head|replay [DIR|ENTRY]", "read, verify and export the audit log, recompute a halt",
+     LOG_OPTS, 1, 2, cmd_audit},
+    {"notify", "test|status|silence DURATION|unsilence", "who is told of halts and the like, and whether it works",
+     OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_DB) | OPT(OPT_LIMIT), 1, 2, cmd_notify},
     {"doctor", "", "test everything that the configuration names", OPT(OPT_FLEET) | OPT(OPT_TIMEOUT), 0, 0, cmd_doctor},
     {"policy", "check FILE", "check a policy file and say what it does", 0, 2, 2, cmd_policy},
     {"help", "[TOPIC]", "how to use a command; topics: config, policy, exit", 0, 0, 1, cmd_help},
