@@ -6,6 +6,7 @@
 #   make conformance  the same rollout on a real hawkBit and a real Prometheus
 #   make bench      speed and memory, as ratios
 #   make test-statistics CASES=FILE  the reference values of the statistics, from another file too
+#   make validate-statistics  error rates and delays of the verdict by simulation, minutes (QUICK=1: one)
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
 #   make picture    the README's picture, from the console itself
 #   make golden     rewrite the golden screens (look at the diff before you commit it)
@@ -21,10 +22,11 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 
 # Rooms, in the order in which a linker needs them (a room knows only those after it).
-ROOMS := cli drill tui themes engine views audit client conf core
+ROOMS := cli drill tui themes engine views audit client conf web core
 # What each room may include, besides itself. `make lint` holds the same table.
 DEPS_core :=
 DEPS_conf := core
+DEPS_web := core
 DEPS_client := core
 DEPS_audit := core
 DEPS_engine := client audit core
@@ -32,7 +34,7 @@ DEPS_views := core
 DEPS_themes := views conf core
 DEPS_tui := themes engine views client audit core conf
 DEPS_drill := conf core
-DEPS_cli := drill tui themes engine views audit client conf core
+DEPS_cli := drill tui themes engine views audit client conf web core
 
 PKGS := ncursesw libcurl jansson sqlite3 libcrypto libmicrohttpd yaml-0.1 libutf8proc
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wconversion -Werror
@@ -136,6 +138,17 @@ CASES = tests/core/statistics-cases.json
 test-statistics: deps-test
 	@$(MAKE) $(PAR) --no-print-directory MODE=asan BUILD=build/asan build/asan/tests/core/test_statistics
 	@ANDON_CASES=$(CASES) scripts/run-tests build/asan/tests/core/test_statistics
+
+# Error rates and delays of the verdict, by simulation, beside those of the usual methods.
+VALIDATE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/validate/*.c))
+-include $(VALIDATE_OBJ:.o=.d)
+$(BUILD)/tests/validate/validate: $(VALIDATE_OBJ) $(BUILD)/libcore.a
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+.PHONY: validate-statistics
+validate-statistics: deps
+	@$(MAKE) $(PAR) --no-print-directory -s $(BUILD)/tests/validate/validate
+	@$(BUILD)/tests/validate/validate $(if $(filter-out 0,$(QUICK)),-q)
 
 .PHONY: golden
 golden: deps-test

@@ -66,6 +66,11 @@ enum opt {
     OPT_VKEY,
     OPT_WAVE,
     OPT_EXPORT,
+    OPT_METRICS,
+    OPT_HISTORY,
+    OPT_DEVICES,
+    OPT_WAVE_SIZES,
+    OPT_HOURS,
     OPT_COUNT
 };
 

@@ -10,16 +10,17 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "cli/exporter.h"
 #include "cli/fleets.h"
 #include "cli/notify.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/text.h"
+#include "web/web.h"
 
 #define FLEETS_MAX 64
-/* An engine publishes at each poll, also at one that failed. One that is silent for so long hangs. */
-#define SILENT_US (60 * US_PER_S)
-#define REOPEN_US (30 * US_PER_S)
+#define SILENT_US  METRICS_SILENT_US
+#define REOPEN_US  (30 * US_PER_S)
 
 /* What was said last of a rollout, so that only changes are said. */
 struct said {
@@ -27,7 +28,7 @@ struct said {
     enum reaction verdict;
     enum halt_phase halt;
     enum rollout_state state;
-    bool latched;
+    bool latched, seen;
 };
 struct watch {
     struct fleet_run *run;
@@ -37,6 +38,8 @@ struct watch {
     char log_error[320]; /* what was said last of the log, "" = nothing */
     uint64_t generation, newest_ticket;
     int64_t alive_at;
+    int retries[METRICS_SOURCES]; /* failures in a row, as last seen */
+    struct metrics_counts counts;
 };
 
 static void line(const char *level, const char *fleet, const char *event, const char *fmt, ...) ANDON_PRINTF(4, 5);
@@ -95,6 +98,24 @@ static void say_link(const char *fleet, const char *which, enum link_state *was,
          quoted(q, sizeof q, l->error ? l->error : ""));
 }
 
+/* Failures between two looks: a row that has become shorter was broken by a success and is a new one. */
+static uint64_t failed_since(int *was, int now)
+{
+    int n = now > *was ? now - *was : now < *was ? now : 0;
+
+    *was = now;
+    return (uint64_t)n;
+}
+
+/* A halt that was there when the guard first saw the rollout is not counted, unless it is the guard's own. */
+static void count_halt(struct metrics_counts *c, const struct said *s, const struct rollout_view *v)
+{
+    if (s->halt == HALT_NONE && (s->seen ? v->halt != HALT_NONE : v->halt == HALT_SENDING))
+        c->halts++;
+    if (v->halt == HALT_ESCALATED && s->halt != HALT_ESCALATED)
+        c->escalated++;
+}
+
 static const char *verdict_text(const struct rollout_view *v)
 {
     for (size_t i = 0; i < v->n_waves; i++)
@@ -120,6 +141,8 @@ static void say_rollout(struct watch *w, const char *fleet, const struct rollout
              quoted(q, sizeof q, v->halt_text ? v->halt_text : ""));
     if (!v->latched && s->latched)
         line("info", fleet, "ack", "rollout=%s", v->rollout.id);
+    count_halt(&w->counts, s, v);
+    s->seen = true;
     s->state = v->rollout.state;
     s->verdict = v->verdict;
     s->halt = v->halt;
@@ -172,6 +195,8 @@ static void look(struct watch *w)
         for (size_t i = 0; i < s->n_rollouts; i++)
             say_rollout(w, fleet, &s->rollouts[i]);
         say_ops(w, fleet, s);
+        w->counts.failures[METRICS_BACKEND] += failed_since(&w->retries[METRICS_BACKEND], s->link.retries);
+        w->counts.failures[METRICS_TELEMETRY] += failed_since(&w->retries[METRICS_TELEMETRY], s->telemetry.retries);
     }
     snapshot_unref(s);
 }
@@ -205,6 +230,10 @@ static bool all_alive(const struct watch *w, size_t count)
 struct guard {
     const struct args *args;
     const struct session *session;
+    struct fleets *fleets;
+    const char *metrics_at;    /* where it is itself watched, NULL = nowhere */
+    struct exporter *exporter; /* NULL: not yet, or it could not be had */
+    int64_t metrics_try;
 };
 
 static void say_start(const struct fleet_run *r)
@@ -217,9 +246,33 @@ static void say_start(const struct fleet_run *r)
         line("error", r->spec->name, "unguarded", "error=%s", quoted(q, sizeof q, r->err.what));
 }
 
+/* An address that cannot be had (yet) leaves no fleet unguarded: it is said, and tried again. */
+static void open_exporter(struct guard *g)
+{
+    struct err e = {0};
+    char q[600];
+
+    if (!g->metrics_at || g->exporter || clock_now(clock_real()) < g->metrics_try)
+        return;
+    g->metrics_try = clock_now(clock_real()) + REOPEN_US;
+    g->exporter = exporter_open(g->metrics_at, g->fleets, &e);
+    if (!g->exporter)
+        line("error", "", "metrics", "state=failed error=%s", quoted(q, sizeof q, e.what));
+    else
+        line(exporter_is_local(g->exporter) ? "info" : "warning", "", "metrics", "state=listening address=%s%s",
+             exporter_address(g->exporter),
+             exporter_is_local(g->exporter) ? "" : " text=\"others can read it: there is no log-in\"");
+}
+
+static void tell_exporter(const struct guard *g, const struct watch *w, size_t i)
+{
+    if (g->exporter)
+        exporter_count(g->exporter, i, &w->counts);
+}
+
 /* A fleet that could not be opened (its secret is not to be had, ...) is tried again; the others are guarded all the
  * while. */
-static void reopen(const struct guard *g, struct watch *w)
+static void reopen(const struct guard *g, struct watch *w, size_t i)
 {
     int64_t now = clock_now(clock_real());
 
@@ -228,10 +281,12 @@ static void reopen(const struct guard *g, struct watch *w)
     w->alive_at = now;
     w->run->en = session_engine(g->session, g->args, w->run->spec, true, false, &w->run->err);
     say_start(w->run);
+    if (g->exporter)
+        exporter_fleet(g->exporter, i, w->run);
 }
 
 /* Until SIGTERM or SIGINT. */
-static void watch_loop(const struct guard *g, struct watch *w, size_t count, struct notify *n, int signals)
+static void watch_loop(struct guard *g, struct watch *w, size_t count, struct notify *n, int signals)
 {
     struct pollfd p[FLEETS_MAX + 1];
     int64_t beat = n->watchdog_us > 0 ? n->watchdog_us / 2 : 5 * US_PER_S, next = 0;
@@ -257,11 +312,13 @@ static void watch_loop(const struct guard *g, struct watch *w, size_t count, str
             if (w[i].run->en)
                 look(&w[i]);
             else
-                reopen(g, &w[i]);
+                reopen(g, &w[i], i);
+            tell_exporter(g, &w[i], i);
         }
         if (clock_now(clock_real()) < next)
             continue;
         next = clock_now(clock_real()) + beat;
+        open_exporter(g);
         status(n, w, count);
         if (all_alive(w, count))
             notify_send(n, "WATCHDOG=1");
@@ -270,8 +327,9 @@ static void watch_loop(const struct guard *g, struct watch *w, size_t count, str
     }
 }
 
-static int guard(const struct guard *g, struct fleets *f, struct notify *n, int signals)
+static int guard(struct guard *g, struct notify *n, int signals)
 {
+    struct fleets *f = g->fleets;
     struct watch w[FLEETS_MAX];
     size_t count = 0, open = 0;
     int escalated = 0;
@@ -288,6 +346,7 @@ static int guard(const struct guard *g, struct fleets *f, struct notify *n, int 
     notify_send(n, "READY=1");
     watch_loop(g, w, count, n, signals);
     notify_send(n, "STOPPING=1");
+    exporter_close(g->exporter);
     for (size_t i = 0; i < count; i++) {
         escalated += w[i].run->en ? engine_escalations(w[i].run->en) : 0;
         free(w[i].v);
@@ -304,8 +363,11 @@ int cmd_guard(const struct args *a)
     struct notify n;
     struct err e = {0};
     sigset_t set;
-    int fd, rc = session_need(a, &s);
+    int fd, rc;
 
+    if (a->val[OPT_METRICS] && !web_check(a->val[OPT_METRICS], &e))
+        return print_err(a, &e);
+    rc = session_need(a, &s);
     if (rc != EXIT_OK)
         return rc;
     notify_open(&n); /* before a secret's helper could inherit its environment */
@@ -320,9 +382,9 @@ int cmd_guard(const struct args *a)
     } else if (!fleets_open(&s, a, true, false, &f, &e)) {
         rc = print_err(a, &e);
     } else {
-        struct guard g = {a, &s};
+        struct guard g = {.args = a, .session = &s, .fleets = &f, .metrics_at = a->val[OPT_METRICS]};
 
-        rc = guard(&g, &f, &n, fd);
+        rc = guard(&g, &n, fd);
         fleets_close(&f);
     }
     if (fd >= 0)

@@ -52,6 +52,11 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_DB] = {"db", "FILE", 0, "audit log to read instead of the configured one"},
     [OPT_VKEY] = {"vkey", "KEY", 0, "verifier key that must have signed (name+hash+base64), from outside this host"},
     [OPT_WAVE] = {"wave", "N", 0, "only this wave (0 is the canary)"},
+    [OPT_METRICS] = {"metrics", "ADDR:PORT", 0, "serve the guard's own figures at /metrics (9464: this machine only)"},
+    [OPT_HISTORY] = {"history", "FLEET", 0, "the fleet whose past rollouts are replayed"},
+    [OPT_DEVICES] = {"devices", "N", 0, "devices in the whole fleet; what no wave has is control"},
+    [OPT_WAVE_SIZES] = {"wave-sizes", "LIST", 0, "devices in each wave, as in 20,100,500,1380"},
+    [OPT_HOURS] = {"hours", "N", 0, "hours that each wave is watched (default: the policy's bake time, else 24)"},
     [OPT_EXPORT] = {"export", "DIR", 0, "exported folder to read instead of the log (replay)"},
 };
 

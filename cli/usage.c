@@ -17,8 +17,8 @@ const struct command commands[] = {
      OPT(OPT_SEED) | OPT(OPT_SPEED) | OPT(OPT_HEADLESS) | OPT(OPT_SERVE) | OPT(OPT_PORT) | OPT(OPT_LIST) |
          OPT(OPT_KEEP_LOG),
      0, 1, cmd_drill},
-    {"guard", "", "the same engine without a screen: halts by itself when nobody is looking", OPT(OPT_FLEET), 0, 0,
-     cmd_guard},
+    {"guard", "", "the same engine without a screen: halts by itself when nobody is looking",
+     OPT(OPT_FLEET) | OPT(OPT_METRICS), 0, 0, cmd_guard},
     {"get", "fleets|rollouts|waves|devices|health [ROLLOUT]", "what the console shows, for scripts",
      OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 2, cmd_get},
     {"explain", "ROLLOUT", "why a rollout is judged as it is: evidence, who carries it, what they share",
@@ -40,7 +40,10 @@ const struct command commands[] = {
     {"notify", "test|status|silence DURATION|unsilence", "who is told of halts and the like, and whether it works",
      OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_DB) | OPT(OPT_LIMIT), 1, 2, cmd_notify},
     {"doctor", "", "test everything that the configuration names", OPT(OPT_FLEET) | OPT(OPT_TIMEOUT), 0, 0, cmd_doctor},
-    {"policy", "check FILE", "check a policy file and say what it does", 0, 2, 2, cmd_policy},
+    {"policy", "check|test FILE", "check a policy file and say what it does; try it on past rollouts",
+     OPT(OPT_FLEET) | OPT(OPT_ROLLOUT) | OPT(OPT_SINCE) | OPT(OPT_TIMEOUT) | OPT(OPT_HISTORY) | OPT(OPT_DEVICES) |
+         OPT(OPT_WAVE_SIZES) | OPT(OPT_HOURS),
+     2, 2, cmd_policy},
     {"help", "[TOPIC]", "how to use a command; topics: config, policy, exit", 0, 0, 1, cmd_help},
     {"version", "", "print the version", 0, 0, 0, cmd_version},
     {0},

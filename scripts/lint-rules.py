@@ -8,6 +8,7 @@ import sys
 ROOMS = {
     "core": set(),
     "conf": {"core"},
+    "web": {"core"},
     "client": {"core"},
     "audit": {"core"},
     "engine": {"client", "audit", "core"},
@@ -15,7 +16,7 @@ ROOMS = {
     "themes": {"views", "conf", "core"},
     "tui": {"themes", "engine", "views", "client", "audit", "core", "conf"},
     "drill": {"conf", "core"},
-    "cli": {"drill", "tui", "themes", "engine", "views", "audit", "client", "conf", "core"},
+    "cli": {"drill", "tui", "themes", "engine", "views", "audit", "client", "conf", "web", "core"},
 }
 # One owner for each library.
 OWNERS = {
@@ -26,7 +27,7 @@ OWNERS = {
     r"yaml\.h": ["conf/yaml.c"],
     r"jansson\.h": ["core/json.c"],
     r"utf8proc\.h": ["core/text.c"],
-    r"microhttpd\.h": ["drill/server.c"],
+    r"microhttpd\.h": ["web/web.c", "drill/server.c"],
     r"openssl/.*\.h": ["core/digest.c", "audit/key.c"],
 }
 BANNED = {

@@ -1,0 +1,525 @@
+#include "cli/metrics_page.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/clock.h"
+#include "core/text.h"
+
+#define LN_10     2.302585092994046 /* natural logarithm of 10 */
+#define NONE      ((double)NAN)
+#define LABEL_MAX 160 /* bytes of a label's value */
+
+/* Whose samples a family has, and so which labels. */
+enum level { OF_PROCESS, OF_FLEET, OF_SOURCE, OF_ROLLOUT, OF_STATE, OF_WAVE, OF_LIMIT, OF_TEST };
+enum type { GAUGE, COUNTER, INFO };
+
+/* Where a sample is taken; what is below its family's level is NULL. */
+struct spot {
+    const struct metrics_in *in;
+    const struct metrics_fleet *fleet;
+    enum metrics_source source;
+    const struct link_view *link;
+    const struct rollout_view *rollout;
+    enum trial_state state;
+    const struct wave_view *wave;
+    const struct limit_view *limit;
+    const struct evidence *test;
+};
+
+struct family {
+    const char *name; /* without _total or _info */
+    enum type type;
+    const char *unit; /* a suffix of the name, or "" */
+    enum level level;
+    double (*value)(const struct spot *s); /* NaN = no such sample */
+    const char *help;
+};
+
+struct page {
+    struct buf *out;
+    bool openmetrics;
+    const struct family *family;
+    bool begun;  /* the family's head is written */
+    bool labels; /* a label is written */
+};
+
+/* ---- text ---- */
+
+static const char *suffix(const struct family *f)
+{
+    return f->type == COUNTER ? "_total" : f->type == INFO ? "_info" : "";
+}
+
+/* In the older format a family is called as its samples are, and an info is a gauge that is 1. */
+static void head(struct page *p)
+{
+    static const char *const types[] = {"gauge", "counter", "info"};
+    const struct family *f = p->family;
+    const char *end = p->openmetrics ? "" : suffix(f), *type = types[f->type];
+    if (f->type == INFO && !p->openmetrics)
+        type = "gauge";
+    buf_printf(p->out, "# TYPE %s%s %s\n", f->name, end, type);
+    if (p->openmetrics && *f->unit)
+        buf_printf(p->out, "# UNIT %s %s\n", f->name, f->unit);
+    buf_printf(p->out, "# HELP %s%s %s\n", f->name, end, f->help);
+    p->begun = true;
+}
+
+static void begin(struct page *p)
+{
+    if (!p->begun)
+        head(p);
+    buf_printf(p->out, "%s%s", p->family->name, suffix(p->family));
+    p->labels = false;
+}
+
+static void label(struct page *p, const char *name, const char *value)
+{
+    char safe[LABEL_MAX];
+    safe_text_into(safe, sizeof safe, value ? value : "", value ? strlen(value) : 0);
+    buf_printf(p->out, "%s%s=\"", p->labels ? "," : "{", name);
+    for (const char *c = safe; *c; c++) {
+        if (*c == '\\' || *c == '"')
+            buf_addc(p->out, '\\');
+        buf_addc(p->out, *c);
+    }
+    buf_addc(p->out, '"');
+    p->labels = true;
+}
+
+/* Numbers as the C locale writes them: a guard never asks for another one. */
+static void end(struct page *p, double v)
+{
+    buf_adds(p->out, p->labels ? "} " : " ");
+    if (isinf(v))
+        buf_adds(p->out, v > 0 ? "+Inf\n" : "-Inf\n");
+    else
+        buf_printf(p->out, "%.15g\n", v);
+}
+
+/* ---- values ---- */
+
+static double ten(double natural)
+{
+    return natural / LN_10;
+}
+
+static double seconds(int64_t us)
+{
+    return (double)us / (double)US_PER_S;
+}
+
+static double one(const struct spot *s)
+{
+    (void)s;
+    return 1;
+}
+static double started(const struct spot *s)
+{
+    return seconds(s->in->started);
+}
+
+static double guarded(const struct spot *s)
+{
+    return s->fleet->snap != NULL;
+}
+static double escalations(const struct spot *s)
+{
+    return s->fleet->escalations;
+}
+static double halts(const struct spot *s)
+{
+    return (double)s->fleet->counts.halts;
+}
+static double escalated(const struct spot *s)
+{
+    return (double)s->fleet->counts.escalated;
+}
+static double snapshot_age(const struct spot *s)
+{
+    return s->fleet->snap ? seconds(s->in->now - s->fleet->snap->taken_at) : NONE;
+}
+static double log_writable(const struct spot *s)
+{
+    return s->fleet->snap ? s->fleet->snap->audit.writable : NONE;
+}
+static double log_verified(const struct spot *s)
+{
+    return s->fleet->snap ? s->fleet->snap->audit.verified : NONE;
+}
+static double log_backlog(const struct spot *s)
+{
+    return s->fleet->snap ? (double)s->fleet->snap->audit.backlog : NONE;
+}
+static double log_entries(const struct spot *s)
+{
+    return s->fleet->snap ? (double)s->fleet->snap->audit.size : NONE;
+}
+
+static double source_up(const struct spot *s)
+{
+    return s->link->state == LINK_LIVE || s->link->state == LINK_SLOW;
+}
+static double source_age(const struct spot *s)
+{
+    return s->link->last_ok > 0 ? seconds(s->in->now - s->link->last_ok) : NONE;
+}
+static double source_rtt(const struct spot *s)
+{
+    return s->link->last_ok > 0 ? seconds(s->link->rtt_us) : NONE;
+}
+static double source_row(const struct spot *s)
+{
+    return s->link->retries;
+}
+static double source_failures(const struct spot *s)
+{
+    return (double)s->fleet->counts.failures[s->source];
+}
+
+static double reaction(const struct spot *s)
+{
+    return s->rollout->verdict;
+}
+static double latched(const struct spot *s)
+{
+    return s->rollout->latched;
+}
+static double halt_phase(const struct spot *s)
+{
+    return s->rollout->halt;
+}
+static double held(const struct spot *s)
+{
+    return s->rollout->held;
+}
+static double gate(const struct spot *s)
+{
+    return s->rollout->gate_waits;
+}
+static double rolling_back(const struct spot *s)
+{
+    return s->rollout->rollback.step != RB_NONE && s->rollout->rollback.step != RB_DONE;
+}
+static double current_wave(const struct spot *s)
+{
+    return s->rollout->current >= 0 ? s->rollout->current : NONE;
+}
+
+static double trial_is(const struct spot *s)
+{
+    return s->rollout->trial.state == s->state;
+}
+static double trial_dry(const struct spot *s)
+{
+    return s->rollout->trial.state == TRIAL_OFF ? NONE : s->rollout->trial.dry_run;
+}
+static double trial_progress(const struct spot *s)
+{
+    return s->rollout->trial.state == TRIAL_CATCHING ? s->rollout->trial.progress : NONE;
+}
+/* Telemetry's time of the newest tick that was judged, against the wall clock. */
+static double tick_age(const struct spot *s)
+{
+    const struct trial_view *t = &s->rollout->trial;
+    return t->state != TRIAL_OFF && t->tick > 0 ? seconds(s->in->wall - t->tick) : NONE;
+}
+static double ticks_behind(const struct spot *s)
+{
+    int64_t step = s->fleet->spec->telemetry.interval_us;
+    double age = tick_age(s);
+    return isnan(age) || step <= 0 ? NONE : age > 0 ? floor(age / seconds(step)) : 0;
+}
+
+static double wave_reaction(const struct spot *s)
+{
+    return s->wave->watched ? s->wave->verdict.react : NONE;
+}
+static double wave_would(const struct spot *s)
+{
+    return s->wave->watched ? s->wave->verdict.would : NONE;
+}
+static double data_missing(const struct spot *s)
+{
+    return s->wave->watched ? s->wave->verdict.data_missing : NONE;
+}
+static double expected(const struct spot *s)
+{
+    return s->wave->watched ? (double)s->wave->health.canary.expected : NONE;
+}
+static double reporting(const struct spot *s)
+{
+    return s->wave->watched ? (double)s->wave->health.canary.reporting : NONE;
+}
+
+static double limit_state(const struct spot *s)
+{
+    return s->limit->status;
+}
+
+static double log_evidence(const struct spot *s)
+{
+    return ten(s->test->log_e);
+}
+static double log_now(const struct spot *s)
+{
+    return ten(s->test->log_now);
+}
+static double log_pause(const struct spot *s)
+{
+    return ten(s->test->log_pause);
+}
+static double log_rollback(const struct spot *s)
+{
+    return s->test->log_rollback > 0 ? ten(s->test->log_rollback) : NONE;
+}
+static double test_devices(const struct spot *s)
+{
+    return s->test->devices;
+}
+static double test_least(const struct spot *s)
+{
+    return s->test->min_devices;
+}
+
+/* Under way, or nobody has looked at its halt yet. */
+static bool shown(const struct rollout_view *v)
+{
+    return !rollout_state_ended(v->rollout.state) || v->latched || v->halt == HALT_SENDING || v->halt == HALT_ESCALATED;
+}
+
+static double left_out(const struct spot *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; s->fleet->snap && i < s->fleet->snap->n_rollouts; i++)
+        n += shown(&s->fleet->snap->rollouts[i]);
+    return s->fleet->snap ? (double)(n > METRICS_ROLLOUTS_MAX ? n - METRICS_ROLLOUTS_MAX : 0) : NONE;
+}
+
+/* ---- the families ---- */
+
+static const struct family families[] = {
+    {"andon_build", INFO, "", OF_PROCESS, one, "The program."},
+    {"andon_start_time_seconds", GAUGE, "seconds", OF_PROCESS, started,
+     "When this guard was started, since the epoch."},
+    {"andon_fleet", INFO, "", OF_FLEET, one, "A configured fleet."},
+    {"andon_fleet_guarded", GAUGE, "", OF_FLEET, guarded,
+     "1 when an engine watches the fleet, 0 when it could not be opened."},
+    {"andon_snapshot_age_seconds", GAUGE, "seconds", OF_FLEET, snapshot_age,
+     "Since the engine last moved; one that is silent for a minute hangs."},
+    {"andon_source_up", GAUGE, "", OF_SOURCE, source_up, "1 when the newest answer is fresh."},
+    {"andon_source_age_seconds", GAUGE, "seconds", OF_SOURCE, source_age, "Since the newest good answer."},
+    {"andon_source_rtt_seconds", GAUGE, "seconds", OF_SOURCE, source_rtt, "How long the newest answer took."},
+    {"andon_source_failures_in_a_row", GAUGE, "", OF_SOURCE, source_row,
+     "Polls that failed since the newest good answer."},
+    {"andon_source_failures", COUNTER, "", OF_SOURCE, source_failures,
+     "Polls that failed since the guard was started."},
+    {"andon_log_writable", GAUGE, "", OF_FLEET, log_writable, "1 when the audit log takes entries."},
+    {"andon_log_verified", GAUGE, "", OF_FLEET, log_verified, "1 when the end of the audit log was verified at start."},
+    {"andon_log_backlog_entries", GAUGE, "entries", OF_FLEET, log_backlog, "Entries that wait to be logged."},
+    {"andon_log_size_entries", GAUGE, "entries", OF_FLEET, log_entries, "Entries in the audit log."},
+    {"andon_halts", COUNTER, "", OF_FLEET, halts, "Halts that this guard has seen begin."},
+    {"andon_halts_escalated", COUNTER, "", OF_FLEET, escalated, "Of those, halts that could not be had at first."},
+    {"andon_escalations", GAUGE, "", OF_FLEET, escalations, "Halts that cannot be had right now: a person must act."},
+    {"andon_rollout", INFO, "", OF_ROLLOUT, one, "A rollout that has not ended, or is halted."},
+    {"andon_rollout_reaction", GAUGE, "", OF_ROLLOUT, reaction,
+     "The verdict: 0 none, 1 watch, 2 hold, 3 pause, 4 rollback."},
+    {"andon_rollout_latched", GAUGE, "", OF_ROLLOUT, latched, "1 when it is halted and nobody has acknowledged it."},
+    {"andon_rollout_halt", GAUGE, "", OF_ROLLOUT, halt_phase,
+     "0 no halt, 1 being sent, 2 shown by the server, 3 escalated."},
+    {"andon_rollout_held", GAUGE, "", OF_ROLLOUT, held, "1 when andon has paused it between waves."},
+    {"andon_rollout_gate_waits", GAUGE, "", OF_ROLLOUT, gate, "1 when it waits for a person."},
+    {"andon_rollout_rolling_back", GAUGE, "", OF_ROLLOUT, rolling_back, "1 while it is rolled back."},
+    {"andon_rollout_wave", GAUGE, "", OF_ROLLOUT, current_wave, "The newest wave that was told, 0 is the canary."},
+    {"andon_trial_state", GAUGE, "", OF_STATE, trial_is, "1 for the state that the evidence is in, 0 for the others."},
+    {"andon_trial_dry_run", GAUGE, "", OF_ROLLOUT, trial_dry, "1 when the tests never act."},
+    {"andon_trial_progress_ratio", GAUGE, "ratio", OF_ROLLOUT, trial_progress,
+     "How much of the history has been read."},
+    {"andon_trial_tick_age_seconds", GAUGE, "seconds", OF_ROLLOUT, tick_age,
+     "Age of the newest telemetry that was judged."},
+    {"andon_trial_ticks_behind", GAUGE, "", OF_ROLLOUT, ticks_behind, "The same in polls of telemetry."},
+    {"andon_wave_reaction", GAUGE, "", OF_WAVE, wave_reaction,
+     "The wave's verdict: 0 none, 1 watch, 2 hold, 3 pause, 4 rollback."},
+    {"andon_wave_dry_run_reaction", GAUGE, "", OF_WAVE, wave_would, "What dry-run rules would have added."},
+    {"andon_wave_data_missing", GAUGE, "", OF_WAVE, data_missing, "1 when too little telemetry is there to judge."},
+    {"andon_wave_expected_devices", GAUGE, "devices", OF_WAVE, expected, "Devices of the wave that should report."},
+    {"andon_wave_reporting_devices", GAUGE, "devices", OF_WAVE, reporting, "Devices of the wave that do."},
+    {"andon_limit_state", GAUGE, "", OF_LIMIT, limit_state,
+     "A limit of the policy: 0 ok, 1 pending, 2 breach, 3 unknown."},
+    {"andon_evidence_log10", GAUGE, "", OF_TEST, log_evidence,
+     "Most evidence so far that the new firmware is worse, log10."},
+    {"andon_evidence_now_log10", GAUGE, "", OF_TEST, log_now, "Evidence at the newest tick, log10."},
+    {"andon_evidence_pause_log10", GAUGE, "", OF_TEST, log_pause, "Evidence that a pause needs, log10."},
+    {"andon_evidence_rollback_log10", GAUGE, "", OF_TEST, log_rollback, "Evidence that a roll back needs, log10."},
+    {"andon_evidence_devices", GAUGE, "devices", OF_TEST, test_devices, "Canary devices that carry the test."},
+    {"andon_evidence_least_devices", GAUGE, "devices", OF_TEST, test_least, "Canary devices that must carry it."},
+    {"andon_rollouts_left_out", GAUGE, "", OF_FLEET, left_out,
+     "Rollouts under way that are not on this page: it has a limit."},
+};
+
+/* ---- walking ---- */
+
+static const char *const source_words[] = {"backend", "telemetry"};
+static const char *const trial_words[] = {"off", "waiting", "catching-up", "live", "behind"};
+
+static void sample(struct page *p, const struct spot *s)
+{
+    const struct family *f = p->family;
+    double v = f->value(s);
+    char wave[16];
+    if (isnan(v))
+        return;
+    begin(p);
+    if (s->fleet)
+        label(p, "fleet", s->fleet->spec->name);
+    if (f->level == OF_SOURCE)
+        label(p, "source", source_words[s->source]);
+    if (s->rollout)
+        label(p, "rollout", s->rollout->rollout.id);
+    if (f->level == OF_STATE)
+        label(p, "state", trial_words[s->state]);
+    if (s->wave) {
+        snprintf(wave, sizeof wave, "%d", s->wave->wave.index);
+        label(p, "wave", wave);
+    }
+    if (s->limit)
+        label(p, "limit", s->limit->limit->id);
+    if (s->test)
+        label(p, "test", s->test->test);
+    if (f->type == INFO && f->level == OF_PROCESS)
+        label(p, "version", ANDON_VERSION);
+    if (f->type == INFO && f->level == OF_FLEET) {
+        label(p, "environment", s->fleet->spec->environment);
+        label(p, "kind", s->fleet->spec->kind);
+        label(p, "production", s->fleet->spec->production ? "true" : "false");
+    }
+    if (f->type == INFO && f->level == OF_ROLLOUT) {
+        label(p, "name", s->rollout->rollout.name);
+        label(p, "state", rollout_state_word(s->rollout->rollout.state));
+        label(p, "policy", s->rollout->policy ? s->rollout->policy->name : "");
+    }
+    end(p, v);
+}
+
+static void walk_wave(struct page *p, struct spot *s, size_t i)
+{
+    const struct rollout_view *v = s->rollout;
+    enum level level = p->family->level;
+    s->wave = &v->waves[i];
+    if (level == OF_WAVE)
+        sample(p, s);
+    for (size_t k = 0; level == OF_LIMIT && s->wave->watched && k < s->wave->verdict.n_limits; k++) {
+        s->limit = &s->wave->verdict.limits[k];
+        sample(p, s);
+    }
+    for (size_t k = 0; level == OF_TEST && i < v->trial.n_stages && k < v->trial.stages[i].n; k++) {
+        s->test = &v->trial.stages[i].v[k];
+        sample(p, s);
+    }
+    s->limit = NULL;
+    s->test = NULL;
+}
+
+static void walk_rollouts(struct page *p, struct spot *s)
+{
+    const struct snapshot *snap = s->fleet->snap;
+    size_t count = 0;
+    for (size_t i = 0; i < snap->n_rollouts; i++) {
+        s->rollout = &snap->rollouts[i];
+        if (!shown(s->rollout) || ++count > METRICS_ROLLOUTS_MAX)
+            continue;
+        if (p->family->level == OF_ROLLOUT)
+            sample(p, s);
+        for (int k = TRIAL_OFF; p->family->level == OF_STATE && k <= TRIAL_BEHIND; k++) {
+            s->state = (enum trial_state)k;
+            sample(p, s);
+        }
+        for (size_t k = 0; p->family->level >= OF_WAVE && k < s->rollout->n_waves; k++)
+            walk_wave(p, s, k);
+        s->wave = NULL;
+    }
+    s->rollout = NULL;
+}
+
+static void walk_fleet(struct page *p, struct spot *s)
+{
+    const struct snapshot *snap = s->fleet->snap;
+    if (p->family->level == OF_FLEET) {
+        sample(p, s);
+    } else if (snap && p->family->level == OF_SOURCE) {
+        for (int k = 0; k < METRICS_SOURCES; k++) {
+            s->source = (enum metrics_source)k;
+            s->link = k == METRICS_BACKEND ? &snap->link : &snap->telemetry;
+            if (s->link->state != LINK_NONE)
+                sample(p, s);
+        }
+        s->link = NULL;
+    } else if (snap && p->family->level >= OF_ROLLOUT) {
+        walk_rollouts(p, s);
+    }
+}
+
+static void one_family(const struct metrics_in *in, struct page *p, const struct family *f)
+{
+    struct spot s = {.in = in};
+    p->family = f;
+    p->begun = false;
+    if (f->level == OF_PROCESS)
+        sample(p, &s);
+    for (size_t i = 0; f->level != OF_PROCESS && i < in->n; i++) {
+        s.fleet = &in->v[i];
+        walk_fleet(p, &s);
+    }
+}
+
+void metrics_page(const struct metrics_in *in, bool openmetrics, struct buf *out)
+{
+    struct page p = {.out = out, .openmetrics = openmetrics};
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+        one_family(in, &p, &families[i]);
+    if (openmetrics)
+        buf_adds(out, "# EOF\n");
+}
+
+/* ---- health ---- */
+
+static bool link_good(const char *fleet, const char *which, const struct link_view *l, struct buf *out)
+{
+    if (l->state == LINK_LIVE || l->state == LINK_SLOW || l->state == LINK_NONE)
+        return true;
+    buf_printf(out, "%s: %s is %s%s%s\n", fleet, which, link_state_word(l->state), l->error && *l->error ? ": " : "",
+               l->error ? l->error : "");
+    return false;
+}
+
+static bool fleet_good(const struct metrics_in *in, const struct metrics_fleet *f, struct buf *out)
+{
+    const char *name = f->spec->name;
+    if (!f->snap) {
+        buf_printf(out, "%s: nobody guards it%s%s\n", name, *f->error ? ": " : "", f->error);
+        return false;
+    }
+    bool good = link_good(name, "the fleet server", &f->snap->link, out);
+    good = link_good(name, "telemetry", &f->snap->telemetry, out) && good;
+    if (in->now - f->snap->taken_at > METRICS_SILENT_US) {
+        buf_printf(out, "%s: the engine has not moved for %.0f s\n", name, seconds(in->now - f->snap->taken_at));
+        good = false;
+    }
+    if (f->escalations > 0) {
+        buf_printf(out, "%s: %d halt%s cannot be had, a person must act\n", name, f->escalations,
+                   f->escalations == 1 ? "" : "s");
+        good = false;
+    }
+    return good;
+}
+
+bool metrics_health(const struct metrics_in *in, struct buf *out)
+{
+    bool good = true;
+    for (size_t i = 0; i < in->n; i++)
+        good = fleet_good(in, &in->v[i], out) && good;
+    if (good)
+        buf_adds(out, "ok\n");
+    return good;
+}
