@@ -62,6 +62,30 @@ bool session_fetch(struct session *s)
     return newer;
 }
 
+static void ring(struct session *s, const char *what)
+{
+    const struct config *c = s->spec->config;
+    if (!c || c->bell)
+        buf_addc(&s->tail, '\a');
+    if (c && c->osc_notify && term_modern())
+        osc_notify(&s->tail, "andon", what);
+}
+
+/* What is new besides halts: telemetry that is lost, a gate that waits, a roll back that begins or is through. */
+static void news(struct session *s)
+{
+    enum { NEWS_MAX = 4 };
+    struct notice *n = xcalloc(NEWS_MAX, sizeof *n);
+    size_t k = notices_new(&s->notices, s->snaps, s->spec->n_engines, s->data.now, n, NEWS_MAX);
+    for (size_t i = 0; i < k && !app_silenced(s->app, s->data.now); i++) {
+        char text[200];
+        snprintf(text, sizeof text, "%.20s %.60s: %.110s", notice_kind_word(n[i].kind),
+                 n[i].rollout[0] ? n[i].rollout : n[i].fleet, n[i].text);
+        ring(s, text);
+    }
+    free(n);
+}
+
 static void update(struct session *s)
 {
     s->data.now = clock_now(s->spec->clock);
@@ -73,6 +97,7 @@ static void update(struct session *s)
         if (a.kind != ACT_FOCUS)
             break;
     }
+    news(s);
     for (size_t i = 0; s->spec->over && i < s->spec->n_engines; i++)
         s->leave = s->leave || s->spec->over(s->spec->over_ctx, s->snaps[i]);
     s->dirty = true;
@@ -93,13 +118,8 @@ static void notices(struct session *s)
     if (term_modern() && strcmp(title, s->title) != 0)
         osc_title(&s->tail, title);
     memcpy(s->title, title, sizeof s->title);
-    const struct config *c = s->spec->config;
-    if (!fresh)
-        return;
-    if (!c || c->bell)
-        buf_addc(&s->tail, '\a');
-    if (c && c->osc_notify && term_modern())
-        osc_notify(&s->tail, "andon", title + strlen("andon: "));
+    if (fresh)
+        ring(s, title + strlen("andon: "));
 }
 
 static void paint(struct session *s)

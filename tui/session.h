@@ -4,6 +4,7 @@
 
 #include "tui/console.h"
 #include "tui/helper.h"
+#include "tui/notices.h"
 
 struct session {
     const struct console_spec *spec;
@@ -19,6 +20,7 @@ struct session {
     struct helper *helper;
     struct buf tail;                  /* goes out behind the next frame: title, bell, clipboard */
     char title[64];                   /* as it stands in the terminal's title */
+    struct notices notices;           /* what has rung already */
     uint64_t keys;                    /* handled so far */
     uint64_t seen;                    /* sum of the snapshots' generations */
     int64_t now, painted_at, tick_at; /* CLOCK_MONOTONIC, us */

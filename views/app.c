@@ -376,6 +376,11 @@ static bool counted(struct app *a, const struct snapshot *s, const struct alert 
     return false;
 }
 
+bool app_silenced(const struct app *a, int64_t now)
+{
+    return now < a->silenced_until;
+}
+
 int app_alerts(struct app *a, const struct view_data *d, bool *new_halt)
 {
     int n = 0;
@@ -392,7 +397,7 @@ int app_alerts(struct app *a, const struct view_data *d, bool *new_halt)
                 *new_halt = true;
         }
     }
-    if (*new_halt && d->now < a->silenced_until)
+    if (*new_halt && app_silenced(a, d->now))
         *new_halt = false;
     return n;
 }

@@ -112,6 +112,8 @@ void app_update(struct app *a, const struct view_data *d, struct action *out);
 /* A line at the bottom until the next key (result of a copy, an error). Safe text. */
 void app_message(struct app *a, bool bad, const char *text);
 enum view_kind app_view(const struct app *a);
+/* The operator has silenced the bell (z) for now. */
+bool app_silenced(const struct app *a, int64_t now);
 /* For notices: the number of alerts that nobody acknowledged, and whether one is new since the last call. */
 int app_alerts(struct app *a, const struct view_data *d, bool *new_halt);
 
