@@ -35,7 +35,7 @@ struct review {
     struct replay replay;
     struct limit_check limit;
     bool agrees;
-    char why[300]; /* why not, or what could not be looked at */
+    char why[400]; /* why not, or what could not be looked at */
 };
 
 static void disagree(struct review *r, const char *why)
