@@ -35,20 +35,26 @@ static double rounded(double x, bool up)
     return up ? ceil(x / step / NEAR_ONE) * step : floor(x / step * NEAR_ONE) * step;
 }
 
+/* From a million on only the power of ten is shown: which; -1 for less. */
+static double power(double log_x, bool up)
+{
+    double x = det_exp(log_x < MAX_LOG ? log_x : MAX_LOG), n = log_x < 9999 * LN_TEN ? log_x / LN_TEN : 9999;
+
+    return rounded(x, up) < MILLION * NEAR_ONE ? -1 : up ? ceil(n - 1e-9) : floor(n + 1e-9);
+}
+
 static const char *plain(char out[FMT_MAX], double log_x, bool up)
 {
-    double x = det_exp(log_x < MAX_LOG ? log_x : MAX_LOG), r = rounded(x, up);
+    double x = det_exp(log_x < MAX_LOG ? log_x : MAX_LOG), n = power(log_x, up);
 
-    if (!(r < MILLION * NEAR_ONE)) {
-        double n = log_x < 9999 * LN_TEN ? log_x / LN_TEN : 9999;
-        snprintf(out, FMT_MAX, "10^%.0f", up ? ceil(n - 1e-9) : floor(n + 1e-9));
-    } else if (x < 0.1) {
+    if (n >= 0)
+        snprintf(out, FMT_MAX, "10^%.0f", n);
+    else if (x < 0.1)
         snprintf(out, FMT_MAX, "under 0.1");
-    } else if (x < 10 && !up) {
-        snprintf(out, FMT_MAX, "%.1f", r);
-    } else {
-        explain_count(out, (int64_t)(r + 0.5));
-    }
+    else if (x < 10 && !up)
+        snprintf(out, FMT_MAX, "%.1f", rounded(x, up));
+    else
+        explain_count(out, (int64_t)(rounded(x, up) + 0.5));
     return out;
 }
 
@@ -61,14 +67,21 @@ const char *explain_need(char out[FMT_MAX], double log_need)
     return out;
 }
 
+/* Does rounding evidence down and its need up show the first as the smaller? */
+static bool reads_short(double log_e, double log_need)
+{
+    double e = power(log_e, false), need = power(log_need, true);
+
+    return e >= 0 || need >= 0 ? e < need : rounded(det_exp(log_e), false) < rounded(det_exp(log_need), true);
+}
+
 const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need)
 {
     if (isnan(log_e))
         snprintf(out, FMT_MAX, "?");
-    else if (log_e >= log_need && log_e < MAX_LOG && rounded(det_exp(log_e), false) < rounded(det_exp(log_need), true))
-        plain(out, log_need, true); /* reached: the rounding of both must not hide it */
-    else
-        plain(out, log_e, false);
+    else /* when it is reached, the rounding of both must not hide it */
+        plain(out, log_e >= log_need && reads_short(log_e, log_need) ? log_need : log_e,
+              log_e >= log_need && reads_short(log_e, log_need));
     return out;
 }
 

@@ -1,0 +1,236 @@
+/* Evidence in words: nothing reads as reached that is not; numbers that an operator can read; the sentence of 3 a.m. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/explain.h"
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    static const struct {
+        double e;
+        const char *shown;
+    } T[] = {{0, "under 0.1"},  {0.05, "under 0.1"}, {0.3, "0.3"},         {1, "1.0"},         {2.59, "2.5"},
+             {9.99, "9.9"},     {10, "10"},          {249.9, "249"},       {1234.5, "1,234"},  {9999, "9,999"},
+             {12345, "12,000"}, {72000, "72,000"},   {999999, "990,000"},  {1e6, "1,000,000"}, {2e6, "10^6"},
+             {1e9, "10^9"},     {9.9e9, "10^9"},     {INFINITY, "10^9999"}};
+    char out[FMT_MAX];
+    for (size_t i = 0; i < sizeof T / sizeof T[0]; i++)
+        assert_string_equal(explain_evidence(out, log(T[i].e), INFINITY), T[i].shown);
+    assert_string_equal(explain_evidence(out, NAN, 5), "?");
+    assert_string_equal(explain_evidence(out, 45000, 5), "10^9999");
+    assert_string_equal(explain_evidence(out, 4500, 5), "10^1954");
+}
+
+static void test_needs(void **state)
+{
+    (void)state;
+    char out[FMT_MAX];
+    assert_string_equal(explain_need(out, log(250)), "250");
+    assert_string_equal(explain_need(out, log(1 / (0.05 * 8 / 15 * 0.3 * 0.5))), "250");
+    assert_string_equal(explain_need(out, log(2500)), "2,500");
+    assert_string_equal(explain_need(out, log(233.34)), "234");
+    assert_string_equal(explain_need(out, log(12345)), "13,000");
+    assert_string_equal(explain_need(out, log(1e7)), "10^7");
+    assert_string_equal(explain_need(out, log(2e7)), "10^8");
+    assert_string_equal(explain_need(out, INFINITY), "10^9999");
+}
+
+static double value(const char *s)
+{
+    char digits[64];
+    size_t n = 0;
+    if (!strncmp(s, "10^", 3))
+        return pow(10, strtod(s + 3, NULL));
+    for (; *s && n + 1 < sizeof digits; s++)
+        if (*s != ',')
+            digits[n++] = *s;
+    digits[n] = '\0';
+    return strtod(digits, NULL);
+}
+
+/* What is shown is on the same side of the need as what is. */
+static void test_rounding_never_lies(void **state)
+{
+    (void)state;
+    char a[FMT_MAX], b[FMT_MAX];
+    for (double need = 15; need < 1e12; need *= 1.37) {
+        for (double part = 0.5; part < 2; part *= 1.0007) {
+            double log_need = log(need), log_e = log(need * part);
+            double shown = value(explain_evidence(a, log_e, log_need)), wanted = value(explain_need(b, log_need));
+            if ((log_e >= log_need) != (shown >= wanted))
+                fail_msg("%.17g of %.17g is shown as %s of %s", need * part, need, a, b);
+        }
+    }
+}
+
+static struct evidence loop(void)
+{
+    return (struct evidence){.test = "crash-loop",
+                             .log_e = log(72000),
+                             .log_now = log(72000),
+                             .log_pause = log(250),
+                             .log_rollback = log(2500),
+                             .devices = 3,
+                             .min_devices = 2,
+                             .canary = 3,
+                             .canary_of = 20,
+                             .control_of = 1980,
+                             .ratio = INFINITY,
+                             .ratio_low = 12.4,
+                             .ratio_high = NAN};
+}
+
+static void test_sentence(void **state)
+{
+    (void)state;
+    char out[EXPLAIN_TEXT];
+    struct evidence e = loop();
+    explain_sentence(&e, TEST_LOOP, out, sizeof out);
+    assert_string_equal(out, "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to "
+                             "pause, 2,500 to roll back.");
+    e.log_rollback = 0;
+    explain_sentence(&e, TEST_LOOP, out, sizeof out);
+    assert_non_null(strstr(out, "Evidence 72,000; 250 needed to pause."));
+    assert_null(strstr(out, "roll back"));
+    e.devices = 1, e.canary = 1;
+    explain_sentence(&e, TEST_LOOP, out, sizeof out);
+    assert_non_null(strstr(out, "Carried by 1; no pause before 2 devices do."));
+    for (int t = 0; t < TEST_COUNT; t++) { /* no room is too small */
+        for (size_t size = 1; size < 120; size++) {
+            memset(out, 'x', sizeof out);
+            explain_sentence(&e, (enum trial_test)t, out, size);
+            assert_true(strlen(out) < size);
+        }
+    }
+}
+
+static void test_ratio(void **state)
+{
+    (void)state;
+    char out[FMT_MAX];
+    struct evidence e = loop();
+    assert_string_equal(explain_ratio(out, &e), "over 12x");
+    e.ratio = 3.14, e.ratio_low = 1.41, e.ratio_high = 12;
+    assert_string_equal(explain_ratio(out, &e), "3.1x (1.4 to 12)");
+    e.ratio_high = INFINITY;
+    assert_string_equal(explain_ratio(out, &e), "3.1x (over 1.4)");
+    e.ratio = e.ratio_low = e.ratio_high = NAN;
+    assert_string_equal(explain_ratio(out, &e), "?");
+    e.ratio = 1e300, e.ratio_low = 1e299, e.ratio_high = 1e301;
+    assert_true(strlen(explain_ratio(out, &e)) < FMT_MAX);
+}
+
+static void test_reaction(void **state)
+{
+    (void)state;
+    struct evidence_policy p = policy_default()->evidence;
+    struct evidence e = loop();
+    e.log_e = log(24);
+    assert_int_equal(explain_reaction(&p, &e), REACT_NONE);
+    e.log_e = log(26); /* a tenth */
+    assert_int_equal(explain_reaction(&p, &e), REACT_WATCH);
+    e.log_e = log(251);
+    assert_int_equal(explain_reaction(&p, &e), REACT_PAUSE);
+    e.devices = 1;
+    assert_int_equal(explain_reaction(&p, &e), REACT_WATCH);
+    e.devices = 2, e.dismissed = true;
+    assert_int_equal(explain_reaction(&p, &e), REACT_NONE);
+    explain_rollback(&p, &e);
+    assert_true(e.log_rollback == 0); /* the built-in policy never rolls back by itself */
+    p.level[p.n_levels++] = (struct evidence_level){10, REACT_ROLLBACK};
+    explain_rollback(&p, &e);
+    assert_true(fabs(e.log_rollback - log(2500)) <= 1e-9);
+    e.dismissed = false, e.log_e = log(2501);
+    assert_int_equal(explain_reaction(&p, &e), REACT_ROLLBACK);
+}
+
+static void test_scale(void **state)
+{
+    (void)state;
+    double pause = log(250);
+    assert_true(explain_scale(0, pause) == 0);
+    assert_true(explain_scale(-4, pause) == 0);
+    assert_true(explain_scale(NAN, pause) == 0);
+    assert_true(explain_scale(INFINITY, pause) == 1);
+    assert_true(fabs(explain_scale(log(2500), pause) - (1)) <= 1e-9);
+    assert_true(explain_scale(pause, pause) > 0.6 && explain_scale(pause, pause) < 0.8);
+}
+
+static void test_ledger(void **state)
+{
+    (void)state;
+    struct policy p = *policy_default();
+    struct trial_view t = {.state = TRIAL_WAITING, .stage = -1};
+    struct explain_ledger l;
+    double sum = 0;
+    for (int w = 0; w < 4; w++) {
+        assert_true(explain_ledger(&p, &t, w, 4, &l));
+        sum += l.wave;
+    }
+    assert_true(fabs(sum + l.install - (0.05)) <= 1e-12); /* all is spent, nothing twice */
+    assert_true(fabs(l.rollout - (0.05)) <= 0);
+    /* From what the tests really need, once the wave has begun. */
+    struct evidence v[2] = {loop(), {.test = "install", .log_pause = log(100)}};
+    enum trial_test which[2] = {TEST_LOOP, TEST_INSTALL};
+    struct stage_view stage = {.v = v, .which = which, .n = 2, .leading = 0};
+    t = (struct trial_view){.state = TRIAL_LIVE, .stage = 0, .stages = &stage, .n_stages = 1};
+    assert_true(explain_ledger(&p, &t, 0, 4, &l));
+    assert_true(fabs(l.metric[LEDGER_REBOOT] - (1.0 / 250)) <= 1e-12);
+    assert_true(fabs(l.wave - (1.0 / 250)) <= 1e-12);
+    p.evidence.tests = TESTS_OFF;
+    assert_false(explain_ledger(&p, &t, 0, 4, &l));
+}
+
+static void test_wave_and_state(void **state)
+{
+    (void)state;
+    char out[EXPLAIN_TEXT];
+    struct evidence v[1] = {loop()};
+    enum trial_test which[1] = {TEST_LOOP};
+    struct stage_view stage[2] = {{.v = v, .which = which, .n = 1, .leading = 0},
+                                  {.leading = -1, .canary = 20, .control = 1980}};
+    struct trial_view t = {.state = TRIAL_LIVE, .stage = 1, .stages = stage, .n_stages = 2};
+    explain_wave(&t, 0, out, sizeof out);
+    assert_non_null(strstr(out, "3 of 20 canaries"));
+    explain_wave(&t, 1, out, sizeof out);
+    assert_string_equal(out, "Nothing speaks against this wave so far: 20 canaries against 1,980 others.");
+    t.sentence = "the trial's own";
+    explain_wave(&t, 1, out, sizeof out);
+    assert_string_equal(out, "the trial's own");
+    explain_wave(&t, 2, out, sizeof out);
+    assert_string_equal(out, "No evidence: this wave has not begun.");
+    explain_wave(&t, -1, out, sizeof out);
+    assert_string_equal(out, "No evidence: this wave has not begun.");
+    t.state = TRIAL_CATCHING, t.progress = 0.999;
+    explain_wave(&t, 1, out, sizeof out);
+    assert_null(strstr(out, "speaks against")); /* unknown is never healthy */
+    explain_state(&t, out, sizeof out);
+    assert_string_equal(out, "catching up 99%");
+    t.progress = NAN, t.dry_run = true;
+    explain_state(&t, out, sizeof out);
+    assert_string_equal(out, "dry run, never acts: catching up 0%");
+    t.state = TRIAL_OFF, t.text = "the policy says so";
+    explain_wave(&t, 1, out, sizeof out);
+    assert_string_equal(out, "No evidence is gathered: the policy says so.");
+    memset(&t, 0, sizeof t); /* a view that was never filled */
+    explain_wave(&t, 0, out, sizeof out);
+    assert_string_equal(out, "No evidence is gathered: not known.");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_needs),  cmocka_unit_test(test_rounding_never_lies),
+        cmocka_unit_test(test_sentence), cmocka_unit_test(test_ratio),  cmocka_unit_test(test_reaction),
+        cmocka_unit_test(test_scale),    cmocka_unit_test(test_ledger), cmocka_unit_test(test_wave_and_state),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
