@@ -5,6 +5,7 @@
 #include <string.h>
 #include "core/clock.h"
 #include "core/fmt.h"
+#include "core/verdict.h"
 
 static const char *const verb_words[VERB_COUNT] = {"none",     "start",   "advance", "pause", "resume", "halt",
                                                    "rollback", "approve", "deny",    "retry", "ack"};
@@ -113,6 +114,13 @@ static bool check_halt(const struct intent *in, const struct verb_facts *f, stru
     return true;
 }
 
+/* A pause for lost telemetry may end by itself, where the policy says so. */
+static bool lost_no_more(const struct intent *in, const struct verb_facts *f)
+{
+    return f->policy && f->policy->lost_resume && strcmp(in->rule, VERDICT_RULE_LOST) == 0 &&
+           (in->verb == VERB_RESUME || in->verb == VERB_ACK);
+}
+
 /* What all verbs but the halt need, in the order in which it helps to hear about it. */
 static bool check_common(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
@@ -135,7 +143,7 @@ static bool check_common(const struct intent *in, const struct verb_facts *f, st
     if (f->log_backlog)
         return err_set(why, ERR_REFUSED, "Wait until they are in the log. Halt is still possible.",
                        "%s is refused: entries are waiting to be logged late", verb_word(in->verb));
-    if (in->actor.kind == ACTOR_RULE && in->verb != VERB_PAUSE && in->verb != VERB_ROLLBACK)
+    if (in->actor.kind == ACTOR_RULE && in->verb != VERB_PAUSE && in->verb != VERB_ROLLBACK && !lost_no_more(in, f))
         return err_set(why, ERR_REFUSED, "A person must do it.", "a rule may halt, pause and roll back, not %s",
                        verb_word(in->verb));
     if (!f->rollout && (*in->rollout || in->verb != VERB_ACK))

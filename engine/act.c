@@ -331,6 +331,13 @@ void act_begin(struct engine *en, struct op *op)
         op_refuse(en, op, &why);
         return;
     }
+    double hours;
+    if (op->in.verb == VERB_ADVANCE && op->ro && trial_hours_left(op->ro, &hours)) {
+        (void)err_set(&why, ERR_REFUSED, "Wait; the policy sets the watch that a wave needs.",
+                      "%s has %.1f device-hours of watch to go", op->in.rollout, hours);
+        op_refuse(en, op, &why);
+        return;
+    }
     struct op *other = other_op(en, op, op->ro);
     if (other && op->in.verb != VERB_ACK) {
         (void)err_set(&why, ERR_STATE, "Wait until it has ended.", "%s of %s by %s is still under way",
@@ -368,6 +375,8 @@ static void ack_logged(struct engine *en, struct job *j)
     op->pending--;
     if (j->ok && ro) {
         op->log_seq = j->receipt.seq;
+        if (op->in.actor.kind != ACTOR_RULE)
+            trial_acked(ro, j->entry.t);
         halt_ack(ro);
     } else if (!j->ok) {
         op->maybe = true;

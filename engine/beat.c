@@ -79,9 +79,13 @@ static void telemetry_done(struct req *q, const struct reply *r)
     } else {
         link_ok(en, &en->tlink, r);
         feed_tracks(en, &q->out.samples);
+        for (size_t i = 0; i < en->n_ros; i++)
+            en->ros[i]->lost_good++;
+        ticks_take(en, en->tm_tick, en->tm_watched, &q->out.samples);
     }
     for (size_t i = 0; i < en->n_ros; i++)
         watch_enrol(en->ros[i]);
+    trial_advance_all(en);
     judge_all(en);
     int64_t next = next_beat(en, en->tlink.asked_at);
     if (en->tm_extra && en->tlink.next_try > now_of(en))
@@ -97,6 +101,7 @@ static void telemetry_ask(struct engine *en)
     watch_forget(en);
     en->tlink.busy = true;
     en->tlink.asked_at = now_of(en);
+    en->tm_watched = watch_set_size(en->watch);
     en->tm_tick = tick_of(en, en->tlink.asked_at - (beat_history(en) ? beat_settle(en) : 0));
     struct req *q = req_new(en, telemetry_done);
     en->tm->ops->poll(en->tm, en->watch, beat_history(en) ? en->tm_tick : 0, en->policy->window_us, &q->arena,

@@ -8,9 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "engine/notify.h"
+#include "engine/keeper.h"
 #include "engine/worker.h"
 
 #define STOP_US (2 * US_PER_S)
+#define KEPT_US (30 * US_PER_DAY) /* states of rollouts that were not looked at for so long go */
 
 static bool open_fds(struct engine *en, struct err *e)
 {
@@ -76,6 +78,11 @@ bool engine_start(struct engine *en, struct err *e)
         if (!en->scribe)
             return false;
     }
+    if (en->spec.evidence_db) {
+        en->keeper = keeper_new(en->spec.evidence_db, now_of(en) - KEPT_US, en->wake_fd, e);
+        if (!en->keeper)
+            return false;
+    }
     en->crier = crier_new();
     en->notifier = notifier_new(en);
     publish(en); /* so that there is a snapshot from the first moment */
@@ -109,8 +116,11 @@ void engine_stop(struct engine *en)
     notifier_free(en->notifier);
     en->notifier = NULL;
     diary_end(en);
+    trial_keep_all(en);
     scribe_stop(en->scribe, STOP_US);
     en->scribe = NULL;
+    (void)keeper_stop(en->keeper, STOP_US);
+    en->keeper = NULL;
 }
 
 void engine_free(struct engine *en)
@@ -121,6 +131,8 @@ void engine_free(struct engine *en)
     en->ending = true;
     notifier_free(en->notifier);
     scribe_stop(en->scribe, STOP_US);
+    (void)keeper_stop(en->keeper, STOP_US);
+    ticks_free(en);
     telemetry_free(en->tm);
     backend_free(en->be);
     if (en->http)

@@ -7,6 +7,7 @@
 
 #define DELAY_FIRST (250 * US_PER_MS)
 #define DELAY_MAX   (2 * US_PER_S)
+#define INPUTS_MAX  ((size_t)8 << 20)
 #define SENDING_MAX 3 /* requests that a hung server may keep unanswered while the next one is tried */
 
 static void drive(struct engine *en, void *arg);
@@ -241,6 +242,20 @@ static void halt_logged(struct engine *en, struct job *j)
     mark(en);
 }
 
+/* Everything that a test's decision was made of goes into the log beside the halt: who doubts it can decide it anew. */
+static void attach_inputs(const struct ro *ro, const struct op *op, struct job *j)
+{
+    struct buf b;
+    if (op->in.actor.kind != ACTOR_RULE)
+        return;
+    buf_init(&b, INPUTS_MAX);
+    if (trial_blob(ro, op->in.rule, &b)) {
+        j->blob = arena_strdup(&j->arena, b.data);
+        j->blob_key = "inputs.blob";
+    }
+    buf_release(&b);
+}
+
 static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
 {
     struct engine *en = ro->en;
@@ -271,7 +286,10 @@ static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
         return; /* its entry is in the log already */
     op_intent(en, op, ENTRY_HALT, ro, corr, &e);
     op->busy++;
-    diary_write(en, &e, DIARY_HALT, halt_logged, op);
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, &e);
+    attach_inputs(ro, op, j);
+    diary_put(en, j, DIARY_HALT, halt_logged, op);
 }
 
 static void halt_all(struct engine *en, struct op *op)

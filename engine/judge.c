@@ -9,7 +9,8 @@
 #include "core/json.h"
 #include "engine/worker.h"
 
-#define TREND_US US_PER_MIN
+#define TREND_US  US_PER_MIN
+#define LOST_GOOD 3 /* polls */
 
 static bool telemetry_ok(struct engine *en)
 {
@@ -55,45 +56,51 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
     }
 }
 
-/* The figures that the rule acted on: exact, keys in order (RFC 8785). */
-static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
+static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
 {
     const struct wv *v = &ro->wv[i];
     const struct wave_health *h = &v->health;
     const struct limit_view *l = NULL;
     char f[FMT_MAX];
-    struct buf b;
-    struct json_w w;
     for (size_t k = 0; k < v->verdict.n_limits; k++)
         if (strcmp(v->verdict.limits[k].limit->id, v->verdict.rule) == 0)
             l = &v->verdict.limits[k];
+    json_w_kint(w, "canary.expected", h->canary.expected);
+    json_w_kint(w, "canary.reporting", h->canary.reporting);
+    json_w_kint(w, "canary.rebooted", h->canary.rebooted);
+    json_w_kint(w, "canary.reboots", h->canary.reboots);
+    json_w_kint(w, "control.expected", h->control.expected);
+    json_w_kint(w, "control.frozen_at", h->control_frozen_at);
+    json_w_kint(w, "control.rebooted", h->control.rebooted);
+    json_w_kint(w, "control.reboots", h->control.reboots);
+    json_w_kint(w, "control.reporting", h->control.reporting);
+    json_w_kint(w, "failed", h->failed);
+    if (l) {
+        json_w_kstr(w, "limit.against", fmt_hexfloat(f, l->against));
+        json_w_kint(w, "limit.devices", l->devices);
+        json_w_kint(w, "limit.for_us", l->limit->for_us);
+        json_w_kstr(w, "limit.metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "limit.ratio", fmt_hexfloat(f, l->ratio));
+        json_w_kint(w, "limit.since", l->since);
+        json_w_kstr(w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
+        json_w_kstr(w, "limit.value", fmt_hexfloat(f, l->value));
+    }
+    json_w_kstr(w, "policy", ro->policy->digest);
+    json_w_kint(w, "told", h->told);
+    json_w_kint(w, "unknown_since", v->verdict.unknown_since);
+    json_w_kint(w, "wave", (int64_t)i);
+}
+
+/* The figures that the rule acted on: exact, keys in order (RFC 8785). */
+static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
+{
+    struct buf b;
+    struct json_w w;
     buf_init(&b, size - 1);
     json_w_init(&w, &b, 0);
     json_w_obj(&w);
-    json_w_kint(&w, "canary.expected", h->canary.expected);
-    json_w_kint(&w, "canary.reporting", h->canary.reporting);
-    json_w_kint(&w, "canary.rebooted", h->canary.rebooted);
-    json_w_kint(&w, "canary.reboots", h->canary.reboots);
-    json_w_kint(&w, "control.expected", h->control.expected);
-    json_w_kint(&w, "control.frozen_at", h->control_frozen_at);
-    json_w_kint(&w, "control.rebooted", h->control.rebooted);
-    json_w_kint(&w, "control.reboots", h->control.reboots);
-    json_w_kint(&w, "control.reporting", h->control.reporting);
-    json_w_kint(&w, "failed", h->failed);
-    if (l) {
-        json_w_kstr(&w, "limit.against", fmt_hexfloat(f, l->against));
-        json_w_kint(&w, "limit.devices", l->devices);
-        json_w_kint(&w, "limit.for_us", l->limit->for_us);
-        json_w_kstr(&w, "limit.metric", metric_word(l->limit->metric));
-        json_w_kstr(&w, "limit.ratio", fmt_hexfloat(f, l->ratio));
-        json_w_kint(&w, "limit.since", l->since);
-        json_w_kstr(&w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
-        json_w_kstr(&w, "limit.value", fmt_hexfloat(f, l->value));
-    }
-    json_w_kstr(&w, "policy", ro->policy->digest);
-    json_w_kint(&w, "told", h->told);
-    json_w_kint(&w, "unknown_since", v->verdict.unknown_since);
-    json_w_kint(&w, "wave", (int64_t)i);
+    if (!trial_figures(ro, ro->wv[i].verdict.rule, &w))
+        limit_figures(ro, i, &w);
     json_w_obj_end(&w);
     out[0] = '\0';
     if (json_w_ok(&w))
@@ -127,6 +134,8 @@ static void say_watch(struct ro *ro, size_t i)
     struct entry e;
     char wave[24];
     enum reaction worst = v->verdict.react > v->verdict.would ? v->verdict.react : v->verdict.would;
+    if (strcmp(v->verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_catching_long(ro))
+        return; /* as at every start, for a moment */
     if (worst == v->said || !en->spec.judge)
         return;
     diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
@@ -192,7 +201,8 @@ static void act_on(struct ro *ro, size_t i)
             ro->rollback_due = true;
             snprintf(ro->rollback_rule, sizeof ro->rollback_rule, "%s", v->verdict.rule);
         }
-    } else if (v->verdict.react == REACT_HOLD && more_waves(ro)) {
+    } else if (v->verdict.react == REACT_HOLD && more_waves(ro) &&
+               (strcmp(v->verdict.rule, VERDICT_RULE_CATCHING) != 0 || trial_catching_long(ro))) {
         hold_by_rule(ro, i, v->verdict.rule);
     } else {
         v->watch_said = false;
@@ -213,6 +223,40 @@ static void rollback_by_rule(struct ro *ro)
         if (ro->wv[i].verdict.react == REACT_ROLLBACK)
             worst = i;
     rule_intent(ro, worst, VERB_ROLLBACK, ro->rollback_rule, &in);
+    op_by_rule(en, &in);
+}
+
+/* Is the pause that stands one of lost telemetry, placed by andon? */
+static bool paused_by_loss(const struct ro *ro)
+{
+    return ro->r.state == ROLLOUT_PAUSED && strcmp(ro->paused_by, "rule " VERDICT_RULE_LOST) == 0 &&
+           (ro->held || (ro->halt.latched && strcmp(ro->halt.by, "rule " VERDICT_RULE_LOST) == 0));
+}
+
+/* Where the policy says so, a pause for lost telemetry ends by itself: after three good polls in a row. */
+static void resume_by_rule(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    struct intent in;
+    if (!ro->policy->lost_resume || !en->spec.judge || *ro->rollback_of || !paused_by_loss(ro)) {
+        ro->lost_good = 0;
+        return;
+    }
+    for (size_t i = 0; i < ro->n_waves; i++) {
+        const struct wave_health *h = &ro->wv[i].health;
+        if (ro->wv[i].told && ro->wv[i].judged &&
+            (ro->wv[i].verdict.data_missing ||
+             (double)h->canary.reporting < ro->policy->min_coverage * (double)h->canary.expected))
+            ro->lost_good = 0;
+    }
+    if (!telemetry_ok(en))
+        ro->lost_good = 0;
+    if (ro->lost_good < LOST_GOOD || !diary_ok(en) || act_busy(en, ro) || en->spec.fleet->read_only ||
+        en->spec.observe_only)
+        return;
+    ro->lost_good = 0;
+    rule_intent(ro, ro->n_waves, ro->halt.latched ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
+    snprintf(in.reason, sizeof in.reason, "telemetry is back: %d good polls in a row", LOST_GOOD);
     op_by_rule(en, &in);
 }
 
@@ -249,7 +293,9 @@ void judge_ro(struct ro *ro)
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = beat_interval(en),
                                    .now = now_of(en),
+                                   .catching_up = (int)i == ro->current && trial_catching(ro),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
+        in.n_evidence = trial_judged(ro, i, &in.evidence);
         verdict_step(&in, &v->vstate, &v->verdict);
         class_release(classes);
         v->judged = asked;
@@ -263,6 +309,7 @@ void judge_ro(struct ro *ro)
         ro->waves[ro->current].state == WAVE_RUNNING && more_waves(ro))
         hold_by_rule(ro, (size_t)ro->current, "PROMOTE-HOLD");
     rollback_by_rule(ro);
+    resume_by_rule(ro);
     mark(en);
 }
 

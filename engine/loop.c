@@ -150,7 +150,8 @@ static void turn(struct engine *en)
     const struct engine_seam *s = en->spec.seam;
     struct timer *t = timer_first(en);
     int64_t deadline = t ? t->at : TIME_NEVER, now = now_of(en);
-    bool quiet = in_flight(en) + en->log_outstanding == 0;
+    unsigned threads = en->log_outstanding + en->keep_outstanding;
+    bool quiet = in_flight(en) + threads == 0;
 
     maybe_publish(en, quiet);
     if (en->dirty && en->published_at + pace(en) < deadline)
@@ -160,9 +161,9 @@ static void turn(struct engine *en)
     if (handed_in(en))
         return;
     if (s && s->run)
-        s->run(s->ctx, en->wake_fd, deadline, en->log_outstanding);
+        s->run(s->ctx, en->wake_fd, deadline, threads);
     else
-        http_run(en->http, en->wake_fd, deadline, en->log_outstanding);
+        http_run(en->http, en->wake_fd, deadline, threads);
 }
 
 void *loop_main(void *arg)
@@ -176,6 +177,7 @@ void *loop_main(void *arg)
     en->lively_until = now_of(en) + LIVELY_US;
     while (take_in(en)) {
         diary_drain(en);
+        keeper_drain(en);
         notifier_turn(en->notifier);
         run_due(en);
         ops_sweep(en);

@@ -90,6 +90,8 @@ void ro_free(struct ro *ro)
         free(ro->wv[i].members);
     free(ro->wv);
     free(ro->control);
+    trial_end(ro);
+    trial_shown_free(ro);
     rollback_free(ro->rb);
     watch_from_free(ro);
     arena_release(&ro->arena);
@@ -193,7 +195,7 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
     ro->seen_at = at;
     /* What rests does not move without the rollout's own counts: its waves are as good as this answer. */
     if (!changed && ro->waves_known && !ro->waves_loading && !rollout_state_active(r->state) && r->counts.known)
-        ro->waves_as_of = at;
+        ro->waves_as_of = at; /* trials go on with the next telemetry */
     rules_choose(ro);
     resolve_release(ro);
     tell_external(ro, was);

@@ -127,6 +127,7 @@ static void waves_done(struct req *q, const struct reply *r)
         watch_wave(ro, i);
     watch_control(ro);
     watch_from(ro);
+    trial_advance(ro);
     judge_ro(ro);
     act_poll(q->en, ro);
     rollback_seen(ro);

@@ -55,6 +55,18 @@ static void take_holds(struct engine *en, const struct leftovers *l)
     }
 }
 
+/* Oldest first. What a rule acknowledged says nothing about evidence. */
+static void take_acks(struct engine *en, const struct leftovers *l)
+{
+    for (size_t i = l->n_acks; i > 0; i--) {
+        const struct stored *s = &l->acks[i - 1];
+        if (strcmp(s->actor_kind, "rule") == 0)
+            continue;
+        if (*s->rollout)
+            trial_acked(ro_get(en, s->rollout), s->t);
+    }
+}
+
 static void open_session(struct engine *en)
 {
     struct entry e;
@@ -81,6 +93,7 @@ static void log_read(struct engine *en, struct job *j)
         (void)err_set(&en->log_err, ERR_TAMPERED, "Verify it: andon audit verify.", "%s", j->left.problem);
     take_latched(en, &j->left);
     take_holds(en, &j->left);
+    take_acks(en, &j->left);
     en->leftovers = j; /* freed when each of them is settled */
     en->recovered = true;
     en->log_writable = true; /* the session's entry shows whether that is so */
@@ -306,6 +319,7 @@ static void looked(struct engine *en, struct job *j)
     timer_set(en, now_of(en) + LOOK_US, recover_look, NULL);
     if (!j->ok || !j->looked)
         return;
+    take_acks(en, l);
     take_latched(en, l);
     for (size_t k = 0; k < en->n_all; k++) {
         struct ro *ro = en->all[k];

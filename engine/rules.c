@@ -24,6 +24,7 @@ static void use(struct ro *ro, const struct policy *p)
     if (p == ro->policy)
         return;
     ro->policy = p;
+    trial_end(ro);
     for (size_t i = 0; i < ro->n_waves; i++) { /* what was judged by other limits says nothing about these */
         memset(&ro->wv[i].vstate, 0, sizeof ro->wv[i].vstate);
         memset(&ro->wv[i].verdict, 0, sizeof ro->wv[i].verdict);

@@ -170,6 +170,12 @@ static bool read_steps(struct scribe *s, struct job *j)
     return true;
 }
 
+static bool read_acks(struct scribe *s, struct job *j, struct err *e)
+{
+    struct audit_query q = {.fleet = j->fleet, .kind = "ack", .newest_first = true, .limit = RECENT_MAX};
+    return audit_query(s->log, &q, &j->arena, &j->left.acks, &j->left.n_acks, e);
+}
+
 static void do_recover(struct scribe *s, struct job *j)
 {
     struct leftovers *l = &j->left;
@@ -184,7 +190,8 @@ static void do_recover(struct scribe *s, struct job *j)
     struct audit_query q = {.fleet = j->fleet, .kind = "outcome", .newest_first = true, .limit = RECENT_MAX};
     j->ok = audit_open_intents(s->log, j->fleet, &j->arena, &l->open, &l->n_open, &j->err) &&
             audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &j->err) &&
-            audit_query(s->log, &q, &j->arena, &l->recent, &l->n_recent, &j->err) && read_steps(s, j);
+            audit_query(s->log, &q, &j->arena, &l->recent, &l->n_recent, &j->err) && read_acks(s, j, &j->err) &&
+            read_steps(s, j);
 }
 
 static void do_look(struct scribe *s, struct job *j)
@@ -196,7 +203,7 @@ static void do_look(struct scribe *s, struct job *j)
     j->ok = true;
     if (j->head.size == j->seen_size)
         return;
-    j->looked = audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &e);
+    j->looked = audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &e) && read_acks(s, j, &e);
 }
 
 static void carry_out(struct scribe *s, struct job *j)

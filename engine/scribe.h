@@ -39,6 +39,8 @@ struct leftovers {
     size_t n_latched;
     struct stored *recent; /* newest outcomes first: who holds what */
     size_t n_recent;
+    struct stored *acks; /* acknowledgements, newest first */
+    size_t n_acks;
     char **blobs;      /* of the steps (same index), NULL where there is none */
     bool verified;     /* the tail of the log verifies */
     char problem[300]; /* why not */

@@ -143,5 +143,6 @@ void publish_ro(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
     v->rollback_of = dup_text(&s->arena, ro->rollback_of);
+    trial_publish(ro, &s->arena, &v->trial);
     v->next = next_text(s, ro, v);
 }

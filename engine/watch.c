@@ -6,9 +6,11 @@
  * they are told: so there is a baseline of their own, and it is known which release they came from. */
 #include <stdlib.h>
 #include <string.h>
+#include "core/text.h"
 #include "engine/worker.h"
 
-#define RELEASES_MAX 30 /* releases of the same name whose devices are looked up */
+#define RAW_SHOWN    256 /* bytes of an id on the screen */
+#define RELEASES_MAX 30  /* releases of the same name whose devices are looked up */
 
 struct dev *watch_dev(struct engine *en, const struct device *d)
 {
@@ -35,11 +37,21 @@ struct dev *watch_dev(struct engine *en, const struct device *d)
     return v;
 }
 
+struct dev *watch_raw(struct engine *en, const char *raw_id)
+{
+    char safe[RAW_SHOWN];
+    long k = watch_set_find(en->watch, raw_id, strlen(raw_id));
+    if (k >= 0 && (size_t)k < en->n_devs)
+        return &en->devs[k];
+    safe_text_into(safe, sizeof safe, raw_id, strlen(raw_id));
+    return watch_dev(en, &(struct device){.id = safe, .raw_id = raw_id, .name = "", .address = ""});
+}
+
 void watch_forget(struct engine *en)
 {
     for (size_t i = 0; i < en->n_all; i++) {
         struct ro *ro = en->all[i];
-        if (!ro_ended(ro) || rollback_running(ro) || ro->control_loading || ro->from_loading)
+        if (!ro_ended(ro) || rollback_running(ro) || ro->control_loading || ro->from_loading || trial_busy(ro))
             return;
         for (size_t w = 0; w < ro->n_waves; w++)
             if (ro->wv[w].listing)
@@ -51,6 +63,11 @@ void watch_forget(struct engine *en)
         for (size_t w = 0; w < ro->n_waves; w++)
             ro->wv[w].n_members = 0;
     }
+    for (size_t i = 0; i < en->n_all; i++) {
+        trial_advance(en->all[i]); /* keeps what is shown of one that has just ended */
+        trial_end(en->all[i]);
+    }
+    ticks_free(en);
     watch_set_clear(en->watch);
     arena_release(&en->dev_arena);
     en->n_devs = 0;
@@ -103,8 +120,10 @@ static void members_done(struct req *q, const struct reply *r)
     v->listed = true;
     take_members(ro, i, &q->out.devices);
     rules_choose(ro);
+    trial_listed(ro);
     watch_enrol(ro);
     watch_from(ro);
+    trial_advance(ro);
     judge_ro(ro);
     mark(q->en);
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include "client/backend.h"
 #include "client/telemetry.h"
+#include "core/digest.h"
+#include "core/json.h"
 #include "core/rng.h"
 #include "engine/engine.h"
 #include "engine/scribe.h"
@@ -48,6 +50,10 @@ struct req {
         struct device_info device;
         struct auto_assign_list autos;
         struct sample_list samples;
+        struct range_list range;
+        struct past_list past;
+        struct attribute_table attributes;
+        int64_t when;
         const char *id;
     } out;
     void (*then)(struct req *q, const struct reply *r);
@@ -110,6 +116,11 @@ struct halt {
 
 struct rollback;
 struct from_scan;
+struct run;
+struct trial_shown;
+struct tick_queue;
+struct keeper;
+#define ACKS_MAX 32
 
 /* ---- a rollout ---- */
 #define CONTROL_BEGIN (-1) /* nothing was read yet */
@@ -158,6 +169,15 @@ struct ro {
     bool inflight_loading;
     struct rollback *rb; /* of this rollout, NULL */
     char rollback_of[ID_MAX];
+    /* its trial */
+    struct run *run;           /* NULL: not tested (now); trial_off says why */
+    const char *trial_off;     /* static */
+    struct trial_shown *shown; /* what is shown of it, NULL = nothing */
+    bool ledger_said;
+    int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
+    size_t n_acks;
+    /* lost telemetry has paused it, and the policy lets it go on by itself */
+    int lost_good; /* good polls since */
 };
 
 /* ---- an intent on its way ---- */
@@ -243,8 +263,16 @@ struct engine {
     int tm_polls;        /* of telemetry, on its beat */
     bool tm_extra;       /* the one under way is off the beat */
     int64_t tm_answered; /* when the newest one that has succeeded or failed was asked for */
-    int64_t tm_tick;     /* on the telemetry's grid, of the poll under way or the newest one */
-    struct ro **ros;     /* in the server's order */
+    size_t tm_watched;   /* devices that it is about */
+    int64_t tm_newest;   /* newest tick that was polled */
+    bool tm_ranging;     /* history is being read */
+    struct tick_queue *ticks;
+    struct keeper *keeper;
+    unsigned keep_outstanding;
+    struct err keep_err;
+    uint64_t run_serial;
+    int64_t tm_tick; /* on the telemetry's grid, of the poll under way or the newest one */
+    struct ro **ros; /* in the server's order */
     size_t n_ros;
     struct ro **all; /* every one that was ever seen */
     size_t n_all, cap_all;
@@ -316,7 +344,8 @@ void watch_enrol(struct ro *ro);
 void watch_from(struct ro *ro);      /* reads where its devices come from, once for each wave */
 void watch_from_free(struct ro *ro); /* gives up one that is under way */
 struct dev *watch_dev(struct engine *en, const struct device *d);
-void watch_forget(struct engine *en); /* with nothing under way, nothing is watched */
+struct dev *watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
+void watch_forget(struct engine *en);                         /* with nothing under way, nothing is watched */
 
 /* beat.c: when telemetry is asked for */
 int64_t beat_interval(const struct engine *en);
@@ -325,6 +354,31 @@ bool beat_history(const struct engine *en);   /* the source answers for times go
 void beat_begin(struct engine *en);
 void beat_soon(struct engine *en); /* devices are known that telemetry was not asked about yet */
 void telemetry_poll(struct engine *en, void *arg);
+
+/* trial_*.c: the trial of each rollout (engine/trial_run.h) */
+void trial_advance(struct ro *ro); /* facts or telemetry have come in: as far as they go */
+void trial_advance_all(struct engine *en);
+void trial_listed(struct ro *ro);              /* a wave's devices were read */
+void trial_acked(struct ro *ro, int64_t at);   /* a person acknowledged a halt */
+void trial_end(struct ro *ro);                 /* gives it up; what is shown stays */
+bool trial_busy(const struct ro *ro);          /* requests are under way */
+bool trial_catching(const struct ro *ro);      /* the evidence is not known yet */
+bool trial_catching_long(const struct ro *ro); /* for so long that it holds the rollout */
+/* The tests that are judged with a wave: those of the stage that runs. */
+size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
+/* The figures of the test that decided, as members of an open object; false when `rule` is no test. */
+bool trial_figures(const struct ro *ro, const char *rule, struct json_w *w);
+bool trial_blob(const struct ro *ro, const char *rule, struct buf *out); /* everything that it was decided by */
+bool trial_hours_left(const struct ro *ro, double *hours);               /* of canary watch, before promotion */
+void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out);
+void trial_shown_free(struct ro *ro);
+void trial_keep_all(struct engine *en); /* at the end */
+void keeper_drain(struct engine *en);
+void ticks_take(struct engine *en, int64_t t, size_t watched, const struct sample_list *l);
+void ticks_trim(struct engine *en);
+void ticks_free(struct engine *en);
+/* For tests: the state of a rollout's trial, to be fetched by another thread when the engine has stopped. */
+bool engine_trial_bytes(struct engine *en, const char *rollout, struct buf *out, int64_t *tick);
 
 /* rules.c: which policy applies */
 void rules_choose(struct ro *ro);

@@ -402,7 +402,6 @@ static void a_rule_of_the_fleet_chooses_the_policy(void **state)
     crash_loop(&w);
     strict = w.policy;
     w.policy.n_limits = 0; /* nothing halts by the fleet's own */
-    w.policy.evidence.tests = TESTS_OFF;
     memcpy(r, rules, sizeof r);
     for (size_t i = 0; i < 3; i++)
         r[i].policy = i == 2 ? &strict : &w.policy;

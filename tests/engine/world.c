@@ -177,6 +177,7 @@ static const struct limit limits[] = {
 static void make_fleet(struct world *w)
 {
     w->policy = *policy_default();
+    w->policy.evidence.tests = TESTS_OFF; /* test_trial.c has them on */
     w->policy.limits = limits;
     w->policy.n_limits = 1;
     w->policy.window_us = 10 * US_PER_MIN;
@@ -192,6 +193,7 @@ static void make_fleet(struct world *w)
     assert_non_null(mkdtemp(w->dir));
     snprintf(w->db, sizeof w->db, "%s/log/audit.db", w->dir);
     snprintf(w->key, sizeof w->key, "%s/key/audit.key", w->dir);
+    snprintf(w->evidence, sizeof w->evidence, "%s/evidence.db", w->dir);
     w->audit = (struct audit_spec){.db_path = w->db, .key_path = w->key, .origin = "andon/test"};
 }
 

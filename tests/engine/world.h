@@ -116,7 +116,7 @@ struct world {
     bool dead;            /* the process has been killed: nothing more reaches the server or the log */
     char die_at[100];     /* dies when a request begins with this, after it took effect */
     char die_before[100]; /* dies before it takes effect */
-    char dir[64], db[96], key[96];
+    char dir[64], db[96], key[96], evidence[96];
     struct audit_spec audit;
     struct engine_seam seam;
     struct policy policy;
@@ -137,7 +137,10 @@ struct play {
     int64_t limit, t;
     struct snapshot *last; /* the newest snapshot at the end */
     bool judge, no_log, read_only;
-    bool kept; /* with evidence.db */
+    bool kept;   /* with evidence.db */
+    char *bytes; /* of the trial of rollout 10 at the end, NULL = there is none; free() */
+    size_t n_bytes;
+    int64_t tick;
     int escalations;
 };
 

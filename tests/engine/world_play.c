@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "engine/worker.h"
 #include "tests/engine/world_impl.h"
 
 /* ---- calls ---- */
@@ -238,7 +239,8 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
                                .seed = 7,
                                .actor = {ACTOR_PERSON, "m.ito"},
                                .judge = p->judge,
-                               .seam = &w->seam};
+                               .seam = &w->seam,
+                               .evidence_db = p->kept ? w->evidence : NULL};
     p->en = engine_new(&spec, &e);
     if (!p->en)
         fail_msg("%s", e.what);
@@ -253,6 +255,13 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
     if (!p->last)
         p->last = engine_snapshot(p->en);
     engine_stop(p->en);
+    struct buf b;
+    buf_init(&b, (size_t)64 << 20);
+    if (engine_trial_bytes(p->en, "10", &b, &p->tick)) {
+        p->n_bytes = b.len;
+        p->bytes = buf_take(&b);
+    }
+    buf_release(&b);
     while (w->n_calls > 0) {
         struct err cancelled = {.code = ERR_CANCELLED};
         /* the engine must be told, or its requests would never be freed */
@@ -268,4 +277,6 @@ void play_release(struct play *p)
 {
     snapshot_unref(p->last);
     p->last = NULL;
+    free(p->bytes);
+    p->bytes = NULL;
 }

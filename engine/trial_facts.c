@@ -1,0 +1,514 @@
+/* What a trial must know of a wave before ticks from its telling on may be fed: when it was told, its devices, for wave
+ * 0 the control group, their attributes and what they did before the rollout. One request at a time. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/fmt.h"
+#include "engine/trial_run.h"
+
+#define AGAIN_US      (5 * US_PER_S)
+#define ASKED_MAX     3    /* devices of a wave that are asked when it was told */
+#define ATTRIBUTES_BY 5000 /* devices asked for one by one, where the server has no better way */
+#define BASELINE_US   (1 * US_PER_HOUR)
+#define RELEASES_MAX  300
+
+static struct req *ask(struct run *r, size_t w, void (*then)(struct req *q, const struct reply *rep))
+{
+    struct req *q = req_new(r->ro->en, then);
+    q->ro = r->ro;
+    q->n = (int64_t)w;
+    q->x_at = (int64_t)r->serial;
+    r->busy = true;
+    return q;
+}
+
+/* The run that asked, NULL when it is gone meanwhile. On an error it is asked again a little later. */
+static struct run *answered(struct req *q, const struct reply *rep, const char *what)
+{
+    struct run *r = q->ro->run;
+    if (!r || (int64_t)r->serial != q->x_at)
+        return NULL;
+    r->busy = false;
+    if (rep->err && what) {
+        r->again = now_of(q->en) + AGAIN_US;
+        run_say(r, "%s: %s", what, rep->err->what);
+        return NULL;
+    }
+    return r;
+}
+
+static void go_on(struct run *r)
+{
+    struct ro *ro = r->ro;
+    trial_advance(ro);
+    judge_ro(ro);
+    mark(ro->en);
+}
+
+/* ---- when it was told ---- */
+
+static void told_known(struct run *r, size_t w, int64_t at)
+{
+    struct run_wave *rw = &r->wave[w];
+    if (w > 0 && at < r->wave[w - 1].told_at)
+        at = r->wave[w - 1].told_at;
+    rw->told_at = at;
+    rw->told_known = true;
+    if (w > 0) {
+        rw->step = RUN_ATTRS;
+        return;
+    }
+    run_spec(r);
+    rw->step = RUN_KEPT;
+}
+
+static void told_done(struct req *q, const struct reply *rep)
+{
+    size_t w = (size_t)q->n;
+    bool never = rep->err && (rep->err->code == ERR_UNSUPPORTED || rep->err->code == ERR_NOT_FOUND);
+    struct run *r = answered(q, rep, never ? NULL : "when the wave was told cannot be read");
+    if (!r)
+        return;
+    struct run_wave *rw = &r->wave[w];
+    rw->asked++;
+    if (!rep->err && q->out.when > 0)
+        told_known(r, w, q->out.when);
+    else if (rw->asked >= ASKED_MAX)
+        told_known(r, w, r->ro->wv[w].told_at); /* the server does not say: as this watcher saw it */
+    go_on(r);
+}
+
+static void ask_told(struct run *r, size_t w)
+{
+    struct ro *ro = r->ro;
+    struct engine *en = ro->en;
+    const struct wv *v = &ro->wv[w];
+    if (!v->listed) {
+        run_say(r, "the devices of W%zu", w);
+        return;
+    }
+    size_t k = (size_t)r->wave[w].asked;
+    if (!en->be->ops->told_at || k >= v->n_members) {
+        told_known(r, w, v->told_at);
+        return;
+    }
+    run_say(r, "when W%zu was told", w);
+    struct req *q = ask(r, w, told_done);
+    en->be->ops->told_at(en->be, ro->id, arena_strdup(&q->arena, en->devs[v->members[k]].raw_id), &q->arena,
+                         &q->out.when, req_done, q);
+}
+
+/* ---- who takes part ---- */
+
+static void want(struct run *r, size_t w, size_t dev, int wave, bool control)
+{
+    struct run_wave *rw = &r->wave[w];
+    if ((rw->n & (rw->n - 1)) == 0)
+        rw->v = xreallocarray(rw->v, rw->n ? rw->n * 2 : 1, sizeof *rw->v);
+    rw->v[rw->n] = (struct run_new){.dev = (uint32_t)dev, .wave = (int16_t)wave, .control = control};
+    for (int k = 0; k < STRATA_KEYS_MAX; k++)
+        rw->v[rw->n].attr[k] = -1;
+    rw->n++;
+}
+
+static void want_members(struct run *r, size_t w)
+{
+    const struct wv *v = &r->ro->wv[w];
+    r->wave[w].n = 0;
+    for (size_t i = 0; i < v->n_members; i++)
+        if (run_index(r, v->members[i]) == UINT32_MAX)
+            want(r, w, v->members[i], (int)w, false);
+}
+
+static bool declared(const struct run *r)
+{
+    const char *glob = r->ro->policy->evidence.control;
+    return glob && *glob;
+}
+
+static bool in_group(const struct run *r, const char *raw_id)
+{
+    struct limit l = {.device_class = r->ro->policy->evidence.control};
+    return limit_names(&l, raw_id);
+}
+
+static size_t n_control(const struct run *r)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < r->wave[0].n; i++)
+        n += r->wave[0].v[i].control;
+    return n;
+}
+
+static bool control_full(const struct run *r)
+{
+    return (int64_t)n_control(r) >= r->ro->policy->control_max;
+}
+
+static bool wanted(const struct run *r, uint32_t dev)
+{
+    for (size_t i = 0; i < r->wave[0].n; i++)
+        if (r->wave[0].v[i].dev == dev)
+            return true;
+    return false;
+}
+
+static void control_done(struct req *q, const struct reply *rep)
+{
+    struct run *r = answered(q, rep, "the control group cannot be read");
+    if (!r)
+        return;
+    for (size_t i = 0; i < q->out.devices.n; i++) {
+        const struct device *d = &q->out.devices.v[i];
+        if (control_full(r))
+            break;
+        if (declared(r) && !in_group(r, d->raw_id))
+            continue;
+        struct dev *v = watch_dev(q->en, d);
+        want(r, 0, (size_t)(v - q->en->devs), r->control_wave, true);
+    }
+    r->control_wave--;
+    go_on(r);
+}
+
+/* Devices of the declared group that are in no wave: found by the releases that they have. The new release's own are
+ * left out, since nobody can say how long they have had it. */
+static void group_done(struct req *q, const struct reply *rep)
+{
+    struct run *r = answered(q, rep, "the declared control group cannot be read");
+    if (!r)
+        return;
+    for (size_t i = 0; i < q->out.devices.n; i++) {
+        const struct device *d = &q->out.devices.v[i];
+        if (control_full(r) || !in_group(r, d->raw_id))
+            continue;
+        struct dev *v = watch_dev(q->en, d);
+        if (!wanted(r, (uint32_t)(v - q->en->devs)))
+            want(r, 0, (size_t)(v - q->en->devs), -1, true);
+    }
+    r->release_at++;
+    go_on(r);
+}
+
+static void releases_done(struct req *q, const struct reply *rep)
+{
+    struct run *r = answered(q, rep, "the releases cannot be read");
+    if (!r)
+        return;
+    r->n_releases = q->out.releases.n;
+    r->releases = ARENA_ARRAY(&r->arena, struct release, r->n_releases + 1);
+    for (size_t i = 0; i < r->n_releases; i++) {
+        r->releases[i].id = arena_strdup(&r->arena, q->out.releases.v[i].id);
+        r->releases[i].name = arena_strdup(&r->arena, q->out.releases.v[i].name);
+        r->releases[i].version = arena_strdup(&r->arena, q->out.releases.v[i].version);
+    }
+    go_on(r);
+}
+
+/* False when there is nothing left to ask for. */
+static bool ask_group(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    if (!r->releases) {
+        struct req *q = ask(r, 0, releases_done);
+        en->be->ops->releases(en->be, RELEASES_MAX, &q->arena, &q->out.releases, req_done, q);
+        return true;
+    }
+    while (r->release_at < r->n_releases && (strcmp(r->releases[r->release_at].id, r->ro->r.release.id) == 0 ||
+                                             strcmp(r->releases[r->release_at].name, r->ro->r.release.name) != 0))
+        r->release_at++;
+    if (r->release_at >= r->n_releases || control_full(r))
+        return false;
+    struct req *q = ask(r, 0, group_done);
+    en->be->ops->devices_by_release(en->be, &r->releases[r->release_at], DQ_INSTALLED, FLEET_LIST_MAX, &q->arena,
+                                    &q->out.devices, req_done, q);
+    return true;
+}
+
+/* From the last wave down to the second, also those that were told meanwhile: they were control at the start. */
+static void ask_control(struct run *r)
+{
+    struct ro *ro = r->ro;
+    struct engine *en = ro->en;
+    run_say(r, "the control group");
+    if (r->control_wave < 0) {
+        want_members(r, 0);
+        r->control_wave = r->n_waves - 1;
+    }
+    while (r->control_wave > 0 && ro->waves[r->control_wave].total == 0)
+        r->control_wave--;
+    if (r->control_wave > 0 && !control_full(r)) {
+        struct req *q = ask(r, 0, control_done);
+        size_t most = (size_t)(ro->policy->control_max - (int64_t)n_control(r));
+        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[r->control_wave].id),
+                                  declared(r) ? WAVE_DEVICES_MAX : most, &q->arena, &q->out.devices, req_done, q);
+        return;
+    }
+    r->control_wave = 0;
+    if (declared(r) && ask_group(r))
+        return;
+    r->wave[0].step = RUN_ATTRS;
+}
+
+/* ---- attributes ---- */
+
+static int by_raw_id(const void *a, const void *b, void *arg)
+{
+    const struct engine *en = arg;
+    const struct run_new *x = a, *y = b;
+    return strcmp(en->devs[x->dev].raw_id, en->devs[y->dev].raw_id);
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The values of one device, joined; unknown ones are values of their own. */
+static char *stratum_name(const struct run *r, const struct run_new *v)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    for (size_t k = 0; k < r->ro->policy->evidence.n_strata; k++)
+        buf_printf(&b, "%s\n", v->attr[k] < 0 ? "" : r->names[v->attr[k]]);
+    char *s = buf_take(&b);
+    buf_release(&b);
+    return s;
+}
+
+static uint8_t stratum_of(const struct run *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_strata; i++)
+        if (strcmp(r->strata[i], name) == 0)
+            return (uint8_t)i;
+    return TRIAL_STRATA - 1;
+}
+
+/* New strata are numbered in the order of their names, after those that are there. */
+static void number_strata(struct run *r, size_t w)
+{
+    struct run_wave *rw = &r->wave[w];
+    char **name = xcalloc(rw->n + 1, sizeof(char *));
+    const char **sorted = xcalloc(rw->n + 1, sizeof(char *));
+    for (size_t i = 0; i < rw->n; i++)
+        sorted[i] = name[i] = stratum_name(r, &rw->v[i]);
+    qsort(sorted, rw->n, sizeof(char *), by_text);
+    for (size_t i = 0; i < rw->n; i++) {
+        bool there = i > 0 && strcmp(sorted[i], sorted[i - 1]) == 0;
+        for (size_t k = 0; k < r->n_strata && !there; k++)
+            there = strcmp(r->strata[k], sorted[i]) == 0;
+        if (!there && r->n_strata < TRIAL_STRATA)
+            r->strata[r->n_strata++] = xstrdup(sorted[i]);
+    }
+    for (size_t i = 0; i < rw->n; i++) {
+        rw->v[i].stratum = stratum_of(r, name[i]);
+        free(name[i]);
+    }
+    free(name);
+    free(sorted);
+    rw->step = RUN_PAST;
+}
+
+static void attributes_done(struct req *q, const struct reply *rep)
+{
+    size_t w = (size_t)q->n;
+    bool never = rep->err && rep->err->code == ERR_UNSUPPORTED;
+    struct run *r = answered(q, rep, never ? NULL : "attributes cannot be read");
+    if (!r)
+        return;
+    const struct attribute_table *t = &q->out.attributes;
+    struct run_wave *rw = &r->wave[w];
+    for (size_t i = 0; !rep->err && i < rw->n && i < t->n; i++)
+        for (size_t k = 0; k < t->n_keys && k < STRATA_KEYS_MAX; k++) {
+            int32_t name = t->v[i * t->n_keys + k];
+            if (name >= 0 && (size_t)name < t->n_names)
+                rw->v[i].attr[k] = run_name(r, t->names[name]);
+        }
+    number_strata(r, w);
+    go_on(r);
+}
+
+static void ask_attributes(struct run *r, size_t w)
+{
+    struct engine *en = r->ro->en;
+    const struct evidence_policy *p = &r->ro->policy->evidence;
+    struct run_wave *rw = &r->wave[w];
+    if (w > 0) {
+        if (!r->ro->wv[w].listed) {
+            run_say(r, "the devices of W%zu", w);
+            return;
+        }
+        want_members(r, w);
+    }
+    if (rw->n > 0)
+        qsort_r(rw->v, rw->n, sizeof *rw->v, by_raw_id, en);
+    if (p->n_strata == 0 || !en->be->ops->attributes || rw->n == 0) {
+        number_strata(r, w);
+        return;
+    }
+    run_say(r, "attributes of %zu devices", rw->n);
+    struct req *q = ask(r, w, attributes_done);
+    const char **ids = ARENA_ARRAY(&q->arena, const char *, rw->n);
+    for (size_t i = 0; i < rw->n; i++)
+        ids[i] = arena_strdup(&q->arena, en->devs[rw->v[i].dev].raw_id);
+    en->be->ops->attributes(en->be, ids, rw->n, p->strata, p->n_strata, ATTRIBUTES_BY, &q->arena, &q->out.attributes,
+                            req_done, q);
+}
+
+/* ---- what they did before ---- */
+
+static void ready(struct run *r, size_t w)
+{
+    r->wave[w].step = RUN_READY;
+    r->waits[0] = '\0';
+}
+
+static void past_done(struct req *q, const struct reply *rep)
+{
+    size_t w = (size_t)q->n, k = 0;
+    struct run *r = answered(q, rep, "baselines cannot be read");
+    if (!r)
+        return;
+    struct run_wave *rw = &r->wave[w];
+    const struct past_list *l = &q->out.past;
+    uint32_t *at = xcalloc(q->en->n_devs + 1, sizeof *at);
+    for (size_t i = 0; i < rw->n; i++) {
+        at[rw->v[i].dev] = (uint32_t)i + 1;
+        rw->v[i].past = (struct trial_past){NAN, NAN, 0, NAN, NAN, 0, true};
+    }
+    for (; k < l->n; k++) {
+        const struct past_row *p = &l->v[k];
+        if (p->index < q->en->n_devs && at[p->index] > 0)
+            rw->v[at[p->index] - 1].past =
+                (struct trial_past){p->cpu_base, p->var_base, p->boots_hour, p->cpu_hour, p->var_hour, p->last_t, true};
+    }
+    free(at);
+    ready(r, w);
+    go_on(r);
+}
+
+/* Without history: what was seen since the devices are watched. */
+static void past_from_tracks(struct run *r, size_t w)
+{
+    struct engine *en = r->ro->en;
+    for (size_t i = 0; i < r->wave[w].n; i++) {
+        const struct track *t = &en->devs[r->wave[w].v[i].dev].track;
+        bool hour = (int64_t)t->base_n * beat_interval(en) >= BASELINE_US;
+        double boots = 0;
+        for (int k = 0; k < TRACK_BUCKETS; k++)
+            boots += t->boots[k];
+        r->wave[w].v[i].past = (struct trial_past){.cpu_base = hour ? (double)t->cpu_base : NAN,
+                                                   .var_base = hour ? (double)t->var_base : NAN,
+                                                   .boots_hour = boots,
+                                                   .cpu_hour = NAN,
+                                                   .var_hour = NAN,
+                                                   .last_t = t->last_t,
+                                                   .known = t->last_t > 0};
+    }
+    ready(r, w);
+}
+
+static void ask_past(struct run *r, size_t w)
+{
+    struct engine *en = r->ro->en;
+    if (!beat_history(en) || !en->tm->ops->past || r->wave[w].n == 0) {
+        past_from_tracks(r, w);
+        return;
+    }
+    run_say(r, "what %zu devices did before", r->wave[w].n);
+    if (now_of(en) < r->spec.start + beat_settle(en)) {
+        r->again = r->spec.start + beat_settle(en);
+        return;
+    }
+    struct req *q = ask(r, w, past_done);
+    en->tm->ops->past(en->tm, en->watch, r->spec.start, en->policy->window_us, &q->arena, &q->out.past, req_done, q);
+}
+
+/* ---- one after the other ---- */
+
+static void step(struct run *r, size_t w)
+{
+    switch (r->wave[w].step) {
+    case RUN_TOLD:
+        ask_told(r, w);
+        break;
+    case RUN_KEPT:
+        run_ask_kept(r);
+        break;
+    case RUN_CONTROL:
+        ask_control(r);
+        break;
+    case RUN_ATTRS:
+        ask_attributes(r, w);
+        break;
+    case RUN_PAST:
+        ask_past(r, w);
+        break;
+    case RUN_READY:
+        break;
+    }
+}
+
+static void again(struct engine *en, void *arg)
+{
+    (void)en;
+    trial_advance(arg);
+}
+
+void run_prepare(struct run *r)
+{
+    struct ro *ro = r->ro;
+    for (int w = 0; w < r->n_waves && (size_t)w < ro->n_waves && ro->wv[w].told; w++) {
+        enum run_step before;
+        do {
+            if (r->busy)
+                return;
+            if (now_of(ro->en) < r->again) {
+                timer_set(ro->en, r->again, again, ro);
+                return;
+            }
+            before = r->wave[w].step;
+            step(r, (size_t)w);
+        } while (r->wave[w].step != before);
+        if (r->wave[w].step != RUN_READY)
+            return;
+    }
+}
+
+/* ---- the population ---- */
+
+void run_put(struct run *r, int phase, const struct run_new *v)
+{
+    struct engine *en = r->ro->en;
+    struct run_wave *rw = &r->wave[phase];
+    if (r->n == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 64;
+        r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
+        r->rows = xreallocarray(r->rows, 2 * r->cap, sizeof *r->rows);
+        r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
+    }
+    if (en->n_devs > r->n_of_dev) {
+        size_t to = en->n_devs + en->n_devs / 4 + 16;
+        r->of_dev = xreallocarray(r->of_dev, to, sizeof *r->of_dev);
+        memset(r->of_dev + r->n_of_dev, 0, (to - r->n_of_dev) * sizeof *r->of_dev);
+        r->n_of_dev = to;
+    }
+    struct run_dev *d = &r->v[r->n++];
+    *d = (struct run_dev){
+        .dev = v->dev, .phase = (int16_t)phase, .wave = v->wave, .control = v->control, .stratum = v->stratum};
+    memcpy(d->attr, v->attr, sizeof d->attr);
+    r->of_dev[v->dev] = (uint32_t)r->n;
+    if (v->dev >= rw->top)
+        rw->top = v->dev + 1;
+}
+
+void run_add(struct run *r, int phase, const struct run_new *v)
+{
+    if (run_index(r, v->dev) != UINT32_MAX)
+        return; /* a server that lists a device twice */
+    if (trial_add(r->trial, v->wave, v->control, v->stratum, &v->past) == SIZE_MAX)
+        return;
+    run_put(r, phase, v);
+    r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;
+}

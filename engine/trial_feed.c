@@ -1,0 +1,427 @@
+/* Ticks of telemetry into trials: those that were just polled, those that waited for facts, those read from history.
+ *
+ * The newest ticks stay in a queue of the engine, shared by all trials, until each has taken them; it is bounded, and
+ * what falls out is read again from history where there is one. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "engine/trial_run.h"
+
+#define TICKS_MAX   64
+#define TICKS_BYTES ((size_t)32 << 20)
+#define SAMPLES     ((size_t)200000) /* of one answer from history */
+#define SLACK_US    (2 * US_PER_S)   /* between the clocks of the fleet server and ours */
+#define BEHIND      3                /* ticks */
+
+/* One poll's answer. */
+struct tick {
+    int64_t t;
+    size_t watched; /* devices that were asked about */
+    size_t n;
+    struct trial_row *v; /* device: index in engine.devs */
+};
+struct tick_queue {
+    struct tick v[TICKS_MAX];
+    size_t n, bytes;
+};
+
+/* ---- the queue ---- */
+
+static void drop(struct tick_queue *q, size_t i)
+{
+    q->bytes -= q->v[i].n * sizeof *q->v[i].v;
+    free(q->v[i].v);
+    q->n--;
+    memmove(&q->v[i], &q->v[i + 1], (q->n - i) * sizeof *q->v);
+}
+
+void ticks_free(struct engine *en)
+{
+    while (en->ticks && en->ticks->n > 0)
+        drop(en->ticks, 0);
+    free(en->ticks);
+    en->ticks = NULL;
+}
+
+void ticks_take(struct engine *en, int64_t t, size_t watched, const struct sample_list *l)
+{
+    if (!en->ticks)
+        en->ticks = xcalloc(1, sizeof *en->ticks);
+    struct tick_queue *q = en->ticks;
+    size_t i = q->n;
+    while (i > 0 && q->v[i - 1].t > t)
+        i--;
+    if (i > 0 && q->v[i - 1].t == t) {
+        if (q->v[i - 1].watched >= watched)
+            return; /* the same again */
+        drop(q, --i);
+    }
+    while (q->n == TICKS_MAX || (q->n > 0 && q->bytes + l->n * sizeof *q->v[0].v > TICKS_BYTES)) {
+        drop(q, 0);
+        i -= i > 0;
+    }
+    memmove(&q->v[i + 1], &q->v[i], (q->n - i) * sizeof *q->v);
+    struct tick *k = &q->v[i];
+    *k = (struct tick){.t = t, .watched = watched, .v = xcalloc(l->n + 1, sizeof *k->v)};
+    for (size_t j = 0; j < l->n; j++)
+        k->v[k->n++] =
+            (struct trial_row){(uint32_t)l->v[j].index, l->v[j].t, l->v[j].reboots, l->v[j].cpu, l->v[j].variance};
+    q->n++;
+    q->bytes += k->n * sizeof *k->v;
+    if (t > en->tm_newest)
+        en->tm_newest = t;
+}
+
+/* What no trial waits for goes. */
+void ticks_trim(struct engine *en)
+{
+    int64_t keep = TIME_NEVER;
+    if (!en->ticks)
+        return;
+    for (size_t i = 0; i < en->n_all; i++) {
+        const struct run *r = en->all[i]->run;
+        if (!r || ro_ended(en->all[i]))
+            continue;
+        int64_t next = r->trial ? trial_next_tick(r->trial) : beat_history(en) ? TIME_NEVER : 0;
+        keep = next < keep ? next : keep;
+    }
+    while (en->ticks->n > 0 && en->ticks->v[0].t < keep)
+        drop(en->ticks, 0);
+}
+
+static const struct tick *tick_find(const struct engine *en, int64_t t)
+{
+    for (size_t i = 0; en->ticks && i < en->ticks->n; i++)
+        if (en->ticks->v[i].t == t)
+            return &en->ticks->v[i];
+    return NULL;
+}
+
+/* The first tick of the queue from t on. */
+static const struct tick *tick_from(const struct engine *en, int64_t t)
+{
+    for (size_t i = 0; en->ticks && i < en->ticks->n; i++)
+        if (en->ticks->v[i].t >= t)
+            return &en->ticks->v[i];
+    return NULL;
+}
+
+/* ---- what is known ---- */
+
+static int64_t slack(const struct engine *en)
+{
+    int64_t fifth = beat_interval(en) / 5;
+    return fifth < SLACK_US ? fifth : SLACK_US;
+}
+
+/* Every fact that happened up to this time is known. */
+static int64_t facts_until(const struct run *r)
+{
+    const struct ro *ro = r->ro;
+    int64_t until = ro->waves_as_of - slack(ro->en);
+    for (int w = 0; w < r->n_waves && (size_t)w < ro->n_waves && ro->wv[w].told; w++) {
+        const struct run_wave *rw = &r->wave[w];
+        int64_t upto = ro->wv[w].list_as_of + r->spec.grace_us - slack(ro->en);
+        if (rw->step != RUN_READY)
+            upto = rw->told_known ? rw->told_at - 1 : 0;
+        if (upto < until)
+            until = upto;
+    }
+    return until;
+}
+
+/* From when on samples of a device that came with a later wave are fed: its first are in well before it counts. */
+static int64_t fed_from(const struct run *r, int phase)
+{
+    return phase == 0 ? 0 : r->wave[phase].told_at + r->spec.grace_us / 2;
+}
+
+/* As many devices must have been asked about for tick t to be whole. */
+static size_t needed(const struct run *r, int64_t t)
+{
+    size_t top = 0;
+    for (int w = 0; w < r->n_waves; w++)
+        if (r->wave[w].step == RUN_READY && r->wave[w].told_at <= t && fed_from(r, w) <= t) {
+            if (r->wave[w].top > top)
+                top = r->wave[w].top;
+            for (size_t i = 0; !r->wave[w].applied && i < r->wave[w].n; i++)
+                if (r->wave[w].v[i].dev >= top)
+                    top = r->wave[w].v[i].dev + 1;
+        }
+    return top;
+}
+
+/* ---- facts in order ---- */
+
+static bool apply_waves(struct run *r, int64_t t)
+{
+    for (int w = 0; w < r->n_waves; w++) {
+        struct run_wave *rw = &r->wave[w];
+        if (rw->applied)
+            continue;
+        if (rw->step != RUN_READY || rw->told_at > t)
+            return true;
+        for (size_t i = 0; i < rw->n; i++)
+            run_add(r, w, &rw->v[i]);
+        rw->applied = true;
+        free(rw->v);
+        rw->v = NULL;
+        rw->n = 0;
+        run_installs(r);
+        if (trial_told(r->trial, w, rw->told_at))
+            continue;
+        if (!run_late(r))
+            return false;
+        if (!trial_told(r->trial, w, t)) /* from this tick on */
+            return false;
+    }
+    return true;
+}
+
+static bool apply_installs(struct run *r, int64_t t)
+{
+    size_t k = 0;
+    bool ok = true;
+    for (; ok && k < r->n_pending; k++) {
+        struct run_dev *d = &r->v[r->pending[k]];
+        if (d->installed + r->spec.grace_us > t)
+            break;
+        d->given = true;
+        if (trial_installed(r->trial, r->pending[k], d->installed))
+            continue;
+        ok = run_late(r);
+        if (ok)
+            ok = trial_installed(r->trial, r->pending[k], t - r->spec.grace_us);
+    }
+    r->n_pending -= k;
+    if (k > 0)
+        memmove(r->pending, r->pending + k, r->n_pending * sizeof *r->pending);
+    return ok;
+}
+
+/* A device that another rollout has told meanwhile is compared no longer. */
+static void apply_leaves(struct run *r)
+{
+    const struct engine *en = r->ro->en;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct dev *d = &en->devs[r->v[i].dev];
+        const struct ro *by = d->canary_of;
+        if (r->v[i].left || !by || by == r->ro || (size_t)d->wave >= by->n_waves ||
+            by->wv[d->wave].told_at <= r->spec.start)
+            continue;
+        r->v[i].left = true;
+        trial_leave(r->trial, i);
+    }
+}
+
+static int by_time(const void *a, const void *b, void *arg)
+{
+    const struct run *r = arg;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int64_t p = r->v[x].installed, q = r->v[y].installed;
+    if (p != q)
+        return p < q ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+void run_sort_pending(struct run *r)
+{
+    if (r->n_pending > 0)
+        qsort_r(r->pending, r->n_pending, sizeof *r->pending, by_time, r);
+}
+
+void run_installs(struct run *r)
+{
+    const struct engine *en = r->ro->en;
+    bool more = false;
+    for (size_t i = 0; i < r->n; i++) {
+        struct run_dev *d = &r->v[i];
+        int64_t at = en->devs[d->dev].installed_at;
+        if (d->installed > 0 || d->wave < 0 || d->wave >= r->n_waves || !r->wave[d->wave].told_known ||
+            at < r->wave[d->wave].told_at)
+            continue;
+        d->installed = at;
+        r->pending[r->n_pending++] = (uint32_t)i;
+        more = true;
+    }
+    if (more)
+        run_sort_pending(r);
+}
+
+/* ---- feeding ---- */
+
+/* `v`: rows by index in engine.devs, in any order of devices. False when a fact came too late: then nothing was fed. */
+static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
+{
+    if (!apply_waves(r, t) || !apply_installs(r, t))
+        return false;
+    apply_leaves(r);
+    struct trial_row *at = r->rows + r->cap;
+    for (size_t i = 0; i < r->n; i++)
+        at[i].t = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t k = run_index(r, v[i].device);
+        if (k == UINT32_MAX || fed_from(r, r->v[k].phase) > t)
+            continue;
+        at[k] = v[i];
+        at[k].device = k;
+    }
+    size_t m = 0;
+    for (size_t i = 0; i < r->n; i++)
+        if (at[i].t > 0)
+            r->rows[m++] = at[i];
+    trial_tick(r->trial, t, r->rows, m);
+    return true;
+}
+
+/* ---- history ---- */
+
+static void fetched(struct req *q, const struct reply *rep)
+{
+    struct engine *en = q->en;
+    struct run *r = q->ro->run;
+    en->tm_ranging = false;
+    if (!r || (int64_t)r->serial != q->x_at) {
+        trial_advance_all(en);
+        return;
+    }
+    r->fetching = false;
+    if (rep->err) {
+        bool large = rep->err->code == ERR_LIMIT && r->fetch_ticks > 1;
+        if (large)
+            r->fetch_ticks /= 2;
+        else
+            r->fetch_again = now_of(en) + beat_interval(en);
+        run_say(r, "history cannot be read: %s", rep->err->what);
+    } else {
+        const struct range_list *l = &q->out.range;
+        struct trial_row *rows = xcalloc(l->n + 1, sizeof *rows);
+        size_t i = 0;
+        r->waits[0] = '\0';
+        for (int64_t t = r->fetch_from; t <= r->fetch_to && r->trial; t += r->spec.step_us) {
+            size_t n = 0;
+            for (; i < l->n && l->v[i].tick <= t; i++)
+                if (l->v[i].tick == t)
+                    rows[n++] = (struct trial_row){(uint32_t)l->v[i].index, l->v[i].t, l->v[i].reboots, l->v[i].cpu,
+                                                   l->v[i].variance};
+            if (t != trial_next_tick(r->trial) || t > facts_until(r) || r->fetch_watched < needed(r, t) ||
+                !feed(r, t, rows, n))
+                break;
+        }
+        free(rows);
+    }
+    trial_advance_all(en);
+    judge_ro(q->ro);
+    mark(en);
+}
+
+static void fetch(struct run *r, int64_t from, int64_t to)
+{
+    struct engine *en = r->ro->en;
+    size_t fit = SAMPLES / (r->n ? r->n : 1);
+    if (en->tm_ranging || now_of(en) < r->fetch_again)
+        return;
+    if (r->fetch_ticks == 0 || r->fetch_ticks > fit)
+        r->fetch_ticks = fit < 1 ? 1 : fit;
+    if (r->fetch_ticks > RANGE_TICKS_MAX)
+        r->fetch_ticks = RANGE_TICKS_MAX;
+    int64_t most = from + (int64_t)(r->fetch_ticks - 1) * r->spec.step_us;
+    en->tm_ranging = r->fetching = true;
+    r->fetch_from = from;
+    r->fetch_to = to < most ? to : most;
+    r->fetch_watched = watch_set_size(en->watch);
+    struct req *q = req_new(en, fetched);
+    q->ro = r->ro;
+    q->x_at = (int64_t)r->serial;
+    en->tm->ops->range(en->tm, en->watch, r->fetch_from, r->fetch_to, r->spec.step_us, en->policy->window_us, &q->arena,
+                       &q->out.range, req_done, q);
+}
+
+/* The gap that begins at t: up to what is known, or to the next tick of the queue that is whole. */
+static void fetch_gap(struct run *r, int64_t t, int64_t until)
+{
+    const struct engine *en = r->ro->en;
+    int64_t to = until / r->spec.step_us * r->spec.step_us;
+    if (to > en->tm_newest)
+        to = en->tm_newest;
+    for (size_t i = 0; en->ticks && i < en->ticks->n; i++) {
+        const struct tick *k = &en->ticks->v[i];
+        if (k->t > t && k->watched >= needed(r, k->t)) {
+            if (k->t - r->spec.step_us < to)
+                to = k->t - r->spec.step_us;
+            break;
+        }
+    }
+    if (to >= t && !r->fetching)
+        fetch(r, t, to);
+}
+
+/* ---- all together ---- */
+
+static int64_t first_tick(const struct run *r)
+{
+    return (r->spec.start + r->spec.step_us - 1) / r->spec.step_us * r->spec.step_us;
+}
+
+static void stand(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    enum trial_state was = r->state;
+    int64_t now = now_of(en);
+    if (!r->trial) {
+        r->state = TRIAL_WAITING;
+    } else {
+        int64_t next = trial_next_tick(r->trial);
+        int64_t behind = en->tm_newest > 0 ? (en->tm_newest - next) / r->spec.step_us + 1 : 0;
+        bool quiet = en->tm_newest > 0 && now - en->tm_newest > (BEHIND + 1) * r->spec.step_us + beat_settle(en);
+        if (next > facts_until(r) && behind > BEHIND)
+            r->state = TRIAL_BEHIND;
+        else if (behind > BEHIND && beat_history(en))
+            r->state = TRIAL_CATCHING;
+        else if (behind > BEHIND || quiet)
+            r->state = TRIAL_BEHIND;
+        else
+            r->state = TRIAL_LIVE;
+        if (r->state == TRIAL_CATCHING && was != TRIAL_CATCHING)
+            r->catching_from = next;
+    }
+    bool wait = r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING;
+    if (!wait)
+        r->catching_since = 0;
+    else if (r->catching_since == 0)
+        r->catching_since = now;
+    if (r->state != was)
+        mark(en);
+}
+
+void run_feed(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    int64_t before = r->trial ? trial_next_tick(r->trial) : 0;
+    if (r->rebuild)
+        run_rebuild(r);
+    if (!r->trial && r->wave[0].step == RUN_READY && !run_make(r))
+        return;
+    while (r->trial) {
+        int64_t t = trial_next_tick(r->trial), until = facts_until(r);
+        const struct tick *k = beat_history(en) ? tick_find(en, t) : tick_from(en, t);
+        if (t > until || t > en->tm_newest)
+            break;
+        if (beat_history(en) && (!k || k->watched < needed(r, t))) {
+            fetch_gap(r, t, until);
+            break;
+        }
+        if (!k || k->t > until)
+            break;
+        if (k->t > t && t == first_tick(r))
+            r->begun_at = k->t;
+        if (feed(r, k->t, k->v, k->n))
+            continue;
+        if (!r->rebuild)
+            break;
+        run_rebuild(r);
+    }
+    stand(r);
+    if (r->trial && trial_next_tick(r->trial) != before)
+        mark(en);
+}

@@ -1,0 +1,255 @@
+/* What is kept of a trial across restarts: its own state, and which devices are in it under which number.
+ *
+ * All numbers little-endian. The history keeps a digest of the bytes; what is read is still taken for hostile. */
+#include <stdlib.h>
+#include <string.h>
+#include "core/text.h"
+#include "engine/keeper.h"
+#include "engine/trial_run.h"
+
+#define KEEP_US   US_PER_MIN
+#define KEPT_HEAD "andon-run 1\n"
+#define RAW_MAX   1024 /* longest device id */
+#define KEPT_MAX  ((size_t)256 << 20)
+
+/* ---- writing ---- */
+
+static void put_int(struct buf *b, int64_t v)
+{
+    unsigned char c[8];
+    for (int i = 0; i < 8; i++)
+        c[i] = (unsigned char)((uint64_t)v >> (8 * i));
+    buf_add(b, c, sizeof c);
+}
+
+static void put_text(struct buf *b, const char *s)
+{
+    size_t n = strlen(s);
+    put_int(b, (int64_t)n);
+    buf_add(b, s, n);
+}
+
+static void write_run(const struct run *r, struct buf *b)
+{
+    const struct engine *en = r->ro->en;
+    struct buf trial;
+    int waves = 0;
+    while (waves < r->n_waves && r->wave[waves].applied)
+        waves++;
+    buf_adds(b, KEPT_HEAD);
+    put_int(b, waves);
+    for (int w = 0; w < waves; w++)
+        put_int(b, r->wave[w].told_at);
+    put_int(b, r->begun_at);
+    put_int(b, r->ack);
+    put_int(b, (int64_t)r->n_names);
+    for (size_t i = 0; i < r->n_names; i++)
+        put_text(b, r->names[i]);
+    put_int(b, (int64_t)r->n_strata);
+    for (size_t i = 0; i < r->n_strata; i++)
+        put_text(b, r->strata[i]);
+    put_int(b, (int64_t)r->n);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct run_dev *d = &r->v[i];
+        put_text(b, en->devs[d->dev].raw_id);
+        put_int(b, d->phase);
+        put_int(b, d->wave);
+        put_int(b, d->control | d->given << 1 | d->left << 2 | d->mute << 3);
+        put_int(b, d->stratum);
+        for (int k = 0; k < STRATA_KEYS_MAX; k++)
+            put_int(b, d->attr[k]);
+        put_int(b, d->installed);
+    }
+    buf_init(&trial, KEPT_MAX);
+    trial_save(r->trial, &trial);
+    put_int(b, (int64_t)trial.len);
+    buf_add(b, trial.data, trial.len);
+    b->over = b->over || trial.over;
+    buf_release(&trial);
+}
+
+void run_keep(struct run *r, bool now)
+{
+    struct engine *en = r->ro->en;
+    if (!en->keeper || !en->spec.judge || !r->trial)
+        return;
+    int64_t tick = trial_next_tick(r->trial);
+    bool due = now || !beat_history(en) || now_of(en) - r->kept_at >= KEEP_US;
+    if (tick == r->kept_tick || !due)
+        return;
+    struct buf b;
+    buf_init(&b, KEPT_MAX);
+    write_run(r, &b);
+    r->kept_tick = tick;
+    r->kept_at = now_of(en);
+    if (!b.over) {
+        size_t n = b.len;
+        keeper_put(en->keeper, en->spec.fleet->name, r->ro->id, r->digest, tick, buf_take(&b), n);
+    }
+    buf_release(&b);
+}
+
+void trial_keep_all(struct engine *en)
+{
+    for (size_t i = 0; en->keeper && i < en->n_all; i++)
+        if (en->all[i]->run)
+            run_keep(en->all[i]->run, true);
+}
+
+/* ---- reading ---- */
+
+struct reader {
+    const char *p, *end;
+    bool bad;
+};
+
+static int64_t get_int(struct reader *in, int64_t least, int64_t most)
+{
+    uint64_t v = 0;
+    if (in->bad || in->end - in->p < 8) {
+        in->bad = true;
+        return least;
+    }
+    for (int i = 0; i < 8; i++)
+        v |= (uint64_t)(unsigned char)in->p[i] << (8 * i);
+    in->p += 8;
+    in->bad = (int64_t)v < least || (int64_t)v > most;
+    return in->bad ? least : (int64_t)v;
+}
+
+static char *get_text(struct reader *in)
+{
+    int64_t n = get_int(in, 0, RAW_MAX);
+    if (in->bad || in->end - in->p < n || memchr(in->p, 0, (size_t)n)) {
+        in->bad = true;
+        return xstrdup("");
+    }
+    char *s = xstrndup(in->p, (size_t)n);
+    in->p += n;
+    return s;
+}
+
+static void read_device(struct run *r, struct reader *in)
+{
+    struct run_new v = {0};
+    struct engine *en = r->ro->en;
+    char *raw = get_text(in);
+    int phase = (int)get_int(in, 0, r->n_waves - 1);
+    v.wave = (int16_t)get_int(in, -1, r->n_waves - 1);
+    int64_t flags = get_int(in, 0, 15);
+    v.control = (flags & 1) != 0;
+    v.stratum = (uint8_t)get_int(in, 0, TRIAL_STRATA - 1);
+    for (int k = 0; k < STRATA_KEYS_MAX; k++)
+        v.attr[k] = (int32_t)get_int(in, -1, (int64_t)r->n_names - 1);
+    int64_t installed = get_int(in, 0, INT64_MAX);
+    if (!in->bad && *raw) {
+        struct dev *d = watch_raw(en, raw);
+        v.dev = (uint32_t)(d - en->devs);
+        in->bad = run_index(r, v.dev) != UINT32_MAX;
+    } else {
+        in->bad = true;
+    }
+    free(raw);
+    if (in->bad)
+        return;
+    run_put(r, phase, &v);
+    struct run_dev *d = &r->v[r->n - 1];
+    d->given = (flags & 2) != 0;
+    d->left = (flags & 4) != 0;
+    d->mute = (flags & 8) != 0;
+    d->installed = installed;
+    if (installed > 0 && !d->given)
+        r->pending[r->n_pending++] = (uint32_t)r->n - 1;
+}
+
+static bool read_run(struct run *r, struct reader *in)
+{
+    size_t head = strlen(KEPT_HEAD);
+    if ((size_t)(in->end - in->p) < head || memcmp(in->p, KEPT_HEAD, head) != 0)
+        return false;
+    in->p += head;
+    int waves = (int)get_int(in, 1, r->n_waves);
+    for (int w = 0; w < waves && !in->bad; w++) {
+        r->wave[w].told_at = get_int(in, 1, INT64_MAX);
+        r->wave[w].told_known = r->wave[w].applied = true;
+        r->wave[w].step = RUN_READY;
+    }
+    r->begun_at = get_int(in, 0, INT64_MAX);
+    r->ack = get_int(in, 0, INT64_MAX);
+    for (int64_t n = get_int(in, 0, RUN_NAMES); n > 0 && !in->bad; n--) {
+        char *s = get_text(in);
+        (void)run_name(r, s); /* the first to be named: the numbers are as they were */
+        free(s);
+    }
+    for (int64_t n = get_int(in, 0, TRIAL_STRATA); n > 0 && !in->bad; n--)
+        r->strata[r->n_strata++] = get_text(in);
+    for (int64_t n = get_int(in, 0, TRIAL_DEVICES); n > 0 && !in->bad; n--)
+        read_device(r, in);
+    int64_t n = get_int(in, 1, INT64_MAX);
+    if (in->bad || in->end - in->p != n)
+        return false;
+    struct err e = {0};
+    r->trial = trial_load(in->p, (size_t)n, &r->spec, &e);
+    return r->trial != NULL;
+}
+
+/* The answer about a kept state. */
+static void take(struct run *r, const struct kept *a)
+{
+    struct run_wave first = r->wave[0];
+    struct reader in = {a->bytes, a->bytes + a->n, false};
+    r->busy = false;
+    if (a->found && read_run(r, &in)) {
+        r->kept_tick = trial_next_tick(r->trial);
+        run_sort_pending(r);
+    } else {
+        if (a->found) {
+            run_clear(r);
+            r->wave[0] = (struct run_wave){.told_at = first.told_at, .told_known = true};
+            run_change(r, "the kept evidence cannot be read: it begins anew");
+        }
+        r->wave[0].step = RUN_CONTROL;
+    }
+    struct ro *ro = r->ro;
+    trial_advance(ro);
+    judge_ro(ro);
+    mark(ro->en);
+}
+
+void keeper_drain(struct engine *en)
+{
+    for (struct kept *a; en->keeper && (a = keeper_done(en->keeper));) {
+        en->keep_err = a->err;
+        mark(en);
+        if (a->id > 0) {
+            en->keep_outstanding--;
+            for (size_t i = 0; i < en->n_all; i++)
+                if (en->all[i]->run && en->all[i]->run->serial == a->id)
+                    take(en->all[i]->run, a);
+        }
+        kept_free(a);
+    }
+}
+
+void run_ask_kept(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    if (!en->keeper || r->no_kept) {
+        r->wave[0].step = RUN_CONTROL;
+        return;
+    }
+    run_say(r, "the kept evidence");
+    r->busy = true;
+    en->keep_outstanding++;
+    keeper_get(en->keeper, en->spec.fleet->name, r->ro->id, r->digest, r->serial);
+}
+
+bool engine_trial_bytes(struct engine *en, const char *rollout, struct buf *out, int64_t *tick)
+{
+    const struct ro *ro = ro_find(en, rollout);
+    if (!ro || !ro->run || !ro->run->trial)
+        return false;
+    *tick = trial_next_tick(ro->run->trial) - ro->run->spec.step_us;
+    trial_save(ro->run->trial, out);
+    return !out->over;
+}

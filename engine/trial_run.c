@@ -1,0 +1,460 @@
+/* A rollout's trial from its first facts to its end: made, fed, built anew, put into the verdict's input. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/detmath.h"
+#include "core/fmt.h"
+#include "core/json.h"
+#include "core/ledger.h"
+#include "engine/trial_run.h"
+
+#define REBUILDS_MAX 5 /* later, what comes late counts from the next tick on */
+#define HOLD_US      US_PER_MIN
+
+void run_say(struct run *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r->waits, sizeof r->waits, fmt, ap);
+    va_end(ap);
+    mark(r->ro->en);
+}
+
+uint32_t run_index(const struct run *r, size_t dev)
+{
+    return dev < r->n_of_dev && r->of_dev[dev] > 0 ? r->of_dev[dev] - 1 : UINT32_MAX;
+}
+
+int32_t run_name(struct run *r, const char *text)
+{
+    for (size_t i = 0; i < r->n_names; i++)
+        if (strcmp(r->names[i], text) == 0)
+            return (int32_t)i;
+    if (r->n_names == RUN_NAMES)
+        return -1;
+    r->names[r->n_names] = xstrdup(text);
+    return (int32_t)r->n_names++;
+}
+
+/* ---- the spec ---- */
+
+static void hash_num(struct buf *b, double v)
+{
+    char f[FMT_MAX];
+    buf_printf(b, "%s\n", fmt_hexfloat(f, v));
+}
+
+/* Whatever changes a trial's bits, but for facts and telemetry. */
+static void digest_of(struct run *r)
+{
+    const struct trial_spec *s = &r->spec;
+    const struct evidence_policy *p = &s->policy;
+    const double num[] = {p->alpha,          p->reserve,        p->ratio,        p->cpu_ratio,
+                          p->variance_ratio, p->install_share,  p->share_reboot, p->share_silence,
+                          p->share_cpu,      p->share_variance, p->share_install};
+    struct buf b;
+    buf_init(&b, 65536);
+    buf_printf(&b, "andon run 1\n%d %d %lld %lld %lld %lld %d %lld\n", p->min_devices, s->waves, (long long)s->start,
+               (long long)s->step_us, (long long)s->grace_us, (long long)s->silence_us, s->boot_time,
+               (long long)r->ro->en->policy->window_us);
+    for (size_t i = 0; i < sizeof num / sizeof *num; i++)
+        hash_num(&b, num[i]);
+    buf_printf(&b, "%lld\n%s\n", (long long)r->ro->policy->control_max, p->control ? p->control : "");
+    for (size_t i = 0; i < p->n_strata; i++)
+        buf_printf(&b, "%s\n", p->strata[i]);
+    sha256_hex(b.data, b.len, r->digest);
+    buf_release(&b);
+}
+
+void run_spec(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    int64_t step = beat_interval(en);
+    r->spec = (struct trial_spec){.policy = r->ro->policy->evidence,
+                                  .waves = r->n_waves,
+                                  .start = r->wave[0].told_at,
+                                  .step_us = step,
+                                  .grace_us = r->ro->policy->grace_us,
+                                  .silence_us = 5 * step > 5 * US_PER_MIN ? 5 * step : 5 * US_PER_MIN,
+                                  .boot_time = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm)};
+    digest_of(r);
+}
+
+/* ---- the ledger, into the log ---- */
+
+static void write_ledger(const struct run *r, const struct ledger *l, struct buf *b)
+{
+    struct json_w w;
+    char f[FMT_MAX];
+    json_w_init(&w, b, 0);
+    json_w_obj(&w);
+    json_w_kstr(&w, "alpha", fmt_hexfloat(f, l->alpha));
+    json_w_kstr(&w, "install", fmt_hexfloat(f, ledger_install(l)));
+    json_w_kstr(&w, "reserve", fmt_hexfloat(f, l->reserve));
+    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance of each */
+    json_w_arr(&w);
+    for (int s = 0; s < r->spec.waves; s++) {
+        json_w_arr(&w);
+        for (int m = 0; m < LEDGER_METRICS; m++)
+            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(l, s, (enum ledger_metric)m)));
+        json_w_arr_end(&w);
+    }
+    json_w_arr_end(&w);
+    json_w_kstr(&w, "total", fmt_hexfloat(f, ledger_total(l)));
+    json_w_obj_end(&w);
+}
+
+static bool ledger_of(const struct run *r, struct ledger *l)
+{
+    const struct evidence_policy *p = &r->spec.policy;
+    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
+    return ledger_init(l, p->alpha, p->reserve, r->spec.waves, share, p->share_install);
+}
+
+static void say_ledger(struct run *r)
+{
+    struct ro *ro = r->ro;
+    const struct evidence_policy *p = &r->spec.policy;
+    struct ledger l;
+    struct entry e;
+    struct buf b, keys;
+    if (ro->ledger_said || !ro->en->spec.judge || !ledger_of(r, &l))
+        return;
+    ro->ledger_said = true;
+    buf_init(&b, ENTRY_MAX);
+    buf_init(&keys, 512);
+    write_ledger(r, &l, &b);
+    for (size_t i = 0; i < p->n_strata; i++)
+        buf_printf(&keys, "%s%s", i ? "," : "", p->strata[i]);
+    diary_entry(ro->en, &e, ENTRY_CONFIG, NULL, ro);
+    e.result = "ledger";
+    e.reason = "the chance of a false halt is shared out over waves and tests";
+    entry_str(&e, "ledger", b.data);
+    entry_str(&e, "policy", ro->policy->digest);
+    entry_str(&e, "spec", r->digest);
+    entry_str(&e, "strata", keys.data);
+    entry_str(&e, "tests", p->tests == TESTS_ON ? "on" : "dry-run");
+    entry_int(&e, "start", r->spec.start);
+    entry_int(&e, "step_us", r->spec.step_us);
+    diary_write(ro->en, &e, 0, NULL, NULL);
+    buf_release(&b);
+    buf_release(&keys);
+}
+
+void run_change(struct run *r, const char *what)
+{
+    struct entry e;
+    if (!r->ro->en->spec.judge)
+        return;
+    diary_entry(r->ro->en, &e, ENTRY_CONFIG, NULL, r->ro);
+    e.result = "evidence";
+    e.reason = what;
+    entry_str(&e, "spec", r->digest);
+    entry_int(&e, "rebuilds", r->rebuilds);
+    diary_write(r->ro->en, &e, 0, NULL, NULL);
+}
+
+/* ---- made, and made anew ---- */
+
+static void give_acks(struct run *r)
+{
+    const struct ro *ro = r->ro;
+    for (size_t i = 0; i < ro->n_acks; i++)
+        if (ro->acks[i] > r->ack) {
+            trial_ack(r->trial, ro->acks[i]);
+            r->ack = ro->acks[i];
+        }
+}
+
+bool run_make(struct run *r)
+{
+    struct err e = {0};
+    r->trial = trial_new(&r->spec, &e);
+    r->ack = 0;
+    if (!r->trial) {
+        run_say(r, "%s", e.what);
+        return false;
+    }
+    give_acks(r);
+    say_ledger(r);
+    return true;
+}
+
+bool run_late(struct run *r)
+{
+    if (beat_history(r->ro->en) && r->rebuilds < REBUILDS_MAX) {
+        r->rebuild = true;
+        return false;
+    }
+    return true;
+}
+
+/* Nothing is known and nothing is there: the facts are read again. */
+void run_clear(struct run *r)
+{
+    trial_free(r->trial);
+    r->trial = NULL;
+    for (int w = 0; w < TRIAL_WAVES; w++) {
+        free(r->wave[w].v);
+        free(r->closed[w]);
+        r->closed[w] = NULL;
+    }
+    memset(r->wave, 0, sizeof r->wave);
+    for (size_t i = 0; i < r->n_strata; i++)
+        free(r->strata[i]);
+    r->n_strata = 0;
+    r->n = r->n_pending = 0;
+    if (r->of_dev)
+        memset(r->of_dev, 0, r->n_of_dev * sizeof *r->of_dev);
+    r->control_wave = -1;
+    r->release_at = 0;
+    r->ev_tick = 0;
+    r->ev_stage = -1;
+    r->n_ev = 0;
+    r->busy = r->fetching = false;
+    r->serial = ++r->ro->en->run_serial; /* answers that are under way belong to the old one */
+}
+
+void run_rebuild(struct run *r)
+{
+    r->rebuild = false;
+    r->rebuilds++;
+    run_change(r, "a fact came too late: the evidence is built anew from history");
+    run_clear(r);
+    r->no_kept = true;
+}
+
+static void run_free(struct run *r)
+{
+    if (!r)
+        return;
+    run_clear(r);
+    for (size_t i = 0; i < r->n_names; i++)
+        free(r->names[i]);
+    free(r->v);
+    free(r->of_dev);
+    free(r->pending);
+    free(r->rows);
+    arena_release(&r->arena);
+    free(r);
+}
+
+void trial_end(struct ro *ro)
+{
+    run_free(ro->run);
+    ro->run = NULL;
+}
+
+/* The rollout has ended: what is shown stays, the rest goes. */
+static void trial_close(struct ro *ro)
+{
+    struct run *r = ro->run;
+    if (!r || r->busy || r->fetching)
+        return;
+    run_render(r);
+    run_keep(r, true);
+    trial_end(ro);
+}
+
+bool trial_busy(const struct ro *ro)
+{
+    return ro->run && (ro->run->busy || ro->run->fetching);
+}
+
+static const char *why_off(const struct ro *ro)
+{
+    const struct engine *en = ro->en;
+    if (!en->tm)
+        return "no telemetry source is configured";
+    if (!en->spec.judge && !en->spec.evidence_db)
+        return "this session does not judge";
+    if (*ro->rollback_of)
+        return "a roll back is not tested";
+    if (ro->policy->evidence.tests == TESTS_OFF)
+        return "the policy switches the tests off";
+    if (!ro->waves_known || ro->n_waves == 0 || !ro->wv[0].told)
+        return "no wave was told yet";
+    if (ro_ended(ro))
+        return "the rollout has ended";
+    return NULL;
+}
+
+static struct run *run_of(struct ro *ro)
+{
+    const char *off = why_off(ro);
+    if (off) {
+        ro->trial_off = off;
+        return NULL;
+    }
+    if (ro->run)
+        return ro->run;
+    struct run *r = ro->run = xcalloc(1, sizeof *r);
+    r->ro = ro;
+    r->serial = ++ro->en->run_serial;
+    r->n_waves = ro->n_waves < TRIAL_WAVES ? (int)ro->n_waves : TRIAL_WAVES;
+    r->control_wave = -1;
+    r->ev_stage = -1;
+    arena_init(&r->arena);
+    return r;
+}
+
+/* ---- evidence ---- */
+
+/* Failed, time-outs included, of started. A device that has not answered for so long has failed. */
+static void count_outcomes(struct run *r, int64_t *failed, int64_t *started)
+{
+    const struct ro *ro = r->ro;
+    int64_t tick = trial_next_tick(r->trial) - r->spec.step_us;
+    *failed = *started = 0;
+    for (int w = 0; w < r->n_waves && (size_t)w < ro->n_waves; w++)
+        if (ro->wv[w].told && r->wave[w].applied) {
+            *started += wave_told(&ro->waves[w]);
+            *failed += ro->waves[w].counts.known ? ro->waves[w].counts.error : 0;
+        }
+    for (size_t i = 0; i < r->n; i++) {
+        const struct run_dev *d = &r->v[i];
+        if (d->wave < 0 || d->wave >= r->n_waves || !r->wave[d->wave].applied || d->installed > 0 || d->left ||
+            ro->en->devs[d->dev].status == DEVICE_ERROR || ro->en->devs[d->dev].status == DEVICE_IN_SYNC)
+            continue;
+        if (d->mute) /* silent before: it says nothing by not answering */
+            *started -= 1;
+        else if (tick - r->wave[d->wave].told_at > ro->policy->install_us)
+            *failed += 1;
+    }
+}
+
+static void look(struct run *r)
+{
+    int64_t tick = trial_next_tick(r->trial), failed, started;
+    give_acks(r);
+    if (r->state != TRIAL_LIVE)
+        return; /* what stands is shown, and judged, when it has come up to now */
+    count_outcomes(r, &failed, &started);
+    if (tick == r->ev_tick && failed == r->ev_failed && started == r->ev_started && r->ack == r->ev_ack)
+        return;
+    trial_outcomes(r->trial, failed, started);
+    r->ev_tick = tick;
+    r->ev_failed = failed;
+    r->ev_started = started;
+    r->ev_ack = r->ack;
+    r->ev_stage = trial_stage(r->trial);
+    r->n_ev = r->ev_stage < 0 ? 0 : trial_evidence(r->trial, r->ev_stage, r->ev, r->ev_which);
+    r->changed = true;
+}
+
+void trial_advance(struct ro *ro)
+{
+    struct run *r = run_of(ro);
+    if (!r) {
+        trial_close(ro);
+        return;
+    }
+    run_prepare(r);
+    run_feed(r);
+    if (!r->trial)
+        return;
+    look(r);
+    run_keep(r, false);
+}
+
+void trial_advance_all(struct engine *en)
+{
+    for (size_t i = 0; i < en->n_ros; i++)
+        trial_advance(en->ros[i]);
+    ticks_trim(en);
+}
+
+void trial_listed(struct ro *ro)
+{
+    if (ro->run && ro->run->trial)
+        run_installs(ro->run);
+}
+
+bool trial_catching(const struct ro *ro)
+{
+    const struct run *r = ro->run;
+    return r && ro->policy->evidence.tests == TESTS_ON && (r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING);
+}
+
+bool trial_catching_long(const struct ro *ro)
+{
+    return trial_catching(ro) && now_of(ro->en) - ro->run->catching_since >= HOLD_US;
+}
+
+size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out)
+{
+    const struct run *r = ro->run;
+    *out = NULL;
+    if (!r || !r->trial || r->ev_stage != (int)wave || r->ack >= trial_next_tick(r->trial))
+        return 0; /* an acknowledgement that is still to come says which evidence counts */
+    *out = r->ev;
+    return r->n_ev;
+}
+
+/* ---- for the log ---- */
+
+static int find_test(const struct ro *ro, const char *rule)
+{
+    const struct run *r = ro->run;
+    for (size_t i = 0; r && r->trial && i < r->n_ev; i++)
+        if (strcmp(r->ev[i].test, rule) == 0)
+            return (int)i;
+    return -1;
+}
+
+bool trial_figures(const struct ro *ro, const char *rule, struct json_w *w)
+{
+    int i = find_test(ro, rule);
+    struct ledger l;
+    char f[FMT_MAX];
+    if (i < 0)
+        return false;
+    const struct run *r = ro->run;
+    const struct evidence *v = &r->ev[i];
+    json_w_kint(w, "canary", v->canary);
+    json_w_kint(w, "canary_of", v->canary_of);
+    json_w_kint(w, "control", v->control);
+    json_w_kint(w, "control_of", v->control_of);
+    json_w_kint(w, "devices", v->devices);
+    json_w_kstr(w, "ledger.total", fmt_hexfloat(f, ledger_of(r, &l) ? ledger_total(&l) : NAN));
+    json_w_kstr(w, "log_e", fmt_hexfloat(f, v->log_e));
+    json_w_kstr(w, "log_pause", fmt_hexfloat(f, v->log_pause));
+    json_w_kstr(w, "log_rollback", fmt_hexfloat(f, v->log_rollback));
+    json_w_kint(w, "min_devices", v->min_devices);
+    json_w_kstr(w, "policy", ro->policy->digest);
+    json_w_kstr(w, "ratio", fmt_hexfloat(f, v->ratio));
+    json_w_kint(w, "stage", r->ev_stage);
+    json_w_kstr(w, "test", v->test);
+    json_w_kint(w, "tick", trial_next_tick(r->trial) - r->spec.step_us);
+    return true;
+}
+
+bool trial_blob(const struct ro *ro, const char *rule, struct buf *out)
+{
+    int i = find_test(ro, rule);
+    if (i < 0)
+        return false;
+    trial_inputs(ro->run->trial, ro->run->ev_stage, ro->run->ev_which[i], out);
+    return !out->over && out->len > 0;
+}
+
+/* ---- acknowledgements ---- */
+
+void trial_acked(struct ro *ro, int64_t at)
+{
+    size_t i = ro->n_acks;
+    for (size_t k = 0; k < ro->n_acks; k++)
+        if (ro->acks[k] == at)
+            return;
+    if (i == ACKS_MAX) { /* the oldest goes */
+        memmove(ro->acks, ro->acks + 1, --i * sizeof *ro->acks);
+    }
+    for (; i > 0 && ro->acks[i - 1] > at; i--)
+        ro->acks[i] = ro->acks[i - 1];
+    ro->acks[i] = at;
+    ro->n_acks = ro->n_acks < ACKS_MAX ? ro->n_acks + 1 : ACKS_MAX;
+    if (ro->run && ro->run->trial)
+        trial_advance(ro);
+}

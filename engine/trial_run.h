@@ -1,0 +1,143 @@
+/* The driver of one rollout's trial (core/trial.h): reads the facts, feeds telemetry in order, and keeps the state.
+ * Private to engine/trial_*.c; the rest of the engine uses the functions in worker.h.
+ *
+ * A trial is a function of facts and ticks. So that every watcher comes to the same bits, facts are handed to it in one
+ * order: before tick T is fed, everything that happened at or before T, and nothing later; and T is fed only when all
+ * of that is known (run_facts_until). The population grows in one order too: wave 0 and the control group, by raw id;
+ * then, when a later wave was told, those of its devices that are not there yet, by raw id. */
+#ifndef ANDON_ENGINE_TRIAL_RUN_H
+#define ANDON_ENGINE_TRIAL_RUN_H
+
+#include "core/trial.h"
+#include "engine/worker.h"
+
+#define RUN_NAMES 4096 /* distinct values of attributes */
+
+/* How far the facts about a wave are known. */
+enum run_step {
+    RUN_TOLD,    /* when it was told is not known */
+    RUN_KEPT,    /* wave 0: the kept state is being read */
+    RUN_CONTROL, /* wave 0: the control group is being read */
+    RUN_ATTRS,   /* attributes are being read */
+    RUN_PAST,    /* baselines are being read */
+    RUN_READY
+};
+
+struct run_new { /* a device that is to be added */
+    uint32_t dev;
+    int16_t wave;
+    bool control;
+    uint8_t stratum;
+    int32_t attr[STRATA_KEYS_MAX];
+    struct trial_past past;
+};
+
+struct run_wave {
+    enum run_step step;
+    bool told_known, applied;
+    int64_t told_at;
+    int asked; /* devices that were asked when it was told */
+    struct run_new *v;
+    size_t n;
+    uint32_t top; /* highest index in the watch set, of the devices that were added with it, + 1 */
+};
+
+struct run_dev { /* in the trial's own order */
+    uint32_t dev;
+    int16_t phase, wave; /* it was added with the facts of wave `phase` */
+    bool control, given; /* may be control; its install was told to the trial */
+    bool left, mute;     /* told by another rollout; silent before this one began */
+    uint8_t stratum;
+    int32_t attr[STRATA_KEYS_MAX]; /* indices into run.names, -1 */
+    int64_t installed;             /* first seen, 0 */
+};
+
+/* The tests of one stage, for the screen. */
+struct run_stage {
+    struct evidence v[TEST_COUNT];
+    enum trial_test which[TEST_COUNT];
+    size_t n;
+    struct plan plan;
+};
+
+struct run {
+    struct ro *ro;
+    uint64_t serial; /* answers to an earlier run of the same rollout are dropped */
+    struct trial_spec spec;
+    char digest[SHA256_HEX];
+    struct trial *trial; /* NULL until wave 0 is ready */
+    struct run_wave wave[TRIAL_WAVES];
+    int n_waves;
+    /* the population */
+    struct run_dev *v;
+    size_t n, cap;
+    uint32_t *of_dev; /* trial index + 1 by index in engine.devs */
+    size_t n_of_dev;
+    uint32_t *pending; /* devices whose install is known and not given, by time */
+    size_t n_pending;
+    struct trial_row *rows; /* room for n, twice */
+    char *names[RUN_NAMES];
+    size_t n_names;
+    char *strata[TRIAL_STRATA];
+    size_t n_strata;
+    /* control, while it is read */
+    int control_wave;
+    struct release *releases; /* of a declared group */
+    size_t n_releases, release_at;
+    struct arena arena; /* of releases */
+    /* requests */
+    bool busy;     /* about facts */
+    bool fetching; /* history */
+    int64_t fetch_from, fetch_to;
+    size_t fetch_watched, fetch_ticks; /* most ticks of one answer */
+    int64_t again, fetch_again;        /* not before, after an error */
+    char waits[240];
+    /* how it stands */
+    enum trial_state state;
+    int64_t catching_since, catching_from; /* engine clock; tick where it began */
+    int64_t begun_at;                      /* tick, when nothing before it is known (scrape) */
+    int rebuilds;
+    bool rebuild, no_kept; /* to be built anew; not from a kept state */
+    bool changed;          /* something that is shown */
+    int64_t ack;           /* newest */
+    /* kept */
+    int64_t kept_tick, kept_at;
+    /* evidence of the newest tick */
+    int64_t ev_tick;
+    int64_t ev_failed, ev_started, ev_ack;
+    int ev_stage;
+    struct evidence ev[TEST_COUNT];
+    enum trial_test ev_which[TEST_COUNT];
+    size_t n_ev;
+    struct run_stage *closed[TRIAL_WAVES]; /* of closed stages, which do not change */
+};
+
+/* trial_run.c */
+void run_say(struct run *r, const char *fmt, ...) ANDON_PRINTF(2, 3); /* what it waits for */
+void run_spec(struct run *r);                                         /* wave 0's telling is known */
+bool run_make(struct run *r);  /* the trial: wave 0 is ready; false when the policy cannot be tested */
+void run_clear(struct run *r); /* nothing is known, nothing is there */
+void run_rebuild(struct run *r);
+void run_change(struct run *r, const char *what); /* into the log */
+bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
+uint32_t run_index(const struct run *r, size_t dev); /* in the trial, UINT32_MAX = it is not there */
+int32_t run_name(struct run *r, const char *text);   /* -1 when there are too many */
+
+/* trial_facts.c */
+void run_prepare(struct run *r);                                 /* the next request about facts, if one is needed */
+void run_add(struct run *r, int phase, const struct run_new *v); /* to the population and the trial */
+void run_put(struct run *r, int phase, const struct run_new *v); /* to the population alone */
+
+/* trial_feed.c */
+void run_feed(struct run *r);
+void run_sort_pending(struct run *r);
+void run_installs(struct run *r); /* lists were read: who has reported an install */
+
+/* trial_keep.c */
+void run_keep(struct run *r, bool now);
+void run_ask_kept(struct run *r);
+
+/* trial_view.c */
+void run_render(struct run *r); /* what is shown of it */
+
+#endif

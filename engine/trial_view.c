@@ -1,0 +1,348 @@
+/* What is shown of a trial: made when a tick has changed something, copied into each snapshot. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/explain.h"
+#include "core/fmt.h"
+#include "engine/trial_run.h"
+
+#define CARRIERS_MAX 20
+#define MISSING_MAX  8
+
+struct trial_shown {
+    struct arena arena;
+    struct trial_view v;
+    int64_t tick;
+    enum trial_state state;
+};
+
+void trial_shown_free(struct ro *ro)
+{
+    if (!ro->shown)
+        return;
+    arena_release(&ro->shown->arena);
+    free(ro->shown);
+    ro->shown = NULL;
+}
+
+/* ---- one stage ---- */
+
+static double control_rate(const struct ro *ro)
+{
+    double rate = ro->control_now.reboot_rate;
+    return rate > 0 && isfinite(rate) ? rate : 0;
+}
+
+/* How long it will have been watched: as long as it has run, and at least as the policy lets it bake. */
+static int64_t watch_hours(const struct ro *ro, int s)
+{
+    int64_t us = ro->policy->bake_us;
+    if ((size_t)s < ro->n_waves && ro->wv[s].running_since > 0) {
+        int64_t end = ro->wv[s].ended_at > 0 ? ro->wv[s].ended_at : now_of(ro->en);
+        if (end - ro->wv[s].running_since > us)
+            us = end - ro->wv[s].running_since;
+    }
+    return us > US_PER_HOUR ? us / US_PER_HOUR : 1;
+}
+
+static void compared(const struct run_stage *g, int64_t *canary, int64_t *control)
+{
+    *canary = *control = 0;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->which[i] != TEST_INSTALL) {
+            if (g->v[i].canary_of > *canary)
+                *canary = g->v[i].canary_of;
+            if (g->v[i].control_of > *control)
+                *control = g->v[i].control_of;
+        }
+}
+
+static void make_stage(struct run *r, int s, struct run_stage *g)
+{
+    const struct ro *ro = r->ro;
+    int64_t canary, control, at_risk_c, at_risk_k;
+    double hours;
+    g->n = trial_evidence(r->trial, s, g->v, g->which);
+    compared(g, &canary, &control);
+    if (s == trial_stage(r->trial)) {
+        trial_watch(r->trial, &at_risk_c, &at_risk_k, &hours);
+        canary = at_risk_c > canary ? at_risk_c : canary;
+        control = at_risk_k > control ? at_risk_k : control;
+    }
+    planner_wave(&ro->policy->evidence, s, r->spec.waves, canary, control, watch_hours(ro, s), control_rate(ro),
+                 &g->plan);
+}
+
+static int leading_of(const struct run_stage *g)
+{
+    int best = -1;
+    for (size_t i = 0; i < g->n; i++)
+        if (g->v[i].log_e > 0 &&
+            (best < 0 || g->v[i].log_e - g->v[i].log_pause > g->v[best].log_e - g->v[best].log_pause))
+            best = (int)i;
+    return best;
+}
+
+static void put_stage(struct arena *a, const struct run_stage *g, struct stage_view *out)
+{
+    char text[400];
+    out->v = arena_memdup(a, g->v, sizeof g->v);
+    out->which = arena_memdup(a, g->which, sizeof g->which);
+    out->n = g->n;
+    out->leading = leading_of(g);
+    out->plan = g->plan;
+    planner_text(&g->plan, text, sizeof text);
+    out->plan_text = arena_strdup(a, text);
+}
+
+static void stages(struct run *r, struct trial_shown *sh)
+{
+    struct trial_view *v = &sh->v;
+    int n = trial_stages(r->trial);
+    v->n_stages = n > 0 ? (size_t)n : 0;
+    v->stages = ARENA_ARRAY(&sh->arena, struct stage_view, v->n_stages + 1);
+    for (int s = 0; s < n; s++) {
+        struct run_stage now, *g = &now;
+        if (s < n - 1) { /* closed: it stays as it is */
+            if (!r->closed[s]) {
+                r->closed[s] = xcalloc(1, sizeof *g);
+                make_stage(r, s, r->closed[s]);
+            }
+            g = r->closed[s];
+        } else {
+            memset(&now, 0, sizeof now);
+            make_stage(r, s, g);
+        }
+        put_stage(&sh->arena, g, &v->stages[s]);
+    }
+    if (n > 0) {
+        struct stage_view *s = &v->stages[n - 1];
+        trial_watch(r->trial, &s->canary, &s->control, &s->canary_hours);
+    }
+}
+
+/* ---- who carries it, and what they share ---- */
+
+static void shares(struct run *r, struct trial_shown *sh, const uint32_t *bad, size_t n_bad)
+{
+    const struct evidence_policy *p = &r->ro->policy->evidence;
+    size_t n = 0;
+    if (p->n_strata == 0 || n_bad == 0)
+        return;
+    int32_t *values = xcalloc(r->n + 1, p->n_strata * sizeof *values);
+    bool *is_bad = xcalloc(r->n + 1, sizeof *is_bad);
+    struct share found[SHARE_MAX];
+    for (size_t i = 0, k = 0; i < r->n; i++) {
+        while (k < n_bad && bad[k] < i)
+            k++;
+        if (!trial_is_canary(r->trial, i))
+            continue;
+        for (size_t a = 0; a < p->n_strata; a++)
+            values[n * p->n_strata + a] = r->v[i].attr[a];
+        is_bad[n++] = k < n_bad && bad[k] == i;
+    }
+    size_t m = share_find(p->strata, p->n_strata, values, (const char *const *)r->names, r->n_names, is_bad, n, found);
+    struct share *out = ARENA_ARRAY(&sh->arena, struct share, m + 1);
+    for (size_t i = 0; i < m; i++) {
+        out[i] = found[i];
+        out[i].key = arena_strdup(&sh->arena, found[i].key);
+        out[i].value = arena_strdup(&sh->arena, found[i].value);
+    }
+    sh->v.shares = out;
+    sh->v.n_shares = m;
+    free(values);
+    free(is_bad);
+}
+
+static void carriers(struct run *r, struct trial_shown *sh)
+{
+    const struct engine *en = r->ro->en;
+    struct trial_view *v = &sh->v;
+    const struct stage_view *s = v->n_stages > 0 ? &v->stages[v->n_stages - 1] : NULL;
+    if (!s || s->leading < 0)
+        return;
+    uint32_t *at = xcalloc(r->n + 1, sizeof *at);
+    size_t n = trial_carriers(r->trial, s->which[s->leading], at, r->n);
+    const char **ids = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
+    n = n < r->n ? n : r->n;
+    v->carriers_total = n;
+    for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++)
+        ids[v->n_carriers] = arena_strdup(&sh->arena, en->devs[r->v[at[v->n_carriers]].dev].id);
+    v->carriers = ids;
+    shares(r, sh, at, n);
+    free(at);
+}
+
+/* ---- rendering ---- */
+
+static void head(const struct run *r, struct trial_view *v, struct arena *a)
+{
+    const struct engine *en = r->ro->en;
+    char hms[FMT_MAX];
+    v->state = r->state;
+    v->stage = r->trial ? trial_stage(r->trial) : -1;
+    v->start = r->wave[0].told_known ? r->spec.start : 0;
+    v->tick = r->trial ? trial_next_tick(r->trial) - r->spec.step_us : 0;
+    if (v->tick < v->start)
+        v->tick = 0;
+    v->progress = 1;
+    if (r->state == TRIAL_CATCHING && en->tm_newest > r->catching_from)
+        v->progress = (double)(trial_next_tick(r->trial) - r->catching_from) /
+                      (double)(en->tm_newest + r->spec.step_us - r->catching_from);
+    if (r->state == TRIAL_WAITING)
+        v->text = arena_printf(a, "reads %s", *r->waits ? r->waits : "the facts");
+    else if (r->state != TRIAL_LIVE && *r->waits)
+        v->text = arena_strdup(a, r->waits);
+    else if (r->begun_at > 0)
+        v->text =
+            arena_printf(a, "what was before %s is not known: the source keeps no history", fmt_hms(hms, r->begun_at));
+    else if (r->rebuilds > 0)
+        v->text = arena_printf(a, "built anew %d times, since facts came late", r->rebuilds);
+}
+
+void run_render(struct run *r)
+{
+    struct ro *ro = r->ro;
+    char text[EXPLAIN_TEXT];
+    if (!ro->shown)
+        ro->shown = xcalloc(1, sizeof *ro->shown);
+    struct trial_shown *sh = ro->shown;
+    arena_release(&sh->arena);
+    memset(&sh->v, 0, sizeof sh->v);
+    sh->v.text = sh->v.sentence = "";
+    head(r, &sh->v, &sh->arena);
+    sh->tick = sh->v.tick;
+    sh->state = r->state;
+    r->changed = false;
+    if (!r->trial)
+        return;
+    stages(r, sh);
+    carriers(r, sh);
+    const struct stage_view *s = sh->v.n_stages > 0 ? &sh->v.stages[sh->v.n_stages - 1] : NULL;
+    if (s && s->leading >= 0) {
+        explain_sentence(&s->v[s->leading], s->which[s->leading], text, sizeof text);
+        sh->v.sentence = arena_strdup(&sh->arena, text);
+    }
+}
+
+/* ---- what is missing for promotion ---- */
+
+static void ANDON_PRINTF(3, 4) miss(struct trial_view *v, struct arena *a, const char *fmt, ...)
+{
+    char text[200];
+    va_list ap;
+    if (v->n_missing >= MISSING_MAX)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    v->missing[v->n_missing++] = arena_strdup(a, text);
+}
+
+bool trial_hours_left(const struct ro *ro, double *hours)
+{
+    int64_t canary, control;
+    double had = 0;
+    if (!(ro->policy->min_device_hours > 0))
+        return false;
+    if (ro->run && ro->run->trial)
+        trial_watch(ro->run->trial, &canary, &control, &had);
+    *hours = ro->policy->min_device_hours - had;
+    return *hours > 0;
+}
+
+static void missing_limits(const struct verdict *d, struct trial_view *v, struct arena *a)
+{
+    for (size_t i = 0; i < d->n_limits; i++) {
+        const struct limit_view *l = &d->limits[i];
+        if (l->status == LIMIT_PENDING)
+            miss(v, a, "%s is breached, not yet for long enough", l->limit->id);
+        else if (l->status == LIMIT_UNKNOWN)
+            miss(v, a, "%s: not known", l->limit->id);
+    }
+}
+
+static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
+{
+    const struct policy *p = ro->policy;
+    char f[FMT_MAX], g[FMT_MAX];
+    double hours;
+    bool more = false;
+    for (size_t i = 0; i < ro->n_waves; i++)
+        more = more || ro->waves[i].state == WAVE_SCHEDULED;
+    if (!more || ro_ended(ro) || ro->current < 0 || (size_t)ro->current >= ro->n_waves)
+        return;
+    const struct wv *w = &ro->wv[ro->current];
+    int64_t ran = w->running_since > 0 ? now_of(ro->en) - w->running_since : 0;
+    if (ran < p->bake_us)
+        miss(v, a, "bake time: %s left", fmt_dur(f, p->bake_us - ran));
+    if (trial_hours_left(ro, &hours))
+        miss(v, a, "device-hours: %s of %s left", fmt_num(f, hours), fmt_num(g, p->min_device_hours));
+    if (w->health.canary.expected > 0 &&
+        (double)w->health.canary.reporting < p->min_coverage * (double)w->health.canary.expected)
+        miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->health.canary.reporting,
+             (long long)w->health.canary.expected, fmt_percent(f, p->min_coverage));
+    if (w->verdict.data_missing)
+        miss(v, a, "telemetry is missing");
+    if (trial_catching(ro))
+        miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
+    else if (v->state == TRIAL_BEHIND)
+        miss(v, a, "the evidence is behind");
+    missing_limits(&w->verdict, v, a);
+    if (ro->halt.latched)
+        miss(v, a, "the halt must be acknowledged");
+    else if (w->verdict.react >= REACT_HOLD && !w->verdict.data_missing && !trial_catching(ro))
+        miss(v, a, "the verdict is %s", reaction_word(w->verdict.react));
+    if (p->promotion == PROMOTE_HOLD || ro->r.state == ROLLOUT_PAUSED)
+        miss(v, a, "a person must advance it");
+}
+
+/* ---- into the snapshot ---- */
+
+static void copy(struct arena *a, const struct trial_view *from, struct trial_view *to)
+{
+    *to = *from;
+    to->text = arena_strdup(a, from->text);
+    to->sentence = arena_strdup(a, from->sentence);
+    to->stages = ARENA_ARRAY(a, struct stage_view, from->n_stages + 1);
+    for (size_t i = 0; i < from->n_stages; i++) {
+        const struct stage_view *s = &from->stages[i];
+        to->stages[i] = *s;
+        to->stages[i].v = arena_memdup(a, s->v, s->n * sizeof *s->v);
+        to->stages[i].which = arena_memdup(a, s->which, s->n * sizeof *s->which);
+        to->stages[i].plan_text = arena_strdup(a, s->plan_text);
+    }
+    const char **ids = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
+    for (size_t i = 0; i < from->n_carriers; i++)
+        ids[i] = arena_strdup(a, from->carriers[i]);
+    to->carriers = ids;
+    struct share *sh = ARENA_ARRAY(a, struct share, from->n_shares + 1);
+    for (size_t i = 0; i < from->n_shares; i++) {
+        sh[i] = from->shares[i];
+        sh[i].key = arena_strdup(a, from->shares[i].key);
+        sh[i].value = arena_strdup(a, from->shares[i].value);
+    }
+    to->shares = sh;
+}
+
+void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
+{
+    struct run *r = ro->run;
+    *out = (struct trial_view){.state = TRIAL_OFF, .text = "", .sentence = "", .stage = -1};
+    if (r) {
+        bool fresh = ro->shown && ro->shown->state == r->state && !r->changed &&
+                     (r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND);
+        if (!fresh)
+            run_render(r);
+    }
+    if (ro->shown)
+        copy(a, &ro->shown->v, out);
+    if (!r) {
+        out->state = TRIAL_OFF;
+        out->text = ro->trial_off ? ro->trial_off : "";
+    }
+    out->dry_run = ro->policy->evidence.tests == TESTS_DRY_RUN;
+    missing(ro, a, out);
+}
