@@ -39,27 +39,51 @@ void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32
     w->count[m][BULK_BLOCKS - 1]++;
 }
 
-static int64_t samples_of(const struct watched *w, enum bulk_metric m)
+/* The newest blocks, from index `from` on. */
+static int64_t samples_of(const struct watched *w, enum bulk_metric m, int from)
 {
-    return (int64_t)w->count[m][0] + w->count[m][1] + w->count[m][2];
+    int64_t n = 0;
+    for (int i = from; i < BULK_BLOCKS; i++)
+        n += w->count[m][i];
+    return n;
 }
 
-/* A device that could be compared at this look; NaN base compares false. */
-static bool candidate(const struct bulk *b, const struct watched *w, enum bulk_metric m)
+/* A device that could be compared; NaN base compares false. */
+static bool candidate(const struct watched *w, enum bulk_metric m)
 {
-    if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || w->flags & WATCHED_SILENT || samples_of(w, m) == 0)
-        return false;
-    if (!((m == BULK_CPU ? w->cpu_base : w->var_base) > 0))
-        return false;
-    /* The first looks take the blocks that a device has wholly; later ones compare the same window of all, so that
-     * swings that all devices share cancel. */
-    return b->looks + 1 <= BULK_BLOCKS || !(w->flags & WATCHED_CANARY) || w->from <= b->begin[0];
+    return w->flags & (WATCHED_CANARY | WATCHED_CONTROL) && !(w->flags & WATCHED_SILENT) &&
+           (m == BULK_CPU ? w->cpu_base : w->var_base) > 0;
 }
 
-static double change_of(const struct watched *w, enum bulk_metric m)
+/* Has it been there since block `from` began? */
+static bool there(const struct bulk *b, const struct watched *w, int from)
 {
-    double sum = (double)w->sum[m][0] + (double)w->sum[m][1] + (double)w->sum[m][2];
-    double r = sum / (double)samples_of(w, m) / (double)(m == BULK_CPU ? w->cpu_base : w->var_base);
+    return !(w->flags & WATCHED_CANARY) || w->from <= b->begin[from];
+}
+
+/* The first block of the window to compare; BULK_BLOCKS = no window. */
+static int window_of(const struct bulk *b, enum bulk_metric m, const struct watched *w, size_t n)
+{
+    int64_t canaries = 0, with[BULK_BLOCKS] = {0};
+    for (size_t i = 0; i < n; i++) {
+        if (!(w[i].flags & WATCHED_CANARY) || !candidate(&w[i], m))
+            continue;
+        canaries++;
+        for (int j = 0; j < BULK_BLOCKS; j++)
+            with[j] += b->begin[j] != INT32_MIN && there(b, &w[i], j);
+    }
+    int from = 0;
+    while (from < BULK_BLOCKS && (b->begin[from] == INT32_MIN || with[from] == 0 || with[from] * 2 < canaries))
+        from++;
+    return from;
+}
+
+static double change_of(const struct watched *w, enum bulk_metric m, int from)
+{
+    double sum = 0;
+    for (int i = from; i < BULK_BLOCKS; i++)
+        sum += (double)w->sum[m][i];
+    double r = sum / (double)samples_of(w, m, from) / (double)(m == BULK_CPU ? w->cpu_base : w->var_base);
     return det_log(r > FLOOR ? r : FLOOR);
 }
 
@@ -136,42 +160,53 @@ static void keep_best(struct bulk *b, struct change *canary, size_t n, struct ch
     memcpy(b->best.control, control, m * sizeof *control);
 }
 
+/* Compares what has been gathered. */
+static void judge(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick,
+                  struct change *canary, size_t n, struct change *control, size_t m, const uint32_t *who)
+{
+    struct ranktest r;
+    b->spent++;
+    b->now = bulk_evidence(canary, n, control, m, b->spent, &r);
+    if (b->now > b->most) {
+        b->most = b->now;
+        keep_best(b, canary, n, control, m, tick);
+    }
+    describe(b, metric, w, all, canary, n, control, m, who);
+}
+
 static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick)
 {
+    int from = window_of(b, metric, w, all);
     int64_t samples = 0, devices = 0;
-    for (size_t i = 0; i < all; i++) {
-        if (candidate(b, &w[i], metric)) {
-            samples += samples_of(&w[i], metric);
+    b->looks++;
+    for (size_t i = 0; from < BULK_BLOCKS && i < all; i++) {
+        if (candidate(&w[i], metric) && there(b, &w[i], from) && samples_of(&w[i], metric, from) > 0) {
+            samples += samples_of(&w[i], metric, from);
             devices++;
         }
     }
-    struct change *canary = xreallocarray(NULL, (size_t)devices + 1, sizeof *canary);
-    struct change *control = xreallocarray(NULL, (size_t)devices + 1, sizeof *control);
-    uint32_t *who = xreallocarray(NULL, (size_t)devices + 1, sizeof *who);
+    if (devices == 0)
+        return;
+    struct change *canary = xreallocarray(NULL, (size_t)devices, sizeof *canary);
+    struct change *control = xreallocarray(NULL, (size_t)devices, sizeof *control);
+    uint32_t *who = xreallocarray(NULL, (size_t)devices, sizeof *who);
     size_t n = 0, m = 0;
     double tol = det_log(b->tolerance);
     for (size_t i = 0; i < all; i++) {
+        int64_t mine = candidate(&w[i], metric) && there(b, &w[i], from) ? samples_of(&w[i], metric, from) : 0;
         /* Half of the samples that devices have on average: too few of them are no mean. */
-        if (!candidate(b, &w[i], metric) || samples_of(&w[i], metric) * 2 * devices < samples)
+        if (mine == 0 || mine * 2 * devices < samples)
             continue;
+        double v = change_of(&w[i], metric, from);
         if (w[i].flags & WATCHED_CANARY) {
             who[n] = (uint32_t)i;
-            canary[n++] = (struct change){change_of(&w[i], metric) - tol, w[i].stratum};
+            canary[n++] = (struct change){v - tol, w[i].stratum};
         } else {
-            control[m++] = (struct change){change_of(&w[i], metric), w[i].stratum};
+            control[m++] = (struct change){v, w[i].stratum};
         }
     }
-    b->looks++;
-    b->now = 0;
-    if (n > 0 && m > 0) {
-        struct ranktest r;
-        b->now = bulk_evidence(canary, n, control, m, b->looks, &r);
-        if (b->now > b->most) {
-            b->most = b->now;
-            keep_best(b, canary, n, control, m, tick);
-        }
-        describe(b, metric, w, all, canary, n, control, m, who);
-    }
+    if (n > 0 && m > 0)
+        judge(b, metric, w, all, tick, canary, n, control, m, who);
     free(canary);
     free(control);
     free(who);

@@ -4,7 +4,11 @@
  *
  * The window of look k is (t_{k-3}, t_k], the newest three blocks between looks, which is t_k / 1.95. The method's
  * window is the last half, (t_k/2, t_k]; such windows overlap so that a device would need four open sums. A block is
- * summed once and handed on, so three sums do. Stage time counts ticks that brought rows: in a gap the clock stands.
+ * summed once and handed on, so three sums do. All devices of a look are compared over the same window, else those with
+ * a shorter one would spread more, and rank both first and last: of the three, two or one newest blocks, the longest
+ * that at least half of the canaries have been there for; the others do not take part. A look that nobody can take part
+ * in is left out and spends nothing. Which it is depends on when devices came, never on values. Stage time counts ticks
+ * that brought rows: in a gap the clock stands.
  *
  * Method: docs/statistics.md, "Bulk engine". */
 #ifndef ANDON_CORE_BULK_H
@@ -26,7 +30,7 @@ struct change {
 
 /* A look as it was taken. The values are kept for the look with the most evidence, where they are not too many. */
 struct look {
-    int k;                 /* 1, 2, ...; 0 = none yet */
+    int k;                 /* 1, 2, ... of those taken; 0 = none yet */
     int64_t tick;          /* its time */
     int64_t n, m;          /* canary and control devices compared */
     double log_e;          /* -ln p + ln look_share(k) */
@@ -41,7 +45,8 @@ struct bulk {
     int64_t valid;              /* ticks with rows so far */
     int64_t stride;             /* every so many ticks are summed, so that a device's counts fit */
     int32_t begin[BULK_BLOCKS]; /* number of the tick after which each block began; INT32_MIN: there is none */
-    int looks;                  /* taken */
+    int looks;                  /* whose time has come */
+    int spent;                  /* taken: the k of the newest one's share */
     double most;                /* running maximum of the looks' evidence, >= 0 */
     double now;                 /* of the newest look; may be negative; 0 before the first */
     double ratio;               /* median canary change over median control change at the newest look, NaN */

@@ -91,16 +91,6 @@ uint16_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s
     return (uint16_t)(loop | boot_levels(w->boots));
 }
 
-void watched_join(struct watched *w, int32_t cut_s)
-{
-    if (w->boot_s[1] < cut_s)
-        return;
-    w->boots = w->boot_s[0] < cut_s && w->boots > 0 ? (uint8_t)(w->boots - 1) : 0;
-    w->boot_s[1] = w->boot_s[0] < cut_s ? w->boot_s[0] : LONG_AGO;
-    w->boot_s[0] = LONG_AGO;
-    w->happened = (uint16_t)((w->happened & ~PASSAGE_BOOTS) | boot_levels(w->boots));
-}
-
 uint16_t watched_shows(const struct watched *w)
 {
     unsigned bits = PASSAGE_BIT(PASSAGE_SILENT);

@@ -6,6 +6,8 @@
  * stratum, by an anytime-valid log-rank process (core/eprocess.h). How uneven devices are, or how samples follow each
  * other in time, does not matter: a device counts once.
  *
+ * Windows of 5 and 10 min are tumbling, the same for all devices, and a device is judged by whole windows only.
+ *
  * A device is at risk from its entry until its event, or until it is censored (silent, gone). Whoever enters in a tick
  * is at risk in that tick; whoever leaves in a tick was at risk in it. All is counted in integers, so the order of rows
  * within a tick does not matter. Method: docs/statistics.md, "Tail engine". */
@@ -74,8 +76,9 @@ struct watched {
 #define WATCHED_MAY     0x04u /* may be control until its wave is told */
 #define WATCHED_LEFT    0x08u
 #define WATCHED_SILENT  0x10u /* censored until it reports again */
-#define WATCHED_ACTIVE  0x20u /* enrolled and reporting */
-#define WATCHED_ALL     0x3fu
+#define WATCHED_ACTIVE  0x20u /* in and reporting */
+#define WATCHED_IN      0x40u /* its clocks of this stage run: see trial_open() in core/trial_state.h */
+#define WATCHED_ALL     0x7fu
 
 /* Devices at risk, and what the open tick has brought, by stratum, kind and side. */
 struct risk {
@@ -125,10 +128,6 @@ int watched_count(struct watched *w, double value, bool boot_time);
 /* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
  * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
 uint16_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);
-/* The device becomes canary in the middle of a stage. What it did long before its install it did with the old
- * firmware: that happened. Its reboots since `cut_s` may be the install's or the new firmware's: they are forgotten,
- * and never excuse it. */
-void watched_join(struct watched *w, int32_t cut_s);
 /* Kinds that the device's data can show at all. */
 uint16_t watched_shows(const struct watched *w);
 

@@ -121,7 +121,7 @@ struct trial *trial_new(const struct trial_spec *spec, struct err *e)
     t->zero = spec->start / spec->step_us * spec->step_us;
     t->next = t->zero < spec->start ? t->zero + spec->step_us : t->zero;
     t->fresh = spec->start;
-    t->due = t->next;
+    t->due = t->join = t->next;
     t->room = JOURNAL_MAX;
     return t;
 }
@@ -219,7 +219,9 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
     /* Added in the middle of a stage it counts from the next tick on. */
     if (t->n_stages > 0 && control && (wave < 0 || wave >= t->n_told || t->told[wave] > fed(t)))
         w->flags |= WATCHED_CONTROL;
-    t->due = t->next;
+    t->join = t->next;
+    if (t->n_stages > 0 && wave >= 0 && wave < t->n_stages)
+        t->expected[w->stratum]++;
     return t->n++;
 }
 
@@ -247,8 +249,8 @@ bool trial_installed(struct trial *t, size_t device, int64_t at)
     if (t->zero + number * t->spec.step_us <= fed(t))
         return false;
     w->from = number < INT32_MAX ? (int32_t)number : INT32_MAX - 1;
-    if (t->zero + number * t->spec.step_us < t->due)
-        t->due = t->zero + number * t->spec.step_us;
+    if (t->zero + number * t->spec.step_us < t->join)
+        t->join = t->zero + number * t->spec.step_us;
     return true;
 }
 
@@ -260,6 +262,33 @@ void trial_active(struct trial *t, struct watched *w, bool active)
     t->active[w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] += active ? 1 : -1;
 }
 
+void trial_count_joined(struct trial *t)
+{
+    memset(t->expected, 0, sizeof t->expected);
+    memset(t->joined, 0, sizeof t->joined);
+    for (size_t i = 0; i < t->n; i++) {
+        const struct watched *w = &t->w[i];
+        if (w->flags & WATCHED_LEFT || w->wave < 0 || w->wave >= t->n_stages)
+            continue;
+        t->expected[w->stratum]++;
+        t->joined[w->stratum] += w->flags & WATCHED_CANARY ? 1 : 0;
+    }
+}
+
+/* Scatters device numbers evenly over 32 bits (finalizer of MurmurHash3, Appleby 2011). */
+static uint32_t scatter(uint32_t h)
+{
+    h = (h ^ h >> 16) * UINT32_C(0x85ebca6b);
+    h = (h ^ h >> 13) * UINT32_C(0xc2b2ae35);
+    return h ^ h >> 16;
+}
+
+bool trial_open(const struct trial *t, size_t i)
+{
+    uint8_t s = t->w[i].stratum;
+    return (uint64_t)scatter((uint32_t)i + 1) * (uint64_t)t->expected[s] < (uint64_t)t->joined[s] << 32;
+}
+
 void trial_leave(struct trial *t, size_t device)
 {
     if (device >= t->n)
@@ -269,7 +298,12 @@ void trial_leave(struct trial *t, size_t device)
         t->risk.y[w->stratum][k][w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] -= w->risk >> k & 1;
     w->risk = 0;
     trial_active(t, w, false);
+    if (!(w->flags & WATCHED_LEFT) && w->wave >= 0 && w->wave < t->n_stages) {
+        t->expected[w->stratum]--;
+        t->joined[w->stratum] -= w->flags & WATCHED_CANARY ? 1 : 0;
+    }
     w->flags = (uint8_t)(WATCHED_LEFT | (w->flags & WATCHED_MAY));
+    t->join = t->next; /* the shares have changed */
 }
 
 /* ---- acknowledgements ---- */

@@ -101,7 +101,7 @@ static void put_changes(struct buf *b, const struct change *v, int64_t n)
 
 static void put_bulk(struct buf *b, const struct bulk *v)
 {
-    const int64_t whole[] = {v->next,   v->valid,   v->stride,    v->looks,
+    const int64_t whole[] = {v->next,   v->valid,   v->stride,    v->looks,     v->spent,
                              v->canary, v->control, v->canary_of, v->control_of};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         put_i64(b, whole[i]);
@@ -164,7 +164,7 @@ void trial_save(const struct trial *t, struct buf *out)
     put(out, (uint64_t)t->n_told, 1);
     for (int i = 0; i < t->n_told; i++)
         put_i64(out, t->told[i]);
-    const int64_t whole[] = {t->next, t->newest, t->fresh, t->gap_end, t->due};
+    const int64_t whole[] = {t->next, t->newest, t->fresh, t->gap_end, t->due, t->join};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         put_i64(out, whole[i]);
     put(out, (uint64_t)t->n_acks, 1);

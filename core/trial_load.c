@@ -5,6 +5,8 @@
 #include "core/digest.h"
 #include "core/trial_state.h"
 
+#define LOOKS_MAX 120 /* the 120th look is 400,000 years after the first */
+
 /* Any byte may be wrong; `bad` sticks. */
 struct in {
     const unsigned char *p;
@@ -98,6 +100,11 @@ static void get_spec(struct in *r, struct trial_spec *s)
     s->boot_time = get_most(r, 1, 1) != 0;
 }
 
+static bool seconds_bad(int32_t s)
+{
+    return s < INT32_MIN / 2 || s > INT32_MAX / 2;
+}
+
 static void get_watched(struct in *r, struct watched *w)
 {
     w->last_t = get_in(r, 0, INT64_MAX / 2);
@@ -105,7 +112,7 @@ static void get_watched(struct in *r, struct watched *w)
     w->from = get_i32(r);
     w->boot_s[0] = get_i32(r);
     w->boot_s[1] = get_i32(r);
-    r->bad |= w->from < 0 || w->boot_s[0] < INT32_MIN / 2 || w->boot_s[1] < INT32_MIN / 2;
+    r->bad |= w->from < 0 || seconds_bad(w->boot_s[0]) || seconds_bad(w->boot_s[1]);
     w->cpu_base = get_f32(r);
     w->var_base = get_f32(r);
     w->cpu_sum = get_f32(r);
@@ -126,7 +133,8 @@ static void get_watched(struct in *r, struct watched *w)
     w->flags = (uint8_t)get_most(r, 1, WATCHED_ALL);
     bool canary = w->flags & WATCHED_CANARY, control = w->flags & WATCHED_CONTROL;
     r->bad |= (wave >= TRIAL_WAVES && wave != UINT8_MAX) || w->risk >> PASSAGE_COUNT != 0 || (canary && control) ||
-              (canary && w->from == INT32_MAX) || (!canary && !control && (w->risk || w->flags & WATCHED_ACTIVE));
+              (canary && w->from == INT32_MAX) || (!canary && !control && w->flags & WATCHED_IN) ||
+              (!(w->flags & WATCHED_IN) && (w->risk || w->flags & WATCHED_ACTIVE));
 }
 
 static void get_tail(struct in *r, struct tail *t)
@@ -159,7 +167,8 @@ static void get_bulk(struct in *r, struct bulk *v)
     v->next = get_in(r, 1, INT64_MAX / 8);
     v->valid = get_in(r, 0, INT64_MAX / 8);
     v->stride = get_in(r, 1, INT64_MAX / 8);
-    v->looks = (int)get_in(r, 0, 100000);
+    v->looks = (int)get_in(r, 0, LOOKS_MAX);
+    v->spent = (int)get_in(r, 0, v->looks);
     int64_t *const whole[] = {&v->canary, &v->control, &v->canary_of, &v->control_of};
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
         *whole[i] = get_in(r, 0, TRIAL_DEVICES);
@@ -169,7 +178,7 @@ static void get_bulk(struct in *r, struct bulk *v)
     v->now = get_f64(r);
     v->ratio = get_f64(r);
     struct look *l = &v->best;
-    l->k = (int)get_in(r, 0, 100000);
+    l->k = (int)get_in(r, 0, LOOKS_MAX);
     l->tick = get_i64(r);
     l->n = get_in(r, 0, TRIAL_DEVICES);
     l->m = get_in(r, 0, TRIAL_DEVICES);
@@ -261,6 +270,7 @@ static void get_facts(struct in *r, struct trial *t)
     t->fresh = get_in(r, 0, INT64_MAX / 2);
     t->gap_end = get_in(r, 0, INT64_MAX / 2);
     t->due = get_i64(r);
+    t->join = get_i64(r);
     r->bad |= t->next % t->spec.step_us != 0;
     t->n_acks = (int)get_most(r, 1, TRIAL_ACKS);
     for (int i = 0; i < t->n_acks; i++)
@@ -287,8 +297,10 @@ static void get_devices(struct in *r, struct trial *t)
         if (w->flags & WATCHED_ACTIVE)
             t->active[w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL]++;
     }
-    if (!r->bad)
+    if (!r->bad) {
         risk_count(&t->risk, t->w, n);
+        trial_count_joined(t);
+    }
 }
 
 static bool same_spec(const struct trial_spec *a, const struct trial_spec *b)

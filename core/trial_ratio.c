@@ -6,7 +6,7 @@
 /* theta0 = 2^(i/4), i = LOW..HIGH: 1/16 to 256. */
 #define LOW  (-16)
 #define HIGH 32
-#define MOST 512 /* comparisons that are looked at one by one; of more, neighbours are taken together */
+#define MOST 128 /* comparisons that are looked at one by one; of more, neighbours are taken together */
 
 static double grid(int i)
 {

@@ -57,12 +57,15 @@ struct trial {
     int64_t newest;  /* newest tick with rows, 0 */
     int64_t fresh;   /* newest tick with a new sample, the start before any */
     int64_t gap_end; /* end of the newest gap in which no device at all reported, 0 */
-    int64_t due;     /* no device can go silent or join before this tick */
+    int64_t due;     /* no device can go silent before this tick */
+    int64_t join;    /* no device can come in before this tick */
     struct stage *stage[TRIAL_WAVES];
     int n_stages;
     struct risk risk;
-    int64_t active[2]; /* devices enrolled and reporting, by side */
-    size_t room;       /* for records of journals */
+    int64_t active[2]; /* devices in and reporting, by side */
+    /* By stratum: devices that count as canary in this stage once installed, and those that do. */
+    int32_t expected[PASSAGE_STRATA], joined[PASSAGE_STRATA];
+    size_t room; /* for records of journals */
     struct installs install;
     int64_t ack[TRIAL_ACKS]; /* to come, ascending */
     int n_acks;
@@ -70,6 +73,13 @@ struct trial {
 
 /* What of a spec the evidence depends on, as bytes. */
 void trial_put_spec(struct buf *b, const struct trial_spec *s);
+/* Counts expected and joined anew. */
+void trial_count_joined(struct trial *t);
+/* Do the clocks of control device i run? Canaries come in one by one as they install; if control's clocks all ran from
+ * the stage's begin, the devices with a chronic fault would have had their events, and be gone, before the canary's
+ * could have theirs: a false halt. So control comes in with them, in the same shares, stratum by stratum: a device
+ * whose number, scattered over 0..1, is below the share of canaries that have joined. */
+bool trial_open(const struct trial *t, size_t i);
 /* Applies the acknowledgements made before `tick`. */
 void trial_acks_before(struct trial *t, int64_t tick);
 /* Has the test crossed? Then it crossed at `tick`. */

@@ -4,8 +4,10 @@
 #include "core/clock.h"
 #include "core/trial_state.h"
 
-/* Reboots up to this long before a device became canary may be the install's own or the new firmware's. */
-#define INSTALL_TAKES (10 * US_PER_MIN)
+/* Judged by windows: a device enters their risk sets as a window begins. */
+#define WINDOWED (PASSAGE_CPUS | PASSAGE_VARS)
+/* A larger value is no measurement, and no float. */
+#define SANE(v) ((v) >= 0 && (v) <= 1e30)
 
 /* What one tick is about. */
 struct turn {
@@ -13,9 +15,10 @@ struct turn {
     struct stage *g; /* the stage that runs, NULL before the first */
     int64_t tick;
     int32_t number;
-    int told;   /* waves told by this tick */
-    bool quiet; /* in a grace: nothing counts */
-    bool fresh; /* some device has a new sample */
+    int told;    /* waves told by this tick */
+    bool quiet;  /* in a grace: nothing counts */
+    bool begins; /* the stage's first tick */
+    bool fresh;  /* some device has a new sample */
     bool sum[BULK_METRICS];
 };
 
@@ -62,24 +65,49 @@ static void begin_stages(struct turn *u)
     }
     if (!began)
         return;
-    for (size_t i = 0; i < t->n; i++) {
-        struct watched *w = &t->w[i];
-        watched_restart(w);
-        w->flags &= (uint8_t) ~(WATCHED_CANARY | WATCHED_CONTROL | WATCHED_SILENT | WATCHED_ACTIVE);
-        w->flags |= (uint8_t)side_at(u, w);
-    }
+    const unsigned off = WATCHED_CANARY | WATCHED_CONTROL | WATCHED_SILENT | WATCHED_ACTIVE | WATCHED_IN;
     memset(&t->risk, 0, sizeof t->risk);
     memset(t->active, 0, sizeof t->active);
-    t->due = u->tick;
+    for (size_t i = 0; i < t->n; i++) {
+        watched_restart(&t->w[i]);
+        t->w[i].flags = (uint8_t)((t->w[i].flags & ~off) | (side_at(u, &t->w[i]) & WATCHED_CONTROL));
+    }
+    trial_count_joined(t);
+    t->join = t->due = u->tick;
+    u->begins = true;
 }
 
-/* A device whose install and grace are over becomes canary, also in the middle of a stage. */
-static void join(const struct turn *u, struct watched *w)
+static void start_clocks(struct turn *u, struct watched *w)
 {
-    if (w->flags & (WATCHED_CANARY | WATCHED_CONTROL | WATCHED_LEFT) || side_at(u, w) != WATCHED_CANARY)
+    w->flags |= WATCHED_IN;
+    u->t->due = u->tick;
+    if (u->begins) /* so do the windows */
+        risk_enter(&u->t->risk, &u->g->tail, w, watched_shows(w) & WINDOWED);
+}
+
+/* Canaries come in when their install and grace are over, and control along with them. */
+static void let_in(struct turn *u)
+{
+    struct trial *t = u->t;
+    if (u->tick < t->join)
         return;
-    w->flags |= WATCHED_CANARY;
-    watched_join(w, seconds(u->t, time_of(u->t, w->from) - u->t->spec.grace_us - INSTALL_TAKES));
+    t->join = INT64_MAX;
+    for (size_t i = 0; i < t->n; i++) {
+        struct watched *w = &t->w[i];
+        if (w->flags & (WATCHED_CANARY | WATCHED_CONTROL | WATCHED_LEFT) || w->wave < 0 || w->wave >= u->told)
+            continue;
+        if (side_at(u, w) == WATCHED_CANARY) {
+            w->flags |= WATCHED_CANARY;
+            t->joined[w->stratum]++;
+            start_clocks(u, w);
+        } else if (w->from != INT32_MAX && time_of(t, w->from) < t->join) {
+            t->join = time_of(t, w->from);
+        }
+    }
+    for (size_t i = 0; i < t->n; i++) {
+        if ((t->w[i].flags & (WATCHED_CONTROL | WATCHED_IN)) == WATCHED_CONTROL && trial_open(t, i))
+            start_clocks(u, &t->w[i]);
+    }
 }
 
 /* ---- rows ---- */
@@ -87,15 +115,36 @@ static void join(const struct turn *u, struct watched *w)
 static void feed_window(struct turn *u, struct watched *w, double cpu, double variance)
 {
     struct stage *g = u->g;
-    if (isfinite(cpu) && cpu >= 0 && w->cpu_n < UINT16_MAX) {
+    if (SANE(cpu) && w->cpu_n < UINT16_MAX) {
         g->window_devices[BULK_CPU] += w->cpu_n == 0;
         g->window_samples[BULK_CPU]++;
         w->cpu_sum = (float)((double)w->cpu_sum + cpu);
         w->cpu_n++;
     }
     /* The source's variance is over a window of its own, of 10 min: the last one of each of ours stands for it. */
-    if (isfinite(variance) && variance >= 0)
+    if (SANE(variance))
         w->var_last = (float)variance;
+}
+
+/* A new sample of a device whose clocks run, `before` the one before it. */
+static void feed_in(struct turn *u, struct watched *w, int boots, int64_t before, int64_t at)
+{
+    struct trial *t = u->t;
+    bool silent = w->flags & WATCHED_SILENT, first = !silent && !(w->flags & WATCHED_ACTIVE);
+    w->flags &= (uint8_t)~WATCHED_SILENT;
+    if (!(w->flags & WATCHED_ACTIVE)) {
+        trial_active(t, w, true);
+        if (at + t->spec.silence_us < t->due)
+            t->due = at + t->spec.silence_us;
+    }
+    /* Who comes back from a silence brings what happened in it. */
+    uint16_t kinds = watched_shows(w);
+    if (!silent)
+        kinds = (uint16_t)(kinds & ~WINDOWED);
+    risk_enter(&t->risk, &u->g->tail, w, kinds);
+    /* A difference that reaches back into the grace may be the update's own reboot. */
+    if (boots > 0 && !first && before >= since(u, w))
+        risk_happen(&t->risk, &u->g->tail, w, watched_boots(w, boots, seconds(t, before), seconds(t, at)));
 }
 
 static void feed_row(struct turn *u, const struct trial_row *r)
@@ -112,34 +161,26 @@ static void feed_row(struct turn *u, const struct trial_row *r)
     int boots = watched_count(w, r->reboots, t->spec.boot_time);
     if (!u->g || u->quiet || w->flags & WATCHED_LEFT)
         return;
-    join(u, w);
-    /* A difference that reaches back into the grace may be the update's own reboot. */
-    uint16_t events = 0;
-    if (boots > 0 && before >= since(u, w))
-        events = watched_boots(w, boots, seconds(t, before), seconds(t, at));
-    if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL))) { /* told, not yet installed: the old firmware */
-        w->happened |= events;
+    if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || at < since(u, w))
         return;
+    if (w->flags & WATCHED_IN) {
+        feed_in(u, w, boots, before, at);
+        feed_window(u, w, r->cpu, r->variance);
     }
-    if (at < since(u, w))
-        return;
-    if (!(w->flags & WATCHED_ACTIVE)) {
-        w->flags &= (uint8_t)~WATCHED_SILENT;
-        trial_active(t, w, true);
-        if (at + t->spec.silence_us < t->due)
-            t->due = at + t->spec.silence_us;
-    }
-    risk_enter(&t->risk, &u->g->tail, w, watched_shows(w));
-    risk_happen(&t->risk, &u->g->tail, w, events);
-    feed_window(u, w, r->cpu, r->variance);
     int32_t from = w->flags & WATCHED_CANARY ? w->from : INT32_MIN;
-    if (u->sum[BULK_CPU])
+    if (u->sum[BULK_CPU] && SANE(r->cpu))
         bulk_add(&u->g->bulk[BULK_CPU], w, BULK_CPU, from, r->cpu);
-    if (u->sum[BULK_VARIANCE])
+    if (u->sum[BULK_VARIANCE] && SANE(r->variance))
         bulk_add(&u->g->bulk[BULK_VARIANCE], w, BULK_VARIANCE, from, r->variance);
 }
 
 /* ---- windows of the tail engine, tumbling from the stage's begin ---- */
+
+static void enter_windowed(struct turn *u, struct watched *w, uint16_t kinds)
+{
+    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN)
+        risk_enter(&u->t->risk, &u->g->tail, w, watched_shows(w) & kinds);
+}
 
 static void judge_cpu(struct turn *u, struct watched *w)
 {
@@ -150,6 +191,7 @@ static void judge_cpu(struct turn *u, struct watched *w)
         risk_happen(&u->t->risk, &g->tail, w, passage_cpu_levels((double)w->cpu_sum / w->cpu_n / (double)w->cpu_base));
     w->cpu_sum = 0;
     w->cpu_n = 0;
+    enter_windowed(u, w, PASSAGE_CPUS);
 }
 
 static void judge_variance(struct turn *u, struct watched *w)
@@ -157,6 +199,7 @@ static void judge_variance(struct turn *u, struct watched *w)
     if (w->risk & PASSAGE_VARS && !isnan(w->var_last))
         risk_happen(&u->t->risk, &u->g->tail, w, passage_var_levels((double)w->var_last / (double)w->var_base));
     w->var_last = NAN;
+    enter_windowed(u, w, PASSAGE_VARS);
 }
 
 /* Window i covers (begin + i * length, begin + (i + 1) * length]. At the tick that ends one, and for a later one when
@@ -186,15 +229,7 @@ static void look_for_silence(struct turn *u)
     int64_t due = INT64_MAX;
     for (size_t i = 0; i < t->n; i++) {
         struct watched *w = &t->w[i];
-        if (w->flags & WATCHED_LEFT)
-            continue;
-        join(u, w);
-        if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL))) {
-            if (w->wave >= 0 && w->wave < u->told && w->from != INT32_MAX && time_of(t, w->from) < due)
-                due = time_of(t, w->from);
-            continue;
-        }
-        if (w->flags & WATCHED_SILENT)
+        if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
             continue;
         risk_enter(&t->risk, &u->g->tail, w, PASSAGE_BIT(PASSAGE_SILENT));
         /* A gap in which nobody at all reported is the telemetry's: everyone has the full time after it. */
@@ -229,6 +264,7 @@ static void run_stage(struct turn *u, const struct trial_row *rows, size_t n)
     /* Windows that ended in a tick that was left out. */
     close_windows(u, BULK_CPU, CPU_WINDOW, u->tick - 1);
     close_windows(u, BULK_VARIANCE, VAR_WINDOW, u->tick - 1);
+    let_in(u);
     for (int m = 0; m < BULK_METRICS; m++)
         u->sum[m] = bulk_tick(&g->bulk[m]);
     for (size_t i = 0; i < n; i++)

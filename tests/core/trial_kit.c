@@ -1,0 +1,104 @@
+#include "tests/core/trial_kit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+void kit_empty(struct kit *k, int waves)
+{
+    memset(k, 0, sizeof *k);
+    k->spec = (struct trial_spec){.policy = policy_default()->evidence,
+                                  .waves = waves,
+                                  .start = KIT_START,
+                                  .step_us = KIT_STEP,
+                                  .grace_us = KIT_GRACE,
+                                  .silence_us = 5 * US_PER_MIN};
+    k->t = trial_new(&k->spec, NULL);
+    assert_non_null(k->t);
+}
+
+struct trial_past kit_past(void)
+{
+    return (struct trial_past){
+        .cpu_base = 0.2, .var_base = 1, .cpu_hour = 0.2, .var_hour = 1, .last_t = KIT_START - US_PER_S, .known = true};
+}
+
+size_t kit_add(struct kit *k, int wave, bool control, uint8_t stratum, const struct trial_past *past)
+{
+    size_t i = trial_add(k->t, wave, control, stratum, past);
+
+    assert_int_equal(i, k->n);
+    assert_true(i < KIT_MAX);
+    k->boots[i] = 7;
+    k->cpu[i] = k->var[i] = 1;
+    k->n++;
+    return i;
+}
+
+void kit_init(struct kit *k, int waves, size_t canaries, size_t controls)
+{
+    struct trial_past past = kit_past();
+
+    kit_empty(k, waves);
+    for (size_t i = 0; i < canaries + controls; i++) {
+        kit_add(k, i < canaries ? 0 : 1, true, 0, &past);
+        if (i < canaries)
+            assert_true(trial_installed(k->t, i, KIT_START));
+    }
+}
+
+void kit_free(struct kit *k)
+{
+    trial_free(k->t);
+}
+
+void kit_tick(struct kit *k)
+{
+    struct trial_row rows[KIT_MAX];
+    int64_t tick = trial_next_tick(k->t);
+    size_t n = 0;
+
+    for (size_t i = 0; i < k->n; i++) {
+        /* A little of its own, so that nothing ties. */
+        double jitter = 1 + 0.0001 * (double)((i * 7919 + (size_t)(tick / KIT_STEP) * 104729) % 97);
+
+        if (!k->silent[i])
+            rows[n++] =
+                (struct trial_row){(uint32_t)i, tick, k->boots[i], 0.2 * k->cpu[i] * jitter, k->var[i] * jitter};
+    }
+    trial_tick(k->t, tick, rows, n);
+}
+
+void kit_ticks(struct kit *k, int n)
+{
+    while (n-- > 0)
+        kit_tick(k);
+}
+
+void kit_until(struct kit *k, int64_t t)
+{
+    while (trial_next_tick(k->t) <= KIT_START + t)
+        kit_tick(k);
+}
+
+void kit_boot(struct kit *k, size_t i)
+{
+    k->boots[i]++;
+}
+
+struct evidence kit_evidence(const struct kit *k, int s, enum trial_test test)
+{
+    struct evidence v[TEST_COUNT];
+    enum trial_test which[TEST_COUNT];
+    size_t n = trial_evidence(k->t, s, v, which);
+
+    for (size_t i = 0; i < n; i++) {
+        if (which[i] == test)
+            return v[i];
+    }
+    fail_msg("%s is not tested in stage %d", trial_test_word(test), s);
+    return v[0];
+}
