@@ -134,7 +134,7 @@ static bool selector(const char *q, size_t *n)
             return false;
     }
     p += strspn(p, " ");
-    return *p == '\0' && p > q;
+    return *p == '\0' && (*n > 0 || strchr(q, '{'));
 }
 
 bool is_plain_selector(const char *query)

@@ -65,6 +65,26 @@ static void test_boot_time_names(void **state)
     assert_false(is_boot_time("changes(node_boot_time_seconds[1d])"));
     assert_false(is_boot_time("x{a=\"boot_time_seconds\"}"));
     assert_false(is_boot_time(""));
+    /* What looks like an operator in a matcher is none. */
+    assert_true(is_boot_time("node_boot_time_seconds{job=~\"a.*|(b)+\",x!='}'}"));
+    assert_false(is_boot_time("rate(node_boot_time_seconds{job=~\"a.*\"}[5m])"));
+    assert_false(is_boot_time("node_boot_time_seconds * 2"));
+}
+
+static void test_plain_selectors(void **state)
+{
+    static const char *const plain[] = {
+        "x", "a:b_1", "x{}", "x{a=\"b\"}", "x {a=~\"[a-z]*\"} ", "{a=\"b\"}", "x{a=\"\\\"}\"}", "x{a='}',b=`\\`}"};
+    static const char *const other[] = {"",     "x[5m]",    "x offset 5m", "-x",    "x+y", "rate(x[5m])",
+                                        "x{",   "x{a=\"b}", "x{} / 2",     "x @ 1", " ",   "sum by (a) (x)",
+                                        "x{}y", "x{a='}"};
+    (void)state;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        if (!is_plain_selector(plain[i]))
+            fail_msg("%s", plain[i]);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        if (is_plain_selector(other[i]))
+            fail_msg("%s", other[i]);
 }
 
 /* --- the rig --- */
@@ -544,6 +564,7 @@ int main(void)
         cmocka_unit_test(test_watch_set),
         cmocka_unit_test(test_boot_counter),
         cmocka_unit_test(test_boot_time_names),
+        cmocka_unit_test(test_plain_selectors),
         cmocka_unit_test(test_scrape),
         cmocka_unit_test(test_scrape_variance),
         cmocka_unit_test(test_scrape_set_changes),
