@@ -187,7 +187,7 @@ const char *state_next(const struct rollout_view *r)
 {
     /* Everything is back; only the latch is left. */
     if (r->latched && r->rollback.step == RB_DONE && r->rollback.complete)
-        return "you: acknowledge (a)";
+        return "you: ack (a)";
     return str(r->next);
 }
 
