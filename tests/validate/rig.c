@@ -1,0 +1,89 @@
+/* Trials as the engine makes them. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/err.h"
+#include "tests/validate/validate.h"
+
+struct trial_spec rig_spec(double alpha, int waves)
+{
+    return (struct trial_spec){.policy = {.tests = TESTS_ON,
+                                          .alpha = alpha,
+                                          .ratio = 1.25,
+                                          .cpu_ratio = 1.05,
+                                          .variance_ratio = 1.25,
+                                          .install_share = 0.02,
+                                          .min_devices = 2},
+                               .waves = waves,
+                               .start = T0,
+                               .step_us = STEP,
+                               .silence_us = 20 * US_PER_DAY};
+}
+
+struct trial *rig_trial(const struct trial_spec *s)
+{
+    struct err e;
+    err_clear(&e);
+    struct trial *t = trial_new(s, &e);
+    if (!t) {
+        fprintf(stderr, "%s\n", e.what);
+        exit(2);
+    }
+    return t;
+}
+
+static void must(bool ok, const char *what)
+{
+    if (!ok) {
+        fprintf(stderr, "%s was refused\n", what);
+        exit(2);
+    }
+}
+
+void rig_add(struct trial *t, size_t i, bool canary, uint8_t stratum, const struct trial_past *past)
+{
+    must(trial_add(t, canary ? 0 : -1, true, stratum, past) == i, "a device");
+    if (canary)
+        must(trial_installed(t, i, T0), "an install");
+}
+
+struct trial_past rig_past(double boots_hour)
+{
+    return (struct trial_past){NAN, NAN, boots_hour, NAN, NAN, T0 - STEP, true};
+}
+
+void rig_feed_boots(struct trial *t, const struct boots *b, size_t n)
+{
+    struct trial_row *rows = xcalloc(n, sizeof *rows);
+    int *count = xcalloc(n, sizeof *count);
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (struct trial_row){(uint32_t)i, T0, 0, NAN, NAN};
+    trial_tick(t, T0, rows, n);
+    for (size_t k = 0; k < b->n;) {
+        int tick = b->v[k].tick;
+        size_t r = 0;
+        for (; k < b->n && b->v[k].tick == tick; k++) {
+            uint32_t d = b->v[k].device;
+            count[d]++;
+            rows[r++] = (struct trial_row){d, T0 + tick * STEP, count[d], NAN, NAN};
+        }
+        trial_tick(t, T0 + tick * STEP, rows, r);
+    }
+    free(rows);
+    free(count);
+}
+
+double rig_halt(const struct trial *t, enum trial_test from, enum trial_test to)
+{
+    struct evidence e[TEST_COUNT];
+    enum trial_test which[TEST_COUNT];
+    int64_t first = 0;
+    for (int s = 0; s < trial_stages(t); s++) {
+        size_t n = trial_evidence(t, s, e, which);
+        for (size_t i = 0; i < n; i++)
+            if (which[i] >= from && which[i] <= to && e[i].crossed_at > 0 && (!first || e[i].crossed_at < first))
+                first = e[i].crossed_at;
+    }
+    return first ? (double)(first - T0) / US_PER_MIN : NAN;
+}
