@@ -97,6 +97,13 @@ static void on_attributes(struct job *j, size_t device, const struct http_answer
     }
 }
 
+/* It has been deleted meanwhile. */
+static bool gone(struct job *j, int status)
+{
+    (void)j;
+    return status == 404;
+}
+
 static bool unknown(const struct attributes *t, size_t device)
 {
     for (size_t k = 0; k < t->n_keys; k++)
@@ -108,6 +115,7 @@ static bool unknown(const struct attributes *t, size_t device)
 static void ask_some(struct job *j, struct attributes *t)
 {
     size_t some = 0;
+    j->forgive = gone;
     for (; t->from < t->n && some < AT_ONCE && t->n_asked < t->limit; t->from++) {
         const char *id = t->ids[t->from];
         if (!unknown(t, t->from) || !hb_device_ok(id, NULL))
@@ -133,7 +141,6 @@ static void listed(struct job *j, void *elements, size_t n, int64_t total)
     size_t k = t->values[t->current].key;
     (void)total;
     j->scan = NULL;
-    j->forgive = NULL;
     j->state = t;
     for (size_t i = 0; i < n; i++) {
         long found = watch_set_find(t->index, v[i].raw_id, strlen(v[i].raw_id));
@@ -147,13 +154,22 @@ static void listed(struct job *j, void *elements, size_t n, int64_t total)
 }
 
 /* A server that does not take the filter (a key that it cannot have in one) is not asked so again. */
-static bool forgive(struct job *j, int status)
+static bool no_filter(struct job *j, int status)
 {
     struct attributes *t = j->out;
     if (status != 400)
         return false;
     t->no_filter[t->values[t->current].key] = true;
     return true;
+}
+
+/* Is there a device left whose value it could be? */
+static bool wanted(const struct attributes *t, size_t key)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (t->out->v[i * t->n_keys + key] < 0)
+            return true;
+    return false;
 }
 
 static bool list_next(struct job *j, struct attributes *t)
@@ -163,11 +179,11 @@ static bool list_next(struct job *j, struct attributes *t)
         if (v->listed)
             continue;
         v->listed = true;
-        if (!v->raw || t->no_filter[v->key] || t->n_listed[v->key] == VALUES_MAX)
+        if (!v->raw || t->no_filter[v->key] || t->n_listed[v->key] == VALUES_MAX || !wanted(t, v->key))
             continue;
         t->n_listed[v->key]++;
         t->current = i;
-        j->forgive = forgive;
+        j->forgive = no_filter;
         struct buf q;
         buf_init(&q, HB_PATH_MAX);
         buf_printf(&q, "attribute.%s==%s", t->keys[v->key], v->raw);
