@@ -124,7 +124,10 @@ uint32_t run_index(const struct run *r, size_t dev); /* in the trial, UINT32_MAX
 int32_t run_name(struct run *r, const char *text);   /* -1 when there are too many */
 
 /* trial_facts.c */
-void run_prepare(struct run *r);                                 /* the next request about facts, if one is needed */
+void run_prepare(struct run *r); /* the next request about facts, if one is needed */
+
+/* trial_devices.c */
+void run_number_strata(struct run *r, size_t w);                 /* of the devices that wave w brings */
 void run_add(struct run *r, int phase, const struct run_new *v); /* to the population and the trial */
 void run_put(struct run *r, int phase, const struct run_new *v); /* to the population alone */
 

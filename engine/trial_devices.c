@@ -1,0 +1,93 @@
+/* The population of a trial: who is in it under which number, and in which stratum. */
+#include <stdlib.h>
+#include <string.h>
+#include "engine/trial_run.h"
+
+/* ---- strata ---- */
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The values of one device, joined; unknown ones are values of their own. */
+static char *stratum_name(const struct run *r, const struct run_new *v)
+{
+    struct buf b;
+    buf_init(&b, 4096);
+    for (size_t k = 0; k < r->ro->policy->evidence.n_strata; k++)
+        buf_printf(&b, "%s\n", v->attr[k] < 0 ? "" : r->names[v->attr[k]]);
+    char *s = buf_take(&b);
+    buf_release(&b);
+    return s;
+}
+
+static uint8_t stratum_of(const struct run *r, const char *name)
+{
+    for (size_t i = 0; i < r->n_strata; i++)
+        if (strcmp(r->strata[i], name) == 0)
+            return (uint8_t)i;
+    return TRIAL_STRATA - 1;
+}
+
+/* New strata are numbered in the order of their names, after those that are there. */
+void run_number_strata(struct run *r, size_t w)
+{
+    struct run_wave *rw = &r->wave[w];
+    char **name = xcalloc(rw->n + 1, sizeof(char *));
+    const char **sorted = xcalloc(rw->n + 1, sizeof(char *));
+    for (size_t i = 0; i < rw->n; i++)
+        sorted[i] = name[i] = stratum_name(r, &rw->v[i]);
+    qsort(sorted, rw->n, sizeof(char *), by_text);
+    for (size_t i = 0; i < rw->n; i++) {
+        bool there = i > 0 && strcmp(sorted[i], sorted[i - 1]) == 0;
+        for (size_t k = 0; k < r->n_strata && !there; k++)
+            there = strcmp(r->strata[k], sorted[i]) == 0;
+        if (!there && r->n_strata < TRIAL_STRATA)
+            r->strata[r->n_strata++] = xstrdup(sorted[i]);
+    }
+    for (size_t i = 0; i < rw->n; i++) {
+        rw->v[i].stratum = stratum_of(r, name[i]);
+        free(name[i]);
+    }
+    free(name);
+    free(sorted);
+    rw->step = RUN_PAST;
+}
+
+/* ---- the population ---- */
+
+void run_put(struct run *r, int phase, const struct run_new *v)
+{
+    struct engine *en = r->ro->en;
+    struct run_wave *rw = &r->wave[phase];
+    if (r->n == r->cap) {
+        r->cap = r->cap ? r->cap * 2 : 64;
+        r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
+        r->rows = xreallocarray(r->rows, 2 * r->cap, sizeof *r->rows);
+        r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
+    }
+    if (en->n_devs > r->n_of_dev) {
+        size_t to = en->n_devs + en->n_devs / 4 + 16;
+        r->of_dev = xreallocarray(r->of_dev, to, sizeof *r->of_dev);
+        memset(r->of_dev + r->n_of_dev, 0, (to - r->n_of_dev) * sizeof *r->of_dev);
+        r->n_of_dev = to;
+    }
+    struct run_dev *d = &r->v[r->n++];
+    *d = (struct run_dev){
+        .dev = v->dev, .phase = (int16_t)phase, .wave = v->wave, .control = v->control, .stratum = v->stratum};
+    memcpy(d->attr, v->attr, sizeof d->attr);
+    r->of_dev[v->dev] = (uint32_t)r->n;
+    if (v->dev >= rw->top)
+        rw->top = v->dev + 1;
+}
+
+void run_add(struct run *r, int phase, const struct run_new *v)
+{
+    if (run_index(r, v->dev) != UINT32_MAX)
+        return; /* a server that lists a device twice */
+    if (trial_add(r->trial, v->wave, v->control, v->stratum, &v->past) == SIZE_MAX)
+        return;
+    run_put(r, phase, v);
+    r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;
+}
