@@ -151,7 +151,7 @@ static void keep_best(struct bulk *b, struct change *canary, size_t n, struct ch
 {
     bool fits = n + m <= LOOK_VALUES_MAX;
     bulk_release(b);
-    b->best = (struct look){.k = b->looks, .tick = tick, .n = (int64_t)n, .m = (int64_t)m, .log_e = b->now};
+    b->best = (struct look){.k = b->spent, .tick = tick, .n = (int64_t)n, .m = (int64_t)m, .log_e = b->now};
     if (!fits)
         return;
     b->best.canary = xreallocarray(NULL, n, sizeof *canary);
