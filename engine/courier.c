@@ -1,6 +1,7 @@
 #include "engine/courier.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -305,7 +306,7 @@ static void *courier_main(void *arg)
 
 static bool open_fds(struct courier *c, int wake_fd)
 {
-    c->wake_fd = dup(wake_fd);
+    c->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 0);
     c->my_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event ev = {.events = EPOLLIN, .data.fd = c->my_fd};

@@ -114,6 +114,7 @@ static int spawn(struct hook *h, int in, int out)
     posix_spawn_file_actions_adddup2(&fa, in, 0);
     posix_spawn_file_actions_adddup2(&fa, out, 1);
     posix_spawn_file_actions_adddup2(&fa, out, 2);
+    posix_spawn_file_actions_addclosefrom_np(&fa, 3); /* libcurl's own descriptors are not close-on-exec */
     sigemptyset(&none);
     sigfillset(&all);
     posix_spawnattr_setsigmask(&at, &none);
