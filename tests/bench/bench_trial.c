@@ -1,0 +1,157 @@
+/* What a verdict costs over the telemetry of 100,000 devices, beyond parsing: CPU of a tick in which every device has a
+ * new sample, of one in which 5 % have, of the most expensive one (windows close, both rank tests look), of taking the
+ * evidence, and memory a device. Beside the limits: 50 ms and 96 bytes.
+ *
+ *   bench_trial [devices] */
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/err.h"
+#include "core/rng.h"
+#include "core/trial.h"
+
+#define STEP     (30 * US_PER_S)
+#define T0       (INT64_C(1700000000) / 30 * 30 * US_PER_S)
+#define TICKS    60 /* half an hour: six CPU windows, three variance windows, eight looks */
+#define LIMIT_MS 50.0
+#define LIMIT_B  96.0
+
+static double cpu_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec * 1e-6;
+}
+
+static double resident(void)
+{
+    long pages = 0;
+    char line[100];
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fgets(line, sizeof line, f)) {
+        char *end;
+        strtol(line, &end, 10);
+        pages = strtol(end, NULL, 10);
+    }
+    if (f)
+        fclose(f);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+static struct trial *new_trial(size_t n)
+{
+    struct trial_spec spec = {.policy = {.tests = TESTS_ON,
+                                         .alpha = 0.05,
+                                         .ratio = 1.25,
+                                         .cpu_ratio = 1.05,
+                                         .variance_ratio = 1.25,
+                                         .install_share = 0.02,
+                                         .min_devices = 2,
+                                         .share_reboot = 0.3,
+                                         .share_silence = 0.2,
+                                         .share_cpu = 0.15,
+                                         .share_variance = 0.15,
+                                         .share_install = 0.2},
+                              .waves = 4,
+                              .start = T0,
+                              .step_us = STEP,
+                              .silence_us = 5 * US_PER_MIN};
+    struct err e;
+    err_clear(&e);
+    struct trial *t = trial_new(&spec, &e);
+    for (size_t i = 0; t && i < n; i++) {
+        const struct trial_past past = {0.3, 1, 0, 0.3, 1, T0 - STEP, true};
+        bool canary = i < n / 50;
+        if (trial_add(t, canary ? 0 : -1, true, (uint8_t)(i % 8), &past) != i || (canary && !trial_installed(t, i, T0)))
+            t = NULL;
+    }
+    if (!t) {
+        fprintf(stderr, "bench_trial: cannot make the trial\n");
+        exit(1);
+    }
+    return t;
+}
+
+/* Every `each`-th device, with a reboot now and then. */
+static size_t fill(struct trial_row *rows, size_t n, struct rng *r, int64_t at, size_t each, int *boots)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i += each) {
+        uint64_t bits = rng_u64(r);
+        boots[i] += (bits & 4095) == 0;
+        rows[k++] = (struct trial_row){(uint32_t)i, at, boots[i], 0.2 + (double)(bits >> 12 & 1023) / 5000,
+                                       0.7 + (double)(bits >> 22 & 1023) / 1600};
+    }
+    return k;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Feeds TICKS ticks from tick `from`; cost[0] the median, cost[1] the most. */
+static void run(struct trial *t, struct trial_row *rows, size_t n, struct rng *r, int from, size_t each, int *boots,
+                double cost[2])
+{
+    double ms[TICKS];
+    for (int k = 0; k < TICKS; k++) {
+        int64_t at = T0 + (from + k) * STEP;
+        size_t count = fill(rows, n, r, at, each, boots);
+        double begin = cpu_ms();
+        trial_tick(t, at, rows, count);
+        ms[k] = cpu_ms() - begin;
+    }
+    qsort(ms, TICKS, sizeof *ms, by_value);
+    cost[0] = ms[TICKS / 2];
+    cost[1] = ms[TICKS - 1];
+}
+
+static bool line(const char *what, double value, const char *unit, double limit)
+{
+    bool good = value <= limit;
+    printf("%-58s %9.2f %-5s %6.2f of the limit%s\n", what, value, unit, value / limit, good ? "" : "  missed");
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    size_t n = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 100000;
+    struct rng r;
+    rng_init(&r, 1);
+    struct trial_row *rows = xcalloc(n, sizeof *rows);
+    int *boots = xcalloc(n, sizeof *boots);
+    for (size_t i = 0; i < n; i++)
+        rows[i].device = (uint32_t)(boots[i] = 1); /* resident before the trial is */
+    double full[2], some[2];
+    struct trial *t = new_trial(n / 50); /* so that code and libraries are resident, too */
+    run(t, rows, n / 50, &r, 0, 1, boots, full);
+    trial_free(t);
+    malloc_trim(0);
+    double before = resident();
+    t = new_trial(n);
+    run(t, rows, n, &r, 0, 1, boots, full);
+    malloc_trim(0); /* what a look needed and gave back */
+    double bytes = (resident() - before) / (double)n;
+    struct evidence e[TEST_COUNT];
+    enum trial_test which[TEST_COUNT];
+    double begin = cpu_ms();
+    size_t tests = trial_evidence(t, trial_stage(t), e, which);
+    double evidence = cpu_ms() - begin;
+    run(t, rows, n, &r, TICKS, 20, boots, some);
+    printf("%zu devices, %zu of them canaries, %zu tests\n", n, n / 50, tests);
+    bool good = line("a tick with a new sample of every device", full[0], "ms", LIMIT_MS);
+    good &= line("the most expensive one: windows close, rank tests look", full[1], "ms", LIMIT_MS);
+    good &= line("a tick with a new sample of 5 % of them", some[0], "ms", LIMIT_MS);
+    good &= line("taking the evidence, with its intervals", evidence, "ms", LIMIT_MS);
+    good &= line("memory of a device", bytes, "bytes", LIMIT_B);
+    trial_free(t);
+    free(rows);
+    free(boots);
+    return good ? 0 : 1;
+}
