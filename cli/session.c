@@ -179,7 +179,7 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                                .actor = s->actor,
                                .judge = judge,
                                .observe_only = observe || a->val[OPT_READ_ONLY],
-                               .evidence_db = s->evidence,
+                               .evidence_db = judge || s->explain ? s->evidence : NULL,
                                .notify = notices(s, a, judge)};
     struct engine *en = engine_new(&spec, e);
 

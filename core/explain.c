@@ -108,23 +108,27 @@ const char *explain_ratio(char out[FMT_MAX], const struct evidence *e)
 {
     char r[FMT_MAX], lo[FMT_MAX], hi[FMT_MAX];
     bool low = isfinite(e->ratio_low) && e->ratio_low > 0, high = isfinite(e->ratio_high);
+    double ratio = e->ratio;
 
-    if (isnan(e->ratio) && !low && !high)
+    /* None of the others had it: there is no ratio but what it is over. */
+    if (e->control_of > 0 && e->control == 0 && e->canary > 0 && isfinite(ratio) && !high)
+        ratio = low ? INFINITY : NAN;
+    if (isnan(ratio) && !low && !high)
         snprintf(out, FMT_MAX, "?");
-    else if (!isfinite(e->ratio) && low)
+    else if (!isfinite(ratio) && low)
         snprintf(out, FMT_MAX, "over %.10sx", times(lo, e->ratio_low));
-    else if (!isfinite(e->ratio))
+    else if (!isfinite(ratio))
         snprintf(out, FMT_MAX, "%s%.10s%s", high ? "under " : "", high ? times(hi, e->ratio_high) : "?",
                  high ? "x" : "");
     else if (low && high)
-        snprintf(out, FMT_MAX, "%.10sx (%.8s to %.8s)", times(r, e->ratio), times(lo, e->ratio_low),
+        snprintf(out, FMT_MAX, "%.10sx (%.8s to %.8s)", times(r, ratio), times(lo, e->ratio_low),
                  times(hi, e->ratio_high));
     else if (low)
-        snprintf(out, FMT_MAX, "%.10sx (over %.8s)", times(r, e->ratio), times(lo, e->ratio_low));
+        snprintf(out, FMT_MAX, "%.10sx (over %.8s)", times(r, ratio), times(lo, e->ratio_low));
     else if (high)
-        snprintf(out, FMT_MAX, "%.10sx (under %.8s)", times(r, e->ratio), times(hi, e->ratio_high));
+        snprintf(out, FMT_MAX, "%.10sx (under %.8s)", times(r, ratio), times(hi, e->ratio_high));
     else
-        snprintf(out, FMT_MAX, "%.10sx", times(r, e->ratio));
+        snprintf(out, FMT_MAX, "%.10sx", times(r, ratio));
     return out;
 }
 
@@ -169,6 +173,13 @@ const struct stage_view *explain_stage(const struct trial_view *t, int wave)
     return &t->stages[wave];
 }
 
+bool explain_blind(const struct trial_view *t, int wave)
+{
+    const struct stage_view *s = explain_stage(t, wave);
+
+    return t->state != TRIAL_LIVE || !s || (wave == t->stage && s->canary == 0 && s->leading < 0);
+}
+
 static const char *because(const struct trial_view *t)
 {
     return t->text && *t->text ? t->text : "not known";
@@ -200,6 +211,8 @@ void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
         snprintf(out, size, "%.390s", t->sentence);
     else if (s->leading >= 0 && (size_t)s->leading < s->n)
         explain_sentence(&s->v[s->leading], s->which[s->leading], out, size);
+    else if (explain_blind(t, wave))
+        snprintf(out, size, "Nothing can be said yet: no canary counts before its install and a grace after it.");
     else if (wave == t->stage)
         snprintf(out, size, "Nothing speaks against this wave so far: %.30s canaries against %.30s others.",
                  explain_count(n, s->canary), explain_count(m, s->control));

@@ -32,6 +32,9 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
 /* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else
  * why there is none. */
 void explain_wave(const struct trial_view *t, int wave, char *out, size_t size);
+/* Evidence can say nothing about this wave now: it is off, not live, or no canary counts yet. Never to be shown as
+ * health. */
+bool explain_blind(const struct trial_view *t, int wave);
 /* "watch", "hold", "pause", "roll back". */
 const char *explain_reaction_word(enum reaction r);
 /* "live", "catching up 43%", "off: the policy says so", ... with "dry run: " in front when it never acts. */

@@ -72,7 +72,7 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     bool judged = v->w && v->w->watched;
     if (judged && v->w->verdict.data_missing)
         l = (struct look){.glyph = "!", .word = "no data", .role = ROLE_LOST};
-    else if (!judged || (v->t->state != TRIAL_LIVE && v->w->verdict.react == REACT_NONE))
+    else if (!judged || (explain_blind(v->t, wave) && v->w->verdict.react == REACT_NONE))
         l = (struct look){.glyph = "○", .word = "not judged", .role = ROLE_DIM};
     if (judged && l.role == ROLE_DIM)
         l.word = "no verdict by evidence";

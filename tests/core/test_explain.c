@@ -118,6 +118,11 @@ static void test_ratio(void **state)
     char out[FMT_MAX];
     struct evidence e = loop();
     assert_string_equal(explain_ratio(out, &e), "over 12x");
+    e.ratio = 256, e.ratio_low = 44.7, e.ratio_high = INFINITY; /* the end of the grid: none of the others had it */
+    assert_string_equal(explain_ratio(out, &e), "over 45x");
+    e.ratio_low = NAN;
+    assert_string_equal(explain_ratio(out, &e), "?");
+    e.control = 5;
     e.ratio = 3.14, e.ratio_low = 1.41, e.ratio_high = 12;
     assert_string_equal(explain_ratio(out, &e), "3.1x (1.4 to 12)");
     e.ratio_high = INFINITY;
@@ -202,6 +207,12 @@ static void test_wave_and_state(void **state)
     assert_non_null(strstr(out, "3 of 20 canaries"));
     explain_wave(&t, 1, out, sizeof out);
     assert_string_equal(out, "Nothing speaks against this wave so far: 20 canaries against 1,980 others.");
+    assert_false(explain_blind(&t, 1));
+    stage[1].canary = 0; /* all in their grace: no news is no health */
+    assert_true(explain_blind(&t, 1));
+    explain_wave(&t, 1, out, sizeof out);
+    assert_non_null(strstr(out, "Nothing can be said yet"));
+    stage[1].canary = 20;
     t.sentence = "the trial's own";
     explain_wave(&t, 1, out, sizeof out);
     assert_string_equal(out, "the trial's own");
@@ -220,6 +231,7 @@ static void test_wave_and_state(void **state)
     t.state = TRIAL_OFF, t.text = "the policy says so";
     explain_wave(&t, 1, out, sizeof out);
     assert_string_equal(out, "No evidence is gathered: the policy says so.");
+    assert_true(explain_blind(&t, 0));
     memset(&t, 0, sizeof t); /* a view that was never filled */
     explain_wave(&t, 0, out, sizeof out);
     assert_string_equal(out, "No evidence is gathered: not known.");
