@@ -36,6 +36,8 @@ bool metrics_health(const struct metrics_in *in, struct buf *out)
     bool good = in->n > 0;
     for (size_t i = 0; i < in->n; i++)
         good = fleet_good(in, &in->v[i], out) && good;
+    if (in->n == 0)
+        buf_adds(out, "no fleet is guarded\n");
     if (good)
         buf_adds(out, "ok\n");
     return good;
