@@ -60,21 +60,23 @@ char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us)
     return text;
 }
 
-/* Seconds with three decimals. Prometheus reads them as a double, which is exact to the millisecond. */
+/* Seconds with three decimals. Prometheus reads them as a double, which is exact to the millisecond. VictoriaMetrics
+ * answers about the last half minute as of an earlier time, and shows the time that was asked for; not with nocache,
+ * which others do not look at. */
 #define SECONDS(us) (long long)((us) / US_PER_S), (long long)((us) % US_PER_S / US_PER_MS)
 
 const char *prom_at(char out[PROM_WHEN], int64_t at)
 {
     out[0] = '\0';
     if (at > 0)
-        snprintf(out, PROM_WHEN, "&time=%lld.%03lld", SECONDS(at));
+        snprintf(out, PROM_WHEN, "&time=%lld.%03lld&nocache=1", SECONDS(at));
     return out;
 }
 
 const char *prom_span(char out[PROM_WHEN], int64_t from, int64_t to, int64_t step_us)
 {
-    snprintf(out, PROM_WHEN, "&start=%lld.%03lld&end=%lld.%03lld&step=%lld.%03lld", SECONDS(from), SECONDS(to),
-             SECONDS(step_us));
+    snprintf(out, PROM_WHEN, "&start=%lld.%03lld&end=%lld.%03lld&step=%lld.%03lld&nocache=1", SECONDS(from),
+             SECONDS(to), SECONDS(step_us));
     return out;
 }
 

@@ -137,7 +137,7 @@ const char *prom_query_word(enum prom_query q); /* for errors */
 char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us);
 /* Adds a query as part i; NULL or "" is left out. `when` is the rest of the URL: see prom_at and prom_span. */
 void prom_ask(struct prom_call *c, size_t i, const char *what, const char *expression, const char *when);
-#define PROM_WHEN 96
+#define PROM_WHEN 112
 const char *prom_at(char out[PROM_WHEN], int64_t at);
 const char *prom_span(char out[PROM_WHEN], int64_t from, int64_t to, int64_t step_us);
 /* Sends. The call ends by itself; with c->err set before, without asking anything. */

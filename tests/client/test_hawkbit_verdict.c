@@ -51,6 +51,9 @@ static void test_told_named(void **state)
                                      "1795231728300}," RUNNING(
                                          "801", "1795238900646") ",{\"id\":803,\"type\":\"retrieved\",\"reportedAt\":"
                                                                  "1795238900915}],\"total\":4,\"size\":4}"},
+        /* Of the same release, by another rollout. */
+        {"GET " A "/300", 200, "{\"id\":300,\"_links\":{\"distributionset\":{\"href\":\"/distributionsets/4\"}}}"},
+        {"GET " A "/300" HISTORY, 200, "{\"content\":[" RUNNING("900", "1795238900646") "],\"total\":1}"},
         {0},
     };
     (void)state;
@@ -62,7 +65,7 @@ static void test_told_named(void **state)
     routes[2].body = "{\"content\":[],\"total\":0}";
     assert_int_equal(told(routes, "7", "d/1", ERR_NONE), 0);
     /* The device is not in the rollout. */
-    routes[1].body = "{\"content\":[{\"id\":300,\"rollout\":8}],\"total\":1}";
+    routes[1].body = "{\"content\":[{\"id\":300,\"rollout\":8,\"createdAt\":1795231800000}],\"total\":1}";
     assert_int_equal(told(routes, "7", "d/1", ERR_NONE), 0);
     routes[1].body = "{\"content\":[],\"total\":0}";
     assert_int_equal(told(routes, "7", "d/1", ERR_NONE), 0);
