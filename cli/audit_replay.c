@@ -118,11 +118,23 @@ static int64_t integer(const struct json_t *o, const char *key, int64_t dflt)
 
 /* ---- recomputing ---- */
 
+/* Is a figure of the entry, where it has it, the one that came out? */
+static bool same_figure(const struct json_t *ev, const char *key, double want)
+{
+    double have = number(ev, key);
+    return !ev || !json_get(ev, key) || memcmp(&have, &want, sizeof have) == 0;
+}
+
+static bool same_count(const struct json_t *ev, const char *key, int64_t want)
+{
+    return !ev || !json_get(ev, key) || integer(ev, key, -1) == want;
+}
+
 static void check_test(struct review *r, const struct buf *inputs)
 {
     struct err e = {0};
     const struct json_t *ev = r->evidence;
-    double logged = number(ev, "test.log_e"), need = number(ev, "test.log_pause"), times = number(ev, "level.times");
+    double times = number(ev, "level.times");
     const struct replay *p = &r->replay;
 
     r->by = BY_TEST;
@@ -137,17 +149,17 @@ static void check_test(struct review *r, const struct buf *inputs)
         disagree(r, "the evidence that comes out is not the evidence that was logged");
     if (strcmp(p->test, r->rule) != 0)
         disagree(r, "the inputs are those of another test than the entry's rule");
-    if (ev && json_get(ev, "wave") && integer(ev, "wave", -1) != p->stage)
+    if (!same_count(ev, "stage", p->stage))
         disagree(r, "the inputs are those of another wave");
-    if (!isnan(logged) && memcmp(&logged, &p->log_e, sizeof logged) != 0)
-        disagree(r, "the entry's own figure of the evidence is another");
-    if (!isnan(need) && memcmp(&need, &p->log_pause, sizeof need) != 0)
-        disagree(r, "the entry's own figure of what is needed is another");
-    bool enough = isnan(times) ? p->pauses : p->log_e >= p->log_pause + det_log(times);
-    if (strcmp(r->entry.verb, "rollback") == 0 && isnan(times))
-        enough = p->rolls_back;
-    if (!enough || p->devices < p->min_devices)
-        disagree(r, "the evidence is not enough for what was done");
+    if (!same_figure(ev, "log_e", p->log_e) || !same_figure(ev, "log_pause", p->log_pause) ||
+        !same_figure(ev, "log_rollback", p->log_rollback) || !same_count(ev, "devices", p->devices) ||
+        !same_count(ev, "min_devices", p->min_devices))
+        disagree(r, "the entry's own figures are others");
+    bool enough = !isnan(times)                            ? p->log_e >= p->log_pause + det_log(times)
+                  : strcmp(r->entry.verb, "rollback") == 0 ? p->rolls_back
+                                                           : p->pauses;
+    if (!enough)
+        disagree(r, "the evidence is less than was needed for what was done");
 }
 
 static void check_limit(struct review *r)
