@@ -202,6 +202,7 @@ void run_clear(struct run *r)
         r->closed[w] = NULL;
     }
     memset(r->wave, 0, sizeof r->wave);
+    memset(r->outcome, 0, sizeof r->outcome);
     for (size_t i = 0; i < r->n_strata; i++)
         free(r->strata[i]);
     r->n_strata = 0;
@@ -302,42 +303,63 @@ static struct run *run_of(struct ro *ro)
 
 /* ---- evidence ---- */
 
-/* Failed, time-outs included, of started. A device that has not answered for so long has failed. */
-static void count_outcomes(struct run *r, int64_t *failed, int64_t *started)
+/* Failed, time-outs included, of started, for each wave and those before it. A device that has not answered for so long
+ * has failed; one that was silent before says nothing by not answering. */
+static int count_outcomes(const struct run *r, struct run_outcome out[TRIAL_WAVES])
 {
     const struct ro *ro = r->ro;
     int64_t tick = trial_next_tick(r->trial) - r->spec.step_us;
-    *failed = *started = 0;
-    for (int w = 0; w < r->n_waves && (size_t)w < ro->n_waves; w++)
-        if (ro->wv[w].told && r->wave[w].applied) {
-            *started += wave_told(&ro->waves[w]);
-            *failed += ro->waves[w].counts.known ? ro->waves[w].counts.error : 0;
-        }
+    int n = 0;
+    memset(out, 0, TRIAL_WAVES * sizeof *out);
+    for (; n < r->n_waves && (size_t)n < ro->n_waves && ro->wv[n].told && r->wave[n].applied; n++)
+        out[n] =
+            (struct run_outcome){ro->waves[n].counts.known ? ro->waves[n].counts.error : 0, wave_told(&ro->waves[n])};
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
-        if (d->wave < 0 || d->wave >= r->n_waves || !r->wave[d->wave].applied || d->installed > 0 || d->left ||
-            ro->en->devs[d->dev].status == DEVICE_ERROR || ro->en->devs[d->dev].status == DEVICE_IN_SYNC)
+        enum device_status s = ro->en->devs[d->dev].status;
+        if (d->wave < 0 || d->wave >= n || d->installed > 0 || d->left || s == DEVICE_ERROR || s == DEVICE_IN_SYNC)
             continue;
-        if (d->mute) /* silent before: it says nothing by not answering */
-            *started -= 1;
+        if (d->mute)
+            out[d->wave].started--;
         else if (tick - r->wave[d->wave].told_at > ro->policy->install_us)
-            *failed += 1;
+            out[d->wave].failed++;
     }
+    for (int w = 1; w < n; w++) {
+        out[w].failed += out[w - 1].failed;
+        out[w].started += out[w - 1].started;
+    }
+    return n;
+}
+
+/* Devices are counted in the order of their waves: what failed among the first ones is not diluted by those that were
+ * told later, whenever it is counted. True when anything has changed. */
+static bool give_outcomes(struct run *r)
+{
+    struct run_outcome now[TRIAL_WAVES];
+    bool any = false;
+    if (!(r->spec.policy.share_install > 0))
+        return false;
+    int n = count_outcomes(r, now);
+    for (int w = 0; w < n; w++) {
+        bool last = any && w == n - 1;
+        if (!last && now[w].failed == r->outcome[w].failed && now[w].started == r->outcome[w].started)
+            continue;
+        trial_outcomes(r->trial, now[w].failed, now[w].started);
+        r->outcome[w] = now[w];
+        any = true;
+    }
+    return any;
 }
 
 static void look(struct run *r)
 {
-    int64_t tick = trial_next_tick(r->trial), failed, started;
+    int64_t tick = trial_next_tick(r->trial);
     give_acks(r);
     if (r->state != TRIAL_LIVE)
         return; /* what stands is shown, and judged, when it has come up to now */
-    count_outcomes(r, &failed, &started);
-    if (tick == r->ev_tick && failed == r->ev_failed && started == r->ev_started && r->ack == r->ev_ack)
+    if (!give_outcomes(r) && tick == r->ev_tick && r->ack == r->ev_ack)
         return;
-    trial_outcomes(r->trial, failed, started);
     r->ev_tick = tick;
-    r->ev_failed = failed;
-    r->ev_started = started;
     r->ev_ack = r->ack;
     r->ev_stage = trial_stage(r->trial);
     r->n_ev = r->ev_stage < 0 ? 0 : trial_evidence(r->trial, r->ev_stage, r->ev, r->ev_which);

@@ -42,6 +42,10 @@ struct run_wave {
     uint32_t top; /* highest index in the watch set, of the devices that were added with it, + 1 */
 };
 
+struct run_outcome { /* of installs, by device */
+    int64_t failed, started;
+};
+
 struct run_dev { /* in the trial's own order */
     uint32_t dev;
     int16_t phase, wave; /* it was added with the facts of wave `phase` */
@@ -104,7 +108,8 @@ struct run {
     int64_t kept_tick, kept_at;
     /* evidence of the newest tick */
     int64_t ev_tick;
-    int64_t ev_failed, ev_started, ev_ack;
+    int64_t ev_ack;
+    struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial */
     int ev_stage;
     struct evidence ev[TEST_COUNT];
     enum trial_test ev_which[TEST_COUNT];

@@ -55,10 +55,426 @@ static void evidence_halts_before_any_limit(void **state)
     world_release(&w);
 }
 
+/* ---- the same bits, whoever watches ---- */
+
+#define T0 (INT64_C(1700000000) * US_PER_S)
+
+/* Three waves, told at 0, 5 and 10 min; the last one never ends. Devices reboot now and then, figures are noisy. */
+static void noisy_world(struct world *w)
+{
+    trial_world(w);
+    w->noisy = true;
+    w->install_us = 5 * US_PER_MIN;
+    w->devices[0].offline = false;
+    w->devices[63].offline = true;
+    for (int i = 0; i < w->n_devices; i++) {
+        w->devices[i].reboots_per_s_new = 1.0 / (300 + 40 * (i % 7));
+        w->devices[i].model = i % 3 == 0;
+        w->devices[i].silent = i == 20;
+    }
+    w->policy.control_max = 30;           /* some devices come with their waves */
+    w->policy.evidence.min_devices = 60;  /* nothing acts */
+    w->policy.evidence.share_install = 0; /* see below: outcomes are no ticks */
+}
+
+static bool at_tick(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->trial.tick >= T0 + (int64_t)p->stage * US_PER_S && v->trial.state == TRIAL_LIVE;
+    return false;
+}
+
+static void watch_until(struct world *w, struct play *p, int second)
+{
+    p->judge = true;
+    p->stage = second;
+    world_play(w, p, at_tick, 3600);
+    assert_non_null(p->bytes);
+}
+
+static void same(const struct play *p, const struct play *q)
+{
+    assert_int_equal(p->tick, q->tick);
+    assert_int_equal(p->n_bytes, q->n_bytes);
+    assert_memory_equal(p->bytes, q->bytes, p->n_bytes);
+}
+
+#define END 1200
+
+/* From the start, without a break. */
+static void from_start(struct play *p, int64_t skew)
+{
+    struct world w;
+    noisy_world(&w);
+    w.told_skew = skew;
+    watch_until(&w, p, END);
+    const struct rollout_view *v = snapshot_rollout(p->last, "10");
+    assert_int_equal(v->trial.n_stages, 3);
+    assert_int_equal(world_asked(&w, "pause"), 0);
+    world_release(&w);
+}
+
+static void who_starts_in_the_middle_comes_to_the_same(void **state)
+{
+    (void)state;
+    struct play p = {0};
+    from_start(&p, 0);
+    static const int begin[] = {100, 480, 1100};
+    for (size_t i = 0; i < sizeof begin / sizeof *begin; i++) {
+        struct world w;
+        struct play q = {0};
+        noisy_world(&w);
+        world_alone(&w, begin[i]);
+        watch_until(&w, &q, END);
+        same(&p, &q);
+        play_release(&q);
+        world_release(&w);
+    }
+    play_release(&p);
+}
+
+static void who_was_restarted_comes_to_the_same(void **state)
+{
+    (void)state;
+    struct play p = {0};
+    from_start(&p, 0);
+    for (int kept = 0; kept <= 1; kept++) {
+        struct world w;
+        struct play q = {.kept = kept}, r = {.kept = kept};
+        noisy_world(&w);
+        watch_until(&w, &q, 450);
+        world_alone(&w, 77);
+        w.n_log = 0;
+        watch_until(&w, &r, END);
+        assert_int_equal(world_asked(&w, "past"), kept ? 1 : 3); /* of what it knew nothing is read again */
+        same(&p, &r);
+        play_release(&q);
+        play_release(&r);
+        world_release(&w);
+    }
+    play_release(&p);
+}
+
+static void a_late_fact_builds_it_anew(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {0};
+    struct world w;
+    from_start(&p, 40 * US_PER_S); /* what happened is heard of when ticks after it were fed */
+    assert_non_null(strstr(snapshot_rollout(p.last, "10")->trial.text, "built anew"));
+    noisy_world(&w);
+    w.told_skew = 40 * US_PER_S;
+    world_alone(&w, 1000);
+    watch_until(&w, &q, END);
+    assert_null(strstr(snapshot_rollout(q.last, "10")->trial.text, "built anew"));
+    same(&p, &q);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+static void history_is_read_in_chunks_that_the_source_can_bear(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {0};
+    struct world w;
+    from_start(&p, 0);
+    noisy_world(&w);
+    w.range_limit = 64 * 20; /* 20 ticks */
+    world_alone(&w, 1100);
+    watch_until(&w, &q, END);
+    assert_true(world_asked(&w, "range") >= 6);
+    same(&p, &q);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+/* An outage of telemetry leaves a gap, which is read from history when it is back. */
+static bool outage(struct play *p, const struct snapshot *s)
+{
+    p->w->telemetry_down = p->w->now > T0 + 700 * US_PER_S && p->w->now < T0 + 800 * US_PER_S;
+    return at_tick(p, s);
+}
+
+static void a_gap_is_filled_from_history(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {.judge = true, .stage = END};
+    struct world w;
+    from_start(&p, 0);
+    noisy_world(&w);
+    world_play(&w, &q, outage, 3600);
+    same(&p, &q);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+/* ---- a source without history ---- */
+
+static void without_history_the_kept_state_goes_on(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.kept = true}, q = {.kept = true}, r = {0};
+    noisy_world(&w);
+    w.history = false;
+    w.policy.evidence.min_devices = 60;
+    watch_until(&w, &p, 450);
+    const struct trial_view *v = &snapshot_rollout(p.last, "10")->trial;
+    assert_int_equal(v->n_stages, 2);
+    world_alone(&w, 30);
+    watch_until(&w, &q, 600);
+    const struct trial_view *u = &snapshot_rollout(q.last, "10")->trial;
+    assert_int_equal(u->start, v->start);
+    assert_string_equal(u->text, "");
+    assert_memory_equal(&u->stages[0].v[1].log_e, &v->stages[0].v[1].log_e, sizeof(double)); /* closed before */
+    watch_until(&w, &r, 900); /* and who has nothing kept says from when on it knows */
+    assert_non_null(strstr(snapshot_rollout(r.last, "10")->trial.text, "is not known"));
+    play_release(&p);
+    play_release(&q);
+    play_release(&r);
+    world_release(&w);
+}
+
+/* ---- acting ---- */
+
+static void dry_run_only_says_so(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    trial_world(&w);
+    crash_loop(&w, 5);
+    w.policy.evidence.tests = TESTS_DRY_RUN;
+    watch_until(&w, &p, 900);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_true(v->trial.dry_run);
+    assert_int_equal(v->waves[0].verdict.react, REACT_NONE);
+    assert_int_equal(v->waves[0].verdict.would, REACT_PAUSE);
+    assert_int_equal(world_asked(&w, "pause"), 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void the_inputs_of_a_halt_are_in_the_log(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    struct err e = {0};
+    struct stored *v;
+    struct replay rep;
+    struct arena a;
+    struct buf b;
+    size_t n;
+    trial_world(&w);
+    crash_loop(&w, 4);
+    world_play(&w, &p, until_halt, 1800);
+    struct audit_spec spec = w.audit;
+    spec.read_only = true;
+    struct audit_log *l = audit_open(&spec, &e);
+    struct audit_query q = {.kind = "halt"};
+    arena_init(&a);
+    buf_init(&b, 1 << 24);
+    assert_true(audit_query(l, &q, &a, &v, &n, &e));
+    assert_int_equal(n, 1);
+    assert_string_equal(stored_field(&v[0], "rule"), "reboot-1");
+    assert_non_null(strstr(stored_field(&v[0], "evidence"), "\"log_e\":\"0x"));
+    assert_true(audit_get_blob(l, stored_field(&v[0], "inputs.blob"), &b, &e));
+    assert_true(trial_replay(b.data, b.len, &rep, &e));
+    assert_true(rep.same);
+    assert_true(rep.pauses);
+    assert_string_equal(rep.test, "reboot-1");
+    q.kind = "config";
+    assert_true(audit_query(l, &q, &a, &v, &n, &e));
+    assert_int_equal(n, 1);
+    assert_string_equal(v[0].result, "ledger");
+    buf_release(&b);
+    arena_release(&a);
+    audit_close(l);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- acknowledged ---- */
+
+static bool halt_and_ack(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->latched && v->halt == HALT_SHOWN) {
+        for (int i = 0; i < p->w->n_devices; i++)
+            p->w->devices[i].reboots_to = p->w->now; /* no reboot after this */
+        struct intent in = world_intent(VERB_ACK, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && op_over(s, p->ticket);
+    return false;
+}
+
+static bool resume_and_wait(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->trial.state == TRIAL_LIVE && s->audit.writable && s->info.caps) {
+        struct intent in = world_intent(VERB_RESUME, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->t = p->w->now;
+        p->stage = 1;
+        return true;
+    }
+    if (p->stage == 1 && op_over(s, p->ticket)) {
+        assert_int_equal(op_of(s, p->ticket)->phase, OP_DONE);
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && p->w->now - p->t > 5 * US_PER_MIN;
+    return false;
+}
+
+static void what_was_acknowledged_is_not_halted_again(void **state)
+{
+    (void)state;
+    for (int kept = 0; kept <= 1; kept++) {
+        struct world w;
+        struct play p = {.judge = true, .kept = kept}, q = {.judge = true, .kept = kept};
+        trial_world(&w);
+        crash_loop(&w, 4);
+        world_play(&w, &p, halt_and_ack, 1800);
+        assert_int_equal(world_asked(&w, "pause 10"), 1);
+        world_play(&w, &q, resume_and_wait, 1800);
+        const struct rollout_view *v = snapshot_rollout(q.last, "10");
+        assert_false(v->latched);
+        assert_int_equal(world_asked(&w, "pause 10"), 1);
+        assert_true(v->trial.stages[0].v[1].dismissed);
+        play_release(&p);
+        play_release(&q);
+        world_release(&w);
+    }
+}
+
+/* ---- not known yet ---- */
+
+static bool waits_for_baselines(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->trial.state == TRIAL_WAITING && v->n_waves > 0 && v->waves[0].watched &&
+        s->audit.writable && s->info.caps) {
+        assert_int_equal(v->waves[0].verdict.react, REACT_HOLD);
+        struct intent in = world_intent(VERB_ADVANCE, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    if (p->stage == 1 && op_over(s, p->ticket)) {
+        assert_int_equal(op_of(s, p->ticket)->phase, OP_REFUSED);
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && v->held;
+    return false;
+}
+
+static void what_is_not_known_yet_holds(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    trial_world(&w);
+    w.past_down = true;
+    world_play(&w, &p, waits_for_baselines, 600);
+    assert_in_range(world_asked_at(&w, "pause 10") - T0, US_PER_MIN, 75 * US_PER_S);
+    assert_non_null(strstr(snapshot_rollout(p.last, "10")->trial.text, "baselines cannot be read"));
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- lost telemetry that comes back ---- */
+
+static bool lose_and_find(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->waves_known && v->waves[0].health.canary.reporting == 5) {
+        p->w->telemetry_down = true;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && v->latched && v->halt == HALT_SHOWN) { /* after ten minutes */
+        assert_string_equal(v->halted_by, "rule LOST-TELEMETRY");
+        p->w->telemetry_down = false;
+        p->t = p->w->now;
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && (p->w->rollouts[0].state == ROLLOUT_RUNNING || p->w->now - p->t > 5 * US_PER_MIN);
+    return false;
+}
+
+static void lost_and_found(bool resume)
+{
+    struct world w;
+    struct play p = {.judge = true};
+    trial_world(&w);
+    w.policy.lost_resume = resume;
+    world_play(&w, &p, lose_and_find, 1800);
+    assert_int_equal(w.rollouts[0].state, resume ? ROLLOUT_RUNNING : ROLLOUT_PAUSED);
+    assert_int_equal(world_asked(&w, "resume 10"), resume);
+    if (resume)
+        assert_in_range(w.now - p.t, 20 * US_PER_S, 70 * US_PER_S); /* three polls */
+    play_release(&p);
+    world_release(&w);
+}
+
+static void a_pause_for_lost_telemetry_ends_where_the_policy_says_so(void **state)
+{
+    (void)state;
+    lost_and_found(false);
+    lost_and_found(true);
+}
+
+/* ---- which devices ---- */
+
+static void what_the_bad_ones_share_is_named(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    static const int many[] = {20, 44};
+    world_init(&w, many, 2);
+    w.history = true;
+    w.policy.evidence.tests = TESTS_ON;
+    w.policy.n_limits = 0;
+    w.policy.grace_us = 30 * US_PER_S;
+    w.policy.install_us = US_PER_HOUR;
+    w.devices[0].offline = true;
+    for (int i = 0; i < w.n_devices; i++) {
+        w.devices[i].model = i % 3 == 0;
+        if (i > 0 && i < 20 && i % 3 == 0)
+            w.devices[i].reboots_per_s_new = 1.0 / 120;
+    }
+    world_play(&w, &p, until_halt, 1800);
+    const struct trial_view *t = &snapshot_rollout(p.last, "10")->trial;
+    assert_int_equal(t->n_shares, 1);
+    assert_string_equal(t->shares[0].key, "model");
+    assert_string_equal(t->shares[0].value, "rev-B");
+    play_release(&p);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evidence_halts_before_any_limit),
+        cmocka_unit_test(who_starts_in_the_middle_comes_to_the_same),
+        cmocka_unit_test(who_was_restarted_comes_to_the_same),
+        cmocka_unit_test(a_late_fact_builds_it_anew),
+        cmocka_unit_test(history_is_read_in_chunks_that_the_source_can_bear),
+        cmocka_unit_test(a_gap_is_filled_from_history),
+        cmocka_unit_test(without_history_the_kept_state_goes_on),
+        cmocka_unit_test(dry_run_only_says_so),
+        cmocka_unit_test(the_inputs_of_a_halt_are_in_the_log),
+        cmocka_unit_test(what_was_acknowledged_is_not_halted_again),
+        cmocka_unit_test(what_is_not_known_yet_holds),
+        cmocka_unit_test(a_pause_for_lost_telemetry_ends_where_the_policy_says_so),
+        cmocka_unit_test(what_the_bad_ones_share_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

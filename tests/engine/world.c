@@ -52,10 +52,16 @@ void w_counts(const struct world *w, const struct w_rollout *r, const struct w_w
     }
 }
 
+/* The world moves at least each second: in whole ones its life is the same whoever looks on. */
+static int64_t whole(int64_t t)
+{
+    return t / US_PER_S * US_PER_S;
+}
+
 void w_tell(struct world *w, struct w_rollout *r, struct w_wave *v)
 {
     v->state = WAVE_RUNNING;
-    v->told_at = w->now;
+    v->told_at = whole(w->now);
     for (int i = 0; i < v->n; i++) {
         struct w_device *d = &w->devices[v->members[i]];
         if (d->assigned == r->release && d->action < 0)
@@ -63,7 +69,7 @@ void w_tell(struct world *w, struct w_rollout *r, struct w_wave *v)
         d->assigned = r->release;
         d->action = r->release;
         d->action_rollout = (int)(r - w->rollouts);
-        d->action_at = w->now;
+        d->action_at = whole(w->now);
         d->status = DEVICE_PENDING;
         d->canceling = false;
     }
@@ -80,7 +86,7 @@ static void install(struct world *w, struct w_device *d)
         return;
     }
     d->installed = release;
-    d->installed_at = w->now;
+    d->installed_at = whole(w->now);
     d->status = DEVICE_IN_SYNC;
     if (rolled_back && d->late) { /* its success for the recalled release comes in after the old one's */
         d->late = false;
@@ -237,6 +243,7 @@ void world_init(struct world *w, const int *waves, int n_waves)
         }
     }
     r->state = ROLLOUT_RUNNING;
+    w_scrape(w);
     w_tell(w, r, &r->waves[0]);
 }
 
@@ -256,6 +263,14 @@ void world_release(struct world *w)
     free(w->samples);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->cond);
+}
+
+void world_alone(struct world *w, int64_t seconds)
+{
+    for (int64_t to = w->now + seconds * US_PER_S; w->now < to;) {
+        w->now += US_PER_S;
+        w_tick(w);
+    }
 }
 
 /* ---- looking ---- */

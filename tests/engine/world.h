@@ -27,6 +27,7 @@ struct w_device {
     double reboots, cpu, variance;
     double reboots_per_s_new; /* on the new release */
     int64_t reboots_from;     /* and only from then on */
+    int64_t reboots_to;       /* and only until then; 0 = for ever */
     bool silent;
     int model; /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */
 };
@@ -97,10 +98,12 @@ struct world {
     bool name_taken;    /* another client has made andon-rb-<id>-1 */
     bool telemetry_down;
     /* history: scrapes at 1 s after each multiple of 10 s, kept from the start whether or not anybody asks */
-    bool history;       /* the source has it: range and past; and the server says when a wave was told */
+    bool history;       /* the source has it: range and past */
+    bool no_told;       /* the server does not say when a wave was told */
     bool past_down;     /* baselines cannot be read */
     size_t range_limit; /* rows of one answer, 0 = any */
-    int64_t told_late;  /* the server is so much late in saying when a wave was told */
+    int64_t told_skew;  /* the server's clock is so much behind when it says when a wave was told */
+    bool noisy;         /* figures move, as a function of device and time */
     struct w_sample *samples;
     size_t n_samples, cap_samples; /* rows of W_DEVICES */
     int64_t first_sample;
@@ -151,6 +154,8 @@ void world_release(struct world *w);
 /* Plays until the script is done; fails the test when virtual time passes `limit` seconds. */
 void world_play(struct world *w, struct play *p, script_fn script, int64_t limit_s);
 void play_release(struct play *p);
+/* Time goes on with nobody watching. */
+void world_alone(struct world *w, int64_t seconds);
 int world_asked(const struct world *w, const char *what);        /* how often */
 int64_t world_asked_at(const struct world *w, const char *what); /* when first, -1 never */
 struct intent world_intent(enum verb v, const char *rollout);

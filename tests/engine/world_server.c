@@ -473,12 +473,11 @@ static void b_told_at(struct backend *b, const char *rollout, const char *raw_de
     int k = device_index(w, raw_device);
     (void)a;
     *out = 0;
-    for (int i = 0; r && w->history && i < r->n_waves; i++)
+    for (int i = 0; r && !w->no_told && i < r->n_waves; i++)
         for (int j = 0; j < r->waves[i].n; j++)
             if (r->waves[i].members[j] == k)
-                *out = r->waves[i].told_at;
+                *out = r->waves[i].told_at > 0 ? r->waves[i].told_at - w->told_skew : 0;
     w_answer(w, done, ctx);
-    w->calls[w->n_calls - 1].due += w->told_late;
 }
 
 static void b_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys,

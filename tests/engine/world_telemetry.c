@@ -30,6 +30,8 @@ static int by_index(const void *a, const void *b)
 static double boots_at(struct w_device *d, int64_t now)
 {
     if (d->installed == 1) {
+        if (d->reboots_to > 0 && now > d->reboots_to)
+            now = d->reboots_to;
         int64_t from = d->reboots_from > d->installed_at ? d->reboots_from : d->installed_at;
         d->reboots = now > from ? floor((double)(now - from) / 1e6 * d->reboots_per_s_new) : 0;
     }
@@ -75,6 +77,13 @@ const struct telemetry_ops w_telemetry_ops = {.kind = "world", .free = t_free, .
 
 /* ---- history ---- */
 
+static double noise(const struct world *w, int i, int64_t t)
+{
+    uint64_t x = ((uint64_t)t + (uint64_t)(i + 100) * 7919) * UINT64_C(0x9e3779b97f4a7c15);
+    x ^= x >> 29;
+    return w->noisy ? 0.8 + 0.4 * (double)(x * UINT64_C(0xbf58476d1ce4e5b9) >> 40) / (double)(1 << 24) : 1;
+}
+
 void w_scrape(struct world *w)
 {
     int64_t t = (w->now - US_PER_S) / SCRAPE_US * SCRAPE_US + US_PER_S;
@@ -89,7 +98,8 @@ void w_scrape(struct world *w)
     struct w_sample *row = w->samples + w->n_samples++ * W_DEVICES;
     for (int i = 0; i < w->n_devices; i++) {
         struct w_device *d = &w->devices[i];
-        row[i] = (struct w_sample){!d->silent, t, boots_at(d, t), d->cpu, d->variance};
+        row[i] =
+            (struct w_sample){!d->silent, t, boots_at(d, t), d->cpu * noise(w, i, t), d->variance * noise(w, -i, t)};
     }
 }
 
