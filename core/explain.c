@@ -204,7 +204,7 @@ void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
         return;
     }
     if (!s) {
-        snprintf(out, size, "No evidence: this wave has not begun.");
+        snprintf(out, size, "No evidence: the tests of this wave have not begun.");
         return;
     }
     if (wave == t->stage && t->sentence && *t->sentence)

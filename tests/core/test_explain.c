@@ -217,9 +217,9 @@ static void test_wave_and_state(void **state)
     explain_wave(&t, 1, out, sizeof out);
     assert_string_equal(out, "the trial's own");
     explain_wave(&t, 2, out, sizeof out);
-    assert_string_equal(out, "No evidence: this wave has not begun.");
+    assert_string_equal(out, "No evidence: the tests of this wave have not begun.");
     explain_wave(&t, -1, out, sizeof out);
-    assert_string_equal(out, "No evidence: this wave has not begun.");
+    assert_string_equal(out, "No evidence: the tests of this wave have not begun.");
     t.state = TRIAL_CATCHING, t.progress = 0.999;
     explain_wave(&t, 1, out, sizeof out);
     assert_null(strstr(out, "speaks against")); /* unknown is never healthy */

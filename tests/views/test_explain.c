@@ -160,7 +160,7 @@ static void test_keys(void **state)
     shows(&s, "✓ stuck-sensor");
     scene_type(&s, "m]");
     shows(&s, "verdict W3");
-    shows(&s, "this wave has not begun");
+    shows(&s, "tests of this wave have not begun");
     scene_type(&s, "]"); /* there is no other */
     shows(&s, "verdict W3");
     scene_type(&s, "[[");
