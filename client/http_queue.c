@@ -102,7 +102,7 @@ static void req_retire(struct req *r)
 {
     struct http_peer *p = r->peer;
     free(r->url);
-    free(r->body);
+    secret_free(r->body); /* a notice may hold a routing key */
     if (p->n_spares >= SPARES_MAX || !r->easy || r->answer.body.cap > SPARE_BODY_MAX) {
         req_destroy(r);
         return;

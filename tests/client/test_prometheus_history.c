@@ -457,6 +457,92 @@ static void test_freed_under_way(void **state)
     tel_release(&t);
 }
 
+/* --- one pass and tree --- */
+
+struct seen {
+    struct {
+        size_t series;
+        long device;
+        int64_t at_ms;
+        double v;
+    } v[64];
+    size_t n, restarts;
+};
+
+static bool see(void *ctx, size_t series, long device, int64_t at_ms, double v, struct err *e)
+{
+    struct seen *s = ctx;
+    (void)e;
+    assert_true(s->n < 64);
+    memset(&s->v[s->n], 0, sizeof s->v[0]);
+    s->v[s->n].series = series;
+    s->v[s->n].device = device;
+    s->v[s->n].at_ms = at_ms;
+    s->v[s->n++].v = v;
+    return true;
+}
+
+static void forget(void *ctx)
+{
+    struct seen *s = ctx;
+    s->n = 0;
+    s->restarts++;
+}
+
+static bool read_it(const struct prom_source *src, const char *begin, const char *rest, struct seen *out)
+{
+    struct prom_sink sink = {see, forget, out};
+    struct buf b;
+    struct err e = {0};
+    char warning[80];
+    *out = (struct seen){0};
+    buf_init(&b, 1 << 16);
+    buf_adds(&b, begin);
+    buf_adds(&b, rest);
+    bool ok = prom_read(src, &b, &sink, warning, sizeof warning, &e);
+    assert_int_equal(ok, e.code == ERR_NONE);
+    buf_release(&b);
+    return ok;
+}
+
+/* Whatever happens to an answer: what the one pass takes, the tree takes too, and finds the same in it. */
+static void test_one_pass_is_tree(void **state)
+{
+    static const char good[] =
+        "\"status\":\"success\",\"data\":{\"resultType\":\"matrix\",\"result\":[{\"metric\":{\"a\":"
+        "\"b\",\"device\":\"d1\"},\"values\":[[1795231800,\"0.25\"],[1795231815.5,\"-1e3\"]]},"
+        "{\"metric\":{\"device\":\"d2\"},\"values\":[[1795231800.125,\"NaN\"]]}],\"x\":[1,-2.5,"
+        "true]},\"infos\":[null]}";
+    static const char bytes[] = "0123456789.-+eE\"\\[]{}:, ad\xc3\x01u";
+    struct watch_set *w = watch_set_new();
+    struct prom_source src = {.what = "x", .join_label = "device", .watch = w, .n_watch = 2, .matrix = true};
+    struct seen one, tree;
+    char rest[sizeof good];
+    uint32_t r = 7;
+    size_t taken = 0;
+    (void)state;
+    watch_set_add(w, "d1");
+    watch_set_add(w, "d2");
+    for (int i = 0; i < 30000; i++) {
+        memcpy(rest, good, sizeof good);
+        for (int k = 0; k <= i % 3 && i > 0; k++) {
+            r = r * 1664525 + 1013904223;
+            rest[(r >> 8) % (sizeof good - 1)] = bytes[(r >> 24) % (sizeof bytes - 1)];
+        }
+        bool ok = read_it(&src, "{", rest, &one);
+        if (one.restarts) /* the tree has read it as well */
+            continue;
+        assert_true(ok);
+        taken++;
+        if (!read_it(&src, "{\"warnings\":[],", rest, &tree) || one.n != tree.n ||
+            memcmp(one.v, tree.v, one.n * sizeof one.v[0]) != 0)
+            fail_msg("{%s", rest);
+        assert_int_equal(tree.restarts, 1);
+    }
+    assert_true(taken > 1000);
+    watch_set_free(w);
+}
+
 /* --- boot times --- */
 
 #define VECTOR(s) "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" s "]}}"
@@ -638,12 +724,19 @@ static void test_long_query(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_range_is_polls), cmocka_unit_test(test_range_request),
-        cmocka_unit_test(test_range_odd),      cmocka_unit_test(test_range_too_large),
-        cmocka_unit_test(test_set_cleared),    cmocka_unit_test(test_freed_under_way),
-        cmocka_unit_test(test_boot_times),     cmocka_unit_test(test_wrong_time),
-        cmocka_unit_test(test_past),           cmocka_unit_test(test_past_other_queries),
-        cmocka_unit_test(test_past_nothing),   cmocka_unit_test(test_long_query),
+        cmocka_unit_test(test_range_is_polls),
+        cmocka_unit_test(test_range_request),
+        cmocka_unit_test(test_range_odd),
+        cmocka_unit_test(test_range_too_large),
+        cmocka_unit_test(test_set_cleared),
+        cmocka_unit_test(test_freed_under_way),
+        cmocka_unit_test(test_boot_times),
+        cmocka_unit_test(test_wrong_time),
+        cmocka_unit_test(test_past),
+        cmocka_unit_test(test_past_other_queries),
+        cmocka_unit_test(test_past_nothing),
+        cmocka_unit_test(test_long_query),
+        cmocka_unit_test(test_one_pass_is_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
