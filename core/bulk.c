@@ -87,18 +87,12 @@ static double change_of(const struct watched *w, enum bulk_metric m, int from)
     return det_log(r > FLOOR ? r : FLOOR);
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double *sorted(const struct change *v, size_t n, double shift)
 {
     double *s = xreallocarray(NULL, n + 1, sizeof *s);
     for (size_t i = 0; i < n; i++)
         s[i] = v[i].v + shift;
-    qsort(s, n, sizeof *s, by_value);
+    sort_doubles(s, n);
     return s;
 }
 

@@ -2,28 +2,77 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/detmath.h"
 #include "core/err.h"
 
 #define STRATA 64
 
-struct item {
-    double v;
-    uint8_t stratum;
-    bool first;
-};
-/* Of each stratum. */
+/* Devices of each stratum. */
 struct sizes {
     size_t n[STRATA], m[STRATA];
 };
 
 static int by_value(const void *a, const void *b)
 {
-    const struct item *x = a, *y = b;
-    if (x->stratum != y->stratum)
-        return x->stratum < y->stratum ? -1 : 1;
-    return (x->v > y->v) - (x->v < y->v);
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Radix sort on the bits: of positive doubles they are in order, of negative ones in reverse. */
+void sort_doubles(double *v, size_t n)
+{
+    if (n < 400) {
+        qsort(v, n, sizeof *v, by_value);
+        return;
+    }
+    uint64_t *a = xreallocarray(NULL, n, 2 * sizeof *a), *b = a + n;
+    size_t count[8][256] = {{0}};
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&a[i], &v[i], sizeof *a);
+        a[i] ^= a[i] >> 63 ? UINT64_MAX : UINT64_C(1) << 63;
+        for (int k = 0; k < 8; k++)
+            count[k][a[i] >> 8 * k & 255]++;
+    }
+    uint64_t *memory = a;
+    for (int k = 0; k < 8; k++) {
+        if (count[k][a[0] >> 8 * k & 255] == n) /* all are the same here */
+            continue;
+        size_t at = 0;
+        for (int d = 0; d < 256; d++) {
+            size_t here = count[k][d];
+            count[k][d] = at;
+            at += here;
+        }
+        for (size_t i = 0; i < n; i++)
+            b[count[k][a[i] >> 8 * k & 255]++] = a[i];
+        uint64_t *t = a;
+        a = b;
+        b = t;
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bits = a[i] ^ (a[i] >> 63 ? UINT64_C(1) << 63 : UINT64_MAX);
+        memcpy(&v[i], &bits, sizeof bits);
+    }
+    free(memory);
+}
+
+/* A copy in order of stratum, each stratum sorted. */
+static double *by_stratum(const double *x, const uint8_t *s, size_t n, size_t size[STRATA])
+{
+    size_t at[STRATA] = {0};
+    double *v = xreallocarray(NULL, n + 1, sizeof *v);
+    memset(size, 0, STRATA * sizeof *size);
+    for (size_t i = 0; i < n; i++)
+        size[s ? s[i] % STRATA : 0]++;
+    for (int g = 1; g < STRATA; g++)
+        at[g] = at[g - 1] + size[g - 1];
+    for (size_t i = 0; i < n; i++)
+        v[at[s ? s[i] % STRATA : 0]++] = x[i];
+    for (int g = 0; g < STRATA; g++)
+        sort_doubles(v + at[g] - size[g], size[g]);
+    return v;
 }
 
 /* P(U >= u) = P(U <= nm - u), from the number of ways to reach each U: coefficients of the Gaussian binomial
@@ -52,32 +101,35 @@ static double exact_tail(const struct sizes *s, size_t pairs, double u)
     return tail < ways ? tail / ways : 1;
 }
 
-/* U of one stratum, and its variance under the null with ties taken into account. */
-static double stratum_u(const struct item *v, size_t n, size_t m, double *ties, double *var)
+/* U of one stratum, and its variance under the null with ties taken into account. Sorted values. */
+static double stratum_u(const double *x, size_t n, const double *y, size_t m, double *ties, double *var)
 {
-    size_t all = n + m;
-    double ranks = 0, dn = (double)n, dm = (double)m, da = (double)all;
+    double ranks = 0, dn = (double)n, dm = (double)m, da = (double)(n + m);
+    size_t i = 0, j = 0;
     *ties = 0;
-    for (size_t i = 0, j; i < all; i = j) {
-        size_t mine = 0;
-        for (j = i; j < all && !(v[j].v > v[i].v); j++)
-            mine += v[j].first;
-        double t = (double)(j - i), rank = (double)(i + j + 1) / 2;
-        ranks += rank * (double)mine;
+    while (i < n || j < m) {
+        size_t i0 = i, j0 = j;
+        double v = j == m || (i < n && x[i] < y[j]) ? x[i] : y[j];
+        while (i < n && !(x[i] > v))
+            i++;
+        while (j < m && !(y[j] > v))
+            j++;
+        double t = (double)(i + j - i0 - j0), rank = (double)(i0 + j0 + i + j + 1) / 2;
+        ranks += rank * (double)(i - i0);
         *ties += t * t * t - t;
     }
     *var = dn * dm / 12 * (da + 1 - *ties / (da * (da - 1)));
     return ranks - dn * (dn + 1) / 2;
 }
 
-static bool sum_up(const struct item *v, struct sizes *s, struct ranktest *out)
+static bool sum_up(const double *x, const double *y, struct sizes *s, struct ranktest *out)
 {
     double u = 0, mean = 0, var = 0, ties = 0, t1, v1;
     size_t n = 0, m = 0, pairs = 0;
     for (int g = 0; g < STRATA; g++) {
-        size_t all = s->n[g] + s->m[g];
+        size_t here_n = s->n[g], here_m = s->m[g];
         if (s->n[g] > 0 && s->m[g] > 0) {
-            u += stratum_u(v, s->n[g], s->m[g], &t1, &v1);
+            u += stratum_u(x, here_n, y, here_m, &t1, &v1);
             ties += t1;
             var += v1;
             mean += (double)s->n[g] * (double)s->m[g] / 2;
@@ -87,7 +139,8 @@ static bool sum_up(const struct item *v, struct sizes *s, struct ranktest *out)
         } else {
             s->n[g] = s->m[g] = 0;
         }
-        v += all;
+        x += here_n;
+        y += here_m;
     }
     *out = (struct ranktest){.u = u, .p_asymptotic = 1, .p_exact = NAN, .p = 1, .log_p = 0};
     if (pairs == 0)
@@ -105,20 +158,11 @@ static bool sum_up(const struct item *v, struct sizes *s, struct ranktest *out)
 bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double *y, const uint8_t *ys, size_t m,
                      struct ranktest *out)
 {
-    size_t all = n + m;
-    struct item *v = xreallocarray(NULL, all + 1, sizeof *v);
-    struct sizes s = {0};
-    for (size_t i = 0; i < n; i++) {
-        v[i] = (struct item){x[i], xs ? xs[i] % STRATA : 0, true};
-        s.n[v[i].stratum]++;
-    }
-    for (size_t i = 0; i < m; i++) {
-        v[n + i] = (struct item){y[i], ys ? ys[i] % STRATA : 0, false};
-        s.m[v[n + i].stratum]++;
-    }
-    qsort(v, all, sizeof *v, by_value);
-    bool any = sum_up(v, &s, out);
-    free(v);
+    struct sizes s;
+    double *a = by_stratum(x, xs, n, s.n), *b = by_stratum(y, ys, m, s.m);
+    bool any = sum_up(a, b, &s, out);
+    free(a);
+    free(b);
     return any;
 }
 

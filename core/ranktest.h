@@ -32,6 +32,9 @@ void ranktest(const double *x, size_t n, const double *y, size_t m, struct rankt
 bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double *y, const uint8_t *ys, size_t m,
                      struct ranktest *out);
 
+/* Sorts numbers (no NaN) in ascending order, in linear time. */
+void sort_doubles(double *v, size_t n);
+
 /* Time of look k = 1, 2, ... in units of the poll: t_1 = first, t_{k+1} = max(t_k + 1, ceil(5/4 t_k)). Integer
  * arithmetic; it depends on elapsed time only, never on values. */
 int64_t look_time(int64_t first, int k);

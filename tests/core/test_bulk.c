@@ -116,6 +116,30 @@ static void far_tails_stay_finite(void **state)
     assert_true(fabs(det_log_erfc(100) + 10005.177585122) < 1e-6);
 }
 
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static void many_numbers_are_sorted(void **state)
+{
+    static double v[5000], w[5000];
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 3);
+    for (size_t n = 0; n < 5000; n = n * 2 + 1) {
+        for (size_t i = 0; i < n; i++)
+            v[i] = w[i] = i % 5 == 0 ? floor(rng_normal(&r)) : i % 7 ? rng_normal(&r) : rng_exp(&r, 1e300);
+        sort_doubles(v, n);
+        qsort(w, n, sizeof *w, by_value);
+        for (size_t i = 0; i < n; i++)
+            assert_true(v[i] == w[i]);
+    }
+}
+
 #define FLEET 60
 
 struct bench {
@@ -320,6 +344,7 @@ int main(void)
         cmocka_unit_test(one_stratum_is_the_plain_test),
         cmocka_unit_test(a_stratum_of_one_group_says_nothing),
         cmocka_unit_test(far_tails_stay_finite),
+        cmocka_unit_test(many_numbers_are_sorted),
         cmocka_unit_test(looks_come_when_the_schedule_says),
         cmocka_unit_test(evidence_is_p_times_its_share),
         cmocka_unit_test(the_tolerance_is_taken_off),
