@@ -65,6 +65,8 @@ static void make_stage(struct run *r, int s, struct run_stage *g)
     int64_t canary, control, at_risk_c, at_risk_k;
     double hours;
     g->n = trial_evidence(r->trial, s, g->v, g->which);
+    for (size_t i = 0; i < g->n; i++) /* shown: a policy that never rolls back by itself promises none */
+        explain_rollback(&ro->policy->evidence, &g->v[i]);
     compared(g, &canary, &control);
     if (s == trial_stage(r->trial)) {
         trial_watch(r->trial, &at_risk_c, &at_risk_k, &hours);

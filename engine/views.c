@@ -100,7 +100,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     if (v->halt == HALT_ESCALATED)
         return "you: stop it at the server";
     if (v->latched)
-        return "you: decide";
+        return v->rollback.step == RB_DONE && v->rollback.complete ? "you: ack (a)" : "you: decide";
     switch (ro->r.state) {
     case ROLLOUT_WAITING_APPROVAL:
         return "you: approve";
