@@ -173,7 +173,6 @@ static CURL *easy_new(struct req *r)
     int64_t connect = p->timeout_us < CONNECT_LIMIT_US ? p->timeout_us : CONNECT_LIMIT_US;
     curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect / US_PER_MS));
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 50L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, 30L);
     curl_easy_setopt(c, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "andon/" ANDON_VERSION);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
@@ -226,6 +225,8 @@ void wire_start(struct req *r)
     curl_easy_setopt(c, CURLOPT_URL, r->url);
     set_method(c, r);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->body ? r->peer->json_headers : r->peer->plain_headers);
+    /* A server that works on a slow one says nothing meanwhile. */
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, r->flags & HTTP_SLOW ? 0L : 30L);
     curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (r->flags & HTTP_SAFE) ? 0L : 1L);
     curl_multi_add_handle(multi, c);
 }

@@ -34,6 +34,7 @@ typedef void (*http_done)(void *ctx, const struct http_answer *a);
 enum http_flags {
     HTTP_SAFE = 1,   /* may be repeated: retried with jitter on network errors, 429 (empty body), 502, 503, 504 */
     HTTP_URGENT = 2, /* jumps the queue and the limit of parallel requests, on a connection of its own if needed */
+    HTTP_SLOW = 4,   /* the server has to work for it: twelve times the peer's time-out */
 };
 
 /* libcurl's write to a closed TLS connection may raise SIGPIPE: if nobody handles it, http_new ignores it for the

@@ -143,6 +143,11 @@ uint64_t http_fail(struct http_peer *p, const struct err *e, http_done done, voi
     return r->id;
 }
 
+static int64_t limit_of(const struct req *r)
+{
+    return r->flags & HTTP_SLOW ? 12 * r->peer->timeout_us : r->peer->timeout_us;
+}
+
 static void start(struct req *r)
 {
     struct http *h = r->peer->http;
@@ -154,7 +159,7 @@ static void start(struct req *r)
     r->phase = REQ_WIRE;
     r->tries++;
     r->answer.sent_at = now;
-    r->deadline = now + r->peer->timeout_us;
+    r->deadline = now + limit_of(r);
     r->peer->parallel++;
     h->on_wire++;
 }
@@ -190,7 +195,7 @@ void req_ended(struct req *r, enum http_fault f)
     if (retry_later(r, passing))
         return;
     if (f != FAULT_NONE)
-        http_fault_err(f, r->peer->name, r->detail, r->maybe_sent, r->peer->timeout_us, &r->err);
+        http_fault_err(f, r->peer->name, r->detail, r->maybe_sent, limit_of(r), &r->err);
     else if (a->status >= 300 && a->status < 400)
         err_set(&r->err, ERR_PROTOCOL, "put the final address into `url` of the endpoint; andon follows no redirect",
                 "%s redirects (%d)%s%s", r->peer->name, a->status, r->location[0] ? " to " : "", r->location);
@@ -205,7 +210,7 @@ static void expire(struct http *h)
         if (r->phase == REQ_WIRE && now >= r->deadline) {
             wire_stop(r);
             leave_wire(r);
-            http_fault_err(FAULT_TIMEOUT, r->peer->name, "", r->maybe_sent, r->peer->timeout_us, &r->err);
+            http_fault_err(FAULT_TIMEOUT, r->peer->name, "", r->maybe_sent, limit_of(r), &r->err);
             finish(r);
         } else if (r->phase == REQ_DELAYED && now >= r->deadline) {
             r->phase = REQ_QUEUED;

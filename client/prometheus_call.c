@@ -208,7 +208,8 @@ static void send_part(struct prom_part *p)
     struct prom_call *c = p->call;
     p->pending = true;
     c->pending++;
-    p->id = http_send(c->prom->peer, "GET", p->path, NULL, PROM_ANSWER_MAX, HTTP_SAFE, on_answer, p);
+    unsigned flags = HTTP_SAFE | (c->slow ? HTTP_SLOW : 0U);
+    p->id = http_send(c->prom->peer, "GET", p->path, NULL, PROM_ANSWER_MAX, flags, on_answer, p);
 }
 
 /* The parts from i on: all of them, or the next one. */

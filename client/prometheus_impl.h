@@ -118,6 +118,7 @@ struct prom_call {
     struct err err;
     char warning[200];
     bool matrix, in_turn; /* range queries; one query after the other, so that polls find room beside them */
+    bool slow;            /* the server has to work for it */
     struct prom_part part[PROM_PARTS];
     unsigned pending;
     struct prom_grid grid; /* zero when the call has none */

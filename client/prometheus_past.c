@@ -106,7 +106,7 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
     for (size_t i = 0; i < P_COUNT; i++)
         prom_cells_init(&p->part[i], c->n);
     c->state = p;
-    c->in_turn = true;
+    c->in_turn = c->slow = true; /* a day of a large fleet takes seconds, and a minute of a very large one */
     c->sample = past_sample;
     c->restart = past_restart;
     c->answered = past_answered;

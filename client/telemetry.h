@@ -84,7 +84,8 @@ struct telemetry_ops {
     void (*range)(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
                   int64_t window_us, struct arena *a, struct range_list *out, backend_done done, void *ctx);
     /* What the devices did in the day and in the hour before `at`. A row for each watched device, in order; or none at
-     * all when the source knows nothing of that time for any of them: then nobody can say what they did. */
+     * all when the source knows nothing of that time for any of them: then nobody can say what they did. It may take
+     * long (up to twelve of the endpoint's time-outs a query); asked for once a wave. */
     void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct past_list *out, backend_done done, void *ctx);
     /* `reboots` of rows from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct

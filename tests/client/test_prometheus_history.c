@@ -692,6 +692,31 @@ static void test_past_nothing(void **state)
     tel_release(&t);
 }
 
+static enum hostile_end hang(void *ctx, const struct hostile_request *r, struct buf *out)
+{
+    (void)ctx;
+    (void)r;
+    (void)out;
+    return HOSTILE_STALL;
+}
+
+/* A day of a large fleet may take the server a while; a poll must not. */
+static void test_patience(void **state)
+{
+    struct tel t;
+    (void)state;
+    tel_init(&t, hang, "device", "");
+    past_at(&t, AT(0));
+    assert_int_equal(t.err.code, ERR_TIMEOUT);
+    assert_non_null(strstr(t.err.what, "2m"));
+    assert_true(rig_run_time(&t.rig) >= 120 * US_PER_S);
+    int64_t before = rig_run_time(&t.rig);
+    poll_at(&t, AT(0));
+    assert_int_equal(t.err.code, ERR_TIMEOUT);
+    assert_true(rig_run_time(&t.rig) - before < 11 * US_PER_S);
+    tel_release(&t);
+}
+
 /* An expression that is too long with what is put around it fails, and is never cut. */
 static void test_long_query(void **state)
 {
@@ -724,19 +749,13 @@ static void test_long_query(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_range_is_polls),
-        cmocka_unit_test(test_range_request),
-        cmocka_unit_test(test_range_odd),
-        cmocka_unit_test(test_range_too_large),
-        cmocka_unit_test(test_set_cleared),
-        cmocka_unit_test(test_freed_under_way),
-        cmocka_unit_test(test_boot_times),
-        cmocka_unit_test(test_wrong_time),
-        cmocka_unit_test(test_past),
-        cmocka_unit_test(test_past_other_queries),
-        cmocka_unit_test(test_past_nothing),
-        cmocka_unit_test(test_long_query),
-        cmocka_unit_test(test_one_pass_is_tree),
+        cmocka_unit_test(test_range_is_polls), cmocka_unit_test(test_range_request),
+        cmocka_unit_test(test_range_odd),      cmocka_unit_test(test_range_too_large),
+        cmocka_unit_test(test_set_cleared),    cmocka_unit_test(test_freed_under_way),
+        cmocka_unit_test(test_boot_times),     cmocka_unit_test(test_wrong_time),
+        cmocka_unit_test(test_past),           cmocka_unit_test(test_past_other_queries),
+        cmocka_unit_test(test_past_nothing),   cmocka_unit_test(test_long_query),
+        cmocka_unit_test(test_patience),       cmocka_unit_test(test_one_pass_is_tree),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
