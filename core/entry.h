@@ -52,7 +52,7 @@ struct entry {
     struct actor actor;
     const char *fleet, *rollout, *wave; /* "" */
     enum verb verb;
-    const char *result; /* "ok", "refused", "failed", "unknown", "applied", "not-applied", "" */
+    const char *result; /* "ok", "refused", "failed", "unknown", "applied", "not-applied", "" (notices: notify.h) */
     const char *reason;
     const char *before, *after;              /* state words */
     struct entry_field fields[ENTRY_FIELDS]; /* the rest: http.status, http.request_id, devices, evidence, ... */
