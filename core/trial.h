@@ -11,6 +11,9 @@
  * Time line of wave s, told at t: at t its devices leave control. At t + grace stage s begins: clocks of all devices
  * restart, the stage before is closed and keeps its result. A device of the wave counts as canary from its install +
  * grace on, in all later stages too. Grace is the same calendar window for control: nothing counts in it.
+ * Canaries come in one by one as they install, and control's clocks start along with them, in the same shares, stratum
+ * by stratum: else the devices of control with a chronic fault would have had their events, and be gone, before the
+ * canary's could have theirs. A stratum without canaries is not watched.
  *
  * Method: docs/statistics.md. */
 #ifndef ANDON_CORE_TRIAL_H

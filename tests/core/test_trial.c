@@ -204,13 +204,23 @@ static void one_device_never_crosses(void **state)
     struct evidence v;
 
     (void)state;
-    kit_init(&k, 1, 2, 250);
+    kit_init(&k, 1, 2, 0);
+    kit_free(&k);
+    k.spec.policy.alpha = 0.9; /* so that one device would do */
+    k.t = trial_new(&k.spec, NULL);
+    k.n = 0;
+    struct trial_past p = kit_past();
+    for (int i = 0; i < 250; i++)
+        kit_add(&k, i < 2 ? 0 : -1, true, 0, &p);
+    assert_true(trial_installed(k.t, 0, KIT_START) && trial_installed(k.t, 1, KIT_START));
     kit_until(&k, KIT_GRACE + US_PER_MIN);
     for (int j = 0; j < 3; j++) {
         kit_boot(&k, 0);
         kit_tick(&k);
     }
-    assert_int_equal(kit_evidence(&k, 0, TEST_LOOP).crossed_at, 0);
+    v = kit_evidence(&k, 0, TEST_LOOP);
+    assert_true(v.log_e >= v.log_pause && v.devices == 1);
+    assert_int_equal(v.crossed_at, 0);
     for (int j = 0; j < 3; j++) {
         kit_boot(&k, 1);
         kit_tick(&k);
@@ -379,6 +389,48 @@ static void late_installs_bring_their_share_of_control(void **state)
     kit_free(&k);
 }
 
+static void who_comes_in_within_a_window_is_judged_by_the_next(void **state)
+{
+    struct kit k;
+    struct trial_past p = kit_past();
+
+    (void)state;
+    kit_empty(&k, 1);
+    for (int i = 0; i < 40; i++)
+        kit_add(&k, i < 4 ? 0 : -1, true, 0, &p);
+    for (size_t i = 0; i < 4; i++)
+        assert_true(trial_installed(k.t, i, KIT_START + US_PER_MIN));
+    for (size_t i = 0; i < 40; i++)
+        k.cpu[i] = 2; /* canary and control alike, since always */
+    kit_until(&k, KIT_GRACE + 6 * US_PER_MIN);
+    EVENTS(&k, 0, TEST_CPU200, 0, 0);
+    kit_until(&k, KIT_GRACE + 10 * US_PER_MIN);
+    EVENTS(&k, 0, TEST_CPU200, 4, 36);
+    kit_free(&k);
+}
+
+static void what_a_silence_since_before_the_stage_hides_does_not_count(void **state)
+{
+    struct kit k;
+
+    (void)state;
+    kit_init(&k, 1, 4, 20);
+    kit_until(&k, US_PER_MIN);
+    k.silent[0] = k.silent[10] = true;
+    kit_until(&k, KIT_GRACE + 10 * US_PER_MIN);
+    k.silent[0] = k.silent[10] = false;
+    k.boots[0] += 4; /* among them perhaps the install's own */
+    k.boots[10] += 4;
+    kit_ticks(&k, 2);
+    EVENTS(&k, 0, TEST_SILENT, 1, 1);
+    EVENTS(&k, 0, TEST_BOOT1, 0, 0);
+    kit_boot(&k, 0);
+    kit_tick(&k);
+    EVENTS(&k, 0, TEST_BOOT1, 1, 0);
+    EVENTS(&k, 0, TEST_LOOP, 0, 0);
+    kit_free(&k);
+}
+
 static void a_wave_restarts_the_clocks(void **state)
 {
     struct kit k;
@@ -438,7 +490,8 @@ static void facts_that_come_too_late_are_told(void **state)
     assert_true(trial_installed(k.t, 7, newest - KIT_GRACE + 1));
     assert_true(trial_installed(k.t, 7, newest + US_PER_HOUR)); /* the earliest report counts */
     assert_true(trial_installed(k.t, 7, newest - KIT_GRACE + 1));
-    assert_true(trial_installed(k.t, 0, KIT_START));
+    assert_true(trial_installed(k.t, 0, KIT_START + US_PER_DAY));
+    assert_true(trial_is_canary(k.t, 0));
     assert_true(trial_installed(k.t, 9999, 0));
     trial_tick(k.t, newest, NULL, 0);
     assert_int_equal(trial_next_tick(k.t), newest + KIT_STEP);
@@ -723,6 +776,8 @@ int main(void)
         cmocka_unit_test(a_device_that_the_update_killed_is_seen),
         cmocka_unit_test(a_gap_of_the_telemetry_is_nobodys_silence),
         cmocka_unit_test(late_installs_bring_their_share_of_control),
+        cmocka_unit_test(who_comes_in_within_a_window_is_judged_by_the_next),
+        cmocka_unit_test(what_a_silence_since_before_the_stage_hides_does_not_count),
         cmocka_unit_test(a_wave_restarts_the_clocks),
         cmocka_unit_test(facts_that_come_too_late_are_told),
         cmocka_unit_test(an_acknowledged_test_counts_anew_from_ten_times),
