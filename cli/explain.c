@@ -98,13 +98,18 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
     const struct stage_view *s = explain_stage(t, x->wave.index);
     char text[EXPLAIN_TEXT], a[FMT_MAX], b[FMT_MAX];
     struct explain_ledger l;
+    enum reaction reached = explain_wave_reaction(&p->evidence, t, x->wave.index);
 
-    buf_printf(out, "\nW%d %s: %s%s%s\n", x->wave.index, x->wave.name,
+    buf_printf(out, "\nW%d %s: %s%s%s%s\n", x->wave.index, x->wave.name,
                x->verdict.data_missing ? "NO DATA"
                : x->watched            ? explain_reaction_word(x->verdict.react)
                                        : "not judged",
                x->verdict.would > x->verdict.react ? ", would " : "",
-               x->verdict.would > x->verdict.react ? explain_reaction_word(x->verdict.would) : "");
+               x->verdict.would > x->verdict.react ? explain_reaction_word(x->verdict.would) : "",
+               /* A wave that is over has no verdict any more; what its tests reached stands. */
+               reached < REACT_PAUSE || reached <= x->verdict.react || t->dry_run ? ""
+               : reached == REACT_ROLLBACK                                        ? "; its evidence reached a roll back"
+                                                                                  : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
     if (x->watched && *x->verdict.text && x->verdict.react != REACT_NONE)

@@ -266,6 +266,13 @@ enum reaction explain_reaction(const struct evidence_policy *p, const struct evi
     return react > REACT_WATCH && e->devices < e->min_devices ? REACT_WATCH : react;
 }
 
+enum reaction explain_wave_reaction(const struct evidence_policy *p, const struct trial_view *t, int wave)
+{
+    const struct stage_view *s = t->state == TRIAL_OFF ? NULL : explain_stage(t, wave);
+
+    return s && s->leading >= 0 && (size_t)s->leading < s->n ? explain_reaction(p, &s->v[s->leading]) : REACT_NONE;
+}
+
 void explain_rollback(const struct evidence_policy *p, struct evidence *e)
 {
     e->log_rollback = 0;

@@ -43,6 +43,8 @@ void explain_state(const struct trial_view *t, char *out, size_t size);
 /* What a test that stands here calls for, for its mark on the screen (core/verdict.c decides): the highest level
  * reached; at most a watch while fewer than min_devices devices carry it; none when it was dismissed. */
 enum reaction explain_reaction(const struct evidence_policy *p, const struct evidence *e);
+/* The same of a wave: of its leading test, none when it has no evidence. Stays when the wave is over. */
+enum reaction explain_wave_reaction(const struct evidence_policy *p, const struct trial_view *t, int wave);
 /* Sets what a roll back needs by this policy's levels: 0 when it never rolls back by itself. */
 void explain_rollback(const struct evidence_policy *p, struct evidence *e);
 /* Where it stands on a logarithmic scale from 1 (0) to ten times what a pause needs (1): log_e is evidence or a mark.

@@ -76,6 +76,13 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
         l = (struct look){.glyph = "○", .word = "not judged", .role = ROLE_DIM};
     if (judged && l.role == ROLE_DIM)
         l.word = "no verdict by evidence";
+    /* A wave that is over has no verdict any more, and a dry run gives none; what the tests reached stands. */
+    enum reaction reached = explain_wave_reaction(&v->policy->evidence, v->t, wave);
+    if (reached > (judged ? v->w->verdict.react : REACT_NONE) && l.role != ROLE_LOST) {
+        l = state_reaction(reached);
+        if (v->t->dry_run && reached > REACT_WATCH)
+            l = (struct look){.glyph = "▲", .word = "would act", .role = ROLE_WARN};
+    }
     snprintf(line, sizeof line, "%s %s  %s", l.glyph, l.word, text);
     explain_text(p, l.role, line);
     if (judged && other_reason(v)) {

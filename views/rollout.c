@@ -64,7 +64,11 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
     canvas_right(c, row, 45, 9, num, k->known ? fmt_count(n, k->finished) : "?");
     canvas_right(c, row, 55, 7, k->known && k->error > 0 ? ROLE_BAD : num, k->known ? fmt_count(n, k->error) : "?");
     if (w->watched) {
-        struct look v = state_reaction(w->verdict.react);
+        /* What its tests reached stands when the wave is over and has no verdict any more. */
+        const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+        enum reaction reached =
+            r->trial.dry_run ? REACT_NONE : explain_wave_reaction(&p->evidence, &r->trial, w->wave.index);
+        struct look v = state_reaction(reached > w->verdict.react ? reached : w->verdict.react);
         canvas_printf(c, row, 64, wide ? 11 : -1, v.role, "%s %s", v.glyph,
                       w->verdict.data_missing ? "no data" : v.word);
     } else {

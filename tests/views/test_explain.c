@@ -106,6 +106,27 @@ static void test_dry_run_is_no_halt(void **state)
     scene_release(&s);
 }
 
+/* A wave that is over has no verdict any more: what its tests reached must not read as health. */
+static void test_closed_wave_keeps_what_it_reached(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 30, 100, false);
+    evidence_loop(&s.f);
+    struct rollout_view *r = fixture_rollout(&s.f, "4466");
+    r->trial.stages[1] = r->trial.stages[2];
+    r->waves[1].watched = true;
+    r->waves[1].verdict.react = REACT_NONE;
+    r->waves[1].verdict.rule = "";
+    scene_type(&s, ":4466\n");
+    shows(&s, "W1 group-2         1.0%       108       107       1  ✖ ROLL BACK");
+    scene_type(&s, ":explain 4466\n[");
+    shows(&s, "✖ ROLL BACK  3 of 20 canaries reboot in a loop");
+    r->trial.dry_run = true;
+    shows(&s, "▲ would act  3 of 20 canaries reboot in a loop");
+    scene_release(&s);
+}
+
 static void test_cursor_follows_the_device(void **state)
 {
     (void)state;
@@ -271,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_says_what_an_operator_needs),
         cmocka_unit_test(test_unknown_is_not_healthy),
         cmocka_unit_test(test_dry_run_is_no_halt),
+        cmocka_unit_test(test_closed_wave_keeps_what_it_reached),
         cmocka_unit_test(test_cursor_follows_the_device),
         cmocka_unit_test(test_enter_asks_for_the_raw_id),
         cmocka_unit_test(test_keys),
