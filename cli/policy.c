@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
+#include "cli/policy_plan.h"
 #include "conf/policy.h"
 #include "core/fmt.h"
 
@@ -24,31 +25,73 @@ static void limit_text(const struct limit *l)
            l->device_class ? l->device_class : "");
 }
 
-/* Things that are allowed and probably not meant. */
-static size_t advise(const struct policy *p, const char *out[8])
+#define NOTES_MAX 16
+
+/* Of the limits, while there is room for those of the others. */
+static size_t advise_limits(const struct policy *p, const char *out[NOTES_MAX], bool *acts)
 {
     size_t n = 0;
-    bool acts = false;
 
     for (size_t i = 0; i < p->n_limits; i++) {
         const struct limit *l = &p->limits[i];
 
-        acts = acts || (!l->dry_run && l->react >= REACT_PAUSE);
+        *acts = *acts || (!l->dry_run && l->react >= REACT_PAUSE);
         if (l->metric == METRIC_INSTALL_FAILED && l->basis == BASIS_RELATIVE && n < 6)
             out[n++] = "a limit on install-failed relative to control never fires: control installs nothing";
         if (l->basis == BASIS_RELATIVE && l->value <= 1 && n < 6)
             out[n++] =
                 "a relative limit of 1 or less is over at all times: half of the good rollouts are above control";
     }
-    if (!acts)
-        out[n++] = "no limit pauses or rolls back: this policy never halts by itself, except for lost telemetry";
-    if (p->lost_react < REACT_PAUSE)
-        out[n++] = "lost telemetry only holds: a wave that runs goes on unseen";
     return n;
 }
 
-static void policy_text(const struct policy *p, const char *const *advice, size_t n)
+static size_t advise_tests(const struct evidence_policy *e, const char **out, bool *acts)
 {
+    bool level = false, early = false;
+    size_t n = 0;
+
+    if (e->tests == TESTS_OFF)
+        return 0;
+    for (size_t i = 0; i < e->n_levels; i++) {
+        level = level || e->level[i].react >= REACT_PAUSE;
+        early = early || (e->level[i].react == REACT_ROLLBACK && e->level[i].times < 10);
+    }
+    *acts = *acts || (level && e->tests == TESTS_ON);
+    if (!level)
+        out[n++] = "no level pauses or rolls back: the tests never halt";
+    if (early)
+        out[n++] = "rolls back by itself on less than ten times the evidence of a pause";
+    if (e->min_devices < 2)
+        out[n++] = "one bad device can halt the fleet: min_devices is 1";
+    if (e->alpha > 0.1)
+        out[n++] = "more than one good rollout in ten may be halted: people learn to ignore such halts";
+    if (e->n_strata == 0)
+        out[n++] = "no strata: a canary that is mostly of one model may be halted for that model's sake";
+    if (e->share_reboot + e->share_silence + e->share_cpu + e->share_variance + e->share_install < 1 - 1e-9)
+        out[n++] = "the shares do not add up to 1: the rest of alpha is never used";
+    return n;
+}
+
+/* Things that are allowed and probably not meant. */
+static size_t advise(const struct policy *p, const char *out[NOTES_MAX])
+{
+    bool acts = false;
+    size_t n = advise_limits(p, out, &acts);
+
+    n += advise_tests(&p->evidence, out + n, &acts);
+    if (!acts)
+        out[n++] =
+            "neither a limit nor a test pauses or rolls back: this policy never halts by itself, except for lost "
+            "telemetry";
+    if (p->lost_react < REACT_PAUSE)
+        out[n++] = p->lost_resume ? "lost telemetry only holds: there is no pause that could end by itself"
+                                  : "lost telemetry only holds: a wave that runs goes on unseen";
+    return n;
+}
+
+static void policy_text(const struct policy *p, const struct policy_plan *v, const char *const *advice, size_t n)
+{
+    struct buf plan;
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
 
     printf("policy %s is valid, sha256 %s\n", p->name, p->digest);
@@ -59,14 +102,22 @@ static void policy_text(const struct policy *p, const char *const *advice, size_
     printf("  missing data (coverage under %s) holds at once%s%s\n", fmt_percent(a, p->min_coverage),
            p->lost_react >= REACT_PAUSE ? ", and pauses after " : "",
            p->lost_react >= REACT_PAUSE ? fmt_dur(b, p->lost_pause_us) : "");
+    if (p->lost_react >= REACT_PAUSE && p->lost_resume)
+        printf("  such a pause ends by itself after 3 good polls\n");
     printf("  waves: %s; bake time %s; a halt %s; roll back to %s, drain %s\n",
            p->promotion == PROMOTE_HOLD ? "a person advances" : "the server's own conditions", fmt_dur(a, p->bake_us),
            p->halt_stops ? "stops for good where the server can" : "pauses", p->rollback_to, fmt_dur(c, p->drain_us));
+    if (p->min_device_hours > 0)
+        printf("  a person advances after %g device-hours of watch at the earliest\n", p->min_device_hours);
+    buf_init(&plan, 1 << 20);
+    policy_plan_text(p, v, &plan);
+    print_out(&plan);
+    buf_release(&plan);
     for (size_t i = 0; i < n; i++)
         printf("  note: %s\n", advice[i]);
 }
 
-static void policy_json(const struct policy *p, const char *const *advice, size_t n)
+static void policy_json(const struct policy *p, const struct policy_plan *v, const char *const *advice, size_t n)
 {
     struct json_out o;
 
@@ -91,6 +142,7 @@ static void policy_json(const struct policy *p, const char *const *advice, size_
         json_w_obj_end(&o.w);
     }
     json_w_arr_end(&o.w);
+    policy_plan_json(p, v, &o.w);
     json_w_key(&o.w, "notes");
     json_w_arr(&o.w);
     for (size_t i = 0; i < n; i++)
@@ -99,14 +151,30 @@ static void policy_json(const struct policy *p, const char *const *advice, size_
     json_end(&o);
 }
 
+static int check(const struct args *a, const struct policy *p)
+{
+    const char *advice[NOTES_MAX];
+    struct policy_plan v;
+    struct err e = {0};
+    size_t n;
+    int rc;
+
+    if (!policy_plan_read(a, p, &v, &rc, &e))
+        return rc != EXIT_OK ? rc : print_err(a, &e);
+    n = advise(p, advice);
+    if (a->json)
+        policy_json(p, &v, advice, n);
+    else
+        policy_text(p, &v, advice, n);
+    return v.blind ? EXIT_FAILED : EXIT_OK;
+}
+
 int cmd_policy(const struct args *a)
 {
     const struct policy *p;
-    const char *advice[8];
     struct arena arena;
     struct err e = {0};
-    size_t n;
-    int rc = EXIT_OK;
+    int rc;
 
     if (strcmp(a->pos[1], "check") != 0) {
         err_set(&e, ERR_SYNTAX, "andon policy check FILE", "policy does not know \"%.40s\"", a->pos[1]);
@@ -114,15 +182,11 @@ int cmd_policy(const struct args *a)
     }
     arena_init(&arena);
     p = policy_load(a->pos[2], &arena, &e);
-    if (!p) {
+    if (p) {
+        rc = check(a, p);
+    } else {
         print_err(a, &e);
         rc = e.code == ERR_NOT_FOUND || e.code == ERR_IO ? EXIT_FAILED : EXIT_USAGE;
-    } else {
-        n = advise(p, advice);
-        if (a->json)
-            policy_json(p, advice, n);
-        else
-            policy_text(p, advice, n);
     }
     arena_release(&arena);
     return rc;

@@ -89,7 +89,7 @@ static bool read_shares(const struct ynode *map, struct evidence_policy *p, stru
     p->share_variance = y_num(map, "variance", p->share_variance);
     p->share_install = y_num(map, "install", p->share_install);
     double sum = p->share_reboot + p->share_silence + p->share_cpu + p->share_variance + p->share_install;
-    if (sum > 1 + 1e-9) { /* decimal shares need not add up to the bit */
+    if (sum > 1 + 1e-12) { /* decimal shares need not add up to the bit */
         y_err(map, e, "expected at most 1 together, found %.6g (keys that are not named are as built in)", sum);
         if (e)
             snprintf(e->next, sizeof e->next, "name all five: reboots, silence, cpu, variance, install");

@@ -1,0 +1,343 @@
+#include "cli/policy_plan.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "cli/fleets.h"
+#include "core/clock.h"
+#include "core/explain.h"
+#include "core/fmt.h"
+#include "core/text.h"
+
+#define DEVICES_MAX  INT64_C(100000000)
+#define HOURS        24
+#define TEXT_MAX_LEN 400
+
+/* ---- the waves ---- */
+
+static bool read_sizes(const char *text, struct policy_plan *out, struct err *e)
+{
+    const char *s = text;
+    char *end;
+
+    do {
+        if (s != text)
+            s++;
+        errno = 0;
+        long long v = strtoll(s, &end, 10);
+
+        if (!isdigit((unsigned char)*s) || errno || v < 1 || v > DEVICES_MAX || (*end && *end != ','))
+            return err_set(e, ERR_SYNTAX, "", "--wave-sizes: expected numbers of devices like 20,100,500, found %.40s",
+                           text);
+        if (out->n == LEDGER_WAVES)
+            return err_set(e, ERR_SYNTAX, "", "--wave-sizes: at most %d waves", LEDGER_WAVES);
+        out->size[out->n++] = v;
+        s = end;
+    } while (*s);
+    snprintf(out->from, sizeof out->from, "%zu wave%s as given", out->n, out->n == 1 ? "" : "s");
+    return true;
+}
+
+/* Waves beyond what a ledger holds share the last one's alpha: they are left out. */
+static bool take_waves(const struct rollout_view *v, struct policy_plan *out, struct err *e)
+{
+    char safe[80];
+
+    for (size_t i = 0; i < v->n_waves && out->n < LEDGER_WAVES; i++)
+        out->size[out->n++] = v->waves[i].wave.total;
+    safe_text_into(safe, sizeof safe, v->rollout.name, strlen(v->rollout.name));
+    snprintf(out->from, sizeof out->from, "the waves of rollout %.40s (%s)", v->rollout.id, safe);
+    return out->n > 0 || err_set(e, ERR_NOT_FOUND, "", "rollout %.40s has no waves", v->rollout.id);
+}
+
+/* Only looks: nothing is judged, nothing is logged. */
+static bool ask_fleet(const struct args *a, const struct session *s, int64_t timeout, struct policy_plan *out,
+                      struct err *e)
+{
+    const struct fleet_spec *spec = session_fleet(s, a, e);
+    struct fleet_run run = {.spec = spec};
+    struct focus focus = {.wave = -1};
+    const struct rollout_view *v;
+    bool ok = false;
+
+    if (!spec)
+        return false;
+    snprintf(focus.rollout, sizeof focus.rollout, "%s", a->val[OPT_ROLLOUT]);
+    run.en = session_engine(s, a, spec, false, true, e);
+    if (!run.en)
+        return false;
+    engine_focus(run.en, &focus);
+    if (!engine_wait_ready(run.en, timeout, &run.snap) || !run.snap->rollouts_known)
+        fleet_error(&run, e);
+    else if (!snapshot_rollout(run.snap, focus.rollout))
+        err_set(e, ERR_NOT_FOUND, "`andon get rollouts` lists them.", "there is no rollout %.60s", focus.rollout);
+    else if (!fleet_until(&run, timeout, fleet_has_waves, focus.rollout) ||
+             !(v = snapshot_rollout(run.snap, focus.rollout)))
+        err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "the waves of %s could not be read",
+                focus.rollout);
+    else
+        ok = take_waves(v, out, e);
+    snapshot_unref(run.snap);
+    engine_stop(run.en);
+    engine_free(run.en);
+    return ok;
+}
+
+static bool ask_server(const struct args *a, struct policy_plan *out, int *rc, struct err *e)
+{
+    struct session s;
+    int64_t timeout;
+    bool ok;
+
+    if (!a->val[OPT_ROLLOUT])
+        return err_set(e, ERR_SYNTAX, "`andon get rollouts` lists them.",
+                       "--fleet needs --rollout ID: whose waves are meant");
+    if (!args_dur(a, OPT_TIMEOUT, 30 * US_PER_S, &timeout, e))
+        return false;
+    *rc = session_need(a, &s);
+    if (*rc != EXIT_OK)
+        return false;
+    ok = ask_fleet(a, &s, timeout, out, e);
+    session_close(&s);
+    return ok;
+}
+
+/* In wave s the devices of all waves so far are canaries, and what no wave has been told of is control: the clocks of
+ * all start anew with each wave (core/trial.h). */
+static void look(const struct policy *p, struct policy_plan *v)
+{
+    int64_t told = 0;
+
+    v->blind = v->n > 0 && p->evidence.tests != TESTS_OFF;
+    for (size_t i = 0; i < v->n; i++) {
+        int64_t control;
+
+        told += v->size[i];
+        control = v->devices > told ? v->devices - told : 0;
+        if (control > p->control_max)
+            control = p->control_max;
+        planner_wave(&p->evidence, (int)i, (int)v->n, told, control, v->hours, POLICY_PLAN_REBOOTS, &v->plan[i]);
+        v->blind = v->blind && v->plan[i].blind;
+    }
+}
+
+bool policy_plan_read(const struct args *a, const struct policy *p, struct policy_plan *out, int *rc, struct err *e)
+{
+    int64_t sum = 0, bake = (p->bake_us + US_PER_HOUR - 1) / US_PER_HOUR;
+
+    *out = (struct policy_plan){0};
+    *rc = EXIT_OK;
+    if (a->val[OPT_WAVE_SIZES] && (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]))
+        return err_set(e, ERR_SYNTAX, "", "--wave-sizes and the waves of a rollout: give one of them");
+    if (a->val[OPT_WAVE_SIZES] ? !read_sizes(a->val[OPT_WAVE_SIZES], out, e)
+                               : (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]) && !ask_server(a, out, rc, e))
+        return false;
+    for (size_t i = 0; i < out->n; i++)
+        sum += out->size[i];
+    if (out->n == 0 && (a->val[OPT_DEVICES] || a->val[OPT_HOURS]))
+        return err_set(e, ERR_SYNTAX, "andon policy check FILE --wave-sizes 20,100,500",
+                       "--devices and --hours go with --wave-sizes or --rollout");
+    if (!args_int(a, OPT_DEVICES, sum, DEVICES_MAX, sum, &out->devices, e) ||
+        !args_int(a, OPT_HOURS, 1, 24 * 365, bake > 0 ? bake : HOURS, &out->hours, e))
+        return false;
+    look(p, out);
+    return true;
+}
+
+/* ---- text ---- */
+
+static void tests_text(const struct evidence_policy *e, struct buf *out)
+{
+    char a[FMT_MAX], b[FMT_MAX];
+
+    if (e->tests == TESTS_OFF) {
+        buf_adds(out, "  tests off\n");
+        return;
+    }
+    buf_printf(out, "  tests %s: at most %s chance that they ever halt a rollout which changes nothing\n",
+               e->tests == TESTS_ON ? "on" : "in dry run (only said, never acting)", explain_percent(a, e->alpha));
+    buf_printf(out,
+               "    tolerated: events %gx control, CPU %gx and variance %gx own baseline, %s of the installs failed\n",
+               e->ratio, e->cpu_ratio, e->variance_ratio, explain_percent(b, e->install_share));
+    buf_printf(out, "    at least %d device%s must carry a test; ", e->min_devices, e->min_devices == 1 ? "" : "s");
+    for (size_t i = 0; i < e->n_levels; i++)
+        buf_printf(out, "%s%s at %g times", i ? ", " : "", reaction_word(e->level[i].react), e->level[i].times);
+    buf_adds(out, " the evidence\n    compared ");
+    for (size_t i = 0; i < e->n_strata; i++)
+        buf_printf(out, "%s%s", i ? ", " : "within the same ", e->strata[i]);
+    buf_printf(out, "%s with %s%s\n", e->n_strata ? "" : "all together",
+               *e->control ? "the control devices " : "the rest of the fleet", e->control);
+}
+
+static bool ledger_of(const struct evidence_policy *e, size_t waves, struct ledger *l)
+{
+    const double share[LEDGER_METRICS] = {e->share_reboot, e->share_silence, e->share_cpu, e->share_variance};
+
+    return e->tests != TESTS_OFF && ledger_init(l, e->alpha, e->reserve, (int)waves, share, e->share_install);
+}
+
+static void shares_text(const struct evidence_policy *e, struct buf *out)
+{
+    char t[5][FMT_MAX];
+
+    buf_printf(
+        out,
+        "    shares of it: reboots %s, silence %s, CPU %s, variance %s in the waves, half as much in each as in the "
+        "one before;\n    installs %s\n",
+        explain_percent(t[0], e->share_reboot), explain_percent(t[1], e->share_silence),
+        explain_percent(t[2], e->share_cpu), explain_percent(t[3], e->share_variance),
+        explain_percent(t[4], e->share_install));
+}
+
+static void ledger_text(const struct evidence_policy *e, const struct policy_plan *v, const struct ledger *l,
+                        struct buf *out)
+{
+    struct table t;
+    char a[FMT_MAX], b[FMT_MAX];
+
+    buf_adds(out, "  chance of a false halt that each may spend:\n");
+    table_init(&t, 3 + LEDGER_METRICS, 0xffU << 1);
+    table_add(&t, "    WAVE");
+    table_add(&t, "DEVICES");
+    table_add(&t, "CONTROL");
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        table_add(&t, explain_metric_words[m]);
+    for (size_t i = 0; i < v->n; i++) {
+        table_addf(&t, "    W%zu", i);
+        table_add(&t, explain_count(a, v->size[i]));
+        table_add(&t, explain_count(a, v->plan[i].control));
+        for (int m = 0; m < LEDGER_METRICS; m++)
+            table_add(&t, explain_percent(a, ledger_alpha(l, (int)i, (enum ledger_metric)m)));
+    }
+    table_print(&t, out);
+    buf_printf(out, "    installs %s over the whole rollout; kept in reserve %s\n",
+               explain_percent(a, ledger_install(l)), explain_percent(b, e->alpha * e->reserve));
+}
+
+static void sees_text(const struct policy_plan *v, struct buf *out)
+{
+    char text[TEXT_MAX_LEN];
+
+    buf_printf(out, "  what each wave could see, with the canaries before it (%s; %g reboots per device-day taken):\n",
+               v->from, POLICY_PLAN_REBOOTS);
+    for (size_t i = 0; i < v->n; i++) {
+        planner_text(&v->plan[i], text, sizeof text);
+        buf_printf(out, "    W%zu: %s\n", i, text);
+    }
+    if (v->blind)
+        buf_adds(out,
+                 "  THE TESTS OF THIS POLICY CANNOT SEE ANYTHING IN THESE WAVES, not even if every device goes bad:\n"
+                 "  larger waves, more control devices, or a larger alpha\n");
+}
+
+void policy_plan_text(const struct policy *p, const struct policy_plan *v, struct buf *out)
+{
+    struct ledger l;
+
+    tests_text(&p->evidence, out);
+    if (p->evidence.tests == TESTS_OFF)
+        return;
+    if (v->n == 0 || !ledger_of(&p->evidence, v->n, &l)) {
+        shares_text(&p->evidence, out);
+        buf_adds(out, "    what a wave could see: give --wave-sizes 20,100,500 or --rollout ID\n");
+        return;
+    }
+    ledger_text(&p->evidence, v, &l, out);
+    sees_text(v, out);
+}
+
+/* ---- JSON ---- */
+
+static void tests_json(const struct evidence_policy *e, struct json_w *w)
+{
+    static const char *const words[] = {"off", "dry-run", "on"};
+
+    json_w_kstr(w, "tests", words[e->tests]);
+    json_w_knum(w, "alpha", e->alpha);
+    json_w_knum(w, "reserve", e->reserve);
+    json_w_key(w, "tolerance");
+    json_w_obj(w);
+    json_w_knum(w, "reboots", e->ratio);
+    json_w_knum(w, "cpu", e->cpu_ratio);
+    json_w_knum(w, "variance", e->variance_ratio);
+    json_w_obj_end(w);
+    json_w_knum(w, "install_failures", e->install_share);
+    json_w_kint(w, "min_devices", e->min_devices);
+    json_w_key(w, "shares");
+    json_w_obj(w);
+    json_w_knum(w, "reboots", e->share_reboot);
+    json_w_knum(w, "silence", e->share_silence);
+    json_w_knum(w, "cpu", e->share_cpu);
+    json_w_knum(w, "variance", e->share_variance);
+    json_w_knum(w, "install", e->share_install);
+    json_w_obj_end(w);
+    json_w_key(w, "levels");
+    json_w_arr(w);
+    for (size_t i = 0; i < e->n_levels; i++) {
+        json_w_obj(w);
+        json_w_knum(w, "times", e->level[i].times);
+        json_w_kstr(w, "do", reaction_word(e->level[i].react));
+        json_w_obj_end(w);
+    }
+    json_w_arr_end(w);
+    json_w_key(w, "strata");
+    json_w_arr(w);
+    for (size_t i = 0; i < e->n_strata; i++)
+        json_w_str(w, e->strata[i]);
+    json_w_arr_end(w);
+    json_w_kstr(w, "control", e->control);
+}
+
+/* 0 = cannot be seen, as in core/planner.h. */
+static void plan_json(const struct plan *p, struct json_w *w)
+{
+    json_w_key(w, "sees");
+    json_w_obj(w);
+    json_w_kint(w, "crash_loops", p->least_loop);
+    json_w_kint(w, "silent", p->least_silent);
+    json_w_kint(w, "cpu_far_up", p->least_cpu);
+    json_w_kint(w, "failed_installs", p->least_install);
+    json_w_kbool(w, "cpu_up_on_all", p->sees_cpu_shift);
+    json_w_kbool(w, "variance_up_on_all", p->sees_variance_shift);
+    json_w_knum(w, "reboot_ratio", p->sees_reboot_ratio);
+    json_w_obj_end(w);
+    json_w_kbool(w, "blind", p->blind);
+}
+
+void policy_plan_json(const struct policy *p, const struct policy_plan *v, struct json_w *w)
+{
+    static const char *const metrics[LEDGER_METRICS] = {"reboots", "silence", "cpu", "variance"};
+    char text[TEXT_MAX_LEN];
+    struct ledger l;
+
+    json_w_key(w, "evidence");
+    json_w_obj(w);
+    tests_json(&p->evidence, w);
+    json_w_obj_end(w);
+    if (v->n == 0 || !ledger_of(&p->evidence, v->n, &l))
+        return;
+    json_w_kbool(w, "blind", v->blind);
+    json_w_kint(w, "hours", v->hours);
+    json_w_knum(w, "alpha_install", ledger_install(&l));
+    json_w_key(w, "waves");
+    json_w_arr(w);
+    for (size_t i = 0; i < v->n; i++) {
+        json_w_obj(w);
+        json_w_kint(w, "wave", (int64_t)i);
+        json_w_kint(w, "devices", v->size[i]);
+        json_w_kint(w, "canaries", v->plan[i].canary);
+        json_w_kint(w, "control", v->plan[i].control);
+        json_w_key(w, "alpha");
+        json_w_obj(w);
+        for (int m = 0; m < LEDGER_METRICS; m++)
+            json_w_knum(w, metrics[m], ledger_alpha(&l, (int)i, (enum ledger_metric)m));
+        json_w_obj_end(w);
+        plan_json(&v->plan[i], w);
+        planner_text(&v->plan[i], text, sizeof text);
+        json_w_kstr(w, "text", text);
+        json_w_obj_end(w);
+    }
+    json_w_arr_end(w);
+}
