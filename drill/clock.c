@@ -47,7 +47,17 @@ static void jump(struct drill *d, int64_t t)
     }
     if (t > atomic_load(&d->now))
         atomic_store(&d->now, t);
-    server_release(d->server, atomic_load(&d->now), true);
+}
+
+/* Everything that is under way is held back until `until`. What the asker's own timers do at that very moment comes
+ * first, and then the answers, one by one: whether an answer is back before the asker looks at its timers would depend
+ * on the machine. */
+static void pass(struct drill *d, int64_t deadline, int64_t until)
+{
+    if (until > atomic_load(&d->now))
+        jump(d, deadline <= until ? deadline : until);
+    if (until <= atomic_load(&d->now) && deadline > until)
+        server_release(d->server, atomic_load(&d->now), true);
 }
 
 /* Some answers are held back, others seem to be under way, and yet nothing moves: the asker counts something that
@@ -72,17 +82,17 @@ static int64_t virtual_idle(struct clock *c, int64_t deadline, unsigned in_fligh
     bool all_held = held > 0 && held >= in_flight;
     if (in_flight > 0 && !all_held) {
         if (held > 0 && stuck(d)) {
-            jump(d, until < deadline ? until : deadline);
+            pass(d, deadline, until);
             d->stuck_since = 0;
         }
         wait = SHORT_WAIT;
     } else {
-        int64_t to = deadline < until ? deadline : until;
-        to = next > now && next < to ? next : to;
-        if (to == TIME_NEVER)
+        if (next > now && next < deadline)
+            deadline = next;
+        if (deadline == TIME_NEVER && until == TIME_NEVER)
             wait = SHORT_WAIT; /* nothing will ever happen by itself: work must be handed in */
         else
-            jump(d, to);
+            pass(d, deadline, until);
         d->stuck_since = 0;
     }
     pthread_mutex_unlock(&d->lock);
