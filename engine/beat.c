@@ -45,9 +45,10 @@ static int64_t next_beat(struct engine *en, int64_t asked)
 }
 
 /* Some sources give the time of the last boot: here it becomes a count of boots. */
-static double boots_of(struct dev *d, double boot_time)
+double beat_boots(const struct engine *en, struct dev *d, double boot_time)
 {
-    if (isnan(boot_time))
+    bool times = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
+    if (!times || isnan(boot_time))
         return boot_time;
     if (!isnan(d->boot_time) && fabs(boot_time - d->boot_time) > BOOT_SHIFT)
         d->boots++;
@@ -58,13 +59,12 @@ static double boots_of(struct dev *d, double boot_time)
 
 static void feed_tracks(struct engine *en, const struct sample_list *l)
 {
-    bool boot_time = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
     for (size_t i = 0; i < l->n; i++) {
         const struct sample_row *s = &l->v[i];
         if (s->index >= en->n_devs)
             continue;
         struct dev *d = &en->devs[s->index];
-        struct sample one = {"", s->t, boot_time ? boots_of(d, s->reboots) : s->reboots, s->cpu, s->variance};
+        struct sample one = {"", s->t, beat_boots(en, d, s->reboots), s->cpu, s->variance};
         track_feed(&d->track, &one, en->policy->window_us);
     }
 }

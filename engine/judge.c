@@ -269,7 +269,7 @@ static bool was_asked(const struct engine *en, const struct wv *v)
 void judge_ro(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (ro_ended(ro) || !ro->waves_known)
+    if (ro_ended(ro) || !ro->waves_known || ro->rehearser)
         return;
     size_t room = ro->n_control + 1;
     for (size_t i = 0; i < ro->n_waves; i++)

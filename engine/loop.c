@@ -166,6 +166,18 @@ static void turn(struct engine *en)
         http_run(en->http, en->wake_fd, deadline, threads);
 }
 
+void loop_wait(struct engine *en)
+{
+    const struct engine_seam *s = en->spec.seam;
+    run_due(en);
+    struct timer *t = timer_first(en);
+    int64_t deadline = t ? t->at : now_of(en) + US_PER_S;
+    if (s && s->run)
+        s->run(s->ctx, en->wake_fd, deadline, 0);
+    else
+        http_run(en->http, en->wake_fd, deadline, 0);
+}
+
 void *loop_main(void *arg)
 {
     struct engine *en = arg;

@@ -81,7 +81,7 @@ static void note_state(struct ro *ro, size_t i, bool first)
         ro->current = (int)i;
 }
 
-static void take_waves(struct ro *ro, const struct wave_list *list)
+void waves_take(struct ro *ro, const struct wave_list *list)
 {
     bool first = !ro->waves_known;
     arena_release(&ro->wave_arena);
@@ -122,7 +122,7 @@ static void waves_done(struct req *q, const struct reply *r)
         timer_set(q->en, now_of(q->en) + IDLE_US / 4, waves_timer, ro);
         return;
     }
-    take_waves(ro, &q->out.waves);
+    waves_take(ro, &q->out.waves);
     for (size_t i = 0; i < ro->n_waves; i++)
         watch_wave(ro, i);
     watch_control(ro);

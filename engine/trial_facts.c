@@ -33,6 +33,7 @@ static struct run *answered(struct req *q, const struct reply *rep, const char *
     if (rep->err && what) {
         r->again = now_of(q->en) + AGAIN_US;
         run_say(r, "%s: %s", what, rep->err->what);
+        run_failed(r, rep->err);
         return NULL;
     }
     return r;

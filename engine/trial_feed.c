@@ -271,6 +271,8 @@ static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
         if (at[i].t > 0)
             r->rows[m++] = at[i];
     trial_tick(r->trial, t, r->rows, m);
+    if (r->ro->rehearser)
+        rehearse_tick(r->ro->rehearser, t, r->rows, m);
     return true;
 }
 
@@ -292,6 +294,8 @@ static void fetched(struct req *q, const struct reply *rep)
             r->fetch_ticks /= 2;
         else
             r->fetch_again = now_of(en) + beat_interval(en);
+        if (!large)
+            run_failed(r, rep->err);
         run_say(r, "history cannot be read: %s", rep->err->what);
     } else {
         const struct range_list *l = &q->out.range;

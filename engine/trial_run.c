@@ -22,6 +22,12 @@ void run_say(struct run *r, const char *fmt, ...)
     mark(r->ro->en);
 }
 
+void run_failed(struct run *r, const struct err *e)
+{
+    r->failures++;
+    r->err = *e;
+}
+
 uint32_t run_index(const struct run *r, size_t dev)
 {
     return dev < r->n_of_dev && r->of_dev[dev] > 0 ? r->of_dev[dev] - 1 : UINT32_MAX;
@@ -284,7 +290,7 @@ static const char *why_off(const struct ro *ro)
 
 static struct run *run_of(struct ro *ro)
 {
-    const char *off = why_off(ro);
+    const char *off = ro->rehearser ? NULL : why_off(ro);
     if (off) {
         ro->trial_off = off;
         return NULL;
@@ -337,7 +343,7 @@ static bool give_outcomes(struct run *r)
 {
     struct run_outcome now[TRIAL_WAVES];
     bool any = false;
-    if (!(r->spec.policy.share_install > 0))
+    if (!(r->spec.policy.share_install > 0) || r->ro->rehearser)
         return false;
     int n = count_outcomes(r, now);
     for (int w = 0; w < n; w++) {

@@ -103,6 +103,8 @@ struct run {
     int rebuilds;
     bool rebuild, no_kept; /* to be built anew; not from a kept state */
     bool changed;          /* something that is shown */
+    int failures;          /* of requests, in all */
+    struct err err;        /* the newest */
     int64_t ack;           /* newest */
     /* kept */
     int64_t kept_tick, kept_at;
@@ -122,6 +124,7 @@ void run_say(struct run *r, const char *fmt, ...) ANDON_PRINTF(2, 3); /* what it
 void run_spec(struct run *r);                                         /* wave 0's telling is known */
 bool run_make(struct run *r);  /* the trial: wave 0 is ready; false when the policy cannot be tested */
 void run_clear(struct run *r); /* nothing is known, nothing is there */
+void run_failed(struct run *r, const struct err *e); /* a request of it */
 void run_rebuild(struct run *r);
 void run_change(struct run *r, const char *what); /* into the log */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */

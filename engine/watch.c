@@ -75,7 +75,7 @@ void watch_forget(struct engine *en)
 
 /* ---- a wave's devices ---- */
 
-static void take_members(struct ro *ro, size_t wave, const struct device_list *list)
+void watch_take(struct ro *ro, size_t wave, const struct device_list *list)
 {
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[wave];
@@ -118,7 +118,7 @@ static void members_done(struct req *q, const struct reply *r)
         beat_soon(q->en);
     }
     v->listed = true;
-    take_members(ro, i, &q->out.devices);
+    watch_take(ro, i, &q->out.devices);
     rules_choose(ro);
     trial_listed(ro);
     watch_enrol(ro);

@@ -176,6 +176,7 @@ struct ro {
     bool ledger_said;
     int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
     size_t n_acks;
+    struct rehearser *rehearser; /* it is replayed, not watched: rehearse.c */
     /* lost telemetry has paused it, and the policy lets it go on by itself */
     int lost_good; /* good polls since */
 };
@@ -319,6 +320,7 @@ static inline void mark(struct engine *en)
 void timer_set(struct engine *en, int64_t at, void (*fn)(struct engine *en, void *arg), void *arg); /* replaces */
 void timer_cancel(struct engine *en, void (*fn)(struct engine *en, void *arg), void *arg);
 void *loop_main(void *engine);
+void loop_wait(struct engine *en); /* one turn without anything but timers and requests, for a rehearsal */
 
 /* poll.c, poll_waves.c */
 void poll_begin(struct engine *en);
@@ -335,11 +337,13 @@ void link_ok(struct engine *en, struct link *l, const struct reply *r);
 void link_bad(struct engine *en, struct link *l, const struct err *e);
 bool link_fresh(struct engine *en);
 void waves_read(struct ro *ro);
+void waves_take(struct ro *ro, const struct wave_list *list);
 void inflight_read(struct ro *ro);
 
 /* watch.c */
 void watch_wave(struct ro *ro, size_t i); /* reads a wave's devices when it is time */
 void watch_control(struct ro *ro);
+void watch_take(struct ro *ro, size_t wave, const struct device_list *list);
 void watch_enrol(struct ro *ro);
 void watch_from(struct ro *ro);      /* reads where its devices come from, once for each wave */
 void watch_from_free(struct ro *ro); /* gives up one that is under way */
@@ -351,6 +355,7 @@ void watch_forget(struct engine *en);                         /* with nothing un
 int64_t beat_interval(const struct engine *en);
 int64_t beat_settle(const struct engine *en); /* after a tick, before it is asked for: its scrapes are in by then */
 bool beat_history(const struct engine *en);   /* the source answers for times gone by */
+double beat_boots(const struct engine *en, struct dev *d, double boot_time); /* a counter of boots, of either */
 void beat_begin(struct engine *en);
 void beat_soon(struct engine *en); /* devices are known that telemetry was not asked about yet */
 void telemetry_poll(struct engine *en, void *arg);
@@ -377,6 +382,8 @@ void keeper_drain(struct engine *en);
 void ticks_take(struct engine *en, int64_t t, size_t watched, const struct sample_list *l);
 void ticks_trim(struct engine *en);
 void ticks_free(struct engine *en);
+/* rehearse.c: a tick was fed, rows in the trial's order */
+void rehearse_tick(struct rehearser *h, int64_t t, const struct trial_row *rows, size_t n);
 /* For tests: the state of a rollout's trial, to be fetched by another thread when the engine has stopped. */
 bool engine_trial_bytes(struct engine *en, const char *rollout, struct buf *out, int64_t *tick);
 

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "engine/rehearse.h"
 #include "tests/engine/world.h"
 
 static const int waves[] = {6, 10, 48};
@@ -459,6 +460,78 @@ static void what_the_bad_ones_share_is_named(void **state)
     world_release(&w);
 }
 
+/* ---- the past ---- */
+
+static void rehearse_in(struct world *w, const struct policy *p, struct rehearsal *out)
+{
+    struct play play = {.w = w};
+    struct err e = {0};
+    w->seam.ctx = &play;
+    struct rehearsal_spec spec = {
+        .fleet = &w->fleet, .rollout = "10", .policy = p, .clock = &w->clock, .seed = 1, .seam = &w->seam};
+    if (!rehearse(&spec, out, &e))
+        fail_msg("%s", e.what);
+}
+
+static void the_past_is_replayed_against_a_policy(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rehearsal now, strict;
+    struct policy other;
+    trial_world(&w);
+    crash_loop(&w, 4);
+    world_alone(&w, 1500);
+    rehearse_in(&w, &w.policy, &now);
+    assert_int_equal(now.worst, REACT_PAUSE);
+    assert_string_equal(now.halted_by, "reboot-1");
+    assert_int_equal(now.halted_wave, 0);
+    assert_int_equal(now.told_by_then, 6);
+    assert_in_range(now.halted_at - T0, 100 * US_PER_S, 200 * US_PER_S);
+    assert_int_equal(now.trial.n_stages, 1);
+    assert_int_equal(now.trial.stages[0].v[1].crossed_at, now.halted_at);
+    assert_true(now.n > 0);
+    assert_int_equal(world_asked(&w, "pause"), 0);
+    /* a policy with a limit alone */
+    static const struct limit limit = {.id = "R-REBOOT",
+                                       .metric = METRIC_REBOOTS,
+                                       .basis = BASIS_ABSOLUTE,
+                                       .value = 20,
+                                       .for_us = 30 * US_PER_S,
+                                       .min_devices = 2,
+                                       .wave = -1,
+                                       .device_class = "",
+                                       .react = REACT_PAUSE};
+    other = w.policy;
+    other.evidence.tests = TESTS_OFF;
+    other.limits = &limit;
+    other.n_limits = 1;
+    rehearse_in(&w, &other, &strict);
+    assert_string_equal(strict.halted_by, "R-REBOOT");
+    assert_true(strict.halted_at > now.halted_at);
+    rehearsal_release(&now);
+    rehearsal_release(&strict);
+    world_release(&w);
+}
+
+static void without_history_nothing_is_replayed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rehearsal out;
+    struct err e = {0};
+    struct play play = {.w = &w};
+    trial_world(&w);
+    w.history = false;
+    w.seam.ctx = &play;
+    struct rehearsal_spec spec = {
+        .fleet = &w.fleet, .rollout = "10", .policy = &w.policy, .clock = &w.clock, .seam = &w.seam};
+    assert_false(rehearse(&spec, &out, &e));
+    assert_int_equal(e.code, ERR_UNSUPPORTED);
+    rehearsal_release(&out);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -475,6 +548,8 @@ int main(void)
         cmocka_unit_test(what_is_not_known_yet_holds),
         cmocka_unit_test(a_pause_for_lost_telemetry_ends_where_the_policy_says_so),
         cmocka_unit_test(what_the_bad_ones_share_is_named),
+        cmocka_unit_test(the_past_is_replayed_against_a_policy),
+        cmocka_unit_test(without_history_nothing_is_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
