@@ -78,23 +78,23 @@ run 5 audit verify "$work/not.db"
 
 # --- a drill without a screen: halts, rolls back, its log verifies and exports
 run 0 drill install-failures --headless --seed 2 -o json --keep-log "$work/kept"
-holds 'd["passed"] and d["halted_by"] == "R-INSTALL" and d["rolled_back_s"] > d["halted_s"] >= d["detected_s"]'
+holds 'd["passed"] and d["halted_by"] == "install" and d["rolled_back_s"] > d["halted_s"] >= d["detected_s"]'
 holds 'd["audit"]["verified"] and d["devices"]["on_new"] == 0 and d["scenario"] == "install-failures" and d["seed"] == 2'
 if [ -z "$(ls -A "$TMPDIR")" ]; then ok; else bad "left in TMPDIR: $(ls -A "$TMPDIR")"; fi
 run 0 audit verify --db "$work/kept/audit.db"; says "unwitnessed"
 run 0 audit head --db "$work/kept/audit.db" -o json; holds 'd["size"] > 5 and len(d["root"]) == 64'
 run 0 audit show --db "$work/kept/audit.db" --kind halt -o json
-holds 'len(d["entries"]) == 1 and d["entries"][0]["actor"] == "R-INSTALL"'
+holds 'len(d["entries"]) == 1 and d["entries"][0]["actor"] == "install"'
 run 0 audit show --db "$work/kept/audit.db" --limit 2; says "ENTRY"
 run 2 audit show --db "$work/kept/audit.db" --since yesterday; tells "is no time"
 run 0 audit export "$work/export" --db "$work/kept/audit.db"
 if (cd "$work/export" && sh verify.sh >"$work/out" 2>&1); then ok; else bad "verify.sh"; fi
 run 0 audit verify "$work/export"
-sed -i 's/R-INSTALL/R-INSTAL1/' "$work/export/entries.jsonl"
+sed -i 's/devices failed to install/devices failed to instalI/' "$work/export/entries.jsonl"
 run 1 audit verify "$work/export"
 python3 - "$work/kept/audit.db" <<'P'
 import sys
-p = sys.argv[1]; b = bytearray(open(p, "rb").read()); i = b.find(b"R-INSTALL"); b[i] ^= 1; open(p, "wb").write(b)
+p = sys.argv[1]; b = bytearray(open(p, "rb").read()); i = b.find(b"devices failed to install"); b[i] ^= 1; open(p, "wb").write(b)
 P
 rm -f "$work/kept/audit.db-wal" "$work/kept/audit.db-shm"
 run 1 audit verify --db "$work/kept/audit.db"
