@@ -352,6 +352,51 @@ static void nothing_is_overwritten(void **state)
     box_release(&b);
 }
 
+/* What an auditor's replay reads. */
+static void single_entries_and_blobs_come_out(void **state)
+{
+    (void)state;
+    struct box b;
+    struct arena a;
+    struct stored s;
+    struct err e = {0};
+    struct buf out;
+    char dir[128], path[256];
+    box_init(&b);
+    fill(&b, 8);
+    snprintf(dir, sizeof dir, "%s/export", b.dir);
+    do_export(&b, NULL, dir);
+    arena_init(&a);
+    buf_init(&out, 1024);
+    assert_true(audit_export_entry(dir, 9, &a, &s, &e));
+    assert_int_equal(s.seq, 9);
+    assert_int_equal(s.corr, 500);
+    assert_int_equal(strlen(s.leaf_hash), 64);
+    const char *digest = stored_field(&s, "devices.blob");
+    assert_true(audit_export_blob(dir, digest, &out, &e));
+    assert_string_equal(out.data, "device-1\ndevice-2\n");
+    assert_true(audit_export_entry(dir, 1, &a, &s, &e));
+    assert_string_equal(s.kind, "genesis");
+    for (int64_t seq = -1; seq <= 10; seq += seq == 0 ? 10 : 1) {
+        assert_false(audit_export_entry(dir, seq, &a, &s, &e));
+        assert_int_equal(e.code, ERR_NOT_FOUND);
+    }
+    static const char *const names[] = {"../entries.jsonl", "", "zz"};
+    for (size_t i = 0; i < 3; i++)
+        assert_false(audit_export_blob(dir, names[i], &out, &e));
+    snprintf(path, sizeof path, "%s/blobs/%s", dir, digest);
+    chmod(path, 0600);
+    write_all(path, "device-1\ndevice-3\n", 18);
+    assert_false(audit_export_blob(dir, digest, &out, &e));
+    assert_int_equal(e.code, ERR_TAMPERED);
+    unlink(path);
+    assert_int_equal(symlink("../entries.jsonl", path), 0);
+    assert_false(audit_export_blob(dir, digest, &out, &e));
+    buf_release(&out);
+    arena_release(&a);
+    box_release(&b);
+}
+
 static void a_thousand_entries_take_the_script_seconds(void **state)
 {
     (void)state;
@@ -382,6 +427,7 @@ int main(void)
         cmocka_unit_test(sums_cannot_lead_out_of_the_folder),
         cmocka_unit_test(the_report_is_selected_and_harmless),
         cmocka_unit_test(nothing_is_overwritten),
+        cmocka_unit_test(single_entries_and_blobs_come_out),
         cmocka_unit_test(a_thousand_entries_take_the_script_seconds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
