@@ -3,6 +3,7 @@
 #include <string.h>
 #include "cli/cli.h"
 #include "cli/policy_plan.h"
+#include "cli/policy_test.h"
 #include "conf/policy.h"
 #include "core/fmt.h"
 
@@ -175,15 +176,17 @@ int cmd_policy(const struct args *a)
     struct arena arena;
     struct err e = {0};
     int rc;
+    bool test = strcmp(a->pos[1], "test") == 0;
 
-    if (strcmp(a->pos[1], "check") != 0) {
-        err_set(&e, ERR_SYNTAX, "andon policy check FILE", "policy does not know \"%.40s\"", a->pos[1]);
+    if (!test && strcmp(a->pos[1], "check") != 0) {
+        err_set(&e, ERR_SYNTAX, "andon policy check FILE, andon policy test FILE --history FLEET",
+                "policy does not know \"%.40s\"", a->pos[1]);
         return print_err(a, &e);
     }
     arena_init(&arena);
     p = policy_load(a->pos[2], &arena, &e);
     if (p) {
-        rc = check(a, p);
+        rc = test ? policy_test(a, p) : check(a, p);
     } else {
         print_err(a, &e);
         rc = e.code == ERR_NOT_FOUND || e.code == ERR_IO ? EXIT_FAILED : EXIT_USAGE;
