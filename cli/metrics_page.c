@@ -234,11 +234,11 @@ static double ticks_behind(const struct spot *s)
 
 static double wave_reaction(const struct spot *s)
 {
-    return s->wave->watched ? s->wave->verdict.react : NONE;
+    return s->wave->watched ? (double)s->wave->verdict.react : NONE;
 }
 static double wave_would(const struct spot *s)
 {
-    return s->wave->watched ? s->wave->verdict.would : NONE;
+    return s->wave->watched ? (double)s->wave->verdict.would : NONE;
 }
 static double data_missing(const struct spot *s)
 {
