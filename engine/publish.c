@@ -80,6 +80,8 @@ static void alerts(struct engine *en, struct snapshot *s)
         if (op->phase == OP_UNKNOWN)
             alert(s, ALERT_UNKNOWN_OP, op->in.rollout, op->ended, "%s: %s", verb_word(op->in.verb), op->text);
     }
+    if (en->keep_err.code != ERR_NONE)
+        alert(s, ALERT_LOG, "", now_of(en), "evidence is not kept over a restart: %s", en->keep_err.what);
     if (en->log_err.code != ERR_NONE)
         alert(s, ALERT_LOG, "", en->log_degraded_since, "%s", en->log_err.what);
 }

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "audit/history.h"
 #include "engine/rehearse.h"
 #include "tests/engine/world.h"
 
@@ -207,6 +208,89 @@ static void a_gap_is_filled_from_history(void **state)
     noisy_world(&w);
     world_play(&w, &q, outage, 3600);
     same(&p, &q);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+/* What was kept is damaged: with history nothing is lost by it. */
+static void damage(struct world *w)
+{
+    struct err e = {0};
+    struct audit_spec spec = w->audit;
+    struct audit_query q = {.kind = "config"};
+    struct stored *v;
+    struct arena a;
+    struct buf b;
+    size_t n;
+    int64_t tick;
+    spec.read_only = true;
+    struct audit_log *l = audit_open(&spec, &e);
+    arena_init(&a);
+    buf_init(&b, 1 << 24);
+    assert_true(audit_query(l, &q, &a, &v, &n, &e));
+    struct history *h = history_open(w->evidence, &e);
+    assert_true(history_get(h, "lab", "10", stored_field(&v[0], "spec"), &tick, &b, &e));
+    b.data[b.len / 2] ^= 1;
+    assert_true(history_put(h, "lab", "10", stored_field(&v[0], "spec"), tick + 10 * US_PER_S, b.data, b.len, &e));
+    history_close(h);
+    buf_release(&b);
+    arena_release(&a);
+    audit_close(l);
+}
+
+static void a_damaged_state_is_built_anew(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {.kept = true}, r = {.kept = true};
+    struct world w;
+    from_start(&p, 0);
+    noisy_world(&w);
+    watch_until(&w, &q, 450);
+    damage(&w);
+    watch_until(&w, &r, END);
+    same(&p, &r);
+    char *log = world_entries(&w, "config");
+    assert_non_null(strstr(log, "evidence"));
+    free(log);
+    play_release(&p);
+    play_release(&q);
+    play_release(&r);
+    world_release(&w);
+}
+
+/* Two of the first wave and three of the second fail: who comes late counts them as who was there. */
+static void failing_world(struct world *w)
+{
+    noisy_world(w);
+    w->policy.evidence.share_install = 0.2;
+    for (int i = 4; i < 9; i++)
+        w->devices[i].fails = true;
+}
+
+static const struct evidence *install_of(const struct play *p)
+{
+    const struct trial_view *t = &snapshot_rollout(p->last, "10")->trial;
+    const struct stage_view *s = &t->stages[t->n_stages - 1];
+    assert_int_equal(s->which[s->n - 1], TEST_INSTALL);
+    return &s->v[s->n - 1];
+}
+
+static void failed_installs_are_counted_the_same(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {0};
+    struct world w;
+    failing_world(&w);
+    watch_until(&w, &p, END);
+    world_release(&w);
+    failing_world(&w);
+    world_alone(&w, 1000);
+    watch_until(&w, &q, END);
+    assert_int_equal(install_of(&p)->canary, 5);
+    assert_int_equal(install_of(&p)->canary_of, 64);
+    assert_memory_equal(&install_of(&p)->log_e, &install_of(&q)->log_e, sizeof(double));
+    assert_true(install_of(&p)->log_e > install_of(&p)->log_now); /* of the first ones, before the many */
     play_release(&p);
     play_release(&q);
     world_release(&w);
@@ -541,6 +625,8 @@ int main(void)
         cmocka_unit_test(a_late_fact_builds_it_anew),
         cmocka_unit_test(history_is_read_in_chunks_that_the_source_can_bear),
         cmocka_unit_test(a_gap_is_filled_from_history),
+        cmocka_unit_test(a_damaged_state_is_built_anew),
+        cmocka_unit_test(failed_installs_are_counted_the_same),
         cmocka_unit_test(without_history_the_kept_state_goes_on),
         cmocka_unit_test(dry_run_only_says_so),
         cmocka_unit_test(the_inputs_of_a_halt_are_in_the_log),
