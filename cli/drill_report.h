@@ -15,7 +15,9 @@ struct drill_report {
     double wall;                    /* seconds of real time */
 };
 
+/* One object with every figure; times in seconds, null for never. */
 void drill_report_json(const struct drill_report *r);
+/* A line for each thing that happened, and PASSED or FAILED with the reason. */
 void drill_report_text(const struct drill_report *r);
 
 #endif
