@@ -192,6 +192,32 @@ static void history_is_read_in_chunks_that_the_source_can_bear(void **state)
     world_release(&w);
 }
 
+/* Without grace a told wave's devices count at once, and answers are slow: ticks are polled before they are watched. */
+static void slow_world(struct world *w)
+{
+    noisy_world(w);
+    w->policy.grace_us = 0;
+    w->answer_us = 2 * US_PER_S;
+}
+
+static void devices_that_were_not_watched_yet_are_read_from_history(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {0};
+    struct world w;
+    slow_world(&w);
+    watch_until(&w, &p, END);
+    assert_true(world_asked(&w, "range") >= 2);
+    world_release(&w);
+    slow_world(&w);
+    world_alone(&w, 1000);
+    watch_until(&w, &q, END);
+    same(&p, &q);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
 /* An outage of telemetry leaves a gap, which is read from history when it is back. */
 static bool outage(struct play *p, const struct snapshot *s)
 {
@@ -624,6 +650,7 @@ int main(void)
         cmocka_unit_test(who_was_restarted_comes_to_the_same),
         cmocka_unit_test(a_late_fact_builds_it_anew),
         cmocka_unit_test(history_is_read_in_chunks_that_the_source_can_bear),
+        cmocka_unit_test(devices_that_were_not_watched_yet_are_read_from_history),
         cmocka_unit_test(a_gap_is_filled_from_history),
         cmocka_unit_test(a_damaged_state_is_built_anew),
         cmocka_unit_test(failed_installs_are_counted_the_same),
