@@ -10,12 +10,12 @@
 #define FLOOR     1e-12 /* a mean of zero has no logarithm */
 #define MARK(m)   PASSAGE_BIT(PASSAGE_COUNT + (int)(m))
 
-void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin)
+void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin, int32_t lag)
 {
-    *b = (struct bulk){.tolerance = tolerance, .first = first, .next = first, .stride = 1, .ratio = NAN};
+    *b = (struct bulk){.tolerance = tolerance, .first = first, .next = first, .lag = lag, .ratio = NAN};
     b->stride = 1 + first / COUNT_MAX;
     b->begin[0] = b->begin[1] = INT32_MIN;
-    b->begin[2] = begin;
+    b->begin[2] = begin < INT32_MAX - lag ? begin + lag : INT32_MAX;
 }
 
 void bulk_release(struct bulk *b)
@@ -25,15 +25,21 @@ void bulk_release(struct bulk *b)
     b->best.canary = b->best.control = NULL;
 }
 
-bool bulk_tick(struct bulk *b)
+bool bulk_tick(struct bulk *b, int32_t number)
 {
     b->valid++;
-    return b->valid % b->stride == 0;
+    return number >= b->begin[BULK_BLOCKS - 1] && b->valid % b->stride == 0;
+}
+
+/* Has a device that came in at tick `from` been there for the whole block that began at tick `begin`? */
+static bool whole(const struct bulk *b, int32_t from, int32_t begin)
+{
+    return (int64_t)from + b->lag <= begin;
 }
 
 void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value)
 {
-    if (from > b->begin[BULK_BLOCKS - 1] || !isfinite(value) || value < 0)
+    if (!whole(b, from, b->begin[BULK_BLOCKS - 1]) || !isfinite(value) || value < 0)
         return;
     w->sum[m][BULK_BLOCKS - 1] = (float)((double)w->sum[m][BULK_BLOCKS - 1] + value);
     w->count[m][BULK_BLOCKS - 1]++;
@@ -58,7 +64,7 @@ static bool candidate(const struct watched *w, enum bulk_metric m)
 /* Has it been there since block `from` began? */
 static bool there(const struct bulk *b, const struct watched *w, int from)
 {
-    return !(w->flags & WATCHED_CANARY) || w->from <= b->begin[from];
+    return !(w->flags & WATCHED_CANARY) || whole(b, w->from, b->begin[from]);
 }
 
 /* The first block of the window to compare; BULK_BLOCKS = no window. */

@@ -10,6 +10,10 @@
  * in is left out and spends nothing. Which it is depends on when devices came, never on values. Stage time counts ticks
  * that brought rows: in a gap the clock stands.
  *
+ * A variance sample is itself over a window of the source's, of 10 min. Those that reach back into the time before the
+ * stage, or before the device came in (its update, its grace), are old news and left out, but for the last minute's:
+ * not all devices report at every tick. So look 1 compares the newest values, which are the stage's first 10 min.
+ *
  * Method: docs/statistics.md, "Bulk engine". */
 #ifndef ANDON_CORE_BULK_H
 #define ANDON_CORE_BULK_H
@@ -42,6 +46,7 @@ struct look {
 struct bulk {
     double tolerance;           /* tolerated rise, >= 1 */
     int64_t first, next;        /* time of the first look and of the next, in ticks */
+    int32_t lag;                /* ticks after which a device's samples are of the time since it came in */
     int64_t valid;              /* ticks with rows so far */
     int64_t stride;             /* every so many ticks are summed, so that a device's counts fit */
     int32_t begin[BULK_BLOCKS]; /* number of the tick after which each block began; INT32_MIN: there is none */
@@ -55,11 +60,12 @@ struct bulk {
     struct look best; /* the look with the most evidence above 0 */
 };
 
-/* first: ticks to the first look, >= 1. tolerance >= 1. begin: number of the tick at which the stage began. */
-void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin);
+/* first: ticks to the first look, >= 1. tolerance >= 1. begin: number of the tick at which the stage began. lag:
+ * ticks for which a device's samples still are of the time before it came in, 0 .. first - 1. */
+void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin, int32_t lag);
 void bulk_release(struct bulk *b);
-/* A tick with rows begins. True when its samples are summed. */
-bool bulk_tick(struct bulk *b);
+/* Tick `number`, which brings rows, begins. True when its samples are summed. */
+bool bulk_tick(struct bulk *b, int32_t number);
 /* A sample of a device that counts since tick number `from`: summed when it has been there for the whole block. */
 void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value);
 /* The tick ends: takes the look when it is time. */

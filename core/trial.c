@@ -158,8 +158,11 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
         g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
     }
     tail_init(&g->tail, p->ratio);
-    bulk_init(&g->bulk[BULK_CPU], (CPU_WINDOW + step - 1) / step, p->cpu_ratio, number);
-    bulk_init(&g->bulk[BULK_VARIANCE], (VAR_WINDOW + step - 1) / step, p->variance_ratio, number);
+    int64_t cpu = (CPU_WINDOW + step - 1) / step, variance = (VAR_WINDOW + step - 1) / step;
+    int64_t lag = (VAR_WINDOW - US_PER_MIN + step - 1) / step;
+    bulk_init(&g->bulk[BULK_CPU], cpu, p->cpu_ratio, number, 0);
+    bulk_init(&g->bulk[BULK_VARIANCE], variance, p->variance_ratio, number,
+              (int32_t)(lag < variance ? lag : variance - 1));
     return g;
 }
 

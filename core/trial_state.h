@@ -11,7 +11,7 @@
 #define VAR_WINDOW    (10 * US_PER_MIN)
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 1
+#define TRIAL_VERSION 2
 
 /* What is remembered of a test beside its evidence. */
 struct standing {

@@ -266,7 +266,7 @@ static void run_stage(struct turn *u, const struct trial_row *rows, size_t n)
     close_windows(u, BULK_VARIANCE, VAR_WINDOW, u->tick - 1);
     let_in(u);
     for (int m = 0; m < BULK_METRICS; m++)
-        u->sum[m] = bulk_tick(&g->bulk[m]);
+        u->sum[m] = bulk_tick(&g->bulk[m], u->number);
     for (size_t i = 0; i < n; i++)
         feed_row(u, &rows[i]);
     note_gap(u);

@@ -151,7 +151,7 @@ struct bench {
 static void bench_init(struct bench *b, int64_t first)
 {
     memset(b, 0, sizeof *b);
-    bulk_init(&b->b, first, 1.05, 0);
+    bulk_init(&b->b, first, 1.05, 0, 0);
     for (int i = 0; i < FLEET; i++) {
         watched_restart(&b->w[i]);
         b->w[i].cpu_base = 1;
@@ -164,7 +164,7 @@ static void bench_init(struct bench *b, int64_t first)
 static void bench_tick(struct bench *b, double (*cpu)(int i, int32_t tick))
 {
     b->number++;
-    bool sum = bulk_tick(&b->b);
+    bool sum = bulk_tick(&b->b, b->number);
     for (int i = 0; i < FLEET; i++) {
         struct watched *w = &b->w[i];
         if (w->flags & WATCHED_CANARY && w->from > b->number)
@@ -298,6 +298,29 @@ static void all_are_compared_over_the_same_window(void **state)
     bulk_release(&b.b);
 }
 
+static void samples_of_the_time_before_are_left_out(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, 20);
+    bulk_init(&b.b, 20, 1.05, 1, 19); /* as a stage that begins at tick 1 */
+    for (int i = 6; i < 10; i++)
+        b.w[i].from = 8;
+    while (b.b.looks < 1)
+        bench_tick(&b, more);
+    assert_int_equal(b.number, 20);
+    assert_int_equal(b.b.canary_of, 6);
+    assert_int_equal(b.w[20].count[BULK_CPU][BULK_BLOCKS - 2], 1);
+    while (b.b.looks < 3)
+        bench_tick(&b, more); /* (25, 32]: from 8 + 19 on, so not whole */
+    assert_int_equal(b.b.canary_of, 6);
+    while (b.b.looks < 4)
+        bench_tick(&b, more); /* (32, 40] is, but more than half have been there for longer */
+    assert_int_equal(b.b.canary_of, 6);
+    bulk_release(&b.b);
+}
+
 static void few_samples_are_no_mean(void **state)
 {
     struct bench b;
@@ -309,8 +332,8 @@ static void few_samples_are_no_mean(void **state)
         b.w[3].from = t < 12 ? INT32_MAX : 0;
         b.w[20].cpu_base = NAN;
         if (t < 12) { /* device 3 has nine samples only */
-            bool sum = bulk_tick(&b.b);
             b.number++;
+            bool sum = bulk_tick(&b.b, b.number);
             for (int i = 0; sum && i < FLEET; i++)
                 if (i != 3)
                     bulk_add(&b.b, &b.w[i], BULK_CPU, 0, same(i, t));
@@ -350,6 +373,7 @@ int main(void)
         cmocka_unit_test(the_tolerance_is_taken_off),
         cmocka_unit_test(the_window_is_the_newest_three_blocks),
         cmocka_unit_test(all_are_compared_over_the_same_window),
+        cmocka_unit_test(samples_of_the_time_before_are_left_out),
         cmocka_unit_test(few_samples_are_no_mean),
         cmocka_unit_test(long_blocks_fit_their_counts),
     };

@@ -672,6 +672,54 @@ static void a_shift_of_all_is_seen_by_the_rank_test(void **state)
     kit_free(&k);
 }
 
+/* What a source reports as variance, of its own last 10 min, when the device measures with `now` since `since` and with
+ * `before` earlier. */
+static double over_ten_minutes(double before, double now, int64_t since, int64_t t)
+{
+    double share = (double)(t - since) / (10.0 * US_PER_MIN);
+
+    return share <= 0 ? before : share >= 1 ? now : before + (now - before) * share;
+}
+
+static void old_variance_is_not_compared(void **state)
+{
+    struct kit k;
+    struct evidence v;
+    int64_t begin = KIT_START + KIT_GRACE, late = KIT_START + 5 * US_PER_MIN;
+
+    (void)state;
+    /* All canaries measure with twice the variance since the stage began: look 1 shows nearly all of it. */
+    kit_init(&k, 4, 20, 180);
+    while (trial_next_tick(k.t) < begin + 11 * US_PER_MIN) {
+        for (size_t i = 0; i < 20; i++)
+            k.var[i] = over_ten_minutes(1, 2, begin, trial_next_tick(k.t));
+        kit_tick(&k);
+    }
+    v = kit_evidence(&k, 0, TEST_VARIANCE);
+    assert_true(v.canary_of == 20 && v.control_of == 180);
+    assert_true(v.ratio > 1.9 && v.ratio < 2);
+    assert_int_equal(v.crossed_at, begin + 10 * US_PER_MIN - KIT_STEP);
+    kit_free(&k);
+
+    /* What the update itself does to a sensor is over when the grace is, but not out of the source's window. */
+    struct trial_past past = kit_past();
+    kit_empty(&k, 4);
+    for (size_t i = 0; i < 200; i++) {
+        kit_add(&k, i < 20 ? 0 : 1, true, 0, &past);
+        if (i < 20)
+            assert_true(trial_installed(k.t, i, late));
+    }
+    while (trial_next_tick(k.t) < begin + 40 * US_PER_MIN) {
+        for (size_t i = 0; i < 20; i++)
+            k.var[i] = over_ten_minutes(15, 1, late + KIT_GRACE - US_PER_MIN, trial_next_tick(k.t));
+        kit_tick(&k);
+    }
+    v = kit_evidence(&k, 0, TEST_VARIANCE);
+    assert_true(v.log_e == 0 && v.canary_of == 20 && v.ratio < 1.01);
+    assert_int_equal(kit_evidence(&k, 0, TEST_VAR4).canary, 0);
+    kit_free(&k);
+}
+
 static void nothing_leads_when_nothing_happened(void **state)
 {
     struct kit k;
@@ -786,6 +834,7 @@ int main(void)
         cmocka_unit_test(installs_count_by_device_over_the_rollout),
         cmocka_unit_test(levels_of_cpu_and_variance),
         cmocka_unit_test(a_shift_of_all_is_seen_by_the_rank_test),
+        cmocka_unit_test(old_variance_is_not_compared),
         cmocka_unit_test(nothing_leads_when_nothing_happened),
         cmocka_unit_test(the_interval_holds_the_ratio),
         cmocka_unit_test(a_time_of_boot_that_moves_is_a_reboot),
