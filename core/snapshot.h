@@ -103,8 +103,8 @@ struct trial_view {
     int64_t start, tick; /* telemetry's time of the newest tick; 0 */
     int stage;           /* that runs, -1 */
     bool dry_run;
-    struct stage_view *stages; /* by wave; n_stages of them have begun */
-    size_t n_stages;
+    struct stage_view *stages; /* by wave; n_stages of them have begun, n_planned have a plan (those included) */
+    size_t n_stages, n_planned;
     /* of the leading test of the stage that runs */
     const char *const *carriers; /* safe device ids, at most 20 */
     size_t n_carriers, carriers_total;

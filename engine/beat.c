@@ -7,9 +7,8 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define FIRST_US   (100 * US_PER_MS)
-#define SETTLE_US  (5 * US_PER_S)
-#define BOOT_SHIFT 5.0 /* s: a time of boot that has moved by less is the same boot, measured again */
+#define FIRST_US  (100 * US_PER_MS)
+#define SETTLE_US (5 * US_PER_S)
 
 int64_t beat_interval(const struct engine *en)
 {
@@ -48,13 +47,15 @@ static int64_t next_beat(struct engine *en, int64_t asked)
 double beat_boots(const struct engine *en, struct dev *d, double boot_time)
 {
     bool times = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
-    if (!times || isnan(boot_time))
+    if (!times)
         return boot_time;
-    if (!isnan(d->boot_time) && fabs(boot_time - d->boot_time) > BOOT_SHIFT)
-        d->boots++;
-    if (isnan(d->boot_time) || fabs(boot_time - d->boot_time) > BOOT_SHIFT)
-        d->boot_time = boot_time;
-    return d->boots;
+    struct boot_counter c = {.boot_time = d->boot_time, .boots = d->boots, .known = !isnan(d->boot_time)};
+    double count = boot_counter_feed(&c, boot_time);
+    if (!c.known)
+        return count;
+    d->boot_time = c.boot_time;
+    d->boots = c.boots;
+    return count;
 }
 
 static void feed_tracks(struct engine *en, const struct sample_list *l)

@@ -77,6 +77,7 @@ static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
     json_w_kint(w, "failed", h->failed);
     if (l) {
         json_w_kstr(w, "limit.against", fmt_hexfloat(f, l->against));
+        json_w_kstr(w, "limit.basis", l->limit->basis == BASIS_RELATIVE ? "relative" : "absolute");
         json_w_kint(w, "limit.devices", l->devices);
         json_w_kint(w, "limit.for_us", l->limit->for_us);
         json_w_kstr(w, "limit.metric", metric_word(l->limit->metric));
@@ -99,7 +100,7 @@ static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
     buf_init(&b, size - 1);
     json_w_init(&w, &b, 0);
     json_w_obj(&w);
-    if (!trial_figures(ro, ro->wv[i].verdict.rule, &w))
+    if (!trial_figures(ro, ro->wv[i].verdict.rule, ro->wv[i].verdict.react, &w))
         limit_figures(ro, i, &w);
     json_w_obj_end(&w);
     out[0] = '\0';

@@ -12,6 +12,8 @@
 #define ATTRIBUTES_BY 5000 /* devices asked for one by one, where the server has no better way */
 #define BASELINE_US   (1 * US_PER_HOUR)
 #define RELEASES_MAX  300
+#define EARLY_US      (1 * US_PER_HOUR) /* between clocks: told so long before the rollout was made, or */
+#define LATE_US       (10 * US_PER_MIN) /* so far in the future, is no time */
 
 static struct req *ask(struct run *r, size_t w, void (*then)(struct req *q, const struct reply *rep))
 {
@@ -64,6 +66,12 @@ static void told_known(struct run *r, size_t w, int64_t at)
     rw->step = RUN_KEPT;
 }
 
+/* A server whose clock is wrong must not keep the tests from beginning, or have them read years of history. */
+static bool believable(const struct run *r, int64_t at)
+{
+    return at > 0 && at >= r->ro->r.created_at - EARLY_US && at <= now_of(r->ro->en) + LATE_US;
+}
+
 static void told_done(struct req *q, const struct reply *rep)
 {
     size_t w = (size_t)q->n;
@@ -73,7 +81,7 @@ static void told_done(struct req *q, const struct reply *rep)
         return;
     struct run_wave *rw = &r->wave[w];
     rw->asked++;
-    if (!rep->err && q->out.when > 0)
+    if (!rep->err && believable(r, q->out.when))
         told_known(r, w, q->out.when);
     else if (rw->asked >= ASKED_MAX)
         told_known(r, w, r->ro->wv[w].told_at); /* the server does not say: as this watcher saw it */
@@ -237,7 +245,9 @@ static void ask_control(struct run *r)
         want_members(r, 0);
         r->control_wave = r->n_waves - 1;
     }
-    while (r->control_wave > 0 && ro->waves[r->control_wave].total == 0)
+    /* Empty ones, and those that the server does not list any more. */
+    while (r->control_wave > 0 &&
+           ((size_t)r->control_wave >= ro->n_waves || ro->waves[r->control_wave].total == 0))
         r->control_wave--;
     if (r->control_wave > 0 && !control_full(r)) {
         struct req *q = ask(r, 0, control_done);
@@ -324,9 +334,10 @@ static void past_done(struct req *q, const struct reply *rep)
     struct run_wave *rw = &r->wave[w];
     const struct past_list *l = &q->out.past;
     uint32_t *at = xcalloc(q->en->n_devs + 1, sizeof *at);
+    /* Without a single row the source knows nothing of that time; that is no word about the devices. */
     for (size_t i = 0; i < rw->n; i++) {
         at[rw->v[i].dev] = (uint32_t)i + 1;
-        rw->v[i].past = (struct trial_past){NAN, NAN, 0, NAN, NAN, 0, true};
+        rw->v[i].past = (struct trial_past){NAN, NAN, 0, NAN, NAN, 0, l->n > 0};
     }
     for (; k < l->n; k++) {
         const struct past_row *p = &l->v[k];

@@ -199,15 +199,25 @@ static bool apply_installs(struct run *r, int64_t t)
     return ok;
 }
 
-/* A device that another rollout has told meanwhile is compared no longer. */
-static void apply_leaves(struct run *r)
+/* When the wave of another rollout was told: as its server says, where that is known. */
+static int64_t told_by(const struct ro *by, int wave)
+{
+    const struct run *r = by->run;
+    return r && wave < r->n_waves && r->wave[wave].told_known ? r->wave[wave].told_at : by->wv[wave].told_at;
+}
+
+/* A device that another rollout has told by tick t is compared no longer. What was before counts: who reads it later
+ * from history must come to the same. */
+static void apply_leaves(struct run *r, int64_t t)
 {
     const struct engine *en = r->ro->en;
     for (size_t i = 0; i < r->n; i++) {
         const struct dev *d = &en->devs[r->v[i].dev];
         const struct ro *by = d->canary_of;
-        if (r->v[i].left || !by || by == r->ro || (size_t)d->wave >= by->n_waves ||
-            by->wv[d->wave].told_at <= r->spec.start)
+        if (r->v[i].left || !by || by == r->ro || d->wave < 0 || (size_t)d->wave >= by->n_waves)
+            continue;
+        int64_t told = told_by(by, d->wave);
+        if (told <= r->spec.start || told > t)
             continue;
         r->v[i].left = true;
         trial_leave(r->trial, i);
@@ -255,7 +265,7 @@ static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
 {
     if (!apply_waves(r, t) || !apply_installs(r, t))
         return false;
-    apply_leaves(r);
+    apply_leaves(r, t);
     struct trial_row *at = r->rows + r->cap;
     for (size_t i = 0; i < r->n; i++)
         at[i].t = 0;

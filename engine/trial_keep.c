@@ -196,20 +196,28 @@ static bool read_run(struct run *r, struct reader *in)
     return r->trial != NULL;
 }
 
+/* A state that was kept while the clock was wrong would be waited for, and nothing be seen until then. */
+static bool ahead(const struct run *r)
+{
+    return trial_next_tick(r->trial) > now_of(r->ro->en) + 2 * r->spec.step_us;
+}
+
 /* The answer about a kept state. */
 static void take(struct run *r, const struct kept *a)
 {
     struct run_wave first = r->wave[0];
     struct reader in = {a->bytes, a->bytes + a->n, false};
     r->busy = false;
-    if (a->found && read_run(r, &in)) {
+    if (a->found && read_run(r, &in) && !ahead(r)) {
         r->kept_tick = trial_next_tick(r->trial);
         run_sort_pending(r);
     } else {
         if (a->found) {
+            bool later = r->trial != NULL;
             run_clear(r);
             r->wave[0] = (struct run_wave){.told_at = first.told_at, .told_known = true};
-            run_change(r, "the kept evidence cannot be read: it begins anew");
+            run_change(r, later ? "the kept evidence is of a time to come: it begins anew"
+                                : "the kept evidence cannot be read: it begins anew");
         }
         r->wave[0].step = RUN_CONTROL;
     }

@@ -217,7 +217,7 @@ void run_clear(struct run *r)
         memset(r->of_dev, 0, r->n_of_dev * sizeof *r->of_dev);
     r->control_wave = -1;
     r->release_at = 0;
-    r->ev_tick = 0;
+    r->ev_tick = r->standing_tick = 0;
     r->ev_stage = -1;
     r->n_ev = 0;
     r->busy = r->fetching = false;
@@ -352,9 +352,23 @@ static bool give_outcomes(struct run *r)
             continue;
         trial_outcomes(r->trial, now[w].failed, now[w].started);
         r->outcome[w] = now[w];
-        any = true;
+        any = r->outcomes_new = true;
     }
     return any;
+}
+
+const struct run_stage *run_standing(struct run *r)
+{
+    int64_t tick = trial_next_tick(r->trial);
+    int s = trial_stage(r->trial);
+    if (r->standing_tick == tick && r->standing_ack == r->ack && r->standing_stage == s && !r->outcomes_new)
+        return &r->standing;
+    r->standing_tick = tick;
+    r->standing_ack = r->ack;
+    r->standing_stage = s;
+    r->outcomes_new = false;
+    r->standing.n = s < 0 ? 0 : trial_evidence(r->trial, s, r->standing.v, r->standing.which);
+    return &r->standing;
 }
 
 static void look(struct run *r)
@@ -368,8 +382,14 @@ static void look(struct run *r)
     r->ev_tick = tick;
     r->ev_ack = r->ack;
     r->ev_stage = trial_stage(r->trial);
-    r->n_ev = r->ev_stage < 0 ? 0 : trial_evidence(r->trial, r->ev_stage, r->ev, r->ev_which);
+    r->n_ev = 0;
     r->changed = true;
+    if (r->ev_stage < 0)
+        return;
+    const struct run_stage *g = run_standing(r);
+    r->n_ev = g->n;
+    memcpy(r->ev, g->v, g->n * sizeof *g->v);
+    memcpy(r->ev_which, g->which, g->n * sizeof *g->which);
 }
 
 void trial_advance(struct ro *ro)
@@ -432,7 +452,16 @@ static int find_test(const struct ro *ro, const char *rule)
     return -1;
 }
 
-bool trial_figures(const struct ro *ro, const char *rule, struct json_w *w)
+/* How many times the evidence for a pause the policy asks for before it reacts so; NaN when no level does. */
+static double level_times(const struct evidence_policy *p, enum reaction react)
+{
+    for (size_t i = 0; i < p->n_levels; i++)
+        if (p->level[i].react == react)
+            return p->level[i].times;
+    return NAN;
+}
+
+bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w)
 {
     int i = find_test(ro, rule);
     struct ledger l;
@@ -447,6 +476,9 @@ bool trial_figures(const struct ro *ro, const char *rule, struct json_w *w)
     json_w_kint(w, "control_of", v->control_of);
     json_w_kint(w, "devices", v->devices);
     json_w_kstr(w, "ledger.total", fmt_hexfloat(f, ledger_of(r, &l) ? ledger_total(&l) : NAN));
+    double times = level_times(&ro->policy->evidence, react);
+    if (!isnan(times))
+        json_w_kstr(w, "level.times", fmt_hexfloat(f, times));
     json_w_kstr(w, "log_e", fmt_hexfloat(f, v->log_e));
     json_w_kstr(w, "log_pause", fmt_hexfloat(f, v->log_pause));
     json_w_kstr(w, "log_rollback", fmt_hexfloat(f, v->log_rollback));

@@ -8,6 +8,7 @@
 #ifndef ANDON_ENGINE_TRIAL_RUN_H
 #define ANDON_ENGINE_TRIAL_RUN_H
 
+#include "core/planner.h"
 #include "core/trial.h"
 #include "engine/worker.h"
 
@@ -61,7 +62,12 @@ struct run_stage {
     struct evidence v[TEST_COUNT];
     enum trial_test which[TEST_COUNT];
     size_t n;
-    struct plan plan;
+};
+struct run_plan { /* what a wave can see */
+    bool made;
+    double rate; /* it was made with */
+    struct plan v;
+    char text[400];
 };
 
 struct run {
@@ -116,7 +122,14 @@ struct run {
     struct evidence ev[TEST_COUNT];
     enum trial_test ev_which[TEST_COUNT];
     size_t n_ev;
+    /* Intervals cost: those of the stage that runs are computed once for each tick, for the judge and for the screen.
+     */
+    struct run_stage standing;
+    int64_t standing_tick, standing_ack;
+    int standing_stage;
+    bool outcomes_new;                     /* installs were told since */
     struct run_stage *closed[TRIAL_WAVES]; /* of closed stages, which do not change */
+    struct run_plan plan[TRIAL_WAVES];
 };
 
 /* trial_run.c */
@@ -126,7 +139,8 @@ bool run_make(struct run *r);  /* the trial: wave 0 is ready; false when the pol
 void run_clear(struct run *r); /* nothing is known, nothing is there */
 void run_failed(struct run *r, const struct err *e); /* a request of it */
 void run_rebuild(struct run *r);
-void run_change(struct run *r, const char *what); /* into the log */
+void run_change(struct run *r, const char *what);    /* into the log */
+const struct run_stage *run_standing(struct run *r); /* the stage that runs, at the newest tick; without its plan */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
 uint32_t run_index(const struct run *r, size_t dev); /* in the trial, UINT32_MAX = it is not there */
 int32_t run_name(struct run *r, const char *text);   /* -1 when there are too many */

@@ -59,22 +59,56 @@ static void compared(const struct run_stage *g, int64_t *canary, int64_t *contro
         }
 }
 
-static void make_stage(struct run *r, int s, struct run_stage *g)
+/* A wave that has not begun: everybody who will have been told by then, against who is still to be told. */
+static void to_come(const struct ro *ro, int wave, int64_t *canary, int64_t *control)
 {
-    const struct ro *ro = r->ro;
-    int64_t canary, control, at_risk_c, at_risk_k;
-    double hours;
-    g->n = trial_evidence(r->trial, s, g->v, g->which);
+    int64_t after = 0;
+    *canary = 0;
+    for (size_t i = 0; i < ro->n_waves; i++)
+        *((int)i <= wave ? canary : &after) += ro->waves[i].total;
+    *control = after < ro->policy->control_max ? after : ro->policy->control_max;
+}
+
+/* A plan is no finer than a quarter of the rate: it is made anew only when something has changed that shows. */
+static bool same_rate(double a, double b)
+{
+    return a == b || fabs(a - b) < b / 4;
+}
+
+static const struct run_plan *plan_of(struct run *r, int s, int64_t canary, int64_t control)
+{
+    struct run_plan *p = &r->plan[s];
+    int64_t hours = watch_hours(r->ro, s);
+    double rate = control_rate(r->ro);
+    if (p->made && p->v.canary == canary && p->v.control == control && p->v.hours == hours && same_rate(rate, p->rate))
+        return p;
+    p->made = true;
+    p->rate = rate;
+    planner_wave(&r->ro->policy->evidence, s, r->spec.waves, canary, control, hours, rate, &p->v);
+    planner_text(&p->v, p->text, sizeof p->text);
+    return p;
+}
+
+static void fit_policy(const struct run *r, struct run_stage *g)
+{
     for (size_t i = 0; i < g->n; i++) /* shown: a policy that never rolls back by itself promises none */
-        explain_rollback(&ro->policy->evidence, &g->v[i]);
-    compared(g, &canary, &control);
+        explain_rollback(&r->ro->policy->evidence, &g->v[i]);
+}
+
+/* The tests of a stage as they are shown: those of one that has ended stay as they are. */
+static const struct run_stage *stage_of(struct run *r, int s, struct run_stage *now)
+{
     if (s == trial_stage(r->trial)) {
-        trial_watch(r->trial, &at_risk_c, &at_risk_k, &hours);
-        canary = at_risk_c > canary ? at_risk_c : canary;
-        control = at_risk_k > control ? at_risk_k : control;
+        *now = *run_standing(r);
+        fit_policy(r, now);
+        return now;
     }
-    planner_wave(&ro->policy->evidence, s, r->spec.waves, canary, control, watch_hours(ro, s), control_rate(ro),
-                 &g->plan);
+    if (!r->closed[s]) {
+        r->closed[s] = xcalloc(1, sizeof *r->closed[s]);
+        r->closed[s]->n = trial_evidence(r->trial, s, r->closed[s]->v, r->closed[s]->which);
+        fit_policy(r, r->closed[s]);
+    }
+    return r->closed[s];
 }
 
 static int leading_of(const struct run_stage *g)
@@ -89,39 +123,43 @@ static int leading_of(const struct run_stage *g)
 
 static void put_stage(struct arena *a, const struct run_stage *g, struct stage_view *out)
 {
-    char text[400];
-    out->v = arena_memdup(a, g->v, sizeof g->v);
-    out->which = arena_memdup(a, g->which, sizeof g->which);
+    out->v = arena_memdup(a, g->v, g->n * sizeof *g->v);
+    out->which = arena_memdup(a, g->which, g->n * sizeof *g->which);
     out->n = g->n;
     out->leading = leading_of(g);
-    out->plan = g->plan;
-    planner_text(&g->plan, text, sizeof text);
-    out->plan_text = arena_strdup(a, text);
+}
+
+static void put_plan(struct arena *a, const struct run_plan *p, struct stage_view *out)
+{
+    out->plan = p->v;
+    out->plan_text = arena_strdup(a, p->text);
 }
 
 static void stages(struct run *r, struct trial_shown *sh)
 {
     struct trial_view *v = &sh->v;
-    int n = trial_stages(r->trial);
+    int n = trial_stages(r->trial), running = trial_stage(r->trial);
     v->n_stages = n > 0 ? (size_t)n : 0;
-    v->stages = ARENA_ARRAY(&sh->arena, struct stage_view, v->n_stages + 1);
-    for (int s = 0; s < n; s++) {
-        struct run_stage now, *g = &now;
-        if (s < n - 1) { /* closed: it stays as it is */
-            if (!r->closed[s]) {
-                r->closed[s] = xcalloc(1, sizeof *g);
-                make_stage(r, s, r->closed[s]);
-            }
-            g = r->closed[s];
+    v->n_planned = (size_t)(r->n_waves > n ? r->n_waves : n);
+    v->stages = ARENA_ARRAY(&sh->arena, struct stage_view, v->n_planned + 1);
+    for (int s = 0; s < (int)v->n_planned; s++) {
+        struct stage_view *o = &v->stages[s];
+        struct run_stage now;
+        int64_t canary, control;
+        o->leading = -1;
+        if (s < n) {
+            const struct run_stage *g = stage_of(r, s, &now);
+            put_stage(&sh->arena, g, o);
+            compared(g, &canary, &control);
         } else {
-            memset(&now, 0, sizeof now);
-            make_stage(r, s, g);
+            to_come(r->ro, s, &canary, &control);
         }
-        put_stage(&sh->arena, g, &v->stages[s]);
-    }
-    if (n > 0) {
-        struct stage_view *s = &v->stages[n - 1];
-        trial_watch(r->trial, &s->canary, &s->control, &s->canary_hours);
+        if (s == running) {
+            trial_watch(r->trial, &o->canary, &o->control, &o->canary_hours);
+            canary = o->canary > canary ? o->canary : canary;
+            control = o->control > control ? o->control : control;
+        }
+        put_plan(&sh->arena, plan_of(r, s, canary, control), o);
     }
 }
 
@@ -308,8 +346,8 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
     *to = *from;
     to->text = arena_strdup(a, from->text);
     to->sentence = arena_strdup(a, from->sentence);
-    to->stages = ARENA_ARRAY(a, struct stage_view, from->n_stages + 1);
-    for (size_t i = 0; i < from->n_stages; i++) {
+    to->stages = ARENA_ARRAY(a, struct stage_view, from->n_planned + 1);
+    for (size_t i = 0; i < from->n_planned; i++) {
         const struct stage_view *s = &from->stages[i];
         to->stages[i] = *s;
         to->stages[i].v = arena_memdup(a, s->v, s->n * sizeof *s->v);

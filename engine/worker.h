@@ -371,8 +371,9 @@ bool trial_catching(const struct ro *ro);      /* the evidence is not known yet 
 bool trial_catching_long(const struct ro *ro); /* for so long that it holds the rollout */
 /* The tests that are judged with a wave: those of the stage that runs. */
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
-/* The figures of the test that decided, as members of an open object; false when `rule` is no test. */
-bool trial_figures(const struct ro *ro, const char *rule, struct json_w *w);
+/* The figures of the test that decided, and the level that reacted so, as members of an open object; false when `rule`
+ * is no test. */
+bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w);
 bool trial_blob(const struct ro *ro, const char *rule, struct buf *out); /* everything that it was decided by */
 bool trial_hours_left(const struct ro *ro, double *hours);               /* of canary watch, before promotion */
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out);

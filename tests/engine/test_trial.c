@@ -51,6 +51,9 @@ static void evidence_halts_before_any_limit(void **state)
     print_message("%s: %s\n%s\n", v->halted_by, v->halt_text, v->trial.sentence);
     assert_int_equal(v->trial.state, TRIAL_LIVE);
     assert_int_equal(v->trial.n_stages, 1);
+    assert_int_equal(v->trial.n_planned, 3);
+    assert_int_equal(v->trial.stages[2].plan.canary, 64); /* what the last wave will be able to see */
+    assert_non_null(strstr(v->trial.stages[1].plan_text, "16 "));
     assert_int_equal(v->trial.carriers_total, 4);
     assert_string_equal(v->trial.carriers[0], "dev-01");
     play_release(&p);
@@ -392,7 +395,7 @@ static void the_inputs_of_a_halt_are_in_the_log(void **state)
     assert_true(audit_query(l, &q, &a, &v, &n, &e));
     assert_int_equal(n, 1);
     assert_string_equal(stored_field(&v[0], "rule"), "reboot-1");
-    assert_non_null(strstr(stored_field(&v[0], "evidence"), "\"log_e\":\"0x"));
+    assert_non_null(strstr(stored_field(&v[0], "evidence"), "\"level.times\":\"0x1p+0\",\"log_e\":\"0x"));
     assert_true(audit_get_blob(l, stored_field(&v[0], "inputs.blob"), &b, &e));
     assert_true(trial_replay(b.data, b.len, &rep, &e));
     assert_true(rep.same);

@@ -316,7 +316,8 @@ bool op_over(const struct snapshot *s, uint64_t ticket)
     return o && o->phase >= OP_DONE;
 }
 
-char *world_entries(struct world *w, const char *kind)
+/* The entries of one kind, each as `line` writes it. */
+static char *entries(struct world *w, const char *kind, void (*line)(const struct stored *v, struct buf *out))
 {
     struct err e = {0};
     struct audit_spec spec = w->audit;
@@ -336,11 +337,31 @@ char *world_entries(struct world *w, const char *kind)
     if (!audit_query(l, &q, &a, &v, &n, &e))
         fail_msg("%s", e.what);
     for (size_t i = 0; i < n; i++)
-        buf_printf(&b, "%s %s %s %s%s\n", v[i].kind, *v[i].verb ? v[i].verb : "-", *v[i].rollout ? v[i].rollout : "-",
-                   *v[i].result ? v[i].result : "-", v[i].late ? " late" : "");
+        line(&v[i], &b);
     arena_release(&a);
     audit_close(l);
     char *text = buf_take(&b);
     buf_release(&b);
     return text;
+}
+
+static void head_line(const struct stored *v, struct buf *out)
+{
+    buf_printf(out, "%s %s %s %s%s\n", v->kind, *v->verb ? v->verb : "-", *v->rollout ? v->rollout : "-",
+               *v->result ? v->result : "-", v->late ? " late" : "");
+}
+
+char *world_entries(struct world *w, const char *kind)
+{
+    return entries(w, kind, head_line);
+}
+
+static void evidence_line(const struct stored *v, struct buf *out)
+{
+    buf_printf(out, "%s\n", stored_field(v, "evidence"));
+}
+
+char *world_evidence(struct world *w, const char *kind)
+{
+    return entries(w, kind, evidence_line);
 }

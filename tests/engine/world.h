@@ -101,6 +101,7 @@ struct world {
     bool history;       /* the source has it: range and past */
     bool no_told;       /* the server does not say when a wave was told */
     bool past_down;     /* baselines cannot be read */
+    bool past_empty;    /* it knows nothing of the time before */
     size_t range_limit; /* rows of one answer, 0 = any */
     int64_t told_skew;  /* the server's clock is so much behind when it says when a wave was told */
     bool noisy;         /* figures move, as a function of device and time */
@@ -164,6 +165,7 @@ bool op_over(const struct snapshot *s, uint64_t ticket);
 struct w_rollout *world_rollout(struct world *w, const char *id);
 /* The entries of the log of one kind ("" = any), "kind verb rollout result" in order, NUL-terminated text. */
 char *world_entries(struct world *w, const char *kind);
+char *world_evidence(struct world *w, const char *kind); /* their field `evidence`, in lines; free() */
 void world_unhang(struct world *w);
 
 #endif
