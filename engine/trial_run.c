@@ -4,10 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "core/detmath.h"
 #include "core/fmt.h"
-#include "core/json.h"
-#include "core/ledger.h"
 #include "engine/trial_run.h"
 
 #define REBUILDS_MAX 5 /* later, what comes late counts from the next tick on */
@@ -88,80 +85,6 @@ void run_spec(struct run *r)
     digest_of(r);
 }
 
-/* ---- the ledger, into the log ---- */
-
-static void write_ledger(const struct run *r, const struct ledger *l, struct buf *b)
-{
-    struct json_w w;
-    char f[FMT_MAX];
-    json_w_init(&w, b, 0);
-    json_w_obj(&w);
-    json_w_kstr(&w, "alpha", fmt_hexfloat(f, l->alpha));
-    json_w_kstr(&w, "install", fmt_hexfloat(f, ledger_install(l)));
-    json_w_kstr(&w, "reserve", fmt_hexfloat(f, l->reserve));
-    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance of each */
-    json_w_arr(&w);
-    for (int s = 0; s < r->spec.waves; s++) {
-        json_w_arr(&w);
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(l, s, (enum ledger_metric)m)));
-        json_w_arr_end(&w);
-    }
-    json_w_arr_end(&w);
-    json_w_kstr(&w, "total", fmt_hexfloat(f, ledger_total(l)));
-    json_w_obj_end(&w);
-}
-
-static bool ledger_of(const struct run *r, struct ledger *l)
-{
-    const struct evidence_policy *p = &r->spec.policy;
-    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
-    return ledger_init(l, p->alpha, p->reserve, r->spec.waves, share, p->share_install);
-}
-
-static void say_ledger(struct run *r)
-{
-    struct ro *ro = r->ro;
-    const struct evidence_policy *p = &r->spec.policy;
-    struct ledger l;
-    struct entry e;
-    struct buf b, keys;
-    if (ro->ledger_said || !ro->en->spec.judge || !ledger_of(r, &l))
-        return;
-    ro->ledger_said = true;
-    buf_init(&b, ENTRY_MAX);
-    buf_init(&keys, 512);
-    write_ledger(r, &l, &b);
-    for (size_t i = 0; i < p->n_strata; i++)
-        buf_printf(&keys, "%s%s", i ? "," : "", p->strata[i]);
-    diary_entry(ro->en, &e, ENTRY_CONFIG, NULL, ro);
-    e.result = "ledger";
-    e.reason = "the chance of a false halt is shared out over waves and tests";
-    entry_str(&e, "ledger", b.data);
-    entry_str(&e, "policy", ro->policy->digest);
-    entry_str(&e, "spec", r->digest);
-    entry_str(&e, "strata", keys.data);
-    entry_str(&e, "tests", p->tests == TESTS_ON ? "on" : "dry-run");
-    entry_int(&e, "start", r->spec.start);
-    entry_int(&e, "step_us", r->spec.step_us);
-    diary_write(ro->en, &e, 0, NULL, NULL);
-    buf_release(&b);
-    buf_release(&keys);
-}
-
-void run_change(struct run *r, const char *what)
-{
-    struct entry e;
-    if (!r->ro->en->spec.judge)
-        return;
-    diary_entry(r->ro->en, &e, ENTRY_CONFIG, NULL, r->ro);
-    e.result = "evidence";
-    e.reason = what;
-    entry_str(&e, "spec", r->digest);
-    entry_int(&e, "rebuilds", r->rebuilds);
-    diary_write(r->ro->en, &e, 0, NULL, NULL);
-}
-
 /* ---- made, and made anew ---- */
 
 static void give_acks(struct run *r)
@@ -184,7 +107,7 @@ bool run_make(struct run *r)
         return false;
     }
     give_acks(r);
-    say_ledger(r);
+    run_say_ledger(r);
     return true;
 }
 
@@ -310,7 +233,8 @@ static struct run *run_of(struct ro *ro)
 /* ---- evidence ---- */
 
 /* Failed, time-outs included, of started, for each wave and those before it. A device that has not answered for so long
- * has failed; one that was silent before says nothing by not answering. */
+ * has failed; one that was silent before says nothing by not answering. Errors are those that were counted when the
+ * wave's devices were asked for: by newer counts a device that is late in the list would fail twice. */
 static int count_outcomes(const struct run *r, struct run_outcome out[TRIAL_WAVES])
 {
     const struct ro *ro = r->ro;
@@ -318,8 +242,7 @@ static int count_outcomes(const struct run *r, struct run_outcome out[TRIAL_WAVE
     int n = 0;
     memset(out, 0, TRIAL_WAVES * sizeof *out);
     for (; n < r->n_waves && (size_t)n < ro->n_waves && ro->wv[n].told && r->wave[n].applied; n++)
-        out[n] =
-            (struct run_outcome){ro->waves[n].counts.known ? ro->waves[n].counts.error : 0, wave_told(&ro->waves[n])};
+        out[n] = (struct run_outcome){ro->wv[n].list_errors, wave_told(&ro->waves[n])};
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
         enum device_status s = ro->en->devs[d->dev].status;
@@ -330,9 +253,13 @@ static int count_outcomes(const struct run *r, struct run_outcome out[TRIAL_WAVE
         else if (tick - r->wave[d->wave].told_at > ro->policy->install_us)
             out[d->wave].failed++;
     }
-    for (int w = 1; w < n; w++) {
-        out[w].failed += out[w - 1].failed;
-        out[w].started += out[w - 1].started;
+    for (int w = 0; w < n; w++) {
+        if (out[w].failed > out[w].started)
+            out[w].failed = out[w].started;
+        if (w > 0) {
+            out[w].failed += out[w - 1].failed;
+            out[w].started += out[w - 1].started;
+        }
     }
     return n;
 }
@@ -420,6 +347,11 @@ void trial_listed(struct ro *ro)
         run_installs(ro->run);
 }
 
+int trial_declared(const struct ro *ro)
+{
+    return ro->run ? ro->run->n_waves : (int)ro->n_waves;
+}
+
 bool trial_catching(const struct ro *ro)
 {
     const struct run *r = ro->run;
@@ -439,65 +371,6 @@ size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **ou
         return 0; /* an acknowledgement that is still to come says which evidence counts */
     *out = r->ev;
     return r->n_ev;
-}
-
-/* ---- for the log ---- */
-
-static int find_test(const struct ro *ro, const char *rule)
-{
-    const struct run *r = ro->run;
-    for (size_t i = 0; r && r->trial && i < r->n_ev; i++)
-        if (strcmp(r->ev[i].test, rule) == 0)
-            return (int)i;
-    return -1;
-}
-
-/* How many times the evidence for a pause the policy asks for before it reacts so; NaN when no level does. */
-static double level_times(const struct evidence_policy *p, enum reaction react)
-{
-    for (size_t i = 0; i < p->n_levels; i++)
-        if (p->level[i].react == react)
-            return p->level[i].times;
-    return NAN;
-}
-
-bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w)
-{
-    int i = find_test(ro, rule);
-    struct ledger l;
-    char f[FMT_MAX];
-    if (i < 0)
-        return false;
-    const struct run *r = ro->run;
-    const struct evidence *v = &r->ev[i];
-    json_w_kint(w, "canary", v->canary);
-    json_w_kint(w, "canary_of", v->canary_of);
-    json_w_kint(w, "control", v->control);
-    json_w_kint(w, "control_of", v->control_of);
-    json_w_kint(w, "devices", v->devices);
-    json_w_kstr(w, "ledger.total", fmt_hexfloat(f, ledger_of(r, &l) ? ledger_total(&l) : NAN));
-    double times = level_times(&ro->policy->evidence, react);
-    if (!isnan(times))
-        json_w_kstr(w, "level.times", fmt_hexfloat(f, times));
-    json_w_kstr(w, "log_e", fmt_hexfloat(f, v->log_e));
-    json_w_kstr(w, "log_pause", fmt_hexfloat(f, v->log_pause));
-    json_w_kstr(w, "log_rollback", fmt_hexfloat(f, v->log_rollback));
-    json_w_kint(w, "min_devices", v->min_devices);
-    json_w_kstr(w, "policy", ro->policy->digest);
-    json_w_kstr(w, "ratio", fmt_hexfloat(f, v->ratio));
-    json_w_kint(w, "stage", r->ev_stage);
-    json_w_kstr(w, "test", v->test);
-    json_w_kint(w, "tick", trial_next_tick(r->trial) - r->spec.step_us);
-    return true;
-}
-
-bool trial_blob(const struct ro *ro, const char *rule, struct buf *out)
-{
-    int i = find_test(ro, rule);
-    if (i < 0)
-        return false;
-    trial_inputs(ro->run->trial, ro->run->ev_stage, ro->run->ev_which[i], out);
-    return !out->over && out->len > 0;
 }
 
 /* ---- acknowledgements ---- */

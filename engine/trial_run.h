@@ -145,6 +145,10 @@ bool run_late(struct run *r); /* a fact came too late: true when it is to be tol
 uint32_t run_index(const struct run *r, size_t dev); /* in the trial, UINT32_MAX = it is not there */
 int32_t run_name(struct run *r, const char *text);   /* -1 when there are too many */
 
+/* trial_log.c */
+void run_say_ledger(struct run *r);               /* once for each rollout */
+void run_change(struct run *r, const char *what); /* into the log */
+
 /* trial_facts.c */
 void run_prepare(struct run *r); /* the next request about facts, if one is needed */
 

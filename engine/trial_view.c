@@ -151,14 +151,11 @@ static void stages(struct run *r, struct trial_shown *sh)
             const struct run_stage *g = stage_of(r, s, &now);
             put_stage(&sh->arena, g, o);
             compared(g, &canary, &control);
-        } else {
-            to_come(r->ro, s, &canary, &control);
         }
-        if (s == running) {
+        if (s == running)
             trial_watch(r->trial, &o->canary, &o->control, &o->canary_hours);
-            canary = o->canary > canary ? o->canary : canary;
-            control = o->control > control ? o->control : control;
-        }
+        if (s >= n || s == running) /* its devices come in one by one: the plan is about all of them */
+            to_come(r->ro, s, &canary, &control);
         put_plan(&sh->arena, plan_of(r, s, canary, control), o);
     }
 }

@@ -79,6 +79,9 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
     if (ro->r.state == ROLLOUT_STOPPED && ro->inflight.known && ro->inflight.canceling > 0)
         warn(s, v, "%lld recalled devices have not answered; the server counts them as running",
              (long long)ro->inflight.canceling);
+    if (!ended && ro->run && (size_t)trial_declared(ro) < v->n_waves)
+        warn(s, v, "waves from W%d on are not tested: they were not there when the tests began, or are too many",
+             trial_declared(ro));
     if (v->n_waves == WAVES_MAX)
         warn(s, v, "it has more waves than can be shown");
 }

@@ -110,6 +110,7 @@ static void members_done(struct req *q, const struct reply *r)
     if (r->err)
         return;
     v->list_asked = q->x_at;
+    v->list_errors = v->listed_counts.known ? v->listed_counts.error : 0;
     if (v->list_as_of < v->list_asked)
         v->list_as_of = v->list_asked;
     if (!v->listed) {

@@ -80,6 +80,7 @@ struct wv {
     bool told, listed, listing;
     struct counts listed_counts;              /* of the wave when its devices were asked for */
     int64_t list_asked, list_as_of;           /* the same; the list is as good as one asked for at this time */
+    int64_t list_errors;                      /* devices that had failed by the counts of then */
     int64_t told_at, running_since, ended_at; /* engine clock */
     int64_t listed_at, listed_done;           /* when, and how many had answered by then */
     char decided_by[64];
@@ -367,6 +368,7 @@ void trial_listed(struct ro *ro);              /* a wave's devices were read */
 void trial_acked(struct ro *ro, int64_t at);   /* a person acknowledged a halt */
 void trial_end(struct ro *ro);                 /* gives it up; what is shown stays */
 bool trial_busy(const struct ro *ro);          /* requests are under way */
+int trial_declared(const struct ro *ro);       /* waves that are tested: those that were known when the tests began */
 bool trial_catching(const struct ro *ro);      /* the evidence is not known yet */
 bool trial_catching_long(const struct ro *ro); /* for so long that it holds the rollout */
 /* The tests that are judged with a wave: those of the stage that runs. */
