@@ -246,8 +246,7 @@ static void ask_control(struct run *r)
         r->control_wave = r->n_waves - 1;
     }
     /* Empty ones, and those that the server does not list any more. */
-    while (r->control_wave > 0 &&
-           ((size_t)r->control_wave >= ro->n_waves || ro->waves[r->control_wave].total == 0))
+    while (r->control_wave > 0 && ((size_t)r->control_wave >= ro->n_waves || ro->waves[r->control_wave].total == 0))
         r->control_wave--;
     if (r->control_wave > 0 && !control_full(r)) {
         struct req *q = ask(r, 0, control_done);

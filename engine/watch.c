@@ -75,6 +75,13 @@ void watch_forget(struct engine *en)
 
 /* ---- a wave's devices ---- */
 
+/* Both rollouts list the device, each time that it is asked: whoever told it last has it, whichever list came last. */
+static bool told_later(const struct dev *d, const struct ro *ro, int64_t told_at)
+{
+    const struct ro *by = d->canary_of;
+    return by && by != ro && d->wave >= 0 && (size_t)d->wave < by->n_waves && by->wv[d->wave].told_at > told_at;
+}
+
 void watch_take(struct ro *ro, size_t wave, const struct device_list *list)
 {
     struct engine *en = ro->en;
@@ -88,7 +95,7 @@ void watch_take(struct ro *ro, size_t wave, const struct device_list *list)
         if (known)
             before = en->devs[watch_set_find(en->watch, list->v[i].raw_id, strlen(list->v[i].raw_id))].installed_at;
         d = watch_dev(en, &list->v[i]);
-        if (d->canary_of != ro || d->wave != (int)wave) {
+        if ((d->canary_of != ro || d->wave != (int)wave) && !told_later(d, ro, v->told_at)) {
             d->canary_of = ro;
             d->wave = (int)wave;
             d->enrolled = false;

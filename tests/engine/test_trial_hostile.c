@@ -111,7 +111,7 @@ static void a_state_of_a_time_to_come_is_not_waited_for(void **state)
     world_release(&w);
 }
 
-/* Another rollout tells the canaries something else at 601 s. */
+/* Another rollout tells the canaries something else at 601 s, which they do not install yet. */
 static void take_over(struct world *w)
 {
     struct w_rollout *r = &w->rollouts[w->n_rollouts++];
@@ -119,7 +119,10 @@ static void take_over(struct world *w)
     memcpy(r->id, "11", 3);
     r->release = 0;
     r->n_waves = 1;
+    r->waves[0].members[0] = r->waves[0].members[--r->waves[0].n]; /* which keeps its wave running */
     w_tell(w, r, &r->waves[0]);
+    for (int i = 0; i < r->waves[0].n; i++)
+        w->devices[r->waves[0].members[i]].offline = true;
 }
 
 static void each_turn(struct world *w, void *arg)
