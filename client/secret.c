@@ -111,6 +111,7 @@ static bool spawn(const char *const *argv, int out_fd, pid_t *pid, const char *s
     posix_spawn_file_actions_addopen(&fa, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&fa, out_fd, 1);
     posix_spawn_file_actions_addopen(&fa, 2, "/dev/null", O_WRONLY, 0);
+    posix_spawn_file_actions_addclosefrom_np(&fa, 3); /* libcurl's own descriptors are not close-on-exec */
     sigset_t none, all;
     sigemptyset(&none);
     sigfillset(&all);

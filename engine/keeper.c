@@ -1,6 +1,7 @@
 #include "engine/keeper.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +171,7 @@ struct keeper *keeper_new(const char *path, int64_t sweep_before, int wake_fd, s
     pthread_cond_init(&k->ended_cond, NULL);
     k->path = xstrdup(path);
     k->sweep_before = sweep_before;
-    k->wake_fd = dup(wake_fd);
+    k->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 3);
     int rc = k->wake_fd < 0 ? errno : pthread_create(&k->thread, NULL, keeper_main, k);
     if (rc != 0) {
         errno = rc;

@@ -1,6 +1,7 @@
 #include "engine/scribe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,7 +300,7 @@ struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *o
         s->ops.close = ops->close ? ops->close : real_close;
         s->ops.append = ops->append ? ops->append : real_append;
     }
-    s->wake_fd = dup(wake_fd);
+    s->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 3);
     int rc = s->wake_fd < 0 ? errno : pthread_create(&s->thread, NULL, scribe_main, s);
     if (rc != 0) {
         errno = rc;

@@ -118,6 +118,12 @@ static void test_command(void **state)
     struct secret_ref ref = {.source = SECRET_COMMAND, .argv = ok};
     (void)state;
     expect_secret(&ref, "hunter2; $HOME `id`");
+    /* A descriptor that a library has left open is not passed on. */
+    const char *open_fd[] = {"sh", "-c", "test -e /proc/self/fd/37 && echo leaked || echo closed", NULL};
+    assert_int_equal(dup2(0, 37), 37);
+    ref.argv = open_fd;
+    expect_secret(&ref, "closed");
+    close(37);
     ref.argv = fails;
     expect_refusal(&ref, SECRET_LIMIT_US, "failed with exit 3");
     ref.argv = missing;

@@ -93,7 +93,7 @@ static void *receive(void *arg)
     struct rig *r = arg;
     int fd;
     while ((fd = accept(r->listen_fd, NULL, NULL)) >= 0) {
-        char buf[16384] = "", answer[400];
+        char buf[16384] = "", answer[600];
         const char *body;
         if (read_request(fd, buf, sizeof buf, &body)) {
             pthread_mutex_lock(&r->lock);
