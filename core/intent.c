@@ -259,6 +259,9 @@ static bool check_advance(const struct intent *in, const struct verb_facts *f, s
         return err_set(why, ERR_REFUSED, "Wait; the policy sets the time.", "W%d has run for %s of %s: %s to go",
                        now->index, fmt_dur(a, f->wave_running_for), fmt_dur(b, f->policy->bake_us),
                        fmt_dur(c, f->policy->bake_us - f->wave_running_for));
+    if (f->hours_left > 0)
+        return err_set(why, ERR_REFUSED, "Wait; the policy sets the watch that a wave needs.",
+                       "%s has %s device-hours of watch to go", in->rollout, fmt_num(a, f->hours_left));
     return check_health(in, f, REACT_HOLD, why);
 }
 

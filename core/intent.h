@@ -74,6 +74,7 @@ struct verb_facts {
     bool held_by_andon;       /* paused by an intent of andon that is in the log */
     bool rollback_running;    /* a roll back of this rollout is under way */
     int64_t wave_running_for; /* of the newest running wave, us */
+    double hours_left;        /* device-hours of canary watch that the policy still asks for before the next wave */
     const struct policy *policy;
     enum reaction verdict; /* of the running wave */
     bool data_missing;

@@ -140,7 +140,7 @@ static void gates(struct list *l, const struct rollout_view *r)
         return;
     if (r->rollout.state == ROLLOUT_WAITING_APPROVAL)
         add(l, NOTICE_GATE, r, -1, "", "waits for a person to approve it");
-    else if (r->trial.n_missing == 0)
+    else if (r->trial.n_missing == (r->trial.person ? 1 : 0))
         add(l, NOTICE_GATE, r, r->current, "", "W%d is through; waits for a person to start the next wave", r->current);
 }
 

@@ -51,6 +51,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     out->latched = v->latched;
     out->held_by_andon = v->held;
     out->rollback_running = v->rollback.step != RB_NONE && v->rollback.step != RB_DONE;
+    out->hours_left = v->trial.hours_left;
     for (size_t i = v->waves ? v->n_waves : 0; i > 0; i--) {
         const struct wave_view *w = &v->waves[i - 1];
         if (w->wave.state != WAVE_RUNNING)

@@ -331,13 +331,6 @@ void act_begin(struct engine *en, struct op *op)
         op_refuse(en, op, &why);
         return;
     }
-    double hours;
-    if (op->in.verb == VERB_ADVANCE && op->ro && trial_hours_left(op->ro, &hours)) {
-        (void)err_set(&why, ERR_REFUSED, "Wait; the policy sets the watch that a wave needs.",
-                      "%s has %.1f device-hours of watch to go", op->in.rollout, hours);
-        op_refuse(en, op, &why);
-        return;
-    }
     struct op *other = other_op(en, op, op->ro);
     if (other && op->in.verb != VERB_ACK) {
         (void)err_set(&why, ERR_STATE, "Wait until it has ended.", "%s of %s by %s is still under way",

@@ -370,6 +370,7 @@ void ro_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->latched = ro->halt.latched;
     out->held_by_andon = ro->held;
     out->rollback_running = rollback_running(ro);
+    (void)trial_hours_left(ro, &out->hours_left);
     for (size_t i = out->n_waves; i > 0; i--)
         if (ro->waves[i - 1].state == WAVE_RUNNING) {
             if (ro->wv[i - 1].running_since > 0)

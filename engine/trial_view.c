@@ -282,11 +282,13 @@ bool trial_hours_left(const struct ro *ro, double *hours)
 {
     int64_t canary, control;
     double had = 0;
+    *hours = 0;
     if (!(ro->policy->min_device_hours > 0))
         return false;
     if (ro->run && ro->run->trial)
         trial_watch(ro->run->trial, &canary, &control, &had);
-    *hours = ro->policy->min_device_hours - had;
+    if (had < ro->policy->min_device_hours)
+        *hours = ro->policy->min_device_hours - had;
     return *hours > 0;
 }
 
@@ -315,8 +317,10 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
     int64_t ran = w->running_since > 0 ? now_of(ro->en) - w->running_since : 0;
     if (ran < p->bake_us)
         miss(v, a, "bake time: %s left", fmt_dur(f, p->bake_us - ran));
-    if (trial_hours_left(ro, &hours))
+    if (trial_hours_left(ro, &hours)) {
+        v->hours_left = hours;
         miss(v, a, "device-hours: %s of %s left", fmt_num(f, hours), fmt_num(g, p->min_device_hours));
+    }
     if (w->health.canary.expected > 0 &&
         (double)w->health.canary.reporting < p->min_coverage * (double)w->health.canary.expected)
         miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->health.canary.reporting,
@@ -332,8 +336,11 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         miss(v, a, "the halt must be acknowledged");
     else if (w->verdict.react >= REACT_HOLD && !w->verdict.data_missing && !trial_catching(ro))
         miss(v, a, "the verdict is %s", reaction_word(w->verdict.react));
-    if (p->promotion == PROMOTE_HOLD || ro->r.state == ROLLOUT_PAUSED)
+    if (p->promotion == PROMOTE_HOLD || ro->r.state == ROLLOUT_PAUSED) {
+        size_t before = v->n_missing;
         miss(v, a, "a person must advance it");
+        v->person = v->n_missing > before;
+    }
 }
 
 /* ---- into the snapshot ---- */

@@ -292,6 +292,9 @@ static void gates_of_advance_and_resume(void **state)
     b.p.bake_us = 2 * US_PER_HOUR;
     REFUSED(&b, "W1 has run for 1h00m of 2h00m: 1h00m to go");
     b.p.bake_us = US_PER_HOUR;
+    b.f.hours_left = 12.5;
+    REFUSED(&b, "4471 has 12.5 device-hours of watch to go");
+    b.f.hours_left = 0;
     assert_true(ok(&b));
     b.f.verdict = REACT_WATCH;
     assert_true(ok(&b));

@@ -343,7 +343,10 @@ static void gates_wait_until_nothing_is_missing(void **state)
     c.r[0].rollout.state = ROLLOUT_PAUSED;
     c.r[0].trial.n_missing = 1;
     assert_null(stands(&c, NOTICE_GATE));
+    c.r[0].trial.person = true; /* that is what it waits for */
+    assert_non_null(stands(&c, NOTICE_GATE));
     c.r[0].trial.n_missing = 0;
+    c.r[0].trial.person = false;
     const struct notice *n = stands(&c, NOTICE_GATE);
     assert_non_null(n);
     assert_string_equal(n->key, "homes/4471/gate/W1");

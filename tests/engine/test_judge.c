@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "core/notice.h"
 #include "tests/engine/world.h"
 
 static const int three[] = {8, 6, 10};
@@ -170,6 +171,44 @@ static void the_policy_may_hold_each_wave(void **state)
     (void)state;
     a_person_starts_each_wave(CAP_WAVES | CAP_PAUSE | CAP_TRIGGER_NEXT | CAP_STOP | CAP_ACTION_LIST);
     a_person_starts_each_wave(CAP_WAVES | CAP_PAUSE); /* an old server: no trigger */
+}
+
+/* Who is told that a gate waits is told when nothing but a person is missing: also without tests. */
+static bool gate_said(const struct snapshot *s)
+{
+    struct notice n[16];
+    size_t found = notice_standing(s, s->taken_at, n, 16);
+    for (size_t i = 0; i < found; i++)
+        if (n[i].kind == NOTICE_GATE)
+            return true;
+    return false;
+}
+
+static bool until_gate(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->stage += v && v->gate_waits;
+    p->done = gate_said(s);
+    if (p->done)
+        p->t = p->w->now - INT64_C(1700000000) * US_PER_S;
+    return false;
+}
+
+static void a_gate_waits_for_the_bake_time(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    w.policy.promotion = PROMOTE_HOLD;
+    w.policy.evidence.tests = TESTS_OFF;
+    w.policy.bake_us = 5 * US_PER_MIN;
+    w.devices[0].offline = true;
+    world_play(&w, &p, until_gate, 1200);
+    assert_true(p.stage > 1); /* it was held before */
+    assert_in_range(p.t, 5 * US_PER_MIN, 6 * US_PER_MIN);
+    play_release(&p);
+    world_release(&w);
 }
 
 /* Somebody else lifts the hold: told, not fought. */
@@ -447,6 +486,7 @@ int main(void)
         cmocka_unit_test(read_only_rules_only_say_so),
         cmocka_unit_test(missing_telemetry_holds_then_pauses),
         cmocka_unit_test(the_policy_may_hold_each_wave),
+        cmocka_unit_test(a_gate_waits_for_the_bake_time),
         cmocka_unit_test(a_rule_may_roll_back),
         cmocka_unit_test(a_hold_that_another_lifts_is_not_placed_again),
         cmocka_unit_test(a_limit_judges_the_devices_of_its_class),
