@@ -9,6 +9,7 @@
 
 #include <string.h>
 #include "core/planner.h"
+#include "tests/core/trial_kit.h"
 
 static const struct evidence_policy defaults = {.tests = TESTS_ON,
                                                 .alpha = 0.05,
@@ -180,6 +181,43 @@ static void of_a_wave(void **state)
     assert_int_equal(p.least_install, 4);
 }
 
+static void falls_into_a_loop(struct kit *k, size_t i)
+{
+    for (int n = 0; n < 3; n++) {
+        kit_boot(k, i);
+        kit_tick(k);
+    }
+}
+
+/* Said is what is done: a trial halts at just as many devices, with control clean and beside one that loops first. */
+static void a_trial_halts_at_just_as_many(void **state)
+{
+    static const size_t size[][2] = {{3, 197}, {5, 45}, {5, 195}, {20, 180}, {20, 230}, {60, 140}};
+
+    (void)state;
+    for (size_t s = 0; s < sizeof size / sizeof *size; s++) {
+        for (int beside = 0; beside < 2; beside++) {
+            struct kit k;
+            struct plan p;
+
+            kit_init(&k, 4, size[s][0], size[s][1]);
+            planner_wave(&k.spec.policy, 0, 4, (int64_t)size[s][0], (int64_t)size[s][1], 6, 0, &p);
+            int64_t least = beside ? p.least_loop_beside : p.least_loop;
+            kit_until(&k, KIT_GRACE + US_PER_MIN);
+            if (beside)
+                falls_into_a_loop(&k, size[s][0]);
+            for (size_t i = 0; i < size[s][0]; i++) {
+                falls_into_a_loop(&k, i);
+                bool seen = kit_evidence(&k, 0, TEST_LOOP).crossed_at > 0;
+                if (seen != (least > 0 && (int64_t)i + 1 >= least))
+                    fail_msg("%zu v %zu, beside %d: %zu devices, planned %lld", size[s][0], size[s][1], beside, i + 1,
+                             (long long)least);
+            }
+            kit_free(&k);
+        }
+    }
+}
+
 static void blind(void **state)
 {
     (void)state;
@@ -237,8 +275,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fewest_devices), cmocka_unit_test(nothing_to_compare),
         cmocka_unit_test(reboots_seen),   cmocka_unit_test(rates_that_nobody_knows),
-        cmocka_unit_test(of_a_wave),      cmocka_unit_test(blind),
-        cmocka_unit_test(in_words),
+        cmocka_unit_test(of_a_wave),      cmocka_unit_test(a_trial_halts_at_just_as_many),
+        cmocka_unit_test(blind),          cmocka_unit_test(in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
