@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/detmath.h"
+#include "core/explain.h"
 #include "core/fmt.h"
 #include "core/text.h"
 #include "core/trial.h"
@@ -219,19 +220,20 @@ static const char *result_word(const struct review *r)
 static void say_test(const struct review *r, struct buf *out)
 {
     const struct replay *p = &r->replay;
-    char n[EVIDENCE_NUMBER_MAX], m[EVIDENCE_NUMBER_MAX], h[FMT_MAX], c[FMT_MAX];
+    char n[FMT_MAX], m[FMT_MAX], h[FMT_MAX], c[FMT_MAX];
 
     buf_printf(out, "inputs     blob %s, %s bytes, its digest matches\n", r->digest,
                fmt_count(c, (int64_t)r->input_bytes));
     if (!*p->test)
         return;
     buf_printf(out, "test       %s, wave W%d, %zu records\n", p->test, p->stage, p->peeks);
-    buf_printf(out, "evidence   recomputed %s (ln %s)\n", evidence_number(n, p->log_e), fmt_hexfloat(h, p->log_e));
-    buf_printf(out, "           logged     %s (ln %s): %s\n", evidence_number(m, p->logged_log_e),
+    buf_printf(out, "evidence   recomputed %s (ln %s)\n", explain_evidence(n, p->log_e, p->log_pause),
+               fmt_hexfloat(h, p->log_e));
+    buf_printf(out, "           logged     %s (ln %s): %s\n", explain_evidence(m, p->logged_log_e, p->log_pause),
                fmt_hexfloat(h, p->logged_log_e), p->same ? "the same to the last bit" : "NOT the same");
-    buf_printf(out, "needed     %s to pause", evidence_number(n, p->log_pause));
+    buf_printf(out, "needed     %s to pause", explain_need(n, p->log_pause));
     if (p->log_rollback > 0)
-        buf_printf(out, ", %s to roll back", evidence_number(m, p->log_rollback));
+        buf_printf(out, ", %s to roll back", explain_need(m, p->log_rollback));
     buf_printf(out, "\ndevices    %d carry it, %d needed\n", p->devices, p->min_devices);
 }
 

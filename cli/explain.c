@@ -39,9 +39,9 @@ static void tests_text(struct buf *out, const struct policy *p, const struct sta
         table_add(&t, explain_evidence(n, e->log_e, e->log_pause));
         table_add(&t, explain_need(n, e->log_pause));
         table_add(&t, e->log_rollback > 0 ? explain_need(n, e->log_rollback) : "never");
-        table_addf(&t, "%s/%s", explain_count(n, e->canary), explain_count(m, e->canary_of));
-        table_addf(&t, s->which[i] == TEST_INSTALL ? "-" : "%s/%s", explain_count(n, e->control),
-                   explain_count(m, e->control_of));
+        table_addf(&t, "%s/%s", fmt_count(n, e->canary), fmt_count(m, e->canary_of));
+        table_addf(&t, s->which[i] == TEST_INSTALL ? "-" : "%s/%s", fmt_count(n, e->control),
+                   fmt_count(m, e->control_of));
         table_add(&t, explain_ratio(n, e));
     }
     if (quiet < s->n) {
@@ -63,7 +63,7 @@ static void carriers_text(struct buf *out, const struct trial_view *t)
     char n[FMT_MAX], m[FMT_MAX], o[FMT_MAX], lift[FMT_MAX];
 
     if (t->carriers && t->n_carriers > 0) {
-        buf_printf(out, "  Carried by %s:", explain_count(n, (int64_t)t->carriers_total));
+        buf_printf(out, "  Carried by %s:", fmt_count(n, (int64_t)t->carriers_total));
         for (size_t i = 0; i < t->n_carriers; i++)
             buf_printf(out, " %s", t->carriers[i]);
         buf_adds(out, t->carriers_total > t->n_carriers ? " ...\n" : "\n");
@@ -72,7 +72,7 @@ static void carriers_text(struct buf *out, const struct trial_view *t)
         const struct share *x = &t->shares[i];
 
         buf_printf(out, "  They share %s %s: %s of %s of them, %s of all devices, %s as common\n", x->key, x->value,
-                   explain_count(n, x->bad), explain_count(m, x->of_bad),
+                   fmt_count(n, x->bad), fmt_count(m, x->of_bad),
                    explain_percent(o, x->of_all > 0 ? (double)x->all / (double)x->of_all : 0),
                    fmt_ratio(lift, x->lift));
     }

@@ -206,8 +206,8 @@ static void ledger_text(const struct evidence_policy *e, const struct policy_pla
         table_add(&t, explain_metric_words[m]);
     for (size_t i = 0; i < v->n; i++) {
         table_addf(&t, "    W%zu", i);
-        table_add(&t, explain_count(a, v->size[i]));
-        table_add(&t, explain_count(a, v->plan[i].control));
+        table_add(&t, fmt_count(a, v->size[i]));
+        table_add(&t, fmt_count(a, v->plan[i].control));
         for (int m = 0; m < LEDGER_METRICS; m++)
             table_add(&t, explain_percent(a, ledger_alpha(l, (int)i, (enum ledger_metric)m)));
     }

@@ -14,15 +14,6 @@ const char *const explain_metric_words[LEDGER_METRICS] = {"reboots", "silence", 
 
 /* ---- numbers ---- */
 
-const char *explain_count(char out[FMT_MAX], int64_t n)
-{
-    fmt_count(out, n);
-    for (char *p = out; *p; p++)
-        if (*p == ' ')
-            *p = ',';
-    return out;
-}
-
 /* To what is shown: whole from 10 on (what is needed always), two figures from 10,000 on. */
 static double rounded(double x, bool up)
 {
@@ -54,7 +45,7 @@ static const char *plain(char out[FMT_MAX], double log_x, bool up)
     else if (x < 10 && !up)
         snprintf(out, FMT_MAX, "%.1f", rounded(x, up));
     else
-        explain_count(out, (int64_t)(rounded(x, up) + 0.5));
+        fmt_count(out, (int64_t)(rounded(x, up) + 0.5));
     return out;
 }
 
@@ -138,10 +129,10 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
 {
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX];
 
-    explain_count(a, e->canary);
-    explain_count(b, e->canary_of);
-    explain_count(c, e->control);
-    explain_count(d, e->control_of);
+    fmt_count(a, e->canary);
+    fmt_count(b, e->canary_of);
+    fmt_count(c, e->control);
+    fmt_count(d, e->control_of);
     if (which == TEST_CPU || which == TEST_VARIANCE)
         snprintf(out, size, "%.30s of %.30s canaries are above 95%% of the %.30s others: they %.100s", a, b, d,
                  trial_test_plain(which));
@@ -215,7 +206,7 @@ void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
         snprintf(out, size, "Nothing can be said yet: no canary counts before its install and a grace after it.");
     else if (wave == t->stage)
         snprintf(out, size, "Nothing speaks against this wave so far: %.30s canaries against %.30s others.",
-                 explain_count(n, s->canary), explain_count(m, s->control));
+                 fmt_count(n, s->canary), fmt_count(m, s->control));
     else
         snprintf(out, size, "Nothing spoke against this wave while it ran.");
 }

@@ -14,8 +14,6 @@
 
 #define EXPLAIN_TEXT 400 /* a buffer of this size is enough for any sentence from here */
 
-/* "1,980" */
-const char *explain_count(char out[FMT_MAX], int64_t n);
 /* Evidence so far (a natural logarithm): "0.3", "240", "72,000", "10^9". log_need: of what it is shown against. */
 const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);
 /* What is needed for a pause or a roll back (natural logarithm): "250". */

@@ -17,7 +17,7 @@ const char *fmt_count(char out[FMT_MAX], int64_t n)
         out[o++] = '-';
     for (int i = 0; i < len; i++) {
         if (i > 0 && (len - i) % 3 == 0)
-            out[o++] = ' ';
+            out[o++] = ',';
         out[o++] = digits[i];
     }
     out[o] = '\0';

@@ -9,7 +9,7 @@
 
 #define FMT_MAX 40 /* a buffer of this size is always enough */
 
-/* 1934 -> "1 934" (thin grouping with a plain space). */
+/* 1934 -> "1,934", on every screen and in every command's text. */
 const char *fmt_count(char out[FMT_MAX], int64_t n);
 /* Largest two units: "4s", "2m05s", "3h10m", "2d04h"; negative gives "-" + it; TIME_NEVER gives "never". */
 const char *fmt_dur(char out[FMT_MAX], int64_t us);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/detmath.h"
+#include "core/explain.h"
 #include "core/fmt.h"
 #include "core/text.h"
 #include "core/trial_state.h"
@@ -180,15 +181,14 @@ static void sentence(struct replay *r, bool same_rest)
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
     const char *does = r->rolls_back ? "enough to roll back" : r->pauses ? "enough to pause" : "not enough to pause";
     if (r->same)
-        snprintf(
-            r->text, sizeof r->text,
-            "%s in wave %d: recomputed from %zu records to the same bits: evidence %s, %s needed to pause, %s to roll "
-            "back; %d devices, %d needed: %s",
-            r->test, r->stage + 1, r->peeks, evidence_number(a, r->log_e), evidence_number(b, r->log_pause),
-            evidence_number(c, r->log_rollback), r->devices, r->min_devices, does);
+        snprintf(r->text, sizeof r->text,
+                 "%s in W%d: recomputed from %zu records to the same bits: evidence %s, %s needed to pause, %s to roll "
+                 "back; %d devices, %d needed: %s",
+                 r->test, r->stage, r->peeks, explain_evidence(a, r->log_e, r->log_pause),
+                 explain_need(b, r->log_pause), explain_need(c, r->log_rollback), r->devices, r->min_devices, does);
     else
-        snprintf(r->text, sizeof r->text, "%s in wave %d: NOT the same: recomputed evidence %s (ln %s), logged %s%s",
-                 r->test, r->stage + 1, evidence_number(a, r->log_e), fmt_hexfloat(b, r->log_e),
+        snprintf(r->text, sizeof r->text, "%s in W%d: NOT the same: recomputed evidence %s (ln %s), logged %s%s",
+                 r->test, r->stage, explain_evidence(a, r->log_e, r->log_pause), fmt_hexfloat(b, r->log_e),
                  fmt_hexfloat(c, r->logged_log_e), same_rest ? "" : "; alpha, need or devices differ too");
 }
 

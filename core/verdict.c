@@ -323,13 +323,16 @@ static void step_limits(const struct verdict_input *in, struct verdict_state *st
     out->would = dry; /* compared with react once that is known */
 }
 
-/* What the levels of evidence that a test has reached do. A watch needs no second device. */
+/* What the levels of evidence that a test has reached do. A watch needs no second device. Evidence that would pause and
+ * was acknowledged acts no more, but it is still true: nobody is told that all is well. */
 static enum reaction evidence_reacts(const struct evidence_policy *p, const struct evidence *v)
 {
     enum reaction r = REACT_NONE;
 
-    if (!(v->log_pause > 0) || v->dismissed)
+    if (!(v->log_pause > 0))
         return r;
+    if (v->dismissed)
+        return v->log_e >= v->log_pause && v->devices >= v->min_devices ? REACT_WATCH : r;
     for (size_t i = 0; i < p->n_levels; i++) {
         const struct evidence_level *l = &p->level[i];
 
@@ -354,7 +357,7 @@ static void step_evidence(const struct verdict_input *in, struct verdict *out)
             out->would = r > out->would ? r : out->would;
             continue;
         }
-        evidence_sentence(&in->evidence[i], text, sizeof text);
+        evidence_sentence(p, &in->evidence[i], text, sizeof text);
         decide(out, r, in->evidence[i].test, "%s", text);
     }
 }
@@ -426,11 +429,16 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
         snprintf(out->text, sizeof out->text, "no telemetry is expected for this wave");
         return;
     }
+    fmt_count(e, h->canary.reporting);
+    fmt_count(f, h->canary.expected);
+    if (isnan(h->value[METRIC_REBOOTS]) && isnan(h->value[METRIC_CPU_MEAN])) {
+        snprintf(out->text, sizeof out->text, "%s of %s canaries report; too early to say how they do", e, f);
+        return;
+    }
     snprintf(out->text, sizeof out->text,
              "reboots %s per device-day against %s; cpu %s (%s); %s of %s canaries report, within every limit",
              fmt_num(a, h->value[METRIC_REBOOTS]), fmt_num(b, h->against[METRIC_REBOOTS]),
-             fmt_percent(c, h->value[METRIC_CPU_MEAN]), times(d, h->ratio[METRIC_CPU_MEAN]),
-             fmt_count(e, h->canary.reporting), fmt_count(f, h->canary.expected));
+             fmt_percent(c, h->value[METRIC_CPU_MEAN]), times(d, h->ratio[METRIC_CPU_MEAN]), e, f);
 }
 
 void verdict_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)

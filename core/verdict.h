@@ -105,11 +105,9 @@ void verdict_reset(struct verdict_state *st);
 #define VERDICT_RULE_LOST     "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
 #define VERDICT_RULE_CATCHING "CATCHING-UP"    /* holds until evidence from history is known */
 
-#define EVIDENCE_NUMBER_MAX 40
-/* e^log_e for people: "0.4", "250", "72,000", "1.2e12"; at most three significant digits. */
-const char *evidence_number(char out[EVIDENCE_NUMBER_MAX], double log_e);
-/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others; evidence 72,000, 250 needed to pause, 2,500 to roll back". */
-void evidence_sentence(const struct evidence *v, char *out, size_t size);
+/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause, 2,500 to roll back":
+ * core/explain.h's sentence without its full stop; a roll back is named only where the policy has one. */
+void evidence_sentence(const struct evidence_policy *p, const struct evidence *v, char *out, size_t size);
 
 /* "ok", "pending", "breach", "unknown". */
 const char *limit_status_word(enum limit_status s);

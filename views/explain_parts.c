@@ -129,11 +129,11 @@ static void test_line(struct explain_page *p, const struct explain_view *v, cons
     if (k->bar_at)
         bar(c, row, k->bar_at, k->bar, e, v->old ? ROLE_STALE : l.role == ROLE_GOOD ? ROLE_CANARY : l.role);
     if (k->canary_at) {
-        snprintf(line, sizeof line, "%s/%s", explain_count(n, e->canary), explain_count(m, e->canary_of));
+        snprintf(line, sizeof line, "%s/%s", fmt_count(n, e->canary), fmt_count(m, e->canary_of));
         canvas_right(c, row, k->canary_at, 11, num, line);
     }
     if (k->others_at && which != TEST_INSTALL) {
-        snprintf(line, sizeof line, "%s/%s", explain_count(n, e->control), explain_count(m, e->control_of));
+        snprintf(line, sizeof line, "%s/%s", fmt_count(n, e->control), fmt_count(m, e->control_of));
         canvas_right(c, row, k->others_at, 13, num, line);
     }
     if (k->ratio_at)
@@ -188,8 +188,8 @@ void explain_tests(struct explain_page *p, const struct explain_view *v)
     const struct stage_view *s = v->stage;
     if (!s || s->n == 0)
         return;
-    snprintf(right, sizeof right, "%s canaries, %s others at risk, %s device-hours", explain_count(a, s->canary),
-             explain_count(b, s->control), fmt_num(h, s->canary_hours));
+    snprintf(right, sizeof right, "%s canaries, %s others at risk, %s device-hours", fmt_count(a, s->canary),
+             fmt_count(b, s->control), fmt_num(h, s->canary_hours));
     explain_heading(p, "evidence", s->canary > 0 ? right : NULL);
     struct columns k = columns_of(p->c.cols);
     bool any = v->all;
@@ -237,7 +237,7 @@ void explain_carriers(struct explain_page *p, const struct explain_view *v)
     char title[96], n[FMT_MAX];
     if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)
         return;
-    snprintf(title, sizeof title, "devices that carry it: %s", explain_count(n, (int64_t)t->carriers_total));
+    snprintf(title, sizeof title, "devices that carry it: %s", fmt_count(n, (int64_t)t->carriers_total));
     explain_heading(p, title, "Enter opens one");
     for (size_t i = 0; i < t->n_carriers; i++) {
         const char *id = str(t->carriers[i]);
@@ -287,7 +287,7 @@ void explain_shares(struct explain_page *p, const struct explain_view *v)
         char bad[FMT_MAX], of[FMT_MAX], lift[FMT_MAX];
         double all = x->of_all > 0 ? (double)x->all / (double)x->of_all : NAN;
         at += canvas_printf(&p->c, row, at, -1, i == 0 ? ROLE_WARN : ROLE_TEXT, "%s of %s of them",
-                            explain_count(bad, x->bad), explain_count(of, x->of_bad));
+                            fmt_count(bad, x->bad), fmt_count(of, x->of_bad));
         canvas_printf(&p->c, row, at, -1, ROLE_TEXT, ", %s of all devices, %s as common", explain_percent(part, all),
                       fmt_ratio(lift, x->lift));
     }

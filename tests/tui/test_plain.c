@@ -71,7 +71,7 @@ static void test_verdict_wave_rollback_op(void **state)
     assert_non_null(strstr(text, "emea: link is stale. timed out Is it up?\n"));
     assert_non_null(strstr(text, "emea: rollout 4466 wave 1 group-2: finished\n"));
     assert_non_null(strstr(text, "emea: rollout 4466 wave 2 verdict: hold. no telemetry for 2 min\n"));
-    assert_non_null(strstr(text, "12 of 1 934 devices verified. waits for 3\n"));
+    assert_non_null(strstr(text, "12 of 1,934 devices verified. waits for 3\n"));
     assert_non_null(strstr(text, "emea: pause 4466: done. paused\n"));
 }
 

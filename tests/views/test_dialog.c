@@ -201,7 +201,7 @@ static void test_changed_count_empties_the_field(void **state)
     s->f.s->generation++;
     scene_type(s, "y"); /* the very next key must not confirm the old count */
     assert_int_equal(s->submits, 0);
-    assert_true(scene_shows(s, "the count was 2 060 and is 2 065 now"));
+    assert_true(scene_shows(s, "the count was 2,060 and is 2,065 now"));
     assert_true(scene_shows(s, "4471 ALL 2065  to confirm"));
     scene_type(s, "\ty");
     assert_int_equal(s->submits, 0);

@@ -83,7 +83,7 @@ static void lost_telemetry(struct fixture *f)
     struct wave_view *w = &s->rollouts[1].waves[2];
     w->verdict.data_missing = true, w->verdict.react = REACT_HOLD,
     w->verdict.unknown_since = NOW - 240 * INT64_C(1000000);
-    snprintf(w->verdict.text, sizeof w->verdict.text, "telemetry is missing: 12 of 1 547 devices report");
+    snprintf(w->verdict.text, sizeof w->verdict.text, "telemetry is missing: 12 of 1,547 devices report");
     for (size_t i = 0; i < w->verdict.n_limits; i++)
         w->verdict.limits[i].status = LIMIT_UNKNOWN;
     s->generation++;
@@ -95,7 +95,7 @@ static void rolling_back(struct fixture *f)
     r->rollback.step = RB_FOLLOW, r->rollback.to = "hearth:4.11.9", r->rollback.name = "andon-rb-4471-1";
     r->rollback.devices = 1934, r->rollback.verified = 402, r->rollback.never_had = 9, r->rollback.draining = 3;
     r->rollback.offline = 6, r->rollback.failed = 2, r->rollback.started = NOW - 420 * INT64_C(1000000);
-    r->rollback.text = "waits for 1 520 devices of the roll-back rollout", r->rollback.left = "";
+    r->rollback.text = "waits for 1,520 devices of the roll-back rollout", r->rollback.left = "";
     f->s->generation++;
 }
 

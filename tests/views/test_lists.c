@@ -227,7 +227,7 @@ static void test_audit(void **state)
     assert_int_equal(s->last.query.before, 0);
     scene_type(s, "/rollout=4471 halt\n");
     assert_string_equal(s->last.query.rollout, "4471");
-    assert_true(scene_shows(s, "1 of 10 482"));
+    assert_true(scene_shows(s, "1 of 10,482"));
     scene_type(s, "/\025\n"); /* Ctrl-U: no filter */
     scene_type(s, "n");
     expect_cursor_on(s, "refused");
