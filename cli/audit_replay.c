@@ -233,7 +233,7 @@ static void say_test(const struct review *r, struct buf *out)
                fmt_hexfloat(h, p->logged_log_e), p->same ? "the same to the last bit" : "NOT the same");
     buf_printf(out, "needed     %s to pause", explain_need(n, p->log_pause));
     if (p->log_rollback > 0)
-        buf_printf(out, ", %s to roll back", explain_need(m, p->log_rollback));
+        buf_printf(out, ", %s by a policy that rolls back", explain_need(m, p->log_rollback));
     buf_printf(out, "\ndevices    %d carry it, %d needed\n", p->devices, p->min_devices);
 }
 

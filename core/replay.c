@@ -179,11 +179,12 @@ static bool same_bits(double a, double b)
 static void sentence(struct replay *r, bool same_rest)
 {
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
-    const char *does = r->rolls_back ? "enough to roll back" : r->pauses ? "enough to pause" : "not enough to pause";
+    /* Whether the policy rolls back at all is not among the inputs. */
+    const char *does = r->rolls_back ? "enough for both" : r->pauses ? "enough to pause" : "not enough to pause";
     if (r->same)
         snprintf(r->text, sizeof r->text,
-                 "%s in W%d: recomputed from %zu records to the same bits: evidence %s, %s needed to pause, %s to roll "
-                 "back; %d devices, %d needed: %s",
+                 "%s in W%d: recomputed from %zu records to the same bits: evidence %s; %s needed to pause, %s by a "
+                 "policy that rolls back; %d devices, %d needed: %s",
                  r->test, r->stage, r->peeks, explain_evidence(a, r->log_e, r->log_pause),
                  explain_need(b, r->log_pause), explain_need(c, r->log_rollback), r->devices, r->min_devices, does);
     else
