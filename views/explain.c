@@ -116,7 +116,12 @@ static void promotion(struct explain_page *p, const struct explain_view *v)
         explain_text(p, ROLE_TEXT, line);
     }
     if (v->t->n_missing == 0)
-        explain_text(p, ROLE_DIM, v->t->state == TRIAL_LIVE ? "nothing" : "not known while evidence is not live");
+        explain_text(p, ROLE_DIM,
+                     v->t->state != TRIAL_LIVE                           ? "not known while evidence is not live"
+                     : v->policy && v->policy->promotion == PROMOTE_HOLD ? "nothing"
+                     : v->w->wave.index + 1 < (int)v->r->n_waves
+                         ? "nothing that andon waits for: the server starts it by itself"
+                         : "nothing: this is the last wave");
 }
 
 static void sight(struct explain_page *p, const struct explain_view *v)

@@ -161,6 +161,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
     } else if (w) {
         canvas_text(c, at++, 2, -1, ROLE_DIM,
                     s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
+                    : w->running_since <= 0         ? "not judged: this wave has not begun"
                                                     : "this wave is not being judged");
     }
     bool seen = w && w->watched && b->step == RB_NONE, missing = seen && w->verdict.data_missing;

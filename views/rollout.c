@@ -118,14 +118,15 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
     return row + 2 + page;
 }
 
-/* Whether the verdict shown is the one that halted. Its figures are kept from then; how many canaries there are, behind
- * the semicolon, goes on. */
+/* Whether the verdict shown is the one that halted. Its figures are kept from then; what is behind them goes on: the
+ * evidence, and behind a limit's semicolon how many canaries there are. */
 static bool verdict_halted(const struct rollout_view *r, const struct wave_view *w)
 {
     char figures[sizeof w->verdict.text];
     if (!w || !w->watched || (!r->latched && r->halt == HALT_NONE))
         return false;
-    snprintf(figures, sizeof figures, "%.*s", (int)strcspn(w->verdict.text, ";"), w->verdict.text);
+    const char *text = w->verdict.text, *evidence = strstr(text, ". Evidence ");
+    snprintf(figures, sizeof figures, "%.*s", evidence ? (int)(evidence - text) : (int)strcspn(text, ";"), text);
     return figures[0] && find_in(str(r->halt_text), figures);
 }
 
@@ -154,9 +155,17 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
         col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
     else if (v->since > 0 && v->status == LIMIT_BREACH)
         col += canvas_printf(c, row, col, -1, num, ", for %s", fmt_dur(x, now - v->since));
-    if (v->devices > 0)
-        col += canvas_printf(c, row, col, -1, num, ", %s devices", fmt_count(x, v->devices));
-    canvas_printf(c, row, col + 1, -1, ROLE_DIM, "→ %s%s", reaction_word(m->react), m->dry_run ? " (dry run)" : "");
+    /* What it does is the last to be cut: the count of devices gives way. */
+    char does[64];
+    snprintf(does, sizeof does, "→ %s%s", reaction_word(m->react), m->dry_run ? " (dry run)" : "");
+    int need = text_width(does) + 1;
+    if (v->devices > 0) {
+        char many[FMT_MAX + 16];
+        snprintf(many, sizeof many, ", %s devices", fmt_count(x, v->devices));
+        if (col + text_width(many) + need <= c->cols)
+            col += canvas_text(c, row, col, -1, num, many);
+    }
+    canvas_text(c, row, col + 1, -1, ROLE_DIM, does);
 }
 
 /* Is there anything to say about the evidence for this wave? */
@@ -195,6 +204,7 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
     if (!w->watched) {
         canvas_text(c, row++, 2, -1, ROLE_DIM,
                     s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
+                    : w->running_since <= 0         ? "not judged: this wave has not begun"
                                                     : "this wave is not being judged");
         return row;
     }
