@@ -432,11 +432,11 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
     fmt_count(e, h->canary.reporting);
     fmt_count(f, h->canary.expected);
     if (isnan(h->value[METRIC_REBOOTS]) && isnan(h->value[METRIC_CPU_MEAN])) {
-        snprintf(out->text, sizeof out->text, "%s of %s canaries report; too early to say how they do", e, f);
+        snprintf(out->text, sizeof out->text, "%.30s of %.30s canaries report; too early to say how they do", e, f);
         return;
     }
     snprintf(out->text, sizeof out->text,
-             "reboots %s per device-day against %s; cpu %s (%s); %s of %s canaries report, within every limit",
+             "reboots %s per device-day against %s; cpu %s (%s); %.30s of %.30s canaries report, within every limit",
              fmt_num(a, h->value[METRIC_REBOOTS]), fmt_num(b, h->against[METRIC_REBOOTS]),
              fmt_percent(c, h->value[METRIC_CPU_MEAN]), times(d, h->ratio[METRIC_CPU_MEAN]), e, f);
 }
