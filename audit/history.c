@@ -421,6 +421,12 @@ bool history_get(struct history *h, const char *fleet, const char *rollout, cons
     return true;
 }
 
+bool history_drop(struct history *h, const char *fleet, const char *rollout, struct err *e)
+{
+    const struct name name = {fleet, rollout, "", 0};
+    return ready(h, e) && drop(h, &name, e);
+}
+
 bool history_sweep(struct history *h, int64_t before, struct err *e)
 {
     sqlite3_stmt *st = NULL;

@@ -32,6 +32,9 @@ bool history_put(struct history *h, const char *fleet, const char *rollout, cons
  * ERR_TAMPERED when it is damaged (it is dropped then). */
 bool history_get(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t *tick,
                  struct buf *out, struct err *e) ANDON_MUST_USE;
+/* Drops the state of a rollout, whatever its tick: what it was built of has turned out to be wrong. True when there is
+ * none. */
+bool history_drop(struct history *h, const char *fleet, const char *rollout, struct err *e) ANDON_MUST_USE;
 /* Drops states of rollouts that were last put before `before`, and gives the space back. By this machine's wall clock,
  * also where an engine runs in virtual time. */
 bool history_sweep(struct history *h, int64_t before, struct err *e) ANDON_MUST_USE;

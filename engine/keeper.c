@@ -10,13 +10,14 @@
 #include "audit/history.h"
 #include "core/clock.h"
 
-/* What is asked for: a state to be kept, or (bytes NULL) one to be read. */
+/* What is asked for: a state to be kept, one to be dropped, or (neither) one to be read. */
 struct wish {
     struct wish *next;
     char *fleet, *rollout, *digest, *bytes;
     size_t n;
     int64_t tick;
     uint64_t id;
+    bool drop;
 };
 
 struct keeper {
@@ -97,6 +98,11 @@ static struct kept *carry_out(struct keeper *k, const struct wish *w)
         return a;
     if (w->bytes) {
         if (!history_put(k->h, w->fleet, w->rollout, w->digest, w->tick, w->bytes, w->n, &e))
+            a->err = e;
+        return a;
+    }
+    if (w->drop) {
+        if (!history_drop(k->h, w->fleet, w->rollout, &e))
             a->err = e;
         return a;
     }
@@ -217,7 +223,8 @@ static void wish(struct keeper *k, struct wish *w, const char *fleet, const char
     pthread_mutex_lock(&k->lock);
     while (*p) {
         struct wish *old = *p;
-        if (w->bytes && old->bytes && strcmp(old->rollout, rollout) == 0 && strcmp(old->fleet, fleet) == 0) {
+        if ((w->bytes || w->drop) && old->bytes && strcmp(old->rollout, rollout) == 0 &&
+            strcmp(old->fleet, fleet) == 0) {
             *p = old->next; /* a newer state of the same rollout takes its place */
             wish_free(old);
         } else {
@@ -237,6 +244,13 @@ void keeper_put(struct keeper *k, const char *fleet, const char *rollout, const 
     w->n = n;
     w->tick = tick;
     wish(k, w, fleet, rollout, digest);
+}
+
+void keeper_drop(struct keeper *k, const char *fleet, const char *rollout)
+{
+    struct wish *w = xcalloc(1, sizeof *w);
+    w->drop = true;
+    wish(k, w, fleet, rollout, "");
 }
 
 void keeper_get(struct keeper *k, const char *fleet, const char *rollout, const char *digest, uint64_t id)

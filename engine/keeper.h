@@ -32,6 +32,8 @@ bool keeper_stop(struct keeper *k, int64_t timeout_us); /* NULL is fine */
 /* Takes `bytes` (from malloc) over. */
 void keeper_put(struct keeper *k, const char *fleet, const char *rollout, const char *digest, int64_t tick, char *bytes,
                 size_t n);
+/* Drops what is kept of a rollout, or waits to be: a state of an earlier tick would not take its place. */
+void keeper_drop(struct keeper *k, const char *fleet, const char *rollout);
 /* Asks for a rollout's state; the answer carries `id`. */
 void keeper_get(struct keeper *k, const char *fleet, const char *rollout, const char *digest, uint64_t id);
 /* The next answer, or NULL; the caller frees it. An answer with id 0 only brings an error of a put. */

@@ -92,6 +92,14 @@ void run_keep(struct run *r, bool now)
     buf_release(&b);
 }
 
+void run_drop_kept(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    r->kept_tick = r->kept_at = 0;
+    if (en->keeper && en->spec.judge)
+        keeper_drop(en->keeper, en->spec.fleet->name, r->ro->id);
+}
+
 void trial_keep_all(struct engine *en)
 {
     for (size_t i = 0; en->keeper && i < en->n_all; i++)
@@ -215,6 +223,7 @@ static void take(struct run *r, const struct kept *a)
         if (a->found) {
             bool later = r->trial != NULL;
             run_clear(r);
+            run_drop_kept(r);
             r->wave[0] = (struct run_wave){.told_at = first.told_at, .told_known = true};
             run_change(r, later ? "the kept evidence is of a time to come: it begins anew"
                                 : "the kept evidence cannot be read: it begins anew");

@@ -153,6 +153,7 @@ void run_rebuild(struct run *r)
     r->rebuilds++;
     run_change(r, "a fact came too late: the evidence is built anew from history");
     run_clear(r);
+    run_drop_kept(r);
     r->no_kept = true;
 }
 

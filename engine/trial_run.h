@@ -164,6 +164,7 @@ void run_installs(struct run *r); /* lists were read: who has reported an instal
 
 /* trial_keep.c */
 void run_keep(struct run *r, bool now);
+void run_drop_kept(struct run *r); /* it is wrong, and its tick would be in the way of true ones */
 void run_ask_kept(struct run *r);
 
 /* trial_view.c */

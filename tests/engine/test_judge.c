@@ -44,7 +44,7 @@ static void a_breach_is_halted_in_the_same_turn(void **state)
     char *log = world_entries(&w, "halt");
     assert_string_equal(log, "halt halt 10 -\n");
     free(log);
-    char *figures = world_evidence(&w, "halt");
+    char *figures = world_field(&w, "halt", "evidence");
     assert_non_null(strstr(figures, "\"limit.basis\":\"absolute\",\"limit.devices\":"));
     free(figures);
     play_release(&p);

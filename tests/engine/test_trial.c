@@ -178,6 +178,45 @@ static void a_late_fact_builds_it_anew(void **state)
     world_release(&w);
 }
 
+/* Stops when it has just been given up. */
+static bool until_anew(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    bool live = v && v->trial.state == TRIAL_LIVE && v->trial.tick > T0;
+    p->done = p->stage == 1 && v && v->trial.state == TRIAL_WAITING;
+    p->stage = p->stage || live;
+    return false;
+}
+
+static void what_was_built_of_wrong_facts_is_not_kept(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {.judge = true, .kept = true}, r = {.kept = true};
+    struct world w;
+    struct err e = {0};
+    struct buf b;
+    int64_t tick;
+    from_start(&p, 40 * US_PER_S);
+    noisy_world(&w);
+    w.told_skew = 40 * US_PER_S;
+    world_play(&w, &q, until_anew, 3600);
+    char *spec = world_field(&w, "config", "spec"); /* of the newest */
+    spec[strcspn(spec, "\n")] = '\0';
+    struct history *h = history_open(w.evidence, &e);
+    buf_init(&b, 1 << 24);
+    assert_false(history_get(h, "lab", "10", spec, &tick, &b, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    history_close(h);
+    buf_release(&b);
+    free(spec);
+    watch_until(&w, &r, END);
+    same(&p, &r);
+    play_release(&p);
+    play_release(&q);
+    play_release(&r);
+    world_release(&w);
+}
+
 static void history_is_read_in_chunks_that_the_source_can_bear(void **state)
 {
     (void)state;
@@ -652,6 +691,7 @@ int main(void)
         cmocka_unit_test(who_starts_in_the_middle_comes_to_the_same),
         cmocka_unit_test(who_was_restarted_comes_to_the_same),
         cmocka_unit_test(a_late_fact_builds_it_anew),
+        cmocka_unit_test(what_was_built_of_wrong_facts_is_not_kept),
         cmocka_unit_test(history_is_read_in_chunks_that_the_source_can_bear),
         cmocka_unit_test(devices_that_were_not_watched_yet_are_read_from_history),
         cmocka_unit_test(a_gap_is_filled_from_history),

@@ -317,7 +317,8 @@ bool op_over(const struct snapshot *s, uint64_t ticket)
 }
 
 /* The entries of one kind, each as `line` writes it. */
-static char *entries(struct world *w, const char *kind, void (*line)(const struct stored *v, struct buf *out))
+static char *entries(struct world *w, const char *kind, const char *field,
+                     void (*line)(const struct stored *v, const char *field, struct buf *out))
 {
     struct err e = {0};
     struct audit_spec spec = w->audit;
@@ -337,7 +338,7 @@ static char *entries(struct world *w, const char *kind, void (*line)(const struc
     if (!audit_query(l, &q, &a, &v, &n, &e))
         fail_msg("%s", e.what);
     for (size_t i = 0; i < n; i++)
-        line(&v[i], &b);
+        line(&v[i], field, &b);
     arena_release(&a);
     audit_close(l);
     char *text = buf_take(&b);
@@ -345,23 +346,24 @@ static char *entries(struct world *w, const char *kind, void (*line)(const struc
     return text;
 }
 
-static void head_line(const struct stored *v, struct buf *out)
+static void head_line(const struct stored *v, const char *field, struct buf *out)
 {
+    (void)field;
     buf_printf(out, "%s %s %s %s%s\n", v->kind, *v->verb ? v->verb : "-", *v->rollout ? v->rollout : "-",
                *v->result ? v->result : "-", v->late ? " late" : "");
 }
 
 char *world_entries(struct world *w, const char *kind)
 {
-    return entries(w, kind, head_line);
+    return entries(w, kind, NULL, head_line);
 }
 
-static void evidence_line(const struct stored *v, struct buf *out)
+static void field_line(const struct stored *v, const char *field, struct buf *out)
 {
-    buf_printf(out, "%s\n", stored_field(v, "evidence"));
+    buf_printf(out, "%s\n", stored_field(v, field));
 }
 
-char *world_evidence(struct world *w, const char *kind)
+char *world_field(struct world *w, const char *kind, const char *name)
 {
-    return entries(w, kind, evidence_line);
+    return entries(w, kind, name, field_line);
 }

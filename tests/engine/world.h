@@ -165,7 +165,7 @@ bool op_over(const struct snapshot *s, uint64_t ticket);
 struct w_rollout *world_rollout(struct world *w, const char *id);
 /* The entries of the log of one kind ("" = any), "kind verb rollout result" in order, NUL-terminated text. */
 char *world_entries(struct world *w, const char *kind);
-char *world_evidence(struct world *w, const char *kind); /* their field `evidence`, in lines; free() */
+char *world_field(struct world *w, const char *kind, const char *name); /* a field of each, in lines; free() */
 void world_unhang(struct world *w);
 
 #endif
