@@ -283,6 +283,8 @@ static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
     trial_tick(r->trial, t, r->rows, m);
     if (r->ro->rehearser)
         rehearse_tick(r->ro->rehearser, t, r->rows, m);
+    if (beat_history(r->ro->en))
+        run_keep(r, false); /* of several ticks that waited for a fact, the one that is to be kept is not the last */
     return true;
 }
 
