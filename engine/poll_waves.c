@@ -171,7 +171,7 @@ static void inflight_done(struct req *q, const struct reply *r)
     if (r->err)
         return;
     ro->inflight = q->out.inflight;
-    ro->inflight_at = now_of(q->en);
+    ro->inflight_at = q->x_at;
     rollback_seen(ro);
     mark(q->en);
 }
@@ -187,5 +187,6 @@ void inflight_read(struct ro *ro)
     ro->inflight_loading = true;
     struct req *q = req_new(en, inflight_done);
     q->ro = ro;
+    q->x_at = now_of(en);
     en->be->ops->inflight(en->be, ro->id, &q->arena, &q->out.inflight, req_done, q);
 }

@@ -279,7 +279,8 @@ static void do_drain(struct rollback *rb)
 {
     struct ro *ro = rb->ro;
     bool can = (rb->en->info.caps & CAP_ACTION_LIST) != 0;
-    bool known = ro->inflight.known && ro->inflight_at >= rb->step_at;
+    /* What was asked for before, or at the very moment, may not know of the stop yet. */
+    bool known = ro->inflight.known && ro->inflight_at > rb->step_at;
     bool late = now_of(rb->en) - rb->step_at >= rb->ro->policy->drain_us;
     if (!can || late || (known && ro->inflight.canceling == 0)) {
         struct entry e;
@@ -349,7 +350,9 @@ void rollback_seen(struct ro *ro)
         return;
     /* Only what the step waits for makes it go on at once: a step that reads again at each answer would do so as fast
      * as the server answers, and a virtual clock would never move. */
-    if ((ro->rb->step == RB_PAUSE && quiet(ro->r.state)) ||
+    if ((ro->rb->step == RB_DRAIN && ro->inflight.known && ro->inflight_at > ro->rb->step_at &&
+         ro->inflight.canceling == 0) ||
+        (ro->rb->step == RB_PAUSE && quiet(ro->r.state)) ||
         (ro->rb->step == RB_STOP && rollout_state_ended(ro->r.state)))
         rb_again(ro->rb, 0);
 }

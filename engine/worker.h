@@ -166,7 +166,7 @@ struct ro {
     bool rollback_due;
     char rollback_rule[64];
     struct inflight inflight;
-    int64_t inflight_at;
+    int64_t inflight_at; /* asked for at */
     bool inflight_loading;
     struct rollback *rb; /* of this rollout, NULL */
     char rollback_of[ID_MAX];
