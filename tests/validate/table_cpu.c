@@ -175,7 +175,7 @@ void table_shift(void)
     };
     static const size_t with_a_day[] = {2, 3, 6};
     delay_head("30 min", "2 h", "6 h", "min");
-    puts("  own baselines of one hour, the least there may be, as in the design's table:");
+    puts("  own baselines of one hour, the least there may be (an hour is inferred from the design's figures):");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         show_delay(&cases[i], cases[i].canaries + cases[i].control > 500 ? 60 : 300);
     puts("  own baselines of a day:");
