@@ -72,6 +72,13 @@ static bool believable(const struct run *r, int64_t at)
     return at > 0 && at >= r->ro->r.created_at - EARLY_US && at <= now_of(r->ro->en) + LATE_US;
 }
 
+/* As this watcher saw it: of a wave that it found told, by the server's time of the last change, if that is one. */
+static int64_t told_as_seen(const struct run *r, size_t w)
+{
+    int64_t at = r->ro->wv[w].told_at;
+    return believable(r, at) ? at : now_of(r->ro->en);
+}
+
 static void told_done(struct req *q, const struct reply *rep)
 {
     size_t w = (size_t)q->n;
@@ -84,7 +91,7 @@ static void told_done(struct req *q, const struct reply *rep)
     if (!rep->err && believable(r, q->out.when))
         told_known(r, w, q->out.when);
     else if (rw->asked >= ASKED_MAX)
-        told_known(r, w, r->ro->wv[w].told_at); /* the server does not say: as this watcher saw it */
+        told_known(r, w, told_as_seen(r, w)); /* the server does not say */
     go_on(r);
 }
 
@@ -99,7 +106,7 @@ static void ask_told(struct run *r, size_t w)
     }
     size_t k = (size_t)r->wave[w].asked;
     if (!en->be->ops->told_at || k >= v->n_members) {
-        told_known(r, w, v->told_at);
+        told_known(r, w, told_as_seen(r, w));
         return;
     }
     run_say(r, "when W%zu was told", w);

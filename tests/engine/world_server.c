@@ -116,7 +116,7 @@ static void b_waves(struct backend *b, const char *rollout, struct arena *a, str
         v->total = r->waves[i].n;
         v->success = v->failure = (struct condition){true, true, r->error_percent, "80"};
         v->success_action = "NEXTGROUP";
-        v->last_modified = r->waves[i].told_at;
+        v->last_modified = r->waves[i].told_at > 0 ? r->waves[i].told_at - w->told_skew : 0;
         w_counts(w, r, &r->waves[i], &v->counts);
     }
     w_answer(w, done, ctx);
