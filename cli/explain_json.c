@@ -185,6 +185,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
     json_w_kbool(w, "watched", x->watched);
     json_w_kstr(w, "verdict", reaction_word(x->verdict.react));
     json_w_kstr(w, "would", reaction_word(x->verdict.would));
+    json_w_kstr(w, "evidence_reached", reaction_word(explain_wave_reaction(&p->evidence, t, x->wave.index)));
     json_w_kstr(w, "rule", x->verdict.rule && *x->verdict.rule ? x->verdict.rule : NULL);
     json_w_kstr(w, "text", x->verdict.text);
     json_w_kbool(w, "data_missing", x->verdict.data_missing);

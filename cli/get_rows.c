@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/explain.h"
 #include "core/fmt.h"
 
 static const struct {
@@ -161,6 +162,9 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
 static void evidence_members(struct json_w *w, const struct snapshot *s, const struct rollout_view *v, int wave)
 {
     json_w_kstr(w, "evidence_state", trial_state_word(v->trial.state));
+    /* The verdict of a wave that is over reads none; what its tests reached stands. */
+    json_w_kstr(w, "evidence_reached",
+                reaction_word(explain_wave_reaction(&explain_policy(s, v)->evidence, &v->trial, wave)));
     explain_leading_json(w, explain_policy(s, v), &v->trial, wave);
 }
 

@@ -210,6 +210,12 @@ static bool ahead(const struct run *r)
     return trial_next_tick(r->trial) > now_of(r->ro->en) + 2 * r->spec.step_us;
 }
 
+/* Who only looks, and goes again, cannot begin to gather what the source does not remember. */
+static bool nothing_to_say(const struct run *r)
+{
+    return !r->ro->en->spec.judge && !r->ro->rehearser && !beat_history(r->ro->en);
+}
+
 /* The answer about a kept state. */
 static void take(struct run *r, const struct kept *a)
 {
@@ -229,6 +235,7 @@ static void take(struct run *r, const struct kept *a)
                                 : "the kept evidence cannot be read: it begins anew");
         }
         r->wave[0].step = RUN_CONTROL;
+        r->ro->no_past = nothing_to_say(r);
     }
     struct ro *ro = r->ro;
     trial_advance(ro);
@@ -256,6 +263,7 @@ void run_ask_kept(struct run *r)
     struct engine *en = r->ro->en;
     if (!en->keeper || r->no_kept) {
         r->wave[0].step = RUN_CONTROL;
+        r->ro->no_past = nothing_to_say(r);
         return;
     }
     run_say(r, "the kept evidence");

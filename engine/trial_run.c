@@ -209,6 +209,8 @@ static const char *why_off(const struct ro *ro)
         return "no wave was told yet";
     if (ro_ended(ro))
         return "the rollout has ended";
+    if (ro->no_past)
+        return "no evidence of this rollout is kept here, and the telemetry source has no history";
     return NULL;
 }
 

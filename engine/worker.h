@@ -175,6 +175,8 @@ struct ro {
     const char *trial_off;     /* static */
     struct trial_shown *shown; /* what is shown of it, NULL = nothing */
     bool ledger_said;
+    bool
+        no_past; /* who only looks finds no kept evidence, and the source has no history: there is nothing to be said */
     int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
     size_t n_acks;
     struct rehearser *rehearser; /* it is replayed, not watched: rehearse.c */

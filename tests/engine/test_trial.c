@@ -391,6 +391,34 @@ static void without_history_the_kept_state_goes_on(void **state)
     world_release(&w);
 }
 
+static bool until_off(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->trial.state == TRIAL_OFF && strstr(v->trial.text, "has no history");
+    return false;
+}
+
+/* Who only looks, and finds nothing kept, must not say that all is quiet. */
+static void without_history_and_kept_state_nothing_is_said(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.kept = true}, q = {.kept = true}, r = {.kept = true};
+    noisy_world(&w);
+    w.history = false;
+    world_alone(&w, 200);
+    world_play(&w, &p, until_off, 300);
+    assert_int_equal(snapshot_rollout(p.last, "10")->trial.n_stages, 0);
+    watch_until(&w, &q, 450);
+    r.stage = 450; /* and where there is a state, it is shown */
+    world_play(&w, &r, at_tick, 300);
+    assert_true(snapshot_rollout(r.last, "10")->trial.n_stages >= 1);
+    play_release(&p);
+    play_release(&q);
+    play_release(&r);
+    world_release(&w);
+}
+
 /* ---- acting ---- */
 
 static void dry_run_only_says_so(void **state)
@@ -698,6 +726,7 @@ int main(void)
         cmocka_unit_test(a_damaged_state_is_built_anew),
         cmocka_unit_test(failed_installs_are_counted_the_same),
         cmocka_unit_test(without_history_the_kept_state_goes_on),
+        cmocka_unit_test(without_history_and_kept_state_nothing_is_said),
         cmocka_unit_test(dry_run_only_says_so),
         cmocka_unit_test(the_inputs_of_a_halt_are_in_the_log),
         cmocka_unit_test(what_was_acknowledged_is_not_halted_again),
