@@ -178,8 +178,12 @@ static void words(const struct item *it, char *out, size_t size)
     if (stale_item(it))
         snprintf(out, size, "%.200s. Verbs but H wait until data is fresh.",
                  *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer");
-    else
-        snprintf(out, size, "%.300s", it->text);
+    else {
+        /* "HALT" stands above it: the figures need the room. */
+        static const char said[] = "halted by rule ";
+        bool twice = it->kind == ALERT_HALT && !strncmp(it->text, said, sizeof said - 1);
+        snprintf(out, size, "%.300s", it->text + (twice ? sizeof said - 1 : 0));
+    }
     size_t n = strlen(out);
     while (n > 0 && (out[n - 1] == ' ' || out[n - 1] == ':')) /* "halted by m.ito: " without a reason */
         out[--n] = '\0';

@@ -267,6 +267,10 @@ static void test_alerts(void **state)
     assert_true(fresh);
     assert_int_equal(app_alerts(s->app, &s->f.d, &fresh), 1);
     assert_false(fresh);
+    s->f.s->alerts[0].text = "halted by rule reboot-1: W0: 3 of 10 canaries have rebooted, 0 of 827 others. Evidence "
+                             "37,000; 1,000 needed to pause";
+    scene_draw(s);
+    assert_true(scene_shows(s, "  reboot-1: W0: 3 of 10"));
     s->f.s->alerts[0].since++; /* halted again */
     app_alerts(s->app, &s->f.d, &fresh);
     assert_true(fresh);
