@@ -160,6 +160,42 @@ static void who_was_restarted_comes_to_the_same(void **state)
     play_release(&p);
 }
 
+static void in_whatever_order_devices_are_listed(void **state)
+{
+    (void)state;
+    struct play p[2] = {{0}, {0}};
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+        noisy_world(&w);
+        w.policy.control_max = 1000;
+        w.policy.evidence.strata[0] = "model";
+        w.policy.evidence.n_strata = 1;
+        w.lists_backwards = i == 1;
+        watch_until(&w, &p[i], 700);
+        world_release(&w);
+    }
+    same(&p[0], &p[1]);
+    play_release(&p[0]);
+    play_release(&p[1]);
+}
+
+static void a_declared_group_is_control(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    trial_world(&w);
+    w.policy.evidence.control = "dev-4?"; /* ten devices of the last wave */
+    crash_loop(&w, 5);
+    world_play(&w, &p, until_halt, 1800);
+    const struct stage_view *s = &snapshot_rollout(p.last, "10")->trial.stages[0];
+    assert_in_range(s->leading, 0, TEST_COUNT - 1);
+    assert_in_range(s->v[s->leading].control_of, 5, 10);
+    assert_int_equal(s->v[s->leading].control, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
 static void a_late_fact_builds_it_anew(void **state)
 {
     (void)state;
@@ -718,6 +754,8 @@ int main(void)
         cmocka_unit_test(evidence_halts_before_any_limit),
         cmocka_unit_test(who_starts_in_the_middle_comes_to_the_same),
         cmocka_unit_test(who_was_restarted_comes_to_the_same),
+        cmocka_unit_test(in_whatever_order_devices_are_listed),
+        cmocka_unit_test(a_declared_group_is_control),
         cmocka_unit_test(a_late_fact_builds_it_anew),
         cmocka_unit_test(what_was_built_of_wrong_facts_is_not_kept),
         cmocka_unit_test(history_is_read_in_chunks_that_the_source_can_bear),

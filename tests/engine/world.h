@@ -100,6 +100,7 @@ struct world {
     /* history: scrapes at 1 s after each multiple of 10 s, kept from the start whether or not anybody asks */
     bool history;       /* the source has it: range and past */
     bool no_told;       /* the server does not say when a wave was told */
+    bool lists_backwards; /* a wave's devices, in another order */
     bool past_down;     /* baselines cannot be read */
     bool past_empty;    /* it knows nothing of the time before */
     size_t range_limit; /* rows of one answer, 0 = any */

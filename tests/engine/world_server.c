@@ -146,7 +146,7 @@ static void b_wave_devices(struct backend *b, const char *rollout, const char *w
     struct w_wave *v = &r->waves[strtol(wave, NULL, 10) - 100];
     out->v = arena_array(a, (size_t)v->n + 1, sizeof *out->v);
     for (int i = 0; i < v->n; i++)
-        add_device(w, a, v->members[i], out);
+        add_device(w, a, v->members[w->lists_backwards ? v->n - 1 - i : i], out);
     w_answer(w, done, ctx);
 }
 
