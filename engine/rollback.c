@@ -348,8 +348,8 @@ void rollback_seen(struct ro *ro)
 {
     if (!rollback_running(ro) || ro->rb->busy)
         return;
-    /* Only what the step waits for makes it go on at once: a step that reads again at each answer would do so as fast
-     * as the server answers, and a virtual clock would never move. */
+    /* Only what the step waits for: one that read again at each answer would do so for ever where answers take no time.
+     */
     if ((ro->rb->step == RB_DRAIN && ro->inflight.known && ro->inflight_at > ro->rb->step_at &&
          ro->inflight.canceling == 0) ||
         (ro->rb->step == RB_PAUSE && quiet(ro->r.state)) ||
