@@ -348,8 +348,7 @@ void rollback_seen(struct ro *ro)
 {
     if (!rollback_running(ro) || ro->rb->busy)
         return;
-    /* Only what the step waits for: one that read again at each answer would do so for ever where answers take no time.
-     */
+    /* Only what the step waits for: one that reads at each answer would never end where answers take no time. */
     if ((ro->rb->step == RB_DRAIN && ro->inflight.known && ro->inflight_at > ro->rb->step_at &&
          ro->inflight.canceling == 0) ||
         (ro->rb->step == RB_PAUSE && quiet(ro->r.state)) ||
