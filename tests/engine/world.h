@@ -98,14 +98,14 @@ struct world {
     bool name_taken;    /* another client has made andon-rb-<id>-1 */
     bool telemetry_down;
     /* history: scrapes at 1 s after each multiple of 10 s, kept from the start whether or not anybody asks */
-    bool history;       /* the source has it: range and past */
-    bool no_told;       /* the server does not say when a wave was told */
+    bool history;         /* the source has it: range and past */
+    bool no_told;         /* the server does not say when a wave was told */
     bool lists_backwards; /* a wave's devices, in another order */
-    bool past_down;     /* baselines cannot be read */
-    bool past_empty;    /* it knows nothing of the time before */
-    size_t range_limit; /* rows of one answer, 0 = any */
-    int64_t told_skew;  /* the server's clock is so much behind when it says when a wave was told */
-    bool noisy;         /* figures move, as a function of device and time */
+    bool past_down;       /* baselines cannot be read */
+    bool past_empty;      /* it knows nothing of the time before */
+    size_t range_limit;   /* rows of one answer, 0 = any */
+    int64_t told_skew;    /* the server's clock is so much behind when it says when a wave was told */
+    bool noisy;           /* figures move, as a function of device and time */
     struct w_sample *samples;
     size_t n_samples, cap_samples; /* rows of W_DEVICES */
     int64_t first_sample;
