@@ -189,6 +189,12 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
     p->min_device_hours = y_num(node, "min_device_hours", p->min_device_hours);
     if (!evidence_read(y_get(node, "evidence"), &p->evidence, a, e))
         return NULL;
+    if (p->min_device_hours > 0 && p->evidence.tests == TESTS_OFF) {
+        y_err(y_get(node, "min_device_hours"), e,
+              "the tests measure device-hours, and they are off: no wave could ever be "
+              "advanced");
+        return NULL;
+    }
     if (y_has(node, "limits") && !read_limits(y_get(node, "limits"), p, a, e))
         return NULL;
     if (y_has(node, "rollback_to")) {

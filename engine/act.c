@@ -371,6 +371,8 @@ static void ack_logged(struct engine *en, struct job *j)
         if (op->in.actor.kind != ACTOR_RULE)
             trial_acked(ro, j->entry.t);
         halt_ack(ro);
+        if (op->in.actor.kind == ACTOR_RULE)
+            ro->acked_pause = false; /* nobody has looked at it: what comes to light with the telemetry halts */
     } else if (!j->ok) {
         op->maybe = true;
         op->answer = j->err;

@@ -46,6 +46,18 @@ static void bad_limit(const char *dir, const char *keys, const char *what)
     bad_next(dir, yaml, full, NULL);
 }
 
+static void device_hours_need_tests(void **state)
+{
+    struct arena a;
+    bad_next(
+        *state, "min_device_hours: 2\nevidence: {tests: off}\n",
+        "p.yaml:1: min_device_hours: the tests measure device-hours, and they are off: no wave could ever be advanced",
+        NULL);
+    arena_init(&a);
+    assert_true(load(*state, "min_device_hours: 2\nevidence: {tests: dry-run}\n", &a)->min_device_hours == 2);
+    arena_release(&a);
+}
+
 static void an_empty_file_is_the_built_in_policy(void **state)
 {
     struct arena a;
@@ -343,6 +355,7 @@ static void a_name_from_a_hostile_file_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(device_hours_need_tests),
         T(an_empty_file_is_the_built_in_policy),
         T(every_field),
         T(words_are_those_of_core),

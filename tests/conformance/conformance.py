@@ -5,9 +5,7 @@ real Prometheus. Then the two servers' answers to the same requests are compared
 
 Where the two servers differ, the step says so with `self.differs(REASON)`: true on the real, older one. Each reason is
 printed once."""
-import json
 import os
-import pathlib
 import signal
 import subprocess
 import sys
@@ -15,6 +13,8 @@ import time
 
 import probes
 import servers
+import steps
+import verdict
 import worlds
 
 POLICY = """\
@@ -23,6 +23,7 @@ grace: 2s
 install_time: 60s
 rollback_to: previous
 drain: 5s
+evidence: {tests: dry-run}
 limits:
   - id: R-REBOOT
     metric: reboots
@@ -34,53 +35,10 @@ limits:
 """
 
 
-class Run:
+class Run(steps.Steps):
     def __init__(self, program, world, folder):
-        self.program, self.w, self.folder = program, world, pathlib.Path(folder)
-        self.passed = self.failed = 0
-        self.guard, self.told, self.reasons = None, [], []
-        (self.folder / "policy.yaml").write_text(POLICY)
-        self.config = self.configure("config", world.url, world.user, world.password)
-
-    def configure(self, name, url, user, password, **fleet):
-        """A configuration; all of a run share one log, as consoles of one site do."""
-        secret, path = self.folder / f"{name}.secret", self.folder / f"{name}.yaml"
-        secret.write_text(password + "\n")
-        secret.chmod(0o600)
-        # JSON is YAML.
-        path.write_text(json.dumps({
-            "fleets": [{"name": "cams", "kind": "hawkbit", "url": url, "user": user, "secret": {"file": str(secret)},
-                        "environment": "test", "poll": "1s", "telemetry": self.w.telemetry, "policy": "policy.yaml",
-                        **fleet}],
-            "audit": {"db": f"{self.folder}/audit/audit.db", "key": f"{self.folder}/key/audit.key"}}))
-        path.chmod(0o600)
-        return path
-
-    def andon(self, *args, expect=0, config=None):
-        r = subprocess.run([self.program, "--config", str(config or self.config), *args], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180, check=False,
-                           preexec_fn=servers.end_with_parent)
-        if r.returncode not in (expect if isinstance(expect, tuple) else (expect,)):
-            raise AssertionError(f"andon {' '.join(args)}: exit {r.returncode}, expected {expect}\n{r.stdout}{r.stderr}")
-        return r
-
-    def json(self, *args, **kw):
-        return json.loads(self.andon(*args, "-o", "json", **kw).stdout)
-
-    def check(self, step):
-        name, t = step.__name__.replace("_", " "), time.monotonic()
-        try:
-            step()
-            self.passed += 1
-            print(f"ok    {name} ({time.monotonic() - t:.1f} s)", flush=True)
-        except Exception as e:  # every kind of failure is a failure of this step
-            self.failed += 1
-            print(f"FAIL  {name}: {type(e).__name__}: {e}", flush=True)
-
-    def differs(self, reason):
-        if self.w.real and reason not in self.reasons:
-            self.reasons.append(reason)
-        return self.w.real
+        super().__init__(program, world, folder, POLICY)
+        self.guard, self.told = None, []
 
     def rid(self):
         return str(self.w.rollout_id)
@@ -199,6 +157,23 @@ class Run:
         row = self.row()
         assert row["halted"], row
 
+    def the_tests_see_it_too(self):
+        """Without history of the hour before, the tests of reboots go on."""
+        def loop():
+            x = self.json("explain", self.rid())
+            return [t for w in x["waves"] for t in w["tests"] if t["test"] == "crash-loop" and t["canaries"] >= 3]
+        test = servers.wait_for("a crash loop", loop, 40, 1)[0]
+        assert test["others"] == 0 and test["log_evidence"] > 0, test
+
+    def the_kept_evidence_knows_the_waves(self):
+        if self.differs("with history evidence is kept at whole minutes: verdict.py looks at it"):
+            return
+        kept = servers.wait_for("kept evidence", lambda: self.kept(self.rid()), 10)
+        assert kept.told[:2] == [1000 * self.w.told_at(self.w.members(w)[0]) for w in (0, 1)], kept.told
+        for d, (_, _, attributes, _) in kept.devices.items():
+            about = self.w.attributes(d)
+            assert set(attributes) == {about["model"], about["site"]}, (d, attributes, about)
+
     def roll_back(self):
         self.told = [d for w in (0, 1) for d in self.w.members(w)]
         done = [d for d in self.told if self.w.installed(d) == self.w.new]
@@ -250,7 +225,8 @@ class Run:
                          self.shows_the_rollout, self.shows_what_the_server_can_do, self.answers_while_ready,
                          self.start, self.pause_and_resume, self.read_only_still_halts, self.refuses_nonsense,
                          self.hold_keeps_the_next_wave, self.advance, self.shows_the_health_of_canary_and_control,
-                         self.halted_by_a_rule, self.latched, self.roll_back, self.every_device_is_back,
+                         self.halted_by_a_rule, self.latched, self.the_tests_see_it_too,
+                         self.the_kept_evidence_knows_the_waves, self.roll_back, self.every_device_is_back,
                          self.the_roll_back_told_nobody_else, self.the_guard_ends, self.the_log_verifies):
                 self.check(step)
         finally:
@@ -268,7 +244,12 @@ def run_world(kind, program):
         run.all()
         for reason in run.reasons:
             print(f"      differs: {reason}")
-        return run.passed, run.failed
+        if not world.real:
+            return run.passed, run.failed
+        print("--- the verdict, on the same servers", flush=True)
+        v = verdict.Verdict(program, world, folder)
+        v.all()
+        return run.passed + v.passed, run.failed + v.failed
     finally:
         world.stop()
 

@@ -5,6 +5,7 @@ import http.client
 import http.server
 import json
 import threading
+import time
 from urllib.parse import quote
 
 TOKEN = "conformance"
@@ -45,14 +46,15 @@ def basic(user, password):
 
 
 class Device:
-    def __init__(self, name):
-        self.name, self.version, self.boots, self.ticks = name, None, 1, 0
+    """`attributes`: what it tells the server of itself when it is asked to."""
+    def __init__(self, name, attributes):
+        self.name, self.attributes, self.version, self.boots, self.ticks = name, attributes, None, 1, 0
 
     def cpu(self):
         return 0.30 + 0.001 * (hash_of(self.name) % 40)
 
-    def sensor(self):
-        return 20 + (hash_of(self.name + str(self.ticks)) % 1000) / 1000
+    def sensor(self, at):
+        return 20 + (hash_of(f"{self.name} {int(at)}") % 1000) / 1000
 
 
 def hash_of(s):
@@ -63,12 +65,14 @@ def hash_of(s):
 
 
 class Fleet:
-    """`hold`: devices that are told `bad` and do not finish it; `fails`: those whose install of it fails. `loops`:
-    releases whose devices restart each second."""
-    def __init__(self, port, names):
+    """`devices` talk to the server; the metrics are those of all `known`. `hold`: devices that are told `bad` and do not
+    finish it; `fails`: those whose install of it fails. `loops`: releases whose devices restart each second; `looping`:
+    devices that do."""
+    def __init__(self, port, devices):
         self.api = Api(port, f"GatewayToken {TOKEN}")
-        self.devices = {n: Device(n) for n in names}
-        self.bad, self.hold, self.fails, self.loops = None, set(), set(), set()
+        self.devices = {n: Device(n, a) for n, a in devices.items()}
+        self.known = dict(self.devices)
+        self.bad, self.hold, self.fails, self.loops, self.looping = None, set(), set(), set(), set()
         self.ending = threading.Event()
         self.pool = concurrent.futures.ThreadPoolExecutor(6)
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -98,11 +102,14 @@ class Fleet:
 
     def turn(self, dev):
         dev.ticks += 1
-        if dev.version in self.loops and dev.ticks % 4 == 0:
+        if (dev.version in self.loops or dev.name in self.looping) and dev.ticks % 4 == 0:
             dev.boots += 1
         status, answer = self.api.call("GET", f"/DEFAULT/controller/v1/{quote(dev.name, safe='')}")
         if status != 200:
             return
+        about = self.link(answer, "configData")
+        if about and dev.attributes:
+            self.api.call("PUT", about, {"mode": "merge", "data": dev.attributes})
         cancel = self.link(answer, "cancelAction")
         if cancel:
             _, c = self.api.call("GET", cancel)
@@ -124,6 +131,26 @@ class Fleet:
         self.feedback(dev, "deploymentBase", action, "closed", "success")
 
 
+def label(value):
+    """As it stands between the quotes of a label."""
+    return value.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def history(devices, labels, seconds, step, boots):
+    """What the metrics page would have shown until now, as OpenMetrics with times; boots(device, seconds ago)."""
+    now = time.time()
+    times = [now - s for s in range(seconds, 0, -step)]
+    out = ["# TYPE device_reboots counter"]
+    out += [f'device_reboots_total{{device="{label(d.name)}",{labels}}} {boots(d, now - t)} {t:.3f}'
+            for d in devices for t in times]
+    out += ["# TYPE device_cpu_ratio gauge"]
+    out += [f'device_cpu_ratio{{device="{label(d.name)}",{labels}}} {d.cpu():.4f} {t:.3f}' for d in devices for t in times]
+    out += ["# TYPE device_sensor_value gauge"]
+    out += [f'device_sensor_value{{device="{label(d.name)}",{labels}}} {d.sensor(t):.4f} {t:.3f}'
+            for d in devices for t in times]
+    return "\n".join(out) + "\n# EOF\n"
+
+
 class Metrics:
     """The devices' metrics page, under the names of andon's `device` preset."""
     def __init__(self, fleet):
@@ -131,13 +158,13 @@ class Metrics:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self):
-                devices = [(d.name.replace("\\", "\\\\").replace('"', '\\"'), d) for d in fleet.devices.values()]
+                devices, now = [(label(n), d) for n, d in list(fleet.known.items())], time.time()
                 out = ["# TYPE device_reboots counter"]
                 out += [f'device_reboots_total{{device="{n}"}} {d.boots}' for n, d in devices]
                 out += ["# TYPE device_cpu_ratio gauge"]
                 out += [f'device_cpu_ratio{{device="{n}"}} {d.cpu():.4f}' for n, d in devices]
                 out += ["# TYPE device_sensor_value gauge"]
-                out += [f'device_sensor_value{{device="{n}"}} {d.sensor():.4f}' for n, d in devices]
+                out += [f'device_sensor_value{{device="{n}"}} {d.sensor(now):.4f}' for n, d in devices]
                 body = ("\n".join(out) + "\n# EOF\n").encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/openmetrics-text; version=1.0.0; charset=utf-8")

@@ -1,6 +1,7 @@
 """Real servers for the conformance run, on loopback: Eclipse hawkBit and Prometheus. Each is ended by its pid."""
 import atexit
 import ctypes
+import json
 import os
 import pathlib
 import shutil
@@ -8,8 +9,10 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 LIBC = ctypes.CDLL(None)
@@ -125,22 +128,96 @@ class Hawkbit:
 
 
 class Prometheus:
-    """Scrapes one page on loopback every second."""
-    def __init__(self, folder, target_port, path="/metrics"):
-        self.port = free_port()
+    """Scrapes pages on loopback every second; pages: {job: port}. `past`: history to begin with, as OpenMetrics."""
+    def __init__(self, folder, pages, past):
+        self.folder, self.port = pathlib.Path(folder), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        conf = pathlib.Path(folder) / "prometheus.yml"
-        conf.write_text("global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
-                        "scrape_configs:\n"
-                        f"- {{job_name: fleet, metrics_path: {path}, honor_labels: true, "
-                        f"static_configs: [{{targets: ['127.0.0.1:{target_port}']}}]}}\n")
+        (self.folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" +
+            "".join(f"- {{job_name: {job}, honor_labels: true, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}\n"
+                    for job, port in pages.items()))
+        (self.folder / "past").write_text(past)
+        r = subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", "past", "tsdb"], cwd=folder,
+                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           check=False)
+        if r.returncode != 0:
+            raise RuntimeError("promtool could not write the history:\n" + r.stdout[-2000:])
+        self.start()
+
+    def start(self):
+        """Also after a stop: on the same data."""
         self.proc = Process("prometheus", [
-            shutil.which("prometheus"), f"--config.file={conf}", f"--storage.tsdb.path={folder}/tsdb",
-            f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], folder)
+            shutil.which("prometheus"), "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb",
+            f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn"], self.folder)
+
+    def stop(self):
+        self.proc.stop()
 
     def wait(self):
         wait_for("Prometheus", lambda: self.proc.alive() and
                  urllib.request.urlopen(self.url + "/-/ready", timeout=5).status == 200, 60)
+
+    def ask(self, query):
+        """The values of an instant query, by their labels: [({label: value}, value)]."""
+        url = f"{self.url}/api/v1/query?" + urllib.parse.urlencode({"query": query})
+        with urllib.request.urlopen(url, timeout=5) as r:
+            return [(v["metric"], float(v["value"][1])) for v in json.load(r)["data"]["result"]]
+
+
+class Link:
+    """A way to a server on loopback that can be cut: then connections end, and new ones end at once."""
+    def __init__(self, port):
+        self.to, self.whole, self.ends, self.lock = port, True, set(), threading.Lock()
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                near, _ = self.sock.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to), 5) if self.whole else None
+            except OSError:
+                far = None
+            if not far:
+                near.close()
+                continue
+            far.settimeout(None)
+            with self.lock:
+                self.ends |= {near, far}
+            for a, b in ((near, far), (far, near)):
+                threading.Thread(target=self.pump, args=(a, b), daemon=True).start()
+
+    def pump(self, a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+        except OSError:
+            pass
+        self.end([a, b])
+
+    def end(self, ends):
+        for s in ends:
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+            with self.lock:
+                self.ends.discard(s)
+
+    def cut(self):
+        self.whole = False
+        self.end(list(self.ends))
+
+    def mend(self):
+        self.whole = True
+
+    def stop(self):
+        self.sock.close()
+        self.cut()
 
 
 def scratch():

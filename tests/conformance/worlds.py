@@ -14,19 +14,24 @@ HERE = pathlib.Path(__file__).resolve().parent
 GROUPS = [("canary", 10), ("early", 100 * 18 / 54), ("rest", 100)]  # 0.3 takes shares of what remains
 
 
+def about(i):
+    """Attributes of device i: two models; one value that a filter must quote."""
+    return {"model": ("mk1", 'mk2 "é"')[i % 2], "site": "lab"}
+
+
 class World:
     """What both share: reading the server's own answers."""
     def rollout(self, rollout=None):
         return self.api.ok("GET", f"/rest/v1/rollouts/{rollout or self.rollout_id}")
 
-    def waves(self):
-        groups = self.api.ok("GET", f"/rest/v1/rollouts/{self.rollout_id}/deploygroups?limit=500")["content"]
-        return [self.api.ok("GET", f"/rest/v1/rollouts/{self.rollout_id}/deploygroups/{g['id']}")
-                for g in sorted(groups, key=lambda g: g["id"])]
+    def waves(self, rollout=None):
+        path = f"/rest/v1/rollouts/{rollout or self.rollout_id}/deploygroups"
+        groups = self.api.ok("GET", path + "?limit=500")["content"]
+        return [self.api.ok("GET", f"{path}/{g['id']}") for g in sorted(groups, key=lambda g: g["id"])]
 
-    def members(self, wave):
-        group = self.waves()[wave]["id"]
-        page = self.api.ok("GET", f"/rest/v1/rollouts/{self.rollout_id}/deploygroups/{group}/targets?limit=500")
+    def members(self, wave, rollout=None):
+        group = self.waves(rollout)[wave]["id"]
+        page = self.api.ok("GET", f"/rest/v1/rollouts/{rollout or self.rollout_id}/deploygroups/{group}/targets?limit=500")
         return sorted(t["controllerId"] for t in page["content"])
 
     def installed(self, device):
@@ -36,6 +41,16 @@ class World:
     def with_release(self, version):
         """Devices whose installed release has this version. Names are compared here: no query is trusted."""
         return {d for d in self.all_devices() if self.installed(d) == version}
+
+    def told_at(self, device):
+        """When the device was told what it was told last, in ms: the server's own word, of the action's first entry."""
+        path = f"/rest/v1/targets/{quote(device, safe='')}/actions"
+        action = max(a["id"] for a in self.api.ok("GET", path + "?limit=50")["content"])
+        history = self.api.ok("GET", f"{path}/{action}/status?sort=id:ASC")["content"]
+        return next(h["reportedAt"] for h in history if h["type"] == "running")
+
+    def attributes(self, device):
+        return self.api.ok("GET", f"/rest/v1/targets/{quote(device, safe='')}/attributes") or {}
 
     def all_devices(self):
         return sorted(t["controllerId"] for t in self.api.ok("GET", "/rest/v1/targets?limit=500")["content"])
@@ -66,10 +81,10 @@ class Real(World):
         self.parts.append(self.hb.proc)
         self.names = [f"cam-{i:03d}" for i in range(59)] + ['cam-"ü"-059']
         self.outsider = "bench-1"
-        self.fleet = fleet.Fleet(self.hb.port, [*self.names, self.outsider])
+        self.fleet = fleet.Fleet(self.hb.port, {n: about(i) for i, n in enumerate([*self.names, self.outsider])})
         self.parts.insert(0, self.fleet)
-        self.prom = servers.Prometheus(folder, self.fleet.metrics.port)
-        self.parts.append(self.prom.proc)
+        self.prom = self.with_history(folder)
+        self.parts.append(self.prom)
         self.hb.wait()
         self.prom.wait()
         self.url, self.user, self.password = self.hb.url, "admin", "admin"
@@ -93,17 +108,29 @@ class Real(World):
         servers.wait_for("the outsider's install", lambda: self.installed(self.outsider) == self.new, 30)
         self.rollout_id = self.create(self.title, self.new, GROUPS)
 
+    def with_history(self, folder):
+        """60 more devices for verdict.py, of which Prometheus has more than an hour of history; they talk to the server
+        later. One of them restarted three times in the last half hour."""
+        self.hubs = {f"hub-{i:03d}": fleet.Device(f"hub-{i:03d}", about(i)) for i in range(60)}
+        self.restless = "hub-058"
+        self.fleet.known.update(self.hubs)
+        self.hubs[self.restless].boots = 4
+        past = fleet.history(self.hubs.values(), f'instance="127.0.0.1:{self.fleet.metrics.port}",job="fleet"', 4500, 5,
+                             lambda d, ago: d.boots - (sum(ago > 600 * k for k in (1, 2, 3)) if d.boots > 1 else 0))
+        self.guard_port = servers.free_port()
+        return servers.Prometheus(folder, {"fleet": self.fleet.metrics.port, "guard": self.guard_port}, past)
+
     def release(self, version):
         sm = self.api.ok("POST", "/rest/v1/softwaremodules", [{"name": "cam", "version": version, "type": "os"}])[0]["id"]
         return self.api.ok("POST", "/rest/v1/distributionsets",
                            [{"name": "Kamera (ä)", "version": version, "type": "os", "modules": [{"id": sm}]}])[0]["id"]
 
-    def create(self, name, version, groups):
+    def create(self, name, version, groups, devices="cam-*"):
         cond = lambda c, e, a: {f"{c}Condition": {"condition": "THRESHOLD", "expression": e},
                                 f"{c}Action": {"action": a, "expression": ""}}
         rid = self.api.ok("POST", "/rest/v1/rollouts", {
             "name": name, "description": name, "distributionSetId": self.releases[version],
-            "targetFilterQuery": "controllerId==cam-*",
+            "targetFilterQuery": f"controllerId=={devices}",
             "groups": [{"name": n, "description": n, "targetPercentage": p, **cond("success", "100", "NEXTGROUP"),
                         **cond("error", "50", "PAUSE")} for n, p in groups]})["id"]
         servers.wait_for("ready", lambda: self.rollout(rid)["status"] == "ready", 60)

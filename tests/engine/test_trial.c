@@ -647,6 +647,40 @@ static void a_pause_for_lost_telemetry_ends_where_the_policy_says_so(void **stat
     lost_and_found(true);
 }
 
+static bool find_a_loop(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->waves_known && v->waves[0].health.canary.reporting == 5) {
+        p->w->telemetry_down = true;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && v->latched && v->halt == HALT_SHOWN) {
+        crash_loop(p->w, 4); /* it has begun, and comes to light when telemetry is back */
+        p->w->telemetry_down = false;
+        p->t = p->w->now;
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && ((v->latched && strcmp(v->halted_by, "rule LOST-TELEMETRY") != 0) ||
+                                p->w->now - p->t > 60 * US_PER_MIN);
+    return false;
+}
+
+/* A rule has lifted the latch, no person has looked: what is found with the telemetry halts as ever. */
+static void what_comes_to_light_with_the_telemetry_halts(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    trial_world(&w);
+    w.policy.lost_resume = true;
+    world_play(&w, &p, find_a_loop, 7200);
+    assert_true(snapshot_rollout(p.last, "10")->latched);
+    assert_string_not_equal(snapshot_rollout(p.last, "10")->halted_by, "rule LOST-TELEMETRY");
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_PAUSED);
+    play_release(&p);
+    world_release(&w);
+}
+
 /* ---- which devices ---- */
 
 static void what_the_bad_ones_share_is_named(void **state)
@@ -770,6 +804,7 @@ int main(void)
         cmocka_unit_test(what_was_acknowledged_is_not_halted_again),
         cmocka_unit_test(what_is_not_known_yet_holds),
         cmocka_unit_test(a_pause_for_lost_telemetry_ends_where_the_policy_says_so),
+        cmocka_unit_test(what_comes_to_light_with_the_telemetry_halts),
         cmocka_unit_test(what_the_bad_ones_share_is_named),
         cmocka_unit_test(the_past_is_replayed_against_a_policy),
         cmocka_unit_test(without_history_nothing_is_replayed),
