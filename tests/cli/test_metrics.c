@@ -121,8 +121,8 @@ static void samples(void **state)
         "andon_halts_total{fleet=\"emea\"} 2",
         "andon_halts_escalated_total{fleet=\"emea\"} 1",
         "andon_escalations{fleet=\"emea\"} 0",
-        "andon_rollout_info{fleet=\"emea\",rollout=\"4471\",name=\"hearth 4.12\",state=\"paused\",policy=\"careful\"} "
-        "1",
+        ("andon_rollout_info{fleet=\"emea\",rollout=\"4471\",name=\"hearth 4.12\",state=\"paused\",policy=\"careful\"} "
+         "1"),
         "andon_rollout_reaction{fleet=\"emea\",rollout=\"4471\"} 3",
         "andon_rollout_latched{fleet=\"emea\",rollout=\"4471\"} 1",
         "andon_rollout_halt{fleet=\"emea\",rollout=\"4471\"} 2",

@@ -90,7 +90,8 @@ run 2 audit show --db "$work/kept/audit.db" --since yesterday; tells "is no time
 run 0 audit export "$work/export" --db "$work/kept/audit.db"
 if (cd "$work/export" && sh verify.sh >"$work/out" 2>&1); then ok; else bad "verify.sh"; fi
 run 0 audit verify "$work/export"
-sed -i 's/devices failed to install/devices failed to instalI/' "$work/export/entries.jsonl"
+sed -i '0,/"kind":"outcome"/s//"kind":"outcomE"/' "$work/export/entries.jsonl"
+if grep -q outcomE "$work/export/entries.jsonl"; then ok; else bad "nothing to tamper with"; fi
 run 1 audit verify "$work/export"
 python3 - "$work/kept/audit.db" <<'P'
 import sys
