@@ -76,7 +76,8 @@ void run_keep(struct run *r, bool now)
     int64_t tick = trial_next_tick(r->trial);
     /* At whole minutes of the grid: the same ticks in every watcher, so that what they keep can be compared. What reads
      * many ticks at once may pass over them. */
-    bool due = now || !beat_history(en) || (r->state == TRIAL_LIVE && tick % KEEP_US == 0) ||
+    bool due = now || !beat_history(en) ||
+               ((r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND) && tick % KEEP_US == 0) ||
                now_of(en) - r->kept_at >= 2 * KEEP_US;
     if (tick == r->kept_tick || !due)
         return;
