@@ -123,7 +123,7 @@ static int64_t integer(const struct json_t *o, const char *key, int64_t dflt)
 static bool same_figure(const struct json_t *ev, const char *key, double want)
 {
     double have = number(ev, key);
-    return !ev || !json_get(ev, key) || memcmp(&have, &want, sizeof have) == 0;
+    return !ev || !json_get(ev, key) || det_same(have, want);
 }
 
 static bool same_count(const struct json_t *ev, const char *key, int64_t want)

@@ -389,12 +389,12 @@ static void sample(struct page *p, const struct spot *s)
         label(p, "test", s->test->test);
     if (f->type == INFO && f->level == OF_PROCESS)
         label(p, "version", ANDON_VERSION);
-    if (f->type == INFO && f->level == OF_FLEET) {
+    if (f->type == INFO && f->level == OF_FLEET && s->fleet) {
         label(p, "environment", s->fleet->spec->environment);
         label(p, "kind", s->fleet->spec->kind);
         label(p, "production", s->fleet->spec->production ? "true" : "false");
     }
-    if (f->type == INFO && f->level == OF_ROLLOUT) {
+    if (f->type == INFO && f->level == OF_ROLLOUT && s->rollout) {
         label(p, "name", s->rollout->rollout.name);
         label(p, "state", rollout_state_word(s->rollout->rollout.state));
         label(p, "policy", s->rollout->policy ? s->rollout->policy->name : "");

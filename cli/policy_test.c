@@ -327,6 +327,7 @@ static int all(struct testing *t)
     if (t->args->json) {
         json_w_arr_end(&o.w);
         json_end(&o);
+        t->json = NULL;
     }
     free(v);
     return rc;

@@ -1,6 +1,8 @@
 #include "core/detmath.h"
 
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
 
 /* ln 2 in two parts; the first has 33 significant bits, so that k * LN2_HI is exact for |k| < 2^20. */
 #define LN2_HI 0x1.62e42feep-1
@@ -78,4 +80,12 @@ double det_log_erfc(double x)
     for (int n = 150; n >= 1; n--)
         f = x + n / 2.0 / f;
     return -x * x - LN_ROOT_PI - det_log(f);
+}
+
+bool det_same(double a, double b)
+{
+    uint64_t x, y;
+    memcpy(&x, &a, sizeof x);
+    memcpy(&y, &b, sizeof y);
+    return x == y;
 }

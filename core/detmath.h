@@ -6,6 +6,7 @@
 #ifndef ANDON_CORE_DETMATH_H
 #define ANDON_CORE_DETMATH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Natural logarithm of x > 0; -inf for 0, NaN below. */
@@ -16,5 +17,7 @@ double det_exp(double x);
 double det_logsumexp(const double *v, size_t n);
 /* ln erfc(x), for any x: also where erfc itself is too small for a double. */
 double det_log_erfc(double x);
+/* Are they the same to the last bit? (NaN is the same as itself, 0 and -0 are not.) */
+bool det_same(double a, double b);
 
 #endif

@@ -169,8 +169,9 @@ static void add(char *out, size_t size, size_t *n, const char *between, const ch
     if (*n + a + b + 1 > size)
         return;
     memcpy(out + *n, between, a);
-    memcpy(out + *n + a, what, b + 1);
+    memcpy(out + *n + a, what, b);
     *n += a + b;
+    out[*n] = '\0';
 }
 
 void planner_text(const struct plan *p, char *out, size_t size)

@@ -171,11 +171,6 @@ static bool replay_outcomes(struct work *w, struct err *e)
     return true;
 }
 
-static bool same_bits(double a, double b)
-{
-    return memcmp(&a, &b, sizeof a) == 0;
-}
-
 static void sentence(struct replay *r, bool same_rest)
 {
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
@@ -225,8 +220,8 @@ static bool replay_doc(struct work *w, struct err *e)
     out->min_devices = w->spec.policy.min_devices;
     out->pauses = out->log_e >= out->log_pause && out->devices >= out->min_devices;
     out->rolls_back = out->log_e >= out->log_rollback && out->devices >= out->min_devices;
-    bool rest = same_bits(mine, alpha) && same_bits(out->log_pause, need) && devices == out->devices;
-    out->same = same_bits(out->log_e, out->logged_log_e) && rest;
+    bool rest = det_same(mine, alpha) && det_same(out->log_pause, need) && devices == out->devices;
+    out->same = det_same(out->log_e, out->logged_log_e) && rest;
     sentence(out, rest);
     return true;
 }

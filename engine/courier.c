@@ -89,7 +89,7 @@ static void report(struct target *t, const struct parcel *p, bool ok, bool last,
 static void pop(struct target *t, size_t i)
 {
     free(t->queue[i]);
-    memmove(t->queue + i, t->queue + i + 1, (--t->n - i) * sizeof *t->queue);
+    memmove(t->queue + i, t->queue + i + 1, (--t->n - i) * sizeof(struct parcel *));
 }
 
 static int64_t pause_for(struct target *t, int tries, int64_t asked)

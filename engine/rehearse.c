@@ -294,7 +294,7 @@ void rehearse_tick(struct rehearser *h, int64_t t, const struct trial_row *rows,
     enum trial_test which[TEST_COUNT];
     if (r->n > h->room) {
         h->room = r->n + r->n / 4 + 16;
-        h->buf = xreallocarray(h->buf, h->room, sizeof *h->buf);
+        h->buf = xreallocarray(h->buf, h->room, sizeof(struct track *));
     }
     feed_tracks(h, rows, n);
     enrol(h, t);
