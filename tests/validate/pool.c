@@ -23,6 +23,11 @@ void pool_setup(uint64_t seed, bool quick)
     workers = n < 1 ? 1 : n > 64 ? 64 : (int)n;
 }
 
+double pool_errors(void)
+{
+    return quick_look ? 4 : 3;
+}
+
 int pool_runs(int full)
 {
     int n = quick_look ? full / 10 : full;

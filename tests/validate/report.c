@@ -107,9 +107,10 @@ void delay_holds(const char *what, struct measured m, double design, const doubl
 {
     double d = design / 100, se = sqrt(m.se * m.se + d * (1 - d) / design_runs);
     if (!isnan(design))
-        check(m.p + 3 * se >= d, "%s: %.1f %% of %d runs are halted, design %.1f %%", what, m.p * 100, m.n, design);
+        check(m.p + pool_errors() * se >= d, "%s: %.1f %% of %d runs are halted, design %.1f %%", what, m.p * 100, m.n,
+              design);
     /* The design's median has an error, too, by its own number of runs. */
-    double low = median_low(results, runs, slot, 3 * sqrt(1 + (double)runs / design_runs));
+    double low = median_low(results, runs, slot, pool_errors() * sqrt(1 + (double)runs / design_runs));
     if (!isnan(design_median))
         check(low <= design_median * 1.04 + tick, "%s: median %.3g, design %.3g", what, median_of(results, runs, slot),
               design_median);

@@ -24,6 +24,9 @@ typedef void run_fn(const void *arg, struct rng *r, double *out);
 double *pool_run(run_fn *fn, const void *arg, const char *name, int runs);
 /* Workers = processors, or ANDON_WORKERS. */
 void pool_setup(uint64_t seed, bool quick);
+/* Standard errors by which a delay may be worse than the design's: 3, and 4 in a quick look, where some eighty checks
+ * on few runs would go astray by chance alone. */
+double pool_errors(void);
 /* `full` runs, or fewer when a quick look was asked for. */
 int pool_runs(int full);
 
