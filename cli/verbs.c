@@ -10,6 +10,7 @@
 #include "core/text.h"
 
 #define READY_US (20 * US_PER_S)
+#define ABLE_US  (10 * US_PER_S)
 /* A process that has just started knows no device's figures; missing ones are refused after so long. */
 #define JUDGED_US (10 * US_PER_S)
 /* A halt does not wait for the board: it is handed in when the server has been silent for so long. */
@@ -320,6 +321,12 @@ static int carry_out(struct verb_run *r)
     return rc;
 }
 
+static bool knows_server(const struct snapshot *s, void *ctx)
+{
+    (void)ctx;
+    return s->info.caps != 0;
+}
+
 static int run(struct verb_run *r, struct err *e)
 {
     bool halt = r->in.verb == VERB_HALT;
@@ -334,6 +341,9 @@ static int run(struct verb_run *r, struct err *e)
         fleet_error(r->run, e);
         return -1;
     }
+    /* What the server can do is found out beside its list. A halt waits for nothing: it tries all it has. */
+    if (!halt)
+        (void)fleet_until(r->run, ABLE_US, knows_server, NULL);
     gather(r);
     look(r);
     if (r->args->val[OPT_PREVIEW]) {

@@ -660,8 +660,8 @@ static bool find_a_loop(struct play *p, const struct snapshot *s)
         p->t = p->w->now;
         p->stage = 2;
     }
-    p->done = p->stage == 2 && ((v->latched && strcmp(v->halted_by, "rule LOST-TELEMETRY") != 0) ||
-                                p->w->now - p->t > 60 * US_PER_MIN);
+    p->done = p->stage == 2 &&
+              ((v->latched && strcmp(v->halted_by, "rule LOST-TELEMETRY") != 0) || p->w->now - p->t > 60 * US_PER_MIN);
     return false;
 }
 
