@@ -63,7 +63,7 @@ static void note_refs(struct check *c, const struct leaf *l)
 static void count(struct check *c, const struct leaf *l)
 {
     struct audit_report *r = c->r;
-    bool step = slice_is(l->kind, "clock-step");
+    bool step = leaf_is(l->kind, "clock-step");
     if (l->late) {
         r->late++;
     } else {
@@ -194,7 +194,7 @@ void check_note(struct check *c, const char *note, size_t n, const struct note_k
         check_bad(c, 1, "the first entry does not name the log's key");
     if (!pinned && !c->have_born)
         return;
-    if (pinned && c->have_born && strcmp(pinned->vkey, c->born.vkey) != 0)
+    if (pinned && c->have_born && !slice_is(slice_of(pinned->vkey), c->born.vkey))
         check_bad(c, 1, "the log names the key %s, not the expected %s", c->born.id_hex, pinned->id_hex);
     snprintf(c->r->origin, sizeof c->r->origin, "%s", k->name);
     snprintf(c->r->key_id, sizeof c->r->key_id, "%s", k->id_hex);

@@ -5,29 +5,62 @@
 #include "core/buf.h"
 #include "core/text.h"
 
-#define DEPTH_MAX 4 /* an entry is two objects deep, host facts three */
+#define DEPTH_MAX 4                         /* an entry is two objects deep, host facts three */
+#define EXACT_MAX INT64_C(9007199254740991) /* what is beyond is written as a string */
 
 struct scan {
     const char *p, *end;
 };
 
-/* How many of the eight bytes at p come before the first quote, backslash or control character; 8 = all. A borrow
- * makes false hits only behind a true one, so the lowest is exact. */
+/* How many of the eight bytes at p come before the first quote, backslash, control character or byte of another
+ * alphabet; 8 = all. A borrow makes false hits only behind a true one, so the lowest is exact. */
 static size_t plain8(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = UINT64_C(0x8080808080808080);
     uint64_t v = 0;
     for (int i = 0; i < 8; i++) /* little-endian on any machine; compilers make one load of it */
         v |= (uint64_t)(unsigned char)p[i] << (8 * i);
-    uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
-    uint64_t hit = (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((v - ones * 0x20) & ~v)) & high;
+    uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\', del = v ^ ones * 0x7f;
+    uint64_t hit =
+        (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((del - ones) & ~del) | ((v - ones * 0x20) & ~v) | v) &
+        high;
     return hit ? (size_t)__builtin_ctzll(hit) / 8 : 8;
 }
 
-/* After the opening quote: up to the closing one, which is taken. */
-static bool string(struct scan *s, struct slice *out)
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The length of an escape that core/json.h would write, 0 for any other. */
+static size_t escape(const char *p, size_t left)
+{
+    if (left >= 2 && byte_in(p[1], "\"\\btnfr"))
+        return 2;
+    if (left < 6 || p[1] != 'u' || p[2] != '0' || p[3] != '0' || hex_digit(p[4]) < 0 || hex_digit(p[5]) < 0)
+        return 0;
+    int v = hex_digit(p[4]) * 16 + hex_digit(p[5]);
+    return (v > 0 && v < 0x20 && !byte_in((char)v, "\b\t\n\f\r")) || (v >= 0x7f && v < 0xa0) ? 6 : 0;
+}
+
+/* Is it UTF-8 with the escapes that the writer makes, and no others? Else two lines would mean the same, or one
+ * nothing. */
+static bool as_written(struct slice s)
+{
+    for (size_t at = 0, len; at < s.n; at += len) {
+        uint32_t cp = 0;
+        len = s.p[at] == '\\' ? escape(s.p + at, s.n - at) : text_decode(s.p + at, s.n - at, &cp);
+        if (len == 0 || (cp >= 0x7f && cp < 0xa0))
+            return false;
+    }
+    return true;
+}
+
+/* After the opening quote: up to the closing one, which is taken. *plain: printable ASCII without an escape. */
+static bool string(struct scan *s, struct slice *out, bool *plain)
 {
     const char *from = s->p, *p = s->p, *end = s->end;
+    *plain = true;
     for (;;) {
         size_t skip = 8;
         while (end - p >= 8 && skip == 8)
@@ -39,10 +72,11 @@ static bool string(struct scan *s, struct slice *out)
             break;
         if (c < 0x20 || (c == '\\' && p++ >= end))
             return false;
+        *plain = *plain && c != '\\' && c < 0x7f;
     }
     *out = (struct slice){from, (size_t)(p - 1 - from)};
     s->p = p;
-    return true;
+    return *plain || as_written(*out);
 }
 
 static bool integer(struct scan *s, struct slice *out)
@@ -54,21 +88,24 @@ static bool integer(struct scan *s, struct slice *out)
     while (s->p < s->end && *s->p >= '0' && *s->p <= '9')
         s->p++;
     *out = (struct slice){from, (size_t)(s->p - from)};
+    int64_t v;
     /* "-0" and leading zeros are not canonical */
-    return s->p > digits && (*digits != '0' || (s->p == digits + 1 && digits == from));
+    return s->p > digits && (*digits != '0' || (s->p == digits + 1 && digits == from)) && slice_int(*out, &v) &&
+           v >= -EXACT_MAX && v <= EXACT_MAX;
 }
 
 static bool object(struct scan *s, int depth);
 
 static bool value(struct scan *s, int depth, struct member *m)
 {
+    bool plain;
     m->is_string = m->is_object = false;
     if (s->p >= s->end)
         return false;
     if (*s->p == '"') {
         s->p++;
         m->is_string = true;
-        return string(s, &m->value);
+        return string(s, &m->value, &plain);
     }
     if (*s->p == '{') {
         const char *from = s->p;
@@ -81,17 +118,13 @@ static bool value(struct scan *s, int depth, struct member *m)
     return integer(s, &m->value);
 }
 
+/* Keys are plain, so that the order of their bytes is that of RFC 8785. */
 static bool pair(struct scan *s, int depth, struct member *m)
 {
-    if (s->p >= s->end || *s->p++ != '"' || !string(s, &m->key))
+    bool plain;
+    if (s->p >= s->end || *s->p++ != '"' || !string(s, &m->key, &plain) || !plain)
         return false;
     return s->p < s->end && *s->p++ == ':' && value(s, depth, m);
-}
-
-static int slice_cmp(struct slice a, struct slice b)
-{
-    int c = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-    return c != 0 ? c : (a.n > b.n) - (a.n < b.n);
 }
 
 /* Takes one object; keys strictly ascending. */
@@ -133,53 +166,28 @@ bool leaf_member(struct slice o, size_t *at, struct member *out)
     return true;
 }
 
-static bool number(struct slice s, int64_t *out)
-{
-    bool minus = s.n > 0 && *s.p == '-';
-    uint64_t v = 0, most = minus ? (uint64_t)INT64_MAX + 1 : (uint64_t)INT64_MAX;
-    size_t i = minus ? 1 : 0;
-    if (i >= s.n)
-        return false;
-    for (; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-        uint64_t d = (uint64_t)(s.p[i] - '0');
-        if (v > (most - d) / 10)
-            return false;
-        v = v * 10 + d;
-    }
-    *out = minus ? (int64_t)(0 - v) : (int64_t)v;
-    return true;
-}
-
 static bool hex64(struct slice s, uint64_t *out)
 {
     uint64_t v = 0;
     if (s.n != 16)
         return false;
     for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+        int d = hex_digit(s.p[i]);
+        if (d < 0)
             return false;
-        v = v << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        v = v << 4 | (uint64_t)d;
     }
     *out = v;
     return true;
-}
-
-static bool is(struct slice s, const char *word)
-{
-    size_t n = strlen(word);
-    return s.n == n && memcmp(s.p, word, n) == 0;
 }
 
 static bool take_actor(struct slice o, struct leaf *l)
 {
     struct member m;
     for (size_t at = 0; leaf_member(o, &at, &m);) {
-        if (is(m.key, "kind"))
+        if (slice_is(m.key, "kind"))
             l->actor_kind = m.value;
-        else if (is(m.key, "name"))
+        else if (slice_is(m.key, "name"))
             l->actor = m.value;
     }
     return true;
@@ -197,24 +205,24 @@ static bool take(const struct member *m, struct leaf *l)
                  {"rollout", offsetof(struct leaf, rollout)}, {"verb", offsetof(struct leaf, verb)},
                  {"wave", offsetof(struct leaf, wave)}};
     if (m->is_object) {
-        if (is(m->key, "actor"))
+        if (slice_is(m->key, "actor"))
             return take_actor(m->value, l);
-        if (is(m->key, "f"))
+        if (slice_is(m->key, "f"))
             l->fields = m->value;
-        else if (is(m->key, "host"))
+        else if (slice_is(m->key, "host"))
             l->host = m->value;
         return true;
     }
-    if (is(m->key, "seq"))
-        return number(m->value, &l->seq);
-    if (is(m->key, "t"))
-        return number(m->value, &l->t);
-    if (is(m->key, "corr"))
-        return hex64(m->value, &l->corr);
-    if (is(m->key, "late"))
-        l->late = is(m->value, "1");
+    if (slice_is(m->key, "seq"))
+        return !m->is_string && slice_int(m->value, &l->seq);
+    if (slice_is(m->key, "t"))
+        return !m->is_string && slice_int(m->value, &l->t);
+    if (slice_is(m->key, "corr"))
+        return m->is_string && hex64(m->value, &l->corr);
+    if (slice_is(m->key, "late"))
+        l->late = !m->is_string && slice_is(m->value, "1");
     for (size_t i = 0; m->is_string && i < sizeof words / sizeof *words; i++) {
-        if (is(m->key, words[i].key)) {
+        if (slice_is(m->key, words[i].key)) {
             memcpy((char *)l + words[i].offset, &m->value, sizeof m->value);
             break;
         }
@@ -235,7 +243,7 @@ bool leaf_scan(const char *line, size_t n, struct leaf *out)
         if (!pair(&s, 1, &m) || (last.p && slice_cmp(last, m.key) >= 0) || !take(&m, out))
             return false;
         last = m.key;
-        have_t = have_t || is(m.key, "t");
+        have_t = have_t || slice_is(m.key, "t");
         if (s.p >= s.end)
             return false;
         char c = *s.p++;
@@ -257,9 +265,9 @@ static size_t unescape(struct slice s, size_t *at, char out[4])
     }
     static const char from[] = "btnfr", to[] = "\b\t\n\f\r";
     c = s.p[(*at)++];
-    const char *f = strchr(from, c);
+    const char *f = memchr(from, c, sizeof from - 1);
     if (c != 'u' || s.n - *at < 4) {
-        out[0] = f && *f ? to[f - from] : c;
+        out[0] = f ? to[f - from] : c;
         return 1;
     }
     unsigned v = 0; /* the writer only makes \u00XX */
@@ -282,9 +290,9 @@ static size_t unescape(struct slice s, size_t *at, char out[4])
     return 3;
 }
 
-bool slice_is(struct slice s, const char *text)
+bool leaf_is(struct slice s, const char *text)
 {
-    size_t at = 0, i = 0, n = strlen(text);
+    size_t at = 0, i = 0, n = slice_of(text).n;
     while (at < s.n) {
         char c[4];
         size_t k = unescape(s, &at, c);
@@ -300,12 +308,12 @@ bool leaf_names_blob(const struct member *m)
     if (!m->is_string || m->value.n != 2 * HASH_LEN)
         return false;
     for (size_t i = 0; i < m->value.n; i++) {
-        char c = m->value.p[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+        if (hex_digit(m->value.p[i]) < 0)
             return false;
     }
     struct slice k = m->key;
-    return is(k, "blob") || (k.n > 5 && (memcmp(k.p, "blob.", 5) == 0 || memcmp(k.p + k.n - 5, ".blob", 5) == 0));
+    return slice_is(k, "blob") ||
+           (k.n > 5 && (slice_starts(k, "blob.") || slice_is((struct slice){k.p + k.n - 5, 5}, ".blob")));
 }
 
 const char *leaf_text(struct arena *a, struct slice s)
@@ -371,7 +379,7 @@ bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *
 const char *stored_field(const struct stored *s, const char *key)
 {
     for (size_t i = 0; i < s->n_fields; i++) {
-        if (strcmp(s->fields[i][0], key) == 0)
+        if (slice_is(slice_of(s->fields[i][0]), key))
             return s->fields[i][1];
     }
     return "";

@@ -11,11 +11,7 @@
 #include <stdint.h>
 #include "audit/log.h"
 #include "core/arena.h"
-
-struct slice {
-    const char *p; /* NULL: absent */
-    size_t n;
-};
+#include "core/slice.h"
 
 struct leaf {
     struct slice kind, actor, actor_kind, fleet, rollout, wave, verb, result, reason, before, after;
@@ -25,10 +21,11 @@ struct leaf {
     bool late;
 };
 
-/* False when the line is not canonical, or lacks v, seq, kind or t. */
+/* False when the line is not canonical (as core/json.h would write it again, to the byte; keys in printable ASCII), or
+ * lacks seq, kind or t. */
 bool leaf_scan(const char *line, size_t n, struct leaf *out);
 /* Is the (unescaped) slice this string? An absent slice is "". */
-bool slice_is(struct slice s, const char *text);
+bool leaf_is(struct slice s, const char *text);
 
 /* A member of a flat canonical object. */
 struct member {

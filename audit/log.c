@@ -207,9 +207,9 @@ bool book_leaf_key(const char *line, size_t n, struct note_key *out, struct err 
     struct leaf l;
     struct member m;
     char vkey[VKEY_MAX];
-    if (leaf_scan(line, n, &l) && slice_is(l.kind, "genesis")) {
+    if (leaf_scan(line, n, &l) && leaf_is(l.kind, "genesis")) {
         for (size_t at = 0; leaf_member(l.fields, &at, &m);) {
-            if (slice_is(m.key, "vkey") && m.value.n < sizeof vkey) {
+            if (leaf_is(m.key, "vkey") && m.value.n < sizeof vkey) {
                 memcpy(vkey, m.value.p, m.value.n);
                 vkey[m.value.n] = '\0';
                 if (note_key_parse(out, vkey, NULL))

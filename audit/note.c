@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include "core/slice.h"
 
 #define ALG_ED25519 0x01
 #define DASH        "\xe2\x80\x94 " /* em dash and a space open a signature line */
@@ -31,7 +32,7 @@ bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n)
         size_t pad = 0;
         for (size_t j = 0; j < 4; j++) {
             char c = text[i + j];
-            const char *at = c ? strchr(ALPHABET, c) : NULL;
+            const char *at = memchr(ALPHABET, c, sizeof ALPHABET - 1);
             if (c == '=' && i + 4 == n && j >= 2)
                 pad++;
             else if (!at || pad > 0)
@@ -49,7 +50,7 @@ bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n)
 
 static bool name_ok(const char *name)
 {
-    size_t n = strlen(name);
+    size_t n = slice_of(name).n;
     if (n == 0 || n > ORIGIN_MAX)
         return false;
     for (; *name; name++) {
@@ -68,10 +69,11 @@ bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_P
     uint8_t typed[1 + KEY_PUBLIC_LEN] = {ALG_ED25519}, digest[SHA256_BYTES];
     memcpy(typed + 1, pub, KEY_PUBLIC_LEN);
     memcpy(k->pub, pub, KEY_PUBLIC_LEN);
-    memcpy(k->name, name, strlen(name));
+    size_t n = slice_of(name).n;
+    memcpy(k->name, name, n);
     struct sha256 h;
     sha256_init(&h);
-    sha256_add(&h, name, strlen(name));
+    sha256_add(&h, name, n);
     sha256_add(&h, "\n", 1);
     sha256_add(&h, typed, sizeof typed);
     sha256_done(&h, digest);
@@ -88,18 +90,18 @@ bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_P
 bool note_key_parse(struct note_key *k, const char *vkey, struct err *e)
 {
     char name[ORIGIN_MAX + 1];
-    const char *plus = strchr(vkey, '+');
-    size_t n = plus ? (size_t)(plus - vkey) : sizeof name;
+    struct slice s = slice_of(vkey);
+    const char *plus = s.n ? memchr(s.p, '+', s.n) : NULL;
+    size_t n = plus ? (size_t)(plus - s.p) : sizeof name, left = plus ? s.n - n : 0; /* left: with the '+' */
     uint8_t typed[VKEY_MAX];
     size_t got = 0;
-    bool ok = strlen(vkey) < VKEY_MAX && n < sizeof name && strlen(plus) > 10 && plus[9] == '+' &&
-              base64_decode(plus + 10, strlen(plus + 10), typed, &got) && got == 1 + KEY_PUBLIC_LEN &&
-              typed[0] == ALG_ED25519;
+    bool ok = s.n < VKEY_MAX && n < sizeof name && left > 10 && plus[9] == '+' &&
+              base64_decode(plus + 10, left - 10, typed, &got) && got == 1 + KEY_PUBLIC_LEN && typed[0] == ALG_ED25519;
     if (ok) {
         memcpy(name, vkey, n);
         name[n] = '\0';
         /* the key hash in the text must be that of the key */
-        ok = note_key_init(k, name, typed + 1, NULL) && strcmp(k->vkey, vkey) == 0;
+        ok = note_key_init(k, name, typed + 1, NULL) && slice_is(s, k->vkey);
     }
     return ok ? true
               : err_set(e, ERR_SYNTAX, "it looks like name+1a2b3c4d+AQ...", "not a verifier key of an Ed25519 key");
@@ -175,7 +177,7 @@ static bool parse_body(const char **p, const char *end, struct checkpoint *c, si
 /* Is this the signature line of key k? Then its signature. */
 static bool signature_of(const char *text, size_t n, const struct note_key *k, uint8_t sig[KEY_SIG_LEN])
 {
-    size_t dash = strlen(DASH), name = strlen(k->name), got = 0;
+    size_t dash = sizeof DASH - 1, name = slice_of(k->name).n, got = 0;
     uint8_t raw[NOTE_MAX];
     if (n < dash + name + 2 || n > NOTE_MAX || memcmp(text, DASH, dash) != 0 ||
         memcmp(text + dash, k->name, name) != 0 || text[dash + name] != ' ')
@@ -194,7 +196,7 @@ bool note_open(const char *bytes, size_t n, const struct note_key *k, const stru
     size_t body_n = 0, len;
     if (n > NOTE_MAX || memchr(bytes, '\0', n) || !parse_body(&p, end, out, &body_n))
         return err_set(e, ERR_TAMPERED, "", "the checkpoint is not well formed");
-    if (strcmp(out->origin, k->name) != 0)
+    if (!slice_is(slice_of(out->origin), k->name))
         return err_set(e, ERR_TAMPERED, "", "the checkpoint is of another log than the key");
     bool found = false;
     while (line(&p, end, &text, &len)) {

@@ -55,14 +55,14 @@ void ops_see(struct ops *o, const struct leaf *l)
 {
     if (l->corr == 0)
         return;
-    if (slice_is(l->kind, "intent") || slice_is(l->kind, "halt")) {
+    if (leaf_is(l->kind, "intent") || leaf_is(l->kind, "halt")) {
         struct op *p = at(o, l->corr);
         if (p->seq == 0)
             p->seq = l->seq;
-    } else if (slice_is(l->kind, "outcome") || slice_is(l->kind, "recovered")) {
+    } else if (leaf_is(l->kind, "outcome") || leaf_is(l->kind, "recovered")) {
         struct op *p = at(o, l->corr);
         p->ended = true;
-        p->unknown = slice_is(l->result, "unknown");
+        p->unknown = leaf_is(l->result, "unknown");
     }
 }
 

@@ -18,7 +18,7 @@ void query_range(const struct audit_query *q, int64_t *from, int64_t *to)
 
 static bool word_ok(const char *want, struct slice have)
 {
-    return !want || !*want || slice_is(have, want);
+    return !want || !*want || leaf_is(have, want);
 }
 
 bool query_takes(const struct audit_query *q, const struct leaf *l)
@@ -159,11 +159,11 @@ static bool on_latch(void *ctx, const struct store_row *row)
     struct leaf l;
     if (!leaf_scan(row->leaf, row->leaf_n, &l) || !word_ok(c->fleet, l.fleet))
         return true;
-    if (slice_is(l.kind, "halt")) {
+    if (leaf_is(l.kind, "halt")) {
         add(f, row);
-    } else if (slice_is(l.kind, "ack") && !slice_is(l.result, "refused") && !slice_is(l.result, "failed")) {
+    } else if (leaf_is(l.kind, "ack") && !leaf_is(l.result, "refused") && !leaf_is(l.result, "failed")) {
         size_t kept = 0;
-        bool all = slice_is(l.rollout, "");
+        bool all = leaf_is(l.rollout, "");
         const char *rollout = leaf_text(f->a, l.rollout);
         for (size_t i = 0; i < f->n; i++) {
             if (!all && strcmp(f->item[i].rollout, rollout) != 0)

@@ -26,12 +26,22 @@ static int open_in(const char *dir, const char *sub, const char *name, struct er
     return fd;
 }
 
+/* The next line without its newline, in a buffer that holds the longest that an entry can be; false at the end, and
+ * when the line is longer: then what follows is no log's either. */
+static bool next_line(FILE *f, struct buf *out)
+{
+    int c;
+    buf_clear(out);
+    while ((c = getc_unlocked(f)) != EOF && c != '\n')
+        if (!buf_addc(out, (char)c))
+            return false;
+    return c == '\n' || out->len > 0;
+}
+
 bool audit_export_entry(const char *dir, int64_t seq, struct arena *a, struct stored *out, struct err *e)
 {
     uint8_t hash[HASH_LEN];
-    char *line = NULL;
-    size_t cap = 0;
-    ssize_t n = 0;
+    struct buf line;
     bool found = false;
     int fd = open_in(dir, "", "entries.jsonl", e);
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -41,15 +51,15 @@ bool audit_export_entry(const char *dir, int64_t seq, struct arena *a, struct st
         return false;
     }
     /* A line's number is its seq in a log that verifies; its own word is asked all the same. */
-    for (int64_t k = 1; k <= seq && (n = getline(&line, &cap, f)) > 0 && n <= ENTRY_MAX + 1; k++) {
+    buf_init(&line, ENTRY_MAX);
+    for (int64_t k = 1; k <= seq && next_line(f, &line); k++) {
         struct leaf l;
-        size_t len = line[n - 1] == '\n' ? (size_t)n - 1 : (size_t)n;
         if (k < seq)
             continue;
-        tree_leaf_hash(line, len, hash);
-        found = leaf_scan(line, len, &l) && l.seq == seq && leaf_decode(line, len, hash, a, out);
+        tree_leaf_hash(line.data, line.len, hash);
+        found = leaf_scan(line.data, line.len, &l) && l.seq == seq && leaf_decode(line.data, line.len, hash, a, out);
     }
-    free(line);
+    buf_release(&line);
     fclose(f);
     return found ? true : err_set(e, ERR_NOT_FOUND, "", "export %.200s: there is no entry %lld", dir, (long long)seq);
 }
@@ -71,7 +81,7 @@ bool audit_export_blob(const char *dir, const char *digest, struct buf *out, str
     uint8_t want[HASH_LEN];
     unsigned char have[SHA256_BYTES];
     size_t start = out->len;
-    if (!tree_hash_parse(digest, strlen(digest), want))
+    if (!tree_hash_parse(digest, slice_of(digest).n, want))
         return err_set(e, ERR_SYNTAX, "", "export: not the name of a blob (64 hexadecimal digits)");
     int fd = open_in(dir, "blobs", digest, e);
     if (fd < 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "audit/check.h"
 #include "audit/store.h"
+#include "core/text.h"
 
 #define CHUNK    ((size_t)1 << 20)
 #define SUMS_MAX ((size_t)256 << 20)
@@ -98,7 +99,7 @@ static bool expect_file(struct folder *f, const char *name, const char *want, st
     struct buf have;
     buf_init(&have, 65536);
     bool ok = slurp(f->fd, name, &have), told = true;
-    if (ok && strcmp(have.data, want) != 0)
+    if (ok && !slice_is((struct slice){have.data, have.len}, want))
         check_bad(&f->c, 0, "%s is not the key that the first entry names", name);
     else if (!ok && errno == EFBIG)
         check_bad(&f->c, 0, "%s is too large", name);
@@ -133,7 +134,7 @@ static bool read_blobs(struct folder *f, struct err *e)
     for (struct dirent *it; ok && (it = readdir(d)) != NULL;) {
         uint8_t name[HASH_LEN];
         struct buf bytes;
-        if (!tree_hash_parse(it->d_name, strlen(it->d_name), name))
+        if (!tree_hash_parse(it->d_name, slice_of(it->d_name).n, name))
             continue;
         buf_init(&bytes, BLOB_MAX);
         if (slurp(dirfd(d), it->d_name, &bytes))
@@ -146,30 +147,31 @@ static bool read_blobs(struct folder *f, struct err *e)
     return ok;
 }
 
-static bool name_ok(const char *name)
+static bool name_ok(struct slice name)
 {
     static const char *const top[] = {"report.csv", "checkpoint", "log.pub", "vkey", "verify.sh", "README"};
     uint8_t digest[HASH_LEN];
     for (size_t i = 0; i < sizeof top / sizeof *top; i++) {
-        if (strcmp(name, top[i]) == 0)
+        if (slice_is(name, top[i]))
             return true;
     }
-    return strncmp(name, "blobs/", 6) == 0 && tree_hash_parse(name + 6, strlen(name + 6), digest);
+    return slice_starts(name, "blobs/") && tree_hash_parse(name.p + 6, name.n - 6, digest);
 }
 
 /* One file of SHA256SUMS, streamed. */
-static bool sum_ok(struct folder *f, const char *name, const uint8_t want[HASH_LEN], bool *same, struct err *e)
+static bool sum_ok(struct folder *f, struct slice named, const uint8_t want[HASH_LEN], bool *same, struct err *e)
 {
-    char chunk[65536];
+    char chunk[65536], name[sizeof "blobs/" + HASH_HEX];
     uint8_t now[HASH_LEN];
     struct sha256 h;
-    if (strcmp(name, "entries.jsonl") == 0) {
+    if (slice_is(named, "entries.jsonl")) {
         *same = memcmp(f->entries_sum, want, HASH_LEN) == 0;
         return true;
     }
     *same = false;
-    if (!name_ok(name))
+    if (!name_ok(named))
         return true; /* never follow a name out of the folder */
+    snprintf(name, sizeof name, "%.*s", (int)named.n, named.p);
     int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT || errno == ELOOP ? true : unreadable(f, name, e);
@@ -189,23 +191,28 @@ static bool sum_ok(struct folder *f, const char *name, const uint8_t want[HASH_L
 static bool check_sums(struct folder *f, const struct buf *sums, struct err *e)
 {
     bool listed = false;
-    if (sums->len != strlen(sums->data) || sums->len == 0 || sums->data[sums->len - 1] != '\n') {
+    const char *end = sums->data + sums->len;
+    if (sums->len == 0 || end[-1] != '\n') {
         check_bad(&f->c, 0, "SHA256SUMS is not well formed");
         return true;
     }
-    for (char *line = sums->data, *nl; (nl = strchr(line, '\n')) != NULL; line = nl + 1) {
+    for (const char *line = sums->data, *nl; (nl = memchr(line, '\n', (size_t)(end - line))) != NULL; line = nl + 1) {
         uint8_t want[HASH_LEN];
         bool same = false;
-        *nl = '\0';
-        if (strlen(line) < 67 || memcmp(line + 64, "  ", 2) != 0 || !tree_hash_parse(line, 64, want)) {
+        size_t n = (size_t)(nl - line);
+        if (n < 67 || memcmp(line + 64, "  ", 2) != 0 || !tree_hash_parse(line, 64, want)) {
             check_bad(&f->c, 0, "SHA256SUMS is not well formed");
             return true;
         }
-        listed = listed || strcmp(line + 66, "entries.jsonl") == 0;
-        if (!sum_ok(f, line + 66, want, &same, e))
+        struct slice name = {line + 66, n - 66};
+        listed = listed || slice_is(name, "entries.jsonl");
+        if (!sum_ok(f, name, want, &same, e))
             return false;
-        if (!same)
-            check_bad(&f->c, 0, "%.90s is not the file that SHA256SUMS names", line + 66);
+        if (!same) {
+            char shown[120];
+            safe_text_into(shown, sizeof shown, name.p, name.n);
+            check_bad(&f->c, 0, "%.90s is not the file that SHA256SUMS names", shown);
+        }
     }
     if (!listed)
         check_bad(&f->c, 0, "SHA256SUMS does not name entries.jsonl");

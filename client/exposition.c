@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include "core/slice.h"
 #include "core/text.h"
 
 /* Powers of ten that a double holds exactly: with a mantissa below 2^53 one multiplication or division is correctly
@@ -19,7 +19,7 @@ static bool slow_number(const char *s, size_t n, double *out)
     if (n == 0 || n >= sizeof tmp)
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!strchr("0123456789+-.eE", s[i]) || s[i] == '\0')
+        if (!byte_in(s[i], "0123456789+-.eE"))
             return false;
     memcpy(tmp, s, n);
     tmp[n] = '\0';
@@ -33,14 +33,11 @@ static bool slow_number(const char *s, size_t n, double *out)
 
 static bool word_number(const char *s, size_t n, double *out)
 {
-    bool minus = n && *s == '-';
-    if (n && (*s == '+' || *s == '-')) {
-        s++;
-        n--;
-    }
-    if (n == 3 && strncasecmp(s, "nan", 3) == 0)
+    bool minus = n && *s == '-', sign = n && byte_in(*s, "+-");
+    struct slice word = {s + sign, n - sign};
+    if (slice_is_nocase(word, "nan"))
         *out = (double)NAN;
-    else if ((n == 3 && strncasecmp(s, "inf", 3) == 0) || (n == 8 && strncasecmp(s, "infinity", 8) == 0))
+    else if (slice_is_nocase(word, "inf") || slice_is_nocase(word, "infinity"))
         *out = minus ? -(double)INFINITY : (double)INFINITY;
     else
         return false;
@@ -84,9 +81,20 @@ bool exposition_number(const char *s, size_t n, double *out)
 }
 
 struct label {
-    const char *value;
-    size_t n;
+    struct slice value;
     bool escaped;
+};
+
+/* What is asked for, measured once. */
+#define WANTS_MAX 8
+struct asked {
+    struct slice name, filter_label, filter_value;
+};
+struct reading {
+    const struct exposition *x;
+    struct slice join;
+    struct asked want[WANTS_MAX];
+    size_t n_wants;
 };
 
 static const char *skip_blanks(const char *p, const char *end)
@@ -96,13 +104,9 @@ static const char *skip_blanks(const char *p, const char *end)
     return p;
 }
 
-static bool named(const char *name, size_t n, const char *wanted)
-{
-    return wanted && strncmp(name, wanted, n) == 0 && wanted[n] == '\0';
-}
-
-/* Reads "{a="b",...}" from just behind the brace; returns where it ends, NULL when malformed. */
-static const char *read_labels(const char *p, const char *end, const char *join, const char *filter, struct label *l,
+/* Reads "{a="b",...}" from just behind the brace; returns where it ends, NULL when malformed. A control character in a
+ * label's name is malformed; in a value it is a byte like any other, and no device's id. */
+static const char *read_labels(const char *p, const char *end, struct slice join, struct slice filter, struct label *l,
                                struct label *f)
 {
     for (;;) {
@@ -110,16 +114,16 @@ static const char *read_labels(const char *p, const char *end, const char *join,
         if (p < end && *p == '}')
             return p + 1;
         const char *name = p;
-        while (p < end && *p != '=' && *p != '"' && *p != '}' && *p != ' ')
+        while (p < end && (unsigned char)*p > ' ' && *p != 0x7f && !byte_in(*p, "=\"}"))
             p++;
-        size_t n = (size_t)(p - name);
+        struct slice called = {name, (size_t)(p - name)};
         p = skip_blanks(p, end);
-        if (n == 0 || p >= end || *p != '=')
+        if (called.n == 0 || p >= end || *p != '=')
             return NULL;
         p = skip_blanks(p + 1, end);
         if (p >= end || *p != '"')
             return NULL;
-        struct label v = {.value = ++p};
+        struct label v = {.value = {++p, 0}};
         for (; p < end && *p != '"'; p++)
             if (*p == '\\') {
                 v.escaped = true;
@@ -127,10 +131,10 @@ static const char *read_labels(const char *p, const char *end, const char *join,
             }
         if (p >= end)
             return NULL;
-        v.n = (size_t)(p - v.value);
-        if (named(name, n, join))
+        v.value.n = (size_t)(p - v.value.p);
+        if (slice_same(called, join))
             *l = v;
-        else if (named(name, n, filter))
+        else if (slice_same(called, filter)) /* an absent filter is no label's name: those are not empty */
             *f = v;
         p = skip_blanks(p + 1, end);
         if (p < end && *p == ',')
@@ -143,19 +147,19 @@ static const char *read_labels(const char *p, const char *end, const char *join,
 /* \\, \" and \n; any other pair stays as it is. false when too long. */
 static bool unescape(struct label *l, char *room)
 {
+    struct slice v = l->value;
     size_t n = 0;
-    if (l->n > EXPOSITION_LABEL_MAX)
+    if (v.n > EXPOSITION_LABEL_MAX)
         return false;
     if (!l->escaped)
         return true;
-    for (size_t i = 0; i < l->n; i++) {
-        char c = l->value[i];
-        if (c == '\\' && i + 1 < l->n && strchr("\\\"n", l->value[i + 1]))
-            c = l->value[++i] == 'n' ? '\n' : l->value[i];
+    for (size_t i = 0; i < v.n; i++) {
+        char c = v.p[i];
+        if (c == '\\' && i + 1 < v.n && byte_in(v.p[i + 1], "\\\"n"))
+            c = v.p[++i] == 'n' ? '\n' : v.p[i];
         room[n++] = c;
     }
-    l->value = room;
-    l->n = n;
+    l->value = (struct slice){room, n};
     return true;
 }
 
@@ -184,39 +188,39 @@ static bool read_value(const struct exposition *x, const char *p, const char *en
     return p == end || *p == '#';
 }
 
-static bool read_sample(const struct exposition *x, size_t want, const char *p, const char *end)
+static bool read_sample(const struct reading *r, size_t want, const char *p, const char *end)
 {
-    const struct exposition_want *w = &x->wants[want];
-    struct label device = {.value = "", .n = 0}, filter = {.value = "", .n = 0};
+    const struct asked *w = &r->want[want];
+    struct label device = {.value = {"", 0}}, filter = {.value = {"", 0}};
     char room[EXPOSITION_LABEL_MAX];
     double value;
     int64_t t;
     p = skip_blanks(p, end);
     if (p < end && *p == '{') {
-        p = read_labels(p + 1, end, x->join_label, w->filter_label, &device, &filter);
+        p = read_labels(p + 1, end, r->join, w->filter_label, &device, &filter);
         if (!p)
             return false;
     }
-    if (!read_value(x, p, end, &value, &t))
+    if (!read_value(r->x, p, end, &value, &t))
         return false;
-    if (w->filter_label && !named(filter.value, filter.n, w->filter_value))
+    if (w->filter_label.p && !slice_same(filter.value, w->filter_value))
         return true;
     if (!unescape(&device, room))
         return false;
-    x->fn(x->ctx, want, device.value, device.n, value, t);
+    r->x->fn(r->x->ctx, want, device.value.p, device.value.n, value, t);
     return true;
 }
-
-#define WANTS_MAX 8
 
 bool exposition_read(const struct exposition *x, const char *page, size_t n, struct err *e)
 {
     const char *p = page, *end = page + n;
-    size_t lengths[WANTS_MAX], n_wants = x->n_wants < WANTS_MAX ? x->n_wants : WANTS_MAX;
+    struct reading r = {.x = x, .join = slice_of(x->join_label)};
     size_t line = 1, last = 0;
     bool eof = false;
-    for (size_t i = 0; i < n_wants; i++)
-        lengths[i] = x->wants[i].name ? strlen(x->wants[i].name) : 0;
+    for (; r.n_wants < x->n_wants && r.n_wants < WANTS_MAX; r.n_wants++) {
+        const struct exposition_want *w = &x->wants[r.n_wants];
+        r.want[r.n_wants] = (struct asked){slice_of(w->name), slice_of(w->filter_label), slice_of(w->filter_value)};
+    }
     for (; p < end && !eof; line++) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
         if (!nl)
@@ -228,13 +232,12 @@ bool exposition_read(const struct exposition *x, const char *page, size_t n, str
             continue;
         }
         /* Lines of one metric follow each other: try the last one first. */
-        for (size_t k = 0; k < n_wants; k++) {
-            size_t i = (last + k) % n_wants, m = lengths[i];
-            if (m == 0 || len <= m || memcmp(p, x->wants[i].name, m) != 0 ||
-                (p[m] != '{' && p[m] != ' ' && p[m] != '\t'))
+        for (size_t k = 0; k < r.n_wants; k++) {
+            size_t i = (last + k) % r.n_wants, m = r.want[i].name.n;
+            if (m == 0 || len <= m || memcmp(p, r.want[i].name.p, m) != 0 || !byte_in(p[m], "{ \t"))
                 continue;
             last = i;
-            if (!read_sample(x, i, p + m, nl)) {
+            if (!read_sample(&r, i, p + m, nl)) {
                 char shown[80];
                 safe_text_into(shown, sizeof shown, p, len < 60 ? len : 60);
                 return err_set(e, ERR_SYNTAX, "look at the page; andon reads Prometheus text 0.0.4 and OpenMetrics 1.0",

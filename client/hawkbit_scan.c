@@ -1,7 +1,6 @@
 /* See hawkbit_scan.h. */
 #include "client/hawkbit_scan.h"
 
-#include <string.h>
 #include "client/hawkbit_impl.h"
 #include "client/plain.h"
 #include "core/text.h"
@@ -13,7 +12,7 @@ static bool scan_bool(struct plain *s, bool *out)
 }
 
 /* An optional text: what is no string counts as absent, as for the parser. */
-static bool scan_text(struct plain *s, struct plain_span *out)
+static bool scan_text(struct plain *s, struct slice *out)
 {
     return s->at < s->end && *s->at == '"' ? plain_string(s, out) : plain_skip(s);
 }
@@ -34,7 +33,7 @@ static bool scan_time(struct plain *s, int64_t *out)
 static bool scan_poll(struct plain *s, struct hb_device_text *t)
 {
     struct plain_members m = {.n = 0};
-    struct plain_span key;
+    struct slice key;
     bool more, ok;
     if (s->at == s->end || *s->at != '{')
         return plain_skip(s);
@@ -42,9 +41,9 @@ static bool scan_poll(struct plain *s, struct hb_device_text *t)
     while (plain_member(s, &m, &key, &more)) {
         if (!more)
             return true;
-        if (plain_is(key, "lastRequestAt"))
+        if (slice_is(key, "lastRequestAt"))
             ok = scan_time(s, &t->last_poll);
-        else if (plain_is(key, "overdue") && s->at < s->end && (*s->at == 't' || *s->at == 'f'))
+        else if (slice_is(key, "overdue") && s->at < s->end && (*s->at == 't' || *s->at == 'f'))
             ok = scan_bool(s, &t->overdue);
         else
             ok = plain_skip(s);
@@ -54,32 +53,32 @@ static bool scan_poll(struct plain *s, struct hb_device_text *t)
     return false;
 }
 
-static bool scan_member(struct plain *s, struct plain_span key, struct hb_device_text *t, bool *has_id)
+static bool scan_member(struct plain *s, struct slice key, struct hb_device_text *t, bool *has_id)
 {
-    struct plain_span text = {"", 0};
+    struct slice text = {"", 0};
     bool ok;
-    if (plain_is(key, "controllerId")) {
+    if (slice_is(key, "controllerId")) {
         *has_id = true;
         ok = plain_string(s, &text) && text.n > 0;
-        t->id = text.s;
+        t->id = text.p;
         t->n_id = text.n;
-    } else if (plain_is(key, "name")) {
+    } else if (slice_is(key, "name")) {
         ok = scan_text(s, &text);
-        t->name = text.s;
+        t->name = text.p;
         t->n_name = text.n;
-    } else if (plain_is(key, "updateStatus")) {
+    } else if (slice_is(key, "updateStatus")) {
         ok = scan_text(s, &text);
-        t->status = text.s;
+        t->status = text.p;
         t->n_status = text.n;
-    } else if (plain_is(key, "address")) {
+    } else if (slice_is(key, "address")) {
         ok = scan_text(s, &text);
-        t->address = text.s;
+        t->address = text.p;
         t->n_address = text.n;
-    } else if (plain_is(key, "installedAt")) {
+    } else if (slice_is(key, "installedAt")) {
         ok = scan_time(s, &t->installed_at);
-    } else if (plain_is(key, "lastControllerRequestAt")) {
+    } else if (slice_is(key, "lastControllerRequestAt")) {
         ok = scan_time(s, &t->last_seen);
-    } else if (plain_is(key, "pollStatus")) {
+    } else if (slice_is(key, "pollStatus")) {
         ok = scan_poll(s, t);
     } else {
         ok = plain_skip(s);
@@ -91,7 +90,7 @@ static bool scan_device(struct plain *s, struct arena *a, struct device *out)
 {
     struct hb_device_text t = {.id = "", .name = "", .status = "", .address = ""};
     struct plain_members m = {.n = 0};
-    struct plain_span key;
+    struct slice key;
     bool more, has_id = false;
     if (!plain_take(s, '{'))
         return false;
@@ -127,7 +126,7 @@ bool hb_scan_devices(const char *bytes, size_t n, size_t max, struct arena *text
 {
     struct plain s = {.at = bytes, .end = bytes + n, .ascii = true};
     struct plain_members m = {.n = 0};
-    struct plain_span key;
+    struct slice key;
     bool more, content = false, total = false, whole, ok;
     *out = (struct device_page){.v = ARENA_ARRAY(rough, struct device, max + 1)};
     if (n == 0 || n > HB_BODY_MAX || !plain_take(&s, '{'))
@@ -137,9 +136,9 @@ bool hb_scan_devices(const char *bytes, size_t n, size_t max, struct arena *text
             plain_blanks(&s);
             return s.at == s.end && content && total && (s.ascii || text_valid(bytes, n));
         }
-        if (plain_is(key, "content")) {
+        if (slice_is(key, "content")) {
             content = ok = scan_content(&s, max, texts, out);
-        } else if (plain_is(key, "total")) {
+        } else if (slice_is(key, "total")) {
             total = ok = plain_number(&s, &out->total, &whole) && whole && out->total >= 0;
         } else {
             ok = plain_skip(&s);

@@ -78,7 +78,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     } else if (http_header_value(line, n, "retry-after", &v, &len)) {
         if (http_number(v, len, 86400, &s))
             a->retry_after_us = s * US_PER_S;
-    } else if (http_header_value(line, n, "date", &v, &len) && len < 64) {
+    } else if (http_header_value(line, n, "date", &v, &len) && len < 64 && !memchr(v, '\0', len)) {
         char text[64];
         memcpy(text, v, len);
         text[len] = '\0';

@@ -1,7 +1,5 @@
 #include "client/plain.h"
 
-#include <string.h>
-
 #define DEPTH_MAX  16
 #define DIGITS_MAX 15 /* every such number is exact, also as a double */
 
@@ -22,14 +20,13 @@ bool plain_take(struct plain *s, char c)
 
 bool plain_word(struct plain *s, const char *word)
 {
-    size_t n = strlen(word);
-    if ((size_t)(s->end - s->at) < n || memcmp(s->at, word, n) != 0)
+    if (!slice_starts((struct slice){s->at, (size_t)(s->end - s->at)}, word))
         return false;
-    s->at += n;
+    s->at += slice_of(word).n;
     return true;
 }
 
-bool plain_string(struct plain *s, struct plain_span *out)
+bool plain_string(struct plain *s, struct slice *out)
 {
     if (!plain_take(s, '"'))
         return false;
@@ -38,7 +35,7 @@ bool plain_string(struct plain *s, struct plain_span *out)
     for (const char *p = from; p < s->end; p++) {
         unsigned char c = (unsigned char)*p;
         if (c == '"') {
-            *out = (struct plain_span){from, (size_t)(p - from)};
+            *out = (struct slice){from, (size_t)(p - from)};
             s->at = p + 1;
             s->ascii = s->ascii && seen < 0x80;
             return true;
@@ -81,7 +78,7 @@ bool plain_number(struct plain *s, int64_t *out, bool *whole)
     return s->at == s->end || (*s->at != 'e' && *s->at != 'E' && *s->at != '.');
 }
 
-bool plain_member(struct plain *s, struct plain_members *m, struct plain_span *key, bool *more)
+bool plain_member(struct plain *s, struct plain_members *m, struct slice *key, bool *more)
 {
     *more = false;
     if (plain_take(s, '}'))
@@ -91,7 +88,7 @@ bool plain_member(struct plain *s, struct plain_members *m, struct plain_span *k
     if (m->n == PLAIN_MEMBERS_MAX || !plain_string(s, key) || !plain_take(s, ':'))
         return false;
     for (size_t i = 0; i < m->n; i++)
-        if (m->key[i].n == key->n && memcmp(m->key[i].s, key->s, key->n) == 0)
+        if (slice_same(m->key[i], *key))
             return false;
     m->key[m->n++] = *key;
     plain_blanks(s);
@@ -102,7 +99,7 @@ bool plain_member(struct plain *s, struct plain_members *m, struct plain_span *k
 static bool skip_object(struct plain *s)
 {
     struct plain_members m = {.n = 0};
-    struct plain_span key;
+    struct slice key;
     bool more;
     while (plain_member(s, &m, &key, &more)) {
         if (!more)
@@ -126,7 +123,7 @@ static bool skip_array(struct plain *s)
 
 bool plain_skip(struct plain *s)
 {
-    struct plain_span text;
+    struct slice text;
     int64_t number;
     bool whole, ok;
     plain_blanks(s);
@@ -150,10 +147,4 @@ bool plain_skip(struct plain *s)
     default:
         return plain_number(s, &number, &whole);
     }
-}
-
-bool plain_is(struct plain_span span, const char *word)
-{
-    size_t n = strlen(word);
-    return span.n == n && memcmp(span.s, word, n) == 0;
 }

@@ -10,13 +10,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/slice.h"
 
 #define PLAIN_MEMBERS_MAX 48 /* of one object */
-
-struct plain_span {
-    const char *s;
-    size_t n;
-};
 
 /* Start with {bytes, bytes + n, .ascii = true}. Every function leaves `at` behind what it read; false: not plain, and
  * the rest is worth nothing. */
@@ -28,7 +24,7 @@ struct plain {
 
 /* The members of an object so far. Start with {.n = 0}, behind the '{'. */
 struct plain_members {
-    struct plain_span key[PLAIN_MEMBERS_MAX];
+    struct slice key[PLAIN_MEMBERS_MAX];
     size_t n;
 };
 
@@ -39,13 +35,12 @@ bool plain_take(struct plain *s, char c);
 /* Exactly this word: true, false, null. */
 bool plain_word(struct plain *s, const char *word);
 /* The string's bytes as they stand, without its quotes. */
-bool plain_string(struct plain *s, struct plain_span *out);
+bool plain_string(struct plain *s, struct slice *out);
 /* Whole numbers, and decimals without an exponent; *whole tells which, *out is the part before the point. */
 bool plain_number(struct plain *s, int64_t *out, bool *whole);
 /* The next member's key; *more false at the object's end. */
-bool plain_member(struct plain *s, struct plain_members *m, struct plain_span *key, bool *more);
+bool plain_member(struct plain *s, struct plain_members *m, struct slice *key, bool *more);
 /* Any value. */
 bool plain_skip(struct plain *s);
-bool plain_is(struct plain_span span, const char *word);
 
 #endif

@@ -3,7 +3,6 @@
  * is read in one pass (client/plain.h); any other as a tree. */
 #include <math.h>
 #include <stdio.h>
-#include <string.h>
 #include "client/exposition.h"
 #include "client/plain.h"
 #include "client/prometheus_impl.h"
@@ -47,15 +46,15 @@ static bool scan_time(struct plain *s, int64_t *ms)
 /* [time, "value"] */
 static bool scan_sample(struct plain *s, int64_t *ms, double *v)
 {
-    struct plain_span number;
+    struct slice number;
     return plain_take(s, '[') && scan_time(s, ms) && *ms > 0 && plain_take(s, ',') && plain_string(s, &number) &&
-           exposition_number(number.s, number.n, v) && plain_take(s, ']');
+           exposition_number(number.p, number.n, v) && plain_take(s, ']');
 }
 
 static bool scan_metric(struct plain *s, const struct prom_source *src, long *device)
 {
     struct plain_members m = {.n = 0};
-    struct plain_span key, value;
+    struct slice key, value;
     bool more;
     *device = -1;
     if (!plain_take(s, '{'))
@@ -65,8 +64,8 @@ static bool scan_metric(struct plain *s, const struct prom_source *src, long *de
             return true;
         if (!plain_string(s, &value))
             return false;
-        if (plain_is(key, src->join_label))
-            *device = find(src, value.s, value.n);
+        if (slice_is(key, src->join_label))
+            *device = find(src, value.p, value.n);
     }
     return false;
 }
@@ -92,7 +91,7 @@ static bool scan_samples(struct plain *s, const struct prom_source *src, const s
 static bool scan_series(struct plain *s, const struct prom_source *src, const struct prom_sink *sink, size_t series)
 {
     struct plain_members m = {.n = 0};
-    struct plain_span key;
+    struct slice key;
     bool more, metric = false, samples = false, ok;
     long device = -1;
     if (!plain_take(s, '{'))
@@ -100,9 +99,9 @@ static bool scan_series(struct plain *s, const struct prom_source *src, const st
     while (plain_member(s, &m, &key, &more)) {
         if (!more)
             return metric && samples;
-        if (plain_is(key, "metric"))
+        if (slice_is(key, "metric"))
             metric = ok = scan_metric(s, src, &device);
-        else if (plain_is(key, src->matrix ? "values" : "value"))
+        else if (slice_is(key, src->matrix ? "values" : "value"))
             samples = ok = metric && scan_samples(s, src, sink, series, device);
         else
             ok = plain_skip(s);
@@ -129,16 +128,16 @@ static bool scan_result(struct plain *s, const struct prom_source *src, const st
 static bool scan_data(struct plain *s, const struct prom_source *src, const struct prom_sink *sink)
 {
     struct plain_members m = {.n = 0};
-    struct plain_span key, type;
+    struct slice key, type;
     bool more, typed = false, result = false, ok;
     if (!plain_take(s, '{'))
         return false;
     while (plain_member(s, &m, &key, &more)) {
         if (!more)
             return typed && result;
-        if (plain_is(key, "resultType"))
-            typed = ok = plain_string(s, &type) && plain_is(type, src->matrix ? "matrix" : "vector");
-        else if (plain_is(key, "result"))
+        if (slice_is(key, "resultType"))
+            typed = ok = plain_string(s, &type) && slice_is(type, src->matrix ? "matrix" : "vector");
+        else if (slice_is(key, "result"))
             result = ok = typed && scan_result(s, src, sink);
         else
             ok = plain_skip(s);
@@ -152,7 +151,7 @@ static bool scan_answer(const struct prom_source *src, const struct buf *body, c
 {
     struct plain s = {.at = body->data, .end = body->data + body->len, .ascii = true};
     struct plain_members m = {.n = 0};
-    struct plain_span key;
+    struct slice key;
     bool more, data = false, ok;
     if (body->len == 0 || body->len > PROM_ANSWER_MAX || !plain_take(&s, '{'))
         return false;
@@ -161,10 +160,10 @@ static bool scan_answer(const struct prom_source *src, const struct buf *body, c
             plain_blanks(&s);
             return s.at == s.end && data && (s.ascii || text_valid(body->data, body->len));
         }
-        if (plain_is(key, "data"))
+        if (slice_is(key, "data"))
             data = ok = scan_data(&s, src, sink);
         else
-            ok = !plain_is(key, "warnings") && plain_skip(&s);
+            ok = !slice_is(key, "warnings") && plain_skip(&s);
         if (!ok)
             return false;
     }
@@ -217,7 +216,7 @@ bool prom_read(const struct prom_source *src, const struct buf *body, const stru
     const struct json_t *data = json_get(doc, "data"), *result = json_get(data, "result");
     size_t n = 0;
     const char *type = json_str(data, "resultType", &n);
-    bool ok = type && strcmp(type, src->matrix ? "matrix" : "vector") == 0 && json_is_arr(result);
+    bool ok = type && slice_is((struct slice){type, n}, src->matrix ? "matrix" : "vector") && json_is_arr(result);
     if (!ok)
         err_set(e, ERR_PROTOCOL, "write a query that gives one value for each device",
                 "the query for %s does not give %s", src->what, src->matrix ? "a matrix" : "an instant vector");

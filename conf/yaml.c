@@ -9,6 +9,7 @@
 #include <yaml.h>
 #include "conf/file.h"
 #include "core/buf.h"
+#include "core/slice.h"
 #include "core/text.h"
 
 struct reading {
@@ -29,17 +30,23 @@ static bool fail(struct reading *r, size_t line0, enum err_code code, const char
     return err_set(r->e, code, next, "%s:%zu: %s", r->name, line0 + 1, what);
 }
 
-/* The byte at a place that libyaml names by line and column (of characters). */
-static unsigned char byte_at(const struct reading *r, const yaml_mark_t *m)
+/* Does a line end with this byte? With CR, LF and CR LF, as for libyaml and for editors. */
+static bool line_ends(const struct reading *r, size_t i)
 {
-    size_t line = 0, i = 0, col = 0;
+    return r->bytes[i] == '\n' || (r->bytes[i] == '\r' && (i + 1 == r->n || r->bytes[i + 1] != '\n'));
+}
+
+/* The character at a place that libyaml names by line and column (of characters); n is 0 behind the end. */
+static struct slice char_at(const struct reading *r, const yaml_mark_t *m)
+{
+    size_t line = 0, i = 0, col = 0, len;
+    uint32_t cp;
     while (i < r->n && line < m->line)
-        line += r->bytes[i++] == '\n';
-    for (; i < r->n && col < m->column; i++)
-        col += ((unsigned char)r->bytes[i] & 0xc0) != 0x80;
-    while (i < r->n && ((unsigned char)r->bytes[i] & 0xc0) == 0x80)
-        i++;
-    return i < r->n ? (unsigned char)r->bytes[i] : 0;
+        line += line_ends(r, i++);
+    for (; i < r->n && col < m->column; col++)
+        i += text_decode(r->bytes + i, r->n - i, &cp); /* bytes_ok has seen that it is UTF-8 */
+    len = text_decode(r->bytes + i, r->n - i, &cp);
+    return (struct slice){r->bytes + i, len};
 }
 
 /* libyaml's own words are about its grammar; these are about the file. */
@@ -48,12 +55,13 @@ static bool bad_syntax(struct reading *r)
     const yaml_parser_t *p = &r->parser;
     const char *why = p->problem ? p->problem : "";
     size_t line = p->problem_mark.line;
-    unsigned char c = byte_at(r, &p->problem_mark);
-    char what[160];
-    if (strstr(why, "cannot start any token") && c == '\t')
+    struct slice c = char_at(r, &p->problem_mark);
+    char what[160], shown[32];
+    if (strstr(why, "cannot start any token") && slice_is(c, "\t"))
         return fail(r, line, ERR_SYNTAX, "", "a tab; YAML is indented with spaces only");
     if (strstr(why, "cannot start any token")) {
-        snprintf(what, sizeof what, "a value cannot start with '%c'; put it in quotes", c);
+        safe_text_into(shown, sizeof shown, c.p, c.n);
+        snprintf(what, sizeof what, "a value cannot start with '%s'; put it in quotes", shown);
         return fail(r, line, ERR_SYNTAX, "", what);
     }
     if (strstr(why, "mapping values are not allowed"))
@@ -295,19 +303,13 @@ static bool bytes_ok(struct reading *r)
     for (size_t i = 0, len; i < r->n; i += len) {
         unsigned char c = (unsigned char)r->bytes[i];
         len = 1;
-        if (c == '\n')
-            line++;
+        line += line_ends(r, i);
         if (c == '\n' || c == '\t' || c == '\r' || (c >= 0x20 && c < 0x7f))
             continue;
         uint32_t cp = c;
-        if (c >= 0x80) {
-            size_t left = r->n - i;
-            char next4[5] = {0};
-            memcpy(next4, r->bytes + i, left < 4 ? left : 4);
-            cp = text_next(next4, &len);
-        }
-        bool bad = (c >= 0x80 && len == 1) || cp < 0xa0 || cp == 0x2028 || cp == 0x2029;
-        if (bad) {
+        bool utf8 = (len = text_decode(r->bytes + i, r->n - i, &cp)) > 0;
+        len = utf8 ? len : 1;
+        if (!utf8 || cp < 0xa0 || cp == 0x2028 || cp == 0x2029) {
             char shown[32], what[100];
             safe_text_into(shown, sizeof shown, r->bytes + i, len);
             snprintf(what, sizeof what, "%s is not text; expected UTF-8 without control characters", shown);

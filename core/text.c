@@ -197,6 +197,11 @@ void safe_text_into(char *dst, size_t size, const char *bytes, size_t n)
     render(dst, size - 1, bytes, n);
 }
 
+size_t text_decode(const char *s, size_t n, uint32_t *cp)
+{
+    return n ? decode((const unsigned char *)s, n, cp) : 0;
+}
+
 uint32_t text_next(const char *s, size_t *len)
 {
     uint32_t cp = 0;
@@ -243,7 +248,7 @@ bool text_valid(const char *s, size_t n)
 {
     uint32_t cp;
     for (size_t at = 0, len; at < n; at += len) {
-        len = decode((const unsigned char *)s + at, n - at, &cp);
+        len = text_decode(s + at, n - at, &cp);
         if (len == 0)
             return false;
     }

@@ -23,6 +23,8 @@ const char *safe_text(struct arena *a, const char *bytes, size_t n, size_t max_b
 /* The same into a fixed array of `size` bytes, clipped with "…". */
 void safe_text_into(char *dst, size_t size, const char *bytes, size_t n);
 
+/* The code point at s, of which n bytes are there: its length (1..4), 0 when they are not strict UTF-8. */
+size_t text_decode(const char *s, size_t n, uint32_t *cp);
 /* Next code point of valid UTF-8 at s (s[0] != 0); sets *len (1..4). A bad byte gives U+FFFD and length 1. */
 uint32_t text_next(const char *s, size_t *len);
 /* Columns of a code point: 0 combining, 1, or 2 wide. East-Asian ambiguous is 1. */

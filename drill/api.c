@@ -290,7 +290,7 @@ static struct rsql *query(struct api *a, const struct rsql_table *t, bool *ok)
     struct rsql *r = NULL;
     enum rsql_error err = RSQL_OK;
     if (q && *q)
-        r = rsql_parse(q, t, &err);
+        r = rsql_parse(slice_of(q), t, &err);
     free(text);
     *ok = err == RSQL_OK;
     if (err == RSQL_SYNTAX)

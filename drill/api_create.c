@@ -126,7 +126,7 @@ static bool type_ok(const char *t)
 static int *matching(struct api *a, const char *filter, size_t *n, bool *answered)
 {
     enum rsql_error err;
-    struct rsql *q = rsql_parse(filter, &api_targets_table, &err);
+    struct rsql *q = rsql_parse(slice_of(filter), &api_targets_table, &err);
     *n = 0;
     *answered = !q;
     if (err == RSQL_SYNTAX)

@@ -1,11 +1,8 @@
 #include "drill/rsql.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/err.h"
 
@@ -27,7 +24,7 @@ struct rsql {
     struct node *nodes;
     size_t n_nodes;
     struct {
-        char *text;
+        struct slice text; /* owned */
         bool is_num, wild;
         int64_t num;
     } * values; /* looked at once for each item of a list: what can be known of them is worked out first */
@@ -37,7 +34,7 @@ struct rsql {
 
 struct parser {
     struct rsql *r;
-    const char *at;
+    const char *at, *end;
     int depth;
     enum rsql_error err;
 };
@@ -59,56 +56,72 @@ static int add_node(struct parser *p, struct node n)
     return (int)r->n_nodes++;
 }
 
-static bool plain(char c)
+static struct slice rest(const struct parser *p)
 {
-    return c && !strchr("\"'();,=!~<> \t", c);
+    return (struct slice){p->at, (size_t)(p->end - p->at)};
+}
+
+/* Takes c when it is next. */
+static bool taken(struct parser *p, char c)
+{
+    bool yes = p->at < p->end && *p->at == c;
+    p->at += yes;
+    return yes;
 }
 
 static void blanks(struct parser *p)
 {
-    while (*p->at == ' ')
+    while (taken(p, ' '))
+        continue;
+}
+
+/* A run of characters that need no quotes. */
+static struct slice word(struct parser *p)
+{
+    const char *from = p->at;
+    while (p->at < p->end && *p->at != '\0' && !byte_in(*p->at, "\"'();,=!~<> \t"))
         p->at++;
+    return (struct slice){from, (size_t)(p->at - from)};
+}
+
+/* Behind an opening quote: the text up to the closing one, which is taken, without its backslashes. */
+static bool quoted(struct parser *p, char quote, struct slice *out)
+{
+    char *v = xmalloc((size_t)(p->end - p->at) + 1);
+    size_t n = 0;
+    while (p->at < p->end && *p->at != quote) {
+        if (*p->at == '\\' && p->end - p->at > 1)
+            p->at++;
+        v[n++] = *p->at++;
+    }
+    if (!taken(p, quote) || memchr(v, '\0', n)) {
+        free(v);
+        return fail(p, RSQL_SYNTAX) == 0;
+    }
+    *out = (struct slice){v, n};
+    return true;
 }
 
 static bool value(struct parser *p)
 {
+    struct slice v;
     blanks(p);
-    const char *from = p->at;
-    size_t n = 0;
-    char *v;
-    if (*from == '"' || *from == '\'') {
-        char q = *from++;
-        v = xmalloc(strlen(from) + 1);
-        while (*from && *from != q) {
-            if (*from == '\\' && from[1])
-                from++;
-            v[n++] = *from++;
-        }
-        if (*from != q) {
-            free(v);
-            return fail(p, RSQL_SYNTAX) == 0;
-        }
-        p->at = from + 1;
+    if (taken(p, '"') || taken(p, '\'')) {
+        if (!quoted(p, p->at[-1], &v))
+            return false;
     } else {
-        while (plain(from[n]))
-            n++;
-        if (n == 0)
+        v = word(p);
+        if (v.n == 0)
             return fail(p, RSQL_SYNTAX) == 0;
-        v = xmalloc(n + 1);
-        memcpy(v, from, n);
-        p->at += n;
+        v.p = xstrndup(v.p, v.n);
     }
-    v[n] = 0;
     struct rsql *r = p->r;
+    int64_t num = 0;
     r->values = xreallocarray(r->values, r->n_values + 1, sizeof *r->values);
-    char *end;
-    errno = 0;
-    long long num = strtoll(v, &end, 10);
-    bool is_num = !errno && *v && !*end;
     r->values[r->n_values].text = v;
-    r->values[r->n_values].num = is_num ? num : 0;
-    r->values[r->n_values].is_num = is_num;
-    r->values[r->n_values++].wild = strchr(v, '*') != NULL;
+    r->values[r->n_values].is_num = slice_int(v, &num);
+    r->values[r->n_values].num = num;
+    r->values[r->n_values++].wild = v.n > 0 && memchr(v.p, '*', v.n) != NULL;
     return true;
 }
 
@@ -120,9 +133,8 @@ static bool operator_(struct parser *p, enum node_kind *k)
     } ops[] = {{"==", N_EQ},   {"!=", N_NE},     {"=gt=", N_GT}, {"=ge=", N_GE}, {"=lt=", N_LT}, {"=le=", N_LE},
                {"=in=", N_IN}, {"=out=", N_OUT}, {">=", N_GE},   {"<=", N_LE},   {">", N_GT},    {"<", N_LT}};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
-        size_t n = strlen(ops[i].text);
-        if (!strncmp(p->at, ops[i].text, n)) {
-            p->at += n;
+        if (slice_starts(rest(p), ops[i].text)) {
+            p->at += slice_of(ops[i].text).n;
             *k = ops[i].kind;
             return true;
         }
@@ -134,29 +146,25 @@ static int parse_or(struct parser *p);
 
 static int comparison(struct parser *p)
 {
-    const char *from = p->at;
-    while (plain(*p->at))
-        p->at++;
-    size_t n = (size_t)(p->at - from);
+    struct slice called = word(p);
     char name[128];
-    if (n == 0 || n >= sizeof name)
+    if (called.n == 0 || called.n >= sizeof name)
         return fail(p, RSQL_SYNTAX);
-    memcpy(name, from, n);
-    name[n] = 0;
+    memcpy(name, called.p, called.n);
+    name[called.n] = '\0';
     struct node c = {.first = p->r->n_values, .left = -1, .right = -1};
     blanks(p);
     if (!operator_(p, &c.kind))
         return fail(p, RSQL_SYNTAX);
     if (c.kind == N_IN || c.kind == N_OUT) {
-        if (*p->at != '(')
+        if (!taken(p, '('))
             return fail(p, RSQL_SYNTAX);
         do {
-            p->at++;
             if (!value(p))
                 return -1;
             blanks(p);
-        } while (*p->at == ',');
-        if (*p->at++ != ')')
+        } while (taken(p, ','));
+        if (!taken(p, ')'))
             return fail(p, RSQL_SYNTAX);
     } else if (!value(p)) {
         return -1;
@@ -171,30 +179,26 @@ static int comparison(struct parser *p)
 static int term(struct parser *p)
 {
     blanks(p);
-    if (*p->at != '(')
+    if (!taken(p, '('))
         return comparison(p);
-    p->at++;
     int n = parse_or(p);
+    if (n < 0)
+        return -1;
     blanks(p);
-    if (n < 0 || *p->at != ')')
-        return fail(p, RSQL_SYNTAX);
-    p->at++;
-    return n;
+    return taken(p, ')') ? n : fail(p, RSQL_SYNTAX);
 }
 
-static bool joined(struct parser *p, char sign, const char *word)
+static bool joined(struct parser *p, char sign, const char *and_or)
 {
     blanks(p);
-    if (*p->at == sign) {
-        p->at++;
+    if (taken(p, sign))
         return true;
-    }
-    size_t n = strlen(word);
-    if (!strncasecmp(p->at, word, n) && (p->at[n] == ' ' || p->at[n] == '(')) {
-        p->at += n;
-        return true;
-    }
-    return false;
+    size_t n = slice_of(and_or).n;
+    struct slice left = rest(p);
+    if (left.n <= n || !slice_is_nocase((struct slice){left.p, n}, and_or) || !byte_in(left.p[n], " ("))
+        return false;
+    p->at += n;
+    return true;
 }
 
 static int parse_and(struct parser *p)
@@ -224,14 +228,14 @@ static int parse_or(struct parser *p)
     return left;
 }
 
-struct rsql *rsql_parse(const char *q, const struct rsql_table *t, enum rsql_error *err)
+struct rsql *rsql_parse(struct slice q, const struct rsql_table *t, enum rsql_error *err)
 {
-    struct parser p = {.r = xcalloc(1, sizeof(struct rsql)), .at = q};
+    struct parser p = {.r = xcalloc(1, sizeof(struct rsql)), .at = q.p, .end = q.p + q.n};
     p.r->table = t;
-    p.r->root = strlen(q) > TEXT_MAX ? fail(&p, RSQL_SYNTAX) : parse_or(&p);
+    p.r->root = q.n > TEXT_MAX ? fail(&p, RSQL_SYNTAX) : parse_or(&p);
     if (p.r->root >= 0) {
         blanks(&p);
-        if (*p.at)
+        if (p.at < p.end)
             fail(&p, RSQL_SYNTAX);
     }
     *err = p.err;
@@ -246,52 +250,54 @@ void rsql_free(struct rsql *r)
     if (!r)
         return;
     for (size_t i = 0; i < r->n_values; i++)
-        free(r->values[i].text);
+        free((char *)(uintptr_t)r->values[i].text.p);
     free(r->values);
     free(r->nodes);
     free(r);
 }
 
-bool rsql_like(const char *pattern, const char *text)
+bool rsql_like(struct slice pattern, struct slice text)
 {
-    const char *star = NULL, *mark = NULL;
-    while (*text) {
-        if (*pattern == '*') {
-            star = pattern++;
-            mark = text;
-        } else if (tolower((unsigned char)*pattern) == tolower((unsigned char)*text)) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            text = ++mark;
+    size_t p = 0, t = 0, star = SIZE_MAX, mark = 0; /* star: behind the newest '*' */
+    while (t < text.n) {
+        if (p < pattern.n && pattern.p[p] == '*') {
+            star = ++p;
+            mark = t;
+        } else if (p < pattern.n &&
+                   slice_cmp_nocase((struct slice){pattern.p + p, 1}, (struct slice){text.p + t, 1}) == 0) {
+            p++;
+            t++;
+        } else if (star != SIZE_MAX) {
+            p = star;
+            t = ++mark;
         } else {
             return false;
         }
     }
-    while (*pattern == '*')
-        pattern++;
-    return *pattern == 0;
+    while (p < pattern.n && pattern.p[p] == '*')
+        p++;
+    return p == pattern.n;
 }
 
 static bool equal(const struct rsql *r, size_t i, const struct rsql_value *v)
 {
+    struct slice want = r->values[i].text;
     if (!v->present)
         return false;
     if (!v->is_num)
-        return r->values[i].wild ? rsql_like(r->values[i].text, v->str) : !strcasecmp(r->values[i].text, v->str);
+        return r->values[i].wild ? rsql_like(want, slice_of(v->str)) : slice_is_nocase(want, v->str);
     if (r->values[i].is_num)
         return v->num == r->values[i].num;
     char text[24];
     snprintf(text, sizeof text, "%lld", (long long)v->num);
-    return rsql_like(r->values[i].text, text);
+    return rsql_like(want, slice_of(text));
 }
 
 /* Numbers by value; a word where a number should stand counts as 0. */
 static int compare(const struct rsql *r, size_t i, const struct rsql_value *v)
 {
     if (!v->is_num)
-        return strcasecmp(v->str, r->values[i].text);
+        return slice_cmp_nocase(slice_of(v->str), r->values[i].text);
     int64_t n = r->values[i].num;
     return v->num < n ? -1 : v->num > n;
 }

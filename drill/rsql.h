@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/slice.h"
 
 struct rsql_value {
     bool present;
@@ -25,11 +26,11 @@ struct rsql_table {
 enum rsql_error { RSQL_OK, RSQL_SYNTAX, RSQL_FIELD };
 
 struct rsql;
-/* NULL with *err set. Limits: 64 KiB of text, depth 16, 1,000 comparisons. */
-struct rsql *rsql_parse(const char *q, const struct rsql_table *t, enum rsql_error *err);
+/* NULL with *err set. Limits: 64 KiB of text, depth 16, 1,000 comparisons. A NUL has no place in a query. */
+struct rsql *rsql_parse(struct slice q, const struct rsql_table *t, enum rsql_error *err);
 void rsql_free(struct rsql *r);
 bool rsql_match(const struct rsql *r, const void *ctx, int item);
 /* `*` matches any run of characters; case is ignored. */
-bool rsql_like(const char *pattern, const char *text);
+bool rsql_like(struct slice pattern, struct slice text);
 
 #endif

@@ -45,6 +45,21 @@ ALLOWED = {("setlocale", "tui/term.c"), ("setlocale", "tui/plain.c")}
 CLOCKS = re.compile(r"\b(time|gettimeofday|clock_gettime|clock|timespec_get)\s*\(\s*(NULL|&|CLOCK_)")
 CLOCK_FILES = ("core/clock.c", "tui/", "tests/", "drill/clock.c", "cli/")
 MAX_LINES = 500
+# Files that read bytes which somebody else wrote, and which may hold a NUL anywhere: no function there that stops at
+# one, whatever its argument is said to be. core/slice.h, memchr and memcmp have a length; strlen("literal") is fine.
+BYTES_FROM_OUTSIDE = {
+    "client/exposition.c", "client/plain.c", "client/prometheus_read.c", "client/hawkbit_scan.c",
+    "audit/leaf.c", "audit/note.c", "audit/check.c", "audit/read_export.c", "audit/verify_export.c",
+    "drill/rsql.c", "tui/keys.c",
+}
+ENDS_AT_NUL = (r"(?:x?strn?dup|str(?:n?len|n?(?:case)?cmp|r?chr|chrnul|(?:case)?str|pbrk|c?spn|sep|tok_r|coll)|"
+               r"strto(?:d|f|ld|l|ul|ll|ull|imax|umax)(?:_l)?|stpn?cpy|getline|getdelim|fputs|puts|text_next|"
+               r"fmt_\w+_parse)")
+# A number whose every character has been looked at, in a terminated copy; there is no strtod with a length.
+ENDS_AT_NUL_ALLOWED = {("strtod_l", "client/exposition.c"), ("xstrndup", "drill/rsql.c")}
+# The bytes of a slice (its member p) where a terminated string is expected: in every file.
+TAKES_STRING = (r"(?:" + ENDS_AT_NUL + r"|buf_adds|arena_strdup|json_w_k?str|json_w_key|slice_of|slice_is|setenv|"
+                r"open(?:at)?)")
 
 
 def strip(text):
@@ -84,6 +99,24 @@ def calls(path, text):
             yield n, "no sleeping: wait for the event itself"
         if CLOCKS.search(line) and not path.startswith(CLOCK_FILES):
             yield n, "time is handed in: struct clock"
+
+
+def slices(path, text):
+    if path.startswith("tests/") and "/fuzz/" not in path:
+        return
+    code = strip(text)
+    for n, line in enumerate(code.split("\n"), 1):
+        if path in BYTES_FROM_OUTSIDE:
+            for m in re.finditer(r"(?<![\w.>])(" + ENDS_AT_NUL + r")\s*\((?!\"\"\))", line):
+                if (m.group(1), path) not in ENDS_AT_NUL_ALLOWED:
+                    yield n, f"{m.group(1)}() stops at a NUL; these bytes come from outside: core/slice.h, memchr"
+        m = re.search(r"(?<![\w.>])(" + TAKES_STRING + r")\s*\((?:[^();]*,\s*)?[\w\].>-]*\.p\s*[,)]", line)
+        if m and (m.group(1), path) not in ENDS_AT_NUL_ALLOWED:
+            yield n, f"{m.group(1)}() reads a slice's bytes up to a NUL that need not be there"
+    for m in re.finditer(r'[^;{}]*%s[^;{}]*;', re.sub(r"/\*.*?\*/", lambda c: "\n" * c.group(0).count("\n"), text,
+                                                     flags=re.S)):
+        if re.search(r"[\w\])]\.p\s*[,)]", m.group(0)) and "%.*s" not in m.group(0):
+            yield text.count("\n", 0, m.start()) + 1, "%s reads a slice's bytes up to a NUL: %.*s, or safe_text_into"
 
 
 def globals_(path, text):
@@ -135,7 +168,7 @@ def words(path, text):
             yield n, "left for later: finish it, or say it in an issue"
 
 
-RULES = [includes, calls, globals_, headers, sizes, words]
+RULES = [includes, calls, slices, globals_, headers, sizes, words]
 
 SELF_TEST = [
     ("views/a.c", '#include "engine/engine.h"\n', includes),
@@ -145,6 +178,14 @@ SELF_TEST = [
     ("core/a.c", "void f(void)\n{\n    strcpy(a, b);\n}\n", calls),
     ("core/a.c", "    x = time(NULL);\n", calls),
     ("tests/core/a.c", "    usleep(3);\n", calls),
+    ("client/exposition.c", "    if (strncmp(name, wanted, n) == 0)\n", slices),
+    ("client/exposition.c", "    x = strlen(line);\n", slices),
+    ("audit/leaf.c", "    const char *f = strchr(from, c);\n", slices),
+    ("audit/leaf.c", "    v = strtoll(p, &end, 10);\n", slices),
+    ("drill/rsql.c", "    char *v = xstrdup(from);\n", slices),
+    ("conf/a.c", "    buf_adds(&b, l.kind.p);\n", slices),
+    ("conf/a.c", "    if (strcmp(m->key.p, word) == 0)\n", slices),
+    ("conf/a.c", '    snprintf(b, sizeof b, "%s",\n             s.p);\n', slices),
     ("core/a.c", "static int counter;\n", globals_),
     ("core/a.c", "struct x *list = 0;\n", globals_),
     ("core/a.h", "int f(void);\n", headers),
@@ -154,6 +195,8 @@ SELF_TEST = [
 ]
 CLEAN = [
     ("core/a.c", '#include "core/err.h"\nstatic const char *const t[] = {"time(NULL)"};\n/* strcpy( */\n'),
+    ("client/exposition.c", 'void f(void)\n{\n    n = strlen("# EOF") + my_strlen(x);\n    memchr(s.p, 0, s.n);\n}\n'),
+    ("audit/a.c", 'void f(void)\n{\n    snprintf(b, 9, "%.*s", (int)s.n, s.p);\n    fd = open(dir, O_RDONLY);\n}\n'),
     ("core/a.h", "/* What it is. */\n#ifndef ANDON_CORE_A_H\n\n/* Does f. */\nint f(void);\nint g(void);\n"),
 ]
 

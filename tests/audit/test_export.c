@@ -293,6 +293,47 @@ static void sums_cannot_lead_out_of_the_folder(void **state)
     box_release(&b);
 }
 
+/* Behind a NUL nothing is hidden, and a line without an end is not read to its end. */
+static void nul_and_endless_lines(void **state)
+{
+    (void)state;
+    struct box b;
+    struct audit_report r;
+    struct stored s;
+    struct arena a;
+    struct err e = {0};
+    char dir[128], path[200];
+    static const char extra[] = "\0 and more";
+    size_t n;
+    box_init(&b);
+    fill(&b, 3);
+    snprintf(dir, sizeof dir, "%s/out", b.dir);
+    do_export(&b, NULL, dir);
+    snprintf(path, sizeof path, "%s/SHA256SUMS", dir); /* else its sum would tell */
+    unlink(path);
+    andon_says(dir, true, &r);
+    snprintf(path, sizeof path, "%s/vkey", dir);
+    char *vkey = read_all(path, &n), *longer = malloc(n + sizeof extra);
+    memcpy(longer, vkey, n);
+    memcpy(longer + n, extra, sizeof extra);
+    write_all(path, longer, n + sizeof extra);
+    andon_says(dir, false, &r);
+    write_all(path, vkey, n);
+    andon_says(dir, true, &r);
+    free(vkey);
+    free(longer);
+    arena_init(&a);
+    assert_true(audit_export_entry(dir, 2, &a, &s, &e));
+    snprintf(path, sizeof path, "%s/entries.jsonl", dir);
+    assert_int_equal(truncate(path, INT64_C(64) << 20), 0); /* then a line of NULs */
+    assert_true(audit_export_entry(dir, 4, &a, &s, &e));
+    assert_false(audit_export_entry(dir, 6, &a, &s, &e));
+    assert_int_equal(e.code, ERR_NOT_FOUND);
+    andon_says(dir, false, &r);
+    arena_release(&a);
+    box_release(&b);
+}
+
 static void the_report_is_selected_and_harmless(void **state)
 {
     (void)state;
@@ -425,6 +466,7 @@ int main(void)
         cmocka_unit_test(changes_with_fitting_sums_fail_with_both),
         cmocka_unit_test(bare_entries_and_checkpoint_verify),
         cmocka_unit_test(sums_cannot_lead_out_of_the_folder),
+        cmocka_unit_test(nul_and_endless_lines),
         cmocka_unit_test(the_report_is_selected_and_harmless),
         cmocka_unit_test(nothing_is_overwritten),
         cmocka_unit_test(single_entries_and_blobs_come_out),

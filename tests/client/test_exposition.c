@@ -16,6 +16,7 @@ struct got {
     struct {
         size_t want;
         char device[80];
+        size_t n_device;
         double value;
         int64_t t;
     } v[32];
@@ -27,6 +28,7 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, doub
     assert_true(g->n < 32);
     g->v[g->n].want = want;
     snprintf(g->v[g->n].device, sizeof g->v[0].device, "%.*s", (int)n, device);
+    g->v[g->n].n_device = n;
     g->v[g->n].value = value;
     g->v[g->n].t = t;
     g->n++;
@@ -35,18 +37,22 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, doub
 static const struct exposition_want wants[] = {
     {"boots_total", NULL, NULL}, {"cpu", NULL, NULL}, {"idle_total", "mode", "idle"}, {NULL, NULL, NULL}};
 
-static bool read_page(const char *page, bool openmetrics, struct got *g, struct err *e)
+static bool read_bytes(const char *page, size_t n, bool openmetrics, struct got *g, struct err *e)
 {
     struct exposition x = {
         .wants = wants, .n_wants = 4, .join_label = "device", .openmetrics = openmetrics, .fn = on_sample, .ctx = g};
     *g = (struct got){0};
     /* A copy of just the right size, so that reading past its end is caught. */
-    size_t n = strlen(page);
     char *copy = malloc(n ? n : 1);
     memcpy(copy, page, n);
     bool ok = exposition_read(&x, copy, n, e);
     free(copy);
     return ok;
+}
+
+static bool read_page(const char *page, bool openmetrics, struct got *g, struct err *e)
+{
+    return read_bytes(page, strlen(page), openmetrics, g, e);
 }
 
 static void test_text_format(void **state)
@@ -280,6 +286,81 @@ static void test_mutations(void **state)
     }
 }
 
+/* A NUL at each place of a page: refused, or a byte like another; never an end, and never more than the page. */
+static void test_nul_anywhere(void **state)
+{
+    static const char page[] = "cpu{device=\"a\",x=\"y\"} 1.5 1795231728.281 # {t=\"b\"} 1\n"
+                               "idle_total{mode=\"idle\",device=\"b\\n\"} 100\nboots_total{device=\"c\"} 3e0\n# EOF\n";
+    (void)state;
+    for (int openmetrics = 0; openmetrics < 2; openmetrics++)
+        for (size_t at = 0; at < sizeof page - 1; at++) {
+            struct got g;
+            struct err e = {0};
+            char with[sizeof page];
+            memcpy(with, page, sizeof page);
+            with[at] = '\0';
+            bool ok = read_bytes(with, sizeof page - 1, openmetrics, &g, &e);
+            assert_true(ok || e.code == ERR_SYNTAX || e.code == ERR_PROTOCOL);
+            for (size_t i = 0; i < g.n; i++)
+                assert_true(g.v[i].value == 1.5 || g.v[i].value == 100 || g.v[i].value == 3);
+        }
+}
+
+/* A mebibyte of NULs in each place where a page holds text. */
+static void test_many_nuls(void **state)
+{
+    static const struct {
+        const char *before, *after;
+        bool refused;
+        size_t samples;
+    } cases[] = {
+        {"boots_total{device", "=\"b\"} 1\n", true, 0},               /* a label's name, begun as the wanted one */
+        {"boots_total{", "=\"b\"} 1\n", true, 0},                     /* and not */
+        {"boots_total{device=\"", "\"} 1\n", true, 0},                /* too long for a device's id */
+        {"boots_total{site=\"", "\",device=\"b\"} 1\n", false, 1},    /* of no interest */
+        {"idle_total{mode=\"idle", "\",device=\"b\"} 1\n", false, 0}, /* another mode */
+        {"boots_total{device=\"b\"} ", "\n", true, 0},
+        {"boots_total{device=\"b\"} 1", "\n", true, 0},
+        {"boots_total{device=\"b\"} 1 ", "\n", true, 0},
+        {"boots_total{device=\"b\"} 1 17", "\n", true, 0},
+        {"boots_total{device=\"b\"} 1 # {a=\"", "\"} 1\n", false, 1}, /* exemplars are not looked into */
+        {"boots_total", "{device=\"b\"} 1\n", false, 0},              /* another metric */
+        {"", "\n", false, 0},
+        {"# HELP x ", "\n", false, 0},
+    };
+    const size_t many = (size_t)1 << 20;
+    char *page = malloc(many + 400);
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct got g;
+        struct err e = {0};
+        size_t n = (size_t)snprintf(page, 200, "boots_total{device=\"a\"} 1\n%s", cases[i].before);
+        memset(page + n, '\0', many);
+        n += many;
+        n += (size_t)snprintf(page + n, 200, "%s", cases[i].after);
+        if (read_bytes(page, n, false, &g, &e) == cases[i].refused)
+            fail_msg("%s: %s", cases[i].before, cases[i].refused ? "accepted" : e.what);
+        if (cases[i].refused)
+            assert_non_null(strstr(e.what, "line 2"));
+        assert_int_equal(g.n, 1 + cases[i].samples);
+        assert_string_equal(g.v[0].device, "a");
+    }
+    free(page);
+}
+
+/* Backslash and NUL are no pair that means something. */
+static void test_nul_in_an_id(void **state)
+{
+    static const char page[] = "cpu{device=\"a\0b\"} 1\ncpu{device=\"a\\\0\"} 2\n";
+    struct got g;
+    struct err e = {0};
+    (void)state;
+    assert_true(read_bytes(page, sizeof page - 1, false, &g, &e));
+    assert_int_equal(g.n, 2);
+    assert_int_equal(g.v[0].n_device, 3);
+    assert_int_equal(g.v[1].n_device, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,7 +368,8 @@ int main(void)
         cmocka_unit_test(test_escapes),     cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_cut_short),   cmocka_unit_test(test_label_too_long),
         cmocka_unit_test(test_numbers),     cmocka_unit_test(test_numbers_like_strtod),
-        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_mutations),   cmocka_unit_test(test_nul_anywhere),
+        cmocka_unit_test(test_many_nuls),   cmocka_unit_test(test_nul_in_an_id),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -392,6 +392,19 @@ static void loads_files(void **state)
     assert_string_equal(f->e.what, "/dev/zero is not a regular file");
 }
 
+/* Old ends of line count as ends of line, and what stands at a place is shown whole and safe: libyaml counts both CR
+ * and CR LF, and a column is a character. */
+static void places(void **state)
+{
+    bad(*state, "title: x\rcount: @\r", "a.yaml:2: a value cannot start with '@'; put it in quotes");
+    bad(*state, "title: x\r\ncount: @\r\n", "a.yaml:2: a value cannot start with '@'; put it in quotes");
+    bad(*state, "# \xc3\xa4\r\r\rtitle: g\xc3\xa4\rcount:\r  %x\r",
+        "a.yaml:6: a value cannot start with '%'; put it in quotes");
+    bad(*state, "# a\r\t# b\r\ttitle: x\n", "a.yaml:3: a tab; YAML is indented with spaces only");
+    bad_bytes(*state, "title: x\rcount: 7\rtitle\0: x\n", 26,
+              "a.yaml:3: <U+0000> is not text; expected UTF-8 without control characters", "");
+}
+
 /* Files made of YAML's own pieces at random: an error or a tree, never a crash or an endless loop, and errors that
  * can be shown. */
 static void random_files(void **state)
@@ -451,6 +464,7 @@ int main(void)
         T(errors_fit_and_are_safe),
         T(own_checks),
         T(loads_files),
+        T(places),
         T(random_files),
     };
     return cmocka_run_group_tests_name("yaml", tests, NULL, NULL);

@@ -33,15 +33,46 @@ static void get(const void *ctx, int item, int f, struct rsql_value *v)
 
 static const struct rsql_table table = {field, get};
 
-static int ask(const char *q)
+/* In a copy of just the right size, so that reading past its end is caught. */
+static int ask_n(const char *q, size_t n)
 {
     enum rsql_error err;
-    struct rsql *r = rsql_parse(q, &table, &err);
+    char *copy = malloc(n ? n : 1);
+    memcpy(copy, q, n);
+    struct rsql *r = rsql_parse((struct slice){copy, n}, &table, &err);
+    free(copy);
     if (!r)
         return err == RSQL_FIELD ? -2 : -1;
     bool m = rsql_match(r, NULL, 0);
     rsql_free(r);
     return m;
+}
+
+static int ask(const char *q)
+{
+    return ask_n(q, strlen(q));
+}
+
+/* A list that is not closed inside brackets that are not closed: the end must stay the end. And a NUL is no end. */
+static void test_ends(void **state)
+{
+    (void)state;
+    static const char *const open[] = {"(id=in=(1",   "((id=in=(1,", "(((id=out=(1 ", "(id=in=(", "(id==1;(id=in=('1'",
+                                       "(id=in=(\"1", "(id",         "(id==",         "(",        "id==1 and"};
+    for (size_t i = 0; i < sizeof open / sizeof open[0]; i++)
+        assert_int_equal(ask(open[i]), -1);
+    static const char whole[] = "(status=in=(running,'x');id==17) or name==\"a\\\"b\"";
+    for (size_t n = 0; n <= sizeof whole - 1; n++) {
+        char with[sizeof whole];
+        ask_n(whole, n);
+        for (size_t at = 0; at < n; at++) {
+            memcpy(with, whole, sizeof with);
+            with[at] = '\0';
+            assert_int_equal(ask_n(with, n), -1);
+        }
+    }
+    assert_int_equal(ask_n("id==17\0", 7), -1);
+    assert_int_equal(ask_n("id==17\0;id==1", 14), -1);
 }
 
 static void test_matches(void **state)
@@ -125,11 +156,13 @@ static void test_limits(void **state)
         memcpy(stars + i, "*r", 2);
     stars[sizeof stars - 1] = 0;
     assert_false(
-        rsql_like(stars, "rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr"));
+        rsql_like(slice_of(stars),
+                  slice_of("rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr")));
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_limits)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matches), cmocka_unit_test(test_limits),
+                                       cmocka_unit_test(test_ends)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
