@@ -7,13 +7,14 @@
 #   make bench      speed and memory, as ratios
 #   make test-statistics CASES=FILE  the reference values of the statistics, from another file too
 #   make validate-statistics  error rates and delays of the verdict by simulation, minutes (QUICK=1: one)
+#   make fuzz       libFuzzer on all that reads bytes from outside, two at a time (SECONDS=60 each, FUZZ=name for one)
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
 #   make picture    the README's picture, from the console itself
 #   make golden     rewrite the golden screens (look at the diff before you commit it)
 #   make install    DESTDIR, PREFIX
 #   make room-core  one room's library; make check-core its tests (any room)
 #
-# MODE=release|asan|tsan, CC=gcc|clang, BUILD=folder
+# MODE=release|asan|tsan|fuzz, CC=gcc|clang, BUILD=folder
 
 MODE ?= release
 CC = gcc
@@ -45,6 +46,8 @@ CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fn
 LDFLAGS_asan := -fsanitize=address,undefined
 CFLAGS_tsan := -O1 -g -fsanitize=thread -fno-omit-frame-pointer
 LDFLAGS_tsan := -fsanitize=thread
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 
 # The targets that people type use all cores, unless they said otherwise.
 PAR = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
@@ -149,6 +152,23 @@ $(BUILD)/tests/validate/validate: $(VALIDATE_OBJ) $(BUILD)/libcore.a
 validate-statistics: deps
 	@$(MAKE) $(PAR) --no-print-directory -s $(BUILD)/tests/validate/validate
 	@$(BUILD)/tests/validate/validate $(if $(filter-out 0,$(QUICK)),-q)
+
+# Every tests/fuzz/fuzz_NAME.c is a target, with its seeds in tests/fuzz/corpus/NAME/. All rooms are at hand to the linker,
+# which takes what a target uses, and so is the scene of the screens' tests.
+FUZZ_BIN := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_AUX := $(patsubst tests/%.c,build/fuzz/tests/%.o,$(wildcard tests/views/fixture.c tests/views/scene.c tests/views/evidence.c))
+SECONDS = 60
+.PHONY: fuzz fuzz-targets
+fuzz-targets: $(FUZZ_BIN)
+$(FUZZ_BIN): %: %.o $(FUZZ_AUX) $(ROOMS:%=build/fuzz/lib%.a)
+	@echo "  LD  $@"
+	@ar rcs $@.aux.a $(FUZZ_AUX)
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $@.aux.a $(ROOMS:%=build/fuzz/lib%.a) -Wl,--end-group $(PKG_LIBS) -lm
+-include $(FUZZ_BIN:%=%.d) $(FUZZ_AUX:.o=.d)
+fuzz:
+	@scripts/deps fuzz
+	@$(MAKE) $(PAR) --no-print-directory -s MODE=fuzz CC=clang BUILD=build/fuzz fuzz-targets
+	@scripts/fuzz $(SECONDS) $(if $(FUZZ),build/fuzz/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_BIN))
 
 .PHONY: golden
 golden: deps-test

@@ -128,6 +128,9 @@ struct backend_ops {
     /* Devices of one wave, pages in parallel, at most `limit`. */
     void (*wave_devices)(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
                          struct device_list *out, backend_done done, void *ctx);
+    /* Devices of the whole fleet, in the server's order, at most `limit`. */
+    void (*devices)(struct backend *b, size_t limit, struct arena *a, struct device_list *out, backend_done done,
+                    void *ctx);
     void (*inflight)(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                      void *ctx);
     /* Releases by id, or by name and version (id == NULL). */

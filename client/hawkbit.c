@@ -19,6 +19,7 @@ static const struct backend_ops ops = {
     .rollout = hb_rollout,
     .waves = hb_waves,
     .wave_devices = hb_wave_devices,
+    .devices = hb_devices,
     .inflight = hb_inflight,
     .release = hb_release,
     .releases = hb_releases,

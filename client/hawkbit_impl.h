@@ -143,6 +143,8 @@ void hb_waves(struct backend *b, const char *rollout, struct arena *a, struct wa
               void *ctx);
 void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
                      struct device_list *out, backend_done done, void *ctx);
+void hb_devices(struct backend *b, size_t limit, struct arena *a, struct device_list *out, backend_done done,
+                void *ctx);
 void hb_inflight(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                  void *ctx);
 void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,

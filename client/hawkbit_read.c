@@ -299,6 +299,13 @@ void hb_devices_by_release(struct backend *b, const struct release *r, enum devi
     buf_release(&filter);
 }
 
+void hb_devices(struct backend *b, size_t limit, struct arena *a, struct device_list *out, backend_done done, void *ctx)
+{
+    struct job *j = hb_job_new(b, a, out, done, ctx);
+    *out = (struct device_list){0};
+    job_device_pages(j, "/rest/v1/targets?sort=id:ASC", limit, device_item, devices_end);
+}
+
 /* --- in flight --- */
 
 /* The states in which an action is alive. The last ones are not known to every version: a 400 about them means that

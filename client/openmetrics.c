@@ -57,11 +57,12 @@ struct om_poll {
     int64_t window_us, now;
     struct arena *arena;
     struct sample_list *out;
-    const char **text; /* of a probe; out is NULL then */
+    struct telemetry_probe *probe; /* out is NULL then */
+    uint8_t *marks;                /* of a probe */
     backend_done done;
     void *ctx;
     struct seen *seen;
-    size_t series[WANT_COUNT], unmatched;
+    size_t unmatched;
 };
 
 /* --- the moving variance --- */
@@ -145,9 +146,10 @@ static void make_map(struct om *o, const struct watch_set *w)
 static void on_sample(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t)
 {
     struct om_poll *p = ctx;
-    p->series[want]++;
-    if (p->text)
+    if (p->probe) {
+        telemetry_count(p->probe, want, p->watch, p->marks, (struct slice){n ? device : NULL, n}, p->arena);
         return;
+    }
     long i = watch_set_find(p->watch, device, n);
     if (i < 0) {
         p->unmatched++;
@@ -268,14 +270,11 @@ static void on_page(void *ctx, const struct http_answer *a)
     else if (p->out)
         make_rows(p);
     else
-        *p->text = arena_printf(p->arena,
-                                "metrics page of %s: %zu bytes; series of reboots (%s): %zu, CPU (%s): %zu, sensor "
-                                "(%s): %zu",
-                                http_peer_name(p->om->peer), a->body.len, p->om->names[WANT_REBOOTS],
-                                p->series[WANT_REBOOTS], p->om->names[WANT_CPU], p->series[WANT_CPU],
-                                p->om->names[WANT_SENSOR], p->series[WANT_SENSOR]);
+        p->probe->text =
+            arena_printf(p->arena, "metrics page of %s: %zu bytes", http_peer_name(p->om->peer), a->body.len);
     p->done(p->ctx, &r);
     free(p->seen);
+    free(p->marks);
     free(p);
 }
 
@@ -297,10 +296,22 @@ static void om_poll(struct telemetry *t, const struct watch_set *watch, int64_t 
         (struct om_poll){.watch = watch, .window_us = window_us, .arena = a, .out = out, .done = done, .ctx = ctx});
 }
 
-static void om_probe(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx)
+static void om_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a, struct telemetry_probe *out,
+                     backend_done done, void *ctx)
 {
-    *out = "";
-    send_poll((struct om *)t, (struct om_poll){.arena = a, .text = out, .done = done, .ctx = ctx});
+    static const char *const words[] = {"reboots", "cpu", "sensor"};
+    struct om *o = (struct om *)t;
+    *out = (struct telemetry_probe){.text = "", .label = arena_strdup(a, o->join_label)};
+    for (size_t i = 0; i < WANT_COUNT; i++)
+        if (o->names[i][0])
+            out->query[i] =
+                (struct telemetry_query){.what = arena_printf(a, "%s (%s)", words[i], o->names[i]), .example = ""};
+    send_poll(o, (struct om_poll){.watch = devices,
+                                  .marks = xcalloc(watch_set_size(devices) + 1, 1),
+                                  .arena = a,
+                                  .probe = out,
+                                  .done = done,
+                                  .ctx = ctx});
 }
 
 static void om_free(struct telemetry *t)

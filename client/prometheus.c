@@ -155,42 +155,69 @@ static bool prom_boot_time(const struct telemetry *t)
 
 /* --- probe --- */
 
+struct probing {
+    struct telemetry_probe *out;
+    uint8_t *seen; /* of each device, a bit for each query */
+};
+
 static bool probe_sample(struct prom_call *c, size_t q, size_t series, long device, int64_t at_ms, double v,
                          struct err *e)
 {
+    (void)c;
     (void)q;
+    (void)series;
     (void)device;
     (void)at_ms;
     (void)v;
     (void)e;
-    *(size_t *)c->state = series + 1;
-    return true;
+    return true; /* its label has been counted */
+}
+
+static void probe_label(struct prom_call *c, size_t q, struct slice label)
+{
+    const struct probing *p = c->state;
+    telemetry_count(p->out, q, c->watch, p->seen, label, c->arena);
 }
 
 static void probe_restart(struct prom_call *c, size_t q)
 {
-    (void)q;
-    *(size_t *)c->state = 0;
+    const struct probing *p = c->state;
+    telemetry_uncount(p->out, q, c->watch, p->seen);
 }
 
 static void probe_end(struct prom_call *c)
 {
-    *(const char **)c->out = arena_printf(
-        c->arena, "Prometheus at %s answers: %zu series for the query for reboots%s%s", http_peer_name(c->prom->peer),
-        *(size_t *)c->state, c->warning[0] ? "; it warns: " : "", c->warning);
+    const struct probing *p = c->state;
+    p->out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
+                                c->warning[0] ? "; it warns: " : "", c->warning);
 }
 
-static void prom_probe(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx)
+static void probe_drop(struct prom_call *c)
 {
-    *out = "";
-    struct prom_call *c = prom_call_new(t, NULL, a, out, done, ctx);
-    c->state = xcalloc(1, sizeof(size_t));
+    const struct probing *p = c->state;
+    free(p->seen);
+}
+
+static void prom_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a,
+                       struct telemetry_probe *out, backend_done done, void *ctx)
+{
+    struct prom_call *c = prom_call_new(t, devices, a, out, done, ctx);
+    struct probing *p = c->state = xcalloc(1, sizeof *p);
+    *out = (struct telemetry_probe){.text = "", .label = arena_strdup(a, c->prom->join_label)};
+    p->out = out;
+    p->seen = xcalloc(c->n + 1, 1);
     c->sample = probe_sample;
+    c->label = probe_label;
     c->restart = probe_restart;
     c->end = probe_end;
-    char *text = prom_expression(c, Q_REBOOTS, 10 * US_PER_MIN);
-    prom_ask(c, 0, prom_query_word(Q_REBOOTS), text, "");
-    free(text);
+    c->drop = probe_drop;
+    for (size_t q = 0; q < TELEMETRY_QUERIES; q++) {
+        char *text = prom_expression(c, (enum prom_query)q, 10 * US_PER_MIN);
+        if (*text)
+            out->query[q] = (struct telemetry_query){.what = prom_query_word((enum prom_query)q), .example = ""};
+        prom_ask(c, q, prom_query_word((enum prom_query)q), text, "");
+        free(text);
+    }
     prom_call_go(c);
 }
 

@@ -34,6 +34,8 @@ struct prom {
 struct prom_sink {
     bool (*sample)(void *ctx, size_t series, long device, int64_t at_ms, double v, struct err *e);
     void (*restart)(void *ctx); /* forget everything so far: the answer is read once more */
+    /* The value of each series' join label, absent where it has none; before its samples. May be NULL. */
+    void (*label)(void *ctx, struct slice value);
     void *ctx;
 };
 struct prom_source {
@@ -125,6 +127,7 @@ struct prom_call {
     bool (*sample)(struct prom_call *c, size_t part, size_t series, long device, int64_t at_ms, double v,
                    struct err *e);
     void (*restart)(struct prom_call *c, size_t part);
+    void (*label)(struct prom_call *c, size_t part, struct slice value); /* of each series; may be NULL */
     void (*answered)(struct prom_call *c, size_t part); /* an answer was read to its end; may be NULL */
     void (*end)(struct prom_call *c);                   /* all went well: write the result */
     void (*drop)(struct prom_call *c);                  /* frees what `state` holds; may be NULL */

@@ -51,21 +51,26 @@ static bool scan_sample(struct plain *s, int64_t *ms, double *v)
            exposition_number(number.p, number.n, v) && plain_take(s, ']');
 }
 
-static bool scan_metric(struct plain *s, const struct prom_source *src, long *device)
+static bool scan_metric(struct plain *s, const struct prom_source *src, const struct prom_sink *sink, long *device)
 {
     struct plain_members m = {.n = 0};
-    struct slice key, value;
+    struct slice key, value, label = {NULL, 0};
     bool more;
     *device = -1;
     if (!plain_take(s, '{'))
         return false;
     while (plain_member(s, &m, &key, &more)) {
-        if (!more)
+        if (!more) {
+            if (sink->label)
+                sink->label(sink->ctx, label);
             return true;
+        }
         if (!plain_string(s, &value))
             return false;
-        if (slice_is(key, src->join_label))
+        if (slice_is(key, src->join_label)) {
+            label = value;
             *device = find(src, value.p, value.n);
+        }
     }
     return false;
 }
@@ -100,7 +105,7 @@ static bool scan_series(struct plain *s, const struct prom_source *src, const st
         if (!more)
             return metric && samples;
         if (slice_is(key, "metric"))
-            metric = ok = scan_metric(s, src, &device);
+            metric = ok = scan_metric(s, src, sink, &device);
         else if (slice_is(key, src->matrix ? "values" : "value"))
             samples = ok = metric && scan_samples(s, src, sink, series, device);
         else
@@ -191,6 +196,8 @@ static bool one_series(const struct prom_source *src, const struct json_t *o, si
     size_t n = 0;
     const char *id = json_str(json_get(o, "metric"), src->join_label, &n);
     long device = id ? find(src, id, n) : -1;
+    if (sink->label)
+        sink->label(sink->ctx, (struct slice){id, id ? n : 0});
     if (!src->matrix)
         return one_sample(src, json_get(o, "value"), series, device, sink, e);
     const struct json_t *values = json_get(o, "values");

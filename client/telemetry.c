@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/rng.h"
+#include "core/text.h"
 
 struct watch_set *watch_set_new(void)
 {
@@ -98,6 +99,30 @@ size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n)
 size_t watch_set_add(struct watch_set *w, const char *raw_id)
 {
     return watch_set_add_n(w, raw_id, strlen(raw_id));
+}
+
+void telemetry_count(struct telemetry_probe *p, size_t query, const struct watch_set *devices, uint8_t *seen,
+                     struct slice label, struct arena *a)
+{
+    struct telemetry_query *q = &p->query[query];
+    long i = label.p ? watch_set_find(devices, label.p, label.n) : -1;
+    q->series++;
+    q->unlabelled += !label.p || label.n == 0;
+    if (i < 0) {
+        if (label.n && !*q->example)
+            q->example = safe_text(a, label.p, label.n, NAME_MAX_BYTES);
+        return;
+    }
+    q->ours++;
+    q->devices += !(seen[i] & 1u << query);
+    seen[i] = (uint8_t)(seen[i] | 1u << query);
+}
+
+void telemetry_uncount(struct telemetry_probe *p, size_t query, const struct watch_set *devices, uint8_t *seen)
+{
+    p->query[query] = (struct telemetry_query){.what = p->query[query].what, .example = ""};
+    for (size_t i = 0; i < devices->n; i++)
+        seen[i] = (uint8_t)(seen[i] & ~(1u << query));
 }
 
 double boot_counter_feed(struct boot_counter *b, double boot_time)

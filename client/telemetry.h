@@ -67,6 +67,22 @@ struct past_list {
     size_t n;
 };
 
+/* What a source answers, query by query, and how much of it is about given devices. */
+#define TELEMETRY_QUERIES 3
+struct telemetry_query {
+    const char *what; /* "reboots"; NULL: not asked */
+    size_t series;
+    size_t unlabelled;   /* of them, without the label that is to hold the device's id */
+    size_t ours;         /* of them, of one of the devices */
+    size_t devices;      /* that have at least one */
+    const char *example; /* a value of the label that is none of the devices, safe text, "" */
+};
+struct telemetry_probe {
+    const char *text;  /* one sentence about the source, safe text */
+    const char *label; /* the one that is to hold the device's id */
+    struct telemetry_query query[TELEMETRY_QUERIES];
+};
+
 struct telemetry_ops {
     const char *kind;
     void (*free)(struct telemetry *t);
@@ -74,8 +90,10 @@ struct telemetry_ops {
      * a source with history answers as of this time, to the ms (so that two watchers of it get the same); 0 = now. */
     void (*poll)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct sample_list *out, backend_done done, void *ctx);
-    /* For `andon doctor`: one sentence about what was found, or an error. */
-    void (*probe)(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx);
+    /* For `andon doctor`: asks each query once and compares with `devices` (which may be empty). The strings of *out
+     * are in the arena. */
+    void (*probe)(struct telemetry *t, const struct watch_set *devices, struct arena *a, struct telemetry_probe *out,
+                  backend_done done, void *ctx);
     /* History; both NULL where the source keeps none. */
     /* Values at from, from + step, ... <= to (multiples of step_us; at most RANGE_TICKS_MAX of them). The same bits as
      * poll() with `at` gives for each. ERR_LIMIT when the answer would be too large, for andon or for the source: ask

@@ -3,6 +3,7 @@
 #define ANDON_CLIENT_TELEMETRY_IMPL_H
 
 #include "client/telemetry.h"
+#include "core/slice.h"
 
 struct watch_set {
     char *bytes; /* all ids, one behind the other */
@@ -19,6 +20,13 @@ struct watch_set {
 
 /* Adds n raw bytes. */
 size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n);
+
+/* For probes: counts one series by the value of its label (absent: it has none). `seen`: a bit of each device for each
+ * query. */
+void telemetry_count(struct telemetry_probe *p, size_t query, const struct watch_set *devices, uint8_t *seen,
+                     struct slice label, struct arena *a);
+/* Forgets what was counted of a query. */
+void telemetry_uncount(struct telemetry_probe *p, size_t query, const struct watch_set *devices, uint8_t *seen);
 
 /* A PromQL selector and nothing else: name{matchers}. */
 bool is_plain_selector(const char *query);

@@ -33,12 +33,13 @@ __attribute__((format(printf, 6, 0))) static bool err_vat(const struct ynode *no
     put_path(&path, node);
     if (key)
         buf_printf(&path, "%s%s", path.len ? "." : "", key);
-    char shown[120], text[240];
+    char shown[120], text[240], safe[240];
     safe_text_into(shown, sizeof shown, path.data, path.len);
     if (vsnprintf(text, sizeof text, fmt, ap) < 0)
         text[0] = '\0';
+    safe_text_into(safe, sizeof safe, text, strlen(text)); /* a value may hold tabs and ends of line */
     /* A caller that asks about a key which is not there is a slip of ours, but no reason to crash. */
-    err_set(e, code, "", "%s:%d: %s%s%s", node ? node->file : "?", line, shown, path.len ? ": " : "", text);
+    err_set(e, code, "", "%s:%d: %s%s%s", node ? node->file : "?", line, shown, path.len ? ": " : "", safe);
     buf_release(&path);
     return false;
 }

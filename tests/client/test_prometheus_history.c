@@ -491,7 +491,7 @@ static void forget(void *ctx)
 
 static bool read_it(const struct prom_source *src, const char *begin, const char *rest, struct seen *out)
 {
-    struct prom_sink sink = {see, forget, out};
+    struct prom_sink sink = {.sample = see, .restart = forget, .ctx = out};
     struct buf b;
     struct err e = {0};
     char warning[80];

@@ -350,16 +350,27 @@ static void test_scrape_failures(void **state)
 static void test_scrape_probe(void **state)
 {
     struct tel t;
-    const char *text = NULL;
+    struct telemetry_probe got;
     (void)state;
     tel_init(&t, give_page);
     struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
     tel_open(&t, &spec);
-    snprintf(t.page, sizeof t.page, "device_cpu_ratio{device=\"a\"} 0.1\ndevice_cpu_ratio{device=\"b\"} 0.1\n");
-    t.t->ops->probe(t.t, &t.arena, &text, on_done, &t);
+    watch_set_add(t.watch, "a");
+    watch_set_add(t.watch, "z");
+    snprintf(t.page, sizeof t.page,
+             "device_cpu_ratio{device=\"a\"} 0.1\ndevice_cpu_ratio{device=\"b\"} 0.1\n"
+             "device_cpu_ratio{device=\"a\",core=\"1\"} 0.1\ndevice_cpu_ratio 0.1\n");
+    t.t->ops->probe(t.t, t.watch, &t.arena, &got, on_done, &t);
     rig_run(&t.rig, &t.done);
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_non_null(strstr(text, "CPU (device_cpu_ratio): 2"));
+    assert_string_equal(got.label, "device");
+    assert_string_equal(got.query[1].what, "cpu (device_cpu_ratio)");
+    assert_int_equal(got.query[1].series, 4);
+    assert_int_equal(got.query[1].ours, 2);
+    assert_int_equal(got.query[1].devices, 1);
+    assert_int_equal(got.query[1].unlabelled, 1);
+    assert_string_equal(got.query[1].example, "b");
+    assert_int_equal(got.query[0].series, 0);
     tel_release(&t);
 }
 
@@ -383,6 +394,33 @@ static void prom_init(struct tel *t)
     watch_set_add(t->watch, "stale");
     watch_set_add(t->watch, "a");
     watch_set_add(t->watch, "b");
+}
+
+/* What is asked is what a poll asks, and compared with the devices; also when an answer must be read twice. */
+static void test_prometheus_probe(void **state)
+{
+    struct tel t;
+    struct telemetry_probe got;
+    (void)state;
+    prom_init(&t);
+    t.answers[1] = VECTOR(SERIES("a", "0.25") "," SERIES("a\\u003a9100", "0.5") "," SERIES("B", "1"));
+    t.answers[2] = VECTOR("{\"metric\":{},\"value\":[1795231728,\"1\"]}");
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    tel_open(&t, &spec);
+    t.t->ops->probe(t.t, t.watch, &t.arena, &got, on_done, &t);
+    rig_run(&t.rig, &t.done);
+    assert_int_equal(t.err.code, ERR_NONE);
+    assert_string_equal(got.query[0].what, "reboots");
+    assert_int_equal(got.query[0].series, 3);
+    assert_int_equal(got.query[0].devices, 2);
+    assert_string_equal(got.query[0].example, "other");
+    assert_int_equal(got.query[1].series, 3); /* not counted twice */
+    assert_int_equal(got.query[1].ours, 1);
+    assert_int_equal(got.query[1].devices, 1);
+    assert_string_equal(got.query[1].example, "a:9100");
+    assert_int_equal(got.query[2].unlabelled, 1);
+    assert_string_equal(got.query[2].example, "");
+    tel_release(&t);
 }
 
 static void test_prometheus(void **state)
@@ -571,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_scrape_node_exporter),
         cmocka_unit_test(test_scrape_failures),
         cmocka_unit_test(test_scrape_probe),
+        cmocka_unit_test(test_prometheus_probe),
         cmocka_unit_test(test_prometheus),
         cmocka_unit_test(test_prometheus_own_queries),
         cmocka_unit_test(test_prometheus_node_exporter),

@@ -380,6 +380,9 @@ static void own_checks(void **state)
     assert_string_equal(f->e.what, "a.yaml:4: pets[1].name: 'b' is taken");
     assert_false(y_err(n, &f->e, "no"));
     assert_string_equal(f->e.what, "a.yaml:1: no");
+    n = good(f, "title: \"a\\tb\\nc\"\n"); /* a value may hold them; what is shown of it may not */
+    assert_false(y_err(y_get(n, "title"), &f->e, "found '%s'", y_str(n, "title", "")));
+    assert_string_equal(f->e.what, "a.yaml:1: title: found 'a<U+0009>b<U+000A>c'");
 }
 
 static void loads_files(void **state)
@@ -400,7 +403,7 @@ static void places(void **state)
     bad(*state, "title: x\r\ncount: @\r\n", "a.yaml:2: a value cannot start with '@'; put it in quotes");
     bad(*state, "# \xc3\xa4\r\r\rtitle: g\xc3\xa4\rcount:\r  %x\r",
         "a.yaml:6: a value cannot start with '%'; put it in quotes");
-    bad(*state, "# a\r\t# b\r\ttitle: x\n", "a.yaml:3: a tab; YAML is indented with spaces only");
+    bad(*state, "# a\r# b\r\ttitle: x\n", "a.yaml:3: a tab; YAML is indented with spaces only");
     bad_bytes(*state, "title: x\rcount: 7\rtitle\0: x\n", 26,
               "a.yaml:3: <U+0000> is not text; expected UTF-8 without control characters", "");
 }
