@@ -157,13 +157,14 @@ validate-statistics: deps
 # which takes what a target uses, and so is the scene of the screens' tests.
 FUZZ_BIN := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_AUX := $(patsubst tests/%.c,build/fuzz/tests/%.o,$(wildcard tests/views/fixture.c tests/views/scene.c tests/views/evidence.c))
+FUZZ_ROOMS := $(patsubst %,build/fuzz/lib%.a,$(filter-out cli,$(ROOMS)))
 SECONDS = 60
 .PHONY: fuzz fuzz-targets
 fuzz-targets: $(FUZZ_BIN)
-$(FUZZ_BIN): %: %.o $(FUZZ_AUX) $(ROOMS:%=build/fuzz/lib%.a)
+$(FUZZ_BIN): %: %.o $(FUZZ_AUX) $(FUZZ_ROOMS)
 	@echo "  LD  $@"
 	@ar rcs $@.aux.a $(FUZZ_AUX)
-	@$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $@.aux.a $(ROOMS:%=build/fuzz/lib%.a) -Wl,--end-group $(PKG_LIBS) -lm
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $@.aux.a $(FUZZ_ROOMS) -Wl,--end-group $(PKG_LIBS) -lm
 -include $(FUZZ_BIN:%=%.d) $(FUZZ_AUX:.o=.d)
 fuzz:
 	@scripts/deps fuzz

@@ -1,10 +1,13 @@
 /* andon get: what the console shows, as tables and JSON. */
 #include <stdio.h>
 #include <string.h>
+#include "cli/ask.h"
 #include "cli/explain.h"
 #include "cli/get.h"
 #include "core/clock.h"
 
+/* After this long without what was asked for, the server is asked why. */
+#define WHY_US (3 * US_PER_S)
 /* How long a list of rollouts waits for the names of releases. */
 #define RELEASES_US (3 * US_PER_S)
 /* And a question about health for figures that may never come. */
@@ -38,6 +41,48 @@ static bool devices_read(const struct snapshot *s, void *ctx)
     return s->focus.wave == f->wave && strcmp(s->focus.rollout, f->rollout) == 0 && s->devices_at > 0;
 }
 
+/* Why the waves of a rollout (wave NULL), or the devices of a wave, do not come: the server is asked for them directly.
+ * False when it does not refuse them. */
+static bool refused(const struct fleet_run *r, const char *rollout, const char *wave, struct err *e)
+{
+    struct http *h = http_new(clock_real(), random_seed());
+    struct backend *b = backend_open(h, r->spec, e);
+    struct wave_list waves = {0};
+    struct device_list devices = {0};
+    struct ask q = {0};
+    struct arena a;
+    bool no = b == NULL;
+
+    arena_init(&a);
+    if (b && wave)
+        b->ops->wave_devices(b, rollout, wave, 1, &a, &devices, ask_done, &q);
+    else if (b)
+        b->ops->waves(b, rollout, &a, &waves, ask_done, &q);
+    if (b && !ask_wait(h, &q, WHY_US) && q.done) {
+        *e = q.err;
+        no = true;
+    }
+    backend_free(b);
+    http_free(h);
+    arena_release(&a);
+    return no;
+}
+
+/* Waits for something of a rollout; false with *e: with the server's reason if it has one. */
+static bool read_or_why(struct fleet_run *r, int64_t timeout, bool (*ready)(const struct snapshot *s, void *ctx),
+                        void *ctx, const char *rollout, const char *wave, struct err *e)
+{
+    int64_t first = timeout < WHY_US ? timeout : WHY_US;
+
+    if (fleet_until(r, first, ready, ctx))
+        return true;
+    if (refused(r, rollout, wave, e))
+        return false;
+    return fleet_until(r, timeout - first, ready, ctx) ||
+           err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "%s of %s could not be read in time",
+                   wave ? "the devices of a wave" : "the waves", rollout);
+}
+
 /* Some servers name only the ids of the rollouts' releases in a list; their names are read after it. */
 static bool releases_named(const struct snapshot *s, void *ctx)
 {
@@ -68,9 +113,8 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
         g->any = true;
         snprintf(f.rollout, sizeof f.rollout, "%s", id);
         engine_focus(r->en, &f);
-        if (!fleet_until(r, timeout, fleet_has_waves, f.rollout))
-            return err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "the waves of %s could not be read",
-                           id);
+        if (!read_or_why(r, timeout, fleet_has_waves, f.rollout, id, NULL, e))
+            return false;
         if (strcmp(what, "health") == 0)
             fleet_until(r, timeout < FIGURES_US ? timeout : FIGURES_US, telemetry_seen, f.rollout);
         if (strcmp(what, "devices") != 0)
@@ -85,11 +129,13 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
                 if (only >= 0 || v->waves[k].watched || wave_told(&v->waves[k].wave) > 0)
                     get_health(g, r, v, &v->waves[k]);
             } else {
+                char wave[ID_MAX];
+
                 f.wave = v->waves[k].wave.index;
+                snprintf(wave, sizeof wave, "%s", v->waves[k].wave.id); /* the snapshot goes on */
                 engine_focus(r->en, &f);
-                if (!fleet_until(r, timeout, devices_read, &f))
-                    return err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.",
-                                   "the devices of %s W%d could not be read", id, f.wave);
+                if (!read_or_why(r, timeout, devices_read, &f, id, wave, e))
+                    return false;
                 for (size_t d = 0; d < r->snap->n_devices; d++)
                     get_device(g, r, id, f.wave, &r->snap->devices[d]);
                 v = snapshot_rollout(r->snap, id); /* of the newest snapshot */

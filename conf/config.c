@@ -175,13 +175,25 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
     return true;
 }
 
-/* An error in a policy file is shown with that file's own line; who names it is the cause. */
+/* An error in a policy file is shown with that file's own line; who names it is the cause. One that is not there is an
+ * error of the file that names it: "not found" would say that there is no configuration. */
 static const struct policy *load_policy(struct loading *l, const struct ynode *named_at, const char *file)
 {
-    const struct policy *p = policy_load(endpoint_path(file, l->folder, l->a), l->a, l->e);
-    if (!p)
-        err_cause(l->e, "named in %s:%d", named_at->file, y_line(named_at));
-    return p;
+    struct err why = {0};
+    const struct policy *p = policy_load(endpoint_path(file, l->folder, l->a), l->a, &why);
+    if (p)
+        return p;
+    if (why.code == ERR_NOT_FOUND) {
+        struct err at = {0};
+        y_err(named_at, &at, "%s", why.what);
+        err_set(&why, ERR_SYNTAX, "make it, or correct its name: it is looked for in the configuration's folder", "%s",
+                at.what);
+    } else {
+        err_cause(&why, "named in %s:%d", named_at->file, y_line(named_at));
+    }
+    if (l->e)
+        *l->e = why;
+    return NULL;
 }
 
 static bool name_ok(const char *s)

@@ -542,7 +542,9 @@ static void policies_are_loaded(void **state)
     bad(dir, "policies: {a b: p.yaml}\n",
         "config.yaml:1: policies.a b: expected a name of 1 to 47 letters, digits, '.', '_' or '-'", NULL);
     assert_false(load(dir, "policies: {a: none.yaml}\n", &c, &e));
-    assert_non_null(strstr(e.what, "there is no file "));
+    assert_non_null(strstr(e.what, "/config.yaml:1: policies.a: there is no file "));
+    assert_non_null(strstr(e.what, "/none.yaml"));
+    assert_int_equal(e.code, ERR_SYNTAX); /* and not "there is no configuration" */
     assert_non_null(strstr(e.what, "/none.yaml"));
 }
 
