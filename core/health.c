@@ -11,6 +11,7 @@ _Static_assert(sizeof(struct track) <= 96, "a watched device may cost at most 96
 
 #define WINDOW_BUCKETS 10
 #define VAR_CLIP       16.0
+#define FRESH_SCRAPES  3
 #define AHEAD_MAX      (5 * US_PER_MIN) /* a sample further ahead of our clock than this is nonsense */
 
 const double health_cpu_level[HEALTH_LEVELS] = {1.1, 1.25, 1.5, 2};
@@ -293,10 +294,10 @@ void health_group(const struct track *const *tracks, size_t n, int64_t now, int6
             continue;
         if (tracks[i]->last_t > out->newest)
             out->newest = tracks[i]->last_t;
-        out->reporting += now - tracks[i]->last_t <= 3 * scrape_us;
+        out->reporting += now - tracks[i]->last_t <= FRESH_SCRAPES * scrape_us;
     }
     f.newest = out->newest;
-    f.fresh = out->newest - 3 * scrape_us;
+    f.fresh = out->newest - FRESH_SCRAPES * scrape_us;
     f.first = floor_div(out->newest, f.len) - (WINDOW_BUCKETS - 1);
     f.start = f.first * f.len;
     for (size_t i = 0; i < n; i++) {
@@ -356,4 +357,35 @@ void health_compare(struct wave_health *h, int64_t now)
     if (h->told > 0)
         h->value[METRIC_INSTALL_FAILED] = (double)h->failed / (double)h->told;
     h->data_age = newest == 0 ? TIME_NEVER : now > newest ? now - newest : 0;
+}
+
+int64_t health_covered_until(const struct track *const *tracks, size_t n, double share, int64_t scrape_us)
+{
+    double exact = share * (double)n;
+    size_t need = (size_t)exact + ((double)(size_t)exact < exact), newer = 0;
+    int64_t low = 0, high = 0;
+
+    if (n == 0)
+        return TIME_NEVER;
+    need = need < 1 ? 1 : need > n ? n : need;
+    for (size_t i = 0; i < n; i++)
+        if (tracks[i]->last_t > 0) {
+            high = tracks[i]->last_t > high ? tracks[i]->last_t : high;
+            newer++;
+        }
+    if (newer < need)
+        return 0;
+    /* The latest time at which `need` devices have a sample of then or later: halved, since nothing need be sorted. */
+    while (low < high) {
+        int64_t mid = low + (high - low + 1) / 2;
+
+        newer = 0;
+        for (size_t i = 0; i < n; i++)
+            newer += tracks[i]->last_t >= mid;
+        if (newer >= need)
+            low = mid;
+        else
+            high = mid - 1;
+    }
+    return low + FRESH_SCRAPES * scrape_us;
 }

@@ -89,6 +89,10 @@ struct wave_health {
 /* Sums a group. scrape_us is the telemetry's interval. `now` is the engine's clock. */
 void health_group(const struct track *const *tracks, size_t n, int64_t now, int64_t window_us, int64_t scrape_us,
                   struct group_health *out);
+/* Until when at least `share` (0..1) of the devices, and at least one, had reported: a device counts for three scrapes
+ * after its newest sample. By the telemetry's own times, so that every watcher gets the same answer, whenever it was
+ * started. 0 = so many were never seen; TIME_NEVER when n is 0. */
+int64_t health_covered_until(const struct track *const *tracks, size_t n, double share, int64_t scrape_us);
 /* Fills ratio, value, against and data_age from canary, control and the install counts already set in *h. */
 void health_compare(struct wave_health *h, int64_t now);
 

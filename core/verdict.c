@@ -11,6 +11,7 @@
 
 #define EVALUATIONS_MIN 3
 #define MISSING_MAX     2
+#define COVERAGE        3 /* intervals: so long a device counts as reporting (core/health.h) */
 /* Per look. A window of ten minutes gives some 150 independent looks a day, and looks between them count for about as
  * much again: a rollout in which nothing changes is halted by chance in well under one of a hundred days. */
 #define CHANCE_RELATIVE 2e-5
@@ -381,42 +382,68 @@ static bool data_missing(const struct verdict_input *in)
     return k->expected > 0 && k->reporting == 0;
 }
 
-static void step_data(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
+/* Since when data is missing, as every watcher would say it. */
+static int64_t missing_since(const struct verdict_input *in, const struct verdict_state *st)
+{
+    int64_t since = in->covered_until > 0   ? in->covered_until
+                    : in->watched_since > 0 ? in->watched_since
+                    : st->unknown_since > 0 ? st->unknown_since
+                                            : in->now;
+
+    if (in->resumed_at > since)
+        since = in->resumed_at;
+    return since < in->now ? since : in->now;
+}
+
+/* What is missing, in words. */
+static void missing_text(const struct verdict_input *in, char *out, size_t size)
 {
     const struct group_health *c = &in->health->canary, *k = &in->health->control;
     const struct policy *p = in->policy;
-    char what[160], a[FMT_MAX], b[FMT_MAX], d[FMT_MAX], e[FMT_MAX];
-    int64_t lost;
+    char a[FMT_MAX], b[FMT_MAX], d[FMT_MAX];
+
+    if (!in->telemetry_ok)
+        snprintf(out, size, "no fresh telemetry");
+    else if (covered(c, p))
+        snprintf(out, size, "none of %s control devices reports", fmt_count(a, k->expected));
+    else if (k->expected > 0 && !covered(k, p))
+        snprintf(out, size,
+                 "canary (%s of %s) and control are silent: this looks like the telemetry, not the "
+                 "firmware",
+                 fmt_count(a, c->reporting), fmt_count(b, c->expected));
+    else
+        snprintf(out, size, "only %s of %s canaries report (%s needed)%s", fmt_count(a, c->reporting),
+                 fmt_count(b, c->expected), fmt_percent(d, p->min_coverage),
+                 k->expected > 0 ? ", canary alone is silent" : "");
+}
+
+static void step_data(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
+{
+    const struct policy *p = in->policy;
+    char what[160], a[FMT_MAX], b[FMT_MAX];
+    int64_t lost, window = COVERAGE * in->interval_us;
 
     out->data_missing = data_missing(in);
     if (!out->data_missing) {
         st->unknown_since = 0;
         return;
     }
-    if (st->unknown_since == 0)
-        st->unknown_since = in->now;
-    out->unknown_since = st->unknown_since;
+    out->unknown_since = st->unknown_since = missing_since(in, st);
     lost = in->now - st->unknown_since;
-    if (!in->telemetry_ok)
-        snprintf(what, sizeof what, "no fresh telemetry");
-    else if (covered(c, p))
-        snprintf(what, sizeof what, "none of %s control devices reports", fmt_count(a, k->expected));
-    else if (k->expected > 0 && !covered(k, p))
-        snprintf(what, sizeof what,
-                 "canary (%s of %s) and control are silent: this looks like the telemetry, not the "
-                 "firmware",
-                 fmt_count(a, c->reporting), fmt_count(b, c->expected));
-    else
-        snprintf(what, sizeof what, "only %s of %s canaries report (%s needed)%s", fmt_count(a, c->reporting),
-                 fmt_count(b, c->expected), fmt_percent(d, p->min_coverage),
-                 k->expected > 0 ? ", canary alone is silent" : "");
-    if (lost >= p->lost_pause_us && p->lost_react > REACT_HOLD)
-        decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, fmt_dur(e, lost));
-    else if (p->lost_react > REACT_HOLD)
-        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start; pauses at %s", what, fmt_dur(d, lost),
-               fmt_dur(e, p->lost_pause_us));
-    else
-        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start", what, fmt_dur(e, lost));
+    missing_text(in, what, sizeof what);
+    out->early = in->watched_since > 0 && in->now - in->watched_since < window;
+    if (out->early) {
+        if (out->react == REACT_NONE)
+            snprintf(out->text, sizeof out->text, "%s; it is being watched for only %s of %s", what,
+                     fmt_dur(a, in->now - in->watched_since), fmt_dur(b, window));
+    } else if (lost >= p->lost_pause_us && p->lost_react > REACT_HOLD) {
+        decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, fmt_dur(a, lost));
+    } else if (p->lost_react > REACT_HOLD) {
+        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start; pauses at %s", what, fmt_dur(a, lost),
+               fmt_dur(b, p->lost_pause_us));
+    } else {
+        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start", what, fmt_dur(a, lost));
+    }
 }
 
 /* What is said when nothing is wrong. */
@@ -453,7 +480,7 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
                "evidence is being read from history: until it is known no wave may start");
     if (out->would <= out->react)
         out->would = REACT_NONE;
-    if (out->react == REACT_NONE)
+    if (out->react == REACT_NONE && !out->early)
         calm_text(in, out);
 }
 

@@ -2,7 +2,9 @@
  *
  * Limits act at once and independently; evidence from sequential tests (core/trial.h) comes in through `evidence` and
  * is judged beside them, by the policy's levels of evidence. Severity: rollback > pause > hold > watch > none. Missing
- * data is never health: it holds at once and, after policy->lost_pause_us, pauses. */
+ * data is never health: it holds at once and, after policy->lost_pause_us, pauses. For how long it has been missing is
+ * the world's affair and not the watcher's: it counts from when enough devices were last heard of, or from a person's
+ * resume after that, and a watcher that was only just started waits for what one whole window of coverage brings. */
 #ifndef ANDON_CORE_VERDICT_H
 #define ANDON_CORE_VERDICT_H
 
@@ -61,7 +63,12 @@ struct verdict_input {
     /* Figures of the devices that a limit's class names, by the limit's index in the policy; NULL (the array, or an
      * element) = no figures of its own: then the limit applies when device_class matches, to the wave's. */
     const struct wave_health *const *class_health;
-    bool catching_up; /* the evidence is being read from history: not known yet, so no wave may start */
+    /* For how long data has been missing (engine clock). */
+    int64_t covered_until; /* enough devices were heard of until then (health_covered_until); 0 = this watcher knows of
+                              no such time */
+    int64_t watched_since; /* when this watcher first asked telemetry about these devices; 0 = ever since */
+    int64_t resumed_at;    /* when the rollout was last resumed, by whom knew that data was missing; 0 */
+    bool catching_up;      /* the evidence is being read from history: not known yet, so no wave may start */
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -80,6 +87,7 @@ struct verdict {
     const char *rule;    /* id of the limit or test that decided, "" */
     char text[200];      /* one sentence for the operator: figures and limit */
     bool data_missing;
+    bool early; /* data is missing, but it has not been watched for yet as long as it may take to come */
     int64_t unknown_since;
     struct limit_view limits[VERDICT_LIMITS_MAX];
     size_t n_limits;

@@ -310,6 +310,28 @@ static void ratios(void **state)
     assert_true(isnan(h.ratio[METRIC_VARIANCE]));
 }
 
+/* The latest time at which enough devices were heard of, whoever asks. */
+static void coverage_has_an_end(void **state)
+{
+    struct track t[5];
+    const struct track *v[5];
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        track_init(&t[i]);
+        v[i] = &t[i];
+        t[i].last_t = 1000 + 100 * i;
+    }
+    assert_int_equal(health_covered_until(v, 5, 0.8, 10), 1100 + 30);
+    assert_int_equal(health_covered_until(v, 5, 0.81, 10), 1000 + 30);
+    assert_int_equal(health_covered_until(v, 5, 0, 10), 1400 + 30);
+    assert_int_equal(health_covered_until(v, 5, 1, 10), 1000 + 30);
+    t[0].last_t = t[1].last_t = 0;
+    assert_int_equal(health_covered_until(v, 5, 0.8, 10), 0);
+    assert_int_equal(health_covered_until(v, 5, 0.6, 10), 1200 + 30);
+    assert_int_equal(health_covered_until(v, 0, 0.8, 10), TIME_NEVER);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +347,7 @@ int main(void)
         cmocka_unit_test(p95_is_exact),
         cmocka_unit_test(variance_is_against_own_baseline),
         cmocka_unit_test(nothing_known_is_nan),
+        cmocka_unit_test(coverage_has_an_end),
         cmocka_unit_test(ratios),
     };
 

@@ -372,6 +372,89 @@ static void lost_telemetry_holds_then_pauses(void **state)
     assert_int_equal(b.out.unknown_since, 0);
 }
 
+/* Two watchers, one of them started just now, say the same of the same silence. */
+static void silence_is_the_worlds(void **state)
+{
+    struct bench old, late;
+
+    (void)state;
+    bench_init(&old);
+    bench_init(&late);
+    cpu(&old, 1.0);
+    cpu(&late, 1.0);
+    old.in.interval_us = late.in.interval_us = STEP;
+    old.in.telemetry_ok = late.in.telemetry_ok = false;
+    old.in.covered_until = late.in.covered_until = T0;
+    old.in.watched_since = T0 - US_PER_HOUR;
+    late.in.watched_since = T0 + US_PER_MIN;
+    old.in.now = late.in.now = T0 + 2 * US_PER_MIN;
+    verdict_step(&old.in, &old.st, &old.out);
+    verdict_step(&late.in, &late.st, &late.out);
+    assert_int_equal(old.out.react, REACT_HOLD);
+    assert_int_equal(late.out.react, REACT_HOLD);
+    assert_int_equal(late.out.unknown_since, T0);
+    assert_string_equal(late.out.text, old.out.text);
+    assert_non_null(strstr(late.out.text, "for 2m"));
+    late.in.now = T0 + late.policy.lost_pause_us;
+    verdict_step(&late.in, &late.st, &late.out);
+    assert_int_equal(late.out.react, REACT_PAUSE);
+    /* A person who resumes in spite of it is given as long again. */
+    late.in.resumed_at = late.in.now;
+    verdict_step(&late.in, &late.st, &late.out);
+    assert_int_equal(late.out.react, REACT_HOLD);
+    assert_int_equal(late.out.unknown_since, late.in.now);
+    late.in.now += late.policy.lost_pause_us;
+    verdict_step(&late.in, &late.st, &late.out);
+    assert_int_equal(late.out.react, REACT_PAUSE);
+    /* Samples that are still good when the source fails: it has been missing for no time at all. */
+    late.in.resumed_at = 0;
+    late.in.covered_until = late.in.now + STEP;
+    verdict_step(&late.in, &late.st, &late.out);
+    assert_int_equal(late.out.unknown_since, late.in.now);
+}
+
+/* Who was started a moment ago does nothing for want of data, but neither does it call it health. */
+static void a_new_watcher_waits_for_a_window(void **state)
+{
+    struct bench b;
+    struct evidence e;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.in.interval_us = STEP;
+    b.h.canary.reporting = 0;
+    b.h.control.reporting = 0;
+    b.in.watched_since = T0;
+    b.in.now = T0 + 170 * US_PER_MS;
+    verdict_step(&b.in, &b.st, &b.out);
+    assert_int_equal(b.out.react, REACT_NONE);
+    assert_true(b.out.early && b.out.data_missing);
+    assert_non_null(strstr(b.out.text, "of 45s"));
+    assert_null(strstr(b.out.text, "pauses at"));
+    /* Evidence that is in hand is not held back. */
+    memset(&e, 0, sizeof e);
+    e.test = "crash-loop";
+    e.log_e = e.log_now = 20;
+    e.log_pause = 5;
+    e.devices = 3;
+    e.min_devices = 2;
+    b.policy.evidence.n_levels = 1;
+    b.policy.evidence.level[0].times = 1;
+    b.policy.evidence.level[0].react = REACT_PAUSE;
+    b.policy.evidence.tests = TESTS_ON;
+    b.in.evidence = &e;
+    b.in.n_evidence = 1;
+    verdict_step(&b.in, &b.st, &b.out);
+    assert_int_equal(b.out.react, REACT_PAUSE);
+    b.in.n_evidence = 0;
+    b.in.now = T0 + 3 * STEP;
+    verdict_step(&b.in, &b.st, &b.out);
+    assert_int_equal(b.out.react, REACT_HOLD);
+    assert_false(b.out.early);
+    assert_int_equal(b.out.unknown_since, T0);
+}
+
 static void coverage_below_the_minimum_holds(void **state)
 {
     struct bench b;
@@ -623,6 +706,8 @@ int main(void)
         cmocka_unit_test(the_most_severe_decides),
         cmocka_unit_test(install_failures_need_no_telemetry),
         cmocka_unit_test(lost_telemetry_holds_then_pauses),
+        cmocka_unit_test(silence_is_the_worlds),
+        cmocka_unit_test(a_new_watcher_waits_for_a_window),
         cmocka_unit_test(coverage_below_the_minimum_holds),
         cmocka_unit_test(a_breach_is_seen_through_thin_coverage),
         cmocka_unit_test(a_few_reboots_are_chance),
