@@ -17,7 +17,7 @@
 #define DOOMED_US (250 * US_PER_MS) /* who is killed so soon may leave no trace */
 #define BREACH_US (45 * US_PER_S)
 
-enum rule { I0, I1, I2, I3, I4, I5, I6, I6P, I7, I8, I9, I10, I11, N1, N2, N3 };
+enum rule { I0, I1, I2, I3, I4, I5, I6, I6P, I7, I8, I9, I10, I11, I12, N1, N2, N3 };
 const struct many_rule many_rules[] = {
     {"I0", "a breach that somebody can see is halted", false,
      "row 4: a latch of a rollout that runs on keeps rules away"},
@@ -33,9 +33,12 @@ const struct many_rule many_rules[] = {
      "row 4: a resume of one's own that was lost hides another client's"},
     {"I7", "nothing of an old rollout is applied to a new one under its number", false, "row 6: the identity"},
     {"I8", "every halt has a trace in the log of who was asked", false, "row 2: the spool"},
-    {"I9", "watchers of the same log agree, and all agree about what the server shows", true, ""},
+    {"I9", "watchers of the same log agree, and all agree about what the server shows", false,
+     "an entry of another session is missed when one's own follows it before the next look"},
     {"I10", "every log verifies", true, ""},
     {"I11", "who knows a latch by the log does not fight the resume of a person who acknowledged it there", true, ""},
+    {"I12", "no resume or advance is sent on a log that has an unacknowledged halt of a second ago", false,
+     "row 5: the log is looked at each 10 s, and not before a verb"},
     {"N1", "a latch is known to watchers with other logs within two polls", false, "row 5: notes on the server"},
     {"N2", "no resume or advance is sent by anybody while another's latch is known for two polls", false,
      "row 5: notes on the server"},
@@ -183,13 +186,27 @@ static bool is(const char *what, enum backend_verb v)
     return strcmp(what, text) == 0;
 }
 
-/* Somebody with another log has shown the latch for long enough, and nobody has acknowledged it. */
-static const struct watcher *latched_elsewhere(const struct many *m, const struct watcher *x, int64_t us)
+static int64_t latest(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t log_good_since(const struct many *m, int group)
+{
+    int64_t t = 0;
+    for (int i = 0; i < M_WATCHERS; i++)
+        if (m->ws[i].group == group && (i < M_LASTING || m->ws[i].command))
+            t = latest(t, m->ws[i].log_good_since);
+    return t;
+}
+
+/* Somebody else with another log, or the same, has shown the latch for long enough, and nobody has acknowledged it. */
+static const struct watcher *latched_elsewhere(const struct many *m, const struct watcher *x, bool same_log, int64_t us)
 {
     for (int i = 0; i < M_LASTING; i++) {
         const struct watcher *y = &m->ws[i];
-        if (y->group != x->group && y->alive && y->latched_at > 0 && m->w.now - y->latched_at > us &&
-            m->w.now - y->good_since > us && m->any_ack_at < y->latched_at)
+        if (y != x && (y->group == x->group) == same_log && y->alive && y->latched_at > 0 &&
+            m->w.now - y->latched_at > us && m->w.now - y->good_since > us && m->any_ack_at < y->latched_at)
             return y;
     }
     return NULL;
@@ -209,9 +226,13 @@ void rules_sent(struct many *m, struct watcher *x, const char *what)
     if (x->latched_at > 0 && m->ack_at[g] < x->latched_at)
         broken(m, I4, "%s sends %s; it has known the latch for %.1f s", x->name, what,
                (double)(m->w.now - x->latched_at) / 1e6);
-    const struct watcher *y = latched_elsewhere(m, x, NOTED_US);
+    const struct watcher *y = latched_elsewhere(m, x, false, NOTED_US);
     if (y)
         broken(m, N2, "%s sends %s; %s has known the latch for %.1f s", x->name, what, y->name,
+               (double)(m->w.now - y->latched_at) / 1e6);
+    y = latched_elsewhere(m, x, true, US_PER_S);
+    if (y && log_good_since(m, g) < y->latched_at)
+        broken(m, I12, "%s sends %s; %s has known the latch, on the same log, for %.1f s", x->name, what, y->name,
                (double)(m->w.now - y->latched_at) / 1e6);
     if (trigger && ++m->triggers[g] > m->advances[g])
         broken(m, I5, "%s: %d triggers, %d asked for", x->name, m->triggers[g], m->advances[g]);
@@ -315,20 +336,6 @@ void rules_seen(struct many *m, struct watcher *x)
 
 /* ---- as time goes on ---- */
 
-static int64_t latest(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static int64_t log_good_since(const struct many *m, int group)
-{
-    int64_t t = 0;
-    for (int i = 0; i < M_WATCHERS; i++)
-        if (m->ws[i].group == group && (i < M_LASTING || m->ws[i].command))
-            t = latest(t, m->ws[i].log_good_since);
-    return t;
-}
-
 static void halt_due(struct many *m, struct fact *f)
 {
     int64_t now = m->w.now;
@@ -389,7 +396,7 @@ static void latch_due(struct many *m)
         if (m->latch_due_at[g] > 0 && x->latched_at == 0 && !ack_open(m, g) && now - since >= LEARN_US)
             broken(m, I2, "%s does not know the latch that its log's watchers have had since %.3f", x->name,
                    many_s(m, m->latch_due_at[g]));
-        const struct watcher *y = latched_elsewhere(m, x, NOTED_US);
+        const struct watcher *y = latched_elsewhere(m, x, false, NOTED_US);
         if (y && x->latched_at == 0 && now - latest(x->good_since, x->born_at) > NOTED_US)
             broken(m, N1, "%s does not know the latch of %s", x->name, y->name);
     }
