@@ -426,10 +426,10 @@ static void end(struct many *m, struct watcher *x)
     if (x->log_hangs) /* the process ends, and its log's thread with it */
         set_flag(m, &x->log_dead, true);
     set_flag(m, &x->free_run, true);
-    m->turn = x;
+    set_turn(m, x);
     sem_post(&x->go);
     engine_stop(x->en);
-    m->turn = NULL;
+    set_turn(m, NULL);
     take_calls(m, x);
     for (size_t i = 0; i < x->n_calls; i++)
         give(m, &x->calls[i], &cancelled);
@@ -653,7 +653,7 @@ static void faults_end(struct many *m)
         bool away = w->now < x->down_to || w->now < x->drop_to || w->now < x->slow_to;
         if (away)
             x->good_since = w->now;
-        if (x->log_full || x->log_hangs)
+        if (w->now < x->full_to || w->now < x->hang_to)
             x->log_good_since = w->now;
         if (!x->alive && x->restart_at > 0 && w->now >= x->restart_at && i < M_LASTING)
             start(m, x);
