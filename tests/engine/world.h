@@ -46,7 +46,7 @@ struct w_rollout {
     struct w_wave waves[W_WAVES];
     int n_waves;
     double error_percent;
-    int64_t changed_at;
+    int64_t changed_at, created_at; /* created_at 0: a minute before the beginning */
     bool deleted;
 };
 

@@ -50,7 +50,7 @@ static void fill(struct world *w, const struct w_rollout *r, struct arena *a, st
     o->release = w->releases[r->release];
     o->filter = arena_strdup(a, r->filter);
     o->created_by = o->approval_by = o->approval_remark = "";
-    o->created_at = INT64_C(1700000000) * US_PER_S - US_PER_MIN;
+    o->created_at = r->created_at > 0 ? r->created_at : INT64_C(1700000000) * US_PER_S - US_PER_MIN;
     o->last_modified = r->changed_at > 0 ? r->changed_at : 0;
     o->counts.known = true;
     for (int i = 0; i < r->n_waves; i++) {
