@@ -9,7 +9,8 @@
 #include "audit/note.h"
 #include "audit/store.h"
 
-#define TAIL_ENTRIES 64 /* checked when a file is opened anew after a failure */
+#define TAIL_ENTRIES 64           /* checked when a file is opened anew after a failure */
+#define EVENT_FIELD  "event.blob" /* of an entry of a halt: its id (entry_event) */
 
 /* Signs for the log. A seam: a key in hardware comes here, and tests make it fail. */
 typedef bool book_sign_fn(void *ctx, const void *msg, size_t n, uint8_t sig[KEY_SIG_LEN], struct err *e);
@@ -27,6 +28,8 @@ struct audit_log {
     struct store_head last; /* newest head that this handle has seen: the log may never fall back behind it */
     book_sign_fn *sign;
     void *sign_ctx;
+    struct spool_place *spool; /* where records may wait for this log; NULL: nowhere */
+    struct audit_intake intake;
 };
 
 /* Makes ready: refuses a forked handle, and opens a suspect file anew. */
@@ -36,6 +39,27 @@ bool book_ready(struct audit_log *l, struct err *e) ANDON_MUST_USE;
  * changed underneath (then it has to forget what it found). */
 typedef bool book_read_fn(struct audit_log *l, void *ctx, struct err *e);
 bool book_read(struct audit_log *l, book_read_fn *fn, void *ctx, struct err *e) ANDON_MUST_USE;
+
+/* The writing transaction, for several entries at once: begin gives the head, which must be what was signed and never
+ * behind what this handle has seen; each put advances it; commit makes all of it durable. After a false of put the
+ * caller rolls back (store_rollback). */
+bool book_begin(struct audit_log *l, struct store_head *h, struct err *e) ANDON_MUST_USE;
+bool book_commit(struct audit_log *l, const struct store_head *h, struct err *e) ANDON_MUST_USE;
+/* The next entry. One of a halt (entry_of_halt) gets its id as a field that names a blob with its facts: blobs have an
+ * index, so that whether it is in the log already is known without reading the log. *known: it is; nothing is written,
+ * and the receipt is that of the entry that is there. */
+bool book_put(struct audit_log *l, struct store_head *h, const struct entry *en, struct receipt *out, bool *known,
+              struct err *e) ANDON_MUST_USE;
+/* Is there a blob under this id? Inside a transaction. */
+bool book_marked(struct audit_log *l, const char *id, bool *marked, struct err *e) ANDON_MUST_USE;
+/* The same three in pieces, for the opening: reads and judges the head; writes one entry into `s` without looking for
+ * it. */
+bool book_head(struct audit_log *l, struct store_head *h, struct err *e) ANDON_MUST_USE;
+bool book_write(struct audit_log *l, struct store *s, struct store_head *h, const struct entry *en, struct receipt *out,
+                struct err *e) ANDON_MUST_USE;
+/* A blob inside a writing transaction; nothing happens when it is there, unless its bytes were changed. */
+bool book_blob(struct audit_log *l, const uint8_t digest[HASH_LEN], const void *bytes, size_t n,
+               struct err *e) ANDON_MUST_USE;
 
 /* The verifier key that the genesis entry names. ERR_TAMPERED when there is none. */
 bool book_genesis_key(struct store *s, struct note_key *out, struct err *e) ANDON_MUST_USE;

@@ -13,20 +13,25 @@
 #include "core/clock.h"
 #include "core/digest.h"
 
-#define APPLICATION_ID 0x616e6465 /* "ande" */
-#define FORMAT         1
+#define APPLICATION_ID 0x616e6465              /* "ande" */
+#define FORMAT         2                       /* 1: without `who` */
 #define BUSY_POLLS     2000                    /* of 1 ms */
 #define FILE_MAX       (4 * HISTORY_BYTES_MAX) /* of the whole database */
 #define WAL_KEPT       (64 << 20)              /* a longer -wal is cut back after a checkpoint */
 
-static const char TABLE[] = "CREATE TABLE trial(fleet TEXT NOT NULL, rollout TEXT NOT NULL, spec TEXT NOT NULL,"
-                            " tick INTEGER NOT NULL, put INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,"
-                            " PRIMARY KEY(fleet, rollout))";
+#define REST                                                                                                           \
+    " tick INTEGER NOT NULL, put INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(fleet, "     \
+    "rollout"
+static const char TABLE[] = "CREATE TABLE trial(fleet TEXT NOT NULL, rollout TEXT NOT NULL, who TEXT NOT NULL,"
+                            " spec TEXT NOT NULL," REST ", who))";
+static const char TABLE_1[] =
+    "CREATE TABLE trial(fleet TEXT NOT NULL, rollout TEXT NOT NULL, spec TEXT NOT NULL," REST "))";
 
 /* A state by its names. */
 struct name {
     const char *fleet, *rollout, *spec;
-    int64_t tick;
+    char who[IDENTITY_KEY_BYTES]; /* "": only its number is known */
+    int64_t tick;                 /* looking: it must have been put after this time */
 };
 
 struct history {
@@ -148,6 +153,23 @@ static bool damaged(struct history *h, struct err *e, const char *what)
     return err_set(e, ERR_TAMPERED, "", "evidence file %.200s: %s", h->path, what);
 }
 
+/* From the format of andon 0.1: what is there has no identity. */
+static bool migrate(struct history *h, struct err *e)
+{
+    char text[200];
+    snprintf(text, sizeof text, "PRAGMA user_version = %d; COMMIT", FORMAT);
+    bool ok = exec(h, "BEGIN IMMEDIATE; ALTER TABLE trial RENAME TO trial_1", e, "bringing it to the new format") &&
+              exec(h, TABLE, e, "making its table") &&
+              exec(h,
+                   "INSERT INTO trial(fleet, rollout, who, spec, tick, put, digest, bytes)"
+                   " SELECT fleet, rollout, '', spec, tick, put, digest, bytes FROM trial_1; DROP TABLE trial_1",
+                   e, "bringing it to the new format") &&
+              exec(h, text, e, "bringing it to the new format");
+    if (!ok)
+        sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
+    return ok;
+}
+
 static bool whole(struct history *h, bool deep, struct err *e)
 {
     char id[32], format[32], sql[sizeof TABLE + 16], check[80] = "ok";
@@ -160,9 +182,12 @@ static bool whole(struct history *h, bool deep, struct err *e)
         return damaged(h, e, "it is not one of andon's");
     if (strtol(format, NULL, 10) > FORMAT)
         return err_set(e, ERR_UNSUPPORTED, "use a newer andon", "evidence file %.200s: a newer andon made it", h->path);
-    if (strtol(format, NULL, 10) != FORMAT || strcmp(sql, TABLE) != 0)
+    bool old = strtol(format, NULL, 10) == 1 && strcmp(sql, TABLE_1) == 0;
+    if (!old && (strtol(format, NULL, 10) != FORMAT || strcmp(sql, TABLE) != 0))
         return damaged(h, e, "its table is not as it was made");
-    return strcmp(check, "ok") == 0 ? true : damaged(h, e, check);
+    if (strcmp(check, "ok") != 0)
+        return damaged(h, e, check);
+    return !old || migrate(h, e);
 }
 
 static bool settle_size(struct history *h, struct err *e)
@@ -305,25 +330,25 @@ static void digest_of(const struct name *n, const void *bytes, size_t size, unsi
     struct sha256 sum;
     char tick[32];
     snprintf(tick, sizeof tick, "%lld", (long long)n->tick);
-    const char *parts[] = {n->fleet, n->rollout, n->spec, tick};
+    const char *parts[] = {n->fleet, n->rollout, n->spec, tick, n->who};
     sha256_init(&sum);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < (*n->who ? 5 : 4); i++) /* four: as 0.1 made it */
         sha256_add(&sum, parts[i], strlen(parts[i]) + 1);
     sha256_add(&sum, bytes, size);
     sha256_done(&sum, out);
 }
 
-/* Prepares and binds the names to ?1 ?2 ?3 ?4, as far as the text has them. NULL on failure. */
+/* Prepares and binds the names to ?1 ?2 ?3 ?4, the tick to ?5, as far as the text has them. NULL on failure. */
 static sqlite3_stmt *query(struct history *h, const char *sql, const struct name *n, struct err *e)
 {
     sqlite3_stmt *st = NULL;
-    const char *text[] = {n->fleet, n->rollout, n->spec};
+    const char *text[] = {n->fleet, n->rollout, n->who, n->spec};
     bool ok = sqlite3_prepare_v2(h->db, sql, -1, &st, NULL) == SQLITE_OK;
     int have = ok ? sqlite3_bind_parameter_count(st) : 0;
-    for (int i = 0; ok && i < 3 && i < have; i++)
+    for (int i = 0; ok && i < 4 && i < have; i++)
         ok = sqlite3_bind_text(st, i + 1, text[i], -1, SQLITE_STATIC) == SQLITE_OK;
-    if (ok && have > 3)
-        ok = sqlite3_bind_int64(st, 4, n->tick) == SQLITE_OK;
+    if (ok && have > 4)
+        ok = sqlite3_bind_int64(st, 5, n->tick) == SQLITE_OK;
     if (ok)
         return st;
     fail(h, e, "preparing a statement");
@@ -340,9 +365,9 @@ static bool finish(struct history *h, sqlite3_stmt *st, struct err *e, const cha
 
 static bool insert(struct history *h, const struct name *n, const void *bytes, size_t size, struct err *e)
 {
-    static const char sql[] = "INSERT INTO trial(fleet, rollout, spec, tick, put, digest, bytes)"
-                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
-                              " ON CONFLICT(fleet, rollout) DO UPDATE SET spec = excluded.spec, tick = excluded.tick,"
+    static const char sql[] = "INSERT INTO trial(fleet, rollout, who, spec, tick, put, digest, bytes)"
+                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(fleet, rollout, who) DO UPDATE"
+                              " SET spec = excluded.spec, tick = excluded.tick,"
                               " put = excluded.put, digest = excluded.digest, bytes = excluded.bytes"
                               " WHERE trial.spec <> excluded.spec OR trial.tick <= excluded.tick";
     unsigned char digest[SHA256_BYTES];
@@ -350,9 +375,9 @@ static bool insert(struct history *h, const struct name *n, const void *bytes, s
     if (!st)
         return false;
     digest_of(n, bytes, size, digest);
-    if (sqlite3_bind_int64(st, 5, clock_wall(clock_real())) != SQLITE_OK ||
-        sqlite3_bind_blob(st, 6, digest, SHA256_BYTES, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_blob64(st, 7, size ? bytes : "", size, SQLITE_STATIC) != SQLITE_OK) {
+    if (sqlite3_bind_int64(st, 6, clock_wall(clock_real())) != SQLITE_OK ||
+        sqlite3_bind_blob(st, 7, digest, SHA256_BYTES, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_blob64(st, 8, size ? bytes : "", size, SQLITE_STATIC) != SQLITE_OK) {
         fail(h, e, "binding a value");
         sqlite3_finalize(st);
         return false;
@@ -360,19 +385,17 @@ static bool insert(struct history *h, const struct name *n, const void *bytes, s
     return finish(h, st, e, "keeping a state");
 }
 
-bool history_put(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t tick,
-                 const void *bytes, size_t n, struct err *e)
+static bool keep(struct history *h, const struct name *n, const void *bytes, size_t size, struct err *e)
 {
-    const struct name name = {fleet, rollout, spec_digest, tick};
-    if (n > HISTORY_BYTES_MAX)
-        return err_set(e, ERR_LIMIT, "", "evidence of %.60s: its state of %zu bytes is too large to be kept", rollout,
-                       n);
-    return ready(h, e) && insert(h, &name, bytes, n, e);
+    if (size > HISTORY_BYTES_MAX)
+        return err_set(e, ERR_LIMIT, "", "evidence of %.60s: its state of %zu bytes is too large to be kept",
+                       n->rollout, size);
+    return ready(h, e) && insert(h, n, bytes, size, e);
 }
 
 static bool drop(struct history *h, const struct name *n, struct err *e)
 {
-    sqlite3_stmt *st = query(h, "DELETE FROM trial WHERE fleet = ?1 AND rollout = ?2", n, e);
+    sqlite3_stmt *st = query(h, "DELETE FROM trial WHERE fleet = ?1 AND rollout = ?2 AND (who = ?3 OR who = '')", n, e);
     return st && finish(h, st, e, "dropping a state");
 }
 
@@ -390,40 +413,71 @@ static bool take_row(sqlite3_stmt *st, struct name *n, struct buf *out, bool *so
     return !*sound || size == 0 || buf_add(out, bytes, size);
 }
 
-bool history_get(struct history *h, const char *fleet, const char *rollout, const char *spec_digest, int64_t *tick,
-                 struct buf *out, struct err *e)
+static bool get(struct history *h, struct name *n, int64_t *tick, struct buf *out, struct err *e)
 {
-    struct name name = {fleet, rollout, spec_digest, 0};
     struct err ignored;
     if (!ready(h, e))
         return false;
-    sqlite3_stmt *st = query(
-        h, "SELECT spec, tick, digest, bytes FROM trial WHERE fleet = ?1 AND rollout = ?2 AND spec = ?3", &name, e);
+    sqlite3_stmt *st = query(h,
+                             "SELECT spec, tick, digest, bytes FROM trial WHERE fleet = ?1 AND rollout = ?2"
+                             " AND who = ?3 AND spec = ?4 AND put > ?5",
+                             n, e);
     if (!st)
         return false;
     int rc = sqlite3_step(st);
-    bool sound = false, fits = rc == SQLITE_ROW && take_row(st, &name, out, &sound);
+    bool sound = false, fits = rc == SQLITE_ROW && take_row(st, n, out, &sound);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         fail(h, e, "reading a state");
     sqlite3_finalize(st);
     if (rc == SQLITE_DONE)
-        return err_set(e, ERR_NOT_FOUND, "", "evidence of %.60s: no state is kept", rollout);
+        return err_set(e, ERR_NOT_FOUND, "", "evidence of %.60s: no state is kept", n->rollout);
     if (rc != SQLITE_ROW)
         return false;
     if (!fits)
-        return err_set(e, ERR_LIMIT, "", "evidence of %.60s: its state is larger than expected", rollout);
+        return err_set(e, ERR_LIMIT, "", "evidence of %.60s: its state is larger than expected", n->rollout);
     if (!sound) {
-        (void)!drop(h, &name, &ignored); /* its tick may be wrong too, and would be in the way of true ones */
+        (void)!drop(h, n, &ignored); /* its tick may be wrong too, and would be in the way of true ones */
         return err_set(e, ERR_TAMPERED, "nothing is to be done: it is read from telemetry's history anew",
-                       "evidence of %.60s: the state that was kept is damaged", rollout);
+                       "evidence of %.60s: the state that was kept is damaged", n->rollout);
     }
-    *tick = name.tick;
+    *tick = n->tick;
     return true;
 }
 
-bool history_drop(struct history *h, const char *fleet, const char *rollout, struct err *e)
+static struct name name_of(const struct rollout_identity *who, const char *spec, int64_t tick)
 {
-    const struct name name = {fleet, rollout, "", 0};
+    struct name n = {who->fleet, who->id, spec, "", tick};
+    if (who->created_at > 0 || *who->name)
+        identity_key(who, n.who);
+    return n;
+}
+
+bool history_keep(struct history *h, const struct rollout_identity *who, const char *spec_digest, int64_t tick,
+                  const void *bytes, size_t n, struct err *e)
+{
+    const struct name name = name_of(who, spec_digest, tick);
+    return keep(h, &name, bytes, n, e);
+}
+
+bool history_find(struct history *h, const struct rollout_identity *who, const char *spec_digest, int64_t *tick,
+                  struct buf *out, struct err *e)
+{
+    struct name name = name_of(who, spec_digest, INT64_MIN); /* put whenever */
+    struct err why = {0};
+    if (get(h, &name, tick, out, &why))
+        return true;
+    if (why.code == ERR_NOT_FOUND && who->created_at > 0) {
+        struct name old = {who->fleet, who->id, spec_digest, "", who->created_at + IDENTITY_CLOCK_US};
+        return get(h, &old, tick, out, e);
+    }
+    if (e)
+        *e = why;
+    return false;
+}
+
+bool history_forget(struct history *h, const struct rollout_identity *who, struct err *e)
+{
+    const struct name name = name_of(who, "", 0);
     return ready(h, e) && drop(h, &name, e);
 }
 

@@ -217,6 +217,8 @@ static bool take(const struct member *m, struct leaf *l)
         return !m->is_string && slice_int(m->value, &l->seq);
     if (slice_is(m->key, "t"))
         return !m->is_string && slice_int(m->value, &l->t);
+    if (slice_is(m->key, "mono_us"))
+        return !m->is_string && slice_int(m->value, &l->mono);
     if (slice_is(m->key, "corr"))
         return m->is_string && hex64(m->value, &l->corr);
     if (slice_is(m->key, "late"))
@@ -230,7 +232,7 @@ static bool take(const struct member *m, struct leaf *l)
     return true;
 }
 
-bool leaf_scan(const char *line, size_t n, struct leaf *out)
+static bool scan_entry(const char *line, size_t n, struct leaf *out)
 {
     memset(out, 0, sizeof *out);
     struct scan s = {line, line + n};
@@ -252,7 +254,17 @@ bool leaf_scan(const char *line, size_t n, struct leaf *out)
         if (c != ',')
             return false;
     }
-    return s.p == s.end && out->seq > 0 && out->kind.p && have_t;
+    return s.p == s.end && out->kind.p && have_t;
+}
+
+bool leaf_scan(const char *line, size_t n, struct leaf *out)
+{
+    return scan_entry(line, n, out) && out->seq > 0;
+}
+
+bool leaf_scan_record(const char *line, size_t n, struct leaf *out)
+{
+    return scan_entry(line, n, out) && out->seq == 0;
 }
 
 /* One character of an escaped slice as UTF-8 into out; returns the bytes written. */
@@ -347,6 +359,30 @@ static void decode_fields(const struct leaf *l, struct arena *a, struct stored *
     out->fields = fields;
 }
 
+static void decode(const struct leaf *l, const char *line, size_t n, const char *hash, struct arena *a,
+                   struct stored *out)
+{
+    *out = (struct stored){.seq = l->seq,
+                           .t = l->t,
+                           .corr = l->corr,
+                           .late = l->late,
+                           .line = arena_strndup(a, line, n),
+                           .leaf_hash = arena_strdup(a, hash),
+                           .kind = leaf_text(a, l->kind),
+                           .actor = leaf_text(a, l->actor),
+                           .actor_kind = leaf_text(a, l->actor_kind),
+                           .fleet = leaf_text(a, l->fleet),
+                           .rollout = leaf_text(a, l->rollout),
+                           .wave = leaf_text(a, l->wave),
+                           .verb = leaf_text(a, l->verb),
+                           .result = leaf_text(a, l->result),
+                           .reason = leaf_text(a, l->reason),
+                           .before = leaf_text(a, l->before),
+                           .after = leaf_text(a, l->after),
+                           .host = l->host.p ? arena_strndup(a, l->host.p, l->host.n) : ""};
+    decode_fields(l, a, out);
+}
+
 bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *a, struct stored *out)
 {
     struct leaf l;
@@ -354,26 +390,35 @@ bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *
     if (!leaf_scan(line, n, &l))
         return false;
     hex_encode(hex, hash, HASH_LEN);
-    *out = (struct stored){.seq = l.seq,
-                           .t = l.t,
-                           .corr = l.corr,
-                           .late = l.late,
-                           .line = arena_strndup(a, line, n),
-                           .leaf_hash = arena_strdup(a, hex),
-                           .kind = leaf_text(a, l.kind),
-                           .actor = leaf_text(a, l.actor),
-                           .actor_kind = leaf_text(a, l.actor_kind),
-                           .fleet = leaf_text(a, l.fleet),
-                           .rollout = leaf_text(a, l.rollout),
-                           .wave = leaf_text(a, l.wave),
-                           .verb = leaf_text(a, l.verb),
-                           .result = leaf_text(a, l.result),
-                           .reason = leaf_text(a, l.reason),
-                           .before = leaf_text(a, l.before),
-                           .after = leaf_text(a, l.after),
-                           .host = l.host.p ? arena_strndup(a, l.host.p, l.host.n) : ""};
-    decode_fields(&l, a, out);
+    decode(&l, line, n, hex, a, out);
     return true;
+}
+
+bool leaf_decode_record(const char *line, size_t n, struct arena *a, struct stored *out)
+{
+    struct leaf l;
+    if (!leaf_scan_record(line, n, &l))
+        return false;
+    decode(&l, line, n, "", a, out);
+    return true;
+}
+
+/* "name" is what halts and intents of andon 0.1 have. */
+struct rollout_identity leaf_identity(const struct leaf *l, struct arena *a)
+{
+    struct rollout_identity who = {leaf_text(a, l->fleet), leaf_text(a, l->rollout), 0, "", ""};
+    struct member m;
+    for (size_t at = 0; leaf_member(l->fields, &at, &m);) {
+        if (slice_is(m.key, "rollout.created")) {
+            if (!slice_int(m.value, &who.created_at) || who.created_at < 0)
+                who.created_at = 0;
+        } else if (slice_is(m.key, "rollout.name") || slice_is(m.key, "name")) {
+            who.name = leaf_text(a, m.value); /* keys are in order: rollout.name comes last and counts */
+        } else if (slice_is(m.key, "rollout.release")) {
+            who.release = leaf_text(a, m.value);
+        }
+    }
+    return who;
 }
 
 const char *stored_field(const struct stored *s, const char *key)
@@ -383,4 +428,14 @@ const char *stored_field(const struct stored *s, const char *key)
             return s->fields[i][1];
     }
     return "";
+}
+
+struct rollout_identity stored_identity(const struct stored *s)
+{
+    const char *created = stored_field(s, "rollout.created"), *name = stored_field(s, "rollout.name");
+    struct rollout_identity who = {s->fleet, s->rollout, 0, *name ? name : stored_field(s, "name"),
+                                   stored_field(s, "rollout.release")};
+    if (!slice_int((struct slice){created, strlen(created)}, &who.created_at) || who.created_at < 0)
+        who.created_at = 0;
+    return who;
 }

@@ -17,13 +17,15 @@ struct leaf {
     struct slice kind, actor, actor_kind, fleet, rollout, wave, verb, result, reason, before, after;
     struct slice fields, host; /* objects, with their braces */
     uint64_t corr;
-    int64_t seq, t;
+    int64_t seq, t, mono;
     bool late;
 };
 
 /* False when the line is not canonical (as core/json.h would write it again, to the byte; keys in printable ASCII), or
  * lacks seq, kind or t. */
 bool leaf_scan(const char *line, size_t n, struct leaf *out);
+/* The same for an entry that has no number yet (seq is 0): a record of a spool. */
+bool leaf_scan_record(const char *line, size_t n, struct leaf *out);
 /* Is the (unescaped) slice this string? An absent slice is "". */
 bool leaf_is(struct slice s, const char *text);
 
@@ -42,5 +44,9 @@ bool leaf_names_blob(const struct member *m);
 const char *leaf_text(struct arena *a, struct slice s);
 /* The whole entry for screens. False when the line is not canonical. */
 bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *a, struct stored *out);
+/* The same for a record, which has no leaf hash: "". */
+bool leaf_decode_record(const char *line, size_t n, struct arena *a, struct stored *out);
+/* Which rollout the entry is about, into the arena; see stored_identity. */
+struct rollout_identity leaf_identity(const struct leaf *l, struct arena *a);
 
 #endif

@@ -7,108 +7,12 @@
 #include "audit/book.h"
 #include "audit/host.h"
 #include "audit/place.h"
-
-/* Signs the tree of *h into its note, and reads the note back as any auditor would: what does not verify here is never
- * stored, for a log with one bad checkpoint would not verify ever after. */
-static bool seal(struct audit_log *l, struct store_head *h, struct err *e)
-{
-    struct checkpoint c = {.size = h->tree.size}, back;
-    uint8_t sig[KEY_SIG_LEN];
-    struct buf body, note;
-    memcpy(c.origin, l->name.name, sizeof c.origin);
-    tree_root(&h->tree, c.root);
-    buf_init(&body, NOTE_MAX);
-    buf_init(&note, NOTE_MAX);
-    note_body(&c, &body);
-    bool ok = !body.over && l->sign(l->sign_ctx, body.data, body.len, sig, e);
-    if (ok) {
-        note_seal(&c, &l->name, sig, &note);
-        ok = !note.over && note_open(note.data, note.len, &l->name, l->verifier, &back, e) && back.size == c.size &&
-             memcmp(back.root, c.root, HASH_LEN) == 0;
-        if (!ok)
-            err_set(e, ERR_INTERNAL, "look at the signing key",
-                    "audit log: the new checkpoint does not verify; nothing was written");
-    }
-    if (ok) {
-        memcpy(h->note, note.data, note.len);
-        h->note_n = note.len;
-    }
-    buf_release(&body);
-    buf_release(&note);
-    return ok;
-}
+#include "audit/spool.h"
 
 static bool sign_with_key(void *ctx, const void *msg, size_t n, uint8_t sig[KEY_SIG_LEN], struct err *e)
 {
     struct audit_log *l = ctx;
     return key_sign(l->key, msg, n, sig, e);
-}
-
-/* Numbers, hashes and stores one entry on top of *h, which becomes the new head. Inside a transaction. */
-static bool put_entry(struct audit_log *l, struct store *s, struct store_head *h, const struct entry *en,
-                      struct receipt *out, struct err *e)
-{
-    struct buf line;
-    struct leaf check;
-    uint8_t hash[HASH_LEN], root[HASH_LEN];
-    uint64_t seq = h->tree.size + 1;
-    buf_init(&line, ENTRY_MAX);
-    bool ok = entry_canonical(en, seq, l->host.data, &line, e);
-    if (ok && (!leaf_scan(line.data, line.len, &check) || check.seq != (int64_t)seq))
-        ok = err_set(e, ERR_INTERNAL, "", "audit log: entry (%s) is not canonical", entry_kind_word(en->kind));
-    if (ok) {
-        tree_leaf_hash(line.data, line.len, hash);
-        tree_push(&h->tree, hash);
-        ok = seal(l, h, e) && store_put(s, (int64_t)seq, line.data, line.len, hash, e) && store_set_head(s, h, e);
-    }
-    if (ok && out) {
-        out->seq = out->size = (int64_t)seq;
-        hex_encode(out->leaf, hash, HASH_LEN);
-        tree_root(&h->tree, root);
-        hex_encode(out->root, root, HASH_LEN);
-    }
-    buf_release(&line);
-    return ok;
-}
-
-/* What is read inside the transaction must be what was signed, and never behind what this handle has seen. */
-static bool read_head(struct audit_log *l, struct store_head *h, struct err *e)
-{
-    int64_t last = 0;
-    if (!store_head(l->store, h, e) || !store_last(l->store, &last, e))
-        return false;
-    bool mine = h->tree.size == l->last.tree.size && h->note_n == l->last.note_n &&
-                memcmp(h->note, l->last.note, h->note_n) == 0;
-    if (mine && last == (int64_t)h->tree.size) {
-        uint8_t a[HASH_LEN], b[HASH_LEN];
-        tree_root(&h->tree, a);
-        tree_root(&l->last.tree, b);
-        if (memcmp(a, b, HASH_LEN) == 0)
-            return true;
-    }
-    if (h->tree.size < l->last.tree.size || (h->tree.size == l->last.tree.size && !mine))
-        return err_set(e, ERR_TAMPERED, "keep the file as it is and run `andon audit verify`",
-                       "audit log %.200s: it went back from %lld to %lld entries, or was rewritten", l->db_path,
-                       (long long)l->last.tree.size, (long long)h->tree.size);
-    return book_head_ok(l->store, h, &l->name, l->verifier, e);
-}
-
-bool book_head_ok(struct store *s, const struct store_head *h, const struct note_key *k, const struct verifier *v,
-                  struct err *e)
-{
-    struct checkpoint c;
-    uint8_t root[HASH_LEN];
-    int64_t last = 0;
-    if (!note_open(h->note, h->note_n, k, v, &c, e) || !store_last(s, &last, e))
-        return false;
-    tree_root(&h->tree, root);
-    if (c.size != h->tree.size || memcmp(c.root, root, HASH_LEN) != 0)
-        return err_set(e, ERR_TAMPERED, "run `andon audit verify`",
-                       "audit log: its state is not what its checkpoint signs");
-    if (last != (int64_t)c.size)
-        return err_set(e, ERR_TAMPERED, "run `andon audit verify`", "audit log: %lld entries stored, %lld signed",
-                       (long long)last, (long long)c.size);
-    return true;
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------- */
@@ -156,7 +60,7 @@ static bool write_genesis(struct audit_log *l, struct store *s, bool new_key, st
     if (!store_begin(s, true, e))
         return false;
     tree_init(&h.tree);
-    if (!put_entry(l, s, &h, &en, NULL, e)) {
+    if (!book_write(l, s, &h, &en, NULL, e)) {
         store_rollback(s);
         return false;
     }
@@ -294,10 +198,14 @@ struct audit_log *audit_open(const struct audit_spec *spec, struct err *e)
     buf_init(&l->host, ENTRY_MAX);
     if (!l->read_only)
         host_facts(&l->host);
-    if (open_log(l, e))
-        return l;
-    audit_close(l);
-    return NULL;
+    if (!open_log(l, e)) {
+        audit_close(l);
+        return NULL;
+    }
+    l->spool = spool_place_new(spec); /* now that its folder is there */
+    if (!l->read_only)
+        (void)!audit_take_in(l, &l->intake); /* what stays is told by audit_taken_in and is no reason not to open */
+    return l;
 }
 
 void audit_close(struct audit_log *l)
@@ -308,6 +216,7 @@ void audit_close(struct audit_log *l)
     key_free(l->key);
     verifier_free(l->verifier);
     buf_release(&l->host);
+    spool_place_free(l->spool);
     free(l->db_path);
     free(l->key_path);
     free(l->origin);
@@ -327,7 +236,7 @@ static bool reopen(struct audit_log *l, struct err *e)
         return false;
     bool ok = store_begin(l->store, false, e);
     if (ok) {
-        ok = check_log(l, &h, e) && read_head(l, &h, e) && book_tail_ok(l->store, &h, TAIL_ENTRIES, &bad, e);
+        ok = check_log(l, &h, e) && book_head(l, &h, e) && book_tail_ok(l->store, &h, TAIL_ENTRIES, &bad, e);
         store_rollback(l->store);
     }
     if (!ok) {
@@ -359,58 +268,6 @@ bool book_read(struct audit_log *l, book_read_fn *fn, void *ctx, struct err *e)
             return false;
     }
     return err_set(e, ERR_TIMEOUT, "try again", "audit log %.200s: it keeps changing", l->db_path);
-}
-
-bool audit_append(struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e)
-{
-    struct store_head h;
-    if (l->read_only)
-        return err_set(e, ERR_REFUSED, "", "audit log %.200s: opened read-only", l->db_path);
-    if (!book_ready(l, e) || !store_begin(l->store, true, e))
-        return false;
-    if (!read_head(l, &h, e) || !put_entry(l, l->store, &h, en, out, e)) {
-        store_rollback(l->store);
-        return false;
-    }
-    if (!store_commit(l->store, e))
-        return false;
-    l->last = h;
-    return true;
-}
-
-static bool put_blob(struct audit_log *l, const uint8_t digest[HASH_LEN], const void *bytes, size_t n, struct err *e)
-{
-    struct buf old;
-    struct err why = {0};
-    buf_init(&old, BLOB_MAX);
-    bool ok = store_get_blob(l->store, digest, &old, &why);
-    if (ok && (old.len != n || (n > 0 && memcmp(old.data, bytes, n) != 0)))
-        ok =
-            err_set(&why, ERR_TAMPERED, "run `andon audit verify`", "audit log %.200s: a blob was changed", l->db_path);
-    else if (!ok && why.code == ERR_NOT_FOUND)
-        ok = store_put_blob(l->store, digest, bytes, n, &why);
-    if (!ok && e)
-        *e = why;
-    buf_release(&old);
-    return ok;
-}
-
-bool audit_put_blob(struct audit_log *l, const void *bytes, size_t n, char digest[65], struct err *e)
-{
-    uint8_t raw[HASH_LEN];
-    if (l->read_only)
-        return err_set(e, ERR_REFUSED, "", "audit log %.200s: opened read-only", l->db_path);
-    if (n > BLOB_MAX)
-        return err_set(e, ERR_LIMIT, "", "audit log: a blob of more than 64 MiB");
-    sha256_bytes(bytes, n, raw);
-    hex_encode(digest, raw, HASH_LEN);
-    if (!book_ready(l, e) || !store_begin(l->store, true, e))
-        return false;
-    if (!put_blob(l, raw, bytes, n, e)) {
-        store_rollback(l->store);
-        return false;
-    }
-    return store_commit(l->store, e);
 }
 
 struct get_blob {

@@ -17,12 +17,17 @@
 
 struct audit_log;
 
+#define SPOOL_DIRS 2
+
 struct audit_spec {
     const char *db_path;  /* created 0600 in a 0700 folder when missing, with the genesis entry */
     const char *key_path; /* Ed25519 private key (PEM); created 0400 when missing together with the log */
     const char *origin;   /* name in the checkpoint, e.g. "andon/host" */
     bool read_only;       /* show, export, verify: nothing is created or written, no key needed */
     struct clock *clock;  /* for the genesis entry; NULL = the machine's */
+    /* Folders of the spool (audit/spool.h), first choice first; NULL: none. What waits there for this log is taken in
+     * when it is opened for writing. */
+    const char *spool[SPOOL_DIRS];
 };
 
 struct receipt {
@@ -40,7 +45,8 @@ void audit_close(struct audit_log *l);
 
 /* Durable when it returns true. Reads the head inside the transaction, so several writers never fork. After false the
  * entry is not there, except that a failed sync leaves it open: such an entry may still turn up. The handle stays
- * usable: the next call opens the file anew and checks its tail first. */
+ * usable: the next call opens the file anew and checks its tail first. An event of a halt (entry_of_halt) that is in
+ * the log already is not written twice: then the receipt is that of the entry that is there. */
 bool audit_append(struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e) ANDON_MUST_USE;
 /* Stores bytes (at most 64 MiB) durably under their sha-256 (hex, 65 bytes with NUL), before the entry that names them.
  * An entry names a blob in a field "blob", "blob.<what>" or "<what>.blob": verification then demands it. */
@@ -84,10 +90,36 @@ bool audit_query(struct audit_log *l, const struct audit_query *q, struct arena 
 /* Intents and halts of a fleet that have neither an outcome nor a recovered entry, oldest first: what a crash left. */
 bool audit_open_intents(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
                         struct err *e) ANDON_MUST_USE;
-/* Halts of a fleet that no later ack has lifted, oldest first. An ack lifts the halts of its rollout; with rollout ""
- * all of the fleet, also those with rollout "". */
+/* Halts of a fleet that no later ack has lifted, oldest first, after them those that wait in the spool (seq 0, late).
+ * An ack lifts the halts before it of its rollout, by identity (identity_ack_lifts); with rollout "" all of the fleet,
+ * also those with rollout "". Whether a halt applies to a rollout that is there now is for the caller: identity_about
+ * with stored_identity, anything but OTHER. */
 bool audit_latched(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
                    struct err *e) ANDON_MUST_USE;
+
+/* Which rollout an entry is about; the parts that it does not name are "" and 0. Borrows from *s. */
+struct rollout_identity stored_identity(const struct stored *s);
+
+/* What was done about the spool. */
+struct audit_intake {
+    int64_t taken;     /* records that have become entries */
+    int64_t known;     /* records whose event was in the log already: no entry was made */
+    int64_t waiting;   /* records that still wait: the log cannot be written, or another process is taking them in */
+    int64_t bad;       /* lines that are no record; their file is kept beside the spool, as *.bad */
+    int64_t set_aside; /* files in the spool's folders that were kept so, now or earlier */
+    int64_t others;    /* files that wait for logs of other paths */
+    struct err err;    /* why something waits or was set aside; ERR_NONE */
+};
+/* Takes in what waits in the spool, in order: an entry for each record, late, with the time and the facts of then. A
+ * record leaves the spool when its entry is durable, not before; it may be tried again by anybody after a crash, and
+ * one event never makes two entries. Lines that are no record, and files that are not ours, are moved aside and said in
+ * an entry of kind degraded. audit_open does it by itself; a process that keeps a log open calls it now and then.
+ * False (out->err) when something had to stay. Waits for other processes at most as long as audit_append does. */
+bool audit_take_in(struct audit_log *l, struct audit_intake *out);
+/* What waits, without touching it; for a handle of either kind. Only waiting, set_aside, others and err are filled. */
+void audit_waiting(struct audit_log *l, struct audit_intake *out);
+/* What audit_open's own taking in came to. */
+const struct audit_intake *audit_taken_in(const struct audit_log *l);
 
 /* Verification of the whole log. */
 struct audit_report {

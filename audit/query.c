@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "audit/book.h"
+#include "audit/intake.h"
 #include "audit/open.h"
 
 #define LIMIT_DEFAULT 1000
@@ -152,33 +153,61 @@ struct latch_ctx {
     struct found found;
 };
 
+/* Takes out of the list what the ack lifts. */
+static void lift(struct found *f, const struct leaf *l)
+{
+    bool all = leaf_is(l->rollout, "");
+    struct identity_mark ack = {leaf_identity(l, f->a), l->t};
+    size_t kept = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        struct identity_mark halt = {stored_identity(&f->item[i]), f->item[i].t};
+        if (!all && !identity_ack_lifts(&ack, &halt))
+            f->item[kept++] = f->item[i];
+    }
+    f->n = all ? 0 : kept;
+}
+
 static bool on_latch(void *ctx, const struct store_row *row)
 {
     struct latch_ctx *c = ctx;
-    struct found *f = &c->found;
     struct leaf l;
     if (!leaf_scan(row->leaf, row->leaf_n, &l) || !word_ok(c->fleet, l.fleet))
         return true;
-    if (leaf_is(l.kind, "halt")) {
-        add(f, row);
-    } else if (leaf_is(l.kind, "ack") && !leaf_is(l.result, "refused") && !leaf_is(l.result, "failed")) {
-        size_t kept = 0;
-        bool all = leaf_is(l.rollout, "");
-        const char *rollout = leaf_text(f->a, l.rollout);
-        for (size_t i = 0; i < f->n; i++) {
-            if (!all && strcmp(f->item[i].rollout, rollout) != 0)
-                f->item[kept++] = f->item[i];
-        }
-        f->n = kept;
-    }
+    if (leaf_is(l.kind, "halt"))
+        add(&c->found, row);
+    else if (leaf_is(l.kind, "ack") && !leaf_is(l.result, "refused") && !leaf_is(l.result, "failed"))
+        lift(&c->found, &l);
     return true;
+}
+
+struct waiting_ctx {
+    struct audit_log *l;
+    struct latch_ctx *c;
+};
+
+/* A halt that the log does not have yet is one all the same. */
+static void on_waiting(void *ctx, const struct record *r)
+{
+    struct waiting_ctx *w = ctx;
+    struct found *f = &w->c->found;
+    bool known = false;
+    struct stored s;
+    if (r->en.kind != ENTRY_HALT || (w->c->fleet && *w->c->fleet && strcmp(w->c->fleet, r->en.fleet) != 0) ||
+        (book_marked(w->l, r->id, &known, NULL) && known) || !leaf_decode_record(r->json, r->json_n, f->a, &s))
+        return;
+    *more(f) = s;
 }
 
 static bool run_latch(struct audit_log *l, void *ctx, struct err *e)
 {
     struct latch_ctx *c = ctx;
+    struct waiting_ctx w = {l, c};
+    struct audit_intake ignored = {0};
     c->found.n = 0;
-    return store_rows(l->store, 1, INT64_MAX, false, on_latch, c, e);
+    if (!store_rows(l->store, 1, INT64_MAX, false, on_latch, c, e))
+        return false;
+    intake_each(l->spool, c->found.a, on_waiting, &w, &ignored);
+    return true;
 }
 
 bool audit_latched(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,

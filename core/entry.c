@@ -9,49 +9,39 @@
 
 #define EXACT_MAX INT64_C(9007199254740991) /* 2^53 - 1: RFC 8785 numbers are doubles (RFC 7493, 2.2) */
 
+static const char *const KIND_WORDS[ENTRY_KIND_COUNT] = {
+    [ENTRY_GENESIS] = "genesis",     [ENTRY_KEY] = "key",
+    [ENTRY_SESSION] = "session",     [ENTRY_INTENT] = "intent",
+    [ENTRY_STEP] = "step",           [ENTRY_OUTCOME] = "outcome",
+    [ENTRY_RECOVERED] = "recovered", [ENTRY_APPROVAL] = "approval",
+    [ENTRY_HALT] = "halt",           [ENTRY_ACK] = "ack",
+    [ENTRY_WATCH] = "watch",         [ENTRY_REFUSED] = "refused",
+    [ENTRY_DEGRADED] = "degraded",   [ENTRY_CLOCK_STEP] = "clock-step",
+    [ENTRY_CONFIG] = "config",       [ENTRY_EXPORT] = "export",
+    [ENTRY_VERIFY] = "verify",       [ENTRY_NOTICE] = "notice",
+};
+
 const char *entry_kind_word(enum entry_kind k)
 {
-    switch (k) {
-    case ENTRY_GENESIS:
-        return "genesis";
-    case ENTRY_KEY:
-        return "key";
-    case ENTRY_SESSION:
-        return "session";
-    case ENTRY_INTENT:
-        return "intent";
-    case ENTRY_STEP:
-        return "step";
-    case ENTRY_OUTCOME:
-        return "outcome";
-    case ENTRY_RECOVERED:
-        return "recovered";
-    case ENTRY_APPROVAL:
-        return "approval";
-    case ENTRY_HALT:
-        return "halt";
-    case ENTRY_ACK:
-        return "ack";
-    case ENTRY_WATCH:
-        return "watch";
-    case ENTRY_REFUSED:
-        return "refused";
-    case ENTRY_DEGRADED:
-        return "degraded";
-    case ENTRY_CLOCK_STEP:
-        return "clock-step";
-    case ENTRY_CONFIG:
-        return "config";
-    case ENTRY_EXPORT:
-        return "export";
-    case ENTRY_VERIFY:
-        return "verify";
-    case ENTRY_NOTICE:
-        return "notice";
-    case ENTRY_KIND_COUNT:
-        break;
-    }
-    return "unknown";
+    return (unsigned)k < ENTRY_KIND_COUNT ? KIND_WORDS[k] : "unknown";
+}
+
+enum entry_kind entry_kind_from_word(const char *s)
+{
+    int k = 0;
+    while (k < ENTRY_KIND_COUNT && strcmp(KIND_WORDS[k], s) != 0)
+        k++;
+    return (enum entry_kind)k;
+}
+
+const char *trace_word(enum trace t)
+{
+    static const char *const words[] = {[TRACE_NONE] = "",
+                                        [TRACE_LOG] = "log",
+                                        [TRACE_SPOOL] = "spool",
+                                        [TRACE_SYSLOG] = "syslog",
+                                        [TRACE_NOWHERE] = "nowhere"};
+    return (unsigned)t < sizeof words / sizeof *words ? words[t] : "";
 }
 
 static const char *actor_word(enum actor_kind k)
@@ -101,6 +91,24 @@ void entry_int(struct entry *e, const char *key, int64_t value)
     struct entry_field *f = slot(e, key);
     if (f)
         *f = (struct entry_field){.key = key, .num = value};
+}
+
+void entry_identity(struct entry *e, const struct rollout_identity *who)
+{
+    e->fleet = who->fleet;
+    e->rollout = who->id;
+    if (who->created_at > 0)
+        entry_int(e, "rollout.created", who->created_at);
+    if (*who->name)
+        entry_str(e, "rollout.name", who->name);
+    if (*who->release)
+        entry_str(e, "rollout.release", who->release);
+}
+
+bool entry_of_halt(const struct entry *e)
+{
+    bool halt = e->kind == ENTRY_INTENT || e->kind == ENTRY_OUTCOME ? e->verb == VERB_HALT : e->kind == ENTRY_HALT;
+    return halt || e->kind == ENTRY_DEGRADED;
 }
 
 /* Safe text holds no control character, so the writer's escapes are then exactly those of RFC 8785. */
@@ -204,7 +212,7 @@ static void put_entry(struct json_w *w, const struct entry *e, uint64_t seq, con
     put_int(w, (int64_t)seq);
     json_w_key(w, "t");
     put_int(w, e->t);
-    json_w_kint(w, "v", 1);
+    json_w_kint(w, "v", ENTRY_VERSION);
     if (e->verb != VERB_NONE)
         json_w_kstr(w, "verb", verb_word(e->verb));
     put_word(w, "wave", e->wave);
@@ -228,4 +236,41 @@ bool entry_canonical(const struct entry *e, uint64_t seq, const char *host_json,
         err_set(err, ERR_LIMIT, "put what is long into a blob", "log entry (%s): longer than %d bytes",
                 entry_kind_word(e->kind), ENTRY_MAX);
     return ok;
+}
+
+bool entry_event(const struct entry *e, struct buf *facts, char id[SHA256_HEX], struct err *err)
+{
+    char corr[17], name[sizeof e->actor.name];
+    const char *words[] = {entry_kind_word(e->kind),
+                           actor_word(e->actor.kind),
+                           name,
+                           e->fleet,
+                           e->rollout,
+                           e->wave,
+                           e->result,
+                           e->reason,
+                           e->before,
+                           e->after,
+                           verb_word(e->verb)};
+    struct buf line;
+    struct json_w w;
+    snprintf(corr, sizeof corr, "%016" PRIx64, e->corr);
+    safe_text_into(name, sizeof name, e->actor.name, strlen(e->actor.name)); /* as it is read back into its array */
+    buf_init(&line, ENTRY_MAX);
+    json_w_init(&w, &line, 0);
+    json_w_arr(&w);
+    json_w_str(&w, corr);
+    put_int(&w, e->t);
+    put_int(&w, e->mono);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        put_str(&w, words[i] ? words[i] : "");
+    json_w_arr_end(&w);
+    bool ok = json_w_ok(&w);
+    if (ok)
+        sha256_hex(line.data, line.len, id);
+    ok = ok && (!facts || buf_add(facts, line.data, line.len));
+    buf_release(&line);
+    return ok ? true
+              : err_set(err, ERR_LIMIT, "put what is long into a blob", "log entry (%s): its facts are too long",
+                        entry_kind_word(e->kind));
 }

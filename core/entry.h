@@ -10,10 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/buf.h"
+#include "core/digest.h"
+#include "core/identity.h"
 #include "core/intent.h"
 
 #define ENTRY_MAX    16384
 #define ENTRY_FIELDS 40
+/* 2: an entry about a rollout says which (entry_identity), an entry of a halt has an id (entry_event). A reader of
+ * version 1 can read it; what is missing in an entry of version 1 is not known. */
+#define ENTRY_VERSION 2
 
 enum entry_kind {
     ENTRY_GENESIS = 0, /* first of a log: origin, key */
@@ -59,19 +64,43 @@ struct entry {
     size_t n_fields;
 };
 
+/* Where an entry of a halt can be found afterwards. */
+enum trace {
+    TRACE_NONE = 0, /* nobody has asked for one yet */
+    TRACE_LOG,
+    TRACE_SPOOL,  /* durable; the log takes it in when it is next opened (audit/spool.h) */
+    TRACE_SYSLOG, /* this host's system log: for people, andon does not read it back */
+    TRACE_NOWHERE
+};
+
 /* "intent", "clock-step"; "unknown" for what is no kind. */
 const char *entry_kind_word(enum entry_kind k);
+/* ENTRY_KIND_COUNT for what is no kind's word. */
+enum entry_kind entry_kind_from_word(const char *s);
+/* "log", "spool", "syslog", "nowhere"; "" for TRACE_NONE. */
+const char *trace_word(enum trace t);
 /* All strings "", no fields, everything else 0; the caller sets what it knows. */
 void entry_init(struct entry *e, enum entry_kind kind);
 /* Adds a field (a second one of the same key replaces the first); strings are borrowed and must outlive the entry.
  * Past ENTRY_FIELDS the field "truncated" counts what was left out. */
 void entry_str(struct entry *e, const char *key, const char *value);
 void entry_int(struct entry *e, const char *key, int64_t value);
+/* Says which rollout the entry is about: sets fleet and rollout, and as far as they are known the fields
+ * "rollout.created" (microseconds), "rollout.name" and "rollout.release". Borrows the strings. */
+void entry_identity(struct entry *e, const struct rollout_identity *who);
+/* Is it one that a halt leaves: the halt, its intent for a whole fleet, its outcome, or that the log could not be
+ * written? These go out although the log cannot take them, and may come into it late; nothing else may. */
+bool entry_of_halt(const struct entry *e);
+/* The entry's id: the SHA-256 of its facts, a JSON array of corr, t, mono and of all its words (kind, actor, fleet,
+ * rollout, wave, result, reason, before, after, verb). Number, lateness, fields, host and version are not among them:
+ * one event has one id, however often and by whatever way it comes into the log. Appends the facts to *facts (NULL: not
+ * wanted). ERR_LIMIT past ENTRY_MAX. */
+bool entry_event(const struct entry *e, struct buf *facts, char id[SHA256_HEX], struct err *err) ANDON_MUST_USE;
 /* Appends the canonical line, without newline, to *out:
  *
  *   {"actor":{"kind":"person","name":"m.ito"},"after":"paused","before":"running","corr":"00000000000004d2",
  *    "f":{"devices":1934,"http.status":200},"fleet":"hearth","host":{...},"kind":"outcome","late":1,"mono_us":5,
- *    "reason":"...","result":"ok","rollout":"4471","seq":7,"t":1700000000000000,"v":1,"verb":"pause","wave":"W2"}
+ *    "reason":"...","result":"ok","rollout":"4471","seq":7,"t":1700000000000000,"v":2,"verb":"pause","wave":"W2"}
  *
  * (on one line). after, before, corr, f, fleet, host, late, reason, result, rollout, verb and wave are left out when
  * they say nothing. corr is 16 hexadecimal digits; an integer beyond 2^53 is a decimal string, since RFC 8785 numbers

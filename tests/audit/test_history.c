@@ -394,6 +394,100 @@ static void a_file_that_is_taken_away_is_begun_anew(void **state)
     box_release(&p.box);
 }
 
+/* ERR_NONE and the bytes, or why not. */
+static enum err_code find(struct history *h, const struct rollout_identity *who, const char *bytes)
+{
+    struct err e = {0};
+    struct buf b;
+    int64_t tick;
+    buf_init(&b, 1000);
+    bool ok = history_find(h, who, "s", &tick, &b, &e);
+    if (ok)
+        assert_string_equal(b.data, bytes);
+    buf_release(&b);
+    return ok ? ERR_NONE : e.code;
+}
+
+static void a_number_that_is_used_again_finds_nothing_of_its_past(void **state)
+{
+    (void)state;
+    struct place p;
+    struct err e = {0};
+    const struct rollout_identity first = {"homes", "17", US_PER_DAY, "nightly", "hearth:1"},
+                                  second = {"homes", "17", 2 * US_PER_DAY, "nightly", "hearth:1"},
+                                  renamed = {"homes", "17", US_PER_DAY, "nightly 1", ""};
+    begin(&p);
+    struct history *h = open_clean(&p);
+    assert_true(history_keep(h, &first, "s", 100, "first", 5, &e));
+    assert_int_equal(find(h, &second, ""), ERR_NOT_FOUND);
+    assert_true(history_keep(h, &second, "s", 5, "second", 6, &e)); /* its own ticks */
+    assert_int_equal(find(h, &first, "first"), ERR_NONE);
+    assert_int_equal(find(h, &renamed, "first"), ERR_NONE);
+    assert_int_equal(find(h, &second, "second"), ERR_NONE);
+    assert_true(history_forget(h, &second, &e));
+    assert_int_equal(find(h, &second, ""), ERR_NOT_FOUND);
+    assert_int_equal(find(h, &first, "first"), ERR_NONE);
+    history_close(h);
+    snprintf(p.box.db, sizeof p.box.db, "%s", p.path);
+    sql(&p.box, "UPDATE trial SET who = '0123456789abcdef0123456789abcdef'");
+    h = open_clean(&p);
+    assert_int_equal(find(h, &first, ""), ERR_NOT_FOUND);
+    history_close(h);
+    box_release(&p.box);
+}
+
+/* A file of 0.1: one state, kept under the number alone at a time by this machine's clock. */
+static void what_0_1_kept_is_used_for_no_later_rollout(void **state)
+{
+    (void)state;
+    struct place p;
+    struct err e = {0};
+    struct buf b;
+    char text[900], hex[SHA256_HEX], folder[120];
+    const int64_t put = INT64_C(1700000000000000);
+    begin(&p);
+    snprintf(folder, sizeof folder, "%s/state", p.box.dir);
+    assert_int_equal(mkdir(folder, 0700), 0);
+    buf_init(&b, 100);
+    buf_add(&b,
+            "homes\0"
+            "17\0s\0"
+            "60\0kept",
+            18); /* what its digest is of */
+    sha256_hex(b.data, b.len, hex);
+    buf_release(&b);
+    write_all(p.path, "", 0);
+    chmod(p.path, 0600);
+    snprintf(p.box.db, sizeof p.box.db, "%s", p.path);
+    snprintf(
+        text, sizeof text,
+        "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA application_id = 1634624613;"
+        "PRAGMA user_version = 1; CREATE TABLE trial(fleet TEXT NOT NULL, rollout TEXT NOT NULL, spec TEXT NOT NULL,"
+        " tick INTEGER NOT NULL, put INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL,"
+        " PRIMARY KEY(fleet, rollout)); INSERT INTO trial VALUES('homes', '17', 's', 60, %lld, x'%s', x'6b657074')",
+        (long long)put, hex);
+    sql(&p.box, text);
+    struct rollout_identity before = {"homes", "17", put - US_PER_DAY, "nightly", ""}, after = before,
+                            close_by = before, number = {"homes", "17", 0, "", ""};
+    after.created_at = put + 1;
+    close_by.created_at = put - IDENTITY_CLOCK_US;
+    struct history *h = open_clean(&p);
+    assert_int_equal(find(h, &number, "kept"), ERR_NONE);
+    assert_int_equal(find(h, &before, "kept"), ERR_NONE);
+    assert_int_equal(find(h, &after, ""), ERR_NOT_FOUND);
+    assert_int_equal(find(h, &close_by, ""), ERR_NOT_FOUND);
+    history_close(h);
+    assert_int_equal(sql_number(&p.box, "PRAGMA user_version"), 2);
+    h = open_clean(&p);
+    assert_true(history_keep(h, &before, "s", 10, "newer", 5, &e));
+    assert_int_equal(find(h, &before, "newer"), ERR_NONE);
+    assert_true(history_forget(h, &before, &e));
+    assert_int_equal(find(h, &before, ""), ERR_NOT_FOUND);
+    assert_int_equal(find(h, &number, ""), ERR_NOT_FOUND);
+    history_close(h);
+    box_release(&p.box);
+}
+
 /* Each child puts states of its own rollout and of a common one, opening the file anew now and then. */
 static void child(const struct place *p, int me)
 {
@@ -458,6 +552,8 @@ int main(void)
         cmocka_unit_test(a_failing_disk_costs_only_what_was_not_kept),
         cmocka_unit_test(a_disk_that_is_full_when_it_is_made_can_be_tried_again),
         cmocka_unit_test(a_file_that_is_taken_away_is_begun_anew),
+        cmocka_unit_test(a_number_that_is_used_again_finds_nothing_of_its_past),
+        cmocka_unit_test(what_0_1_kept_is_used_for_no_later_rollout),
         cmocka_unit_test(two_processes_share_it),
     };
     fault_install();
