@@ -435,7 +435,7 @@ struct rollout_identity stored_identity(const struct stored *s)
     const char *created = stored_field(s, "rollout.created"), *name = stored_field(s, "rollout.name");
     struct rollout_identity who = {s->fleet, s->rollout, 0, *name ? name : stored_field(s, "name"),
                                    stored_field(s, "rollout.release")};
-    if (!slice_int((struct slice){created, strlen(created)}, &who.created_at) || who.created_at < 0)
+    if (!slice_int(slice_of(created), &who.created_at) || who.created_at < 0)
         who.created_at = 0;
     return who;
 }

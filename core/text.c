@@ -254,3 +254,26 @@ bool text_valid(const char *s, size_t n)
     }
     return true;
 }
+
+bool glob_match(const char *p, const char *s)
+{
+    const char *star = NULL, *back = NULL;
+
+    while (*s) {
+        if (*p == '*') {
+            star = ++p;
+            back = s;
+        } else if (*p == '?' || *p == *s) {
+            p++;
+            s++;
+        } else if (star) {
+            p = star;
+            s = ++back;
+        } else {
+            return false;
+        }
+    }
+    while (*p == '*')
+        p++;
+    return *p == '\0';
+}

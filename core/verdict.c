@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/detmath.h"
 #include "core/fmt.h"
+#include "core/text.h"
 
 #define EVALUATIONS_MIN 3
 #define MISSING_MAX     2
@@ -102,33 +103,9 @@ static bool beyond(const struct limit *l, const struct wave_health *h, const str
     return poisson_tail(h->canary.reboots, l->value * h->canary.device_days) < CHANCE_ABSOLUTE;
 }
 
-/* Shell pattern with * and ?, without sets; iterative, so that a hostile pattern costs at most |p| * |s|. */
-static bool glob(const char *p, const char *s)
-{
-    const char *star = NULL, *back = NULL;
-
-    while (*s) {
-        if (*p == '*') {
-            star = ++p;
-            back = s;
-        } else if (*p == '?' || *p == *s) {
-            p++;
-            s++;
-        } else if (star) {
-            p = star;
-            s = ++back;
-        } else {
-            return false;
-        }
-    }
-    while (*p == '*')
-        p++;
-    return *p == '\0';
-}
-
 bool limit_names(const struct limit *l, const char *device_id)
 {
-    return !l->device_class || !*l->device_class || glob(l->device_class, device_id);
+    return !l->device_class || !*l->device_class || glob_match(l->device_class, device_id);
 }
 
 /* The figures that limit i judges. */
