@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/err.h"
 #include "core/notice.h"
+#include "engine/aside.h"
 
 #define COURIER_QUEUE     128              /* notices that wait for one receiver; more push out the oldest */
 #define COURIER_FIRST_US  (5 * US_PER_S)   /* pause after the first failure; doubled each time */
@@ -23,9 +24,9 @@ struct courier;
 
 /* What has become of one notice at one receiver. */
 struct outcome {
-    struct outcome *next;
+    struct aside_job job; /* first */
     struct notice notice;
-    char target[80]; /* "hook", or the web hook's name; safe text */
+    char target[80]; /* "hook", the web hook's name (safe text), or "notices": it came as far as no receiver */
     bool ok;
     bool last;  /* nothing more comes: delivered, or given up; false once for each notice, at its first failure */
     int tries;  /* so far */
