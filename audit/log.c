@@ -232,7 +232,8 @@ static bool on_genesis(void *ctx, const struct store_row *row)
     return false;
 }
 
-bool book_genesis_key(struct store *s, struct note_key *out, struct err *e)
+/* The verifier key that the genesis entry names. ERR_TAMPERED when there is none. */
+static bool book_genesis_key(struct store *s, struct note_key *out, struct err *e)
 {
     struct genesis g = {out, false};
     if (!store_rows(s, 1, 1, false, on_genesis, &g, e))
@@ -337,7 +338,8 @@ static bool reopen(struct audit_log *l, struct err *e)
     return ok;
 }
 
-bool book_ready(struct audit_log *l, struct err *e)
+/* Makes ready: refuses a forked handle, and opens a suspect file anew. */
+static bool book_ready(struct audit_log *l, struct err *e)
 {
     if (l->pid != getpid())
         return err_set(e, ERR_INTERNAL, "", "audit log: a handle was taken across a fork");

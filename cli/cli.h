@@ -197,7 +197,4 @@ struct console_setup {
 };
 int console_open(const struct console_setup *s);
 
-/* usage.c */
-void usage_print(const struct command *c, struct buf *out); /* NULL: all commands */
-
 #endif

@@ -57,7 +57,8 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-void usage_print(const struct command *c, struct buf *out)
+/* usage.c */
+static void usage_print(const struct command *c, struct buf *out)
 {
     if (c && *c->name) {
         buf_printf(out, "andon %s %s\n\n  %s\n", c->name, c->args, c->summary);

@@ -328,11 +328,6 @@ void courier_free(struct courier *c)
         aside_free(c->aside);
 }
 
-size_t courier_targets(const struct courier *c)
-{
-    return c->n_targets;
-}
-
 void courier_put(struct courier *c, const struct notice *n)
 {
     struct inbox *i = xcalloc(1, sizeof *i);

@@ -43,7 +43,6 @@ struct courier *courier_new(const struct notify_spec *spec, struct clock *clock,
  * left behind; it frees itself, and must not be used any more. NULL is fine. */
 bool courier_stop(struct courier *c, int64_t timeout_us) ANDON_MUST_USE;
 void courier_free(struct courier *c); /* after courier_stop() */
-size_t courier_targets(const struct courier *c);
 /* Hands in a notice for every receiver; copied. Never waits. */
 void courier_put(struct courier *c, const struct notice *n);
 /* The next outcome, or NULL; free(). */
