@@ -34,7 +34,6 @@ struct audit_log {
 
 /* Makes ready: refuses a forked handle, and opens a suspect file anew. */
 bool book_ready(struct audit_log *l, struct err *e) ANDON_MUST_USE;
-
 /* Runs fn inside one read transaction: a steady picture of the log. It may be run again from the start when the file
  * changed underneath (then it has to forget what it found). */
 typedef bool book_read_fn(struct audit_log *l, void *ctx, struct err *e);
@@ -61,8 +60,6 @@ bool book_write(struct audit_log *l, struct store *s, struct store_head *h, cons
 bool book_blob(struct audit_log *l, const uint8_t digest[HASH_LEN], const void *bytes, size_t n,
                struct err *e) ANDON_MUST_USE;
 
-/* The verifier key that the genesis entry names. ERR_TAMPERED when there is none. */
-bool book_genesis_key(struct store *s, struct note_key *out, struct err *e) ANDON_MUST_USE;
 /* The same from the bytes of the leaf. */
 bool book_leaf_key(const char *line, size_t n, struct note_key *out, struct err *e) ANDON_MUST_USE;
 /* Do frontier, row count and signed checkpoint agree? */

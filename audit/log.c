@@ -136,7 +136,8 @@ static bool on_genesis(void *ctx, const struct store_row *row)
     return false;
 }
 
-bool book_genesis_key(struct store *s, struct note_key *out, struct err *e)
+/* The verifier key that the genesis entry names. ERR_TAMPERED when there is none. */
+static bool book_genesis_key(struct store *s, struct note_key *out, struct err *e)
 {
     struct genesis g = {out, false};
     if (!store_rows(s, 1, 1, false, on_genesis, &g, e))
@@ -246,6 +247,7 @@ static bool reopen(struct audit_log *l, struct err *e)
     return ok;
 }
 
+/* Makes ready: refuses a forked handle, and opens a suspect file anew. */
 bool book_ready(struct audit_log *l, struct err *e)
 {
     if (l->pid != getpid())

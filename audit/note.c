@@ -8,46 +8,6 @@
 #define ALG_ED25519 0x01
 #define DASH        "\xe2\x80\x94 " /* em dash and a space open a signature line */
 
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-void base64_encode(struct buf *out, const void *bytes, size_t n)
-{
-    const uint8_t *b = bytes;
-    for (size_t i = 0; i < n; i += 3) {
-        size_t left = n - i;
-        uint32_t v = (uint32_t)b[i] << 16 | (left > 1 ? (uint32_t)b[i + 1] << 8 : 0) | (left > 2 ? b[i + 2] : 0);
-        char four[4] = {ALPHABET[v >> 18], ALPHABET[v >> 12 & 63], left > 1 ? ALPHABET[v >> 6 & 63] : '=',
-                        left > 2 ? ALPHABET[v & 63] : '='};
-        buf_add(out, four, 4);
-    }
-}
-
-bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n)
-{
-    size_t w = 0;
-    if (n % 4 != 0)
-        return false;
-    for (size_t i = 0; i < n; i += 4) {
-        uint32_t v = 0;
-        size_t pad = 0;
-        for (size_t j = 0; j < 4; j++) {
-            char c = text[i + j];
-            const char *at = memchr(ALPHABET, c, sizeof ALPHABET - 1);
-            if (c == '=' && i + 4 == n && j >= 2)
-                pad++;
-            else if (!at || pad > 0)
-                return false;
-            v = v << 6 | (at ? (uint32_t)(at - ALPHABET) : 0);
-        }
-        if (v & ((1u << 8 * pad) - 1)) /* bits that no byte takes must be 0, else two texts mean the same */
-            return false;
-        for (size_t j = 0; j < 3 - pad; j++)
-            out[w++] = (uint8_t)(v >> (16 - 8 * j));
-    }
-    *out_n = w;
-    return true;
-}
-
 static bool name_ok(const char *name)
 {
     size_t n = slice_of(name).n;

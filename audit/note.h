@@ -52,8 +52,4 @@ void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8
 bool note_open(const char *bytes, size_t n, const struct note_key *k, const struct verifier *v, struct checkpoint *out,
                struct err *e) ANDON_MUST_USE;
 
-/* RFC 4648 base64 with padding; strict. `out` of decode has room for n / 4 * 3 bytes. */
-void base64_encode(struct buf *out, const void *bytes, size_t n);
-bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n);
-
 #endif

@@ -392,7 +392,7 @@ static bool say_syslog(void *ctx, const char *line)
     return ok;
 }
 
-enum trace spool_trace(const struct spool *s, const struct entry *en, const struct spool_blob *blob, spool_say_fn *say,
+enum trail spool_trace(const struct spool *s, const struct entry *en, const struct spool_blob *blob, spool_say_fn *say,
                        void *ctx, char where[PATH_MAX], struct err *e)
 {
     char line[900], safe[1000], at[FMT_MAX];
@@ -400,12 +400,12 @@ enum trace spool_trace(const struct spool *s, const struct entry *en, const stru
     if (!s)
         err_set(&why, ERR_NOT_FOUND, "name a folder: audit: spool:", "there is no spool");
     else if (spool_put(s, en, blob, where, &why))
-        return TRACE_SPOOL;
+        return TRAIL_SPOOL;
     if (e)
         *e = why;
     snprintf(line, sizeof line, "not in the audit log: %s %s fleet=%s rollout=%s actor=%s corr=%016" PRIx64 " at=%s %s",
              entry_kind_word(en->kind), verb_word(en->verb), en->fleet, en->rollout, en->actor.name, en->corr,
              fmt_iso(at, en->t), en->reason);
     safe_text_into(safe, sizeof safe, line, strlen(line));
-    return (say ? say : say_syslog)(ctx, safe) ? TRACE_SYSLOG : TRACE_NOWHERE;
+    return (say ? say : say_syslog)(ctx, safe) ? TRAIL_SYSLOG : TRAIL_NOWHERE;
 }

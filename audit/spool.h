@@ -45,9 +45,9 @@ bool spool_put(const struct spool *s, const struct entry *en, const struct spool
 /* Hands a line to the system log; true: it took it. A seam for tests; NULL where one is wanted: the machine's, by its
  * socket, since syslog() does not say whether there is anybody. Never waits. */
 typedef bool spool_say_fn(void *ctx, const char *line);
-/* The spool, or else the system log: what an entry of a halt comes to that the log has not taken. TRACE_SPOOL (`where`
- * as above), TRACE_SYSLOG or TRACE_NOWHERE; *e says why it is not in the spool. s may be NULL. */
-enum trace spool_trace(const struct spool *s, const struct entry *en, const struct spool_blob *blob, spool_say_fn *say,
+/* The spool, or else the system log: what an entry of a halt comes to that the log has not taken. TRAIL_SPOOL (`where`
+ * as above), TRAIL_SYSLOG or TRAIL_NOWHERE; *e says why it is not in the spool. s may be NULL. */
+enum trail spool_trace(const struct spool *s, const struct entry *en, const struct spool_blob *blob, spool_say_fn *say,
                        void *ctx, char where[PATH_MAX], struct err *e);
 /* Proves that a record could be kept: makes what is missing, writes a file beside the spool durably and removes it. The
  * folder goes to `where`; *apart: it is on another file system than the log. */

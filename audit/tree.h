@@ -40,11 +40,4 @@ size_t tree_pack(const struct tree *t, uint8_t *out);
 /* False when n bytes are not the frontier of a tree of that size. */
 bool tree_unpack(struct tree *t, uint64_t size, const uint8_t *bytes, size_t n);
 
-/* Inclusion proof (RFC 6962, 2.1.1) of leaf `index` (0-based, < n) among n leaf hashes: sibling hashes from the leaf
- * up. `out` has room for TREE_DEPTH hashes; returns how many. */
-size_t tree_prove(const uint8_t (*leaves)[HASH_LEN], uint64_t n, uint64_t index, uint8_t (*out)[HASH_LEN]);
-/* Does the proof lead from the leaf to the root? (RFC 9162, 2.1.3.2) */
-bool tree_check(const uint8_t leaf[HASH_LEN], uint64_t index, uint64_t size, const uint8_t (*proof)[HASH_LEN],
-                size_t n_proof, const uint8_t root[HASH_LEN]);
-
 #endif

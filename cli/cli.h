@@ -71,13 +71,14 @@ enum opt {
     OPT_DEVICES,
     OPT_WAVE_SIZES,
     OPT_HOURS,
+    OPT_TRACE,
     OPT_COUNT
 };
 
 #define OPT(o) (UINT64_C(1) << (o))
 #define OPTS_GLOBAL                                                                                                    \
     (OPT(OPT_CONFIG) | OPT(OPT_THEME) | OPT(OPT_COLOR) | OPT(OPT_ASCII) | OPT(OPT_PLAIN) | OPT(OPT_READ_ONLY) |        \
-     OPT(OPT_OUTPUT) | OPT(OPT_LOCAL_TIME) | OPT(OPT_HELP) | OPT(OPT_VERSION))
+     OPT(OPT_OUTPUT) | OPT(OPT_LOCAL_TIME) | OPT(OPT_HELP) | OPT(OPT_VERSION) | OPT(OPT_TRACE))
 #define ARGS_MAX 64
 
 /* A command line, read. Strings are argv's own. */
@@ -85,7 +86,8 @@ struct args {
     const char *val[OPT_COUNT]; /* NULL = not given; "" for a flag */
     const char *pos[ARGS_MAX];  /* words that are no options; pos[0] is the command */
     size_t n_pos;
-    bool json; /* -o json */
+    bool json;           /* -o json */
+    struct trace *trace; /* NULL: nothing is traced (cli/trace.h) */
 };
 
 struct command {
@@ -178,6 +180,7 @@ int cmd_audit(const struct args *a);
 int cmd_notify(const struct args *a);
 int cmd_doctor(const struct args *a);
 int cmd_policy(const struct args *a);
+int cmd_replay(const struct args *a);
 int cmd_help(const struct args *a);
 int cmd_version(const struct args *a);
 
@@ -196,8 +199,5 @@ struct console_setup {
     void *over_ctx;
 };
 int console_open(const struct console_setup *s);
-
-/* usage.c */
-void usage_print(const struct command *c, struct buf *out); /* NULL: all commands */
 
 #endif

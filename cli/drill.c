@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include "cli/cli.h"
 #include "cli/drill_report.h"
+#include "cli/trace.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/text.h"
@@ -33,7 +34,8 @@ struct drill_run {
     double speed;
     int port;
     struct drill *drill;
-    struct session session; /* operator only */
+    struct fleet_spec fleet; /* the drill's, as it is traced */
+    struct session session;  /* operator only */
     char dir[400], db[440], key[440];
     bool keep;
     struct audit_spec audit;
@@ -124,7 +126,7 @@ static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
 
 static bool start_engine(struct drill_run *r, struct engine **out, bool with_idle, struct err *e)
 {
-    struct engine_spec spec = {.fleet = drill_fleet(r->drill),
+    struct engine_spec spec = {.fleet = &r->fleet,
                                .audit = &r->audit,
                                .clock = drill_clock(r->drill),
                                .seed = r->seed,
@@ -132,6 +134,8 @@ static bool start_engine(struct drill_run *r, struct engine **out, bool with_idl
                                .judge = true,
                                .observe_only = r->args->val[OPT_READ_ONLY] != NULL};
 
+    r->fleet = *drill_fleet(r->drill);
+    trace_fleet(r->args->trace, &r->fleet);
     r->audit.clock = spec.clock;
     *out = engine_new(&spec, e);
     if (!*out)

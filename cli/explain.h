@@ -5,10 +5,6 @@
 #include "cli/cli.h"
 #include "cli/fleets.h"
 
-/* One test as an object. */
-void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which);
-/* Members of the object that is open: "trial" (an object) with the state of the evidence about the rollout. */
-void explain_trial_json(struct json_w *w, const struct trial_view *t);
 /* "evidence": the leading test of the wave, or null. */
 void explain_leading_json(struct json_w *w, const struct policy *p, const struct trial_view *t, int wave);
 /* The policy that applies; never NULL. */

@@ -17,7 +17,8 @@ const struct policy *explain_policy(const struct snapshot *s, const struct rollo
     return r->policy ? r->policy : s->policy ? s->policy : policy_default();
 }
 
-void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which)
+/* One test as an object. */
+static void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which)
 {
     bool rolls = e->log_rollback > 0;
 
@@ -56,7 +57,8 @@ void explain_leading_json(struct json_w *w, const struct policy *p, const struct
         explain_test_json(w, p, &s->v[s->leading], s->which[s->leading]);
 }
 
-void explain_trial_json(struct json_w *w, const struct trial_view *t)
+/* Members of the object that is open: "trial" (an object) with the state of the evidence about the rollout. */
+static void explain_trial_json(struct json_w *w, const struct trial_view *t)
 {
     json_w_key(w, "trial");
     json_w_obj(w);

@@ -4,7 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 #include "cli/cli.h"
+#include "cli/trace.h"
 #include "core/text.h"
+
+/* Does the command draw on the terminal? */
+static bool has_screen(const struct command *c, const struct args *a)
+{
+    return c->run == cmd_console || (c->run == cmd_drill && !a->val[OPT_HEADLESS] && !a->val[OPT_SERVE]);
+}
 
 int main(int argc, char **argv)
 {
@@ -14,6 +21,7 @@ int main(int argc, char **argv)
     struct err e = {0};
     char safe[80], next[120] = "Run `andon help` for the list.";
     size_t n = 0;
+    int rc;
 
     harden();
     /* Large buffers go back to the system when they are freed; the C library would raise this limit by itself. */
@@ -47,5 +55,8 @@ int main(int argc, char **argv)
         print_err(&a, &e);
         return EXIT_USAGE;
     }
-    return c->run(&a);
+    a.trace = trace_open(&a, has_screen(c, &a));
+    rc = c->run(&a);
+    trace_close(a.trace);
+    return rc;
 }

@@ -40,7 +40,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_SPEED] = {"speed", "N", 0, "times real time (default: the scenario's)"},
     [OPT_HEADLESS] = {"headless", NULL, 0, "no screen: run in virtual time and print the result"},
     [OPT_SERVE] = {"serve", NULL, 0, "only the drill's server, in real time, until it is told to end"},
-    [OPT_PORT] = {"port", "N", 0, "port of the drill's server (default: any free one)"},
+    [OPT_PORT] = {"port", "N", 0, "port of the drill's or replay's server (default: any free one)"},
     [OPT_LIST] = {"list", NULL, 0, "name the shipped scenarios"},
     [OPT_KEEP_LOG] = {"keep-log", "DIR", 0, "keep the drill's audit log in this folder"},
     [OPT_KIND] = {"kind", "WORD", 0, "only entries of this kind: intent, outcome, halt, ack, refused, ..."},
@@ -57,6 +57,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_DEVICES] = {"devices", "N", 0, "devices in the whole fleet; what no wave has is control"},
     [OPT_WAVE_SIZES] = {"wave-sizes", "LIST", 0, "devices in each wave, as in 20,100,500,1380"},
     [OPT_HOURS] = {"hours", "N", 0, "hours that each wave is watched (default: the policy's bake time, else 24)"},
+    [OPT_TRACE] = {"trace", "FILE", 0, "append what is sent, answered and decided to this file, as JSON lines"},
     [OPT_EXPORT] = {"export", "DIR", 0, "exported folder to read instead of the log (replay)"},
 };
 

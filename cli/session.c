@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "cli/trace.h"
 #include "conf/config.h"
 #include "core/clock.h"
 #include "core/text.h"
@@ -90,6 +91,19 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
     return true;
 }
 
+static void trace_all(struct trace *t, struct config *c)
+{
+    struct fleet_spec *v;
+
+    if (!t || c->n_fleets == 0)
+        return;
+    v = arena_memdup(&c->arena, c->fleets, c->n_fleets * sizeof *v);
+    for (size_t i = 0; i < c->n_fleets; i++)
+        trace_fleet(t, &v[i]);
+    c->fleets = v;
+    trace_notify(t, &c->notify, &c->arena);
+}
+
 int session_open(const struct args *a, struct session *s)
 {
     struct err e = {0};
@@ -102,6 +116,7 @@ int session_open(const struct args *a, struct session *s)
         print_err(a, &e);
         return EXIT_USAGE;
     }
+    trace_all(a->trace, &s->config);
     if (s->configured && *s->config.operator_name)
         snprintf(s->user, sizeof s->user, "%s", s->config.operator_name);
     if (!log_paths(a, s, &e)) {

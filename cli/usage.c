@@ -44,6 +44,8 @@ const struct command commands[] = {
      OPT(OPT_FLEET) | OPT(OPT_ROLLOUT) | OPT(OPT_SINCE) | OPT(OPT_TIMEOUT) | OPT(OPT_HISTORY) | OPT(OPT_DEVICES) |
          OPT(OPT_WAVE_SIZES) | OPT(OPT_HOURS),
      2, 2, cmd_policy},
+    {"replay", "FILE", "a recorded trace as a fleet server: the same answers, in the same order", OPT(OPT_PORT), 1, 1,
+     cmd_replay},
     {"help", "[TOPIC]", "how to use a command; topics: config, policy, exit", 0, 0, 1, cmd_help},
     {"version", "", "print the version", 0, 0, 0, cmd_version},
     {0},
@@ -57,7 +59,8 @@ const struct command *command_find(const char *name)
     return NULL;
 }
 
-void usage_print(const struct command *c, struct buf *out)
+/* usage.c */
+static void usage_print(const struct command *c, struct buf *out)
 {
     if (c && *c->name) {
         buf_printf(out, "andon %s %s\n\n  %s\n", c->name, c->args, c->summary);

@@ -24,6 +24,7 @@ struct req {
     unsigned flags;
     char method[8];
     char *url, *body; /* owned */
+    size_t base;      /* where in url the request's own path begins */
     http_done done;
     void *ctx;
     void *easy; /* libcurl's handle; NULL before the first try */
@@ -47,6 +48,7 @@ struct http_peer {
     int max_parallel, parallel;
     char *user, *secret, *ca_file, *client_cert, *client_key, *proxy; /* NULL = none, except proxy */
     bool bearer;
+    struct traced traced;
     void *plain_headers, *json_headers; /* libcurl's lists */
     struct req *spares;                 /* answered requests, kept with their handle and body buffer */
     size_t n_spares;
@@ -98,6 +100,11 @@ enum http_fault {
 
 /* http_queue.c, called from wire_perform(): an answer is complete (FAULT_NONE), or won't come. */
 void req_ended(struct req *r, enum http_fault f);
+
+/* http_trace.c: what a trace says of it (nothing when the peer is not traced). */
+void http_trace_sent(const struct req *r);
+/* FAULT_NONE: the answer that it has; else why there is none. `given_up`: whoever asked did not wait for it. */
+void http_trace_ended(const struct req *r, enum http_fault f, bool given_up);
 
 /* Fills *e. `peer` is safe text; `detail` are libcurl's words (passed through safe_text here). `sent`: the request
  * went out. */

@@ -48,6 +48,7 @@ struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int m
     p->max_parallel = max_parallel > 0 ? max_parallel : 1;
     p->user = copy_or_null(ep->user);
     p->bearer = ep->bearer;
+    p->traced = ep->traced;
     p->ca_file = copy_or_null(ep->ca_file);
     p->client_cert = copy_or_null(ep->client_cert);
     p->client_key = copy_or_null(ep->client_key);
@@ -122,6 +123,7 @@ uint64_t http_send(struct http_peer *p, const char *method, const char *path, co
     size_t n = base + strlen(path) + 1;
     r->url = xmalloc(n);
     snprintf(r->url, n, "%.*s%s", (int)base, p->url, path);
+    r->base = base;
     snprintf(r->method, sizeof r->method, "%s", method);
     r->body = body ? xstrdup(body) : NULL;
     r->answer.body.limit = max_body;
@@ -162,6 +164,7 @@ static void start(struct req *r)
     r->deadline = now + limit_of(r);
     r->peer->parallel++;
     h->on_wire++;
+    http_trace_sent(r);
 }
 
 static void leave_wire(struct req *r)
@@ -191,6 +194,7 @@ void req_ended(struct req *r, enum http_fault f)
 {
     struct http_answer *a = &r->answer;
     leave_wire(r);
+    http_trace_ended(r, f, false);
     bool passing = f == FAULT_NONE ? http_status_passing(a->status, a->body.len) : http_fault_passing(f);
     if (retry_later(r, passing))
         return;
@@ -210,6 +214,7 @@ static void expire(struct http *h)
         if (r->phase == REQ_WIRE && now >= r->deadline) {
             wire_stop(r);
             leave_wire(r);
+            http_trace_ended(r, FAULT_TIMEOUT, false);
             http_fault_err(FAULT_TIMEOUT, r->peer->name, "", r->maybe_sent, limit_of(r), &r->err);
             finish(r);
         } else if (r->phase == REQ_DELAYED && now >= r->deadline) {
@@ -304,6 +309,7 @@ static void cancel(struct req *r)
     if (r->phase == REQ_WIRE) {
         wire_stop(r);
         leave_wire(r);
+        http_trace_ended(r, FAULT_OTHER, true);
     }
     err_set(&r->err, ERR_CANCELLED, "", "the request to %s was given up", r->peer->name);
     r->answer.status = 0;

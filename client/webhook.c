@@ -58,16 +58,6 @@ const char *webhook_key(const struct webhook *w)
     return w->key ? w->key : "";
 }
 
-const char *webhook_name(const struct webhook *w)
-{
-    return w->name;
-}
-
-enum hook_format webhook_format(const struct webhook *w)
-{
-    return w->format;
-}
-
 /* Which failures pass by themselves. A refused certificate or a redirect does not. */
 static bool passes(const struct http_answer *a)
 {

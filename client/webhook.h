@@ -40,7 +40,5 @@ void webhook_post(struct webhook *w, const char *body, size_t n, webhook_done do
 
 /* PagerDuty's routing key, which stands in the body; "" for all others: their secret goes into the request's header. */
 const char *webhook_key(const struct webhook *w);
-const char *webhook_name(const struct webhook *w); /* as configured, safe text */
-enum hook_format webhook_format(const struct webhook *w);
 
 #endif

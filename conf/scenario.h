@@ -143,6 +143,5 @@ extern const struct yfield scenario_schema[];
 const struct scenario *scenario_parse(const char *name, const char *bytes, size_t n, struct arena *a, struct err *e);
 /* From a file. ERR_NOT_FOUND when there is none. */
 const struct scenario *scenario_load(const char *path, struct arena *a, struct err *e);
-const char *fault_kind_word(enum fault_kind k);
 
 #endif

@@ -225,8 +225,3 @@ const struct yfield scenario_schema[] = {
     {.key = "expect", .type = YT_MAP, .required = true, .fields = expect_fields, .doc = "what makes it pass"},
     {.key = NULL},
 };
-
-const char *fault_kind_word(enum fault_kind k)
-{
-    return k >= FAULT_CRASH_LOOP && k <= FAULT_SERVER_ERROR ? fault_words[k] : "?";
-}

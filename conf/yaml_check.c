@@ -90,7 +90,8 @@ static size_t distance(const char *a, const char *b)
     return d[n][m];
 }
 
-const char *yaml_nearest(const char *s, const char *const *words)
+/* The nearest of the NULL-terminated words to `s`, NULL when none is near enough to be meant. */
+static const char *yaml_nearest(const char *s, const char *const *words)
 {
     const char *best = NULL;
     size_t least = SIZE_MAX;

@@ -38,7 +38,4 @@ bool yaml_check(struct ynode *root, const struct yfield *schema, struct arena *a
 bool yaml_err_at(const struct ynode *node, const char *key, int line, enum err_code code, struct err *e,
                  const char *fmt, ...) ANDON_PRINTF(6, 7);
 
-/* The nearest of the NULL-terminated words to `s`, NULL when none is near enough to be meant. */
-const char *yaml_nearest(const char *s, const char *const *words);
-
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include "core/err.h"
 
 struct buf {
@@ -27,5 +28,9 @@ bool buf_addc(struct buf *b, char c);
 bool buf_printf(struct buf *b, const char *fmt, ...) ANDON_PRINTF(2, 3);
 /* Hands the bytes to the caller (free()), leaves the buffer empty. */
 char *buf_take(struct buf *b);
+
+/* RFC 4648 base64 with padding; strict. `out` of decode has room for n / 4 * 3 bytes. */
+void base64_encode(struct buf *out, const void *bytes, size_t n);
+bool base64_decode(const char *text, size_t n, uint8_t *out, size_t *out_n);
 
 #endif

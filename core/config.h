@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "core/arena.h"
 #include "core/policy.h"
+#include "core/trace.h"
 
 enum secret_source { SECRET_NONE, SECRET_COMMAND, SECRET_FILE, SECRET_ENV };
 
@@ -27,8 +28,9 @@ struct endpoint {
     bool bearer;
     struct secret_ref secret;
     const char *ca_file, *client_cert, *client_key;
-    const char *proxy;  /* "" = none; the environment's proxies are not used */
-    int64_t timeout_us; /* for one answer (default 10 s) */
+    const char *proxy;    /* "" = none; the environment's proxies are not used */
+    int64_t timeout_us;   /* for one answer (default 10 s) */
+    struct traced traced; /* not from the file: set by who opens a session (core/trace.h) */
 };
 
 enum telemetry_kind { TELEMETRY_NONE, TELEMETRY_PROMETHEUS, TELEMETRY_OPENMETRICS };

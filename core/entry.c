@@ -34,13 +34,13 @@ enum entry_kind entry_kind_from_word(const char *s)
     return (enum entry_kind)k;
 }
 
-const char *trace_word(enum trace t)
+const char *trail_word(enum trail t)
 {
-    static const char *const words[] = {[TRACE_NONE] = "",
-                                        [TRACE_LOG] = "log",
-                                        [TRACE_SPOOL] = "spool",
-                                        [TRACE_SYSLOG] = "syslog",
-                                        [TRACE_NOWHERE] = "nowhere"};
+    static const char *const words[] = {[TRAIL_NONE] = "",
+                                        [TRAIL_LOG] = "log",
+                                        [TRAIL_SPOOL] = "spool",
+                                        [TRAIL_SYSLOG] = "syslog",
+                                        [TRAIL_NOWHERE] = "nowhere"};
     return (unsigned)t < sizeof words / sizeof *words ? words[t] : "";
 }
 

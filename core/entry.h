@@ -65,20 +65,20 @@ struct entry {
 };
 
 /* Where an entry of a halt can be found afterwards. */
-enum trace {
-    TRACE_NONE = 0, /* nobody has asked for one yet */
-    TRACE_LOG,
-    TRACE_SPOOL,  /* durable; the log takes it in when it is next opened (audit/spool.h) */
-    TRACE_SYSLOG, /* this host's system log: for people, andon does not read it back */
-    TRACE_NOWHERE
+enum trail {
+    TRAIL_NONE = 0, /* nobody has asked for one yet */
+    TRAIL_LOG,
+    TRAIL_SPOOL,  /* durable; the log takes it in when it is next opened (audit/spool.h) */
+    TRAIL_SYSLOG, /* this host's system log: for people, andon does not read it back */
+    TRAIL_NOWHERE
 };
 
 /* "intent", "clock-step"; "unknown" for what is no kind. */
 const char *entry_kind_word(enum entry_kind k);
 /* ENTRY_KIND_COUNT for what is no kind's word. */
 enum entry_kind entry_kind_from_word(const char *s);
-/* "log", "spool", "syslog", "nowhere"; "" for TRACE_NONE. */
-const char *trace_word(enum trace t);
+/* "log", "spool", "syslog", "nowhere"; "" for TRAIL_NONE. */
+const char *trail_word(enum trail t);
 /* All strings "", no fields, everything else 0; the caller sets what it knows. */
 void entry_init(struct entry *e, enum entry_kind kind);
 /* Adds a field (a second one of the same key replaces the first); strings are borrowed and must outlive the entry.

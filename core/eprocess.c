@@ -86,33 +86,3 @@ double bernoulli_limit_log(int64_t x, int64_t n, double p0)
     }
     return eprocess_log(&e);
 }
-
-void eprocess_rate(struct eprocess *e, int64_t x, double t, double rate0)
-{
-    for (int j = 0; j < EPROCESS_GRID; j++) {
-        double theta = eprocess_theta(j);
-        e->log_e[j] += (double)x * det_log(theta) - e->theta0 * rate0 * t * (theta - 1);
-    }
-}
-
-void eprocess_poisson(struct eprocess *e, double exposure_c, double exposure_k, int64_t dc, int64_t dk)
-{
-    double base = exposure_c * e->theta0 + exposure_k;
-    for (int j = 0; j < EPROCESS_GRID; j++) {
-        double theta = eprocess_theta(j);
-        e->log_e[j] += (double)dc * det_log(theta) -
-                       (double)(dc + dk) * det_log((exposure_c * e->theta0 * theta + exposure_k) / base);
-    }
-}
-
-static double log_beta(double a, double b)
-{
-    int sign;
-    return lgamma_r(a, &sign) + lgamma_r(b, &sign) - lgamma_r(a + b, &sign);
-}
-
-double beta_binomial_log(int64_t x, int64_t n, double p0, double a, double b)
-{
-    double dx = (double)x, dn = (double)n;
-    return log_beta(a + dx, b + dn - dx) - log_beta(a, b) - dx * log(p0) - (dn - dx) * log1p(-p0);
-}

@@ -40,13 +40,4 @@ double logrank_log_lr(int64_t yc, int64_t yk, int64_t dc, int64_t dk, double the
  * function of the totals, so it is computed anew each time. 0 <= x <= n. */
 double bernoulli_limit_log(int64_t x, int64_t n, double p0);
 
-/* x events in an exposure of t (device-hours) against the tolerated theta0 * rate0 per hour. Feed capped counts. */
-void eprocess_rate(struct eprocess *e, int64_t x, double t, double rate0);
-
-/* Two Poisson counts with exposures, given their sum. For declared-homogeneous counters on the screen only: with uneven
- * devices it gives false halts (docs/statistics.md), so it decides nothing. */
-void eprocess_poisson(struct eprocess *e, double exposure_c, double exposure_k, int64_t dc, int64_t dk);
-/* Beta-binomial mixture, x of n against p0 with a Beta(a,b) prior; two-sided, for the screen only. */
-double beta_binomial_log(int64_t x, int64_t n, double p0, double a, double b);
-
 #endif

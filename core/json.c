@@ -205,14 +205,3 @@ bool json_need_int(const struct json_t *obj, const char *key, int64_t *out, cons
 {
     return json_int(obj, key, out) || need_failed(obj, key, where, "a whole number", e);
 }
-
-bool json_need_text(const struct json_t *obj, const char *key, struct arena *a, size_t max_bytes, const char **out,
-                    const char *where, struct err *e)
-{
-    size_t n;
-    const char *s = json_str(obj, key, &n);
-    if (!s)
-        return need_failed(obj, key, where, "a string", e);
-    *out = safe_text(a, s, n, max_bytes);
-    return true;
-}

@@ -41,9 +41,6 @@ bool json_num_value(const struct json_t *v, double *out);
 bool json_each(const struct json_t *obj, void **it, const char **key, const struct json_t **val);
 /* A required member: fills *e ("answer of GET …: content[3].id: expected a number") and returns false if missing. */
 bool json_need_int(const struct json_t *obj, const char *key, int64_t *out, const char *where, struct err *e);
-/* Copied through safe_text into the arena, at most max_bytes. */
-bool json_need_text(const struct json_t *obj, const char *key, struct arena *a, size_t max_bytes, const char **out,
-                    const char *where, struct err *e);
 
 /* Writer. Commas are its business; nesting is checked (a wrong close sets ->bad). indent > 0 pretty-prints. */
 struct json_w {
@@ -64,7 +61,6 @@ void json_w_key(struct json_w *w, const char *key);
 void json_w_str(struct json_w *w, const char *s); /* NULL writes null */
 void json_w_int(struct json_w *w, int64_t v);
 void json_w_num(struct json_w *w, double v); /* NaN and infinities write null; shortest that reads back the same */
-void json_w_bool(struct json_w *w, bool v);
 void json_w_null(struct json_w *w);
 /* A value that is JSON already. */
 void json_w_raw(struct json_w *w, const char *json);

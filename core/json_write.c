@@ -183,7 +183,7 @@ void json_w_num(struct json_w *w, double v)
     buf_adds(w->out, at + strlen(point));
 }
 
-void json_w_bool(struct json_w *w, bool v)
+static void json_w_bool(struct json_w *w, bool v)
 {
     begin_value(w);
     buf_adds(w->out, v ? "true" : "false");

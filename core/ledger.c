@@ -3,8 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-const double ledger_default_share[LEDGER_METRICS] = {0.30, 0.20, 0.15, 0.15};
-
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install)
 {
@@ -36,17 +34,9 @@ double ledger_install(const struct ledger *l)
     return l->alpha * (1 - l->reserve) * l->install;
 }
 
-bool ledger_draw(struct ledger *l, double alpha)
-{
-    if (!(alpha > 0) || l->spent + alpha > l->alpha * l->reserve * (1 + 1e-12))
-        return false;
-    l->spent += alpha;
-    return true;
-}
-
 double ledger_total(const struct ledger *l)
 {
-    double sum = ledger_install(l) + l->spent;
+    double sum = ledger_install(l);
     for (int s = 0; s < l->waves; s++)
         for (int m = 0; m < LEDGER_METRICS; m++)
             sum += ledger_alpha(l, s, (enum ledger_metric)m);

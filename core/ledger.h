@@ -18,22 +18,16 @@ struct ledger {
     int waves;                    /* declared, 1..LEDGER_WAVES */
     double share[LEDGER_METRICS]; /* per wave */
     double install;               /* share of the whole rollout */
-    double spent;                 /* of the reserve, as alpha */
 };
 
 /* Shares must be >= 0 and sum with `install` to at most 1; 0 < alpha < 1; 0 <= reserve < 1. False when not. */
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install);
-/* The design's shares: reboot .30, silence .20, CPU .15, variance .15, install .20. */
-extern const double ledger_default_share[LEDGER_METRICS];
-#define LEDGER_DEFAULT_INSTALL 0.20
 /* What metric m may spend in wave s (from 0); 0 for a wave that was not declared. */
 double ledger_alpha(const struct ledger *l, int s, enum ledger_metric m);
 /* What the install test may spend over the whole rollout. */
 double ledger_install(const struct ledger *l);
-/* Takes up to `alpha` from the reserve for a test added later or a wave tried again; false when not so much is left. */
-bool ledger_draw(struct ledger *l, double alpha);
-/* Everything that is spent or promised; at most l->alpha. */
+/* Everything that is promised; at most l->alpha. */
 double ledger_total(const struct ledger *l);
 
 #endif

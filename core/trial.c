@@ -141,11 +141,6 @@ void trial_free(struct trial *t)
     free(t);
 }
 
-const struct trial_spec *trial_spec_of(const struct trial *t)
-{
-    return &t->spec;
-}
-
 struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 {
     const struct evidence_policy *p = &t->spec.policy;

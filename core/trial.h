@@ -73,7 +73,6 @@ struct trial;
 /* NULL with *e when the spec is out of range. */
 struct trial *trial_new(const struct trial_spec *spec, struct err *e);
 void trial_free(struct trial *t); /* NULL is fine */
-const struct trial_spec *trial_spec_of(const struct trial *t);
 
 /* ---- facts ---- */
 
@@ -132,8 +131,6 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COU
  * medians of change, without interval. Of first passages ratio is Mantel-Haenszel's within 1/16..256; the interval's
  * ends are on a grid 2^(i/4), 0 and infinity when not even the grid's ends can be ruled out. Of installs ratio is the
  * failed share over the tolerated one. Without events all three are NaN. */
-/* The test with the most evidence over what it needs; false when none has any (all below 1). */
-bool trial_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which);
 /* Canary devices that carry a test of the running stage, by index, ascending; returns how many there are, fills `max`.
  */
 size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out, size_t max);

@@ -93,7 +93,6 @@ bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l);
 struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin);
 /* Tests of stage s: its evidence so far, and the canary devices that carry it. */
 double trial_log(const struct trial *t, int s, enum trial_test test);
-double trial_log_now(const struct trial *t, int s, enum trial_test test);
 int64_t trial_devices(const struct trial *t, int s, enum trial_test test);
 const struct standing *trial_standing(const struct trial *t, int s, enum trial_test test);
 /* ln(1/alpha) of a test in stage s; infinite when it is not tested. */

@@ -14,7 +14,7 @@ double trial_log(const struct trial *t, int s, enum trial_test test)
     return t->stage[s]->tail.most[test];
 }
 
-double trial_log_now(const struct trial *t, int s, enum trial_test test)
+static double trial_log_now(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
         return t->install.log_now;
@@ -157,28 +157,6 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COU
         which[n++] = test;
     }
     return n;
-}
-
-bool trial_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which)
-{
-    double best = -INFINITY;
-    if (s < 0 || s >= t->n_stages)
-        return false;
-    for (int k = 0; k < TEST_COUNT; k++) {
-        enum trial_test test = (enum trial_test)k;
-        if (!tested(t, s, test) || !(trial_log(t, s, test) > 0))
-            continue;
-        double over = trial_log(t, s, test) - trial_need(t, s, test);
-        if (over > best) {
-            best = over;
-            *which = test;
-        }
-    }
-    if (isinf(best))
-        return false;
-    fill(t, s, *which, out);
-    add_ratio(t, s, *which, out);
-    return true;
 }
 
 size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out, size_t max)

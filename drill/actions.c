@@ -14,7 +14,7 @@ const char *action_word(enum w_action_status st)
     return words[st];
 }
 
-enum w_count action_count(enum w_action_status st)
+static enum w_count action_count(enum w_action_status st)
 {
     switch (st) {
     case WA_SCHEDULED:
@@ -30,7 +30,7 @@ enum w_count action_count(enum w_action_status st)
     }
 }
 
-bool action_open(enum w_action_status st)
+static bool action_open(enum w_action_status st)
 {
     return st != WA_CANCELED && st != WA_FINISHED && st != WA_ERROR;
 }

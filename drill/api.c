@@ -58,11 +58,24 @@ const char *api_param(const struct api *a, const char *name, char *buf, size_t s
     return NULL;
 }
 
-bool api_full(const struct api *a)
+static bool api_full(const struct api *a)
 {
     char v[32];
     const char *r = api_param(a, "representation", v, sizeof v);
     return r && !strcasecmp(r, "full");
+}
+
+/* Spring's form, without an error code. */
+static void api_plain_error(struct api *a, int status, const char *error)
+{
+    char when[FMT_MAX];
+    api_ok(a, status);
+    a->out->type = "application/json";
+    json_w_obj(&a->j);
+    json_w_kstr(&a->j, "timestamp", fmt_iso(when, a->in->now));
+    json_w_kint(&a->j, "status", status);
+    json_w_kstr(&a->j, "error", error);
+    json_w_obj_end(&a->j);
 }
 
 struct json_t *api_body(struct api *a)
@@ -130,18 +143,6 @@ void api_error(struct api *a, int status, const char *code, const char *exceptio
         va_end(ap);
     }
     error_body(a, status, code, exception, NULL, NULL, fmt ? message : NULL);
-}
-
-void api_plain_error(struct api *a, int status, const char *error)
-{
-    char when[FMT_MAX];
-    api_ok(a, status);
-    a->out->type = "application/json";
-    json_w_obj(&a->j);
-    json_w_kstr(&a->j, "timestamp", fmt_iso(when, a->in->now));
-    json_w_kint(&a->j, "status", status);
-    json_w_kstr(&a->j, "error", error);
-    json_w_obj_end(&a->j);
 }
 
 void api_not_found(struct api *a, const char *type, const char *id)

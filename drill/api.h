@@ -36,12 +36,10 @@ struct api {
 
 /* A parameter of the query, decoded into buf; NULL when absent or too long. */
 const char *api_param(const struct api *a, const char *name, char *buf, size_t size);
-bool api_full(const struct api *a); /* representation=full */
 /* Starts a body: then write into a->j and leave. */
 void api_ok(struct api *a, int status);
 void api_error(struct api *a, int status, const char *code, const char *exception, const char *fmt, ...)
     ANDON_PRINTF(5, 6);
-void api_plain_error(struct api *a, int status, const char *error); /* Spring's form, without an error code */
 void api_not_found(struct api *a, const char *type, const char *id);
 void api_unreadable(struct api *a);
 void api_constraint(struct api *a, const char *fmt, ...) ANDON_PRINTF(2, 3);
@@ -72,11 +70,9 @@ bool api_window(struct api *a, size_t total, size_t *from, size_t *n);
 void api_put_rollout(struct api *a, int rollout, bool full);
 void api_put_ds(struct api *a, int ds, bool full);
 void api_put_target(struct api *a, int dev, bool full);
-void api_put_action(struct api *a, int action, bool full);
-extern const struct rsql_table api_targets_table, api_rollouts_table, api_actions_table, api_ds_table;
+extern const struct rsql_table api_targets_table;
 int api_ds_index(struct api *a, int64_t id); /* W_NONE after answering 404 */
 int api_dev_index(struct api *a, const char *id);
-int api_rollout_index(struct api *a, int64_t id);
 bool api_ds_usable(struct api *a, int ds); /* false after answering 400 */
 
 void api_post_rollout(struct api *a); /* api_create.c */

@@ -88,9 +88,9 @@ static void action_get(const void *ctx, int item, int field, struct rsql_value *
     }
 }
 
-const struct rsql_table api_actions_table = {action_field, action_get};
+static const struct rsql_table api_actions_table = {action_field, action_get};
 
-void api_put_action(struct api *a, int i, bool full)
+static void api_put_action(struct api *a, int i, bool full)
 {
     const struct world *w = a->w;
     const struct w_action *act = &w->actions[i];

@@ -53,7 +53,7 @@ static void ds_get(const void *ctx, int item, int field, struct rsql_value *v)
                                 : fixed[field - 5]);
 }
 
-const struct rsql_table api_ds_table = {ds_field, ds_get};
+static const struct rsql_table api_ds_table = {ds_field, ds_get};
 
 int api_ds_index(struct api *a, int64_t id)
 {

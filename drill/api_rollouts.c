@@ -73,7 +73,7 @@ static void rollout_get(const void *ctx, int item, int field, struct rsql_value 
     }
 }
 
-const struct rsql_table api_rollouts_table = {rollout_field, rollout_get};
+static const struct rsql_table api_rollouts_table = {rollout_field, rollout_get};
 
 static int group_field(const char *name)
 {
@@ -95,7 +95,7 @@ static void group_get(const void *ctx, int item, int field, struct rsql_value *v
 
 static const struct rsql_table groups_table = {group_field, group_get};
 
-int api_rollout_index(struct api *a, int64_t id)
+static int api_rollout_index(struct api *a, int64_t id)
 {
     int r = rollout_find(a->w, id);
     if (r == W_NONE) {

@@ -146,7 +146,7 @@ void fleet_init(struct world *w)
     }
 }
 
-void fleet_runs(struct world *w, int dev, int ds)
+static void fleet_runs(struct world *w, int dev, int ds)
 {
     struct w_dev *d = &w->devs[dev];
     d->truth = ds;

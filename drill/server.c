@@ -289,7 +289,7 @@ struct server *server_start(const struct server_hooks *hooks, int port, int keep
                          MHD_OPTION_CONNECTION_LIMIT, 512U, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U, MHD_OPTION_END);
     if (!s->daemon) {
         err_errno(e, ERR_NETWORK, port ? "Choose another port, or none." : "",
-                  "the drill's server cannot listen on 127.0.0.1:%d", port);
+                  "the server cannot listen on 127.0.0.1:%d", port);
         free(s);
         return NULL;
     }

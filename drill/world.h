@@ -218,7 +218,6 @@ void fleet_event(struct world *w, const struct w_event *ev);
 void fleet_notify(struct world *w, int dev);
 int64_t fleet_last_poll(const struct world *w, int dev);      /* INT64_MIN = never */
 bool fleet_hit(const struct world *w, int dev, size_t fault); /* does this device fault act on it now? */
-void fleet_runs(struct world *w, int dev, int ds);            /* it has booted into this firmware */
 
 /* actions.c: what the server has asked of devices. */
 int action_new(struct world *w, int dev, int ds, int rollout, int group, enum w_action_status st, const char *force);
@@ -230,8 +229,6 @@ void action_force_quit(struct world *w, int action);
 /* What the device answered; false: the action is closed (410). */
 bool action_done(struct world *w, int action, bool success);
 void action_cancel_answer(struct world *w, int action, bool accepted);
-enum w_count action_count(enum w_action_status st);
-bool action_open(enum w_action_status st);
 const char *action_word(enum w_action_status st);
 
 /* rollouts.c: the server's rollouts. */

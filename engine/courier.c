@@ -1,14 +1,12 @@
 #include "engine/courier.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 #include "client/webhook.h"
 #include "core/rng.h"
@@ -32,58 +30,42 @@ struct target {
 };
 
 struct inbox {
-    struct inbox *next;
+    struct aside_job job;
     struct notice notice;
 };
 
 struct courier {
-    pthread_mutex_t lock;
-    pthread_cond_t ended_cond;
-    struct inbox *in, **in_tail; /* under lock */
-    struct outcome *out, **out_tail;
-    bool stop, ended, abandoned;
-    int64_t stop_at; /* real time: end whatever is under way */
-    pthread_t thread;
-    int wake_fd; /* whoever takes outcomes */
+    struct aside *aside;
+    _Atomic int64_t stop_at; /* real time: end whatever is under way */
     int my_fd, epoll_fd;
     struct clock *clock;
-    struct rng rng;
-    /* the thread's */
-    bool stopping;
     const struct notify_spec *spec;
+    size_t n_targets;
+    /* the thread's */
+    struct aside *own;
+    struct rng rng;
+    bool stopping;
     struct http *http;
     struct hook *hook;
     int hook_watched; /* descriptor of the hook that is in the epoll set, -1 */
     struct target *targets;
-    size_t n_targets;
 };
-
-static void poke(int fd)
-{
-    uint64_t one = 1;
-    ssize_t n = write(fd, &one, sizeof one);
-    (void)n; /* only refuses when it is readable anyway */
-}
 
 /* ---- outcomes ---- */
 
-static void report(struct target *t, const struct parcel *p, bool ok, bool last, int status, const struct err *e)
+static void report(struct aside *a, const char *target, const struct parcel *p, bool ok, bool last, int status,
+                   const struct err *e)
 {
-    struct courier *c = t->c;
     struct outcome *o = xcalloc(1, sizeof *o);
     o->notice = p->notice;
-    memcpy(o->target, t->name, sizeof o->target);
+    snprintf(o->target, sizeof o->target, "%s", target);
     o->ok = ok;
     o->last = last;
     o->tries = p->tries;
     o->status = status;
     if (e)
         o->err = *e;
-    pthread_mutex_lock(&c->lock);
-    *c->out_tail = o;
-    c->out_tail = &o->next;
-    pthread_mutex_unlock(&c->lock);
-    poke(c->wake_fd);
+    aside_give(a, &o->job);
 }
 
 static void pop(struct target *t, size_t i)
@@ -113,7 +95,7 @@ static void settle(struct target *t, bool ok, bool retry, int status, int64_t as
     p->next = now + pause_for(t, p->tries, asked);
     bool last = ok || !retry || p->next - p->put_at > COURIER_GIVE_UP;
     if (last || p->tries == 1)
-        report(t, p, ok, last, status, e);
+        report(t->c->own, t->name, p, ok, last, status, e);
     if (last)
         pop(t, 0);
 }
@@ -187,7 +169,7 @@ static void enqueue(struct courier *c, const struct notice *n)
             struct err e;
             size_t oldest = t->busy ? 1 : 0;
             err_set(&e, ERR_LIMIT, "look at the receiver", "more than %d notices wait for %s", COURIER_QUEUE, t->name);
-            report(t, t->queue[oldest], false, true, 0, &e);
+            report(c->own, t->name, t->queue[oldest], false, true, 0, &e);
             pop(t, oldest);
         }
         struct parcel *p = xcalloc(1, sizeof *p);
@@ -203,20 +185,10 @@ static bool take_in(struct courier *c)
     uint64_t drained;
     while (read(c->my_fd, &drained, sizeof drained) == (ssize_t)sizeof drained)
         ;
-    pthread_mutex_lock(&c->lock);
-    struct inbox *list = c->in;
-    c->in = NULL;
-    c->in_tail = &c->in;
-    bool stop = c->stop, gone = c->abandoned;
-    int64_t stop_at = c->stop_at;
-    pthread_mutex_unlock(&c->lock);
-    while (list) {
-        struct inbox *i = list;
-        list = i->next;
+    bool gone, stop = aside_ending(c->own, &gone);
+    for (struct inbox *i; (i = (struct inbox *)aside_take(c->own)); free(i))
         if (!gone)
             enqueue(c, &i->notice);
-        free(i);
-    }
     c->stopping = stop;
     if (!stop)
         return true;
@@ -225,7 +197,7 @@ static bool take_in(struct courier *c)
         const struct target *t = &c->targets[i];
         wanted = wanted || t->busy || (t->n > 0 && t->queue[0]->tries == 0);
     }
-    return wanted && !gone && clock_now(clock_real()) < stop_at;
+    return wanted && !gone && clock_now(clock_real()) < c->stop_at;
 }
 
 static int64_t attempts(struct courier *c)
@@ -248,36 +220,24 @@ static int64_t attempts(struct courier *c)
     return deadline;
 }
 
-static void courier_release(struct courier *c)
+static void courier_release(void *ctx)
 {
+    struct courier *c = ctx;
     for (size_t i = 0; i < c->n_targets; i++)
         while (c->targets[i].n > 0)
             pop(&c->targets[i], 0);
     free(c->targets);
-    while (c->in) {
-        struct inbox *i = c->in;
-        c->in = i->next;
-        free(i);
-    }
-    while (c->out) {
-        struct outcome *o = c->out;
-        c->out = o->next;
-        free(o);
-    }
-    if (c->wake_fd >= 0)
-        close(c->wake_fd);
     if (c->my_fd >= 0)
         close(c->my_fd);
     if (c->epoll_fd >= 0)
         close(c->epoll_fd);
-    pthread_mutex_destroy(&c->lock);
-    pthread_cond_destroy(&c->ended_cond);
     free(c);
 }
 
-static void *courier_main(void *arg)
+static void courier_main(void *ctx, struct aside *a)
 {
-    struct courier *c = arg;
+    struct courier *c = ctx;
+    c->own = a;
     c->http = http_new(c->clock, rng_u64(&c->rng));
     while (take_in(c)) {
         int64_t deadline = attempts(c), now = clock_now(c->clock);
@@ -292,26 +252,23 @@ static void *courier_main(void *arg)
         webhook_free(c->targets[i].web); /* what is under way ends with ERR_CANCELLED */
     http_free(c->http);
     hook_free(c->hook);
-    pthread_mutex_lock(&c->lock);
-    c->ended = true;
-    bool mine = c->abandoned;
-    pthread_cond_broadcast(&c->ended_cond);
-    pthread_mutex_unlock(&c->lock);
-    if (mine)
-        courier_release(c);
-    return NULL;
+}
+
+static void drop(void *ctx, struct aside_job *j)
+{
+    (void)ctx;
+    free(j); /* a notice that was not taken in, an outcome that nobody took */
 }
 
 /* ---- outside ---- */
 
-static bool open_fds(struct courier *c, int wake_fd)
+static bool open_fds(struct courier *c, struct err *e)
 {
-    c->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 0);
     c->my_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event ev = {.events = EPOLLIN, .data.fd = c->my_fd};
-    return c->wake_fd >= 0 && c->my_fd >= 0 && c->epoll_fd >= 0 &&
-           epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->my_fd, &ev) == 0;
+    return (c->my_fd >= 0 && c->epoll_fd >= 0 && epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, c->my_fd, &ev) == 0) ||
+           err_errno(e, ERR_IO, "Look at the limits of this session (ulimit -a).", "the notices have no descriptors");
 }
 
 static void lay_out(struct courier *c)
@@ -333,22 +290,25 @@ struct courier *courier_new(const struct notify_spec *spec, struct clock *clock,
                             struct err *e)
 {
     struct courier *c = xcalloc(1, sizeof *c);
-    pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->ended_cond, NULL);
-    c->in_tail = &c->in;
-    c->out_tail = &c->out;
     c->clock = clock;
     c->spec = spec;
     c->hook_watched = -1;
     c->my_fd = c->epoll_fd = -1;
     rng_init_named(&c->rng, seed, "courier");
     lay_out(c);
-    int rc = open_fds(c, wake_fd) ? pthread_create(&c->thread, NULL, courier_main, c) : errno;
-    if (rc == 0)
+    if (open_fds(c, e)) {
+        struct aside_spec as = {.what = "the thread of the notices",
+                                .max = COURIER_QUEUE,
+                                .wake_fd = wake_fd,
+                                .poke_fd = c->my_fd,
+                                .ctx = c,
+                                .run = courier_main,
+                                .drop = drop,
+                                .gone = courier_release};
+        c->aside = aside_new(&as, e);
+    }
+    if (c->aside)
         return c;
-    errno = rc;
-    err_errno(e, ERR_IO, "look at the limits of this session (ulimit -a)",
-              "the thread of the notices cannot be started");
     hook_free(c->hook);
     courier_release(c);
     return NULL;
@@ -358,58 +318,31 @@ bool courier_stop(struct courier *c, int64_t timeout_us)
 {
     if (!c)
         return true;
-    int64_t until = clock_wall(clock_real()) + timeout_us + US_PER_S / 2;
-    struct timespec ts = {.tv_sec = until / US_PER_S, .tv_nsec = (until % US_PER_S) * 1000};
-    pthread_mutex_lock(&c->lock);
-    c->stop = true;
     c->stop_at = clock_now(clock_real()) + timeout_us;
-    poke(c->my_fd);
-    int rc = 0;
-    while (!c->ended && rc == 0)
-        rc = pthread_cond_timedwait(&c->ended_cond, &c->lock, &ts);
-    bool ended = c->ended;
-    c->abandoned = !ended;
-    pthread_mutex_unlock(&c->lock);
-    if (ended)
-        pthread_join(c->thread, NULL);
-    else
-        pthread_detach(c->thread);
-    return ended;
+    return aside_stop(c->aside, timeout_us + US_PER_S / 2, true);
 }
 
 void courier_free(struct courier *c)
 {
     if (c)
-        courier_release(c);
-}
-
-size_t courier_targets(const struct courier *c)
-{
-    return c->n_targets;
+        aside_free(c->aside);
 }
 
 void courier_put(struct courier *c, const struct notice *n)
 {
     struct inbox *i = xcalloc(1, sizeof *i);
     i->notice = *n;
-    pthread_mutex_lock(&c->lock);
-    *c->in_tail = i;
-    c->in_tail = &i->next;
-    pthread_mutex_unlock(&c->lock);
-    poke(c->my_fd);
+    if (aside_put(c->aside, &i->job, NULL))
+        return;
+    struct parcel p = {.notice = *n};
+    struct err e;
+    err_set(&e, ERR_LIMIT, "Look at the helpers of the receivers' secrets.", "%d notices wait to be sent",
+            COURIER_QUEUE);
+    report(c->aside, "notices", &p, false, true, 0, &e);
+    free(i);
 }
 
 struct outcome *courier_take(struct courier *c)
 {
-    pthread_mutex_lock(&c->lock);
-    struct outcome *o = c->out;
-    if (o) {
-        c->out = o->next;
-        if (!c->out)
-            c->out_tail = &c->out;
-    }
-    pthread_mutex_unlock(&c->lock);
-    if (o)
-        o->next = NULL;
-    return o;
+    return (struct outcome *)aside_done(c->aside);
 }

@@ -13,6 +13,7 @@
 #include "core/config.h"
 #include "core/err.h"
 #include "core/notice.h"
+#include "engine/aside.h"
 
 #define COURIER_QUEUE     128              /* notices that wait for one receiver; more push out the oldest */
 #define COURIER_FIRST_US  (5 * US_PER_S)   /* pause after the first failure; doubled each time */
@@ -23,9 +24,9 @@ struct courier;
 
 /* What has become of one notice at one receiver. */
 struct outcome {
-    struct outcome *next;
+    struct aside_job job; /* first */
     struct notice notice;
-    char target[80]; /* "hook", or the web hook's name; safe text */
+    char target[80]; /* "hook", the web hook's name (safe text), or "notices": it came as far as no receiver */
     bool ok;
     bool last;  /* nothing more comes: delivered, or given up; false once for each notice, at its first failure */
     int tries;  /* so far */
@@ -42,7 +43,6 @@ struct courier *courier_new(const struct notify_spec *spec, struct clock *clock,
  * left behind; it frees itself, and must not be used any more. NULL is fine. */
 bool courier_stop(struct courier *c, int64_t timeout_us) ANDON_MUST_USE;
 void courier_free(struct courier *c); /* after courier_stop() */
-size_t courier_targets(const struct courier *c);
 /* Hands in a notice for every receiver; copied. Never waits. */
 void courier_put(struct courier *c, const struct notice *n);
 /* The next outcome, or NULL; free(). */

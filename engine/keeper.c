@@ -1,76 +1,41 @@
 #include "engine/keeper.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 #include "audit/history.h"
-#include "core/clock.h"
 
-/* What is asked for: a state to be kept, one to be dropped, or (neither) one to be read. */
+#define WISHES_MAX 256 /* that wait: a state for each rollout under way, and few questions */
+
+/* What is asked for: a state to be kept, one to be dropped, or (neither) one to be read. The answer is its beginning.
+ */
 struct wish {
-    struct wish *next;
+    struct kept kept;
     char *fleet, *rollout, *digest, *bytes;
     size_t n;
     int64_t tick;
-    uint64_t id;
     bool drop;
 };
 
 struct keeper {
-    pthread_mutex_t lock;
-    pthread_cond_t work, ended_cond;
-    struct wish *todo; /* under the lock, oldest first */
-    struct kept *done;
-    bool stop, ended, abandoned, said;
-    pthread_t thread;
-    int wake_fd;
+    struct aside *aside;
     int64_t sweep_before;
     char *path;
-    struct history *h; /* the thread's */
+    /* the thread's */
+    struct history *h;
+    bool said;
 };
 
-static void wish_free(struct wish *w)
+void kept_free(struct kept *a)
 {
+    struct wish *w = (struct wish *)a;
     if (!w)
         return;
+    free(w->kept.bytes);
     free(w->fleet);
     free(w->rollout);
     free(w->digest);
     free(w->bytes);
     free(w);
-}
-
-void kept_free(struct kept *a)
-{
-    if (!a)
-        return;
-    free(a->bytes);
-    free(a);
-}
-
-static void keeper_free(struct keeper *k)
-{
-    while (k->todo) {
-        struct wish *w = k->todo;
-        k->todo = w->next;
-        wish_free(w);
-    }
-    while (k->done) {
-        struct kept *a = k->done;
-        k->done = a->next;
-        kept_free(a);
-    }
-    if (k->wake_fd >= 0)
-        close(k->wake_fd);
-    pthread_mutex_destroy(&k->lock);
-    pthread_cond_destroy(&k->work);
-    pthread_cond_destroy(&k->ended_cond);
-    free(k->path);
-    free(k);
 }
 
 /* ---- the thread ---- */
@@ -89,22 +54,18 @@ static bool ensure_open(struct keeper *k, struct err *e)
     return true;
 }
 
-static struct kept *carry_out(struct keeper *k, const struct wish *w)
+static void grant(struct keeper *k, struct wish *w)
 {
-    struct kept *a = xcalloc(1, sizeof *a);
+    struct kept *a = &w->kept;
     struct err e = {0};
-    a->id = w->id;
     if (!ensure_open(k, &a->err))
-        return a;
-    if (w->bytes) {
-        if (!history_put(k->h, w->fleet, w->rollout, w->digest, w->tick, w->bytes, w->n, &e))
+        return;
+    if (w->bytes || w->drop) {
+        bool ok = w->drop ? history_drop(k->h, w->fleet, w->rollout, &e)
+                          : history_put(k->h, w->fleet, w->rollout, w->digest, w->tick, w->bytes, w->n, &e);
+        if (!ok)
             a->err = e;
-        return a;
-    }
-    if (w->drop) {
-        if (!history_drop(k->h, w->fleet, w->rollout, &e))
-            a->err = e;
-        return a;
+        return;
     }
     struct buf b;
     buf_init(&b, HISTORY_BYTES_MAX);
@@ -116,55 +77,39 @@ static struct kept *carry_out(struct keeper *k, const struct wish *w)
         a->err = e;
     }
     buf_release(&b);
-    return a;
 }
 
-static void answer(struct keeper *k, struct kept *a)
+static bool carry_out(void *ctx, struct aside_job *j)
 {
-    struct kept **p = &k->done;
+    struct keeper *k = ctx;
+    struct wish *w = (struct wish *)j;
+    grant(k, w);
     /* Puts say only when it begins to fail, and when it works again. */
-    bool bad = a->err.code != ERR_NONE;
-    if (a->id == 0 && bad == k->said) {
-        kept_free(a);
-        return;
-    }
-    if (a->id == 0 || bad)
+    bool bad = w->kept.err.code != ERR_NONE, is_put = w->kept.id == 0;
+    if (is_put && bad == k->said)
+        return false;
+    if (is_put || bad)
         k->said = bad;
-    while (*p)
-        p = &(*p)->next;
-    *p = a;
-    uint64_t one = 1;
-    ssize_t n = write(k->wake_fd, &one, sizeof one);
-    (void)n; /* it only refuses when it is readable already */
+    return true;
 }
 
-static void *keeper_main(void *arg)
+static void close_history(void *ctx)
 {
-    struct keeper *k = arg;
-    pthread_mutex_lock(&k->lock);
-    for (;;) {
-        while (!k->todo && !k->stop)
-            pthread_cond_wait(&k->work, &k->lock);
-        struct wish *w = k->todo;
-        if (!w || k->abandoned)
-            break;
-        k->todo = w->next;
-        pthread_mutex_unlock(&k->lock);
-        struct kept *a = carry_out(k, w);
-        wish_free(w);
-        pthread_mutex_lock(&k->lock);
-        answer(k, a);
-    }
-    pthread_mutex_unlock(&k->lock);
+    struct keeper *k = ctx;
     history_close(k->h);
-    pthread_mutex_lock(&k->lock);
-    k->ended = true;
-    bool mine = k->abandoned;
-    pthread_cond_broadcast(&k->ended_cond);
-    pthread_mutex_unlock(&k->lock);
-    if (mine)
-        keeper_free(k);
-    return NULL;
+}
+
+static void drop(void *ctx, struct aside_job *j)
+{
+    (void)ctx;
+    kept_free((struct kept *)j);
+}
+
+static void keeper_free(void *ctx)
+{
+    struct keeper *k = ctx;
+    free(k->path);
+    free(k);
 }
 
 /* ---- for the worker ---- */
@@ -172,68 +117,52 @@ static void *keeper_main(void *arg)
 struct keeper *keeper_new(const char *path, int64_t sweep_before, int wake_fd, struct err *e)
 {
     struct keeper *k = xcalloc(1, sizeof *k);
-    pthread_mutex_init(&k->lock, NULL);
-    pthread_cond_init(&k->work, NULL);
-    pthread_cond_init(&k->ended_cond, NULL);
+    struct aside_spec as = {.what = "the thread that keeps evidence",
+                            .max = WISHES_MAX,
+                            .wake_fd = wake_fd,
+                            .poke_fd = -1,
+                            .ctx = k,
+                            .work = carry_out,
+                            .end = close_history,
+                            .drop = drop,
+                            .gone = keeper_free};
     k->path = xstrdup(path);
     k->sweep_before = sweep_before;
-    k->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 3);
-    int rc = k->wake_fd < 0 ? errno : pthread_create(&k->thread, NULL, keeper_main, k);
-    if (rc != 0) {
-        errno = rc;
-        err_errno(e, ERR_IO, "Look at the limits of this session (ulimit -a).",
-                  "the thread that keeps evidence cannot be started");
-        keeper_free(k);
-        return NULL;
-    }
-    return k;
+    k->aside = aside_new(&as, e);
+    if (k->aside)
+        return k;
+    keeper_free(k);
+    return NULL;
 }
 
 bool keeper_stop(struct keeper *k, int64_t timeout_us)
 {
     if (!k)
         return true;
-    int64_t until = clock_wall(clock_real()) + timeout_us;
-    struct timespec ts = {.tv_sec = until / US_PER_S, .tv_nsec = (until % US_PER_S) * 1000};
-    pthread_mutex_lock(&k->lock);
-    k->stop = true;
-    pthread_cond_signal(&k->work);
-    int rc = 0;
-    while (!k->ended && rc == 0)
-        rc = pthread_cond_timedwait(&k->ended_cond, &k->lock, &ts);
-    bool ended = k->ended;
-    if (!ended)
-        k->abandoned = true;
-    pthread_mutex_unlock(&k->lock);
-    if (!ended) {
-        pthread_detach(k->thread);
+    struct aside *a = k->aside;
+    if (!aside_stop(a, timeout_us, true))
         return false;
-    }
-    pthread_join(k->thread, NULL);
-    keeper_free(k);
+    aside_free(a);
     return true;
+}
+
+/* A newer state of the same rollout takes the place of one that still waits. */
+static bool replaces(const struct aside_job *newer, const struct aside_job *older)
+{
+    const struct wish *n = (const struct wish *)newer, *o = (const struct wish *)older;
+    return (n->bytes || n->drop) && o->bytes && strcmp(o->rollout, n->rollout) == 0 && strcmp(o->fleet, n->fleet) == 0;
 }
 
 static void wish(struct keeper *k, struct wish *w, const char *fleet, const char *rollout, const char *digest)
 {
-    struct wish **p = &k->todo;
     w->fleet = xstrdup(fleet);
     w->rollout = xstrdup(rollout);
     w->digest = xstrdup(digest);
-    pthread_mutex_lock(&k->lock);
-    while (*p) {
-        struct wish *old = *p;
-        if ((w->bytes || w->drop) && old->bytes && strcmp(old->rollout, rollout) == 0 &&
-            strcmp(old->fleet, fleet) == 0) {
-            *p = old->next; /* a newer state of the same rollout takes its place */
-            wish_free(old);
-        } else {
-            p = &old->next;
-        }
-    }
-    *p = w;
-    pthread_cond_signal(&k->work);
-    pthread_mutex_unlock(&k->lock);
+    if (aside_put(k->aside, &w->kept.job, replaces))
+        return;
+    err_set(&w->kept.err, ERR_LIMIT, "Look at the disk that holds the evidence: it does not answer.",
+            "%d requests wait for the evidence's file", WISHES_MAX);
+    aside_give(k->aside, &w->kept.job);
 }
 
 void keeper_put(struct keeper *k, const char *fleet, const char *rollout, const char *digest, int64_t tick, char *bytes,
@@ -256,16 +185,11 @@ void keeper_drop(struct keeper *k, const char *fleet, const char *rollout)
 void keeper_get(struct keeper *k, const char *fleet, const char *rollout, const char *digest, uint64_t id)
 {
     struct wish *w = xcalloc(1, sizeof *w);
-    w->id = id;
+    w->kept.id = id;
     wish(k, w, fleet, rollout, digest);
 }
 
 struct kept *keeper_done(struct keeper *k)
 {
-    pthread_mutex_lock(&k->lock);
-    struct kept *a = k->done;
-    if (a)
-        k->done = a->next;
-    pthread_mutex_unlock(&k->lock);
-    return a;
+    return (struct kept *)aside_done(k->aside);
 }

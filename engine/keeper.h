@@ -10,16 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/err.h"
+#include "engine/aside.h"
 
 struct keeper;
 
 /* An answer to keeper_get. */
 struct kept {
-    struct kept *next;
+    struct aside_job job; /* first */
     uint64_t id;
     bool found;
     int64_t tick;
-    char *bytes; /* free()d with it */
+    char *bytes; /* freed with it */
     size_t n;
     struct err err; /* the file cannot be read or written: a sentence for the screen; else code ERR_NONE */
 };
@@ -36,7 +37,7 @@ void keeper_put(struct keeper *k, const char *fleet, const char *rollout, const 
 void keeper_drop(struct keeper *k, const char *fleet, const char *rollout);
 /* Asks for a rollout's state; the answer carries `id`. */
 void keeper_get(struct keeper *k, const char *fleet, const char *rollout, const char *digest, uint64_t id);
-/* The next answer, or NULL; the caller frees it. An answer with id 0 only brings an error of a put. */
+/* The next answer, or NULL; the caller frees it by kept_free(). An answer with id 0 only brings an error of a put. */
 struct kept *keeper_done(struct keeper *k);
 void kept_free(struct kept *a);
 

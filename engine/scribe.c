@@ -1,27 +1,13 @@
 #include "engine/scribe.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
-#include "core/clock.h"
 
-#define RECENT_MAX 400 /* outcomes read back at start to find out what andon holds */
-
-struct queue {
-    struct job *head, **tail;
-};
+#define RECENT_MAX 400  /* outcomes read back at start to find out what andon holds */
+#define JOBS_MAX   1024 /* that wait for the disk; the diary's backlog is smaller */
 
 struct scribe {
-    pthread_mutex_t lock;
-    pthread_cond_t work, ended_cond;
-    struct queue todo, done; /* under the lock */
-    bool stop, ended, abandoned;
-    pthread_t thread;
-    int wake_fd;
+    struct aside *aside;
     struct audit_spec spec;
     struct log_ops ops;
     struct audit_log *log; /* the thread's */
@@ -43,31 +29,6 @@ static bool real_append(void *ctx, struct audit_log *l, const struct entry *en, 
 {
     (void)ctx;
     return audit_append(l, en, out, e);
-}
-
-static void queue_init(struct queue *q)
-{
-    q->head = NULL;
-    q->tail = &q->head;
-}
-
-static void queue_push(struct queue *q, struct job *j)
-{
-    j->next = NULL;
-    *q->tail = j;
-    q->tail = &j->next;
-}
-
-static struct job *queue_pop(struct queue *q)
-{
-    struct job *j = q->head;
-    if (j) {
-        q->head = j->next;
-        if (!q->head)
-            q->tail = &q->head;
-        j->next = NULL;
-    }
-    return j;
 }
 
 struct job *job_new(enum job_kind kind)
@@ -207,8 +168,10 @@ static void do_look(struct scribe *s, struct job *j)
     j->looked = audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &e) && read_acks(s, j, &e);
 }
 
-static void carry_out(struct scribe *s, struct job *j)
+static bool carry_out(void *ctx, struct aside_job *aj)
 {
+    struct scribe *s = ctx;
+    struct job *j = (struct job *)aj;
     struct err e;
     switch (j->kind) {
     case JOB_APPEND:
@@ -226,69 +189,43 @@ static void carry_out(struct scribe *s, struct job *j)
     }
     if (j->ok && s->log)
         j->head_known = j->kind == JOB_LOOK || audit_head(s->log, &j->head, &e);
+    return true;
 }
 
-static void drop_all(struct queue *q)
+static void close_log(void *ctx)
 {
-    for (struct job *j; (j = queue_pop(q));)
-        job_free(j);
+    struct scribe *s = ctx;
+    if (s->log)
+        s->ops.close(s->ops.ctx, s->log);
 }
 
-static void scribe_free(struct scribe *s)
+static void drop(void *ctx, struct aside_job *j)
 {
-    drop_all(&s->todo);
-    drop_all(&s->done);
-    close(s->wake_fd);
-    pthread_mutex_destroy(&s->lock);
-    pthread_cond_destroy(&s->work);
-    pthread_cond_destroy(&s->ended_cond);
+    (void)ctx;
+    job_free((struct job *)j);
+}
+
+static void scribe_free(void *ctx)
+{
+    struct scribe *s = ctx;
     free((char *)(uintptr_t)s->spec.db_path);
     free((char *)(uintptr_t)s->spec.key_path);
     free((char *)(uintptr_t)s->spec.origin);
     free(s);
 }
 
-static void *scribe_main(void *arg)
-{
-    struct scribe *s = arg;
-    pthread_mutex_lock(&s->lock);
-    for (;;) {
-        while (!s->todo.head && !s->stop)
-            pthread_cond_wait(&s->work, &s->lock);
-        struct job *j = queue_pop(&s->todo);
-        if (!j || s->abandoned) {
-            job_free(j);
-            break;
-        }
-        pthread_mutex_unlock(&s->lock);
-        carry_out(s, j);
-        pthread_mutex_lock(&s->lock);
-        queue_push(&s->done, j);
-        uint64_t one = 1;
-        ssize_t n = write(s->wake_fd, &one, sizeof one);
-        (void)n; /* an eventfd only refuses at 2^64 - 1: the reader is awake anyway */
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (s->log)
-        s->ops.close(s->ops.ctx, s->log);
-    pthread_mutex_lock(&s->lock);
-    s->ended = true;
-    bool mine = s->abandoned;
-    pthread_cond_broadcast(&s->ended_cond);
-    pthread_mutex_unlock(&s->lock);
-    if (mine)
-        scribe_free(s);
-    return NULL;
-}
-
 struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *ops, int wake_fd, struct err *e)
 {
     struct scribe *s = xcalloc(1, sizeof *s);
-    pthread_mutex_init(&s->lock, NULL);
-    pthread_cond_init(&s->work, NULL);
-    pthread_cond_init(&s->ended_cond, NULL);
-    queue_init(&s->todo);
-    queue_init(&s->done);
+    struct aside_spec as = {.what = "the log's thread",
+                            .max = JOBS_MAX,
+                            .wake_fd = wake_fd,
+                            .poke_fd = -1,
+                            .ctx = s,
+                            .work = carry_out,
+                            .end = close_log,
+                            .drop = drop,
+                            .gone = scribe_free};
     s->spec = *spec;
     s->spec.db_path = spec->db_path ? xstrdup(spec->db_path) : NULL;
     s->spec.key_path = spec->key_path ? xstrdup(spec->key_path) : NULL;
@@ -300,54 +237,34 @@ struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *o
         s->ops.close = ops->close ? ops->close : real_close;
         s->ops.append = ops->append ? ops->append : real_append;
     }
-    s->wake_fd = fcntl(wake_fd, F_DUPFD_CLOEXEC, 3);
-    int rc = s->wake_fd < 0 ? errno : pthread_create(&s->thread, NULL, scribe_main, s);
-    if (rc != 0) {
-        errno = rc;
-        err_errno(e, ERR_IO, "Look at the limits of this session (ulimit -a).", "the log's thread cannot be started");
-        scribe_free(s);
-        return NULL;
-    }
-    return s;
+    s->aside = aside_new(&as, e);
+    if (s->aside)
+        return s;
+    scribe_free(s);
+    return NULL;
 }
 
 bool scribe_stop(struct scribe *s, int64_t timeout_us)
 {
     if (!s)
         return true;
-    int64_t until = clock_wall(clock_real()) + timeout_us;
-    struct timespec ts = {.tv_sec = until / US_PER_S, .tv_nsec = (until % US_PER_S) * 1000};
-    pthread_mutex_lock(&s->lock);
-    s->stop = true;
-    pthread_cond_signal(&s->work);
-    int rc = 0;
-    while (!s->ended && rc == 0)
-        rc = pthread_cond_timedwait(&s->ended_cond, &s->lock, &ts);
-    bool ended = s->ended;
-    if (!ended)
-        s->abandoned = true;
-    pthread_mutex_unlock(&s->lock);
-    if (!ended) {
-        pthread_detach(s->thread);
+    struct aside *a = s->aside;
+    if (!aside_stop(a, timeout_us, true))
         return false;
-    }
-    pthread_join(s->thread, NULL);
-    scribe_free(s);
+    aside_free(a);
     return true;
 }
 
 void scribe_put(struct scribe *s, struct job *j)
 {
-    pthread_mutex_lock(&s->lock);
-    queue_push(&s->todo, j);
-    pthread_cond_signal(&s->work);
-    pthread_mutex_unlock(&s->lock);
+    if (aside_put(s->aside, &j->aside, NULL))
+        return;
+    err_set(&j->err, ERR_LIMIT, "Look at the log's disk: it does not answer.", "%d entries wait for the audit log",
+            JOBS_MAX);
+    aside_give(s->aside, &j->aside);
 }
 
 struct job *scribe_done(struct scribe *s)
 {
-    pthread_mutex_lock(&s->lock);
-    struct job *j = queue_pop(&s->done);
-    pthread_mutex_unlock(&s->lock);
-    return j;
+    return (struct job *)aside_done(s->aside);
 }

@@ -13,6 +13,7 @@
 #include "audit/log.h"
 #include "core/arena.h"
 #include "core/entry.h"
+#include "engine/aside.h"
 
 /* The log's functions, so that a test can put a disk that hangs or fails between. */
 struct log_ops {
@@ -48,7 +49,7 @@ struct leftovers {
 
 struct engine;
 struct job {
-    struct job *next;
+    struct aside_job aside; /* first */
     enum job_kind kind;
     struct arena arena; /* of the job's own strings and of its results */
     struct entry entry; /* JOB_APPEND; strings in the arena */
@@ -89,6 +90,7 @@ struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *o
 /* Ends the thread; waits at most timeout_us (real time) for what is queued. A thread that hangs in the disk is left
  * behind and frees itself when it comes back; false then. */
 bool scribe_stop(struct scribe *s, int64_t timeout_us);
+/* With 1,024 jobs waiting for a disk that hangs, the job comes back at once as failed, with ERR_LIMIT. */
 void scribe_put(struct scribe *s, struct job *j);
 /* The next finished job, or NULL. */
 struct job *scribe_done(struct scribe *s);

@@ -41,7 +41,8 @@ bool console_prepare(void)
 /* Snapshots
  * ------------------------------------------------------------------------------------------------------------ */
 
-bool session_fetch(struct session *s)
+/* Takes the newest snapshots of all engines; true when there were newer ones. */
+static bool session_fetch(struct session *s)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < s->spec->n_engines; i++) {
@@ -161,7 +162,8 @@ bool session_theme(struct session *s, const char *name, struct err *e)
 /* Events
  * ------------------------------------------------------------------------------------------------------------------ */
 
-void session_key(struct session *s, uint32_t key)
+/* A key; `act`s on what comes of it. */
+static void session_key(struct session *s, uint32_t key)
 {
     struct action a;
     s->keys++;

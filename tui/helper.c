@@ -3,55 +3,39 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/text.h"
+#include "engine/aside.h"
 
 struct request {
-    bool wanted;
+    struct aside_job job;
     struct audit_want want;
     char path[512];
     char *text;
+    struct helper_result result; /* .job: what is asked for */
 };
 
 struct helper {
+    struct aside *aside;
     struct console_audit calls;
     bool has_audit;
-    pthread_t thread;
-    pthread_mutex_t lock;
-    pthread_cond_t asked, ended;
-    bool stop, done, left; /* left: the console has gone; the thread frees everything */
-    struct request request[JOB_COUNT];
-    struct helper_result result[JOB_COUNT];
-    bool has_result[JOB_COUNT];
     int fd;
 };
 
-static void drop_result(struct helper *h, enum helper_job job)
+static void drop(void *ctx, struct aside_job *j)
 {
-    if (h->has_result[job] && h->result[job].page)
-        h->calls.free_page(h->calls.ctx, h->result[job].page);
-    h->has_result[job] = false;
-}
-
-static void destroy(struct helper *h)
-{
-    for (int i = 0; i < JOB_COUNT; i++) {
-        drop_result(h, (enum helper_job)i);
-        free(h->request[i].text);
-    }
-    close(h->fd);
-    pthread_mutex_destroy(&h->lock);
-    pthread_cond_destroy(&h->asked);
-    pthread_cond_destroy(&h->ended);
-    free(h);
+    struct helper *h = ctx;
+    struct request *q = (struct request *)j;
+    if (q->result.page)
+        h->calls.free_page(h->calls.ctx, q->result.page);
+    free(q->text);
+    free(q);
 }
 
 /* A new file, readable by its owner only; an existing one is never touched. */
@@ -75,69 +59,30 @@ static bool write_file(const char *path, const char *text, struct err *e)
     return close(fd) == 0 || err_errno(e, ERR_IO, "", "cannot write the file");
 }
 
-static void carry_out(struct helper *h, enum helper_job job, const struct request *q, struct helper_result *r)
+static bool carry_out(void *ctx, struct aside_job *j)
 {
-    memset(r, 0, sizeof *r);
-    r->job = job;
+    struct helper *h = ctx;
+    struct request *q = (struct request *)j;
+    struct helper_result *r = &q->result;
     safe_text_into(r->text, sizeof r->text, q->path, strlen(q->path));
-    if (job == JOB_WRITE) {
+    if (r->job == JOB_WRITE)
         r->ok = write_file(q->path, q->text ? q->text : "", &r->err);
-    } else if (!h->has_audit) {
+    else if (!h->has_audit)
         err_set(&r->err, ERR_NOT_FOUND, "", "this console has no log");
-    } else if (job == JOB_LOAD) {
-        r->page = h->calls.load(h->calls.ctx, &q->want, &r->err);
-        r->ok = r->page != NULL;
-    } else if (job == JOB_VERIFY) {
+    else if (r->job == JOB_LOAD)
+        r->ok = (r->page = h->calls.load(h->calls.ctx, &q->want, &r->err)) != NULL;
+    else if (r->job == JOB_VERIFY)
         r->ok = h->calls.verify(h->calls.ctx, &r->verified, r->text, sizeof r->text, &r->err);
-    } else {
+    else
         r->ok = h->calls.write_out(h->calls.ctx, q->path, &r->err);
-    }
+    return true;
 }
 
-/* The first request that waits; moved out. Lock held. */
-static bool next_request(struct helper *h, enum helper_job *job, struct request *q)
+static void gone(void *ctx)
 {
-    for (int i = 0; i < JOB_COUNT; i++) {
-        if (!h->request[i].wanted)
-            continue;
-        *job = (enum helper_job)i;
-        *q = h->request[i];
-        memset(&h->request[i], 0, sizeof h->request[i]);
-        return true;
-    }
-    return false;
-}
-
-static void *run(void *arg)
-{
-    struct helper *h = arg;
-    pthread_mutex_lock(&h->lock);
-    while (!h->stop) {
-        enum helper_job job;
-        struct request q;
-        if (!next_request(h, &job, &q)) {
-            pthread_cond_wait(&h->asked, &h->lock);
-            continue;
-        }
-        pthread_mutex_unlock(&h->lock);
-        struct helper_result r;
-        carry_out(h, job, &q, &r);
-        free(q.text);
-        pthread_mutex_lock(&h->lock);
-        drop_result(h, job);
-        h->result[job] = r;
-        h->has_result[job] = true;
-        uint64_t one = 1;
-        ssize_t k = write(h->fd, &one, sizeof one);
-        (void)k; /* full: it is readable anyway */
-    }
-    h->done = true;
-    bool left = h->left;
-    pthread_cond_signal(&h->ended);
-    pthread_mutex_unlock(&h->lock);
-    if (left)
-        destroy(h);
-    return NULL;
+    struct helper *h = ctx;
+    close(h->fd);
+    free(h);
 }
 
 struct helper *helper_new(const struct console_audit *audit, struct err *e)
@@ -148,23 +93,21 @@ struct helper *helper_new(const struct console_audit *audit, struct err *e)
         h->has_audit = true;
     }
     h->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pthread_condattr_t mono;
-    pthread_condattr_init(&mono);
-    pthread_condattr_setclock(&mono, CLOCK_MONOTONIC);
-    pthread_mutex_init(&h->lock, NULL);
-    pthread_cond_init(&h->asked, NULL);
-    pthread_cond_init(&h->ended, &mono);
-    pthread_condattr_destroy(&mono);
-    sigset_t all, old;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    int rc = h->fd < 0 ? errno : pthread_create(&h->thread, NULL, run, h);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc == 0)
+    struct aside_spec as = {.what = "the console's helper thread",
+                            .max = JOB_COUNT,
+                            .wake_fd = h->fd,
+                            .poke_fd = -1,
+                            .ctx = h,
+                            .work = carry_out,
+                            .drop = drop,
+                            .gone = gone};
+    if (h->fd < 0)
+        err_errno(e, ERR_IO, "", "cannot start the console's helper thread");
+    else if ((h->aside = aside_new(&as, e)))
         return h;
-    errno = rc;
-    err_errno(e, ERR_IO, "", "cannot start the console's helper thread");
-    destroy(h);
+    if (h->fd >= 0)
+        close(h->fd);
+    free(h);
     return NULL;
 }
 
@@ -173,60 +116,41 @@ int helper_fd(const struct helper *h)
     return h->fd;
 }
 
+static bool same_kind(const struct aside_job *newer, const struct aside_job *older)
+{
+    return ((const struct request *)newer)->result.job == ((const struct request *)older)->result.job;
+}
+
 void helper_ask(struct helper *h, enum helper_job job, const struct audit_want *want, const char *path,
                 const char *text)
 {
-    pthread_mutex_lock(&h->lock);
-    struct request *q = &h->request[job];
-    free(q->text);
-    memset(q, 0, sizeof *q);
-    q->wanted = true;
+    struct request *q = xcalloc(1, sizeof *q);
+    q->result.job = job;
     if (want)
         q->want = *want;
     snprintf(q->path, sizeof q->path, "%s", path ? path : "");
     q->text = text ? xstrdup(text) : NULL;
-    pthread_cond_signal(&h->asked);
-    pthread_mutex_unlock(&h->lock);
+    if (!aside_put(h->aside, &q->job, same_kind)) /* there is room for one of each kind */
+        drop(h, &q->job);
 }
 
 bool helper_take(struct helper *h, struct helper_result *out)
 {
-    bool got = false;
-    pthread_mutex_lock(&h->lock);
     uint64_t n;
     ssize_t k = read(h->fd, &n, sizeof n);
     (void)k;
-    for (int i = 0; i < JOB_COUNT && !got; i++) {
-        if (!h->has_result[i])
-            continue;
-        *out = h->result[i];
-        h->has_result[i] = false;
-        got = true;
-    }
-    pthread_mutex_unlock(&h->lock);
-    return got;
+    struct request *q = (struct request *)aside_done(h->aside);
+    if (!q)
+        return false;
+    *out = q->result;
+    q->result.page = NULL;
+    drop(h, &q->job);
+    return true;
 }
 
 void helper_end(struct helper *h)
 {
-    if (!h)
-        return;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += 1;
-    pthread_mutex_lock(&h->lock);
-    h->stop = true;
-    pthread_cond_signal(&h->asked);
-    int rc = 0;
-    while (!h->done && rc == 0)
-        rc = pthread_cond_timedwait(&h->ended, &h->lock, &until);
-    bool done = h->done;
-    h->left = !done;
-    pthread_mutex_unlock(&h->lock);
-    if (!done) {
-        pthread_detach(h->thread);
-        return;
-    }
-    pthread_join(h->thread, NULL);
-    destroy(h);
+    struct aside *a = h ? h->aside : NULL;
+    if (a && aside_stop(a, US_PER_S, false))
+        aside_free(a);
 }

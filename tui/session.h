@@ -33,10 +33,6 @@ struct session {
 
 /* Carries out what a key or a new snapshot asked for. */
 void act(struct session *s, const struct action *a);
-/* A key; `act`s on what comes of it. */
-void session_key(struct session *s, uint32_t key);
-/* Takes the newest snapshots of all engines; true when there were newer ones. */
-bool session_fetch(struct session *s);
 /* Loads a theme by name and shows it from the next frame on; false with *e when there is none of that name. */
 bool session_theme(struct session *s, const char *name, struct err *e);
 /* Results of the helper thread. */

@@ -188,8 +188,6 @@ const char *parts_when(const struct app *a, const struct view_data *d, char out[
 const char *parts_ago(char out[FMT_MAX], int64_t now, int64_t t); /* "2m05s ago", "never" */
 void parts_top(struct app *a, const struct view_data *d, struct canvas *c);
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c);
-/* Draws "k word" pairs: keys in ROLE_KEY, words in ROLE_DIM; text is "↵|open|/|filter". Returns columns. */
-int parts_keys(struct canvas *c, int row, int col, int cols, const char *const *pairs);
 /* Text broken at blanks into at most `rows` rows, the last one clipped; returns the rows used. c NULL: only counts. */
 int parts_wrap(struct canvas *c, int row, int col, int cols, int rows, enum role role, const char *s);
 /* A rule with text at its right end. */
@@ -230,12 +228,10 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
 
 /* Orders the rows, keeps the cursor on its rollout. */
 void board_sync(struct app *a, const struct view_data *d);
-size_t board_rows(const struct app *a);
 bool board_selected(struct app *a, const struct view_data *d, const struct snapshot **s, const struct rollout_view **r);
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
-void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale);
 enum metric plots_cpu(const struct wave_view *w);
 float plots_top(const struct wave_view *w, enum metric m);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,

@@ -100,11 +100,6 @@ static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
     return state_rollout(a).severity - state_rollout(b).severity;
 }
 
-size_t board_rows(const struct app *a)
-{
-    return a->board.n;
-}
-
 static void hold_cursor(struct app *a, const struct view_data *d)
 {
     struct list *l = &a->stack[0].list;
@@ -287,7 +282,7 @@ static void header(struct canvas *c, int row, const struct columns *w)
 }
 
 /* Two cells a wave: each shows half of its devices. A fill, a part, not yet. */
-void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale)
+static void waves_cells(struct canvas *c, int row, int col, int n, const struct rollout_view *r, bool stale)
 {
     bool back = r->rollback.step != RB_NONE;
     int shown = (int)r->n_waves > n ? n - 1 : (int)r->n_waves;

@@ -163,8 +163,8 @@ static void promise(struct explain_page *p, const struct explain_view *v)
 
 /* --- the page ---------------------------------------------------------------------------------------------------- */
 
-bool explain_build(struct explain_page *p, const struct app *a, const struct view_data *d, const struct frame *f,
-                   int cols)
+static bool explain_build(struct explain_page *p, const struct app *a, const struct view_data *d, const struct frame *f,
+                          int cols)
 {
     struct explain_view v = {.now = d->now};
     memset(p, 0, sizeof *p);
@@ -190,7 +190,8 @@ bool explain_build(struct explain_page *p, const struct app *a, const struct vie
     return true;
 }
 
-void explain_page_release(struct explain_page *p)
+/* Draws everything there is to say about wave `wave`. False when the rollout is not there (an empty page then). */
+static void explain_page_release(struct explain_page *p)
 {
     canvas_release(&p->c);
 }

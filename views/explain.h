@@ -17,11 +17,6 @@ struct explain_page {
     } row[EXPLAIN_ROWS];
 };
 
-/* Draws everything there is to say about wave `wave`. False when the rollout is not there (an empty page then). */
-bool explain_build(struct explain_page *p, const struct app *a, const struct view_data *d, const struct frame *f,
-                   int cols);
-void explain_page_release(struct explain_page *p);
-
 /* explain_parts.c: the sections, each from row p->n on */
 struct explain_view {
     const struct snapshot *s;

@@ -94,7 +94,8 @@ void parts_rule(struct canvas *c, int row, const char *title, const char *right)
     canvas_text(c, row, at + 1, w, ROLE_DIM, right);
 }
 
-int parts_keys(struct canvas *c, int row, int col, int cols, const char *const *pairs)
+/* Draws "k word" pairs: keys in ROLE_KEY, words in ROLE_DIM; text is "↵|open|/|filter". Returns columns. */
+static int parts_keys(struct canvas *c, int row, int col, int cols, const char *const *pairs)
 {
     int used = 0;
     for (; pairs[0]; pairs += 2) {

@@ -47,15 +47,6 @@ const char *role_name(enum role r)
     return (unsigned)r < ROLE_COUNT ? ROLES[r].name : NULL;
 }
 
-enum role role_from_name(const char *name)
-{
-    for (unsigned i = 0; i < ROLE_COUNT; i++) {
-        if (!strcmp(ROLES[i].name, name))
-            return (enum role)i;
-    }
-    return ROLE_COUNT;
-}
-
 char role_letter(enum role r)
 {
     return (unsigned)r < ROLE_COUNT ? ROLES[r].letter : '?';

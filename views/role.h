@@ -41,8 +41,6 @@ enum role {
 
 /* "state.halt"; NULL past the end. */
 const char *role_name(enum role r);
-/* ROLE_COUNT when unknown. */
-enum role role_from_name(const char *name);
 /* The letter that stands for it in golden files; unique. */
 char role_letter(enum role r);
 

@@ -806,19 +806,19 @@ static void it_is_told_where_the_trace_is(void **state)
     begin(&y);
     make_halt(&en, 1);
     en.reason = "boots \x1b[2J";
-    assert_int_equal(spool_trace(y.s, &en, NULL, said, line, where, &e), TRACE_SPOOL);
+    assert_int_equal(spool_trace(y.s, &en, NULL, said, line, where, &e), TRAIL_SPOOL);
     assert_true(where[0] && !line[0]);
     audit_close(open_taking(&y, 1, 0, 0));
     assert_int_equal(rmdir(y.dir), 0);
     write_all(y.dir, "x", 1);
-    assert_int_equal(spool_trace(y.s, &en, NULL, said, line, where, &e), TRACE_SYSLOG);
+    assert_int_equal(spool_trace(y.s, &en, NULL, said, line, where, &e), TRAIL_SYSLOG);
     assert_int_equal(e.code, ERR_FORBIDDEN);
     assert_non_null(strstr(line, "halt halt fleet=homes rollout=4471 actor=mara corr=0000000000000001"));
     assert_null(strchr(line, '\x1b'));
-    assert_int_equal(spool_trace(y.s, &en, NULL, nobody, NULL, where, &e), TRACE_NOWHERE);
-    assert_int_equal(spool_trace(NULL, &en, NULL, nobody, NULL, where, &e), TRACE_NOWHERE);
+    assert_int_equal(spool_trace(y.s, &en, NULL, nobody, NULL, where, &e), TRAIL_NOWHERE);
+    assert_int_equal(spool_trace(NULL, &en, NULL, nobody, NULL, where, &e), TRAIL_NOWHERE);
     assert_int_equal(e.code, ERR_NOT_FOUND);
-    assert_string_equal(trace_word(TRACE_NOWHERE), "nowhere");
+    assert_string_equal(trail_word(TRAIL_NOWHERE), "nowhere");
     end(&y);
 }
 

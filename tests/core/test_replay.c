@@ -137,7 +137,7 @@ static void all_watchers_come_to_the_same_bits(void **state)
     buf_init(&b, 1 << 24);
     bytes_of(first, &a);
     assert_int_equal(trial_stages(first), 2);
-    assert_true(trial_leading(first, 0, &v, &which));
+    assert_true(kit_leading(first, 0, &v, &which));
     assert_true(v.log_e > 3);
     for (int k = 1; k <= 8; k++) {
         t = run(k % 2, k == 8 ? 97 : k - 1, k == 5);
@@ -241,7 +241,7 @@ static void forged_states_do_no_harm(void **state)
             int64_t tick = trial_next_tick(u);
             trial_tick(u, tick, rows, world(DEVICES, tick, rows));
             if (k == 29)
-                (void)trial_leading(u, trial_stage(u), &v, &which);
+                (void)kit_leading(u, trial_stage(u), &v, &which);
         }
         trial_free(u);
     }

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "core/eprocess.h"
-#include "core/estimate.h"
 #include "core/json.h"
 #include "core/ledger.h"
 #include "core/ranktest.h"
@@ -101,30 +100,9 @@ static void step_logrank(struct eprocess *e, const struct json_t *in, const stru
     assert_true(eprocess_logrank(e, (int64_t)at(s, 0), (int64_t)at(s, 1), (int64_t)at(s, 2), (int64_t)at(s, 3)));
 }
 
-static void step_poisson(struct eprocess *e, const struct json_t *in, const struct json_t *s)
-{
-    (void)in;
-    eprocess_poisson(e, at(s, 0), at(s, 1), (int64_t)at(s, 2), (int64_t)at(s, 3));
-}
-
-static void step_rate(struct eprocess *e, const struct json_t *in, const struct json_t *s)
-{
-    eprocess_rate(e, (int64_t)at(s, 1), at(s, 0), num(in, "rate0"));
-}
-
 static void logrank_av(struct job *j)
 {
     steps(j, step_logrank);
-}
-
-static void poisson_grid(struct job *j)
-{
-    steps(j, step_poisson);
-}
-
-static void poisson_limit(struct job *j)
-{
-    steps(j, step_rate);
 }
 
 static void logrank_single_theta(struct job *j)
@@ -159,40 +137,6 @@ static void bernoulli_limit(struct job *j)
     decides(j, e);
 }
 
-static void beta_binomial_mixture(struct job *j)
-{
-    double e =
-        beta_binomial_log(whole(j->in, "x"), whole(j->in, "n"), num(j->in, "p0"), num(j->in, "a"), num(j->in, "b"));
-    near_to(j->s, "log_e", e, num(j->want, "log_e"), 3e-9); /* lgamma cancels: the design says 1e-9 absolute at 1e6 */
-    decides(j, e);
-}
-
-static void poisson_conditional(struct job *j)
-{
-    struct rate_test t;
-    rate_compare(whole(j->in, "xc"), num(j->in, "ec"), whole(j->in, "xk"), num(j->in, "ek"), num(j->in, "ratio0"), &t);
-    same(j->s, j->want, "p_greater", t.p_greater);
-    same(j->s, j->want, "p_two_sided_R", t.p_two_sided);
-    const struct json_t *ci = json_get(j->want, "ratio_ci95_R");
-    near_to(j->s, "ratio lo", t.ratio.lo, at(ci, 0), j->s->rel);
-    double hi;
-    if (json_num_value(json_at(ci, 1), &hi))
-        near_to(j->s, "ratio hi", t.ratio.hi, hi, j->s->rel);
-    else
-        assert_true(isinf(t.ratio.hi));
-}
-
-static void binomial_ci(struct job *j)
-{
-    int64_t x = whole(j->in, "x"), n = whole(j->in, "n");
-    const struct json_t *cp = json_get(j->want, "clopper_pearson"), *w = json_get(j->want, "wilson");
-    struct interval a = share_exact(x, n, num(j->in, "conf")), b = share_wilson(x, n, num(j->in, "z"));
-    near_to(j->s, "clopper-pearson lo", a.lo, at(cp, 0), j->s->rel);
-    near_to(j->s, "clopper-pearson hi", a.hi, at(cp, 1), j->s->rel);
-    near_to(j->s, "wilson lo", b.lo, at(w, 0), j->s->rel);
-    near_to(j->s, "wilson hi", b.hi, at(w, 1), j->s->rel);
-}
-
 static double *numbers(const struct json_t *arr, size_t *n)
 {
     *n = json_len(arr);
@@ -213,42 +157,6 @@ static void mann_whitney(struct job *j)
     same(j->s, j->want, "p_greater_exact", r.p_exact);
     free(x);
     free(y);
-}
-
-static void brown_forsythe_case(struct job *j)
-{
-    const struct json_t *groups = json_get(j->in, "groups");
-    size_t k = json_len(groups), all = 0, at_ = 0;
-    size_t *n = xcalloc(k, sizeof *n);
-    for (size_t i = 0; i < k; i++)
-        all += n[i] = json_len(json_at(groups, i));
-    double *v = xreallocarray(NULL, all, sizeof *v), f, p;
-    for (size_t i = 0; i < k; i++)
-        for (size_t q = 0; q < n[i]; q++)
-            v[at_++] = at(json_at(groups, i), q);
-    brown_forsythe(v, n, k, &f, &p);
-    same(j->s, j->want, "F", f);
-    same(j->s, j->want, "p", p);
-    free(n);
-    free(v);
-}
-
-static void welford_case(struct job *j)
-{
-    struct welford w = {0};
-    const struct json_t *v = json_get(j->in, "values");
-    if (json_is_arr(v)) {
-        for (size_t i = 0; i < json_len(v); i++)
-            welford_add(&w, at(v, i));
-    } else {
-        welford_add(&w, num(v, "first"));
-        const struct json_t *rep = json_get(v, "repeat");
-        for (int64_t t = 0; t < whole(v, "times"); t++)
-            for (size_t i = 0; i < json_len(rep); i++)
-                welford_add(&w, at(rep, i));
-    }
-    same(j->s, j->want, "mean", w.mean);
-    near_to(j->s, "sd", sqrt(welford_variance(&w)), num(j->want, "sd"), num(j->want, "sd_rel_tol"));
 }
 
 static void look_schedule(struct job *j)
@@ -283,18 +191,16 @@ static const struct {
     {"logrank_av", logrank_av},
     {"logrank_single_theta", logrank_single_theta},
     {"logrank_published", logrank_published},
-    {"poisson_grid", poisson_grid},
-    {"poisson_limit", poisson_limit},
     {"bernoulli_limit", bernoulli_limit},
-    {"beta_binomial_mixture", beta_binomial_mixture},
-    {"poisson_conditional", poisson_conditional},
-    {"binomial_ci", binomial_ci},
     {"mann_whitney", mann_whitney},
-    {"brown_forsythe", brown_forsythe_case},
-    {"welford", welford_case},
     {"look_schedule", look_schedule},
     {"ledger", ledger_case},
 };
+
+/* Kinds of the format that are about figures which andon does not have: they are reported as skipped. */
+static const char *const not_computed[] = {
+    "poisson_grid",   "poisson_limit", "beta_binomial_mixture", "poisson_conditional", "binomial_ci",
+    "brown_forsythe", "welford"};
 
 static struct suite suite;
 
@@ -311,6 +217,9 @@ static void run_case(void **state)
             return;
         }
     }
+    for (size_t i = 0; kind && i < sizeof not_computed / sizeof *not_computed; i++)
+        if (strcmp(kind, not_computed[i]) == 0)
+            skip();
     fail_msg("no code for cases of kind '%s'", kind ? kind : "(none)");
 }
 

@@ -666,7 +666,7 @@ static void a_shift_of_all_is_seen_by_the_rank_test(void **state)
     assert_int_equal(v.control_of, 180);
     assert_int_equal(v.devices, 20);
     assert_int_equal(trial_carriers(k.t, TEST_CPU, who, 32), 20);
-    assert_true(trial_leading(k.t, 0, &lead, &which));
+    assert_true(kit_leading(k.t, 0, &lead, &which));
     assert_int_equal(which, TEST_CPU);
     assert_true(lead.log_e == v.log_e);
     kit_free(&k);
@@ -729,8 +729,7 @@ static void nothing_leads_when_nothing_happened(void **state)
     (void)state;
     kit_init(&k, 1, 5, 20);
     kit_until(&k, KIT_GRACE + US_PER_MIN);
-    assert_false(trial_leading(k.t, 0, &v, &which));
-    assert_false(trial_leading(k.t, -1, &v, &which));
+    assert_false(kit_leading(k.t, 0, &v, &which));
     struct evidence all[TEST_COUNT];
     enum trial_test those[TEST_COUNT];
     assert_int_equal(trial_evidence(k.t, 1, all, those), 0);

@@ -102,3 +102,19 @@ struct evidence kit_evidence(const struct kit *k, int s, enum trial_test test)
     fail_msg("%s is not tested in stage %d", trial_test_word(test), s);
     return v[0];
 }
+
+bool kit_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which)
+{
+    struct evidence v[TEST_COUNT];
+    enum trial_test tests[TEST_COUNT];
+    bool any = false;
+
+    for (size_t i = 0, n = trial_evidence(t, s, v, tests); i < n; i++) {
+        if (!(v[i].log_e > 0) || (any && v[i].log_e - v[i].log_pause <= out->log_e - out->log_pause))
+            continue;
+        *out = v[i];
+        *which = tests[i];
+        any = true;
+    }
+    return any;
+}

@@ -35,6 +35,8 @@ void kit_ticks(struct kit *k, int n);
 void kit_until(struct kit *k, int64_t t);
 /* One more reboot of device i in the next tick. */
 void kit_boot(struct kit *k, size_t i);
+/* The test of stage s with the most evidence over what it needs; false when none has any. */
+bool kit_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which);
 /* The test's standing in stage s; fails when it is not tested. */
 struct evidence kit_evidence(const struct kit *k, int s, enum trial_test test);
 

@@ -230,12 +230,11 @@ static void test_role_names(void **state)
     (void)state;
     char seen[256] = {0};
     for (int r = 0; r < ROLE_COUNT; r++) {
-        assert_int_equal(role_from_name(role_name((enum role)r)), r);
+        assert_non_null(role_name((enum role)r));
         unsigned char l = (unsigned char)role_letter((enum role)r);
         assert_false(seen[l]);
         seen[l] = 1;
     }
-    assert_int_equal(role_from_name("nothing"), ROLE_COUNT);
     assert_null(role_name(ROLE_COUNT));
 }
 

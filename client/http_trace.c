@@ -1,0 +1,111 @@
+/* What a trace says of the wire: each try of a request, and what became of it. Headers never get into it (credentials,
+ * cookies); the peer's own secret is masked wherever it stands, as it is and in the forms in which it may come back. */
+#include "client/http_impl.h"
+
+#include <string.h>
+#include "core/digest.h"
+#include "core/trace.h"
+
+/* The forms of a peer's secret. Read anew for each line, since it may have changed. */
+struct forms {
+    struct buf json, percent, basic;
+    struct trace_secrets s;
+};
+
+static void forms_init(struct forms *f, const struct http_peer *p)
+{
+    struct json_w w;
+    struct buf pair;
+    buf_init(&f->json, SIZE_MAX);
+    buf_init(&f->percent, SIZE_MAX);
+    buf_init(&f->basic, SIZE_MAX);
+    f->s = (struct trace_secrets){0};
+    if (!p->secret || !*p->secret)
+        return;
+    json_w_init(&w, &f->json, 0);
+    json_w_str(&w, p->secret);
+    f->json.data[f->json.len - 1] = '\0'; /* without its quotes */
+    http_escape(&f->percent, p->secret);
+    buf_init(&pair, SIZE_MAX);
+    buf_printf(&pair, "%s:%s", p->user ? p->user : "", p->secret);
+    base64_encode(&f->basic, pair.data, pair.len);
+    explicit_bzero(pair.data, pair.len);
+    buf_release(&pair);
+    f->s = (struct trace_secrets){{p->secret, f->json.data + 1, f->percent.data, f->basic.data, NULL}};
+}
+
+static void forms_release(struct forms *f)
+{
+    struct buf *all[] = {&f->json, &f->percent, &f->basic};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        explicit_bzero(all[i]->data, all[i]->cap);
+        buf_release(all[i]);
+    }
+}
+
+static bool begin(struct trace_line *l, struct forms *f, const struct req *r, const char *event)
+{
+    const struct http_peer *p = r->peer;
+    const struct traced *t = &p->traced;
+    if (!trace_begin(l, t->trace, TRACE_WIRE, p->http->clock, t->fleet, event))
+        return false;
+    forms_init(f, p);
+    json_w_kstr(&l->w, "to", t->role);
+    json_w_kstr(&l->w, "server", p->name);
+    json_w_kint(&l->w, "id", (int64_t)r->id);
+    json_w_kint(&l->w, "try", r->tries);
+    json_w_kstr(&l->w, "method", r->method);
+    if (!t->hidden)
+        trace_text(l, "path", r->url + r->base, strlen(r->url + r->base), &f->s);
+    return true;
+}
+
+static void end(struct trace_line *l, struct forms *f)
+{
+    forms_release(f);
+    trace_end(l);
+}
+
+static void body(struct trace_line *l, const struct forms *f, const struct req *r, const char *bytes, size_t n)
+{
+    if (r->peer->traced.hidden)
+        json_w_kint(&l->w, "body_bytes", (int64_t)n);
+    else if (n > 0)
+        trace_text(l, "body", bytes, n, &f->s);
+}
+
+void http_trace_sent(const struct req *r)
+{
+    struct trace_line l;
+    struct forms f;
+    if (!begin(&l, &f, r, "sent"))
+        return;
+    if (r->body)
+        body(&l, &f, r, r->body, strlen(r->body));
+    end(&l, &f);
+}
+
+void http_trace_ended(const struct req *r, enum http_fault fault, bool given_up)
+{
+    struct trace_line l;
+    struct forms f;
+    const struct http_answer *a = &r->answer;
+    if (!begin(&l, &f, r, fault == FAULT_NONE ? "answered" : given_up ? "given-up" : "failed"))
+        return;
+    json_w_kint(&l.w, "took_us", clock_now(r->peer->http->clock) - a->sent_at);
+    if (fault == FAULT_NONE) {
+        json_w_kint(&l.w, "status", a->status);
+        json_w_kstr(&l.w, "type", a->content_type);
+        body(&l, &f, r, a->body.data, a->body.len);
+    } else {
+        struct err e = {0};
+        http_fault_err(fault, r->peer->name, r->detail, r->maybe_sent, r->peer->timeout_us, &e);
+        json_w_kbool(&l.w, "maybe_sent", r->maybe_sent);
+        if (!given_up) {
+            json_w_kstr(&l.w, "code", err_word(e.code));
+            trace_text(&l, "what", e.what, strlen(e.what), &f.s);
+            trace_text(&l, "cause", e.cause, strlen(e.cause), &f.s);
+        }
+    }
+    end(&l, &f);
+}
