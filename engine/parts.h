@@ -1,0 +1,77 @@
+/* How the parts of the engine hear of each other without knowing each other.
+ *
+ * engine/main.c has one ordered table of parts. A part announces what has come to pass (parts_seen, ...), and every
+ * part of the table that has the hook hears of it, in the table's order; end and free run from the last to the first.
+ * The order is part of the behaviour: two watchers of the same answers must come to the same bits. A hook may be NULL.
+ */
+#ifndef ANDON_ENGINE_PARTS_H
+#define ANDON_ENGINE_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include "core/model.h"
+
+struct engine;
+struct ro;
+struct op;
+struct sample_list;
+struct err;
+
+struct part {
+    const char *name;
+    /* ---- life ---- */
+    void (*init)(struct engine *en);                 /* its own memory */
+    bool (*start)(struct engine *en, struct err *e); /* its threads, before the worker's; false with *e ends it all */
+    void (*begin)(struct engine *en);                /* the worker's first doing */
+    void (*end)(struct engine *en);                  /* the worker's thread has ended */
+    void (*free)(struct engine *en);                 /* also after init alone */
+    void (*ro_init)(struct ro *ro);                  /* a rollout is heard of for the first time */
+    void (*ro_free)(struct ro *ro);
+    void (*wave_init)(struct ro *ro, size_t wave); /* a wave of it */
+    void (*wave_free)(struct ro *ro, size_t wave);
+    /* ---- each turn of the loop ---- */
+    void (*drain)(struct engine *en); /* what other threads have done */
+    void (*sweep)(struct engine *en); /* what has had its time */
+    /* ---- what has come to pass ---- */
+    void (*refresh)(struct engine *en);                  /* somebody wants everything to be read now */
+    void (*seen)(struct ro *ro, enum rollout_state was); /* a newer state; `was` ROLLOUT_UNKNOWN at the first one */
+    void (*listed)(struct engine *en);                   /* the list of rollouts, after each of them was seen */
+    void (*waves)(struct ro *ro);                        /* its waves */
+    void (*alive)(struct ro *ro);                        /* how many of its actions are alive */
+    void (*found)(struct engine *en);                    /* devices are watched that were not before */
+    void (*devices)(struct ro *ro);                      /* the list of a told wave's devices */
+    void (*asking)(struct engine *en);                   /* telemetry is about to be asked for */
+    void (*ticked)(struct engine *en, const struct sample_list *l); /* its answer; NULL: it failed */
+    void (*learned)(struct ro *ro);                                 /* something that its trial had asked for */
+    void (*history)(struct engine *en, struct ro *ro); /* telemetry of the past; NULL: for a trial that is gone */
+    void (*ruled)(struct ro *ro);                      /* another policy applies to it than before */
+    void (*acknowledged)(struct ro *ro);               /* its halt */
+};
+
+/* One for each hook: calls it for the parts of en->parts. */
+void parts_init(struct engine *en);
+bool parts_start(struct engine *en, struct err *e);
+void parts_begin(struct engine *en);
+void parts_end(struct engine *en);
+void parts_free(struct engine *en);
+void parts_ro_init(struct ro *ro);
+void parts_ro_free(struct ro *ro);
+void parts_wave_init(struct ro *ro, size_t wave);
+void parts_wave_free(struct ro *ro, size_t wave);
+void parts_drain(struct engine *en);
+void parts_sweep(struct engine *en);
+void parts_refresh(struct engine *en);
+void parts_seen(struct ro *ro, enum rollout_state was);
+void parts_listed(struct engine *en);
+void parts_waves(struct ro *ro);
+void parts_alive(struct ro *ro);
+void parts_found(struct engine *en);
+void parts_devices(struct ro *ro);
+void parts_asking(struct engine *en);
+void parts_ticked(struct engine *en, const struct sample_list *l);
+void parts_learned(struct ro *ro);
+void parts_history(struct engine *en, struct ro *ro);
+void parts_ruled(struct ro *ro);
+void parts_acknowledged(struct ro *ro);
+
+#endif
