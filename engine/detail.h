@@ -13,7 +13,9 @@ struct en_detail {
     struct detail *data; /* NULL until somebody looks at something */
 };
 
+/* Somebody looks at something else. */
 void detail_change(struct engine *en, const struct focus *to);
+/* What is known of it, into a snapshot. */
 void detail_publish(struct engine *en, struct snapshot *s);
 
 extern const struct part part_detail;

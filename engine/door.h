@@ -34,8 +34,10 @@ struct door_in {
     struct focus focus;
 };
 
+/* False with *e when no descriptor can be had; door_free is fine then too. */
 bool door_init(struct engine *en, struct err *e);
 void door_free(struct engine *en);
+/* Everything that was handed in. */
 void door_take(struct engine *en, struct door_in *out);
 bool door_waiting(struct engine *en);                  /* something was handed in meanwhile */
 uint64_t door_ticket(struct engine *en);               /* for an intent of the worker's own */

@@ -16,7 +16,6 @@ static bool open_outside(struct engine *en, struct err *e)
     const struct fleet_spec *f = en->spec.fleet;
     struct err te = {0};
 
-    en->http = en->turn.http = http_new(en->clock, en->spec.seed);
     en->be = s && s->open_backend ? s->open_backend(s->ctx, en->http, f, e) : backend_open(en->http, f, e);
     if (!en->be)
         return false;
@@ -41,8 +40,9 @@ struct engine *engine_new(const struct engine_spec *spec, struct err *e)
     en->clock = spec->clock;
     en->policy = spec->fleet->policy ? spec->fleet->policy : policy_default();
     rng_init_named(&en->rng, spec->seed, "engine");
+    en->http = http_new(en->clock, spec->seed);
     parts_init(en);
-    bool ok = turn_init(&en->turn, en, spec->clock, spec->seam, e);
+    bool ok = turn_init(&en->turn, en, en->clock, en->http, spec->seam, e);
     if (!ok || !door_init(en, e) || !open_outside(en, e)) {
         engine_free(en);
         return NULL;

@@ -280,6 +280,7 @@ static void begun(struct engine *en, struct job *j)
 void rollback_begin(struct engine *en, struct op *op)
 {
     struct entry e;
+    char mask[WAVES_MAX / 64][20]; /* until the entry is copied */
     op_intent(en, op, ENTRY_INTENT, op->ro, op->corr, &e);
     entry_str(&e, "to", *op->in.to_release ? op->in.to_release : op->ro->policy.applies->rollback_to);
     entry_int(&e, "expect_devices", op->in.expect_devices);
@@ -287,10 +288,11 @@ void rollback_begin(struct engine *en, struct op *op)
     if (!op->in.all_waves) {
         static const char *const keys[] = {"waves.0", "waves.1", "waves.2", "waves.3",
                                            "waves.4", "waves.5", "waves.6", "waves.7"};
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) /* halves: JSON integers are exact to 53 bits */
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) { /* halves: JSON integers are exact to 53 bits */
+            snprintf(mask[i], sizeof mask[i], "%016llx", (unsigned long long)op->in.wave_mask[i]);
             if (op->in.wave_mask[i])
-                entry_str(&e, keys[i],
-                          arena_printf(&op->ro->facts.wave_arena, "%016llx", (unsigned long long)op->in.wave_mask[i]));
+                entry_str(&e, keys[i], mask[i]);
+        }
     }
     op_hold(op);
     diary_write(en, &e, DIARY_CLOSED, begun, op);

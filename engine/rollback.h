@@ -19,6 +19,7 @@ struct ro_rollback {
     char of[ID_MAX]; /* it is itself a roll back, that andon made, of this rollout; "" */
 };
 
+/* Takes a checked intent on: into the log, then step by step. */
 void rollback_begin(struct engine *en, struct op *op);
 /* One of an earlier session, from its steps in the log. */
 void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs);

@@ -80,7 +80,6 @@ void rb_forget_log(struct rollback *rb);           /* a step that waits for the 
 void rb_mark(struct rollback *rb, const char *id); /* that rollout is one of this roll back */
 struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct reply *r));
 struct rb_dev *rb_find(struct rollback *rb, const char *raw_id);
-void rb_index(struct rollback *rb);
 /* rollback_snapshot.c */
 void rb_snapshot(struct rollback *rb);
 bool rb_load(struct rollback *rb, const char *blob);

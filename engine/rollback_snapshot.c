@@ -10,7 +10,7 @@
 
 /* ---- devices by raw id ---- */
 
-void rb_index(struct rollback *rb)
+static void rb_index(struct rollback *rb)
 {
     free(rb->index);
     for (rb->n_index = 16; rb->n_index < rb->n * 2 + 2;)

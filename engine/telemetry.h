@@ -21,6 +21,7 @@ struct en_telemetry {
     int64_t tick;     /* on the telemetry's grid, of the poll under way or the newest one */
 };
 
+/* Of the fleet's telemetry, us. */
 int64_t beat_interval(const struct engine *en);
 int64_t beat_settle(const struct engine *en); /* after a tick, before it is asked for: its scrapes are in by then */
 bool beat_history(const struct engine *en);   /* the source answers for times gone by */

@@ -180,8 +180,7 @@ static void control_done(struct req *q, const struct reply *rep)
             break;
         if (declared(r) && !in_group(r, d->raw_id))
             continue;
-        struct dev *v = watch_dev(q->en, d);
-        want(r, 0, (size_t)(v - q->en->watch.devs), r->control_wave, true);
+        want(r, 0, watch_dev(q->en, d), r->control_wave, true);
     }
     r->control_wave--;
     learned(r);
@@ -198,9 +197,9 @@ static void group_done(struct req *q, const struct reply *rep)
         const struct device *d = &q->out.devices.v[i];
         if (control_full(r) || !in_group(r, d->raw_id))
             continue;
-        struct dev *v = watch_dev(q->en, d);
-        if (!wanted(r, (uint32_t)(v - q->en->watch.devs)))
-            want(r, 0, (size_t)(v - q->en->watch.devs), -1, true);
+        size_t dev = watch_dev(q->en, d);
+        if (!wanted(r, (uint32_t)dev))
+            want(r, 0, dev, -1, true);
     }
     r->release_at++;
     learned(r);

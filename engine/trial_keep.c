@@ -154,8 +154,7 @@ static void read_device(struct run *r, struct reader *in)
         v.attr[k] = (int32_t)get_int(in, -1, (int64_t)r->n_names - 1);
     int64_t installed = get_int(in, 0, INT64_MAX);
     if (!in->bad && *raw) {
-        struct dev *d = watch_raw(en, raw);
-        v.dev = (uint32_t)(d - en->watch.devs);
+        v.dev = (uint32_t)watch_raw(en, raw);
         in->bad = run_index(r, v.dev) != UINT32_MAX;
     } else {
         in->bad = true;

@@ -1,5 +1,5 @@
 /* The driver of one rollout's trial (core/trial.h): reads the facts, feeds telemetry in order, and keeps the state.
- * Private to engine/trial_*.c; the rest of the engine uses the functions in worker.h.
+ * Private to engine/trial_*.c; the rest of the engine uses the functions in trials.h.
  *
  * A trial is a function of facts and ticks. So that every watcher comes to the same bits, facts are handed to it in one
  * order: before tick T is fed, everything that happened at or before T, and nothing later; and T is fed only when all

@@ -7,9 +7,10 @@
 
 #define TRIM_BYTES ((size_t)4 << 20) /* after answers of this size the heap goes back to the system */
 
-bool turn_init(struct turn *t, struct engine *en, struct clock *clock, const struct engine_seam *seam, struct err *e)
+bool turn_init(struct turn *t, struct engine *en, struct clock *clock, struct http *http,
+               const struct engine_seam *seam, struct err *e)
 {
-    *t = (struct turn){.en = en, .clock = clock, .seam = seam};
+    *t = (struct turn){.en = en, .clock = clock, .http = http, .seam = seam};
     t->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (t->wake_fd < 0)
         return err_errno(e, ERR_IO, "Raise the limit of open files (ulimit -n).", "no event descriptor can be opened");

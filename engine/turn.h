@@ -72,7 +72,9 @@ struct req {
     void (*then)(struct req *q, const struct reply *r);
 };
 
-bool turn_init(struct turn *t, struct engine *en, struct clock *clock, const struct engine_seam *seam, struct err *e);
+/* False with *e when no descriptor can be had; turn_free is fine then too. `http` is not owned. */
+bool turn_init(struct turn *t, struct engine *en, struct clock *clock, struct http *http,
+               const struct engine_seam *seam, struct err *e);
 void turn_end(struct turn *t); /* answers that still come are dropped */
 void turn_free(struct turn *t);
 /* From any thread: the wait ends. */

@@ -10,7 +10,7 @@
 #define RAW_SHOWN    256             /* bytes of an id on the screen */
 #define RELEASES_MAX 30              /* releases of the same name whose devices are looked up */
 
-struct dev *watch_dev(struct engine *en, const struct device *d)
+static struct dev *add(struct engine *en, const struct device *d)
 {
     size_t i = watch_set_add(en->watch.set, d->raw_id);
     if (i >= en->watch.cap_devs) {
@@ -35,12 +35,17 @@ struct dev *watch_dev(struct engine *en, const struct device *d)
     return v;
 }
 
-struct dev *watch_raw(struct engine *en, const char *raw_id)
+size_t watch_dev(struct engine *en, const struct device *d)
+{
+    return (size_t)(add(en, d) - en->watch.devs);
+}
+
+size_t watch_raw(struct engine *en, const char *raw_id)
 {
     char safe[RAW_SHOWN];
     long k = watch_set_find(en->watch.set, raw_id, strlen(raw_id));
     if (k >= 0 && (size_t)k < en->watch.n_devs)
-        return &en->watch.devs[k];
+        return (size_t)k;
     safe_text_into(safe, sizeof safe, raw_id, strlen(raw_id));
     return watch_dev(en, &(struct device){.id = safe, .raw_id = raw_id, .name = "", .address = ""});
 }
@@ -77,7 +82,8 @@ void watch_clear(struct engine *en)
 
 /* ---- samples ---- */
 
-double watch_boots(struct engine *en, size_t dev, double boot_time)
+/* Some sources give the time of the last boot: here it becomes a count of boots. */
+static double count_boots(struct engine *en, size_t dev, double boot_time)
 {
     struct dev *d = &en->watch.devs[dev];
     bool times = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
@@ -94,7 +100,7 @@ double watch_boots(struct engine *en, size_t dev, double boot_time)
 
 void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, double cpu, double variance)
 {
-    struct sample one = {"", t, watch_boots(en, dev, reboots), cpu, variance};
+    struct sample one = {"", t, count_boots(en, dev, reboots), cpu, variance};
     track_feed(&en->watch.devs[dev].track, &one, en->policy->window_us);
 }
 
@@ -121,7 +127,7 @@ static void take(struct ro *ro, size_t wave, const struct device_list *list)
         if (known)
             before = en->watch.devs[watch_set_find(en->watch.set, list->v[i].raw_id, strlen(list->v[i].raw_id))]
                          .installed_at;
-        d = watch_dev(en, &list->v[i]);
+        d = add(en, &list->v[i]);
         if ((d->canary_of != ro || d->wave != (int)wave) && !told_later(d, ro, v->facts.told_at)) {
             d->canary_of = ro;
             d->wave = (int)wave;
@@ -211,7 +217,7 @@ static void control_done(struct req *q, const struct reply *r)
     ro->watch.control =
         xreallocarray(ro->watch.control, ro->watch.n_control + q->out.devices.n + 1, sizeof *ro->watch.control);
     for (size_t i = 0; i < q->out.devices.n; i++) {
-        struct dev *d = watch_dev(en, &q->out.devices.v[i]);
+        struct dev *d = add(en, &q->out.devices.v[i]);
         if (d->canary_of && !ro_ended(d->canary_of))
             continue; /* told by another rollout: no control */
         d->canary_of = NULL;

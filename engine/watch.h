@@ -60,11 +60,10 @@ struct wv_watch {
     int64_t first_counts_from, first_listed;
 };
 
-struct dev *watch_dev(struct engine *en, const struct device *d);
-struct dev *watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
-/* A boot count of the device, from what its source gives: a count, or the time of the last boot. */
-double watch_boots(struct engine *en, size_t dev, double boot_time);
-/* A sample into the device's track; window_us as health.h says. */
+/* The device as it is listed is watched from now on: its index in en->watch.devs. */
+size_t watch_dev(struct engine *en, const struct device *d);
+size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
+/* A sample into the device's track. `reboots`: as its source gives them, a count or the time of the last boot. */
 void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, double cpu, double variance);
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */
