@@ -333,7 +333,7 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
 {
     int64_t now = clock_now(en->clock);
     bool told = w && w->canary_of == ro;
-    int64_t scrape = en->spec.fleet->telemetry.interval_us > 0 ? en->spec.fleet->telemetry.interval_us : 15 * US_PER_S;
+    int64_t scrape = beat_interval(en);
     r->state = DEV_OK;
     r->note = "";
     if (d->status == DEVICE_ERROR) {

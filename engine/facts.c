@@ -87,7 +87,7 @@ struct ro *ro_get(struct engine *en, const char *id)
         en->facts.all = xreallocarray(en->facts.all, en->facts.cap_all, sizeof(struct ro *));
     }
     en->facts.all[en->facts.n_all++] = ro;
-    parts_ro_init(ro);
+    ANNOUNCE(ro->en, ro_init, ro);
     return ro;
 }
 
@@ -159,7 +159,7 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
         r->counts.known)
         ro->facts.waves_as_of = at; /* trials go on with the next telemetry */
     resolve_release(ro);
-    parts_seen(ro, was);
+    ANNOUNCE(ro->en, seen, ro, was);
     /* Of the many that have ended long ago, only the newest are read without being asked for. */
     if (changed && (!ro_ended(ro) || ro->facts.waves_known || ro->en->facts.n_ended_read++ < ENDED_READ))
         ro_read(ro);
@@ -213,7 +213,7 @@ static void rollouts_done(struct req *q, const struct reply *r)
     bool was_down = en->facts.link.failures > 0;
     link_ok(en, &en->facts.link, r);
     take_list(en, &q->out.rollouts, en->facts.link.asked_at);
-    parts_listed(en);
+    ANNOUNCE(en, listed, en);
     if (was_down || !en->facts.info_known)
         probe(en, NULL);
     en->facts.link.next_try = en->facts.link.asked_at + en->spec.fleet->poll_us;
@@ -294,8 +294,8 @@ static void init(struct engine *en)
 static void ro_free(struct ro *ro)
 {
     for (size_t i = 0; i < ro->facts.n_waves; i++)
-        parts_wave_free(ro, i);
-    parts_ro_free(ro);
+        ANNOUNCE_BACK(ro->en, wave_free, ro, i);
+    ANNOUNCE_BACK(ro->en, ro_free, ro);
     free(ro->wv);
     arena_release(&ro->facts.arena);
     arena_release(&ro->facts.wave_arena);

@@ -46,10 +46,10 @@ static void grow(struct ro *ro, size_t n)
         ro->wv = xreallocarray(ro->wv, n, sizeof *ro->wv);
         memset(ro->wv + ro->facts.n_waves, 0, (n - ro->facts.n_waves) * sizeof *ro->wv);
         for (size_t i = ro->facts.n_waves; i < n; i++)
-            parts_wave_init(ro, i);
+            ANNOUNCE(ro->en, wave_init, ro, i);
     }
     for (size_t i = n; i < ro->facts.n_waves; i++)
-        parts_wave_free(ro, i);
+        ANNOUNCE_BACK(ro->en, wave_free, ro, i);
     ro->facts.n_waves = n;
 }
 
@@ -113,7 +113,7 @@ static void waves_done(struct req *q, const struct reply *r)
         return;
     }
     waves_take(ro, &q->out.waves);
-    parts_waves(ro);
+    ANNOUNCE(ro->en, waves, ro);
     if (ro->facts.r.state == ROLLOUT_PAUSED || ro->stop.phase != HALT_NONE || rollback_running(ro))
         inflight_read(ro); /* a running one's counts say as much */
     schedule(ro);
@@ -160,7 +160,7 @@ static void inflight_done(struct req *q, const struct reply *r)
         return;
     ro->facts.inflight = q->out.inflight;
     ro->facts.inflight_at = q->x_at;
-    parts_alive(ro);
+    ANNOUNCE(ro->en, alive, ro);
     mark(q->en);
 }
 

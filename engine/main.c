@@ -41,7 +41,7 @@ struct engine *engine_new(const struct engine_spec *spec, struct err *e)
     en->policy = spec->fleet->policy ? spec->fleet->policy : policy_default();
     rng_init_named(&en->rng, spec->seed, "engine");
     en->http = http_new(en->clock, spec->seed);
-    parts_init(en);
+    ANNOUNCE(en, init, en);
     bool ok = turn_init(&en->turn, en, en->clock, en->http, spec->seam, e);
     if (!ok || !door_init(en, e) || !open_outside(en, e)) {
         engine_free(en);
@@ -70,7 +70,7 @@ static bool take_in(struct engine *en)
         verbs_begin(en, op);
     }
     if (in.refresh)
-        parts_refresh(en);
+        ANNOUNCE(en, refresh, en);
     return !in.stop;
 }
 
@@ -92,12 +92,12 @@ static void wait_on(struct engine *en)
 static void *loop_main(void *arg)
 {
     struct engine *en = arg;
-    parts_begin(en);
+    ANNOUNCE(en, begin, en);
     show_lively(en);
     while (take_in(en)) {
-        parts_drain(en);
+        ANNOUNCE(en, drain, en);
         turn_due(&en->turn);
-        parts_sweep(en);
+        ANNOUNCE(en, sweep, en);
         wait_on(en);
     }
     turn_end(&en->turn);
@@ -108,8 +108,9 @@ static void *loop_main(void *arg)
 
 bool engine_start(struct engine *en, struct err *e)
 {
-    if (!parts_start(en, e))
-        return false;
+    for (const struct part *const *p = parts; *p; p++)
+        if ((*p)->start && !(*p)->start(en, e))
+            return false;
     int rc = pthread_create(&en->thread, NULL, loop_main, en);
     if (rc != 0) {
         errno = rc;
@@ -127,7 +128,7 @@ void engine_stop(struct engine *en)
     door_stop(en);
     pthread_join(en->thread, NULL);
     en->started = false;
-    parts_end(en);
+    ANNOUNCE_BACK(en, end, en);
 }
 
 /* What is under way outside may point to anything: it goes first. */
@@ -141,7 +142,7 @@ void engine_free(struct engine *en)
     backend_free(en->be);
     if (en->http)
         http_free(en->http);
-    parts_free(en);
+    ANNOUNCE_BACK(en, free, en);
     door_free(en);
     turn_free(&en->turn);
     free(en);

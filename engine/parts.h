@@ -48,30 +48,21 @@ struct part {
     void (*acknowledged)(struct ro *ro);               /* its halt */
 };
 
-/* One for each hook: calls it for the parts of en->parts. */
-void parts_init(struct engine *en);
-bool parts_start(struct engine *en, struct err *e);
-void parts_begin(struct engine *en);
-void parts_end(struct engine *en);
-void parts_free(struct engine *en);
-void parts_ro_init(struct ro *ro);
-void parts_ro_free(struct ro *ro);
-void parts_wave_init(struct ro *ro, size_t wave);
-void parts_wave_free(struct ro *ro, size_t wave);
-void parts_drain(struct engine *en);
-void parts_sweep(struct engine *en);
-void parts_refresh(struct engine *en);
-void parts_seen(struct ro *ro, enum rollout_state was);
-void parts_listed(struct engine *en);
-void parts_waves(struct ro *ro);
-void parts_alive(struct ro *ro);
-void parts_found(struct engine *en);
-void parts_devices(struct ro *ro);
-void parts_asking(struct engine *en);
-void parts_ticked(struct engine *en, const struct sample_list *l);
-void parts_learned(struct ro *ro);
-void parts_history(struct engine *en, struct ro *ro);
-void parts_ruled(struct ro *ro);
-void parts_acknowledged(struct ro *ro);
+/* Calls the hook for each part of en->parts that has it; ANNOUNCE_BACK from the last to the first. */
+#define ANNOUNCE(en_, hook, ...)                                                                                       \
+    do {                                                                                                               \
+        for (const struct part *const *p_ = (en_)->parts; *p_; p_++)                                                   \
+            if ((*p_)->hook)                                                                                           \
+                (*p_)->hook(__VA_ARGS__);                                                                              \
+    } while (0)
+#define ANNOUNCE_BACK(en_, hook, ...)                                                                                  \
+    do {                                                                                                               \
+        const struct part *const *p_ = (en_)->parts;                                                                   \
+        while (*p_)                                                                                                    \
+            p_++;                                                                                                      \
+        while (p_ != (en_)->parts)                                                                                     \
+            if ((*--p_)->hook)                                                                                         \
+                (*p_)->hook(__VA_ARGS__);                                                                              \
+    } while (0)
 
 #endif

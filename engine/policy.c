@@ -24,7 +24,7 @@ static void use(struct ro *ro, const struct policy *p)
     if (p == ro->policy.applies)
         return;
     ro->policy.applies = p;
-    parts_ruled(ro);
+    ANNOUNCE(ro->en, ruled, ro);
 }
 
 static void choose(struct ro *ro)

@@ -132,7 +132,7 @@ static struct snapshot *build(struct engine *en)
 {
     struct snapshot *s = snapshot_new();
     const struct fleet_spec *f = en->spec.fleet;
-    int64_t interval = f->telemetry.interval_us > 0 ? f->telemetry.interval_us : 15 * US_PER_S;
+    int64_t interval = beat_interval(en);
     s->generation = ++en->show.generation;
     s->taken_at = now_of(en);
     s->fleet = dup_text(&s->arena, f->name);

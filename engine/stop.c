@@ -304,7 +304,7 @@ static void begin_fleet(struct engine *en, struct op *op)
         halt_all(en, op);
     } else {
         timer_set(en, now_of(en) + HALT_ESCALATE_US, fleet_waits, op);
-        parts_refresh(en);
+        ANNOUNCE(en, refresh, en);
     }
     if (op->recovered)
         return;

@@ -141,7 +141,7 @@ void stop_acknowledged(struct ro *ro, bool looked)
         h->held = h->acked_pause = true; /* paused by andon, and no rule halts it again in this pause */
     if (!looked)
         h->acked_pause = false; /* nobody has looked at it: what comes to light with the telemetry halts */
-    parts_acknowledged(ro);
+    ANNOUNCE(ro->en, acknowledged, ro);
     mark(ro->en);
 }
 

@@ -50,7 +50,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
     } else {
         link_ok(en, &en->telemetry.link, r);
     }
-    parts_ticked(en, r->err ? NULL : &q->out.samples);
+    ANNOUNCE(en, ticked, en, r->err ? NULL : &q->out.samples);
     int64_t next = next_beat(en, en->telemetry.link.asked_at);
     if (en->telemetry.extra && en->telemetry.link.next_try > now_of(en))
         next = en->telemetry.link.next_try; /* the beat stays */
@@ -62,7 +62,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
 
 static void telemetry_ask(struct engine *en)
 {
-    parts_asking(en);
+    ANNOUNCE(en, asking, en);
     en->telemetry.link.busy = true;
     en->telemetry.link.asked_at = now_of(en);
     en->telemetry.watched = watch_set_size(en->watch.set);

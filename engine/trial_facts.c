@@ -44,7 +44,7 @@ static struct run *answered(struct req *q, const struct reply *rep, const char *
 static void learned(struct run *r)
 {
     struct ro *ro = r->ro; /* a run may end by what it learns */
-    parts_learned(ro);
+    ANNOUNCE(ro->en, learned, ro);
     mark(ro->en);
 }
 

@@ -262,7 +262,7 @@ static void fetched(struct req *q, const struct reply *rep)
     struct run *r = q->ro->trials.run;
     en->trials.ranging = false;
     if (!r || (int64_t)r->serial != q->x_at) {
-        parts_history(en, NULL);
+        ANNOUNCE(en, history, en, NULL);
         return;
     }
     r->fetching = false;
@@ -292,7 +292,7 @@ static void fetched(struct req *q, const struct reply *rep)
         }
         free(rows);
     }
-    parts_history(en, q->ro);
+    ANNOUNCE(en, history, en, q->ro);
     mark(en);
 }
 

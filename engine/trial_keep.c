@@ -237,7 +237,7 @@ static void take(struct run *r, const struct kept *a)
         r->ro->trials.no_past = nothing_to_say(r);
     }
     struct ro *ro = r->ro;
-    parts_learned(ro);
+    ANNOUNCE(ro->en, learned, ro);
     mark(ro->en);
 }
 

@@ -135,6 +135,8 @@ struct run {
 /* trial_state.c */
 void run_say(struct run *r, const char *fmt, ...) ANDON_PRINTF(2, 3); /* what it waits for */
 void run_spec(struct run *r);                                         /* wave 0's telling is known */
+void trial_end(struct ro *ro);                                        /* gives it up; what is shown stays */
+bool trial_busy(const struct ro *ro);                                 /* requests are under way */
 bool run_make(struct run *r); /* the trial: wave 0 is ready; false when the policy cannot be tested */
 void run_give_acks(struct run *r);
 void run_clear(struct run *r);                       /* nothing is known, nothing is there */

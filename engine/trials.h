@@ -45,8 +45,6 @@ struct ro_trials {
 
 void trial_advance(struct ro *ro);             /* facts or telemetry have come in: as far as they go */
 void trial_acked(struct ro *ro, int64_t at);   /* a person acknowledged a halt */
-void trial_end(struct ro *ro);                 /* gives it up; what is shown stays */
-bool trial_busy(const struct ro *ro);          /* requests are under way */
 int trial_declared(const struct ro *ro);       /* waves that are tested: those that were known when the tests began */
 bool trial_catching(const struct ro *ro);      /* the evidence is not known yet */
 bool trial_catching_long(const struct ro *ro); /* for so long that it holds the rollout */

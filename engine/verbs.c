@@ -167,7 +167,7 @@ static void act_reread(struct engine *en, void *arg)
     if (op->in.verb == VERB_ADVANCE)
         ro_read(op->ro);
     if (op->in.verb == VERB_RETRY)
-        parts_refresh(en);
+        ANNOUNCE(en, refresh, en);
     timer_set(en, now_of(en) + op->act.delay, act_reread, op);
     if (op->act.delay < READ_MAX)
         op->act.delay *= 2;

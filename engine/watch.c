@@ -156,11 +156,11 @@ static void members_done(struct req *q, const struct reply *r)
     if (!v->watch.listed) {
         ro->watch.from_wanted = true;
         v->watch.first_listed = now_of(q->en);
-        parts_found(q->en);
+        ANNOUNCE(q->en, found, q->en);
     }
     v->watch.listed = true;
     take(ro, i, &q->out.devices);
-    parts_devices(ro);
+    ANNOUNCE(ro->en, devices, ro);
     mark(q->en);
 }
 
@@ -224,7 +224,7 @@ static void control_done(struct req *q, const struct reply *r)
         ro->watch.control[ro->watch.n_control++] = (uint32_t)(d - en->watch.devs);
     }
     ro->watch.from_wanted = true;
-    parts_found(en);
+    ANNOUNCE(en, found, en);
     enrol(ro);
     read_control(ro);
     read_from(ro);

@@ -68,8 +68,8 @@ PARTS = {
 }
 # What stands in those structs beside the parts.
 BASES = {"op": ["engine/verbs_ops."], "ro": ["engine/facts"], "en": ["engine/main."]}
-# mark(), and the line between a table and who is in it.
-SHARED = ("engine/worker.h", "engine/parts.c")
+# mark()
+SHARED = ("engine/worker.h",)
 
 
 def strip(text):
