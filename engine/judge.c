@@ -172,8 +172,8 @@ static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
         ro->stop.hold_wave == ro->facts.current || !diary_ok(en))
         return;
     if (en->spec.fleet->read_only || en->spec.observe_only || verbs_busy(en, ro))
-        return;                              /* what is under way on it ends first; the next verdict comes soon */
-    stop_hold_placed(ro, ro->facts.current); /* once for each wave: who resumes it by hand is not fought */
+        return;                                 /* what is under way on it ends first; the next verdict comes soon */
+    ro_stop_hold_placed(ro, ro->facts.current); /* once for each wave: who resumes it by hand is not fought */
     rule_intent(ro, i, VERB_PAUSE, rule, &in);
     if (strcmp(rule, "PROMOTE-HOLD") == 0) {
         snprintf(in.reason, sizeof in.reason, "the policy lets a person start each wave");

@@ -25,7 +25,7 @@ static void take_latched(struct engine *en, const struct leftovers *l)
             continue;
         bool rule = strcmp(s->actor_kind, "rule") == 0;
         snprintf(by, sizeof by, "%s%s", rule ? "rule " : "", s->actor);
-        stop_latched(ro_get(en, s->rollout), by, s->reason, s->t, s->corr);
+        ro_stop_latched(ro_get(en, s->rollout), by, s->reason, s->t, s->corr);
     }
 }
 
@@ -47,7 +47,7 @@ static void take_holds(struct engine *en, const struct leftovers *l)
         if (!newest)
             continue;
         struct ro *ro = ro_get(en, s->rollout);
-        stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
+        ro_stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
     }
 }
 
@@ -194,7 +194,7 @@ static void settle(struct engine *en, const struct stored *s, enum became b)
     fmt_hms(at, s->t);
     if (b == APPLIED) {
         if (op->in.verb == VERB_PAUSE && op->ro)
-            stop_held(op->ro, op->ro->facts.r.state == ROLLOUT_PAUSED, NULL);
+            ro_stop_held(op->ro, op->ro->facts.r.state == ROLLOUT_PAUSED, NULL);
         op_outcome(en, op, OP_DONE, "applied", state, "",
                    "%s of %s was interrupted; the server shows that it took effect", verb_word(op->in.verb), at);
     } else if (b == NOT_APPLIED) {
@@ -216,7 +216,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     if (!*s->rollout) {
         if (v == VERB_HALT && !en->spec.fleet->read_only) {
             struct op *op = op_from_log(en, s);
-            stop_begin(en, op);
+            halt_begin(en, op);
         } else {
             settle(en, s, CANNOT_TELL);
         }
@@ -231,8 +231,8 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     }
     if (v == VERB_HALT && ro->stop.latched && !ro_ended(ro) &&
         !(en->spec.fleet->read_only && strcmp(s->actor_kind, "rule") == 0)) {
-        stop_in_doubt(ro); /* nobody has seen it take effect: asked for anew */
-        stop_begin(en, op_from_log(en, s));
+        ro_stop_in_doubt(ro); /* nobody has seen it take effect: asked for anew */
+        halt_begin(en, op_from_log(en, s));
         return true;
     }
     if (v == VERB_ROLLBACK) {
@@ -295,7 +295,7 @@ static void looked(struct engine *en, struct job *j)
         for (size_t i = 0; i < l->n_latched && !listed; i++)
             listed = strcmp(l->latched[i].rollout, ro->id) == 0;
         if (!listed)
-            stop_acknowledged(ro, true); /* acknowledged in another session */
+            ro_stop_acknowledged(ro, true); /* acknowledged in another session */
     }
 }
 

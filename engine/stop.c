@@ -80,7 +80,7 @@ static void it_shows(struct ro *ro, bool waits_start)
     const struct ro_stop *h = &ro->stop;
     char text[200];
     int64_t n = told_and_going(ro);
-    stop_shown(ro, waits_start);
+    ro_stop_shown(ro, waits_start);
     timer_cancel(ro->en, drive, ro);
     if (ro->facts.gone)
         snprintf(text, sizeof text, "halted: the rollout is gone from the server");
@@ -93,7 +93,7 @@ static void it_shows(struct ro *ro, bool waits_start)
         snprintf(text, sizeof text, "halted: the server shows it %s", ro->facts.r.state_word);
     for (size_t i = 0; i < h->n_waits; i++)
         end_wait(ro, &h->waits[i], text);
-    stop_waits_over(ro);
+    ro_stop_waits_over(ro);
     count_escalations(ro->en);
 }
 
@@ -101,7 +101,7 @@ static void it_shows(struct ro *ro, bool waits_start)
 static void look(struct ro *ro)
 {
     enum rollout_state s = ro->facts.r.state;
-    if (!stop_under_way(ro))
+    if (!ro_stop_under_way(ro))
         return;
     if (ro->facts.gone) {
         it_shows(ro, false);
@@ -113,13 +113,13 @@ static void look(struct ro *ro)
         it_shows(ro, false);
     else if (s == ROLLOUT_PAUSED && !wants_stop(ro))
         it_shows(ro, false);
-    else if (stop_not_started(s))
+    else if (ro_stop_not_started(s))
         it_shows(ro, true);
 }
 
 static void seen(struct ro *ro, enum rollout_state was)
 {
-    if (stop_state_shown(ro, was))
+    if (ro_stop_state_shown(ro, was))
         drive(ro->en, ro);
     else
         look(ro);
@@ -130,15 +130,15 @@ static void seen(struct ro *ro, enum rollout_state was)
 static void answered(struct req *q, const struct reply *r)
 {
     (void)r; /* whatever it says: what the server shows decides */
-    stop_answered(q->ro);
-    if (stop_under_way(q->ro))
+    ro_stop_answered(q->ro);
+    if (ro_stop_under_way(q->ro))
         timer_set(q->en, now_of(q->en), drive, q->ro);
 }
 
 static void read_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
-    stop_reading(ro, false);
+    ro_stop_reading(ro, false);
     if (!r->err) {
         ro_take(ro, &q->out.rollout, q->n);
     } else if (r->err->code == ERR_NOT_FOUND && q->n >= ro->stop.since) {
@@ -152,7 +152,7 @@ static void read_back(struct ro *ro)
     struct engine *en = ro->en;
     if (ro->stop.reading)
         return;
-    stop_reading(ro, true);
+    ro_stop_reading(ro, true);
     struct req *q = req_new(en, read_done);
     q->ro = ro;
     q->n = now_of(en);
@@ -165,7 +165,7 @@ static void send_halt(struct ro *ro)
     enum backend_verb v = wants_stop(ro) ? BV_STOP : BV_PAUSE;
     if (ro->stop.sending >= SENDING_MAX)
         return;
-    stop_sent_halt(ro);
+    ro_stop_sent_halt(ro);
     struct req *q = req_new(en, answered);
     q->ro = ro;
     en->be->ops->verb(en->be, ro->id, v, "", req_done, q);
@@ -175,7 +175,7 @@ static void escalate(struct ro *ro)
 {
     const struct ro_stop *h = &ro->stop;
     struct entry e;
-    if (!stop_late(ro))
+    if (!ro_stop_late(ro))
         return;
     for (size_t i = 0; i < h->n_waits; i++)
         op_say(ro->en, h->waits[i].op, h->waits[i].op->phase,
@@ -194,7 +194,7 @@ static void drive(struct engine *en, void *arg)
 {
     struct ro *ro = arg;
     const struct ro_stop *h = &ro->stop;
-    if (!stop_under_way(ro))
+    if (!ro_stop_under_way(ro))
         return;
     escalate(ro);
     bool fresh = ro->facts.known && ro->facts.seen_at >= h->since;
@@ -204,7 +204,7 @@ static void drive(struct engine *en, void *arg)
     if (now_of(en) >= h->at) { /* h->at: when it may be sent again; a fast answer only brings the reading forward */
         if (!(fresh && stopping) && !(ro->facts.known && paused && first))
             send_halt(ro);
-        stop_tried(ro);
+        ro_stop_tried(ro);
     }
     timer_set(en, h->at, drive, ro);
     if (!first || h->sending == 0)
@@ -241,12 +241,12 @@ static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
     struct engine *en = ro->en;
     struct entry e;
     char by[sizeof ro->stop.by];
-    if (stop_waits(ro, op, corr))
+    if (ro_stop_waits(ro, op, corr))
         op_pending(op, 1);
     else if (!op->stop.fleet_wide)
         op_say(en, op, OP_DONE, "", "it is being halted already, %zu have asked for it", ro->stop.n_waits);
     who(&op->in, by, sizeof by);
-    if (stop_asked(ro, by, op->in.reason, corr))
+    if (ro_stop_asked(ro, by, op->in.reason, corr))
         drive(en, ro); /* on the wire before anything else is done */
     if (op->recovered)
         return; /* its entry is in the log already */
@@ -313,7 +313,7 @@ static void begin_fleet(struct engine *en, struct op *op)
     diary_write(en, &e, DIARY_HALT, halt_logged, op);
 }
 
-void stop_begin(struct engine *en, struct op *op)
+void halt_begin(struct engine *en, struct op *op)
 {
     struct verb_facts f;
     struct err why = {0};
@@ -340,7 +340,7 @@ void stop_begin(struct engine *en, struct op *op)
 
 static void ro_init(struct ro *ro)
 {
-    stop_hold_placed(ro, -1);
+    ro_stop_hold_placed(ro, -1);
 }
 
 static void listed(struct engine *en)

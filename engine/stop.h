@@ -58,30 +58,30 @@ struct op_stop { /* of a halt */
 
 /* ---- events: stop_state.c ---- */
 /* A halt is wanted. True when it begins with this; else one is under way and goes on, under the newer reason. */
-bool stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr);
-bool stop_waits(struct ro *ro, struct op *op, uint64_t corr); /* op waits for it; false when too many do */
-void stop_waits_over(struct ro *ro);
-void stop_tried(struct ro *ro);                           /* this round is over, the next one comes at `at` */
-void stop_sent(struct ro *ro, enum rollout_state brings); /* any request of andon's that should bring a state about */
-void stop_sent_halt(struct ro *ro);                       /* the halt's own request */
-void stop_answered(struct ro *ro);                        /* the halt's request was answered, or is lost */
-void stop_reading(struct ro *ro, bool reading);           /* the state is being read back */
-bool stop_late(struct ro *ro);                            /* true once, when it is not shown for too long */
-void stop_shown(struct ro *ro, bool waits_start);         /* the server shows it, or has not begun the rollout */
-bool stop_state_shown(struct ro *ro, enum rollout_state was); /* a newer state; true: a latched one was started */
-void stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, uint64_t corr); /* as the log says */
-void stop_in_doubt(struct ro *ro);                        /* nobody has seen it take effect: may be asked for anew */
-void stop_acknowledged(struct ro *ro, bool looked);       /* looked: by a person, not a rule */
-void stop_paused(struct ro *ro, const char *by);          /* a pause of andon's is shown: held */
-void stop_resumed(struct ro *ro);                         /* a resume, advance or start of andon's is shown */
-void stop_settled(struct ro *ro);                         /* the verb that was sent has ended, one way or another */
-void stop_held(struct ro *ro, bool held, const char *by); /* as the log says; by NULL: not known */
-void stop_hold_placed(struct ro *ro, int wave);           /* a rule holds it before this wave's successor */
-bool stop_under_way(const struct ro *ro);                 /* asked for, and not shown */
-bool stop_not_started(enum rollout_state s);
+bool ro_stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr);
+bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr); /* op waits for it; false when too many do */
+void ro_stop_waits_over(struct ro *ro);
+void ro_stop_tried(struct ro *ro);                               /* this round is over, the next one comes at `at` */
+void ro_stop_sent(struct ro *ro, enum rollout_state brings);     /* any request that should bring a state about */
+void ro_stop_sent_halt(struct ro *ro);                           /* the halt's own request */
+void ro_stop_answered(struct ro *ro);                            /* the halt's request was answered, or is lost */
+void ro_stop_reading(struct ro *ro, bool reading);               /* the state is being read back */
+bool ro_stop_late(struct ro *ro);                                /* true once, when it is not shown for too long */
+void ro_stop_shown(struct ro *ro, bool waits_start);             /* the server shows it, or has not begun the rollout */
+bool ro_stop_state_shown(struct ro *ro, enum rollout_state was); /* a newer state; true: a latched one was started */
+void ro_stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, uint64_t corr); /* as the log says */
+void ro_stop_in_doubt(struct ro *ro);                        /* nobody has seen it take effect: may be asked for anew */
+void ro_stop_acknowledged(struct ro *ro, bool looked);       /* looked: by a person, not a rule */
+void ro_stop_paused(struct ro *ro, const char *by);          /* a pause of andon's is shown: held */
+void ro_stop_resumed(struct ro *ro);                         /* a resume, advance or start of andon's is shown */
+void ro_stop_settled(struct ro *ro);                         /* the verb that was sent has ended, one way or another */
+void ro_stop_held(struct ro *ro, bool held, const char *by); /* as the log says; by NULL: not known */
+void ro_stop_hold_placed(struct ro *ro, int wave);           /* a rule holds it before this wave's successor */
+bool ro_stop_under_way(const struct ro *ro);                 /* asked for, and not shown */
+bool ro_stop_not_started(enum rollout_state s);
 
 /* ---- stop.c ---- */
-void stop_begin(struct engine *en, struct op *op); /* an intent to halt */
+void halt_begin(struct engine *en, struct op *op); /* an intent to halt */
 
 extern const struct part part_stop;
 

@@ -5,12 +5,12 @@
 #define DELAY_FIRST (250 * US_PER_MS)
 #define DELAY_MAX   (2 * US_PER_S)
 
-bool stop_under_way(const struct ro *ro)
+bool ro_stop_under_way(const struct ro *ro)
 {
     return ro->stop.phase == HALT_SENDING || ro->stop.phase == HALT_ESCALATED;
 }
 
-bool stop_not_started(enum rollout_state s)
+bool ro_stop_not_started(enum rollout_state s)
 {
     return s == ROLLOUT_READY || s == ROLLOUT_WAITING_APPROVAL || s == ROLLOUT_CREATING;
 }
@@ -25,10 +25,10 @@ static void begin(struct ro *ro)
     h->delay = DELAY_FIRST;
 }
 
-bool stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr)
+bool ro_stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr)
 {
     struct ro_stop *h = &ro->stop;
-    bool first = !stop_under_way(ro);
+    bool first = !ro_stop_under_way(ro);
     snprintf(h->by, sizeof h->by, "%s", by);
     snprintf(h->text, sizeof h->text, "%s", text);
     h->corr = corr;
@@ -43,7 +43,7 @@ bool stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr)
     return true;
 }
 
-bool stop_waits(struct ro *ro, struct op *op, uint64_t corr)
+bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr)
 {
     struct ro_stop *h = &ro->stop;
     if (h->n_waits == HALT_WAITS)
@@ -52,7 +52,7 @@ bool stop_waits(struct ro *ro, struct op *op, uint64_t corr)
     return true;
 }
 
-void stop_waits_over(struct ro *ro)
+void ro_stop_waits_over(struct ro *ro)
 {
     struct ro_stop *h = &ro->stop;
     h->n_waits = 0;
@@ -60,7 +60,7 @@ void stop_waits_over(struct ro *ro)
         h->phase = HALT_NONE; /* acknowledged while it was on its way */
 }
 
-void stop_tried(struct ro *ro)
+void ro_stop_tried(struct ro *ro)
 {
     struct ro_stop *h = &ro->stop;
     h->at = now_of(ro->en) + h->delay;
@@ -68,29 +68,29 @@ void stop_tried(struct ro *ro)
         h->delay *= 2;
 }
 
-void stop_sent(struct ro *ro, enum rollout_state brings)
+void ro_stop_sent(struct ro *ro, enum rollout_state brings)
 {
     ro->stop.told_state = brings;
 }
 
-void stop_sent_halt(struct ro *ro)
+void ro_stop_sent_halt(struct ro *ro)
 {
     ro->stop.sending++;
-    stop_sent(ro, ROLLOUT_PAUSED);
+    ro_stop_sent(ro, ROLLOUT_PAUSED);
 }
 
-void stop_answered(struct ro *ro)
+void ro_stop_answered(struct ro *ro)
 {
     if (ro->stop.sending > 0)
         ro->stop.sending--;
 }
 
-void stop_reading(struct ro *ro, bool reading)
+void ro_stop_reading(struct ro *ro, bool reading)
 {
     ro->stop.reading = reading;
 }
 
-bool stop_late(struct ro *ro)
+bool ro_stop_late(struct ro *ro)
 {
     struct ro_stop *h = &ro->stop;
     if (h->phase != HALT_SENDING || now_of(ro->en) - h->since < HALT_ESCALATE_US)
@@ -99,7 +99,7 @@ bool stop_late(struct ro *ro)
     return true;
 }
 
-void stop_shown(struct ro *ro, bool waits_start)
+void ro_stop_shown(struct ro *ro, bool waits_start)
 {
     struct ro_stop *h = &ro->stop;
     h->phase = HALT_SHOWN;
@@ -111,7 +111,7 @@ void stop_shown(struct ro *ro, bool waits_start)
 
 /* ---- the latch ---- */
 
-void stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, uint64_t corr)
+void ro_stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, uint64_t corr)
 {
     struct ro_stop *h = &ro->stop;
     if (h->latched)
@@ -126,12 +126,12 @@ void stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, u
     mark(ro->en);
 }
 
-void stop_in_doubt(struct ro *ro)
+void ro_stop_in_doubt(struct ro *ro)
 {
     ro->stop.phase = HALT_NONE;
 }
 
-void stop_acknowledged(struct ro *ro, bool looked)
+void ro_stop_acknowledged(struct ro *ro, bool looked)
 {
     struct ro_stop *h = &ro->stop;
     h->latched = h->waits_start = false;
@@ -147,31 +147,31 @@ void stop_acknowledged(struct ro *ro, bool looked)
 
 /* ---- holds, and whose doing a state is ---- */
 
-void stop_paused(struct ro *ro, const char *by)
+void ro_stop_paused(struct ro *ro, const char *by)
 {
     ro->stop.held = true;
     snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", by);
 }
 
-void stop_resumed(struct ro *ro)
+void ro_stop_resumed(struct ro *ro)
 {
     ro->stop.held = ro->stop.acked_pause = false;
     ro->stop.paused_by[0] = '\0';
 }
 
-void stop_settled(struct ro *ro)
+void ro_stop_settled(struct ro *ro)
 {
     ro->stop.told_state = ROLLOUT_UNKNOWN;
 }
 
-void stop_held(struct ro *ro, bool held, const char *by)
+void ro_stop_held(struct ro *ro, bool held, const char *by)
 {
     ro->stop.held = held;
     if (held && by)
         snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", by);
 }
 
-void stop_hold_placed(struct ro *ro, int wave)
+void ro_stop_hold_placed(struct ro *ro, int wave)
 {
     ro->stop.hold_wave = wave;
 }
@@ -193,7 +193,7 @@ static void tell_external(struct ro *ro, enum rollout_state was)
             h->external_at = now_of(ro->en);
         }
         if (was == ROLLOUT_PAUSED)
-            stop_resumed(ro);
+            ro_stop_resumed(ro);
     }
     if (is == ROLLOUT_PAUSED || rollout_state_ended(is))
         h->external[0] = '\0';
@@ -207,7 +207,7 @@ static bool started(struct ro *ro)
     enum rollout_state s = ro->facts.r.state;
     if (h->phase != HALT_SHOWN)
         return false;
-    if (h->latched && ro->facts.known && stop_not_started(s))
+    if (h->latched && ro->facts.known && ro_stop_not_started(s))
         h->waits_start = true;
     if (!h->waits_start || !h->latched || (s != ROLLOUT_STARTING && s != ROLLOUT_RUNNING))
         return false;
@@ -216,7 +216,7 @@ static bool started(struct ro *ro)
     return true;
 }
 
-bool stop_state_shown(struct ro *ro, enum rollout_state was)
+bool ro_stop_state_shown(struct ro *ro, enum rollout_state was)
 {
     tell_external(ro, was);
     return started(ro);

@@ -75,9 +75,9 @@ static void done(struct engine *en, struct op *op)
     if (op->in.verb == VERB_PAUSE && ro->facts.r.state == ROLLOUT_PAUSED) {
         char by[sizeof ro->stop.paused_by];
         snprintf(by, sizeof by, "%s%s", op->in.actor.kind == ACTOR_RULE ? "rule " : "", op->in.actor.name);
-        stop_paused(ro, by);
+        ro_stop_paused(ro, by);
     } else if (op->in.verb == VERB_RESUME || op->in.verb == VERB_ADVANCE || op->in.verb == VERB_START) {
-        stop_resumed(ro);
+        ro_stop_resumed(ro);
     }
     if (op->in.verb == VERB_ADVANCE) {
         if (op->target_wave > 0)
@@ -90,13 +90,13 @@ static void done(struct engine *en, struct op *op)
     } else {
         op_outcome(en, op, OP_DONE, "ok", ro->facts.r.state_word, "", "the server shows it %s", ro->facts.r.state_word);
     }
-    stop_settled(ro);
+    ro_stop_settled(ro);
 }
 
 static void give_up(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
-    stop_settled(ro);
+    ro_stop_settled(ro);
     if (op->act.answer.code != ERR_NONE && !op->act.maybe)
         op_outcome(en, op, OP_FAILED, "failed", ro->facts.r.state_word, op->act.answer.next, "%s", op->act.answer.what);
     else
@@ -248,7 +248,7 @@ static void act_send(struct engine *en, struct op *op)
     q->op = op;
     op_hold(op);
     if (op->in.verb != VERB_APPROVE && op->in.verb != VERB_DENY && op->in.verb != VERB_RETRY)
-        stop_sent(op->ro, expected_state(op->in.verb));
+        ro_stop_sent(op->ro, expected_state(op->in.verb));
     op_say(en, op, OP_SENT, "", "%s sent", backend_verb_word(v));
     en->be->ops->verb(en->be, op->ro->id, v, arena_strdup(&q->arena, *op->in.remark ? op->in.remark : op->in.reason),
                       req_done, q);
@@ -336,7 +336,7 @@ void verbs_begin(struct engine *en, struct op *op)
     enum backend_verb request;
     int target = -1;
     if (op->in.verb == VERB_HALT) {
-        stop_begin(en, op);
+        halt_begin(en, op);
         return;
     }
     if (log_opening(en))
@@ -392,7 +392,7 @@ static void ack_logged(struct engine *en, struct job *j)
         op_logged(op, j->receipt.seq);
         if (op->in.actor.kind != ACTOR_RULE)
             trial_acked(ro, j->entry.t);
-        stop_acknowledged(ro, op->in.actor.kind != ACTOR_RULE);
+        ro_stop_acknowledged(ro, op->in.actor.kind != ACTOR_RULE);
     } else if (!j->ok) {
         op->act.maybe = true;
         op->act.answer = j->err;
