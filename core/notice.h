@@ -1,7 +1,7 @@
 /* Notices: what people who are not at the screen should hear of, and when not to tell them again.
  *
  * Pure: which notices a snapshot gives, de-duplication and silence, and the bodies that receivers expect. The
- * engine decides nothing here; engine/notify.c carries them out. */
+ * engine decides nothing here; engine/tell.c carries them out. */
 #ifndef ANDON_CORE_NOTICE_H
 #define ANDON_CORE_NOTICE_H
 

@@ -1,8 +1,5 @@
-/* The diary: the audit log as the worker sees it. Nothing here waits for the disk.
- *
- * An intent is DIARY_CLOSED: its callback says whether it is durable, and nothing is sent before. Everything else is
- * kept until the log has taken it: what fails comes back into the backlog and is handed in again, marked late. While
- * there is a backlog, or the log hangs, only halts are allowed (snapshot.audit, verb_check). */
+#include "engine/diary.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +9,9 @@
 #include "core/text.h"
 #include "engine/worker.h"
 
-#define HANG_US     (250 * US_PER_MS) /* without an answer for so long the log counts as hanging */
-#define RETRY_US    (1 * US_PER_S)
-#define BACKLOG_MAX (sizeof((struct engine *)0)->backlog / sizeof(struct job *))
+#define HANG_US  (250 * US_PER_MS) /* without an answer for so long the log counts as hanging */
+#define RETRY_US (1 * US_PER_S)
+#define STOP_US  (2 * US_PER_S)
 
 int64_t process_start(int64_t pid)
 {
@@ -34,13 +31,13 @@ int64_t process_start(int64_t pid)
 
 uint64_t corr_new(struct engine *en)
 {
-    uint64_t n = en->corr_base ^ (++en->corr_n * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t n = en->diary.corr_base ^ (++en->diary.corr_n * UINT64_C(0x9e3779b97f4a7c15));
     return (n >> 11) | 1; /* at most 53 bits: exact in every reader of JSON */
 }
 
 bool diary_ok(const struct engine *en)
 {
-    return en->scribe && en->log_open && en->log_writable && !en->log_degraded && en->log_verified;
+    return en->diary.scribe && en->diary.open && en->diary.writable && !en->diary.degraded && en->diary.verified;
 }
 
 void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const struct op *op, const struct ro *ro)
@@ -69,16 +66,16 @@ static void cry(struct engine *en, struct job *j)
              entry_kind_word(e->kind), verb_word(e->verb), e->fleet, e->rollout, e->actor.name, e->corr,
              fmt_iso(at, e->t), e->reason);
     safe_text_into(safe, sizeof safe, line, strlen(line));
-    crier_cry(en->crier, safe);
+    crier_cry(en->diary.crier, safe);
 }
 
 static void degrade(struct engine *en, const struct err *why)
 {
-    if (!en->log_degraded)
-        en->log_degraded_since = now_of(en);
-    en->log_degraded = true;
-    en->log_writable = false;
-    en->log_err = *why;
+    if (!en->diary.degraded)
+        en->diary.degraded_since = now_of(en);
+    en->diary.degraded = true;
+    en->diary.writable = false;
+    en->diary.err = *why;
     mark(en);
 }
 
@@ -97,10 +94,10 @@ static void watchdog(struct engine *en, void *arg)
 static void send_job(struct engine *en, struct job *j)
 {
     j->put_at = now_of(en);
-    en->log_outstanding++;
+    en->diary.outstanding++;
     if (j->kind == JOB_APPEND)
         timer_set(en, j->put_at + HANG_US, watchdog, j);
-    scribe_put(en->scribe, j);
+    scribe_put(en->diary.scribe, j);
 }
 
 static void retry(struct engine *en, void *arg);
@@ -108,15 +105,15 @@ static void retry(struct engine *en, void *arg);
 static void into_backlog(struct engine *en, struct job *j)
 {
     cry(en, j);
-    if (en->n_backlog == BACKLOG_MAX) {
-        en->log_lost++;
+    if (en->diary.n_backlog == DIARY_BACKLOG) {
+        en->diary.lost++;
         job_free(j);
         return;
     }
     j->entry.late = true;
     j->ok = false;
     err_clear(&j->err);
-    en->backlog[en->n_backlog++] = j;
+    en->diary.backlog[en->diary.n_backlog++] = j;
     timer_set(en, now_of(en) + RETRY_US, retry, NULL);
 }
 
@@ -124,13 +121,13 @@ static void into_backlog(struct engine *en, struct job *j)
 static void retry(struct engine *en, void *arg)
 {
     (void)arg;
-    if (en->n_backlog == 0 || en->log_outstanding > 0) {
-        if (en->n_backlog > 0)
+    if (en->diary.n_backlog == 0 || en->diary.outstanding > 0) {
+        if (en->diary.n_backlog > 0)
             timer_set(en, now_of(en) + RETRY_US, retry, NULL);
         return;
     }
-    struct job *j = en->backlog[0];
-    memmove(en->backlog, en->backlog + 1, --en->n_backlog * sizeof(struct job *));
+    struct job *j = en->diary.backlog[0];
+    memmove(en->diary.backlog, en->diary.backlog + 1, --en->diary.n_backlog * sizeof(struct job *));
     send_job(en, j);
 }
 
@@ -138,7 +135,7 @@ static void no_log(struct engine *en, void *arg)
 {
     struct job *j = arg;
     (void)err_set(&j->err, ERR_REFUSED, "Name an audit log in the configuration.", "there is no audit log");
-    en->log_outstanding--;
+    en->diary.outstanding--;
     if (j->done)
         j->done(en, j);
     job_free(j);
@@ -150,12 +147,12 @@ void diary_put(struct engine *en, struct job *j, unsigned flags, void (*done)(st
     j->flags = flags;
     j->done = done;
     j->ctx = ctx;
-    if (!en->scribe) { /* `done` never comes from inside */
-        en->log_outstanding++;
+    if (!en->diary.scribe) { /* `done` never comes from inside */
+        en->diary.outstanding++;
         timer_set(en, now_of(en), no_log, j);
         return;
     }
-    if (en->n_backlog > 0 && !(flags & DIARY_CLOSED) && j->kind == JOB_APPEND) {
+    if (en->diary.n_backlog > 0 && !(flags & DIARY_CLOSED) && j->kind == JOB_APPEND) {
         into_backlog(en, j); /* after those that wait already */
         return;
     }
@@ -173,15 +170,15 @@ void diary_write(struct engine *en, const struct entry *e, unsigned flags,
 static void healed(struct engine *en)
 {
     struct entry e;
-    if (!en->log_degraded)
+    if (!en->diary.degraded)
         return;
-    en->log_degraded = false;
+    en->diary.degraded = false;
     diary_entry(en, &e, ENTRY_DEGRADED, NULL, NULL);
     e.late = true;
-    entry_int(&e, "degraded.us", now_of(en) - en->log_degraded_since);
-    entry_int(&e, "lost", en->log_lost);
-    entry_str(&e, "cause", en->log_err.what);
-    err_clear(&en->log_err);
+    entry_int(&e, "degraded.us", now_of(en) - en->diary.degraded_since);
+    entry_int(&e, "lost", en->diary.lost);
+    entry_str(&e, "cause", en->diary.err.what);
+    err_clear(&en->diary.err);
     diary_write(en, &e, 0, NULL, NULL);
     mark(en);
 }
@@ -189,17 +186,17 @@ static void healed(struct engine *en)
 /* A job has come back. */
 static void settle(struct engine *en, struct job *j)
 {
-    en->log_outstanding--;
+    en->diary.outstanding--;
     timer_cancel(en, watchdog, j);
     if (j->ok) {
-        en->log_open = true;
+        en->diary.open = true;
         if (j->kind == JOB_APPEND)
-            en->log_writable = true;
+            en->diary.writable = true;
         if (j->head_known) {
-            en->log_size = j->head.size;
-            en->log_newest = j->head.newest_t;
+            en->diary.size = j->head.size;
+            en->diary.newest = j->head.newest_t;
         }
-        if (en->n_backlog == 0 && (j->kind == JOB_APPEND || !en->log_outstanding))
+        if (en->diary.n_backlog == 0 && (j->kind == JOB_APPEND || !en->diary.outstanding))
             healed(en);                  /* after a look: its own entry proves that the log can be written */
     } else if (j->kind != JOB_RECOVER) { /* that one says it itself, and is asked for again */
         degrade(en, &j->err);
@@ -207,32 +204,32 @@ static void settle(struct engine *en, struct job *j)
     mark(en);
 }
 
-void diary_drain(struct engine *en)
+static void drain(struct engine *en)
 {
-    if (!en->scribe)
+    if (!en->diary.scribe)
         return;
-    for (struct job *j; (j = scribe_done(en->scribe));) {
+    for (struct job *j; (j = scribe_done(en->diary.scribe));) {
         settle(en, j);
         bool again = !j->ok && j->kind == JOB_APPEND && !(j->flags & DIARY_CLOSED);
         if (j->done && !again)
             j->done(en, j);
         if (again)
             into_backlog(en, j);
-        else if (j != en->leftovers)
+        else if (!(j->flags & DIARY_KEPT))
             job_free(j);
-        if (en->n_backlog > 0 && en->log_writable)
+        if (en->diary.n_backlog > 0 && en->diary.writable)
             retry(en, NULL);
     }
 }
 
-void diary_begin(struct engine *en)
+static void begin(struct engine *en)
 {
     char name[256];
     int64_t pid = (int64_t)getpid();
     snprintf(name, sizeof name, "%" PRId64 "/%" PRIu64 "/%" PRId64 "/%p", clock_wall(en->clock), en->spec.seed, pid,
              (void *)en);
-    en->corr_base = hash_bytes(name, strlen(name));
-    en->instance = (en->corr_base >> 12) | 1;
+    en->diary.corr_base = hash_bytes(name, strlen(name));
+    en->diary.instance = (en->diary.corr_base >> 12) | 1;
 }
 
 static void close_session(struct engine *en)
@@ -242,20 +239,66 @@ static void close_session(struct engine *en)
     e.result = "ended";
     struct job *j = job_new(JOB_APPEND);
     job_entry(j, &e);
-    scribe_put(en->scribe, j);
+    scribe_put(en->diary.scribe, j);
+}
+
+static void close_log(struct engine *en)
+{
+    for (struct job *j; (j = turn_take(&en->turn, no_log));)
+        job_free(j);
+    scribe_stop(en->diary.scribe, STOP_US);
+    en->diary.scribe = NULL;
 }
 
 /* The last that is done about the log: what waits is handed in once more, and the session ends. */
-void diary_end(struct engine *en)
+static void end(struct engine *en)
 {
-    for (size_t i = 0; i < en->n_timers; i++)
-        if (en->timers[i].fn == no_log)
-            job_free(en->timers[i].arg);
-    if (!en->scribe)
-        return;
-    for (size_t i = 0; i < en->n_backlog; i++)
-        scribe_put(en->scribe, en->backlog[i]);
-    en->n_backlog = 0;
-    if (en->log_open)
+    for (size_t i = 0; en->diary.scribe && i < en->diary.n_backlog; i++)
+        scribe_put(en->diary.scribe, en->diary.backlog[i]);
+    if (en->diary.scribe)
+        en->diary.n_backlog = 0;
+    if (en->diary.scribe && en->diary.open)
         close_session(en);
+    close_log(en);
 }
+
+/* ---- what recovery has read ---- */
+
+void diary_past_read(struct engine *en, bool verified, const char *problem)
+{
+    err_clear(&en->diary.err);
+    en->diary.verified = verified;
+    if (!verified)
+        (void)err_set(&en->diary.err, ERR_TAMPERED, "Verify it: andon audit verify.", "%s", problem);
+    en->diary.writable = true; /* the session's entry shows whether that is so */
+}
+
+void diary_past_unread(struct engine *en, const struct err *why)
+{
+    en->diary.err = *why;
+}
+
+/* ---- the part ---- */
+
+static bool start(struct engine *en, struct err *e)
+{
+    const struct audit_spec *a = en->spec.audit;
+    if (a && !a->read_only) {
+        en->diary.scribe = scribe_new(a, en->spec.seam ? en->spec.seam->log : NULL, en->turn.wake_fd, e);
+        if (!en->diary.scribe)
+            return false;
+    }
+    en->diary.crier = crier_new();
+    return true;
+}
+
+static void free_all(struct engine *en)
+{
+    close_log(en);
+    for (size_t i = 0; i < en->diary.n_backlog; i++)
+        job_free(en->diary.backlog[i]);
+    crier_free(en->diary.crier);
+}
+
+const struct part part_diary = {
+    .name = "diary", .start = start, .begin = begin, .drain = drain, .end = end, .free = free_all};

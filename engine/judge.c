@@ -1,7 +1,5 @@
-/* The verdict on every told wave, and what follows from it by itself: halts, holds, roll backs.
- *
- * Called from the callback that brought the new data: the pause request of a halt is on its way before the loop's
- * turn is over. */
+#include "engine/judge.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +12,8 @@
 
 static bool telemetry_ok(struct engine *en)
 {
-    return en->tlink.last_ok > 0 && en->tlink.failures == 0 && now_of(en) - en->tlink.last_ok <= 3 * beat_interval(en);
+    return en->telemetry.link.last_ok > 0 && en->telemetry.link.failures == 0 &&
+           now_of(en) - en->telemetry.link.last_ok <= 3 * beat_interval(en);
 }
 
 /* The tracks of a wave's enrolled devices: how many, `v` has room for all. */
@@ -22,8 +21,8 @@ static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track
 {
     size_t n = 0;
     const struct wv *w = &ro->wv[wave];
-    for (size_t i = 0; i < w->n_members; i++) {
-        const struct dev *d = &ro->en->devs[w->members[i]];
+    for (size_t i = 0; i < w->watch.n_members; i++) {
+        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
         if (d->enrolled && d->canary_of == ro && d->wave == (int)wave)
             v[n++] = &d->track;
     }
@@ -34,37 +33,37 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
 {
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[i];
-    const struct wave *w = &ro->waves[i];
+    const struct wave *w = &ro->facts.waves[i];
     int64_t now = now_of(en);
-    struct wave_health *h = &v->health;
+    struct wave_health *h = &v->judge.health;
     size_t n = canary_tracks(ro, i, buf);
     health_group(buf, n, now, en->policy->window_us, beat_interval(en), &h->canary);
-    h->control = ro->control_now;
-    h->control_frozen_at = ro->control_frozen_at;
+    h->control = ro->judge.control_now;
+    h->control_frozen_at = ro->judge.control_frozen_at;
     h->told = wave_told(w);
     h->installed = w->counts.known ? w->counts.finished : 0;
     h->failed = w->counts.known ? w->counts.error : 0;
     health_compare(h, now);
-    if (now - v->trend_at < TREND_US)
+    if (now - v->judge.trend_at < TREND_US)
         return;
-    v->trend_at = now;
+    v->judge.trend_at = now;
     for (int m = 0; m < METRIC_COUNT; m++) {
-        memmove(v->trend[m], v->trend[m] + 1, (TREND_N - 1) * sizeof(float));
-        memmove(v->trend_control[m], v->trend_control[m] + 1, (TREND_N - 1) * sizeof(float));
-        v->trend[m][TREND_N - 1] = (float)h->value[m];
-        v->trend_control[m][TREND_N - 1] = (float)h->against[m];
+        memmove(v->judge.trend[m], v->judge.trend[m] + 1, (TREND_N - 1) * sizeof(float));
+        memmove(v->judge.trend_control[m], v->judge.trend_control[m] + 1, (TREND_N - 1) * sizeof(float));
+        v->judge.trend[m][TREND_N - 1] = (float)h->value[m];
+        v->judge.trend_control[m][TREND_N - 1] = (float)h->against[m];
     }
 }
 
 static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
 {
     const struct wv *v = &ro->wv[i];
-    const struct wave_health *h = &v->health;
+    const struct wave_health *h = &v->judge.health;
     const struct limit_view *l = NULL;
     char f[FMT_MAX];
-    for (size_t k = 0; k < v->verdict.n_limits; k++)
-        if (strcmp(v->verdict.limits[k].limit->id, v->verdict.rule) == 0)
-            l = &v->verdict.limits[k];
+    for (size_t k = 0; k < v->judge.verdict.n_limits; k++)
+        if (strcmp(v->judge.verdict.limits[k].limit->id, v->judge.verdict.rule) == 0)
+            l = &v->judge.verdict.limits[k];
     json_w_kint(w, "canary.expected", h->canary.expected);
     json_w_kint(w, "canary.reporting", h->canary.reporting);
     json_w_kint(w, "canary.rebooted", h->canary.rebooted);
@@ -86,9 +85,9 @@ static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
         json_w_kstr(w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
         json_w_kstr(w, "limit.value", fmt_hexfloat(f, l->value));
     }
-    json_w_kstr(w, "policy", ro->policy->digest);
+    json_w_kstr(w, "policy", ro->policy.applies->digest);
     json_w_kint(w, "told", h->told);
-    json_w_kint(w, "unknown_since", v->verdict.unknown_since);
+    json_w_kint(w, "unknown_since", v->judge.verdict.unknown_since);
     json_w_kint(w, "wave", (int64_t)i);
 }
 
@@ -100,7 +99,7 @@ static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
     buf_init(&b, size - 1);
     json_w_init(&w, &b, 0);
     json_w_obj(&w);
-    if (!trial_figures(ro, ro->wv[i].verdict.rule, ro->wv[i].verdict.react, &w))
+    if (!trial_figures(ro, ro->wv[i].judge.verdict.rule, ro->wv[i].judge.verdict.react, &w))
         limit_figures(ro, i, &w);
     json_w_obj_end(&w);
     out[0] = '\0';
@@ -121,8 +120,8 @@ static void rule_intent(const struct ro *ro, size_t i, enum verb verb, const cha
     snprintf(in->actor.name, sizeof in->actor.name, "%s", rule);
     snprintf(in->rule, sizeof in->rule, "%s", rule);
     in->decided_at = now_of(ro->en);
-    if (i < ro->n_waves) {
-        snprintf(in->reason, sizeof in->reason, "W%zu: %s", i, ro->wv[i].verdict.text);
+    if (i < ro->facts.n_waves) {
+        snprintf(in->reason, sizeof in->reason, "W%zu: %s", i, ro->wv[i].judge.verdict.text);
         evidence(ro, i, in->evidence, sizeof in->evidence);
     }
 }
@@ -134,57 +133,59 @@ static void say_watch(struct ro *ro, size_t i)
     struct wv *v = &ro->wv[i];
     struct entry e;
     char wave[24];
-    enum reaction worst = v->verdict.react > v->verdict.would ? v->verdict.react : v->verdict.would;
-    if (strcmp(v->verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_catching_long(ro))
+    enum reaction worst =
+        v->judge.verdict.react > v->judge.verdict.would ? v->judge.verdict.react : v->judge.verdict.would;
+    if (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_catching_long(ro))
         return; /* as at every start, for a moment */
-    if (worst == v->said || !en->spec.judge)
+    if (worst == v->judge.said || !en->spec.judge)
         return;
     diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
     snprintf(wave, sizeof wave, "%zu", i);
     e.wave = wave;
     e.actor.kind = ACTOR_RULE;
-    snprintf(e.actor.name, sizeof e.actor.name, "%s", *v->verdict.rule ? v->verdict.rule : "verdict");
-    e.before = reaction_word(v->said);
+    snprintf(e.actor.name, sizeof e.actor.name, "%s", *v->judge.verdict.rule ? v->judge.verdict.rule : "verdict");
+    e.before = reaction_word(v->judge.said);
     e.after = reaction_word(worst);
-    e.reason = v->verdict.text;
-    if (v->verdict.would > v->verdict.react)
-        entry_str(&e, "dry_run", reaction_word(v->verdict.would));
+    e.reason = v->judge.verdict.text;
+    if (v->judge.verdict.would > v->judge.verdict.react)
+        entry_str(&e, "dry_run", reaction_word(v->judge.verdict.would));
     diary_write(en, &e, 0, NULL, NULL);
-    v->said = worst;
+    v->judge.said = worst;
 }
 
 static void halt_by_rule(struct ro *ro, size_t i)
 {
     struct wv *v = &ro->wv[i];
     struct intent in;
-    if (v->watch_said || ro->halt.latched || ro->acked_pause)
+    if (v->judge.watch_said || ro->stop.latched || ro->stop.acked_pause)
         return;
-    rule_intent(ro, i, VERB_HALT, v->verdict.rule, &in);
-    v->watch_said = ro->en->spec.fleet->read_only || ro->en->spec.observe_only; /* there it only says so, once */
-    op_by_rule(ro->en, &in);
+    rule_intent(ro, i, VERB_HALT, v->judge.verdict.rule, &in);
+    v->judge.watch_said = ro->en->spec.fleet->read_only || ro->en->spec.observe_only; /* there it only says so, once */
+    verbs_by_rule(ro->en, &in);
 }
 
 static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
 {
     struct intent in;
     struct engine *en = ro->en;
-    if (ro->r.state != ROLLOUT_RUNNING || ro->halt.latched || ro->held || ro->hold_wave == ro->current || !diary_ok(en))
+    if (ro->facts.r.state != ROLLOUT_RUNNING || ro->stop.latched || ro->stop.held ||
+        ro->stop.hold_wave == ro->facts.current || !diary_ok(en))
         return;
-    if (en->spec.fleet->read_only || en->spec.observe_only || act_busy(en, ro))
-        return;                  /* what is under way on it ends first; the next verdict comes soon */
-    ro->hold_wave = ro->current; /* once for each wave: who resumes it by hand is not fought */
+    if (en->spec.fleet->read_only || en->spec.observe_only || verbs_busy(en, ro))
+        return;                                 /* what is under way on it ends first; the next verdict comes soon */
+    ro_stop_hold_placed(ro, ro->facts.current); /* once for each wave: who resumes it by hand is not fought */
     rule_intent(ro, i, VERB_PAUSE, rule, &in);
     if (strcmp(rule, "PROMOTE-HOLD") == 0) {
         snprintf(in.reason, sizeof in.reason, "the policy lets a person start each wave");
         in.evidence[0] = '\0';
     }
-    op_by_rule(en, &in);
+    verbs_by_rule(en, &in);
 }
 
 static bool more_waves(const struct ro *ro)
 {
-    for (size_t i = 0; i < ro->n_waves; i++)
-        if (ro->waves[i].state == WAVE_SCHEDULED)
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        if (ro->facts.waves[i].state == WAVE_SCHEDULED)
             return true;
     return false;
 }
@@ -196,17 +197,18 @@ static void act_on(struct ro *ro, size_t i)
     say_watch(ro, i);
     if (!en->spec.judge)
         return;
-    if (v->verdict.react >= REACT_PAUSE) {
+    if (v->judge.verdict.react >= REACT_PAUSE) {
         halt_by_rule(ro, i);
-        if (v->verdict.react == REACT_ROLLBACK && !rollback_running(ro) && !ro->rollback_due && !ro->rb) {
-            ro->rollback_due = true;
-            snprintf(ro->rollback_rule, sizeof ro->rollback_rule, "%s", v->verdict.rule);
+        if (v->judge.verdict.react == REACT_ROLLBACK && !rollback_running(ro) && !ro->judge.rollback_due &&
+            !ro->rollback.saga) {
+            ro->judge.rollback_due = true;
+            snprintf(ro->judge.rollback_rule, sizeof ro->judge.rollback_rule, "%s", v->judge.verdict.rule);
         }
-    } else if (v->verdict.react == REACT_HOLD && more_waves(ro) &&
-               (strcmp(v->verdict.rule, VERDICT_RULE_CATCHING) != 0 || trial_catching_long(ro))) {
-        hold_by_rule(ro, i, v->verdict.rule);
+    } else if (v->judge.verdict.react == REACT_HOLD && more_waves(ro) &&
+               (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) != 0 || trial_catching_long(ro))) {
+        hold_by_rule(ro, i, v->judge.verdict.rule);
     } else {
-        v->watch_said = false;
+        v->judge.watch_said = false;
     }
 }
 
@@ -215,23 +217,23 @@ static void rollback_by_rule(struct ro *ro)
 {
     struct engine *en = ro->en;
     struct intent in;
-    if (!ro->rollback_due || ro->halt.phase == HALT_SENDING || ro->halt.phase == HALT_ESCALATED || !diary_ok(en) ||
-        !link_fresh(en) || en->n_backlog > 0)
+    if (!ro->judge.rollback_due || ro->stop.phase == HALT_SENDING || ro->stop.phase == HALT_ESCALATED ||
+        !diary_ok(en) || !link_fresh(en) || en->diary.n_backlog > 0)
         return;
-    ro->rollback_due = false;
+    ro->judge.rollback_due = false;
     size_t worst = 0;
-    for (size_t i = 0; i < ro->n_waves; i++)
-        if (ro->wv[i].verdict.react == REACT_ROLLBACK)
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        if (ro->wv[i].judge.verdict.react == REACT_ROLLBACK)
             worst = i;
-    rule_intent(ro, worst, VERB_ROLLBACK, ro->rollback_rule, &in);
-    op_by_rule(en, &in);
+    rule_intent(ro, worst, VERB_ROLLBACK, ro->judge.rollback_rule, &in);
+    verbs_by_rule(en, &in);
 }
 
 /* Is the pause that stands one of lost telemetry, placed by andon? */
 static bool paused_by_loss(const struct ro *ro)
 {
-    return ro->r.state == ROLLOUT_PAUSED && strcmp(ro->paused_by, "rule " VERDICT_RULE_LOST) == 0 &&
-           (ro->held || (ro->halt.latched && strcmp(ro->halt.by, "rule " VERDICT_RULE_LOST) == 0));
+    return ro->facts.r.state == ROLLOUT_PAUSED && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_LOST) == 0 &&
+           (ro->stop.held || (ro->stop.latched && strcmp(ro->stop.by, "rule " VERDICT_RULE_LOST) == 0));
 }
 
 /* Where the policy says so, a pause for lost telemetry ends by itself: after three good polls in a row. */
@@ -239,91 +241,138 @@ static void resume_by_rule(struct ro *ro)
 {
     struct engine *en = ro->en;
     struct intent in;
-    if (!ro->policy->lost_resume || !en->spec.judge || *ro->rollback_of || !paused_by_loss(ro)) {
-        ro->lost_good = 0;
+    if (!ro->policy.applies->lost_resume || !en->spec.judge || *ro->rollback.of || !paused_by_loss(ro)) {
+        ro->judge.lost_good = 0;
         return;
     }
-    for (size_t i = 0; i < ro->n_waves; i++) {
-        const struct wave_health *h = &ro->wv[i].health;
-        if (ro->wv[i].told && ro->wv[i].judged &&
-            (ro->wv[i].verdict.data_missing ||
-             (double)h->canary.reporting < ro->policy->min_coverage * (double)h->canary.expected))
-            ro->lost_good = 0;
+    for (size_t i = 0; i < ro->facts.n_waves; i++) {
+        const struct wave_health *h = &ro->wv[i].judge.health;
+        if (ro->wv[i].facts.told && ro->wv[i].judge.judged &&
+            (ro->wv[i].judge.verdict.data_missing ||
+             (double)h->canary.reporting < ro->policy.applies->min_coverage * (double)h->canary.expected))
+            ro->judge.lost_good = 0;
     }
     if (!telemetry_ok(en))
-        ro->lost_good = 0;
-    if (ro->lost_good < LOST_GOOD || !diary_ok(en) || act_busy(en, ro) || en->spec.fleet->read_only ||
+        ro->judge.lost_good = 0;
+    if (ro->judge.lost_good < LOST_GOOD || !diary_ok(en) || verbs_busy(en, ro) || en->spec.fleet->read_only ||
         en->spec.observe_only)
         return;
-    ro->lost_good = 0;
-    rule_intent(ro, ro->n_waves, ro->halt.latched ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
+    ro->judge.lost_good = 0;
+    rule_intent(ro, ro->facts.n_waves, ro->stop.latched ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
     snprintf(in.reason, sizeof in.reason, "telemetry is back: %d good polls in a row", LOST_GOOD);
-    op_by_rule(en, &in);
+    verbs_by_rule(en, &in);
 }
 
 /* Has telemetry been asked about the wave's devices at all? Before that nothing is missing, and nothing is known. */
 static bool was_asked(const struct engine *en, const struct wv *v)
 {
-    return !en->tm || (v->listed && (en->tm_answered >= v->first_listed || v->health.canary.reporting > 0));
+    return !en->tm || (v->watch.listed &&
+                       (en->telemetry.answered >= v->watch.first_listed || v->judge.health.canary.reporting > 0));
 }
 
-void judge_ro(struct ro *ro)
+static void judge_ro(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (ro_ended(ro) || !ro->waves_known || ro->rehearser)
+    if (ro_ended(ro) || !ro->facts.waves_known || ro_replayed(ro))
         return;
-    size_t room = ro->n_control + 1;
-    for (size_t i = 0; i < ro->n_waves; i++)
-        if (ro->wv[i].n_members + 1 > room)
-            room = ro->wv[i].n_members + 1;
+    size_t room = ro->watch.n_control + 1;
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        if (ro->wv[i].watch.n_members + 1 > room)
+            room = ro->wv[i].watch.n_members + 1;
     const struct track **buf = xcalloc(room, sizeof(struct track *));
     control_sum(ro, buf, beat_interval(en));
-    for (size_t i = 0; i < ro->n_waves; i++) {
+    for (size_t i = 0; i < ro->facts.n_waves; i++) {
         struct wv *v = &ro->wv[i];
-        if (!v->told)
+        if (!v->facts.told)
             continue;
         sum_wave(ro, i, buf);
         bool asked = was_asked(en, v);
         struct wave_health *classes[VERDICT_LIMITS_MAX];
         bool by_class = class_figures(ro, i, buf, beat_interval(en), classes);
-        struct verdict_input in = {.policy = ro->policy,
-                                   .health = &v->health,
+        struct verdict_input in = {.policy = ro->policy.applies,
+                                   .health = &v->judge.health,
                                    .wave_index = (int)i,
                                    .device_class = "",
-                                   .telemetry_expected = en->tm && asked && v->health.canary.expected > 0,
+                                   .telemetry_expected = en->tm && asked && v->judge.health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = beat_interval(en),
                                    .now = now_of(en),
-                                   .catching_up = (int)i == ro->current && trial_catching(ro),
+                                   .catching_up = (int)i == ro->facts.current && trial_catching(ro),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
         in.n_evidence = trial_judged(ro, i, &in.evidence);
-        verdict_step(&in, &v->vstate, &v->verdict);
+        verdict_step(&in, &v->judge.vstate, &v->judge.verdict);
         class_release(classes);
-        v->judged = asked;
+        v->judge.judged = asked;
     }
     free(buf);
     /* A rollback that andon made is watched too, but no rule stops it: a person decides about it. */
-    for (size_t i = 0; i < ro->n_waves; i++)
-        if (ro->wv[i].told && !*ro->rollback_of)
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        if (ro->wv[i].facts.told && !*ro->rollback.of)
             act_on(ro, i);
-    if (en->spec.judge && ro->policy->promotion == PROMOTE_HOLD && !*ro->rollback_of && ro->current >= 0 &&
-        ro->waves[ro->current].state == WAVE_RUNNING && more_waves(ro))
-        hold_by_rule(ro, (size_t)ro->current, "PROMOTE-HOLD");
+    if (en->spec.judge && ro->policy.applies->promotion == PROMOTE_HOLD && !*ro->rollback.of &&
+        ro->facts.current >= 0 && ro->facts.waves[ro->facts.current].state == WAVE_RUNNING && more_waves(ro))
+        hold_by_rule(ro, (size_t)ro->facts.current, "PROMOTE-HOLD");
     rollback_by_rule(ro);
     resume_by_rule(ro);
     mark(en);
 }
 
-void judge_all(struct engine *en)
+/* ---- the part ---- */
+
+static void wave_init(struct ro *ro, size_t wave)
 {
-    for (size_t i = 0; i < en->n_ros; i++)
-        judge_ro(en->ros[i]);
+    struct wv_judge *v = &ro->wv[wave].judge;
+    for (int m = 0; m < METRIC_COUNT; m++)
+        for (int i = 0; i < TREND_N; i++)
+            v->trend[m][i] = v->trend_control[m][i] = __builtin_nanf("");
+    v->verdict.rule = "";
+    for (int m = 0; m < METRIC_COUNT; m++)
+        v->health.ratio[m] = v->health.value[m] = v->health.against[m] = (double)__builtin_nanf("");
+    v->health.canary.reboot_rate = v->health.control.reboot_rate = (double)__builtin_nanf("");
+    v->health.data_age = TIME_NEVER;
 }
 
-void judge_forget(struct ro *ro)
+static void ticked(struct engine *en, const struct sample_list *l)
 {
-    for (size_t i = 0; i < ro->n_waves; i++) {
-        verdict_reset(&ro->wv[i].vstate);
-        ro->wv[i].watch_said = false;
+    for (size_t i = 0; l && i < en->facts.n_ros; i++)
+        en->facts.ros[i]->judge.lost_good++;
+    for (size_t i = 0; i < en->facts.n_ros; i++)
+        judge_ro(en->facts.ros[i]);
+}
+
+static void history(struct engine *en, struct ro *ro)
+{
+    (void)en;
+    if (ro)
+        judge_ro(ro);
+}
+
+/* What was judged by other limits says nothing about these. */
+static void ruled(struct ro *ro)
+{
+    for (size_t i = 0; i < ro->facts.n_waves; i++) {
+        struct wv_judge *v = &ro->wv[i].judge;
+        memset(&v->vstate, 0, sizeof v->vstate);
+        memset(&v->verdict, 0, sizeof v->verdict);
+        v->verdict.rule = "";
+        v->judged = false;
     }
 }
+
+static void acknowledged(struct ro *ro)
+{
+    for (size_t i = 0; i < ro->facts.n_waves; i++) {
+        verdict_reset(&ro->wv[i].judge.vstate);
+        ro->wv[i].judge.watch_said = false;
+    }
+}
+
+const struct part part_judge = {.name = "judge",
+                                .wave_init = wave_init,
+                                .waves = judge_ro,
+                                .devices = judge_ro,
+                                .ticked = ticked,
+                                .learned = judge_ro,
+                                .history = history,
+                                .ruled = ruled,
+                                .acknowledged = acknowledged};

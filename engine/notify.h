@@ -1,9 +1,7 @@
-/* Telling people who are not at the screen: carries out what core/notice.h decides.
+/* Notices in the log: entries of kind "notice", for the part that tells (engine/tell.h) and for commands.
  *
- * The worker looks at each new snapshot: what stands, and is due, goes to the courier (engine/courier.h), and into the
- * log as an entry of kind "notice"; so does what became of it at each receiver, and so does a silence
- * (docs/notices.md). The log is also the memory: after a restart it says what was told already and how long all is to
- * be silent, and watchers that share a log do not tell the same twice. Nothing here waits. */
+ * Strings are borrowed from what is passed: it must outlive the entry. The caller has begun the entry (entry_init) and
+ * set its time and actor. */
 #ifndef ANDON_ENGINE_NOTIFY_H
 #define ANDON_ENGINE_NOTIFY_H
 
@@ -14,21 +12,6 @@
 #include "core/entry.h"
 #include "core/notice.h"
 #include "engine/courier.h"
-
-struct engine;
-struct notifier;
-
-/* For engine_start(), once the scribe is there and before the worker's thread. NULL when engine_spec.notify is NULL or
- * names no receiver: then nobody is told. */
-struct notifier *notifier_new(struct engine *en);
-/* For the worker, in each turn of its loop. NULL is fine. */
-void notifier_turn(struct notifier *n);
-/* For engine_stop(), after the worker's thread and before the end of the log. What is under way has a second to get
- * through. NULL is fine. */
-void notifier_free(struct notifier *n);
-
-/* notify_log.c: entries of kind "notice", for the notifier and for commands. Strings are borrowed from what is passed:
- * it must outlive the entry. The caller has begun the entry (entry_init) and set its time and actor. */
 
 /* A notice that goes out: result "raised" or "resolved". */
 void notify_log_notice(struct entry *e, const struct notice *n, char wave[16]);

@@ -1,8 +1,5 @@
-/* Recovery: what an earlier session left open in the log, and what other sessions write into it meanwhile.
- *
- * The log is the state. For each intent without outcome the server is asked what became of it, and `recovered` says
- * so. Nothing is sent again, but for what may be repeated: a halt is asked for until it shows, and a roll back goes on
- * from its last step. Intents of a process that still lives are its own business. */
+#include "engine/recover.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +12,7 @@
 
 static void ask_log(struct engine *en, void *arg);
 static bool all_settled(struct engine *en);
+static void look(struct engine *en, void *arg);
 
 /* ---- reading the log ---- */
 
@@ -27,7 +25,7 @@ static void take_latched(struct engine *en, const struct leftovers *l)
             continue;
         bool rule = strcmp(s->actor_kind, "rule") == 0;
         snprintf(by, sizeof by, "%s%s", rule ? "rule " : "", s->actor);
-        halt_latch(ro_get(en, s->rollout), by, s->reason, s->t, s->corr);
+        ro_stop_latched(ro_get(en, s->rollout), by, s->reason, s->t, s->corr);
     }
 }
 
@@ -49,9 +47,7 @@ static void take_holds(struct engine *en, const struct leftovers *l)
         if (!newest)
             continue;
         struct ro *ro = ro_get(en, s->rollout);
-        ro->held = (v == VERB_PAUSE || v == VERB_HALT) && !ro->halt.latched;
-        if (ro->held)
-            snprintf(ro->paused_by, sizeof ro->paused_by, "%s", s->actor);
+        ro_stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
     }
 }
 
@@ -81,27 +77,25 @@ static void open_session(struct engine *en)
 static void log_read(struct engine *en, struct job *j)
 {
     if (!j->ok) {
-        en->log_err = j->err;
+        diary_past_unread(en, &j->err);
         timer_set(en, now_of(en) + REOPEN_US, ask_log, NULL);
-        act_queued(en);
+        verbs_queued(en);
         mark(en);
         return;
     }
-    err_clear(&en->log_err);
-    en->log_verified = j->left.verified;
-    if (!j->left.verified)
-        (void)err_set(&en->log_err, ERR_TAMPERED, "Verify it: andon audit verify.", "%s", j->left.problem);
+    diary_past_read(en, j->left.verified, j->left.problem);
     take_latched(en, &j->left);
     take_holds(en, &j->left);
     take_acks(en, &j->left);
-    en->leftovers = j; /* freed when each of them is settled */
-    en->recovered = true;
-    en->log_writable = true; /* the session's entry shows whether that is so */
+    en->recover.leftovers = j; /* freed when each of them is settled */
+    en->recover.recovered = true;
     open_session(en);
-    if (en->rollouts_known && all_settled(en))
-        en->leftovers = NULL; /* whoever called frees a job that is not kept */
-    act_queued(en);
-    timer_set(en, now_of(en) + LOOK_US, recover_look, NULL);
+    if (en->facts.rollouts_known && all_settled(en))
+        en->recover.leftovers = NULL;
+    else
+        j->flags |= DIARY_KEPT;
+    verbs_queued(en);
+    timer_set(en, now_of(en) + LOOK_US, look, NULL);
 }
 
 static void ask_log(struct engine *en, void *arg)
@@ -112,12 +106,12 @@ static void ask_log(struct engine *en, void *arg)
     diary_put(en, j, 0, log_read, NULL);
 }
 
-void recover_begin(struct engine *en)
+static void begin(struct engine *en)
 {
-    if (en->scribe)
+    if (en->diary.scribe)
         ask_log(en, NULL);
     else
-        en->recovered = true;
+        en->recover.recovered = true;
 }
 
 /* ---- what became of it ---- */
@@ -132,51 +126,15 @@ static bool lives(const struct engine *en, const struct stored *s)
     return process_start(pid) == start && start > 0;
 }
 
-static struct op *op_of(struct engine *en, const struct stored *s)
-{
-    struct intent in = {0};
-    in.verb = verb_from_word(s->verb);
-    in.expect_devices = -1;
-    in.all_waves = strcmp(stored_field(s, "all_waves"), "false") != 0;
-    snprintf(in.fleet, sizeof in.fleet, "%s", s->fleet);
-    snprintf(in.rollout, sizeof in.rollout, "%s", s->rollout);
-    snprintf(in.reason, sizeof in.reason, "%s", s->reason);
-    snprintf(in.actor.name, sizeof in.actor.name, "%s", s->actor);
-    in.actor.kind = strcmp(s->actor_kind, "rule") == 0     ? ACTOR_RULE
-                    : strcmp(s->actor_kind, "script") == 0 ? ACTOR_SCRIPT
-                                                           : ACTOR_PERSON;
-    snprintf(in.rule, sizeof in.rule, "%s", stored_field(s, "rule"));
-    if (in.verb == VERB_ROLLBACK)
-        snprintf(in.to_release, sizeof in.to_release, "%s", stored_field(s, "to"));
-    for (size_t i = 0; i < WAVES_MAX / 64; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "waves.%zu", i);
-        in.wave_mask[i] = strtoull(stored_field(s, key), NULL, 16);
-    }
-    pthread_mutex_lock(&en->lock);
-    uint64_t ticket = en->next_ticket++;
-    pthread_mutex_unlock(&en->lock);
-    struct op *op = op_new(en, ticket, &in);
-    op->recovered = true;
-    op->corr = s->corr;
-    op->log_seq = s->seq;
-    op->ro = *s->rollout ? ro_get(en, s->rollout) : NULL;
-    snprintf(op->before, sizeof op->before, "%s", s->before);
-    const char *wave = stored_field(s, "target_wave");
-    op->target_wave = *wave ? (int)strtol(wave, NULL, 10) : -1;
-    op->phase = OP_VERIFYING;
-    return op;
-}
-
 enum became { APPLIED, NOT_APPLIED, CANNOT_TELL, ASK_LATER };
 
 static enum became wave_became(const struct ro *ro, int wave)
 {
-    if (!ro->waves_known)
+    if (!ro->facts.waves_known)
         return ASK_LATER;
-    if (wave < 0 || (size_t)wave >= ro->n_waves)
+    if (wave < 0 || (size_t)wave >= ro->facts.n_waves)
         return CANNOT_TELL;
-    switch (ro->waves[wave].state) {
+    switch (ro->facts.waves[wave].state) {
     case WAVE_RUNNING:
     case WAVE_FINISHED:
     case WAVE_ERROR:
@@ -184,14 +142,16 @@ static enum became wave_became(const struct ro *ro, int wave)
     case WAVE_SCHEDULED:
     case WAVE_READY:
         return NOT_APPLIED;
-    default:
-        return CANNOT_TELL;
+    case WAVE_UNKNOWN:
+    case WAVE_CREATING:
+        break;
     }
+    return CANNOT_TELL;
 }
 
 static enum became became_of(const struct engine *en, const struct ro *ro, const struct stored *s)
 {
-    enum rollout_state st = ro->r.state;
+    enum rollout_state st = ro->facts.r.state;
     bool begun = st == ROLLOUT_STARTING || st == ROLLOUT_RUNNING || st == ROLLOUT_PAUSED || st == ROLLOUT_FINISHED;
     const char *wave = stored_field(s, "target_wave");
     char retry[NAME_MAX_BYTES];
@@ -212,25 +172,29 @@ static enum became became_of(const struct engine *en, const struct ro *ro, const
     case VERB_DENY:
         return st == ROLLOUT_DENIED ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
     case VERB_RETRY:
-        snprintf(retry, sizeof retry, "%s_retry", ro->r.name);
-        for (size_t i = 0; i < en->n_ros; i++)
-            if (strcmp(en->ros[i]->r.name, retry) == 0)
+        snprintf(retry, sizeof retry, "%s_retry", ro->facts.r.name);
+        for (size_t i = 0; i < en->facts.n_ros; i++)
+            if (strcmp(en->facts.ros[i]->facts.r.name, retry) == 0)
                 return APPLIED;
         return NOT_APPLIED;
-    default:
-        return CANNOT_TELL;
+    case VERB_NONE:
+    case VERB_ROLLBACK:
+    case VERB_ACK:
+    case VERB_COUNT:
+        break;
     }
+    return CANNOT_TELL;
 }
 
 static void settle(struct engine *en, const struct stored *s, enum became b)
 {
-    struct op *op = op_of(en, s);
-    const char *state = op->ro && op->ro->known ? op->ro->r.state_word : "";
+    struct op *op = op_from_log(en, s);
+    const char *state = op->ro && op->ro->facts.known ? op->ro->facts.r.state_word : "";
     char at[FMT_MAX];
     fmt_hms(at, s->t);
     if (b == APPLIED) {
         if (op->in.verb == VERB_PAUSE && op->ro)
-            op->ro->held = op->ro->r.state == ROLLOUT_PAUSED;
+            ro_stop_held(op->ro, op->ro->facts.r.state == ROLLOUT_PAUSED, NULL);
         op_outcome(en, op, OP_DONE, "applied", state, "",
                    "%s of %s was interrupted; the server shows that it took effect", verb_word(op->in.verb), at);
     } else if (b == NOT_APPLIED) {
@@ -251,7 +215,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         return false;
     if (!*s->rollout) {
         if (v == VERB_HALT && !en->spec.fleet->read_only) {
-            struct op *op = op_of(en, s);
+            struct op *op = op_from_log(en, s);
             halt_begin(en, op);
         } else {
             settle(en, s, CANNOT_TELL);
@@ -259,22 +223,23 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         return true;
     }
     struct ro *ro = ro_find(en, s->rollout);
-    if (!ro || !ro->known) {
-        if (en->rollouts_clipped)
+    if (!ro || !ro->facts.known) {
+        if (en->facts.rollouts_clipped)
             return false;
         settle(en, s, CANNOT_TELL);
         return true;
     }
-    if (v == VERB_HALT && ro->halt.latched && !ro_ended(ro) &&
+    if (v == VERB_HALT && ro->stop.latched && !ro_ended(ro) &&
         !(en->spec.fleet->read_only && strcmp(s->actor_kind, "rule") == 0)) {
-        ro->halt.phase = HALT_NONE; /* nobody has seen it take effect: asked for anew */
-        halt_begin(en, op_of(en, s));
+        ro_stop_in_doubt(ro); /* nobody has seen it take effect: asked for anew */
+        halt_begin(en, op_from_log(en, s));
         return true;
     }
     if (v == VERB_ROLLBACK) {
-        if (ro->r.state == ROLLOUT_UNKNOWN || !ro->waves_known || en->spec.fleet->read_only || !en->info_known)
+        if (ro->facts.r.state == ROLLOUT_UNKNOWN || !ro->facts.waves_known || en->spec.fleet->read_only ||
+            !en->facts.info_known)
             return false;
-        rollback_resume(en, op_of(en, s), l->steps, l->n_steps, l->blobs);
+        rollback_resume(en, op_from_log(en, s), l->steps, l->n_steps, l->blobs);
         return true;
     }
     enum became b = became_of(en, ro, s);
@@ -290,7 +255,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
 static bool all_settled(struct engine *en)
 {
     bool left = false;
-    struct leftovers *l = &en->leftovers->left;
+    struct leftovers *l = &en->recover.leftovers->left;
     for (size_t i = 0; i < l->n_open; i++) {
         if (l->open[i].corr == 0)
             continue;
@@ -302,12 +267,12 @@ static bool all_settled(struct engine *en)
     return !left;
 }
 
-void recover_known(struct engine *en)
+static void listed(struct engine *en)
 {
-    if (!en->leftovers || !en->rollouts_known || !all_settled(en))
+    if (!en->recover.leftovers || !en->facts.rollouts_known || !all_settled(en))
         return;
-    job_free(en->leftovers);
-    en->leftovers = NULL;
+    job_free(en->recover.leftovers);
+    en->recover.leftovers = NULL;
 }
 
 /* ---- what other sessions write ---- */
@@ -315,33 +280,42 @@ void recover_known(struct engine *en)
 static void looked(struct engine *en, struct job *j)
 {
     const struct leftovers *l = &j->left;
-    en->looking = false;
-    timer_set(en, now_of(en) + LOOK_US, recover_look, NULL);
+    en->recover.looking = false;
+    timer_set(en, now_of(en) + LOOK_US, look, NULL);
     if (!j->ok || !j->looked)
         return;
     take_acks(en, l);
     take_latched(en, l);
-    for (size_t k = 0; k < en->n_all; k++) {
-        struct ro *ro = en->all[k];
+    for (size_t k = 0; k < en->facts.n_all; k++) {
+        struct ro *ro = en->facts.all[k];
         bool listed = false;
-        if (ro->halt.phase != HALT_SHOWN || !ro->halt.latched || en->n_backlog > 0 ||
-            ro->halt.at > j->put_at - US_PER_S)
+        if (ro->stop.phase != HALT_SHOWN || !ro->stop.latched || en->diary.n_backlog > 0 ||
+            ro->stop.at > j->put_at - US_PER_S)
             continue;
         for (size_t i = 0; i < l->n_latched && !listed; i++)
             listed = strcmp(l->latched[i].rollout, ro->id) == 0;
         if (!listed)
-            halt_ack(ro); /* acknowledged in another session */
+            ro_stop_acknowledged(ro, true); /* acknowledged in another session */
     }
 }
 
-void recover_look(struct engine *en, void *arg)
+static void look(struct engine *en, void *arg)
 {
     (void)arg;
-    if (!en->scribe || en->looking)
+    if (!en->diary.scribe || en->recover.looking)
         return;
-    en->looking = true;
+    en->recover.looking = true;
     struct job *j = job_new(JOB_LOOK);
     j->fleet = arena_strdup(&j->arena, en->spec.fleet->name);
-    j->seen_size = en->log_size;
+    j->seen_size = en->diary.size;
     diary_put(en, j, 0, looked, NULL);
 }
+
+/* ---- the part ---- */
+
+static void free_all(struct engine *en)
+{
+    job_free(en->recover.leftovers);
+}
+
+const struct part part_recover = {.name = "recover", .begin = begin, .listed = listed, .free = free_all};

@@ -35,12 +35,22 @@ struct rehearser {
     size_t room;
 };
 
+static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n);
+
 /* ---- reading what there is ---- */
+
+/* One turn without anything but timers and requests. */
+static void turn_once(struct engine *en)
+{
+    turn_due(&en->turn);
+    int64_t deadline = turn_deadline(&en->turn);
+    turn_wait(&en->turn, deadline < TIME_NEVER ? deadline : now_of(en) + US_PER_S, 0);
+}
 
 static bool wait_for(struct rehearser *h, struct err *e)
 {
     while (h->waiting > 0 && h->err.code == ERR_NONE)
-        loop_wait(h->en);
+        turn_once(h->en);
     if (h->err.code == ERR_NONE)
         return true;
     if (e)
@@ -72,10 +82,9 @@ static void rollout_done(struct req *q, const struct reply *r)
     if (!good(q, r))
         return;
     h->ro = ro_get(h->en, q->out.rollout.id);
-    rollout_copy(&h->ro->arena, &h->ro->r, &q->out.rollout);
-    h->ro->known = h->ro->policy_final = true;
-    h->ro->policy = h->spec->policy;
-    h->ro->rehearser = h;
+    ro_put(h->ro, &q->out.rollout);
+    policy_fix(h->ro, h->spec->policy);
+    trial_rehearse(h->ro, 0, fed, h);
 }
 
 static void waves_done(struct req *q, const struct reply *r)
@@ -88,12 +97,8 @@ static void waves_done(struct req *q, const struct reply *r)
 static void members_done(struct req *q, const struct reply *r)
 {
     struct rehearser *h = q->x;
-    if (!good(q, r))
-        return;
-    struct wv *v = &h->ro->wv[q->n];
-    watch_take(h->ro, (size_t)q->n, &q->out.devices);
-    v->listed = true;
-    v->list_as_of = TIME_NEVER / 2;
+    if (good(q, r))
+        watch_whole(h->ro, (size_t)q->n, &q->out.devices);
 }
 
 static bool read_rollout(struct rehearser *h, struct err *e)
@@ -107,19 +112,19 @@ static bool read_rollout(struct rehearser *h, struct err *e)
     en->be->ops->waves(en->be, h->ro->id, &q->arena, &q->out.waves, req_done, q);
     if (!wait_for(h, e))
         return false;
-    if (h->ro->n_waves == 0 || !h->ro->wv[0].told)
+    if (h->ro->facts.n_waves == 0 || !h->ro->wv[0].facts.told)
         return err_set(e, ERR_STATE, "", "rollout %s has told no device: there is nothing to replay", h->ro->id);
-    for (size_t i = 0; i < h->ro->n_waves; i++) {
-        if (!h->ro->wv[i].told)
+    for (size_t i = 0; i < h->ro->facts.n_waves; i++) {
+        if (!h->ro->wv[i].facts.told)
             continue;
         q = ask(h, members_done);
         q->n = (int64_t)i;
-        en->be->ops->wave_devices(en->be, h->ro->id, arena_strdup(&q->arena, h->ro->waves[i].id), WAVE_DEVICES_MAX,
-                                  &q->arena, &q->out.devices, req_done, q);
+        en->be->ops->wave_devices(en->be, h->ro->id, arena_strdup(&q->arena, h->ro->facts.waves[i].id),
+                                  WAVE_DEVICES_MAX, &q->arena, &q->out.devices, req_done, q);
     }
     if (!wait_for(h, e))
         return false;
-    h->ro->waves_as_of = TIME_NEVER / 2;
+    waves_as_of(h->ro, TIME_NEVER / 2);
     return true;
 }
 
@@ -128,16 +133,15 @@ static bool read_rollout(struct rehearser *h, struct err *e)
 static void device_done(struct req *q, const struct reply *r)
 {
     struct rehearser *h = q->x;
-    struct dev *d = &h->en->devs[q->n];
     h->waiting--;
     for (size_t i = 0; !r->err && i < q->out.device.n_actions; i++) {
         const struct device_action *a = &q->out.device.actions[i];
         if (strcmp(a->rollout, h->ro->id) == 0 && !a->active && strcmp(a->status, "finished") == 0) {
-            d->installed_at = a->at;
+            watch_installed(h->en, (size_t)q->n, a->at);
             return;
         }
     }
-    d->installed_at = 0;
+    watch_installed(h->en, (size_t)q->n, 0);
     h->out->unknown++;
 }
 
@@ -146,19 +150,19 @@ static bool read_installs(struct rehearser *h, struct err *e)
 {
     struct engine *en = h->en;
     size_t asked = 0;
-    for (size_t w = 0; ro_ended(h->ro) && w < h->ro->n_waves; w++)
-        for (size_t i = 0; i < h->ro->wv[w].n_members; i++) {
-            uint32_t k = h->ro->wv[w].members[i];
-            if (en->devs[k].installed_at <= h->ro->r.last_modified || h->ro->r.last_modified <= 0)
+    for (size_t w = 0; ro_ended(h->ro) && w < h->ro->facts.n_waves; w++)
+        for (size_t i = 0; i < h->ro->wv[w].watch.n_members; i++) {
+            uint32_t k = h->ro->wv[w].watch.members[i];
+            if (en->watch.devs[k].installed_at <= h->ro->facts.r.last_modified || h->ro->facts.r.last_modified <= 0)
                 continue;
             if (asked++ >= ASKED_MAX) {
-                en->devs[k].installed_at = 0;
+                watch_installed(en, k, 0);
                 h->out->unknown++;
                 continue;
             }
             struct req *q = ask(h, device_done);
             q->n = k;
-            en->be->ops->device(en->be, arena_strdup(&q->arena, en->devs[k].raw_id), &q->arena, &q->out.device,
+            en->be->ops->device(en->be, arena_strdup(&q->arena, en->watch.devs[k].raw_id), &q->arena, &q->out.device,
                                 req_done, q);
         }
     return wait_for(h, e);
@@ -168,19 +172,16 @@ static bool read_installs(struct rehearser *h, struct err *e)
 
 static void feed_tracks(struct rehearser *h, const struct trial_row *rows, size_t n)
 {
-    const struct run *r = h->ro->run;
-    for (size_t i = 0; i < n; i++) {
-        struct dev *d = &h->en->devs[r->v[rows[i].device].dev];
-        struct sample s = {"", rows[i].t, beat_boots(h->en, d, rows[i].reboots), rows[i].cpu, rows[i].variance};
-        track_feed(&d->track, &s, h->en->policy->window_us);
-    }
+    const struct run *r = h->ro->trials.run;
+    for (size_t i = 0; i < n; i++)
+        watch_sample(h->en, r->v[rows[i].device].dev, rows[i].t, rows[i].reboots, rows[i].cpu, rows[i].variance);
 }
 
-/* As watch_enrol() does it live, with what was known at t. */
+/* As watch.c does it live, with what was known at t. */
 static void enrol(struct rehearser *h, int64_t t)
 {
-    const struct run *r = h->ro->run;
-    const struct policy *p = h->ro->policy;
+    const struct run *r = h->ro->trials.run;
+    const struct policy *p = h->ro->policy.applies;
     int64_t first = TIME_NEVER;
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
@@ -195,27 +196,23 @@ static void enrol(struct rehearser *h, int64_t t)
             continue;
         if (from < first)
             first = from;
-        struct dev *v = &h->en->devs[d->dev];
-        if (v->enrolled && v->track.counts_from >= from)
-            continue;
-        track_enrol(&v->track, from);
-        v->enrolled = true;
+        watch_counts(h->en, d->dev, from, true);
     }
     for (size_t i = 0; first < TIME_NEVER && i < r->n; i++)
         if (r->v[i].control && (r->v[i].wave < 0 || !r->wave[r->v[i].wave].applied))
-            track_enrol(&h->en->devs[r->v[i].dev].track, first);
+            watch_counts(h->en, r->v[i].dev, first, false);
 }
 
 static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *out)
 {
-    const struct run *r = h->ro->run;
+    const struct run *r = h->ro->trials.run;
     int64_t every = beat_interval(h->en), window = h->en->policy->window_us;
     size_t n = 0, m = 0;
-    bool late = t - r->wave[wave].told_at > h->ro->policy->install_us;
+    bool late = t - r->wave[wave].told_at > h->ro->policy.applies->install_us;
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
-        const struct dev *v = &h->en->devs[d->dev];
+        const struct dev *v = &h->en->watch.devs[d->dev];
         if (d->wave == wave) {
             bool done = d->installed > 0 && d->installed <= t;
             out->told++;
@@ -250,7 +247,7 @@ static void add_line(struct rehearser *h, int64_t t, int wave, const struct verd
 static void note(struct rehearser *h, int64_t t, int wave, const struct verdict *d)
 {
     struct rehearsal *out = h->out;
-    const struct run *r = h->ro->run;
+    const struct run *r = h->ro->trials.run;
     bool same = d->react == h->wave[wave].react && d->would == h->wave[wave].would &&
                 strcmp(d->rule, h->wave[wave].rule ? h->wave[wave].rule : "") == 0;
     if (d->react > out->worst)
@@ -272,7 +269,7 @@ static void note(struct rehearser *h, int64_t t, int wave, const struct verdict 
 
 static void give_outcomes(struct rehearser *h)
 {
-    const struct run *r = h->ro->run;
+    const struct run *r = h->ro->trials.run;
     struct run_outcome sum = {0, 0};
     bool any = false;
     for (int w = 0; w < r->n_waves && r->wave[w].applied; w++) {
@@ -287,9 +284,10 @@ static void give_outcomes(struct rehearser *h)
     }
 }
 
-void rehearse_tick(struct rehearser *h, int64_t t, const struct trial_row *rows, size_t n)
+static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n)
 {
-    struct run *r = h->ro->run;
+    struct rehearser *h = ctx;
+    struct run *r = h->ro->trials.run;
     struct evidence ev[TEST_COUNT];
     enum trial_test which[TEST_COUNT];
     if (r->n > h->room) {
@@ -304,7 +302,7 @@ void rehearse_tick(struct rehearser *h, int64_t t, const struct trial_row *rows,
     give_outcomes(h);
     for (int w = 0; w < r->n_waves && r->wave[w].applied; w++) {
         struct verdict d;
-        struct verdict_input in = {.policy = h->ro->policy,
+        struct verdict_input in = {.policy = h->ro->policy.applies,
                                    .health = &h->health[w],
                                    .wave_index = w,
                                    .device_class = "",
@@ -330,10 +328,10 @@ static bool replay(struct rehearser *h, struct err *e)
 {
     struct ro *ro = h->ro;
     struct engine *en = h->en;
-    en->tm_newest = h->end;
+    trial_rehearse(ro, h->end, fed, h);
     for (;;) {
         trial_advance(ro);
-        const struct run *r = ro->run;
+        const struct run *r = ro->trials.run;
         if (r && r->failures >= FAILURES_MAX) {
             if (e)
                 *e = r->err;
@@ -345,18 +343,18 @@ static bool replay(struct rehearser *h, struct err *e)
             return true;
         if (r && r->wave[0].told_known && h->end < r->spec.start)
             return err_set(e, ERR_STATE, "", "rollout %s was told after the time at which the replay ends", ro->id);
-        loop_wait(en);
+        turn_once(en);
     }
 }
 
 static void describe(struct rehearser *h)
 {
     struct rehearsal *out = h->out;
-    const struct run *r = h->ro->run;
+    const struct run *r = h->ro->trials.run;
     char a[FMT_MAX], b[FMT_MAX];
     out->rollout = arena_strdup(&out->arena, h->ro->id);
-    out->name = arena_strdup(&out->arena, h->ro->r.name);
-    out->state = h->ro->r.state;
+    out->name = arena_strdup(&out->arena, h->ro->facts.r.name);
+    out->state = h->ro->facts.r.state;
     out->start = r->spec.start;
     out->end = trial_next_tick(r->trial) - r->spec.step_us;
     out->devices = (int64_t)r->n;
@@ -385,8 +383,9 @@ static bool carry_out(struct rehearser *h, struct err *e)
     if (!read_rollout(h, e) || !read_installs(h, e))
         return false;
     h->end = h->spec->until > 0 ? h->spec->until : now;
-    if (h->spec->until == 0 && ro_ended(h->ro) && h->ro->r.last_modified > 0 && h->ro->r.last_modified < now)
-        h->end = h->ro->r.last_modified;
+    if (h->spec->until == 0 && ro_ended(h->ro) && h->ro->facts.r.last_modified > 0 &&
+        h->ro->facts.r.last_modified < now)
+        h->end = h->ro->facts.r.last_modified;
     if (h->end > now - beat_settle(en))
         h->end = now - beat_settle(en);
     h->end = h->end / every * every;

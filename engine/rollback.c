@@ -1,143 +1,14 @@
 /* Roll back: a saga over minutes to days, step by step as hawkBit's facts ask for it. Each step that is done is in the
  * log before the next one begins; while the log cannot be written the saga waits. Every step may be begun again after
  * a crash: a pause and a stop may be repeated, a roll-back rollout is found again by its name. */
-#include "engine/rollback.h"
+#include "engine/rollback_saga.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define AGAIN_US US_PER_S
 #define ASK_US   (5 * US_PER_S) /* between two pauses or stops */
-
-static void step(struct engine *en, void *arg);
-
-bool rollback_running(const struct ro *ro)
-{
-    return ro->rb && ro->rb->step != RB_NONE && ro->rb->step != RB_DONE;
-}
-
-void rb_text(struct rollback *rb, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(rb->text, sizeof rb->text, fmt, ap);
-    va_end(ap);
-    if (rb->op && !op_ended(rb->op) && rb->op->phase >= OP_SENT)
-        op_say(rb->en, rb->op, OP_RUNNING, "", "%s: %s", rollback_step_word(rb->step), rb->text);
-    mark(rb->en);
-}
-
-void rb_again(struct rollback *rb, int64_t in_us)
-{
-    timer_set(rb->en, now_of(rb->en) + in_us, step, rb);
-}
-
-void rb_go(struct rollback *rb, enum rollback_step s)
-{
-    rb->step = s;
-    rb->asked_at = 0;
-    rb->step_at = now_of(rb->en);
-    rb->busy = false;
-    rb_again(rb, 0);
-    mark(rb->en);
-}
-
-struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct reply *r))
-{
-    struct req *q = req_new(rb->en, then);
-    q->x = rb;
-    q->ro = rb->ro;
-    rb->busy = true;
-    return q;
-}
-
-/* The end without success: what was done stays as it is, and the log says so. */
-void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...)
-{
-    char text[300];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    snprintf(rb->left, sizeof rb->left, "%s", text);
-    rb_text(rb, "%s", text);
-    rb->step = RB_DONE;
-    rb->ended = now_of(rb->en);
-    timer_cancel(rb->en, step, rb);
-    op_outcome(rb->en, rb->op, OP_FAILED, "failed", rb->ro->r.state_word, next, "%s", text);
-    rb_close(rb);
-}
-
-void rb_close(struct rollback *rb)
-{
-    timer_cancel(rb->en, step, rb);
-    rb->op->busy--;
-    rb->op = NULL;
-}
-
-/* ---- the log ---- */
-
-void rb_entry(struct rollback *rb, struct entry *e)
-{
-    diary_entry(rb->en, e, ENTRY_STEP, rb->op, rb->ro);
-    e->verb = VERB_ROLLBACK;
-    e->result = "ok";
-    e->before = rb->op ? rb->op->before : "";
-    e->after = rb->ro->r.state_word;
-    entry_str(e, "step", rollback_step_word(rb->step));
-}
-
-static void step_logged(struct engine *en, struct job *j);
-
-static void put_step(struct rollback *rb, struct job *j, enum rollback_step next)
-{
-    rb->busy = true;
-    j->tag = (int64_t)next; /* where it goes on: the job carries it back */
-    diary_put(rb->en, j, DIARY_CLOSED, step_logged, rb);
-}
-
-static void log_again(struct engine *en, void *arg)
-{
-    struct job *j = arg;
-    (void)en;
-    ((struct rollback *)j->ctx)->waiting = NULL;
-    put_step(j->ctx, j, (enum rollback_step)j->tag);
-}
-
-static void step_logged(struct engine *en, struct job *j)
-{
-    struct rollback *rb = j->ctx;
-    enum rollback_step next = (enum rollback_step)j->tag;
-    if (j->ok) {
-        rb->busy = false;
-        rb_go(rb, next);
-        return;
-    }
-    rb_text(rb, "waits for the audit log, which cannot be written");
-    struct job *again = job_new(JOB_APPEND);
-    job_entry(again, &j->entry);
-    again->blob = j->blob ? arena_strdup(&again->arena, j->blob) : NULL;
-    again->blob_key = j->blob_key;
-    if (j->digest[0] && again->entry.n_fields > 0 && j->blob)
-        again->entry.n_fields--; /* the digest is added anew */
-    again->tag = j->tag;
-    again->ctx = rb;
-    rb->waiting = again;
-    timer_set(en, now_of(en) + AGAIN_US, log_again, again);
-}
-
-void rb_logged(struct rollback *rb, const struct entry *e, const char *blob, enum rollback_step next)
-{
-    struct job *j = job_new(JOB_APPEND);
-    job_entry(j, e);
-    if (blob) {
-        j->blob = arena_strdup(&j->arena, blob);
-        j->blob_key = "devices.blob";
-    }
-    put_step(rb, j, next);
-}
 
 static void simple_step_done(struct rollback *rb, enum rollback_step next)
 {
@@ -182,7 +53,7 @@ static void ask(struct rollback *rb, enum backend_verb v)
     }
     rb->asked_at = now_of(rb->en);
     struct req *q = rb_req(rb, sent);
-    rb->ro->told_state = ROLLOUT_PAUSED;
+    ro_stop_sent(rb->ro, ROLLOUT_PAUSED);
     rb->en->be->ops->verb(rb->en->be, rb->ro->id, v, "", req_done, q);
 }
 
@@ -193,7 +64,7 @@ static bool quiet(enum rollout_state s)
 
 static void do_pause(struct rollback *rb)
 {
-    if (quiet(rb->ro->r.state)) {
+    if (quiet(rb->ro->facts.r.state)) {
         simple_step_done(rb, RB_SNAPSHOT);
         return;
     }
@@ -259,10 +130,10 @@ static void do_autoassign(struct rollback *rb)
 
 static void do_stop(struct rollback *rb)
 {
-    enum rollout_state s = rb->ro->r.state;
+    enum rollout_state s = rb->ro->facts.r.state;
     /* A server that cannot stop keeps the old rollout paused: the roll-back rollout overrides its actions. A finished
      * one has nothing left to stop. */
-    if (!(rb->en->info.caps & CAP_STOP) || rollout_state_ended(s) || s == ROLLOUT_DELETING) {
+    if (!(rb->en->facts.info.caps & CAP_STOP) || rollout_state_ended(s) || s == ROLLOUT_DELETING) {
         simple_step_done(rb, RB_DRAIN);
         return;
     }
@@ -278,21 +149,21 @@ static void do_stop(struct rollback *rb)
 static void do_drain(struct rollback *rb)
 {
     struct ro *ro = rb->ro;
-    bool can = (rb->en->info.caps & CAP_ACTION_LIST) != 0;
+    bool can = (rb->en->facts.info.caps & CAP_ACTION_LIST) != 0;
     /* What was asked for before, or at the very moment, may not know of the stop yet. */
-    bool known = ro->inflight.known && ro->inflight_at > rb->step_at;
-    bool late = now_of(rb->en) - rb->step_at >= rb->ro->policy->drain_us;
-    if (!can || late || (known && ro->inflight.canceling == 0)) {
+    bool known = ro->facts.inflight.known && ro->facts.inflight_at > rb->step_at;
+    bool late = now_of(rb->en) - rb->step_at >= rb->ro->policy.applies->drain_us;
+    if (!can || late || (known && ro->facts.inflight.canceling == 0)) {
         struct entry e;
-        rb->view.draining = known ? ro->inflight.canceling : 0;
+        rb->view.draining = known ? ro->facts.inflight.canceling : 0;
         rb_entry(rb, &e);
         entry_int(&e, "draining", rb->view.draining);
         rb_logged(rb, &e, NULL, RB_CREATE);
         return;
     }
-    rb->view.draining = known ? ro->inflight.canceling : -1;
+    rb->view.draining = known ? ro->facts.inflight.canceling : -1;
     if (known)
-        rb_text(rb, "waits for %lld recalled devices to answer", (long long)ro->inflight.canceling);
+        rb_text(rb, "waits for %lld recalled devices to answer", (long long)ro->facts.inflight.canceling);
     else
         rb_text(rb, "asks which recalled devices have answered");
     inflight_read(ro);
@@ -307,7 +178,7 @@ static void step(struct engine *en, void *arg)
     (void)en;
     if (rb->busy)
         return;
-    switch (rb->step) {
+    switch (rb->ro->rollback.step) {
     case RB_PAUSE:
         do_pause(rb);
         break;
@@ -344,16 +215,30 @@ static void step(struct engine *en, void *arg)
     }
 }
 
-void rollback_seen(struct ro *ro)
+static void look(struct ro *ro)
 {
-    if (!rollback_running(ro) || ro->rb->busy)
+    if (!rollback_running(ro) || ro->rollback.saga->busy)
         return;
     /* Only what the step waits for: one that reads at each answer would never end where answers take no time. */
-    if ((ro->rb->step == RB_DRAIN && ro->inflight.known && ro->inflight_at > ro->rb->step_at &&
-         ro->inflight.canceling == 0) ||
-        (ro->rb->step == RB_PAUSE && quiet(ro->r.state)) ||
-        (ro->rb->step == RB_STOP && rollout_state_ended(ro->r.state)))
-        rb_again(ro->rb, 0);
+    if ((ro->rollback.step == RB_DRAIN && ro->facts.inflight.known &&
+         ro->facts.inflight_at > ro->rollback.saga->step_at && ro->facts.inflight.canceling == 0) ||
+        (ro->rollback.step == RB_PAUSE && quiet(ro->facts.r.state)) ||
+        (ro->rollback.step == RB_STOP && rollout_state_ended(ro->facts.r.state)))
+        rb_again(ro->rollback.saga, 0);
+}
+
+static void saga_free(struct rollback *rb)
+{
+    if (!rb)
+        return;
+    timer_cancel(rb->en, step, rb);
+    for (size_t i = 0; i < rb->n_parts; i++)
+        free(rb->parts[i].filter);
+    free(rb->parts);
+    rb_forget_log(rb);
+    free(rb->index);
+    arena_release(&rb->arena);
+    free(rb);
 }
 
 static struct rollback *rb_new(struct engine *en, struct op *op)
@@ -365,42 +250,28 @@ static struct rollback *rb_new(struct engine *en, struct op *op)
     rb->ro = ro;
     rb->op = op;
     rb->started = now_of(en);
-    rb->bad.id = arena_strdup(&rb->arena, ro->r.release.id);
-    rb->bad.name = arena_strdup(&rb->arena, ro->r.release.name);
-    rb->bad.version = arena_strdup(&rb->arena, ro->r.release.version);
+    rb->bad.id = arena_strdup(&rb->arena, ro->facts.r.release.id);
+    rb->bad.name = arena_strdup(&rb->arena, ro->facts.r.release.name);
+    rb->bad.version = arena_strdup(&rb->arena, ro->facts.r.release.version);
     rb->to = (struct release){"", "", ""};
     rb->attempt = 1;
-    rollback_free(ro->rb);
-    ro->rb = rb;
-    op->busy++; /* the saga's op stays as long as the saga */
+    saga_free(ro->rollback.saga);
+    ro->rollback.saga = rb;
+    ro->rollback.step = RB_NONE;
+    rb->next = step;
+    op_hold(op); /* the saga's op stays as long as the saga */
     return rb;
-}
-
-void rollback_free(struct rollback *rb)
-{
-    if (!rb)
-        return;
-    timer_cancel(rb->en, step, rb);
-    for (size_t i = 0; i < rb->n_parts; i++)
-        free(rb->parts[i].filter);
-    free(rb->parts);
-    if (rb->waiting)
-        timer_cancel(rb->en, log_again, rb->waiting);
-    job_free(rb->waiting);
-    free(rb->index);
-    arena_release(&rb->arena);
-    free(rb);
 }
 
 static void begun(struct engine *en, struct job *j)
 {
     struct op *op = j->ctx;
-    op->busy--;
+    op_release(op);
     if (!j->ok) {
         op_say(en, op, OP_FAILED, j->err.next, "nothing was done: the audit log could not be written: %s", j->err.what);
         return;
     }
-    op->log_seq = j->receipt.seq;
+    op_logged(op, j->receipt.seq);
     struct rollback *rb = rb_new(en, op);
     op_say(en, op, OP_RUNNING, "", "roll back begins");
     rb_go(rb, RB_PAUSE);
@@ -409,19 +280,21 @@ static void begun(struct engine *en, struct job *j)
 void rollback_begin(struct engine *en, struct op *op)
 {
     struct entry e;
+    char mask[WAVES_MAX / 64][20]; /* until the entry is copied */
     op_intent(en, op, ENTRY_INTENT, op->ro, op->corr, &e);
-    entry_str(&e, "to", *op->in.to_release ? op->in.to_release : op->ro->policy->rollback_to);
+    entry_str(&e, "to", *op->in.to_release ? op->in.to_release : op->ro->policy.applies->rollback_to);
     entry_int(&e, "expect_devices", op->in.expect_devices);
     entry_str(&e, "all_waves", op->in.all_waves ? "true" : "false");
     if (!op->in.all_waves) {
         static const char *const keys[] = {"waves.0", "waves.1", "waves.2", "waves.3",
                                            "waves.4", "waves.5", "waves.6", "waves.7"};
-        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) /* halves: JSON integers are exact to 53 bits */
+        for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) { /* halves: JSON integers are exact to 53 bits */
+            snprintf(mask[i], sizeof mask[i], "%016llx", (unsigned long long)op->in.wave_mask[i]);
             if (op->in.wave_mask[i])
-                entry_str(&e, keys[i],
-                          arena_printf(&op->ro->wave_arena, "%016llx", (unsigned long long)op->in.wave_mask[i]));
+                entry_str(&e, keys[i], mask[i]);
+        }
     }
-    op->busy++;
+    op_hold(op);
     diary_write(en, &e, DIARY_CLOSED, begun, op);
 }
 
@@ -448,7 +321,7 @@ static void take_part(struct rollback *rb, const struct stored *s)
     p->filter = xstrdup("");
     rb->part = rb->n_parts - 1;
     rb->attempt++;
-    snprintf(ro_get(rb->en, p->id)->rollback_of, ID_MAX, "%s", rb->ro->id);
+    rb_mark(rb, p->id);
 }
 
 void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs)
@@ -483,13 +356,13 @@ void rollback_resume(struct engine *en, struct op *op, const struct stored *step
 
 void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *out)
 {
-    const struct rollback *rb = ro->rb;
+    const struct rollback *rb = ro->rollback.saga;
     memset(out, 0, sizeof *out);
     out->to = out->name = out->text = out->left = "";
     if (!rb)
         return;
     *out = rb->view;
-    out->step = rb->step;
+    out->step = ro->rollback.step;
     out->to = *rb->to.name ? arena_printf(a, "%s:%s", rb->to.name, rb->to.version) : "";
     out->name = rb->n_parts > 0 ? arena_strdup(a, rb->parts[rb->part].name) : "";
     out->devices = (int64_t)rb->n;
@@ -498,3 +371,18 @@ void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *o
     out->text = arena_strdup(a, rb->text);
     out->left = arena_strdup(a, rb->left);
 }
+
+/* ---- the part ---- */
+
+static void seen(struct ro *ro, enum rollout_state was)
+{
+    (void)was;
+    look(ro);
+}
+
+static void ro_free(struct ro *ro)
+{
+    saga_free(ro->rollback.saga);
+}
+
+const struct part part_rollback = {.name = "rollback", .seen = seen, .waves = look, .alive = look, .ro_free = ro_free};

@@ -1,94 +1,37 @@
-/* A roll back's state. Private to engine/rollback*.c. */
+/* The part "rollback": the saga that brings devices back to the release that they came from. Its inside is in
+ * engine/rollback_saga.h. */
 #ifndef ANDON_ENGINE_ROLLBACK_H
 #define ANDON_ENGINE_ROLLBACK_H
 
-#include "engine/worker.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include "audit/log.h"
+#include "client/backend.h"
+#include "core/snapshot.h"
+#include "engine/parts.h"
 
-#define RB_FILTER_MAX 1000 /* hawkBit takes filters of at most 1024 characters */
-#define RB_NAME_MAX   120
-#define RB_TRIES      3 /* repairs of one device */
+struct op;
+struct rollback;
 
-/* One device that was told. */
-struct rb_dev {
-    const char *raw_id;
-    int wave;
-    const char *from;
-    enum device_status status;
-    bool involved;     /* installed or assigned release is the one that is rolled back */
-    bool installed_to; /* the old release is shown as installed */
-    bool verified, never_had, overdue, seen;
-    bool waits; /* an action that brings it back is alive on it */
-    bool gone;
-    int tries;
-};
-
-/* One roll-back rollout. */
-struct rb_part {
-    char *filter;
-    int64_t devices;
-    char name[RB_NAME_MAX + 8];
-    char id[ID_MAX];
-    bool started;
-};
-
-struct rollback {
-    struct engine *en;
-    struct ro *ro;
-    struct op *op;
+struct ro_rollback {
+    struct rollback *saga; /* of this rollout, the newest; NULL */
     enum rollback_step step;
-    struct arena arena;
-    struct rb_dev *v;
-    size_t n;
-    uint32_t *index; /* hash table over v by raw id, n_index is a power of two; value + 1 */
-    size_t n_index;
-    struct release to, bad; /* back to, and rolled back */
-    struct rb_part *parts;
-    size_t n_parts, part;
-    int attempt; /* n of andon-rb-<id>-<n>, of the next one to be made */
-    int64_t started, ended, step_at, asked_at;
-    bool busy;     /* a request or a log entry of the current step is under way */
-    bool adopting; /* the name was taken: looking for who has it */
-    bool told_auto;
-    int64_t next_at, every; /* of the next look in follow */
-    size_t wave;            /* snapshot: the wave to read */
-    size_t auto_at;
-    struct auto_assign_list autos;
-    size_t repair_at;
-    int repairing, repaired_now;
-    bool pass_logged; /* this pass of repairs is in the log */
-    int64_t last_verified;
-    struct job *waiting;      /* a step that the log has not taken yet */
-    struct release *releases; /* of the fleet, while `to` is being found */
-    size_t n_releases;
-    int64_t *votes; /* devices that came from each of them */
-    void (*then)(struct rollback *rb, const struct err *e);
-    struct rollback_view view;
-    char text[240], left[300];
+    char of[ID_MAX]; /* it is itself a roll back, that andon made, of this rollout; "" */
 };
 
-/* rollback.c */
-void rb_go(struct rollback *rb, enum rollback_step step);
-void rb_again(struct rollback *rb, int64_t in_us); /* looks again after a while */
-void rb_text(struct rollback *rb, const char *fmt, ...) ANDON_PRINTF(2, 3);
-void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...) ANDON_PRINTF(3, 4);
-/* The saga has ended and lets go of its op. */
-void rb_close(struct rollback *rb);
-/* Logs that `rb->step` is done, with the fields of `e` (made by rb_entry), then goes to `next`. */
-void rb_entry(struct rollback *rb, struct entry *e);
-void rb_logged(struct rollback *rb, const struct entry *e, const char *blob, enum rollback_step next);
-struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct reply *r));
-struct rb_dev *rb_find(struct rollback *rb, const char *raw_id);
-void rb_index(struct rollback *rb);
-/* rollback_snapshot.c */
-void rb_snapshot(struct rollback *rb);
-bool rb_load(struct rollback *rb, const char *blob);
-/* rollback_plan.c */
-void rb_create(struct rollback *rb);
-void rb_start(struct rollback *rb);
-/* rollback_verify.c: `then` is called when the devices' state has been read and summed up */
-void rb_look(struct rollback *rb, void (*then)(struct rollback *rb, const struct err *e));
-void rb_follow(struct rollback *rb);
-void rb_verify(struct rollback *rb);
-void rb_repair(struct rollback *rb);
+/* Takes a checked intent on: into the log, then step by step. */
+void rollback_begin(struct engine *en, struct op *op);
+/* One of an earlier session, from its steps in the log. */
+void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs);
+void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *out);
+/* "name:version" that a device had before this rollout, by its own history; "" = it cannot be told. */
+const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a);
+
+static inline bool rollback_runs(const struct ro_rollback *rb)
+{
+    return rb->step != RB_NONE && rb->step != RB_DONE;
+}
+
+extern const struct part part_rollback;
 
 #endif

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/rollback.h"
+#include "engine/rollback_saga.h"
 
 #define CANARY_PERCENT 10.0
 #define SMALL_PART     10 /* a part with fewer devices has no canary wave of its own */
@@ -174,7 +174,7 @@ static void part_made(struct rollback *rb, const char *id, const char *how)
     struct rb_part *p = &rb->parts[rb->part];
     struct entry e;
     snprintf(p->id, sizeof p->id, "%s", id);
-    snprintf(ro_get(rb->en, id)->rollback_of, ID_MAX, "%s", rb->ro->id);
+    rb_mark(rb, id);
     rb->attempt++;
     rb->adopting = false;
     rb_entry(rb, &e);
@@ -337,11 +337,11 @@ static void state_read(struct req *q, const struct reply *r)
         return;
     }
     ro_take(part, &q->out.rollout, q->n);
-    enum rollout_state s = part->r.state;
+    enum rollout_state s = part->facts.r.state;
     if (s == ROLLOUT_READY) {
         struct req *go = rb_req(rb, start_sent);
         rb_text(rb, "starts %s", p->name);
-        part->told_state = ROLLOUT_RUNNING;
+        ro_stop_sent(part, ROLLOUT_RUNNING);
         rb->en->be->ops->verb(rb->en->be, p->id, BV_START, "", req_done, go);
     } else if (s == ROLLOUT_CREATING || s == ROLLOUT_UNKNOWN) {
         rb_text(rb, "waits until the server has made %s", p->name);
@@ -354,7 +354,7 @@ static void state_read(struct req *q, const struct reply *r)
         p->started = true;
         rb_entry(rb, &e);
         entry_str(&e, "rollback.name", p->name);
-        entry_str(&e, "rollback.state", part->r.state_word);
+        entry_str(&e, "rollback.state", part->facts.r.state_word);
         rb_logged(rb, &e, NULL, RB_FOLLOW);
     }
 }

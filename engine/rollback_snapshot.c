@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/rollback.h"
+#include "engine/rollback_saga.h"
 
 #define ASKED_MAX 20 /* devices whose history is read when nothing else tells what they came from */
 
 /* ---- devices by raw id ---- */
 
-void rb_index(struct rollback *rb)
+static void rb_index(struct rollback *rb)
 {
     free(rb->index);
     for (rb->n_index = 16; rb->n_index < rb->n * 2 + 2;)
@@ -195,7 +195,7 @@ static void releases_done(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     const struct intent *in = &rb->op->in;
-    const char *to = *in->to_release ? in->to_release : rb->ro->policy->rollback_to;
+    const char *to = *in->to_release ? in->to_release : rb->ro->policy.applies->rollback_to;
     rb->busy = false;
     if (r->err) {
         rb_text(rb, "the server's releases cannot be read yet: %s", r->err->what);
@@ -242,11 +242,11 @@ static void devices_done(struct req *q, const struct reply *r)
     if (rb->n)
         memcpy(v, rb->v, rb->n * sizeof *v);
     for (size_t i = 0; i < l->n; i++) {
-        long k = watch_set_find(en->watch, l->v[i].raw_id, strlen(l->v[i].raw_id));
+        long k = watch_set_find(en->watch.set, l->v[i].raw_id, strlen(l->v[i].raw_id));
         v[rb->n + i].raw_id = arena_strdup(&rb->arena, l->v[i].raw_id);
         v[rb->n + i].wave = (int)rb->wave;
         v[rb->n + i].status = l->v[i].status;
-        v[rb->n + i].from = k >= 0 ? arena_strdup(&rb->arena, en->devs[k].from) : "";
+        v[rb->n + i].from = k >= 0 ? arena_strdup(&rb->arena, en->watch.devs[k].from) : "";
     }
     rb->v = v;
     rb->n += l->n;
@@ -258,20 +258,20 @@ void rb_snapshot(struct rollback *rb)
 {
     struct ro *ro = rb->ro;
     struct engine *en = rb->en;
-    if (!ro->waves_known) {
+    if (!ro->facts.waves_known) {
         rb_again(rb, US_PER_S);
         return;
     }
     if (rb->wave == 0)
         rb->n = 0;
-    while (rb->wave < ro->n_waves &&
-           (wave_told(&ro->waves[rb->wave]) == 0 || !intent_has_wave(&rb->op->in, (int)rb->wave)))
+    while (rb->wave < ro->facts.n_waves &&
+           (wave_told(&ro->facts.waves[rb->wave]) == 0 || !intent_has_wave(&rb->op->in, (int)rb->wave)))
         rb->wave++;
-    if (rb->wave < ro->n_waves) {
+    if (rb->wave < ro->facts.n_waves) {
         rb_text(rb, "reads the devices of W%zu", rb->wave);
         struct req *q = rb_req(rb, devices_done);
-        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[rb->wave].id), WAVE_DEVICES_MAX,
-                                  &q->arena, &q->out.devices, req_done, q);
+        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[rb->wave].id),
+                                  WAVE_DEVICES_MAX, &q->arena, &q->out.devices, req_done, q);
         return;
     }
     if (rb->n == 0) {

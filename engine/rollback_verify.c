@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/rollback.h"
+#include "engine/rollback_saga.h"
 
 #define LOOK_US     (15 * US_PER_S) /* between two looks; doubles while nothing moves */
 #define LOOK_MAX_US (5 * US_PER_MIN)
@@ -103,8 +103,9 @@ struct standing {
 
 static bool part_over(const struct ro *p)
 {
-    return p->r.state == ROLLOUT_FINISHED ||
-           (p->waves_known && p->n_waves > 0 && p->current == (int)p->n_waves - 1 && p->r.state == ROLLOUT_RUNNING);
+    return p->facts.r.state == ROLLOUT_FINISHED ||
+           (p->facts.waves_known && p->facts.n_waves > 0 && p->facts.current == (int)p->facts.n_waves - 1 &&
+            p->facts.r.state == ROLLOUT_RUNNING);
 }
 
 static struct standing stand(const struct rollback *rb)
@@ -112,15 +113,15 @@ static struct standing stand(const struct rollback *rb)
     struct standing s = {.all_over = true};
     for (size_t i = 0; i < rb->n_parts; i++) {
         const struct ro *p = ro_find(rb->en, rb->parts[i].id);
-        if (!p || !p->known) {
+        if (!p || !p->facts.known) {
             s.all_over = false;
             continue;
         }
-        enum rollout_state st = p->r.state;
-        s.failed += p->r.counts.known ? p->r.counts.error : 0;
+        enum rollout_state st = p->facts.r.state;
+        s.failed += p->facts.r.counts.known ? p->facts.r.counts.error : 0;
         s.paused = s.paused || st == ROLLOUT_PAUSED;
         s.all_over = s.all_over && part_over(p);
-        if (p->gone || st == ROLLOUT_STOPPED || st == ROLLOUT_STOPPING || st == ROLLOUT_DELETED ||
+        if (p->facts.gone || st == ROLLOUT_STOPPED || st == ROLLOUT_STOPPING || st == ROLLOUT_DELETED ||
             st == ROLLOUT_DELETING || st == ROLLOUT_DENIED)
             s.dead = rb->parts[i].name;
     }
@@ -130,7 +131,7 @@ static struct standing stand(const struct rollback *rb)
 static bool first_wave_done(const struct rollback *rb)
 {
     const struct ro *p = ro_find(rb->en, rb->parts[rb->part].id);
-    return p && (part_over(p) || p->current > 0);
+    return p && (part_over(p) || p->facts.current > 0);
 }
 
 static void later(struct rollback *rb)
@@ -189,13 +190,13 @@ static void finish(struct rollback *rb)
 {
     struct rollback_view *v = &rb->view;
     int64_t left = (int64_t)rb->n - v->verified;
-    rb->step = RB_DONE;
+    rb->ro->rollback.step = RB_DONE;
     rb->ended = now_of(rb->en);
     v->complete = left == 0;
     v->draining = v->repairing = 0;
     if (left == 0) {
         rb_text(rb, "all %zu devices are shown with %s:%s installed", rb->n, rb->to.name, rb->to.version);
-        op_outcome(rb->en, rb->op, OP_DONE, "ok", rb->ro->r.state_word, "", "%s", rb->text);
+        op_outcome(rb->en, rb->op, OP_DONE, "ok", rb->ro->facts.r.state_word, "", "%s", rb->text);
         rb_close(rb);
         return;
     }
@@ -204,7 +205,7 @@ static void finish(struct rollback *rb)
              "%lld others",
              (long long)left, (long long)v->failed, (long long)v->offline, (long long)(left - v->failed - v->offline));
     rb_text(rb, "%lld of %zu devices are back; %s", (long long)v->verified, rb->n, rb->left);
-    op_outcome(rb->en, rb->op, OP_DONE, "incomplete", rb->ro->r.state_word,
+    op_outcome(rb->en, rb->op, OP_DONE, "incomplete", rb->ro->facts.r.state_word,
                "Look at each device that is left; its history says why.", "%s", rb->text);
     rb_close(rb);
 }
@@ -227,7 +228,7 @@ static void log_result(struct rollback *rb)
 {
     struct entry e;
     struct buf b;
-    rb->step = RB_VERIFY;
+    rb->ro->rollback.step = RB_VERIFY;
     rb_entry(rb, &e);
     entry_int(&e, "devices", (int64_t)rb->n);
     entry_int(&e, "verified", rb->view.verified);
@@ -378,7 +379,7 @@ static void repair_over(struct rollback *rb)
             return;
         }
     }
-    rb->step = RB_FOLLOW;
+    rb->ro->rollback.step = RB_FOLLOW;
     rb->step_at = now_of(rb->en);
     rb_text(rb, "%lld of %zu devices are back; waits for those that were told again", (long long)rb->view.verified,
             rb->n);

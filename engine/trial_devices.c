@@ -15,7 +15,7 @@ static char *stratum_name(const struct run *r, const struct run_new *v)
 {
     struct buf b;
     buf_init(&b, 4096);
-    for (size_t k = 0; k < r->ro->policy->evidence.n_strata; k++)
+    for (size_t k = 0; k < r->ro->policy.applies->evidence.n_strata; k++)
         buf_printf(&b, "%s\n", v->attr[k] < 0 ? "" : r->names[v->attr[k]]);
     char *s = buf_take(&b);
     buf_release(&b);
@@ -67,8 +67,8 @@ void run_put(struct run *r, int phase, const struct run_new *v)
         r->rows = xreallocarray(r->rows, 2 * r->cap, sizeof *r->rows);
         r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
     }
-    if (en->n_devs > r->n_of_dev) {
-        size_t to = en->n_devs + en->n_devs / 4 + 16;
+    if (en->watch.n_devs > r->n_of_dev) {
+        size_t to = en->watch.n_devs + en->watch.n_devs / 4 + 16;
         r->of_dev = xreallocarray(r->of_dev, to, sizeof *r->of_dev);
         memset(r->of_dev + r->n_of_dev, 0, (to - r->n_of_dev) * sizeof *r->of_dev);
         r->n_of_dev = to;
@@ -90,4 +90,40 @@ void run_add(struct run *r, int phase, const struct run_new *v)
         return;
     run_put(r, phase, v);
     r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;
+}
+
+/* ---- installs ---- */
+
+static int by_time(const void *a, const void *b, void *arg)
+{
+    const struct run *r = arg;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    int64_t p = r->v[x].installed, q = r->v[y].installed;
+    if (p != q)
+        return p < q ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+void run_sort_pending(struct run *r)
+{
+    if (r->n_pending > 0)
+        qsort_r(r->pending, r->n_pending, sizeof *r->pending, by_time, r);
+}
+
+void run_installs(struct run *r)
+{
+    const struct engine *en = r->ro->en;
+    bool more = false;
+    for (size_t i = 0; i < r->n; i++) {
+        struct run_dev *d = &r->v[i];
+        int64_t at = en->watch.devs[d->dev].installed_at;
+        if (d->installed > 0 || d->wave < 0 || d->wave >= r->n_waves || !r->wave[d->wave].told_known ||
+            at < r->wave[d->wave].told_at)
+            continue;
+        d->installed = at;
+        r->pending[r->n_pending++] = (uint32_t)i;
+        more = true;
+    }
+    if (more)
+        run_sort_pending(r);
 }

@@ -28,7 +28,7 @@ static struct req *ask(struct run *r, size_t w, void (*then)(struct req *q, cons
 /* The run that asked, NULL when it is gone meanwhile. On an error it is asked again a little later. */
 static struct run *answered(struct req *q, const struct reply *rep, const char *what)
 {
-    struct run *r = q->ro->run;
+    struct run *r = q->ro->trials.run;
     if (!r || (int64_t)r->serial != q->x_at)
         return NULL;
     r->busy = false;
@@ -41,11 +41,10 @@ static struct run *answered(struct req *q, const struct reply *rep, const char *
     return r;
 }
 
-static void go_on(struct run *r)
+static void learned(struct run *r)
 {
-    struct ro *ro = r->ro;
-    trial_advance(ro);
-    judge_ro(ro);
+    struct ro *ro = r->ro; /* a run may end by what it learns */
+    ANNOUNCE(ro->en, learned, ro);
     mark(ro->en);
 }
 
@@ -69,13 +68,13 @@ static void told_known(struct run *r, size_t w, int64_t at)
 /* A server whose clock is wrong must not keep the tests from beginning, or have them read years of history. */
 static bool believable(const struct run *r, int64_t at)
 {
-    return at > 0 && at >= r->ro->r.created_at - EARLY_US && at <= now_of(r->ro->en) + LATE_US;
+    return at > 0 && at >= r->ro->facts.r.created_at - EARLY_US && at <= now_of(r->ro->en) + LATE_US;
 }
 
 /* As this watcher saw it: of a wave that it found told, by the server's time of the last change, if that is one. */
 static int64_t told_as_seen(const struct run *r, size_t w)
 {
-    int64_t at = r->ro->wv[w].told_at;
+    int64_t at = r->ro->wv[w].facts.told_at;
     return believable(r, at) ? at : now_of(r->ro->en);
 }
 
@@ -92,7 +91,7 @@ static void told_done(struct req *q, const struct reply *rep)
         told_known(r, w, q->out.when);
     else if (rw->asked >= ASKED_MAX)
         told_known(r, w, told_as_seen(r, w)); /* the server does not say */
-    go_on(r);
+    learned(r);
 }
 
 static void ask_told(struct run *r, size_t w)
@@ -100,18 +99,18 @@ static void ask_told(struct run *r, size_t w)
     struct ro *ro = r->ro;
     struct engine *en = ro->en;
     const struct wv *v = &ro->wv[w];
-    if (!v->listed) {
+    if (!v->watch.listed) {
         run_say(r, "the devices of W%zu", w);
         return;
     }
     size_t k = (size_t)r->wave[w].asked;
-    if (!en->be->ops->told_at || k >= v->n_members) {
+    if (!en->be->ops->told_at || k >= v->watch.n_members) {
         told_known(r, w, told_as_seen(r, w));
         return;
     }
     run_say(r, "when W%zu was told", w);
     struct req *q = ask(r, w, told_done);
-    en->be->ops->told_at(en->be, ro->id, arena_strdup(&q->arena, en->devs[v->members[k]].raw_id), &q->arena,
+    en->be->ops->told_at(en->be, ro->id, arena_strdup(&q->arena, en->watch.devs[v->watch.members[k]].raw_id), &q->arena,
                          &q->out.when, req_done, q);
 }
 
@@ -132,20 +131,20 @@ static void want_members(struct run *r, size_t w)
 {
     const struct wv *v = &r->ro->wv[w];
     r->wave[w].n = 0;
-    for (size_t i = 0; i < v->n_members; i++)
-        if (run_index(r, v->members[i]) == UINT32_MAX)
-            want(r, w, v->members[i], (int)w, false);
+    for (size_t i = 0; i < v->watch.n_members; i++)
+        if (run_index(r, v->watch.members[i]) == UINT32_MAX)
+            want(r, w, v->watch.members[i], (int)w, false);
 }
 
 static bool declared(const struct run *r)
 {
-    const char *glob = r->ro->policy->evidence.control;
+    const char *glob = r->ro->policy.applies->evidence.control;
     return glob && *glob;
 }
 
 static bool in_group(const struct run *r, const char *raw_id)
 {
-    struct limit l = {.device_class = r->ro->policy->evidence.control};
+    struct limit l = {.device_class = r->ro->policy.applies->evidence.control};
     return limit_names(&l, raw_id);
 }
 
@@ -159,7 +158,7 @@ static size_t n_control(const struct run *r)
 
 static bool control_full(const struct run *r)
 {
-    return (int64_t)n_control(r) >= r->ro->policy->control_max;
+    return (int64_t)n_control(r) >= r->ro->policy.applies->control_max;
 }
 
 static bool wanted(const struct run *r, uint32_t dev)
@@ -181,11 +180,10 @@ static void control_done(struct req *q, const struct reply *rep)
             break;
         if (declared(r) && !in_group(r, d->raw_id))
             continue;
-        struct dev *v = watch_dev(q->en, d);
-        want(r, 0, (size_t)(v - q->en->devs), r->control_wave, true);
+        want(r, 0, watch_dev(q->en, d), r->control_wave, true);
     }
     r->control_wave--;
-    go_on(r);
+    learned(r);
 }
 
 /* Devices of the declared group that are in no wave: found by the releases that they have. The new release's own are
@@ -199,12 +197,12 @@ static void group_done(struct req *q, const struct reply *rep)
         const struct device *d = &q->out.devices.v[i];
         if (control_full(r) || !in_group(r, d->raw_id))
             continue;
-        struct dev *v = watch_dev(q->en, d);
-        if (!wanted(r, (uint32_t)(v - q->en->devs)))
-            want(r, 0, (size_t)(v - q->en->devs), -1, true);
+        size_t dev = watch_dev(q->en, d);
+        if (!wanted(r, (uint32_t)dev))
+            want(r, 0, dev, -1, true);
     }
     r->release_at++;
-    go_on(r);
+    learned(r);
 }
 
 static void releases_done(struct req *q, const struct reply *rep)
@@ -219,7 +217,7 @@ static void releases_done(struct req *q, const struct reply *rep)
         r->releases[i].name = arena_strdup(&r->arena, q->out.releases.v[i].name);
         r->releases[i].version = arena_strdup(&r->arena, q->out.releases.v[i].version);
     }
-    go_on(r);
+    learned(r);
 }
 
 /* False when there is nothing left to ask for. */
@@ -231,8 +229,8 @@ static bool ask_group(struct run *r)
         en->be->ops->releases(en->be, RELEASES_MAX, &q->arena, &q->out.releases, req_done, q);
         return true;
     }
-    while (r->release_at < r->n_releases && (strcmp(r->releases[r->release_at].id, r->ro->r.release.id) == 0 ||
-                                             strcmp(r->releases[r->release_at].name, r->ro->r.release.name) != 0))
+    while (r->release_at < r->n_releases && (strcmp(r->releases[r->release_at].id, r->ro->facts.r.release.id) == 0 ||
+                                             strcmp(r->releases[r->release_at].name, r->ro->facts.r.release.name) != 0))
         r->release_at++;
     if (r->release_at >= r->n_releases || control_full(r))
         return false;
@@ -253,12 +251,13 @@ static void ask_control(struct run *r)
         r->control_wave = r->n_waves - 1;
     }
     /* Empty ones, and those that the server does not list any more. */
-    while (r->control_wave > 0 && ((size_t)r->control_wave >= ro->n_waves || ro->waves[r->control_wave].total == 0))
+    while (r->control_wave > 0 &&
+           ((size_t)r->control_wave >= ro->facts.n_waves || ro->facts.waves[r->control_wave].total == 0))
         r->control_wave--;
     if (r->control_wave > 0 && !control_full(r)) {
         struct req *q = ask(r, 0, control_done);
-        size_t most = (size_t)(ro->policy->control_max - (int64_t)n_control(r));
-        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[r->control_wave].id),
+        size_t most = (size_t)(ro->policy.applies->control_max - (int64_t)n_control(r));
+        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[r->control_wave].id),
                                   declared(r) ? WAVE_DEVICES_MAX : most, &q->arena, &q->out.devices, req_done, q);
         return;
     }
@@ -274,7 +273,7 @@ static int by_raw_id(const void *a, const void *b, void *arg)
 {
     const struct engine *en = arg;
     const struct run_new *x = a, *y = b;
-    return strcmp(en->devs[x->dev].raw_id, en->devs[y->dev].raw_id);
+    return strcmp(en->watch.devs[x->dev].raw_id, en->watch.devs[y->dev].raw_id);
 }
 
 static void attributes_done(struct req *q, const struct reply *rep)
@@ -293,16 +292,16 @@ static void attributes_done(struct req *q, const struct reply *rep)
                 rw->v[i].attr[k] = run_name(r, t->names[name]);
         }
     run_number_strata(r, w);
-    go_on(r);
+    learned(r);
 }
 
 static void ask_attributes(struct run *r, size_t w)
 {
     struct engine *en = r->ro->en;
-    const struct evidence_policy *p = &r->ro->policy->evidence;
+    const struct evidence_policy *p = &r->ro->policy.applies->evidence;
     struct run_wave *rw = &r->wave[w];
     if (w > 0) {
-        if (!r->ro->wv[w].listed) {
+        if (!r->ro->wv[w].watch.listed) {
             run_say(r, "the devices of W%zu", w);
             return;
         }
@@ -318,7 +317,7 @@ static void ask_attributes(struct run *r, size_t w)
     struct req *q = ask(r, w, attributes_done);
     const char **ids = ARENA_ARRAY(&q->arena, const char *, rw->n);
     for (size_t i = 0; i < rw->n; i++)
-        ids[i] = arena_strdup(&q->arena, en->devs[rw->v[i].dev].raw_id);
+        ids[i] = arena_strdup(&q->arena, en->watch.devs[rw->v[i].dev].raw_id);
     en->be->ops->attributes(en->be, ids, rw->n, p->strata, p->n_strata, ATTRIBUTES_BY, &q->arena, &q->out.attributes,
                             req_done, q);
 }
@@ -339,7 +338,7 @@ static void past_done(struct req *q, const struct reply *rep)
         return;
     struct run_wave *rw = &r->wave[w];
     const struct past_list *l = &q->out.past;
-    uint32_t *at = xcalloc(q->en->n_devs + 1, sizeof *at);
+    uint32_t *at = xcalloc(q->en->watch.n_devs + 1, sizeof *at);
     /* Without a single row the source knows nothing of that time; that is no word about the devices. */
     for (size_t i = 0; i < rw->n; i++) {
         at[rw->v[i].dev] = (uint32_t)i + 1;
@@ -347,13 +346,13 @@ static void past_done(struct req *q, const struct reply *rep)
     }
     for (; k < l->n; k++) {
         const struct past_row *p = &l->v[k];
-        if (p->index < q->en->n_devs && at[p->index] > 0)
+        if (p->index < q->en->watch.n_devs && at[p->index] > 0)
             rw->v[at[p->index] - 1].past =
                 (struct trial_past){p->cpu_base, p->var_base, p->boots_hour, p->cpu_hour, p->var_hour, p->last_t, true};
     }
     free(at);
     ready(r, w);
-    go_on(r);
+    learned(r);
 }
 
 /* Without history: what was seen since the devices are watched. */
@@ -361,7 +360,7 @@ static void past_from_tracks(struct run *r, size_t w)
 {
     struct engine *en = r->ro->en;
     for (size_t i = 0; i < r->wave[w].n; i++) {
-        const struct track *t = &en->devs[r->wave[w].v[i].dev].track;
+        const struct track *t = &en->watch.devs[r->wave[w].v[i].dev].track;
         bool hour = (int64_t)t->base_n * beat_interval(en) >= BASELINE_US;
         double boots = 0;
         for (int k = 0; k < TRACK_BUCKETS; k++)
@@ -390,7 +389,8 @@ static void ask_past(struct run *r, size_t w)
         return;
     }
     struct req *q = ask(r, w, past_done);
-    en->tm->ops->past(en->tm, en->watch, r->spec.start, en->policy->window_us, &q->arena, &q->out.past, req_done, q);
+    en->tm->ops->past(en->tm, en->watch.set, r->spec.start, en->policy->window_us, &q->arena, &q->out.past, req_done,
+                      q);
 }
 
 /* ---- one after the other ---- */
@@ -418,28 +418,21 @@ static void step(struct run *r, size_t w)
     }
 }
 
-static void again(struct engine *en, void *arg)
-{
-    (void)en;
-    trial_advance(arg);
-}
-
-void run_prepare(struct run *r)
+bool run_prepare(struct run *r)
 {
     struct ro *ro = r->ro;
-    for (int w = 0; w < r->n_waves && (size_t)w < ro->n_waves && ro->wv[w].told; w++) {
+    for (int w = 0; w < r->n_waves && (size_t)w < ro->facts.n_waves && ro->wv[w].facts.told; w++) {
         enum run_step before;
         do {
             if (r->busy)
-                return;
-            if (now_of(ro->en) < r->again) {
-                timer_set(ro->en, r->again, again, ro);
-                return;
-            }
+                return true;
+            if (now_of(ro->en) < r->again)
+                return false;
             before = r->wave[w].step;
             step(r, (size_t)w);
         } while (r->wave[w].step != before);
         if (r->wave[w].step != RUN_READY)
-            return;
+            break;
     }
+    return true;
 }

@@ -35,19 +35,19 @@ static void drop(struct tick_queue *q, size_t i)
     memmove(&q->v[i], &q->v[i + 1], (q->n - i) * sizeof *q->v);
 }
 
-void ticks_free(struct engine *en)
+void run_free_ticks(struct engine *en)
 {
-    while (en->ticks && en->ticks->n > 0)
-        drop(en->ticks, 0);
-    free(en->ticks);
-    en->ticks = NULL;
+    while (en->trials.ticks && en->trials.ticks->n > 0)
+        drop(en->trials.ticks, 0);
+    free(en->trials.ticks);
+    en->trials.ticks = NULL;
 }
 
-void ticks_take(struct engine *en, int64_t t, size_t watched, const struct sample_list *l)
+void run_take_tick(struct engine *en, int64_t t, size_t watched, const struct sample_list *l)
 {
-    if (!en->ticks)
-        en->ticks = xcalloc(1, sizeof *en->ticks);
-    struct tick_queue *q = en->ticks;
+    if (!en->trials.ticks)
+        en->trials.ticks = xcalloc(1, sizeof *en->trials.ticks);
+    struct tick_queue *q = en->trials.ticks;
     size_t i = q->n;
     while (i > 0 && q->v[i - 1].t > t)
         i--;
@@ -68,41 +68,41 @@ void ticks_take(struct engine *en, int64_t t, size_t watched, const struct sampl
             (struct trial_row){(uint32_t)l->v[j].index, l->v[j].t, l->v[j].reboots, l->v[j].cpu, l->v[j].variance};
     q->n++;
     q->bytes += k->n * sizeof *k->v;
-    if (t > en->tm_newest)
-        en->tm_newest = t;
+    if (t > en->trials.newest)
+        en->trials.newest = t;
 }
 
 /* What no trial waits for goes. */
-void ticks_trim(struct engine *en)
+void run_trim_ticks(struct engine *en)
 {
     int64_t keep = TIME_NEVER;
-    if (!en->ticks)
+    if (!en->trials.ticks)
         return;
-    for (size_t i = 0; i < en->n_all; i++) {
-        const struct run *r = en->all[i]->run;
-        if (!r || ro_ended(en->all[i]))
+    for (size_t i = 0; i < en->facts.n_all; i++) {
+        const struct run *r = en->facts.all[i]->trials.run;
+        if (!r || ro_ended(en->facts.all[i]))
             continue;
         int64_t next = r->trial ? trial_next_tick(r->trial) : beat_history(en) ? TIME_NEVER : 0;
         keep = next < keep ? next : keep;
     }
-    while (en->ticks->n > 0 && en->ticks->v[0].t < keep)
-        drop(en->ticks, 0);
+    while (en->trials.ticks->n > 0 && en->trials.ticks->v[0].t < keep)
+        drop(en->trials.ticks, 0);
 }
 
 static const struct tick *tick_find(const struct engine *en, int64_t t)
 {
-    for (size_t i = 0; en->ticks && i < en->ticks->n; i++)
-        if (en->ticks->v[i].t == t)
-            return &en->ticks->v[i];
+    for (size_t i = 0; en->trials.ticks && i < en->trials.ticks->n; i++)
+        if (en->trials.ticks->v[i].t == t)
+            return &en->trials.ticks->v[i];
     return NULL;
 }
 
 /* The first tick of the queue from t on. */
 static const struct tick *tick_from(const struct engine *en, int64_t t)
 {
-    for (size_t i = 0; en->ticks && i < en->ticks->n; i++)
-        if (en->ticks->v[i].t >= t)
-            return &en->ticks->v[i];
+    for (size_t i = 0; en->trials.ticks && i < en->trials.ticks->n; i++)
+        if (en->trials.ticks->v[i].t >= t)
+            return &en->trials.ticks->v[i];
     return NULL;
 }
 
@@ -118,10 +118,10 @@ static int64_t slack(const struct engine *en)
 static int64_t facts_until(const struct run *r)
 {
     const struct ro *ro = r->ro;
-    int64_t until = ro->waves_as_of - slack(ro->en);
-    for (int w = 0; w < r->n_waves && (size_t)w < ro->n_waves && ro->wv[w].told; w++) {
+    int64_t until = ro->facts.waves_as_of - slack(ro->en);
+    for (int w = 0; w < r->n_waves && (size_t)w < ro->facts.n_waves && ro->wv[w].facts.told; w++) {
         const struct run_wave *rw = &r->wave[w];
-        int64_t upto = ro->wv[w].list_as_of + r->spec.grace_us - slack(ro->en);
+        int64_t upto = ro->wv[w].watch.list_as_of + r->spec.grace_us - slack(ro->en);
         if (rw->step != RUN_READY)
             upto = rw->told_known ? rw->told_at - 1 : 0;
         if (upto < until)
@@ -202,8 +202,8 @@ static bool apply_installs(struct run *r, int64_t t)
 /* When the wave of another rollout was told: as its server says, where that is known. */
 static int64_t told_by(const struct ro *by, int wave)
 {
-    const struct run *r = by->run;
-    return r && wave < r->n_waves && r->wave[wave].told_known ? r->wave[wave].told_at : by->wv[wave].told_at;
+    const struct run *r = by->trials.run;
+    return r && wave < r->n_waves && r->wave[wave].told_known ? r->wave[wave].told_at : by->wv[wave].facts.told_at;
 }
 
 /* A device that another rollout has told by tick t is compared no longer. What was before counts: who reads it later
@@ -212,9 +212,9 @@ static void apply_leaves(struct run *r, int64_t t)
 {
     const struct engine *en = r->ro->en;
     for (size_t i = 0; i < r->n; i++) {
-        const struct dev *d = &en->devs[r->v[i].dev];
+        const struct dev *d = &en->watch.devs[r->v[i].dev];
         const struct ro *by = d->canary_of;
-        if (r->v[i].left || !by || by == r->ro || d->wave < 0 || (size_t)d->wave >= by->n_waves)
+        if (r->v[i].left || !by || by == r->ro || d->wave < 0 || (size_t)d->wave >= by->facts.n_waves)
             continue;
         int64_t told = told_by(by, d->wave);
         if (told <= r->spec.start || told > t)
@@ -222,40 +222,6 @@ static void apply_leaves(struct run *r, int64_t t)
         r->v[i].left = true;
         trial_leave(r->trial, i);
     }
-}
-
-static int by_time(const void *a, const void *b, void *arg)
-{
-    const struct run *r = arg;
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    int64_t p = r->v[x].installed, q = r->v[y].installed;
-    if (p != q)
-        return p < q ? -1 : 1;
-    return x < y ? -1 : x > y;
-}
-
-void run_sort_pending(struct run *r)
-{
-    if (r->n_pending > 0)
-        qsort_r(r->pending, r->n_pending, sizeof *r->pending, by_time, r);
-}
-
-void run_installs(struct run *r)
-{
-    const struct engine *en = r->ro->en;
-    bool more = false;
-    for (size_t i = 0; i < r->n; i++) {
-        struct run_dev *d = &r->v[i];
-        int64_t at = en->devs[d->dev].installed_at;
-        if (d->installed > 0 || d->wave < 0 || d->wave >= r->n_waves || !r->wave[d->wave].told_known ||
-            at < r->wave[d->wave].told_at)
-            continue;
-        d->installed = at;
-        r->pending[r->n_pending++] = (uint32_t)i;
-        more = true;
-    }
-    if (more)
-        run_sort_pending(r);
 }
 
 /* ---- feeding ---- */
@@ -281,8 +247,8 @@ static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
         if (at[i].t > 0)
             r->rows[m++] = at[i];
     trial_tick(r->trial, t, r->rows, m);
-    if (r->ro->rehearser)
-        rehearse_tick(r->ro->rehearser, t, r->rows, m);
+    if (ro_replayed(r->ro))
+        r->ro->trials.each_tick(r->ro->trials.each_ctx, t, r->rows, m);
     if (beat_history(r->ro->en))
         run_keep(r, false); /* of several ticks that waited for a fact, the one that is to be kept is not the last */
     return true;
@@ -293,10 +259,10 @@ static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
 static void fetched(struct req *q, const struct reply *rep)
 {
     struct engine *en = q->en;
-    struct run *r = q->ro->run;
-    en->tm_ranging = false;
+    struct run *r = q->ro->trials.run;
+    en->trials.ranging = false;
     if (!r || (int64_t)r->serial != q->x_at) {
-        trial_advance_all(en);
+        ANNOUNCE(en, history, en, NULL);
         return;
     }
     r->fetching = false;
@@ -326,8 +292,7 @@ static void fetched(struct req *q, const struct reply *rep)
         }
         free(rows);
     }
-    trial_advance_all(en);
-    judge_ro(q->ro);
+    ANNOUNCE(en, history, en, q->ro);
     mark(en);
 }
 
@@ -335,22 +300,22 @@ static void fetch(struct run *r, int64_t from, int64_t to)
 {
     struct engine *en = r->ro->en;
     size_t fit = SAMPLES / (r->n ? r->n : 1);
-    if (en->tm_ranging || now_of(en) < r->fetch_again)
+    if (en->trials.ranging || now_of(en) < r->fetch_again)
         return;
     if (r->fetch_ticks == 0 || r->fetch_ticks > fit)
         r->fetch_ticks = fit < 1 ? 1 : fit;
     if (r->fetch_ticks > RANGE_TICKS_MAX)
         r->fetch_ticks = RANGE_TICKS_MAX;
     int64_t most = from + (int64_t)(r->fetch_ticks - 1) * r->spec.step_us;
-    en->tm_ranging = r->fetching = true;
+    en->trials.ranging = r->fetching = true;
     r->fetch_from = from;
     r->fetch_to = to < most ? to : most;
-    r->fetch_watched = watch_set_size(en->watch);
+    r->fetch_watched = watch_set_size(en->watch.set);
     struct req *q = req_new(en, fetched);
     q->ro = r->ro;
     q->x_at = (int64_t)r->serial;
-    en->tm->ops->range(en->tm, en->watch, r->fetch_from, r->fetch_to, r->spec.step_us, en->policy->window_us, &q->arena,
-                       &q->out.range, req_done, q);
+    en->tm->ops->range(en->tm, en->watch.set, r->fetch_from, r->fetch_to, r->spec.step_us, en->policy->window_us,
+                       &q->arena, &q->out.range, req_done, q);
 }
 
 /* The gap that begins at t: up to what is known, or to the next tick of the queue that is whole. */
@@ -358,10 +323,10 @@ static void fetch_gap(struct run *r, int64_t t, int64_t until)
 {
     const struct engine *en = r->ro->en;
     int64_t to = until / r->spec.step_us * r->spec.step_us;
-    if (to > en->tm_newest)
-        to = en->tm_newest;
-    for (size_t i = 0; en->ticks && i < en->ticks->n; i++) {
-        const struct tick *k = &en->ticks->v[i];
+    if (to > en->trials.newest)
+        to = en->trials.newest;
+    for (size_t i = 0; en->trials.ticks && i < en->trials.ticks->n; i++) {
+        const struct tick *k = &en->trials.ticks->v[i];
         if (k->t > t && k->watched >= needed(r, k->t)) {
             if (k->t - r->spec.step_us < to)
                 to = k->t - r->spec.step_us;
@@ -388,8 +353,9 @@ static void stand(struct run *r)
         r->state = TRIAL_WAITING;
     } else {
         int64_t next = trial_next_tick(r->trial);
-        int64_t behind = en->tm_newest > 0 ? (en->tm_newest - next) / r->spec.step_us + 1 : 0;
-        bool quiet = en->tm_newest > 0 && now - en->tm_newest > (BEHIND + 1) * r->spec.step_us + beat_settle(en);
+        int64_t behind = en->trials.newest > 0 ? (en->trials.newest - next) / r->spec.step_us + 1 : 0;
+        bool quiet =
+            en->trials.newest > 0 && now - en->trials.newest > (BEHIND + 1) * r->spec.step_us + beat_settle(en);
         if (next > facts_until(r) && behind > BEHIND)
             r->state = TRIAL_BEHIND;
         else if (behind > BEHIND && beat_history(en))
@@ -421,7 +387,7 @@ void run_feed(struct run *r)
     while (r->trial) {
         int64_t t = trial_next_tick(r->trial), until = facts_until(r);
         const struct tick *k = beat_history(en) ? tick_find(en, t) : tick_from(en, t);
-        if (t > until || t > en->tm_newest)
+        if (t > until || t > en->trials.newest)
             break;
         if (beat_history(en) && (!k || k->watched < needed(r, t))) {
             fetch_gap(r, t, until);

@@ -8,6 +8,8 @@
 #include "engine/trial_run.h"
 
 #define KEEP_US   US_PER_MIN
+#define KEPT_US   (30 * US_PER_DAY) /* states of rollouts that were not looked at for so long go */
+#define STOP_US   (2 * US_PER_S)
 #define KEPT_HEAD "andon-run 1\n"
 #define RAW_MAX   1024 /* longest device id */
 #define KEPT_MAX  ((size_t)256 << 20)
@@ -51,7 +53,7 @@ static void write_run(const struct run *r, struct buf *b)
     put_int(b, (int64_t)r->n);
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
-        put_text(b, en->devs[d->dev].raw_id);
+        put_text(b, en->watch.devs[d->dev].raw_id);
         put_int(b, d->phase);
         put_int(b, d->wave);
         put_int(b, d->control | d->given << 1 | d->left << 2 | d->mute << 3);
@@ -71,7 +73,7 @@ static void write_run(const struct run *r, struct buf *b)
 void run_keep(struct run *r, bool now)
 {
     struct engine *en = r->ro->en;
-    if (!en->keeper || !en->spec.judge || !r->trial)
+    if (!en->trials.keeper || !en->spec.judge || !r->trial)
         return;
     int64_t tick = trial_next_tick(r->trial);
     /* At whole minutes of the grid: the same ticks in every watcher, so that what they keep can be compared. What reads
@@ -88,24 +90,21 @@ void run_keep(struct run *r, bool now)
     r->kept_at = now_of(en);
     if (!b.over) {
         size_t n = b.len;
-        keeper_put(en->keeper, en->spec.fleet->name, r->ro->id, r->digest, tick, buf_take(&b), n);
+        keeper_put(en->trials.keeper, en->spec.fleet->name, r->ro->id, r->digest, tick, buf_take(&b), n);
     }
     buf_release(&b);
 }
 
-void run_drop_kept(struct run *r)
+bool run_open_kept(struct engine *en, struct err *e)
 {
-    struct engine *en = r->ro->en;
-    r->kept_tick = r->kept_at = 0;
-    if (en->keeper && en->spec.judge)
-        keeper_drop(en->keeper, en->spec.fleet->name, r->ro->id);
+    en->trials.keeper = keeper_new(en->spec.evidence_db, now_of(en) - KEPT_US, en->turn.wake_fd, e);
+    return en->trials.keeper != NULL;
 }
 
-void trial_keep_all(struct engine *en)
+void run_close_kept(struct engine *en)
 {
-    for (size_t i = 0; en->keeper && i < en->n_all; i++)
-        if (en->all[i]->run)
-            run_keep(en->all[i]->run, true);
+    (void)keeper_stop(en->trials.keeper, STOP_US);
+    en->trials.keeper = NULL;
 }
 
 /* ---- reading ---- */
@@ -155,8 +154,7 @@ static void read_device(struct run *r, struct reader *in)
         v.attr[k] = (int32_t)get_int(in, -1, (int64_t)r->n_names - 1);
     int64_t installed = get_int(in, 0, INT64_MAX);
     if (!in->bad && *raw) {
-        struct dev *d = watch_raw(en, raw);
-        v.dev = (uint32_t)(d - en->devs);
+        v.dev = (uint32_t)watch_raw(en, raw);
         in->bad = run_index(r, v.dev) != UINT32_MAX;
     } else {
         in->bad = true;
@@ -214,7 +212,7 @@ static bool ahead(const struct run *r)
 /* Who only looks, and goes again, cannot begin to gather what the source does not remember. */
 static bool nothing_to_say(const struct run *r)
 {
-    return !r->ro->en->spec.judge && !r->ro->rehearser && !beat_history(r->ro->en);
+    return !r->ro->en->spec.judge && !ro_replayed(r->ro) && !beat_history(r->ro->en);
 }
 
 /* The answer about a kept state. */
@@ -236,24 +234,23 @@ static void take(struct run *r, const struct kept *a)
                                 : "the kept evidence cannot be read: it begins anew");
         }
         r->wave[0].step = RUN_CONTROL;
-        r->ro->no_past = nothing_to_say(r);
+        r->ro->trials.no_past = nothing_to_say(r);
     }
     struct ro *ro = r->ro;
-    trial_advance(ro);
-    judge_ro(ro);
+    ANNOUNCE(ro->en, learned, ro);
     mark(ro->en);
 }
 
-void keeper_drain(struct engine *en)
+void run_drain_kept(struct engine *en)
 {
-    for (struct kept *a; en->keeper && (a = keeper_done(en->keeper));) {
-        en->keep_err = a->err;
+    for (struct kept *a; en->trials.keeper && (a = keeper_done(en->trials.keeper));) {
+        en->trials.keep_err = a->err;
         mark(en);
         if (a->id > 0) {
-            en->keep_outstanding--;
-            for (size_t i = 0; i < en->n_all; i++)
-                if (en->all[i]->run && en->all[i]->run->serial == a->id)
-                    take(en->all[i]->run, a);
+            en->trials.outstanding--;
+            for (size_t i = 0; i < en->facts.n_all; i++)
+                if (en->facts.all[i]->trials.run && en->facts.all[i]->trials.run->serial == a->id)
+                    take(en->facts.all[i]->trials.run, a);
         }
         kept_free(a);
     }
@@ -262,23 +259,23 @@ void keeper_drain(struct engine *en)
 void run_ask_kept(struct run *r)
 {
     struct engine *en = r->ro->en;
-    if (!en->keeper || r->no_kept) {
+    if (!en->trials.keeper || r->no_kept) {
         r->wave[0].step = RUN_CONTROL;
-        r->ro->no_past = nothing_to_say(r);
+        r->ro->trials.no_past = nothing_to_say(r);
         return;
     }
     run_say(r, "the kept evidence");
     r->busy = true;
-    en->keep_outstanding++;
-    keeper_get(en->keeper, en->spec.fleet->name, r->ro->id, r->digest, r->serial);
+    en->trials.outstanding++;
+    keeper_get(en->trials.keeper, en->spec.fleet->name, r->ro->id, r->digest, r->serial);
 }
 
 bool engine_trial_bytes(struct engine *en, const char *rollout, struct buf *out, int64_t *tick)
 {
     const struct ro *ro = ro_find(en, rollout);
-    if (!ro || !ro->run || !ro->run->trial)
+    if (!ro || !ro->trials.run || !ro->trials.run->trial)
         return false;
-    *tick = trial_next_tick(ro->run->trial) - ro->run->spec.step_us;
-    trial_save(ro->run->trial, out);
+    *tick = trial_next_tick(ro->trials.run->trial) - ro->trials.run->spec.step_us;
+    trial_save(ro->trials.run->trial, out);
     return !out->over;
 }

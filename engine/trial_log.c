@@ -44,9 +44,9 @@ void run_say_ledger(struct run *r)
     struct ledger l;
     struct entry e;
     struct buf b, keys;
-    if (ro->ledger_said || !ro->en->spec.judge || !ledger_of(r, &l))
+    if (ro->trials.ledger_said || !ro->en->spec.judge || !ledger_of(r, &l))
         return;
-    ro->ledger_said = true;
+    ro->trials.ledger_said = true;
     buf_init(&b, ENTRY_MAX);
     buf_init(&keys, 512);
     write_ledger(r, &l, &b);
@@ -56,7 +56,7 @@ void run_say_ledger(struct run *r)
     e.result = "ledger";
     e.reason = "the chance of a false halt is shared out over waves and tests";
     entry_str(&e, "ledger", b.data);
-    entry_str(&e, "policy", ro->policy->digest);
+    entry_str(&e, "policy", ro->policy.applies->digest);
     entry_str(&e, "spec", r->digest);
     entry_str(&e, "strata", keys.data);
     entry_str(&e, "tests", p->tests == TESTS_ON ? "on" : "dry-run");
@@ -84,7 +84,7 @@ void run_change(struct run *r, const char *what)
 
 static int find_test(const struct ro *ro, const char *rule)
 {
-    const struct run *r = ro->run;
+    const struct run *r = ro->trials.run;
     for (size_t i = 0; r && r->trial && i < r->n_ev; i++)
         if (strcmp(r->ev[i].test, rule) == 0)
             return (int)i;
@@ -107,7 +107,7 @@ bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, s
     char f[FMT_MAX];
     if (i < 0)
         return false;
-    const struct run *r = ro->run;
+    const struct run *r = ro->trials.run;
     const struct evidence *v = &r->ev[i];
     json_w_kint(w, "canary", v->canary);
     json_w_kint(w, "canary_of", v->canary_of);
@@ -115,14 +115,14 @@ bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, s
     json_w_kint(w, "control_of", v->control_of);
     json_w_kint(w, "devices", v->devices);
     json_w_kstr(w, "ledger.total", fmt_hexfloat(f, ledger_of(r, &l) ? ledger_total(&l) : NAN));
-    double times = level_times(&ro->policy->evidence, react);
+    double times = level_times(&ro->policy.applies->evidence, react);
     if (!isnan(times))
         json_w_kstr(w, "level.times", fmt_hexfloat(f, times));
     json_w_kstr(w, "log_e", fmt_hexfloat(f, v->log_e));
     json_w_kstr(w, "log_pause", fmt_hexfloat(f, v->log_pause));
     json_w_kstr(w, "log_rollback", fmt_hexfloat(f, v->log_rollback));
     json_w_kint(w, "min_devices", v->min_devices);
-    json_w_kstr(w, "policy", ro->policy->digest);
+    json_w_kstr(w, "policy", ro->policy.applies->digest);
     json_w_kstr(w, "ratio", fmt_hexfloat(f, v->ratio));
     json_w_kint(w, "stage", r->ev_stage);
     json_w_kstr(w, "test", v->test);
@@ -135,6 +135,6 @@ bool trial_blob(const struct ro *ro, const char *rule, struct buf *out)
     int i = find_test(ro, rule);
     if (i < 0)
         return false;
-    trial_inputs(ro->run->trial, ro->run->ev_stage, ro->run->ev_which[i], out);
+    trial_inputs(ro->trials.run->trial, ro->trials.run->ev_stage, ro->trials.run->ev_which[i], out);
     return !out->over && out->len > 0;
 }

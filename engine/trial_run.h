@@ -1,5 +1,5 @@
 /* The driver of one rollout's trial (core/trial.h): reads the facts, feeds telemetry in order, and keeps the state.
- * Private to engine/trial_*.c; the rest of the engine uses the functions in worker.h.
+ * Private to engine/trial_*.c; the rest of the engine uses the functions in trials.h.
  *
  * A trial is a function of facts and ticks. So that every watcher comes to the same bits, facts are handed to it in one
  * order: before tick T is fed, everything that happened at or before T, and nothing later; and T is fed only when all
@@ -132,14 +132,17 @@ struct run {
     struct run_plan plan[TRIAL_WAVES];
 };
 
-/* trial_run.c */
+/* trial_state.c */
 void run_say(struct run *r, const char *fmt, ...) ANDON_PRINTF(2, 3); /* what it waits for */
 void run_spec(struct run *r);                                         /* wave 0's telling is known */
-bool run_make(struct run *r);  /* the trial: wave 0 is ready; false when the policy cannot be tested */
-void run_clear(struct run *r); /* nothing is known, nothing is there */
+void trial_end(struct ro *ro);                                        /* gives it up; what is shown stays */
+bool trial_busy(const struct ro *ro);                                 /* requests are under way */
+bool run_make(struct run *r); /* the trial: wave 0 is ready; false when the policy cannot be tested */
+void run_give_acks(struct run *r);
+void run_clear(struct run *r);                       /* nothing is known, nothing is there */
 void run_failed(struct run *r, const struct err *e); /* a request of it */
 void run_rebuild(struct run *r);
-void run_change(struct run *r, const char *what);    /* into the log */
+void run_drop_kept(struct run *r); /* what is kept is wrong, and its tick would be in the way of true ones */
 const struct run_stage *run_standing(struct run *r); /* the stage that runs, at the newest tick; without its plan */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
 uint32_t run_index(const struct run *r, size_t dev); /* in the trial, UINT32_MAX = it is not there */
@@ -149,25 +152,31 @@ int32_t run_name(struct run *r, const char *text);   /* -1 when there are too ma
 void run_say_ledger(struct run *r);               /* once for each rollout */
 void run_change(struct run *r, const char *what); /* into the log */
 
-/* trial_facts.c */
-void run_prepare(struct run *r); /* the next request about facts, if one is needed */
+/* trial_facts.c: makes the next request about facts, if one is needed. False: not before r->again. */
+bool run_prepare(struct run *r);
 
 /* trial_devices.c */
 void run_number_strata(struct run *r, size_t w);                 /* of the devices that wave w brings */
 void run_add(struct run *r, int phase, const struct run_new *v); /* to the population and the trial */
 void run_put(struct run *r, int phase, const struct run_new *v); /* to the population alone */
-
-/* trial_feed.c */
-void run_feed(struct run *r);
 void run_sort_pending(struct run *r);
 void run_installs(struct run *r); /* lists were read: who has reported an install */
 
+/* trial_feed.c */
+void run_feed(struct run *r);
+void run_take_tick(struct engine *en, int64_t t, size_t watched, const struct sample_list *l);
+void run_trim_ticks(struct engine *en); /* what no trial waits for goes */
+void run_free_ticks(struct engine *en);
+
 /* trial_keep.c */
+bool run_open_kept(struct engine *en, struct err *e); /* starts the keeper */
+void run_close_kept(struct engine *en);               /* ends it */
+void run_drain_kept(struct engine *en);
 void run_keep(struct run *r, bool now);
-void run_drop_kept(struct run *r); /* it is wrong, and its tick would be in the way of true ones */
 void run_ask_kept(struct run *r);
 
 /* trial_view.c */
 void run_render(struct run *r); /* what is shown of it */
+void run_free_shown(struct ro *ro);
 
 #endif

@@ -18,31 +18,31 @@ struct trial_shown {
     enum trial_state state;
 };
 
-void trial_shown_free(struct ro *ro)
+void run_free_shown(struct ro *ro)
 {
-    if (!ro->shown)
+    if (!ro->trials.shown)
         return;
-    arena_release(&ro->shown->arena);
-    free(ro->shown);
-    ro->shown = NULL;
+    arena_release(&ro->trials.shown->arena);
+    free(ro->trials.shown);
+    ro->trials.shown = NULL;
 }
 
 /* ---- one stage ---- */
 
 static double control_rate(const struct ro *ro)
 {
-    double rate = ro->control_now.reboot_rate;
+    double rate = ro->judge.control_now.reboot_rate;
     return rate > 0 && isfinite(rate) ? rate : 0;
 }
 
 /* How long it will have been watched: as long as it has run, and at least as the policy lets it bake. */
 static int64_t watch_hours(const struct ro *ro, int s)
 {
-    int64_t us = ro->policy->bake_us;
-    if ((size_t)s < ro->n_waves && ro->wv[s].running_since > 0) {
-        int64_t end = ro->wv[s].ended_at > 0 ? ro->wv[s].ended_at : now_of(ro->en);
-        if (end - ro->wv[s].running_since > us)
-            us = end - ro->wv[s].running_since;
+    int64_t us = ro->policy.applies->bake_us;
+    if ((size_t)s < ro->facts.n_waves && ro->wv[s].facts.running_since > 0) {
+        int64_t end = ro->wv[s].facts.ended_at > 0 ? ro->wv[s].facts.ended_at : now_of(ro->en);
+        if (end - ro->wv[s].facts.running_since > us)
+            us = end - ro->wv[s].facts.running_since;
     }
     return us > US_PER_HOUR ? us / US_PER_HOUR : 1;
 }
@@ -64,9 +64,9 @@ static void to_come(const struct ro *ro, int wave, int64_t *canary, int64_t *con
 {
     int64_t after = 0;
     *canary = 0;
-    for (size_t i = 0; i < ro->n_waves; i++)
-        *((int)i <= wave ? canary : &after) += ro->waves[i].total;
-    *control = after < ro->policy->control_max ? after : ro->policy->control_max;
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        *((int)i <= wave ? canary : &after) += ro->facts.waves[i].total;
+    *control = after < ro->policy.applies->control_max ? after : ro->policy.applies->control_max;
 }
 
 /* A plan is no finer than a quarter of the rate: it is made anew only when something has changed that shows. */
@@ -84,7 +84,7 @@ static const struct run_plan *plan_of(struct run *r, int s, int64_t canary, int6
         return p;
     p->made = true;
     p->rate = rate;
-    planner_wave(&r->ro->policy->evidence, s, r->spec.waves, canary, control, hours, rate, &p->v);
+    planner_wave(&r->ro->policy.applies->evidence, s, r->spec.waves, canary, control, hours, rate, &p->v);
     planner_text(&p->v, p->text, sizeof p->text);
     return p;
 }
@@ -92,7 +92,7 @@ static const struct run_plan *plan_of(struct run *r, int s, int64_t canary, int6
 static void fit_policy(const struct run *r, struct run_stage *g)
 {
     for (size_t i = 0; i < g->n; i++) /* shown: a policy that never rolls back by itself promises none */
-        explain_rollback(&r->ro->policy->evidence, &g->v[i]);
+        explain_rollback(&r->ro->policy.applies->evidence, &g->v[i]);
 }
 
 /* The tests of a stage as they are shown: those of one that has ended stay as they are. */
@@ -164,7 +164,7 @@ static void stages(struct run *r, struct trial_shown *sh)
 
 static void shares(struct run *r, struct trial_shown *sh, const uint32_t *bad, size_t n_bad)
 {
-    const struct evidence_policy *p = &r->ro->policy->evidence;
+    const struct evidence_policy *p = &r->ro->policy.applies->evidence;
     size_t n = 0;
     if (p->n_strata == 0 || n_bad == 0)
         return;
@@ -206,7 +206,7 @@ static void carriers(struct run *r, struct trial_shown *sh)
     n = n < r->n ? n : r->n;
     v->carriers_total = n;
     for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++)
-        ids[v->n_carriers] = arena_strdup(&sh->arena, en->devs[r->v[at[v->n_carriers]].dev].id);
+        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers]].dev].id);
     v->carriers = ids;
     shares(r, sh, at, n);
     free(at);
@@ -225,9 +225,9 @@ static void head(const struct run *r, struct trial_view *v, struct arena *a)
     if (v->tick < v->start)
         v->tick = 0;
     v->progress = 1;
-    if (r->state == TRIAL_CATCHING && en->tm_newest > r->catching_from)
+    if (r->state == TRIAL_CATCHING && en->trials.newest > r->catching_from)
         v->progress = (double)(trial_next_tick(r->trial) - r->catching_from) /
-                      (double)(en->tm_newest + r->spec.step_us - r->catching_from);
+                      (double)(en->trials.newest + r->spec.step_us - r->catching_from);
     if (r->state == TRIAL_WAITING)
         v->text = arena_printf(a, "reads %s", *r->waits ? r->waits : "the facts");
     else if (r->state != TRIAL_LIVE && *r->waits)
@@ -243,9 +243,9 @@ void run_render(struct run *r)
 {
     struct ro *ro = r->ro;
     char text[EXPLAIN_TEXT];
-    if (!ro->shown)
-        ro->shown = xcalloc(1, sizeof *ro->shown);
-    struct trial_shown *sh = ro->shown;
+    if (!ro->trials.shown)
+        ro->trials.shown = xcalloc(1, sizeof *ro->trials.shown);
+    struct trial_shown *sh = ro->trials.shown;
     arena_release(&sh->arena);
     memset(&sh->v, 0, sizeof sh->v);
     sh->v.text = sh->v.sentence = "";
@@ -283,12 +283,12 @@ bool trial_hours_left(const struct ro *ro, double *hours)
     int64_t canary, control;
     double had = 0;
     *hours = 0;
-    if (!(ro->policy->min_device_hours > 0))
+    if (!(ro->policy.applies->min_device_hours > 0))
         return false;
-    if (ro->run && ro->run->trial)
-        trial_watch(ro->run->trial, &canary, &control, &had);
-    if (had < ro->policy->min_device_hours)
-        *hours = ro->policy->min_device_hours - had;
+    if (ro->trials.run && ro->trials.run->trial)
+        trial_watch(ro->trials.run->trial, &canary, &control, &had);
+    if (had < ro->policy.applies->min_device_hours)
+        *hours = ro->policy.applies->min_device_hours - had;
     return *hours > 0;
 }
 
@@ -305,38 +305,38 @@ static void missing_limits(const struct verdict *d, struct trial_view *v, struct
 
 static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
 {
-    const struct policy *p = ro->policy;
+    const struct policy *p = ro->policy.applies;
     char f[FMT_MAX], g[FMT_MAX];
     double hours;
     bool more = false;
-    for (size_t i = 0; i < ro->n_waves; i++)
-        more = more || ro->waves[i].state == WAVE_SCHEDULED;
-    if (!more || ro_ended(ro) || ro->current < 0 || (size_t)ro->current >= ro->n_waves)
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        more = more || ro->facts.waves[i].state == WAVE_SCHEDULED;
+    if (!more || ro_ended(ro) || ro->facts.current < 0 || (size_t)ro->facts.current >= ro->facts.n_waves)
         return;
-    const struct wv *w = &ro->wv[ro->current];
-    int64_t ran = w->running_since > 0 ? now_of(ro->en) - w->running_since : 0;
+    const struct wv *w = &ro->wv[ro->facts.current];
+    int64_t ran = w->facts.running_since > 0 ? now_of(ro->en) - w->facts.running_since : 0;
     if (ran < p->bake_us)
         miss(v, a, "bake time: %s left", fmt_dur(f, p->bake_us - ran));
     if (trial_hours_left(ro, &hours)) {
         v->hours_left = hours;
         miss(v, a, "device-hours: %s of %s left", fmt_num(f, hours), fmt_num(g, p->min_device_hours));
     }
-    if (w->health.canary.expected > 0 &&
-        (double)w->health.canary.reporting < p->min_coverage * (double)w->health.canary.expected)
-        miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->health.canary.reporting,
-             (long long)w->health.canary.expected, fmt_percent(f, p->min_coverage));
-    if (w->verdict.data_missing)
+    if (w->judge.health.canary.expected > 0 &&
+        (double)w->judge.health.canary.reporting < p->min_coverage * (double)w->judge.health.canary.expected)
+        miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->judge.health.canary.reporting,
+             (long long)w->judge.health.canary.expected, fmt_percent(f, p->min_coverage));
+    if (w->judge.verdict.data_missing)
         miss(v, a, "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
     else if (v->state == TRIAL_BEHIND)
         miss(v, a, "the evidence is behind");
-    missing_limits(&w->verdict, v, a);
-    if (ro->halt.latched)
+    missing_limits(&w->judge.verdict, v, a);
+    if (ro->stop.latched)
         miss(v, a, "the halt must be acknowledged");
-    else if (w->verdict.react >= REACT_HOLD && !w->verdict.data_missing && !trial_catching(ro))
-        miss(v, a, "the verdict is %s", reaction_word(w->verdict.react));
-    if (p->promotion == PROMOTE_HOLD || ro->r.state == ROLLOUT_PAUSED) {
+    else if (w->judge.verdict.react >= REACT_HOLD && !w->judge.verdict.data_missing && !trial_catching(ro))
+        miss(v, a, "the verdict is %s", reaction_word(w->judge.verdict.react));
+    if (p->promotion == PROMOTE_HOLD || ro->facts.r.state == ROLLOUT_PAUSED) {
         size_t before = v->n_missing;
         miss(v, a, "a person must advance it");
         v->person = v->n_missing > before;
@@ -373,20 +373,20 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
 
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
 {
-    struct run *r = ro->run;
+    struct run *r = ro->trials.run;
     *out = (struct trial_view){.state = TRIAL_OFF, .text = "", .sentence = "", .stage = -1};
     if (r) {
-        bool fresh = ro->shown && ro->shown->state == r->state && !r->changed &&
+        bool fresh = ro->trials.shown && ro->trials.shown->state == r->state && !r->changed &&
                      (r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND);
         if (!fresh)
             run_render(r);
     }
-    if (ro->shown)
-        copy(a, &ro->shown->v, out);
+    if (ro->trials.shown)
+        copy(a, &ro->trials.shown->v, out);
     if (!r) {
         out->state = TRIAL_OFF;
-        out->text = ro->trial_off ? ro->trial_off : "";
+        out->text = ro->trials.off ? ro->trials.off : "";
     }
-    out->dry_run = ro->policy->evidence.tests == TESTS_DRY_RUN;
+    out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;
     missing(ro, a, out);
 }

@@ -1,34 +1,32 @@
-/* Which devices are watched, and since when they count: joins the fleet's lists with telemetry.
- *
- * Told devices are canaries from their install on (plus a grace in which the reboot of the install itself does not
- * count), or, when they never report one, from policy->install_us after they were told. Control is the devices of the
- * waves that have not started, counted over the same calendar window. Devices of coming waves are watched from before
- * they are told: so there is a baseline of their own, and it is known which release they came from. */
+#include "engine/watch.h"
+
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/text.h"
 #include "engine/worker.h"
 
-#define RAW_SHOWN    256 /* bytes of an id on the screen */
-#define RELEASES_MAX 30  /* releases of the same name whose devices are looked up */
+#define DEVICES_US   (10 * US_PER_S) /* between two readings of a running wave's devices */
+#define RAW_SHOWN    256             /* bytes of an id on the screen */
+#define RELEASES_MAX 30              /* releases of the same name whose devices are looked up */
 
-struct dev *watch_dev(struct engine *en, const struct device *d)
+static struct dev *add(struct engine *en, const struct device *d)
 {
-    size_t i = watch_set_add(en->watch, d->raw_id);
-    if (i >= en->cap_devs) {
-        en->cap_devs = en->cap_devs ? en->cap_devs * 2 : 256;
-        en->devs = xreallocarray(en->devs, en->cap_devs, sizeof *en->devs);
+    size_t i = watch_set_add(en->watch.set, d->raw_id);
+    if (i >= en->watch.cap_devs) {
+        en->watch.cap_devs = en->watch.cap_devs ? en->watch.cap_devs * 2 : 256;
+        en->watch.devs = xreallocarray(en->watch.devs, en->watch.cap_devs, sizeof *en->watch.devs);
     }
-    struct dev *v = &en->devs[i];
-    if (i >= en->n_devs) {
+    struct dev *v = &en->watch.devs[i];
+    if (i >= en->watch.n_devs) {
         memset(v, 0, sizeof *v);
         track_init(&v->track);
-        v->id = arena_strdup(&en->dev_arena, d->id);
-        v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->dev_arena, d->raw_id);
+        v->id = arena_strdup(&en->watch.dev_arena, d->id);
+        v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->watch.dev_arena, d->raw_id);
         v->installed_before = -1;
         v->from = "";
         v->boot_time = (double)__builtin_nanf("");
-        en->n_devs = i + 1;
+        en->watch.n_devs = i + 1;
     }
     v->status = d->status;
     v->installed_at = d->installed_at;
@@ -37,40 +35,73 @@ struct dev *watch_dev(struct engine *en, const struct device *d)
     return v;
 }
 
-struct dev *watch_raw(struct engine *en, const char *raw_id)
+size_t watch_dev(struct engine *en, const struct device *d)
+{
+    return (size_t)(add(en, d) - en->watch.devs);
+}
+
+size_t watch_raw(struct engine *en, const char *raw_id)
 {
     char safe[RAW_SHOWN];
-    long k = watch_set_find(en->watch, raw_id, strlen(raw_id));
-    if (k >= 0 && (size_t)k < en->n_devs)
-        return &en->devs[k];
+    long k = watch_set_find(en->watch.set, raw_id, strlen(raw_id));
+    if (k >= 0 && (size_t)k < en->watch.n_devs)
+        return (size_t)k;
     safe_text_into(safe, sizeof safe, raw_id, strlen(raw_id));
     return watch_dev(en, &(struct device){.id = safe, .raw_id = raw_id, .name = "", .address = ""});
 }
 
-void watch_forget(struct engine *en)
+bool watch_idle(const struct engine *en)
 {
-    for (size_t i = 0; i < en->n_all; i++) {
-        struct ro *ro = en->all[i];
-        if (!ro_ended(ro) || rollback_running(ro) || ro->control_loading || ro->from_loading || trial_busy(ro))
-            return;
-        for (size_t w = 0; w < ro->n_waves; w++)
-            if (ro->wv[w].listing)
-                return;
+    for (size_t i = 0; i < en->facts.n_all; i++) {
+        const struct ro *ro = en->facts.all[i];
+        if (!ro_ended(ro) || rollback_running(ro) || ro->watch.control_loading || ro->watch.from_loading)
+            return false;
+        for (size_t w = 0; w < ro->facts.n_waves; w++)
+            if (ro->wv[w].watch.listing)
+                return false;
     }
-    for (size_t i = 0; i < en->n_all; i++) {
-        struct ro *ro = en->all[i];
-        ro->n_control = 0;
-        for (size_t w = 0; w < ro->n_waves; w++)
-            ro->wv[w].n_members = 0;
+    return true;
+}
+
+void watch_drop(struct engine *en)
+{
+    for (size_t i = 0; i < en->facts.n_all; i++) {
+        struct ro *ro = en->facts.all[i];
+        ro->watch.n_control = 0;
+        for (size_t w = 0; w < ro->facts.n_waves; w++)
+            ro->wv[w].watch.n_members = 0;
     }
-    for (size_t i = 0; i < en->n_all; i++) {
-        trial_advance(en->all[i]); /* keeps what is shown of one that has just ended */
-        trial_end(en->all[i]);
-    }
-    ticks_free(en);
-    watch_set_clear(en->watch);
-    arena_release(&en->dev_arena);
-    en->n_devs = 0;
+}
+
+void watch_clear(struct engine *en)
+{
+    watch_set_clear(en->watch.set);
+    arena_release(&en->watch.dev_arena);
+    en->watch.n_devs = 0;
+}
+
+/* ---- samples ---- */
+
+/* Some sources give the time of the last boot: here it becomes a count of boots. */
+static double count_boots(struct engine *en, size_t dev, double boot_time)
+{
+    struct dev *d = &en->watch.devs[dev];
+    bool times = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
+    if (!times)
+        return boot_time;
+    struct boot_counter c = {.boot_time = d->boot_time, .boots = d->boots, .known = !isnan(d->boot_time)};
+    double count = boot_counter_feed(&c, boot_time);
+    if (!c.known)
+        return count;
+    d->boot_time = c.boot_time;
+    d->boots = c.boots;
+    return count;
+}
+
+void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, double cpu, double variance)
+{
+    struct sample one = {"", t, count_boots(en, dev, reboots), cpu, variance};
+    track_feed(&en->watch.devs[dev].track, &one, en->policy->window_us);
 }
 
 /* ---- a wave's devices ---- */
@@ -79,29 +110,31 @@ void watch_forget(struct engine *en)
 static bool told_later(const struct dev *d, const struct ro *ro, int64_t told_at)
 {
     const struct ro *by = d->canary_of;
-    return by && by != ro && d->wave >= 0 && (size_t)d->wave < by->n_waves && by->wv[d->wave].told_at > told_at;
+    return by && by != ro && d->wave >= 0 && (size_t)d->wave < by->facts.n_waves &&
+           by->wv[d->wave].facts.told_at > told_at;
 }
 
-void watch_take(struct ro *ro, size_t wave, const struct device_list *list)
+static void take(struct ro *ro, size_t wave, const struct device_list *list)
 {
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[wave];
-    v->members = xreallocarray(v->members, list->n + 1, sizeof *v->members);
-    v->n_members = 0;
+    v->watch.members = xreallocarray(v->watch.members, list->n + 1, sizeof *v->watch.members);
+    v->watch.n_members = 0;
     for (size_t i = 0; i < list->n; i++) {
-        bool known = watch_set_find(en->watch, list->v[i].raw_id, strlen(list->v[i].raw_id)) >= 0;
+        bool known = watch_set_find(en->watch.set, list->v[i].raw_id, strlen(list->v[i].raw_id)) >= 0;
         struct dev *d;
         int64_t before = -1;
         if (known)
-            before = en->devs[watch_set_find(en->watch, list->v[i].raw_id, strlen(list->v[i].raw_id))].installed_at;
-        d = watch_dev(en, &list->v[i]);
-        if ((d->canary_of != ro || d->wave != (int)wave) && !told_later(d, ro, v->told_at)) {
+            before = en->watch.devs[watch_set_find(en->watch.set, list->v[i].raw_id, strlen(list->v[i].raw_id))]
+                         .installed_at;
+        d = add(en, &list->v[i]);
+        if ((d->canary_of != ro || d->wave != (int)wave) && !told_later(d, ro, v->facts.told_at)) {
             d->canary_of = ro;
             d->wave = (int)wave;
             d->enrolled = false;
             d->installed_before = before;
         }
-        v->members[v->n_members++] = (uint32_t)(d - en->devs);
+        v->watch.members[v->watch.n_members++] = (uint32_t)(d - en->watch.devs);
     }
 }
 
@@ -109,55 +142,51 @@ static void members_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
     size_t i = (size_t)q->n;
-    if (i >= ro->n_waves)
+    if (i >= ro->facts.n_waves)
         return;
     struct wv *v = &ro->wv[i];
-    v->listing = false;
-    v->listed_at = now_of(q->en);
+    v->watch.listing = false;
+    v->watch.listed_at = now_of(q->en);
     if (r->err)
         return;
-    v->list_asked = q->x_at;
-    v->list_errors = v->listed_counts.known ? v->listed_counts.error : 0;
-    if (v->list_as_of < v->list_asked)
-        v->list_as_of = v->list_asked;
-    if (!v->listed) {
-        ro->from_wanted = true;
-        v->first_listed = now_of(q->en);
-        beat_soon(q->en);
+    v->watch.list_asked = q->x_at;
+    v->watch.list_errors = v->watch.listed_counts.known ? v->watch.listed_counts.error : 0;
+    if (v->watch.list_as_of < v->watch.list_asked)
+        v->watch.list_as_of = v->watch.list_asked;
+    if (!v->watch.listed) {
+        ro->watch.from_wanted = true;
+        v->watch.first_listed = now_of(q->en);
+        ANNOUNCE(q->en, found, q->en);
     }
-    v->listed = true;
-    watch_take(ro, i, &q->out.devices);
-    rules_choose(ro);
-    trial_listed(ro);
-    watch_enrol(ro);
-    watch_from(ro);
-    trial_advance(ro);
-    judge_ro(ro);
+    v->watch.listed = true;
+    take(ro, i, &q->out.devices);
+    ANNOUNCE(ro->en, devices, ro);
     mark(q->en);
 }
 
-void watch_wave(struct ro *ro, size_t i)
+static void read_wave(struct ro *ro, size_t i)
 {
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[i];
     /* The list costs a page for each 500 devices, the counts come with every poll: while they stand still nobody has
      * installed or failed, and the list only tells who was seen last. */
-    const struct counts *now = &ro->waves[i].counts, *then = &v->listed_counts;
+    const struct counts *now = &ro->facts.waves[i].counts, *then = &v->watch.listed_counts;
     bool quiet = now->known && then->known && now->finished == then->finished && now->error == then->error &&
                  now->cancelled == then->cancelled && now->running == then->running;
     int64_t every = quiet ? 6 * DEVICES_US : DEVICES_US;
-    if (quiet && v->listed && !v->listing && v->list_as_of < ro->waves_as_of)
-        v->list_as_of = ro->waves_as_of;
-    if (!v->told || v->listing || ro_ended(ro) || (v->listed_at > 0 && now_of(en) - v->listed_at < every))
+    if (quiet && v->watch.listed && !v->watch.listing && v->watch.list_as_of < ro->facts.waves_as_of)
+        v->watch.list_as_of = ro->facts.waves_as_of;
+    if (!v->facts.told || v->watch.listing || ro_ended(ro) ||
+        (v->watch.listed_at > 0 && now_of(en) - v->watch.listed_at < every))
         return;
-    v->listing = true;
-    v->listed_counts = *now;
+    v->watch.listing = true;
+    v->watch.listed_counts = *now;
     struct req *q = req_new(en, members_done);
     q->ro = ro;
     q->n = (int64_t)i;
     q->x_at = now_of(en);
-    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[i].id), WAVE_DEVICES_MAX, &q->arena,
-                              &q->out.devices, req_done, q);
+    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[i].id), WAVE_DEVICES_MAX,
+                              &q->arena, &q->out.devices, req_done, q);
 }
 
 /* ---- control ---- */
@@ -167,56 +196,61 @@ void watch_wave(struct ro *ro, size_t i)
 static size_t control_left(const struct ro *ro)
 {
     size_t n = 0;
-    for (size_t i = 0; i < ro->n_control; i++)
-        n += ro->en->devs[ro->control[i]].canary_of == NULL;
+    for (size_t i = 0; i < ro->watch.n_control; i++)
+        n += ro->en->watch.devs[ro->watch.control[i]].canary_of == NULL;
     return n;
 }
+
+static void read_control(struct ro *ro);
+static void enrol(struct ro *ro);
+static void read_from(struct ro *ro);
 
 static void control_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
     struct engine *en = q->en;
-    ro->control_loading = false;
+    ro->watch.control_loading = false;
     if (r->err) {
-        ro->control_next = (int)q->n;
+        ro->watch.control_next = (int)q->n;
         return;
     }
-    ro->control = xreallocarray(ro->control, ro->n_control + q->out.devices.n + 1, sizeof *ro->control);
+    ro->watch.control =
+        xreallocarray(ro->watch.control, ro->watch.n_control + q->out.devices.n + 1, sizeof *ro->watch.control);
     for (size_t i = 0; i < q->out.devices.n; i++) {
-        struct dev *d = watch_dev(en, &q->out.devices.v[i]);
+        struct dev *d = add(en, &q->out.devices.v[i]);
         if (d->canary_of && !ro_ended(d->canary_of))
             continue; /* told by another rollout: no control */
         d->canary_of = NULL;
-        ro->control[ro->n_control++] = (uint32_t)(d - en->devs);
+        ro->watch.control[ro->watch.n_control++] = (uint32_t)(d - en->watch.devs);
     }
-    ro->from_wanted = true;
-    beat_soon(en);
-    watch_enrol(ro);
-    watch_control(ro);
-    watch_from(ro);
+    ro->watch.from_wanted = true;
+    ANNOUNCE(en, found, en);
+    enrol(ro);
+    read_control(ro);
+    read_from(ro);
     mark(en);
 }
 
-void watch_control(struct ro *ro)
+static void read_control(struct ro *ro)
 {
     struct engine *en = ro->en;
-    int64_t most = ro->policy->control_max;
-    if (ro->control_loading || ro_ended(ro) || !ro->waves_known || ro->n_waves == 0 || most <= 0)
+    int64_t most = ro->policy.applies->control_max;
+    if (ro->watch.control_loading || ro_ended(ro) || !ro->facts.waves_known || ro->facts.n_waves == 0 || most <= 0)
         return;
     int64_t have = (int64_t)control_left(ro);
-    int w = ro->control_next == CONTROL_BEGIN ? (int)ro->n_waves - 1 : ro->control_next;
-    while (w >= 0 && (ro->wv[w].told || ro->waves[w].state == WAVE_CREATING))
+    int w = ro->watch.control_next == CONTROL_BEGIN ? (int)ro->facts.n_waves - 1 : ro->watch.control_next;
+    while (w >= 0 && (ro->wv[w].facts.told || ro->facts.waves[w].state == WAVE_CREATING))
         w--;
     if (w < 0)
-        ro->control_next = CONTROL_END;
+        ro->watch.control_next = CONTROL_END;
     if (have >= most || w < 0)
         return;
-    ro->control_loading = true;
-    ro->control_next = w > 0 ? w - 1 : CONTROL_END;
+    ro->watch.control_loading = true;
+    ro->watch.control_next = w > 0 ? w - 1 : CONTROL_END;
     struct req *q = req_new(en, control_done);
     q->ro = ro;
     q->n = w;
-    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[w].id), (size_t)(most - have),
+    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[w].id), (size_t)(most - have),
                               &q->arena, &q->out.devices, req_done, q);
 }
 
@@ -224,39 +258,39 @@ void watch_control(struct ro *ro)
 
 static void enrol_member(struct ro *ro, struct wv *v, struct dev *d)
 {
-    const struct policy *p = ro->policy;
+    const struct policy *p = ro->policy.applies;
     int64_t from = TIME_NEVER;
-    int64_t since = d->installed_before > ro->r.created_at ? d->installed_before : ro->r.created_at;
+    int64_t since = d->installed_before > ro->facts.r.created_at ? d->installed_before : ro->facts.r.created_at;
     if (d->installed_at > since)
         from = d->installed_at + p->grace_us;
-    else if (now_of(ro->en) - v->told_at > p->install_us)
-        from = v->told_at + p->install_us;
+    else if (now_of(ro->en) - v->facts.told_at > p->install_us)
+        from = v->facts.told_at + p->install_us;
     if (from == TIME_NEVER)
         return;
     track_enrol(&d->track, from);
     d->enrolled = true;
-    if (v->first_counts_from == 0 || from < v->first_counts_from)
-        v->first_counts_from = from;
+    if (v->watch.first_counts_from == 0 || from < v->watch.first_counts_from)
+        v->watch.first_counts_from = from;
 }
 
-void watch_enrol(struct ro *ro)
+static void enrol(struct ro *ro)
 {
     struct engine *en = ro->en;
     int64_t first = TIME_NEVER;
-    for (size_t i = 0; i < ro->n_waves; i++) {
+    for (size_t i = 0; i < ro->facts.n_waves; i++) {
         struct wv *v = &ro->wv[i];
-        for (size_t k = 0; k < v->n_members; k++) {
-            struct dev *d = &en->devs[v->members[k]];
+        for (size_t k = 0; k < v->watch.n_members; k++) {
+            struct dev *d = &en->watch.devs[v->watch.members[k]];
             if (d->canary_of == ro && d->wave == (int)i)
                 enrol_member(ro, v, d);
         }
-        if (v->first_counts_from > 0 && v->first_counts_from < first)
-            first = v->first_counts_from;
+        if (v->watch.first_counts_from > 0 && v->watch.first_counts_from < first)
+            first = v->watch.first_counts_from;
     }
     if (first == TIME_NEVER)
         return;
-    for (size_t i = 0; i < ro->n_control; i++) {
-        struct dev *d = &en->devs[ro->control[i]];
+    for (size_t i = 0; i < ro->watch.n_control; i++) {
+        struct dev *d = &en->watch.devs[ro->watch.control[i]];
         if (!d->canary_of)
             track_enrol(&d->track, first);
     }
@@ -275,16 +309,10 @@ static void from_next(struct from_scan *f);
 
 static void from_end(struct from_scan *f)
 {
-    f->ro->from_loading = false;
-    f->ro->from_scan = NULL;
+    f->ro->watch.from_loading = false;
+    f->ro->watch.from_scan = NULL;
     arena_release(&f->arena);
     free(f);
-}
-
-void watch_from_free(struct ro *ro)
-{
-    if (ro->from_scan)
-        from_end(ro->from_scan);
 }
 
 static void from_list_done(struct req *q, const struct reply *r)
@@ -293,12 +321,12 @@ static void from_list_done(struct req *q, const struct reply *r)
     struct engine *en = q->en;
     const struct release *rel = &f->v[f->at];
     if (!r->err) {
-        const char *name = arena_printf(&en->dev_arena, "%s:%s", rel->name, rel->version);
+        const char *name = arena_printf(&en->watch.dev_arena, "%s:%s", rel->name, rel->version);
         for (size_t i = 0; i < q->out.devices.n; i++) {
             const char *raw = q->out.devices.v[i].raw_id;
-            long k = watch_set_find(en->watch, raw, strlen(raw));
+            long k = watch_set_find(en->watch.set, raw, strlen(raw));
             if (k >= 0)
-                en->devs[k].from = name;
+                en->watch.devs[k].from = name;
         }
     }
     f->at++;
@@ -308,8 +336,8 @@ static void from_list_done(struct req *q, const struct reply *r)
 static void from_next(struct from_scan *f)
 {
     struct engine *en = f->ro->en;
-    while (f->at < f->n &&
-           (strcmp(f->v[f->at].id, f->ro->r.release.id) == 0 || strcmp(f->v[f->at].name, f->ro->r.release.name) != 0))
+    while (f->at < f->n && (strcmp(f->v[f->at].id, f->ro->facts.r.release.id) == 0 ||
+                            strcmp(f->v[f->at].name, f->ro->facts.r.release.name) != 0))
         f->at++;
     if (f->at >= f->n) {
         from_end(f);
@@ -326,10 +354,10 @@ static void releases_done(struct req *q, const struct reply *r)
 {
     struct from_scan *f = xcalloc(1, sizeof *f);
     f->ro = q->ro;
-    f->ro->from_scan = f;
+    f->ro->watch.from_scan = f;
     arena_init(&f->arena);
     if (r->err) {
-        f->ro->from_wanted = true;
+        f->ro->watch.from_wanted = true;
         from_end(f);
         return;
     }
@@ -343,14 +371,105 @@ static void releases_done(struct req *q, const struct reply *r)
     from_next(f);
 }
 
-void watch_from(struct ro *ro)
+static void read_from(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (!ro->from_wanted || ro->from_loading || ro->control_loading || ro_ended(ro) || !*ro->r.release.name)
+    if (!ro->watch.from_wanted || ro->watch.from_loading || ro->watch.control_loading || ro_ended(ro) ||
+        !*ro->facts.r.release.name)
         return;
-    ro->from_wanted = false;
-    ro->from_loading = true;
+    ro->watch.from_wanted = false;
+    ro->watch.from_loading = true;
     struct req *q = req_new(en, releases_done);
     q->ro = ro;
     en->be->ops->releases(en->be, RELEASES_MAX * 10, &q->arena, &q->out.releases, req_done, q);
 }
+
+/* ---- a rehearsal ---- */
+
+void watch_whole(struct ro *ro, size_t wave, const struct device_list *list)
+{
+    take(ro, wave, list);
+    ro->wv[wave].watch.listed = true;
+    ro->wv[wave].watch.list_as_of = TIME_NEVER / 2;
+}
+
+void watch_installed(struct engine *en, size_t dev, int64_t at)
+{
+    en->watch.devs[dev].installed_at = at;
+}
+
+void watch_counts(struct engine *en, size_t dev, int64_t from, bool canary)
+{
+    struct dev *d = &en->watch.devs[dev];
+    if (canary && d->enrolled && d->track.counts_from >= from)
+        return;
+    track_enrol(&d->track, from);
+    d->enrolled = d->enrolled || canary;
+}
+
+/* ---- the part ---- */
+
+static void init(struct engine *en)
+{
+    arena_init(&en->watch.dev_arena);
+    en->watch.set = watch_set_new();
+}
+
+static void ro_init(struct ro *ro)
+{
+    ro->watch.control_next = CONTROL_BEGIN;
+}
+
+static void ro_free(struct ro *ro)
+{
+    free(ro->watch.control);
+    if (ro->watch.from_scan)
+        from_end(ro->watch.from_scan);
+}
+
+static void wave_free(struct ro *ro, size_t wave)
+{
+    free(ro->wv[wave].watch.members);
+}
+
+static void waves(struct ro *ro)
+{
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        read_wave(ro, i);
+    read_control(ro);
+    read_from(ro);
+}
+
+static void devices(struct ro *ro)
+{
+    enrol(ro);
+    read_from(ro);
+}
+
+static void ticked(struct engine *en, const struct sample_list *l)
+{
+    for (size_t i = 0; l && i < l->n; i++) {
+        const struct sample_row *s = &l->v[i];
+        if (s->index < en->watch.n_devs)
+            watch_sample(en, s->index, s->t, s->reboots, s->cpu, s->variance);
+    }
+    for (size_t i = 0; i < en->facts.n_ros; i++)
+        enrol(en->facts.ros[i]);
+}
+
+static void free_all(struct engine *en)
+{
+    watch_set_free(en->watch.set);
+    free(en->watch.devs);
+    arena_release(&en->watch.dev_arena);
+}
+
+const struct part part_watch = {.name = "watch",
+                                .init = init,
+                                .free = free_all,
+                                .ro_init = ro_init,
+                                .ro_free = ro_free,
+                                .wave_free = wave_free,
+                                .waves = waves,
+                                .devices = devices,
+                                .ticked = ticked};

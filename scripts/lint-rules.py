@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What `make lint` checks beyond formatting: who may include whom, who owns a library, banned calls, headers that
-explain themselves, files that stay readable. --self-test proves that each rule catches what it names."""
+explain themselves, who writes what in the engine, files that stay readable. --self-test proves that each rule catches what it names."""
 import re
 import subprocess
 import sys
@@ -60,6 +60,31 @@ ENDS_AT_NUL_ALLOWED = {("strtod_l", "client/exposition.c"), ("xstrndup", "drill/
 # The bytes of a slice (its member p) where a terminated string is expected: in every file.
 TAKES_STRING = (r"(?:" + ENDS_AT_NUL + r"|buf_adds|arena_strdup|json_w_k?str|json_w_key|slice_of|slice_is|setenv|"
                 r"open(?:at)?)")
+# The parts of the engine, by the name of their state in struct engine, ro, wv and op, and the files that write it: all
+# that begin so. Everybody may read.
+PARTS = {
+    "turn": ["engine/turn."],
+    "door": ["engine/door."],
+    "diary": ["engine/diary."],
+    "facts": ["engine/facts"],
+    "policy": ["engine/policy."],
+    "watch": ["engine/watch."],
+    "telemetry": ["engine/telemetry."],
+    "trials": ["engine/trial"],
+    "judge": ["engine/judge"],
+    "stop": ["engine/stop"],
+    "verbs": ["engine/verbs"],
+    "act": ["engine/verbs."],
+    "rollback": ["engine/rollback"],
+    "recover": ["engine/recover."],
+    "detail": ["engine/detail."],
+    "tell": ["engine/tell."],
+    "show": ["engine/show"],
+}
+# What stands in those structs beside the parts.
+BASES = {"op": ["engine/verbs_ops."], "ro": ["engine/facts"], "en": ["engine/main."]}
+# mark()
+SHARED = ("engine/worker.h",)
 
 
 def strip(text):
@@ -154,6 +179,38 @@ def headers(path, text):
             yield n, "a public function without a word about it: " + line[:60]
 
 
+# (a snapshot, s, has members of such names too)
+PART = r"(?<!\bs)(?:->|\.)(?P<part>%s)\." % "|".join(PARTS)
+STEPS = r"\w+(?:\[[^\]]*\]|\.\w+)*"
+CHANGE = r"\s*(?:=(?!=)|[-+*/%&|^]=|<<=|>>=|\+\+|--)"
+WRITERS = r"\b(?:memset|memcpy|memmove|v?snprintf|safe_text_into|err_set|err_clear|free|arena_\w+|track_\w+|" \
+          r"verdict_\w+|watch_set_(?:add|clear|free)|boot_counter_feed|__atomic_store_n|pthread_\w+)"
+PLACE = r"[\w>.\[\]-]*?"
+WRITES = [re.compile(p) for p in (
+    PART + STEPS + CHANGE,
+    r"(?:\+\+|--)" + PLACE + PART,
+    WRITERS + r"\s*\(\s*&?" + PLACE + PART + STEPS + r"\s*[,)]",
+    r"(?<!const )\bstruct \w+ \*\w+ = &" + PLACE + r"(?:->|\.)(?P<part>%s)\b" % "|".join(PARTS),
+)]
+BASE_WRITES = re.compile(r"\b(?P<part>%s)->\w+(?:\[[^\]]*\])*" % "|".join(BASES) + CHANGE + "|" + WRITERS +
+                         r"\s*\(\s*&?(?P<part2>%s)->\w+\s*[,)]" % "|".join(BASES))
+
+
+def parts(path, text):
+    """No file of the engine writes another part's fields: it calls a function of that part."""
+    if not path.startswith("engine/") or path in SHARED:
+        return
+    code = strip(text)
+    for pat in WRITES:
+        for m in pat.finditer(code):
+            if not path.startswith(tuple(PARTS[m.group("part")])):
+                yield code.count("\n", 0, m.start()) + 1, f"writes what belongs to the part {m.group('part')}"
+    for m in BASE_WRITES.finditer(code):
+        owner = m.group("part") or m.group("part2")
+        if not path.startswith(tuple(BASES[owner])):
+            yield code.count("\n", 0, m.start()) + 1, f"writes a field of {owner} that belongs to {BASES[owner][0]}c"
+
+
 def sizes(path, text):
     n = text.count("\n")
     if n > MAX_LINES and not path.startswith("tests/"):
@@ -168,7 +225,7 @@ def words(path, text):
             yield n, "left for later: finish it, or say it in an issue"
 
 
-RULES = [includes, calls, slices, globals_, headers, sizes, words]
+RULES = [includes, calls, slices, globals_, headers, parts, sizes, words]
 
 SELF_TEST = [
     ("views/a.c", '#include "engine/engine.h"\n', includes),
@@ -190,6 +247,17 @@ SELF_TEST = [
     ("core/a.c", "struct x *list = 0;\n", globals_),
     ("core/a.h", "int f(void);\n", headers),
     ("core/a.h", "/* x */\n#ifndef ANDON_CORE_A_H\n\nint f(void);\n", headers),
+    ("engine/judge.c", "    ro->stop.held = true;\n", parts),
+    ("engine/judge.c", "    op->ro->stop.waits[i + 1].corr = 3;\n", parts),
+    ("engine/judge.c", "    en->facts.all[i]->stop.sending--;\n", parts),
+    ("engine/judge.c", "    --ro->stop.sending;\n", parts),
+    ("engine/judge.c", "    if (x)\n        snprintf(ro->stop.paused_by,\n                 3, x);\n", parts),
+    ("engine/judge.c", "    memset(&ro->wv[i].watch.members, 0, 3);\n", parts),
+    ("engine/judge.c", "    struct ro_stop *h = &ro->stop;\n", parts),
+    ("engine/judge.c", "    struct dev *d = &en->watch.devs[i];\n", parts),
+    ("engine/verbs.c", "    op->phase = OP_DONE;\n", parts),
+    ("engine/stop.c", "    op->busy++;\n", parts),
+    ("engine/judge.c", "    ro->id[0] = 0;\n", parts),
     ("core/a.c", "\n" * 600, sizes),
     ("core/a.c", "/* TODO */\n", words),
 ]
@@ -197,6 +265,9 @@ CLEAN = [
     ("core/a.c", '#include "core/err.h"\nstatic const char *const t[] = {"time(NULL)"};\n/* strcpy( */\n'),
     ("client/exposition.c", 'void f(void)\n{\n    n = strlen("# EOF") + my_strlen(x);\n    memchr(s.p, 0, s.n);\n}\n'),
     ("audit/a.c", 'void f(void)\n{\n    snprintf(b, 9, "%.*s", (int)s.n, s.p);\n    fd = open(dir, O_RDONLY);\n}\n'),
+    ("engine/stop_state.c", "    ro->stop.held = x == 1;\n    struct ro_stop *h = &ro->stop;\n"),
+    ("engine/judge.c", "    if (ro->stop.held == op->busy)\n        f(&ro->stop.by);\n    ro->judge.x = ro->stop.y;\n"
+                       "    const struct ro_stop *h = &ro->stop;\n    en->facts.all[i]->judge.x++;\n"),
     ("core/a.h", "/* What it is. */\n#ifndef ANDON_CORE_A_H\n\n/* Does f. */\nint f(void);\nint g(void);\n"),
 ]
 

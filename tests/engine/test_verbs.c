@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "engine/verbs.h"
 #include "tests/engine/world.h"
 
 static const int three[] = {4, 6, 10};
@@ -174,12 +175,68 @@ static void stale_data_refuses(void **state)
     world_release(&w);
 }
 
+/* A verb that is no single request has none: nothing is sent in its place. */
+static void each_verb_has_its_request(void **state)
+{
+    (void)state;
+    const struct {
+        enum verb verb;
+        enum backend_verb request, paused;
+    } sent[] = {
+        {VERB_START, BV_START, BV_START},       {VERB_ADVANCE, BV_TRIGGER_NEXT, BV_RESUME},
+        {VERB_PAUSE, BV_PAUSE, BV_PAUSE},       {VERB_RESUME, BV_RESUME, BV_RESUME},
+        {VERB_APPROVE, BV_APPROVE, BV_APPROVE}, {VERB_DENY, BV_DENY, BV_DENY},
+        {VERB_RETRY, BV_RETRY, BV_RETRY},
+    };
+    size_t found = 0;
+    for (int v = VERB_NONE; v <= VERB_COUNT + 1; v++) {
+        size_t i = 0;
+        enum backend_verb got = BV_DELETE;
+        while (i < sizeof sent / sizeof *sent && (int)sent[i].verb != v)
+            i++;
+        bool is = i < sizeof sent / sizeof *sent;
+        found += is;
+        assert_int_equal(verbs_request((enum verb)v, false, &got), is);
+        assert_int_equal(got, is ? sent[i].request : BV_DELETE);
+        assert_int_equal(verbs_request((enum verb)v, true, &got), is);
+        assert_int_equal(got, is ? sent[i].paused : BV_DELETE);
+    }
+    assert_int_equal(found, sizeof sent / sizeof *sent);
+}
+
+static bool unknown_then(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && ready(s)) {
+        struct intent in = world_intent(VERB_COUNT, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && op_over(s, p->ticket);
+    return false;
+}
+
+static void a_verb_that_nobody_knows_is_refused(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    world_play(&w, &p, unknown_then, 60);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_REFUSED);
+    assert_string_equal(op_of(p.last, p.ticket)->text, "there is no such verb");
+    assert_int_equal(world_asked(&w, "resume") + world_asked(&w, "start") + world_asked(&w, "pause"), 0);
+    play_release(&p);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_snapshot_tells_the_fleet),          cmocka_unit_test(a_pause_is_logged_sent_and_shown),
         cmocka_unit_test(a_lost_answer_is_settled_by_reading), cmocka_unit_test(what_cannot_be_told_is_unknown),
         cmocka_unit_test(advance_of_a_hold_starts_one_wave),   cmocka_unit_test(stale_data_refuses),
+        cmocka_unit_test(each_verb_has_its_request),           cmocka_unit_test(a_verb_that_nobody_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

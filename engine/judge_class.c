@@ -13,8 +13,8 @@ static size_t members(const struct ro *ro, size_t wave, const struct limit *l, c
 {
     const struct wv *w = &ro->wv[wave];
     size_t n = 0;
-    for (size_t i = 0; i < w->n_members; i++) {
-        const struct dev *d = &ro->en->devs[w->members[i]];
+    for (size_t i = 0; i < w->watch.n_members; i++) {
+        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
         if (d->canary_of != ro || d->wave != (int)wave || !limit_names(l, d->raw_id))
             continue;
         h->told++;
@@ -29,8 +29,8 @@ static size_t members(const struct ro *ro, size_t wave, const struct limit *l, c
 static size_t control(const struct ro *ro, const struct limit *l, const struct track **v)
 {
     size_t n = 0;
-    for (size_t i = 0; i < ro->n_control; i++) {
-        const struct dev *d = &ro->en->devs[ro->control[i]];
+    for (size_t i = 0; i < ro->watch.n_control; i++) {
+        const struct dev *d = &ro->en->watch.devs[ro->watch.control[i]];
         if (!d->canary_of && limit_names(l, d->raw_id))
             v[n++] = &d->track;
     }
@@ -52,8 +52,8 @@ static struct wave_health *figures(const struct ro *ro, size_t wave, const struc
     if (n > 0) {
         health_group(buf, n, now_of(en), en->policy->window_us, scrape_us, &h->control);
     } else { /* none of the class is left: all of control, as for the wave */
-        h->control = ro->control_now;
-        h->control_frozen_at = ro->control_frozen_at;
+        h->control = ro->judge.control_now;
+        h->control_frozen_at = ro->judge.control_frozen_at;
     }
     health_compare(h, now_of(en));
     return h;
@@ -62,7 +62,7 @@ static struct wave_health *figures(const struct ro *ro, size_t wave, const struc
 bool class_figures(const struct ro *ro, size_t wave, const struct track **buf, int64_t scrape_us,
                    struct wave_health *out[VERDICT_LIMITS_MAX])
 {
-    const struct policy *p = ro->policy;
+    const struct policy *p = ro->policy.applies;
     bool any = false;
     for (size_t i = 0; i < VERDICT_LIMITS_MAX; i++) {
         out[i] = i < p->n_limits && named(&p->limits[i], (int)wave) ? figures(ro, wave, &p->limits[i], buf, scrape_us)

@@ -1,4 +1,5 @@
-/* What a screen wants in detail: the devices of a wave, one device, and the devices that a roll back would touch. */
+#include "engine/detail.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #define TOLD_MAX    ((size_t)50000)
 #define ORIGINS_MAX 24
 
-struct focus_data {
+struct detail {
     /* the wave's devices */
     struct arena rows_arena;
     struct device *rows;
@@ -41,34 +42,23 @@ struct focus_data {
 
 static void tick(struct engine *en, void *arg);
 
-static struct focus_data *data_of(struct engine *en)
+static struct detail *data_of(struct engine *en)
 {
-    if (!en->fd) {
-        en->fd = xcalloc(1, sizeof *en->fd);
-        arena_init(&en->fd->rows_arena);
-        arena_init(&en->fd->device_arena);
-        arena_init(&en->fd->told_arena);
-        arena_init(&en->fd->origin_arena);
+    if (!en->detail.data) {
+        en->detail.data = xcalloc(1, sizeof *en->detail.data);
+        arena_init(&en->detail.data->rows_arena);
+        arena_init(&en->detail.data->device_arena);
+        arena_init(&en->detail.data->told_arena);
+        arena_init(&en->detail.data->origin_arena);
     }
-    return en->fd;
-}
-
-void focus_free(struct engine *en)
-{
-    if (!en->fd)
-        return;
-    arena_release(&en->fd->rows_arena);
-    arena_release(&en->fd->device_arena);
-    arena_release(&en->fd->told_arena);
-    arena_release(&en->fd->origin_arena);
-    free(en->fd);
+    return en->detail.data;
 }
 
 /* ---- the wave's devices ---- */
 
 static void rows_done(struct req *q, const struct reply *r)
 {
-    struct focus_data *f = q->en->fd;
+    struct detail *f = q->en->detail.data;
     if ((uint64_t)q->n != f->serial || r->err)
         return;
     arena_release(&f->rows_arena);
@@ -83,16 +73,16 @@ static void rows_done(struct req *q, const struct reply *r)
 
 static void read_rows(struct engine *en)
 {
-    struct focus_data *f = en->fd;
-    const struct ro *ro = ro_find(en, en->focus.rollout);
-    int w = en->focus.wave;
+    struct detail *f = en->detail.data;
+    const struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    int w = en->detail.focus.wave;
     int64_t now = now_of(en);
-    if (!ro || w < 0 || (size_t)w >= ro->n_waves || (f->asked_at && now - f->asked_at < REFRESH_US))
+    if (!ro || w < 0 || (size_t)w >= ro->facts.n_waves || (f->asked_at && now - f->asked_at < REFRESH_US))
         return;
     f->asked_at = now;
     struct req *q = req_new(en, rows_done);
     q->n = (int64_t)f->serial;
-    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[w].id), ROWS_MAX, &q->arena,
+    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[w].id), ROWS_MAX, &q->arena,
                               &q->out.devices, req_done, q);
 }
 
@@ -100,7 +90,7 @@ static void read_rows(struct engine *en)
 
 static void device_done(struct req *q, const struct reply *r)
 {
-    struct focus_data *f = q->en->fd;
+    struct detail *f = q->en->detail.data;
     if ((uint64_t)q->n != f->serial)
         return;
     mark(q->en);
@@ -118,14 +108,15 @@ static void device_done(struct req *q, const struct reply *r)
 
 static void read_device(struct engine *en)
 {
-    struct focus_data *f = en->fd;
+    struct detail *f = en->detail.data;
     int64_t now = now_of(en);
-    if (!*en->focus.device || (f->device_asked_at && now - f->device_asked_at < REFRESH_US))
+    if (!*en->detail.focus.device || (f->device_asked_at && now - f->device_asked_at < REFRESH_US))
         return;
     f->device_asked_at = now;
     struct req *q = req_new(en, device_done);
     q->n = (int64_t)f->serial;
-    en->be->ops->device(en->be, arena_strdup(&q->arena, en->focus.device), &q->arena, &q->out.device, req_done, q);
+    en->be->ops->device(en->be, arena_strdup(&q->arena, en->detail.focus.device), &q->arena, &q->out.device, req_done,
+                        q);
 }
 
 /* ---- told devices, wave after wave ---- */
@@ -134,11 +125,11 @@ static void told_next(struct engine *en);
 
 static const char *from_of(struct engine *en, const char *raw_id, bool *asked)
 {
-    const struct focus_data *f = en->fd;
-    long k = watch_set_find(en->watch, raw_id, strlen(raw_id));
+    const struct detail *f = en->detail.data;
+    long k = watch_set_find(en->watch.set, raw_id, strlen(raw_id));
     *asked = false;
-    if (k >= 0 && *en->devs[k].from)
-        return en->devs[k].from;
+    if (k >= 0 && *en->watch.devs[k].from)
+        return en->watch.devs[k].from;
     for (size_t i = 0; i < f->n_origins; i++)
         if (strcmp(f->origins[i].raw_id, raw_id) == 0) {
             *asked = true;
@@ -150,7 +141,7 @@ static const char *from_of(struct engine *en, const char *raw_id, bool *asked)
 /* One that may be asked for its history; each is as likely to stay among the picked, whatever their number. */
 static void pick(struct engine *en, const char *raw_id)
 {
-    struct focus_data *f = en->fd;
+    struct detail *f = en->detail.data;
     uint64_t at = f->n_unknown++ < ORIGINS_MAX ? f->n_picks++ : rng_below(&en->rng, (uint64_t)f->n_unknown);
     if (at < ORIGINS_MAX)
         f->picks[at].raw_id = arena_strdup(&f->told_arena, raw_id);
@@ -158,7 +149,7 @@ static void pick(struct engine *en, const char *raw_id)
 
 static void told_end(struct engine *en)
 {
-    struct focus_data *f = en->fd;
+    struct detail *f = en->detail.data;
     f->told_known = true;
     f->told_busy = false;
     f->told_at = now_of(en);
@@ -168,12 +159,12 @@ static void told_end(struct engine *en)
 static void origin_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
-    struct focus_data *f = en->fd;
+    struct detail *f = en->detail.data;
     const struct ro *ro = q->ro;
     if ((uint64_t)q->n != f->serial)
         return;
     if (!r->err && f->n_origins < ORIGINS_MAX) {
-        const char *from = origin_of(&q->out.device, ro->id, ro->r.release.id, &f->origin_arena);
+        const char *from = origin_of(&q->out.device, ro->id, ro->facts.r.release.id, &f->origin_arena);
         f->origins[f->n_origins++] = (struct origin){arena_strdup(&f->origin_arena, q->x), from};
     }
     if (--f->n_asking > 0)
@@ -191,7 +182,7 @@ static void origin_done(struct req *q, const struct reply *r)
 /* Nothing was watched before they were told: a sample of their histories says where they came from. */
 static bool ask_origins(struct engine *en, struct ro *ro)
 {
-    struct focus_data *f = en->fd;
+    struct detail *f = en->detail.data;
     if (f->n_origins > 0 || f->n_known > 0 || f->n_picks == 0)
         return false;
     f->n_asking = f->n_picks;
@@ -208,7 +199,7 @@ static bool ask_origins(struct engine *en, struct ro *ro)
 static void told_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
-    struct focus_data *f = en->fd;
+    struct detail *f = en->detail.data;
     if ((uint64_t)q->n != f->serial)
         return;
     if (r->err) {
@@ -243,31 +234,31 @@ static void told_done(struct req *q, const struct reply *r)
 
 static void told_next(struct engine *en)
 {
-    struct focus_data *f = en->fd;
-    struct ro *ro = ro_find(en, en->focus.rollout);
-    while (ro && f->told_wave < ro->n_waves && wave_told(&ro->waves[f->told_wave]) == 0)
+    struct detail *f = en->detail.data;
+    struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    while (ro && f->told_wave < ro->facts.n_waves && wave_told(&ro->facts.waves[f->told_wave]) == 0)
         f->told_wave++;
     if (!ro) {
         f->told_busy = false;
         f->told_at = now_of(en);
         return;
     }
-    if (f->told_wave >= ro->n_waves) {
+    if (f->told_wave >= ro->facts.n_waves) {
         if (!ask_origins(en, ro))
             told_end(en);
         return;
     }
     struct req *q = req_new(en, told_done);
     q->n = (int64_t)f->serial;
-    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->waves[f->told_wave].id), TOLD_MAX, &q->arena,
-                              &q->out.devices, req_done, q);
+    en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[f->told_wave].id), TOLD_MAX,
+                              &q->arena, &q->out.devices, req_done, q);
 }
 
 static void read_told(struct engine *en)
 {
-    struct focus_data *f = en->fd;
-    const struct ro *ro = ro_find(en, en->focus.rollout);
-    if (!ro || !ro->waves_known || f->told_busy || (f->told_known && now_of(en) - f->told_at < REFRESH_US))
+    struct detail *f = en->detail.data;
+    const struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    if (!ro || !ro->facts.waves_known || f->told_busy || (f->told_known && now_of(en) - f->told_at < REFRESH_US))
         return;
     f->told_busy = true;
     f->told_wave = 0;
@@ -283,27 +274,27 @@ static void read_told(struct engine *en)
 static void tick(struct engine *en, void *arg)
 {
     (void)arg;
-    if (!en->fd || (!*en->focus.rollout && !*en->focus.device))
+    if (!en->detail.data || (!*en->detail.focus.rollout && !*en->detail.focus.device))
         return;
     read_rows(en);
     read_device(en);
-    if (*en->focus.rollout)
+    if (*en->detail.focus.rollout)
         read_told(en);
     timer_set(en, now_of(en) + US_PER_S, tick, NULL);
 }
 
-void focus_change(struct engine *en, const struct focus *to)
+void detail_change(struct engine *en, const struct focus *to)
 {
-    struct focus_data *f = data_of(en);
-    bool same_ro = strcmp(en->focus.rollout, to->rollout) == 0;
-    bool same_wave = same_ro && en->focus.wave == to->wave;
-    bool same_device = strcmp(en->focus.device, to->device) == 0;
+    struct detail *f = data_of(en);
+    bool same_ro = strcmp(en->detail.focus.rollout, to->rollout) == 0;
+    bool same_wave = same_ro && en->detail.focus.wave == to->wave;
+    bool same_device = strcmp(en->detail.focus.device, to->device) == 0;
     if (same_wave && same_device)
         return;
     f->serial++;
-    en->focus = *to;
-    en->focus.rollout[ID_MAX - 1] = '\0';
-    en->focus.device[sizeof en->focus.device - 1] = '\0';
+    en->detail.focus = *to;
+    en->detail.focus.rollout[ID_MAX - 1] = '\0';
+    en->detail.focus.device[sizeof en->detail.focus.device - 1] = '\0';
     if (!same_wave) {
         f->n_rows = 0;
         f->rows_at = f->asked_at = 0;
@@ -320,8 +311,8 @@ void focus_change(struct engine *en, const struct focus *to)
         f->n_origins = 0;
         arena_release(&f->origin_arena);
     }
-    struct ro *ro = ro_find(en, en->focus.rollout);
-    if (ro && !ro->waves_known)
+    struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    if (ro && !ro->facts.waves_known)
         ro_read(ro); /* one that has ended long ago is read when somebody looks at it */
     timer_set(en, now_of(en), tick, NULL);
     mark(en);
@@ -342,7 +333,7 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
 {
     int64_t now = clock_now(en->clock);
     bool told = w && w->canary_of == ro;
-    int64_t scrape = en->spec.fleet->telemetry.interval_us > 0 ? en->spec.fleet->telemetry.interval_us : 15 * US_PER_S;
+    int64_t scrape = beat_interval(en);
     r->state = DEV_OK;
     r->note = "";
     if (d->status == DEVICE_ERROR) {
@@ -371,13 +362,13 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
 
 static void rows(struct engine *en, struct snapshot *s)
 {
-    const struct focus_data *f = en->fd;
-    const struct ro *ro = ro_find(en, en->focus.rollout);
+    const struct detail *f = en->detail.data;
+    const struct ro *ro = ro_find(en, en->detail.focus.rollout);
     struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, f->n_rows + 1);
     for (size_t i = 0; i < f->n_rows; i++) {
         const struct device *d = &f->rows[i];
-        long k = watch_set_find(en->watch, d->raw_id, strlen(d->raw_id));
-        const struct dev *w = k >= 0 ? &en->devs[k] : NULL;
+        long k = watch_set_find(en->watch.set, d->raw_id, strlen(d->raw_id));
+        const struct dev *w = k >= 0 ? &en->watch.devs[k] : NULL;
         struct device_row *r = &v[i];
         r->id = arena_strdup(&s->arena, d->id);
         r->status = d->status;
@@ -390,8 +381,8 @@ static void rows(struct engine *en, struct snapshot *s)
         r->variance = w && w->track.var_base > 0 ? w->track.variance / w->track.var_base : NAN;
         r->from = w ? arena_strdup(&s->arena, w->from) : "";
         r->now_release = "";
-        if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->r.created_at)
-            r->now_release = arena_printf(&s->arena, "%s:%s", ro->r.release.name, ro->r.release.version);
+        if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)
+            r->now_release = arena_printf(&s->arena, "%s:%s", ro->facts.r.release.name, ro->facts.r.release.version);
         if (w)
             memcpy(r->boots, w->track.boots, sizeof r->boots);
         row_state(en, ro, d, w, r);
@@ -404,11 +395,11 @@ static void rows(struct engine *en, struct snapshot *s)
 
 static void detail(struct engine *en, struct snapshot *s)
 {
-    const struct focus_data *f = en->fd;
+    const struct detail *f = en->detail.data;
     const struct device_info *in = &f->info;
     struct arena *a = &s->arena;
     struct device_detail *d = ARENA_NEW(a, struct device_detail);
-    d->id = arena_strdup(a, en->focus.device);
+    d->id = arena_strdup(a, en->detail.focus.device);
     d->name = d->address = d->installed = d->assigned = "";
     d->error = arena_strdup(a, f->device_error);
     for (int i = 0; i < TREND_N; i++)
@@ -444,14 +435,14 @@ static void detail(struct engine *en, struct snapshot *s)
                                                               : "info",
                                                          arena_printf(a, "%s %s", t, in->history[i].text)};
     }
-    long k = watch_set_find(en->watch, en->focus.device, strlen(en->focus.device));
+    long k = watch_set_find(en->watch.set, en->detail.focus.device, strlen(en->detail.focus.device));
     for (int i = 0; k >= 0 && i < TRACK_BUCKETS; i++)
-        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)en->devs[k].track.boots[i];
+        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)en->watch.devs[k].track.boots[i];
 }
 
 static void told(struct engine *en, struct snapshot *s)
 {
-    const struct focus_data *f = en->fd;
+    const struct detail *f = en->detail.data;
     s->told = ARENA_ARRAY(&s->arena, struct preview_device, f->n_told + 1);
     for (size_t i = 0; i < f->n_told; i++) {
         s->told[i] = f->told[i];
@@ -462,15 +453,35 @@ static void told(struct engine *en, struct snapshot *s)
     s->told_known = true;
 }
 
-void focus_publish(struct engine *en, struct snapshot *s)
+void detail_publish(struct engine *en, struct snapshot *s)
 {
-    s->focus = en->focus;
-    if (!en->fd)
+    s->focus = en->detail.focus;
+    if (!en->detail.data)
         return;
-    if (*en->focus.rollout && en->focus.wave >= 0)
+    if (*en->detail.focus.rollout && en->detail.focus.wave >= 0)
         rows(en, s);
-    if (*en->focus.device)
+    if (*en->detail.focus.device)
         detail(en, s);
-    if (*en->focus.rollout && en->fd->told_known)
+    if (*en->detail.focus.rollout && en->detail.data->told_known)
         told(en, s);
 }
+
+/* ---- the part ---- */
+
+static void init(struct engine *en)
+{
+    en->detail.focus.wave = -1;
+}
+
+static void free_all(struct engine *en)
+{
+    if (!en->detail.data)
+        return;
+    arena_release(&en->detail.data->rows_arena);
+    arena_release(&en->detail.data->device_arena);
+    arena_release(&en->detail.data->told_arena);
+    arena_release(&en->detail.data->origin_arena);
+    free(en->detail.data);
+}
+
+const struct part part_detail = {.name = "detail", .init = init, .free = free_all};

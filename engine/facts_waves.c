@@ -7,6 +7,8 @@
 #define IDLE_US     (20 * US_PER_S) /* of one that waits */
 #define INFLIGHT_US (5 * US_PER_S)
 
+static void waves_read(struct ro *ro);
+
 static void waves_timer(struct engine *en, void *arg)
 {
     (void)en;
@@ -37,70 +39,58 @@ static void copy_wave(struct arena *a, struct wave *to, const struct wave *from)
     to->success_action = arena_strdup(a, from->success_action ? from->success_action : "");
 }
 
-static void wv_init(struct wv *v)
-{
-    for (int m = 0; m < METRIC_COUNT; m++)
-        for (int i = 0; i < TREND_N; i++)
-            v->trend[m][i] = v->trend_control[m][i] = __builtin_nanf("");
-    v->verdict.rule = "";
-    for (int m = 0; m < METRIC_COUNT; m++)
-        v->health.ratio[m] = v->health.value[m] = v->health.against[m] = (double)__builtin_nanf("");
-    v->health.canary.reboot_rate = v->health.control.reboot_rate = (double)__builtin_nanf("");
-    v->health.data_age = TIME_NEVER;
-}
-
 /* Waves are only ever added (dynamic rollouts): what is kept of one stays at its index. */
 static void grow(struct ro *ro, size_t n)
 {
-    if (n > ro->n_waves) {
+    if (n > ro->facts.n_waves) {
         ro->wv = xreallocarray(ro->wv, n, sizeof *ro->wv);
-        memset(ro->wv + ro->n_waves, 0, (n - ro->n_waves) * sizeof *ro->wv);
-        for (size_t i = ro->n_waves; i < n; i++)
-            wv_init(&ro->wv[i]);
+        memset(ro->wv + ro->facts.n_waves, 0, (n - ro->facts.n_waves) * sizeof *ro->wv);
+        for (size_t i = ro->facts.n_waves; i < n; i++)
+            ANNOUNCE(ro->en, wave_init, ro, i);
     }
-    for (size_t i = n; i < ro->n_waves; i++)
-        free(ro->wv[i].members);
-    ro->n_waves = n;
+    for (size_t i = n; i < ro->facts.n_waves; i++)
+        ANNOUNCE_BACK(ro->en, wave_free, ro, i);
+    ro->facts.n_waves = n;
 }
 
 static void note_state(struct ro *ro, size_t i, bool first)
 {
-    struct wave *w = &ro->waves[i];
+    struct wave *w = &ro->facts.waves[i];
     struct wv *v = &ro->wv[i];
     int64_t now = now_of(ro->en);
-    if (told(w) && !v->told) {
-        v->told = true;
+    if (told(w) && !v->facts.told) {
+        v->facts.told = true;
         /* Found running: the server's own time of the last change is the best there is. */
-        v->told_at = first && w->last_modified > 0 && w->last_modified < now ? w->last_modified : now;
+        v->facts.told_at = first && w->last_modified > 0 && w->last_modified < now ? w->last_modified : now;
     }
-    if (w->state == WAVE_RUNNING && v->running_since == 0)
-        v->running_since = v->told_at ? v->told_at : now;
-    if ((w->state == WAVE_FINISHED || w->state == WAVE_ERROR) && v->told && v->ended_at == 0)
-        v->ended_at = now;
-    if (v->told)
-        ro->current = (int)i;
+    if (w->state == WAVE_RUNNING && v->facts.running_since == 0)
+        v->facts.running_since = v->facts.told_at ? v->facts.told_at : now;
+    if ((w->state == WAVE_FINISHED || w->state == WAVE_ERROR) && v->facts.told && v->facts.ended_at == 0)
+        v->facts.ended_at = now;
+    if (v->facts.told)
+        ro->facts.current = (int)i;
 }
 
 void waves_take(struct ro *ro, const struct wave_list *list)
 {
-    bool first = !ro->waves_known;
-    arena_release(&ro->wave_arena);
+    bool first = !ro->facts.waves_known;
+    arena_release(&ro->facts.wave_arena);
     grow(ro, list->n);
-    ro->waves = ARENA_ARRAY(&ro->wave_arena, struct wave, list->n + 1);
-    ro->current = -1;
+    ro->facts.waves = ARENA_ARRAY(&ro->facts.wave_arena, struct wave, list->n + 1);
+    ro->facts.current = -1;
     for (size_t i = 0; i < list->n; i++) {
-        copy_wave(&ro->wave_arena, &ro->waves[i], &list->v[i]);
-        ro->waves[i].index = (int)i;
+        copy_wave(&ro->facts.wave_arena, &ro->facts.waves[i], &list->v[i]);
+        ro->facts.waves[i].index = (int)i;
         note_state(ro, i, first);
     }
-    ro->waves_known = true;
-    ro->waves_at = now_of(ro->en);
-    ro->waves_as_of = ro->waves_asked;
+    ro->facts.waves_known = true;
+    ro->facts.waves_at = now_of(ro->en);
+    ro->facts.waves_as_of = ro->facts.waves_asked;
 }
 
 static int64_t next_read(const struct ro *ro)
 {
-    if (rollout_state_active(ro->r.state) || ro->r.state == ROLLOUT_STOPPING)
+    if (rollout_state_active(ro->facts.r.state) || ro->facts.r.state == ROLLOUT_STOPPING)
         return ro->en->spec.fleet->poll_us;
     return IDLE_US;
 }
@@ -108,7 +98,7 @@ static int64_t next_read(const struct ro *ro)
 static void schedule(struct ro *ro)
 {
     bool more = !ro_ended(ro) || rollback_running(ro);
-    if (ro->waves_wanted)
+    if (ro->facts.waves_wanted)
         timer_set(ro->en, now_of(ro->en), waves_timer, ro);
     else if (more)
         timer_set(ro->en, now_of(ro->en) + next_read(ro), waves_timer, ro);
@@ -117,47 +107,45 @@ static void schedule(struct ro *ro)
 static void waves_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
-    ro->waves_loading = false;
+    ro->facts.waves_loading = false;
     if (r->err) {
         timer_set(q->en, now_of(q->en) + IDLE_US / 4, waves_timer, ro);
         return;
     }
     waves_take(ro, &q->out.waves);
-    for (size_t i = 0; i < ro->n_waves; i++)
-        watch_wave(ro, i);
-    watch_control(ro);
-    watch_from(ro);
-    trial_advance(ro);
-    judge_ro(ro);
-    act_poll(q->en, ro);
-    rollback_seen(ro);
-    if (ro->r.state == ROLLOUT_PAUSED || ro->halt.phase != HALT_NONE || rollback_running(ro))
+    ANNOUNCE(ro->en, waves, ro);
+    if (ro->facts.r.state == ROLLOUT_PAUSED || ro->stop.phase != HALT_NONE || rollback_running(ro))
         inflight_read(ro); /* a running one's counts say as much */
     schedule(ro);
     mark(q->en);
 }
 
-void waves_read(struct ro *ro)
+static void waves_read(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (ro->waves_loading) {
-        ro->waves_wanted = true;
+    if (ro->facts.waves_loading) {
+        ro->facts.waves_wanted = true;
         return;
     }
-    ro->waves_wanted = false;
-    if (ro->gone)
+    ro->facts.waves_wanted = false;
+    if (ro->facts.gone)
         return;
-    ro->waves_loading = true;
-    ro->waves_asked = now_of(en);
+    ro->facts.waves_loading = true;
+    ro->facts.waves_asked = now_of(en);
     struct req *q = req_new(en, waves_done);
     q->ro = ro;
     en->be->ops->waves(en->be, ro->id, &q->arena, &q->out.waves, req_done, q);
 }
 
+void waves_as_of(struct ro *ro, int64_t t)
+{
+    ro->facts.waves_as_of = t;
+}
+
 void ro_read(struct ro *ro)
 {
-    if (ro->waves_loading)
-        ro->waves_wanted = true;
+    if (ro->facts.waves_loading)
+        ro->facts.waves_wanted = true;
     else
         timer_set(ro->en, now_of(ro->en), waves_timer, ro);
 }
@@ -167,24 +155,24 @@ void ro_read(struct ro *ro)
 static void inflight_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
-    ro->inflight_loading = false;
+    ro->facts.inflight_loading = false;
     if (r->err)
         return;
-    ro->inflight = q->out.inflight;
-    ro->inflight_at = q->x_at;
-    rollback_seen(ro);
+    ro->facts.inflight = q->out.inflight;
+    ro->facts.inflight_at = q->x_at;
+    ANNOUNCE(ro->en, alive, ro);
     mark(q->en);
 }
 
 void inflight_read(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (!(en->info.caps & CAP_ACTION_LIST) || ro->inflight_loading ||
-        (ro->inflight_at > 0 && now_of(en) - ro->inflight_at < INFLIGHT_US))
+    if (!(en->facts.info.caps & CAP_ACTION_LIST) || ro->facts.inflight_loading ||
+        (ro->facts.inflight_at > 0 && now_of(en) - ro->facts.inflight_at < INFLIGHT_US))
         return;
-    if (ro->current < 0)
+    if (ro->facts.current < 0)
         return;
-    ro->inflight_loading = true;
+    ro->facts.inflight_loading = true;
     struct req *q = req_new(en, inflight_done);
     q->ro = ro;
     q->x_at = now_of(en);

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/text.h"
 #include "engine/worker.h"
 
 #define OPS_MAX    400
+#define OP_KEEP_US (10 * US_PER_MIN)
 #define OUTCOME_US (1 * US_PER_S) /* longer than this the screen does not wait for the log to say how it ended */
 
 struct op *op_new(struct engine *en, uint64_t ticket, const struct intent *in)
@@ -18,10 +20,9 @@ struct op *op_new(struct engine *en, uint64_t ticket, const struct intent *in)
     op->in = *in;
     op->started = now_of(en);
     op->target_wave = -1;
-    op->delay = 250 * US_PER_MS;
     op->result = "";
-    op->next = en->ops;
-    en->ops = op;
+    op->next = en->verbs.ops;
+    en->verbs.ops = op;
     if (*in->rollout)
         op->ro = ro_find(en, in->rollout);
     mark(en);
@@ -58,18 +59,17 @@ void op_say(struct engine *en, struct op *op, enum op_phase phase, const char *n
     end_phase(en, op, phase);
 }
 
-/* The entry of an intent or halt, with what a later reader and a recovery need. */
 void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const struct ro *ro, uint64_t corr,
                struct entry *e)
 {
     diary_entry(en, e, kind, op, ro);
     e->corr = corr;
-    e->before = ro ? ro->r.state_word : "";
+    e->before = ro ? ro->facts.r.state_word : "";
     entry_int(e, "decided_at", op->in.decided_at);
-    entry_int(e, "engine", (int64_t)(en->instance & INT64_C(0xfffffffffffff)));
+    entry_int(e, "engine", (int64_t)(en->diary.instance & INT64_C(0xfffffffffffff)));
     entry_int(e, "pid", (int64_t)getpid());
     entry_int(e, "pid_start", process_start((int64_t)getpid()));
-    const struct policy *p = ro ? ro->policy : en->policy;
+    const struct policy *p = ro ? ro->policy.applies : en->policy;
     if (*p->digest)
         entry_str(e, "policy", p->digest);
     if (*op->in.rule)
@@ -81,14 +81,14 @@ void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const str
     if (op->target_wave >= 0)
         entry_int(e, "target_wave", op->target_wave);
     if (ro)
-        entry_str(e, "name", ro->r.name);
+        entry_str(e, "name", ro->facts.r.name);
 }
 
 void op_refuse(struct engine *en, struct op *op, const struct err *why)
 {
     struct entry e;
     op_say(en, op, OP_REFUSED, why->next, "%s", why->what);
-    en->refused++;
+    en->verbs.refused++;
     diary_entry(en, &e, ENTRY_REFUSED, op, op->ro);
     if (!op->ro)
         e.rollout = op->in.rollout;
@@ -129,7 +129,7 @@ void op_outcome(struct engine *en, struct op *op, enum op_phase phase, const cha
     op->final = phase;
     op->result = result;
     if (phase == OP_DONE)
-        en->commands++;
+        en->verbs.commands++;
     diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, op->ro);
     if (!op->ro)
         e.rollout = op->in.rollout;
@@ -149,12 +149,88 @@ void op_outcome(struct engine *en, struct op *op, enum op_phase phase, const cha
     mark(en);
 }
 
+struct op *op_from_log(struct engine *en, const struct stored *s)
+{
+    struct intent in = {0};
+    in.verb = verb_from_word(s->verb);
+    in.expect_devices = -1;
+    in.all_waves = strcmp(stored_field(s, "all_waves"), "false") != 0;
+    snprintf(in.fleet, sizeof in.fleet, "%s", s->fleet);
+    snprintf(in.rollout, sizeof in.rollout, "%s", s->rollout);
+    snprintf(in.reason, sizeof in.reason, "%s", s->reason);
+    snprintf(in.actor.name, sizeof in.actor.name, "%s", s->actor);
+    in.actor.kind = strcmp(s->actor_kind, "rule") == 0     ? ACTOR_RULE
+                    : strcmp(s->actor_kind, "script") == 0 ? ACTOR_SCRIPT
+                                                           : ACTOR_PERSON;
+    snprintf(in.rule, sizeof in.rule, "%s", stored_field(s, "rule"));
+    if (in.verb == VERB_ROLLBACK)
+        snprintf(in.to_release, sizeof in.to_release, "%s", stored_field(s, "to"));
+    for (size_t i = 0; i < WAVES_MAX / 64; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "waves.%zu", i);
+        in.wave_mask[i] = strtoull(stored_field(s, key), NULL, 16);
+    }
+    struct op *op = op_new(en, door_ticket(en), &in);
+    op->recovered = true;
+    op->corr = s->corr;
+    op->log_seq = s->seq;
+    op->ro = *s->rollout ? ro_get(en, s->rollout) : NULL;
+    snprintf(op->before, sizeof op->before, "%s", s->before);
+    const char *wave = stored_field(s, "target_wave");
+    op->target_wave = *wave ? (int)strtol(wave, NULL, 10) : -1;
+    op->phase = OP_VERIFYING;
+    return op;
+}
+
+void op_hold(struct op *op)
+{
+    op->busy++;
+}
+
+void op_release(struct op *op)
+{
+    op->busy--;
+}
+
+int op_pending(struct op *op, int more)
+{
+    return op->pending += more;
+}
+
+void op_rollout(struct op *op, struct ro *ro)
+{
+    if (!op->ro)
+        op->ro = ro;
+}
+
+void op_before(struct op *op, int target_wave)
+{
+    snprintf(op->before, sizeof op->before, "%s", op->ro ? op->ro->facts.r.state_word : "");
+    op->target_wave = target_wave;
+}
+
+void op_logged(struct op *op, int64_t seq)
+{
+    op->log_seq = seq;
+}
+
+void op_answered(struct op *op, const struct reply *r)
+{
+    op->status = r->status;
+    safe_text_into(op->request_id, sizeof op->request_id, r->request_id, strlen(r->request_id));
+}
+
+void op_command(struct engine *en)
+{
+    en->verbs.commands++;
+}
+
 /* Ended ops go after ten minutes, earlier when there are many; never while something still points to one. */
-void ops_sweep(struct engine *en)
+void op_sweep(struct engine *en)
 {
     size_t n = 0;
     int64_t now = now_of(en);
-    for (struct op **p = &en->ops; *p;) {
+    for (struct op **p = &en->verbs.ops; *p;) {
         struct op *op = *p;
         bool old = op_ended(op) && op->busy == 0 && op->pending == 0 && (now - op->ended > OP_KEEP_US || ++n > OPS_MAX);
         if (old) {
@@ -168,20 +244,11 @@ void ops_sweep(struct engine *en)
     }
 }
 
-void ops_free(struct engine *en)
+void op_free_all(struct engine *en)
 {
-    while (en->ops) {
-        struct op *op = en->ops;
-        en->ops = op->next;
+    while (en->verbs.ops) {
+        struct op *op = en->verbs.ops;
+        en->verbs.ops = op->next;
         free(op);
     }
-}
-
-uint64_t op_by_rule(struct engine *en, const struct intent *in)
-{
-    pthread_mutex_lock(&en->lock);
-    uint64_t ticket = en->next_ticket++;
-    pthread_mutex_unlock(&en->lock);
-    act_begin(en, op_new(en, ticket, in));
-    return ticket;
 }

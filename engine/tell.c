@@ -1,9 +1,10 @@
-#include "engine/notify.h"
+#include "engine/tell.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "core/text.h"
+#include "engine/notify.h"
 #include "engine/worker.h"
 
 #define STANDING_MAX 64
@@ -39,10 +40,10 @@ struct notifier {
 static struct courier *start_courier(struct notifier *n)
 {
     struct engine *en = n->en;
-    return courier_new(n->spec, en->clock, en->spec.seed, en->wake_fd, &n->courier_err);
+    return courier_new(n->spec, en->clock, en->spec.seed, en->turn.wake_fd, &n->courier_err);
 }
 
-struct notifier *notifier_new(struct engine *en)
+static struct notifier *notifier_new(struct engine *en)
 {
     const struct notify_spec *spec = en->spec.notify;
     char host[128] = "";
@@ -141,7 +142,7 @@ static void stands(struct notifier *n, struct notice *note, int64_t wall)
 static bool is_over(struct notifier *n, struct open_notice *o, const struct snapshot *s, int64_t wall)
 {
     struct engine *en = n->en;
-    bool log_known = !en->scribe || en->recovered;
+    bool log_known = !en->diary.scribe || en->recover.recovered;
     if (!log_known || !notice_can_end(s, &o->n)) {
         o->gone = 0;
         return false;
@@ -232,7 +233,7 @@ static void forget_undelivered(struct notifier *n, const struct told *t)
 
 static void log_was_read(struct engine *en, struct job *j)
 {
-    struct notifier *n = en->notifier;
+    struct notifier *n = en->tell.notifier;
     const struct told *t = j->result;
     if (!n)
         return;
@@ -262,7 +263,7 @@ static void log_was_read(struct engine *en, struct job *j)
 static void ask_log(struct notifier *n)
 {
     struct engine *en = n->en;
-    if (n->reading || !en->scribe || !en->recovered || (n->read && en->log_size == n->size) ||
+    if (n->reading || !en->diary.scribe || !en->recover.recovered || (n->read && en->diary.size == n->size) ||
         (n->looked_at > 0 && now_of(en) - n->looked_at < LOG_LOOK_US))
         return;
     struct job *j = job_new(JOB_READ);
@@ -283,30 +284,42 @@ static void take_outcomes(struct notifier *n)
     }
 }
 
-void notifier_turn(struct notifier *n)
+static void drain(struct engine *en)
 {
+    struct notifier *n = en->tell.notifier;
     if (!n)
         return;
-    struct engine *en = n->en;
     if (n->begun == 0)
         n->begun = now_of(en);
     take_outcomes(n);
     ask_log(n);
-    if (!n->ready && (!en->scribe || now_of(en) - n->begun >= LOG_WAIT_US))
+    if (!n->ready && (!en->diary.scribe || now_of(en) - n->begun >= LOG_WAIT_US))
         n->ready = true;
-    if (!n->ready || !en->snap || en->snap->generation == n->generation)
+    if (!n->ready || !en->door.snap || en->door.snap->generation == n->generation)
         return;
-    n->generation = en->snap->generation;
-    look(n, en->snap);
+    n->generation = en->door.snap->generation;
+    look(n, en->door.snap);
 }
 
-void notifier_free(struct notifier *n)
+/* What is under way has a moment to get through. */
+static void end(struct engine *en)
 {
+    struct notifier *n = en->tell.notifier;
     if (!n)
         return;
+    en->tell.notifier = NULL;
     if (!courier_stop(n->courier, FREE_US))
         n->courier = NULL;
     take_outcomes(n);
     courier_free(n->courier);
     free(n);
 }
+
+static bool start(struct engine *en, struct err *e)
+{
+    (void)e;
+    en->tell.notifier = notifier_new(en);
+    return true;
+}
+
+const struct part part_tell = {.name = "tell", .start = start, .drain = drain, .end = end, .free = end};

@@ -1,6 +1,4 @@
-/* Verbs: checked, logged, sent, confirmed by reading the state back.
- *
- * Nothing is sent before its intent is durable, nothing is sent twice, and an answer of 200 is not an outcome: the op
+/* Nothing is sent before its intent is durable, nothing is sent twice, and an answer of 200 is not an outcome: the op
  * ends when the server shows the state that the verb should bring about, or fails, or is unknown. */
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 #define SHOWN_US   (60 * US_PER_S) /* a state must show by then */
 #define ADVANCE_US (5 * US_PER_MIN)
 #define REFUSED_US (3 * US_PER_S) /* after a refusal by the server: is it so already? */
+#define READ_FIRST (250 * US_PER_MS)
 #define READ_MAX   (2 * US_PER_S)
 
 static void act_send(struct engine *en, struct op *op);
@@ -20,18 +19,18 @@ static void act_reread(struct engine *en, void *arg);
 
 static bool wave_started(const struct ro *ro, int i)
 {
-    if (i < 0 || (size_t)i >= ro->n_waves)
+    if (i < 0 || (size_t)i >= ro->facts.n_waves)
         return false;
-    enum wave_state s = ro->waves[i].state;
+    enum wave_state s = ro->facts.waves[i].state;
     return s == WAVE_RUNNING || s == WAVE_FINISHED || s == WAVE_ERROR;
 }
 
 static bool retry_exists(const struct engine *en, const struct ro *ro)
 {
     char name[NAME_MAX_BYTES];
-    snprintf(name, sizeof name, "%s_retry", ro->r.name);
-    for (size_t i = 0; i < en->n_ros; i++)
-        if (strcmp(en->ros[i]->r.name, name) == 0)
+    snprintf(name, sizeof name, "%s_retry", ro->facts.r.name);
+    for (size_t i = 0; i < en->facts.n_ros; i++)
+        if (strcmp(en->facts.ros[i]->facts.r.name, name) == 0)
             return true;
     return false;
 }
@@ -39,7 +38,7 @@ static bool retry_exists(const struct engine *en, const struct ro *ro)
 static bool shown(const struct engine *en, const struct op *op)
 {
     const struct ro *ro = op->ro;
-    enum rollout_state s = ro->r.state;
+    enum rollout_state s = ro->facts.r.state;
     switch (op->in.verb) {
     case VERB_START:
         return s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING || s == ROLLOUT_PAUSED || s == ROLLOUT_FINISHED;
@@ -55,9 +54,14 @@ static bool shown(const struct engine *en, const struct op *op)
         return retry_exists(en, ro);
     case VERB_ADVANCE:
         return wave_started(ro, op->target_wave);
-    default:
-        return false;
+    case VERB_NONE: /* the others are no single request: see verbs_request() */
+    case VERB_HALT:
+    case VERB_ROLLBACK:
+    case VERB_ACK:
+    case VERB_COUNT:
+        break;
     }
+    return false;
 }
 
 static enum rollout_state expected_state(enum verb v)
@@ -68,36 +72,37 @@ static enum rollout_state expected_state(enum verb v)
 static void done(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
-    if (op->in.verb == VERB_PAUSE && ro->r.state == ROLLOUT_PAUSED) {
-        ro->held = true;
-        snprintf(ro->paused_by, sizeof ro->paused_by, "%s%s", op->in.actor.kind == ACTOR_RULE ? "rule " : "",
-                 op->in.actor.name);
+    if (op->in.verb == VERB_PAUSE && ro->facts.r.state == ROLLOUT_PAUSED) {
+        char by[sizeof ro->stop.paused_by];
+        snprintf(by, sizeof by, "%s%s", op->in.actor.kind == ACTOR_RULE ? "rule " : "", op->in.actor.name);
+        ro_stop_paused(ro, by);
     } else if (op->in.verb == VERB_RESUME || op->in.verb == VERB_ADVANCE || op->in.verb == VERB_START) {
-        ro->held = ro->acked_pause = false;
-        ro->paused_by[0] = '\0';
+        ro_stop_resumed(ro);
     }
     if (op->in.verb == VERB_ADVANCE) {
         if (op->target_wave > 0)
-            snprintf(ro->wv[op->target_wave - 1].decided_by, sizeof ro->wv[0].decided_by, "%s", op->in.actor.name);
-        op_outcome(en, op, OP_DONE, "ok", ro->r.state_word, "", "W%d has started", op->target_wave);
+            snprintf(ro->wv[op->target_wave - 1].verbs.decided_by, sizeof ro->wv[0].verbs.decided_by, "%s",
+                     op->in.actor.name);
+        op_outcome(en, op, OP_DONE, "ok", ro->facts.r.state_word, "", "W%d has started", op->target_wave);
     } else if (op->in.verb == VERB_RETRY) {
-        op_outcome(en, op, OP_DONE, "ok", ro->r.state_word, "Start the new rollout.", "%s_retry is there", ro->r.name);
+        op_outcome(en, op, OP_DONE, "ok", ro->facts.r.state_word, "Start the new rollout.", "%s_retry is there",
+                   ro->facts.r.name);
     } else {
-        op_outcome(en, op, OP_DONE, "ok", ro->r.state_word, "", "the server shows it %s", ro->r.state_word);
+        op_outcome(en, op, OP_DONE, "ok", ro->facts.r.state_word, "", "the server shows it %s", ro->facts.r.state_word);
     }
-    ro->told_state = ROLLOUT_UNKNOWN;
+    ro_stop_settled(ro);
 }
 
 static void give_up(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
-    ro->told_state = ROLLOUT_UNKNOWN;
-    if (op->answer.code != ERR_NONE && !op->maybe)
-        op_outcome(en, op, OP_FAILED, "failed", ro->r.state_word, op->answer.next, "%s", op->answer.what);
+    ro_stop_settled(ro);
+    if (op->act.answer.code != ERR_NONE && !op->act.maybe)
+        op_outcome(en, op, OP_FAILED, "failed", ro->facts.r.state_word, op->act.answer.next, "%s", op->act.answer.what);
     else
-        op_outcome(en, op, OP_UNKNOWN, "unknown", ro->r.state_word,
+        op_outcome(en, op, OP_UNKNOWN, "unknown", ro->facts.r.state_word,
                    "Look at the rollout on the server before you try again.",
-                   "the request was sent, but the server shows the rollout %s", ro->r.state_word);
+                   "the request was sent, but the server shows the rollout %s", ro->facts.r.state_word);
 }
 
 /* A resume of a held rollout has taken: the next wave starts by itself when its predecessor is done, else by the
@@ -105,22 +110,23 @@ static void give_up(struct engine *en, struct op *op)
 static void advance_on(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
-    if (op->stage != 1 || ro->r.state != ROLLOUT_RUNNING || ro->waves_at < op->verify_until - ADVANCE_US)
+    if (op->act.stage != 1 || ro->facts.r.state != ROLLOUT_RUNNING ||
+        ro->facts.waves_at < op->act.verify_until - ADVANCE_US)
         return;
-    const struct wave *before = op->target_wave > 0 ? &ro->waves[op->target_wave - 1] : NULL;
+    const struct wave *before = op->target_wave > 0 ? &ro->facts.waves[op->target_wave - 1] : NULL;
     bool busy = before && before->state == WAVE_RUNNING &&
                 (!before->counts.known || before->counts.running + before->counts.scheduled > 0);
-    if (!busy || !(en->info.caps & CAP_TRIGGER_NEXT)) {
-        op->stage = 3; /* the server does it */
+    if (!busy || !(en->facts.info.caps & CAP_TRIGGER_NEXT)) {
+        op->act.stage = 3; /* the server does it */
         return;
     }
-    op->stage = 2;
+    op->act.stage = 2;
     act_send(en, op);
 }
 
-void act_poll(struct engine *en, struct ro *ro)
+static void poll_ops(struct engine *en, struct ro *ro)
 {
-    for (struct op *op = en->ops; op; op = op->next) {
+    for (struct op *op = en->verbs.ops; op; op = op->next) {
         if (op->phase != OP_VERIFYING || op->final != OP_QUEUED || op->recovered)
             continue;
         if (op->ro != ro && !(op->in.verb == VERB_RETRY && op->ro))
@@ -129,7 +135,7 @@ void act_poll(struct engine *en, struct ro *ro)
             continue;
         if (shown(en, op))
             done(en, op);
-        else if (now_of(en) >= op->verify_until)
+        else if (now_of(en) >= op->act.verify_until)
             give_up(en, op);
         else if (op->in.verb == VERB_ADVANCE)
             advance_on(en, op);
@@ -141,11 +147,11 @@ void act_poll(struct engine *en, struct ro *ro)
 static void reread_done(struct req *q, const struct reply *r)
 {
     struct op *op = q->op;
-    op->busy--;
+    op_release(op);
     if (!r->err)
         ro_take(op->ro, &q->out.rollout, q->n);
     else
-        act_poll(q->en, op->ro);
+        poll_ops(q->en, op->ro);
 }
 
 static void act_reread(struct engine *en, void *arg)
@@ -156,15 +162,15 @@ static void act_reread(struct engine *en, void *arg)
     struct req *q = req_new(en, reread_done);
     q->op = op;
     q->n = now_of(en);
-    op->busy++;
+    op_hold(op);
     en->be->ops->rollout(en->be, op->ro->id, &q->arena, &q->out.rollout, req_done, q);
     if (op->in.verb == VERB_ADVANCE)
         ro_read(op->ro);
     if (op->in.verb == VERB_RETRY)
-        poll_now(en);
-    timer_set(en, now_of(en) + op->delay, act_reread, op);
-    if (op->delay < READ_MAX)
-        op->delay *= 2;
+        ANNOUNCE(en, refresh, en);
+    timer_set(en, now_of(en) + op->act.delay, act_reread, op);
+    if (op->act.delay < READ_MAX)
+        op->act.delay *= 2;
 }
 
 /* ---- sending ---- */
@@ -173,13 +179,12 @@ static void answered(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
     struct op *op = q->op;
-    op->busy--;
-    op->status = r->status;
-    safe_text_into(op->request_id, sizeof op->request_id, r->request_id, strlen(r->request_id));
-    op->maybe = r->err == NULL || r->maybe_sent;
-    err_clear(&op->answer);
+    op_release(op);
+    op_answered(op, r);
+    op->act.maybe = r->err == NULL || r->maybe_sent;
+    err_clear(&op->act.answer);
     if (r->err)
-        op->answer = *r->err;
+        op->act.answer = *r->err;
     if (r->err && !r->maybe_sent && r->err->code != ERR_STATE) {
         give_up(en, op);
         return;
@@ -187,48 +192,63 @@ static void answered(struct req *q, const struct reply *r)
     int64_t wait = op->in.verb == VERB_ADVANCE ? ADVANCE_US : SHOWN_US;
     if (r->err && r->err->code == ERR_STATE)
         wait = REFUSED_US;
-    op->verify_until = now_of(en) + wait;
-    op->delay = 250 * US_PER_MS;
+    op->act.verify_until = now_of(en) + wait;
+    op->act.delay = READ_FIRST;
     op_say(en, op, OP_VERIFYING, "", "reading the state back");
     act_reread(en, op);
 }
 
-static enum backend_verb request_of(const struct engine *en, struct op *op)
+bool verbs_request(enum verb v, bool paused, enum backend_verb *out)
 {
-    (void)en;
-    switch (op->in.verb) {
+    switch (v) {
     case VERB_START:
-        return BV_START;
+        *out = BV_START;
+        return true;
     case VERB_PAUSE:
-        return BV_PAUSE;
+        *out = BV_PAUSE;
+        return true;
+    case VERB_RESUME:
+        *out = BV_RESUME;
+        return true;
     case VERB_APPROVE:
-        return BV_APPROVE;
+        *out = BV_APPROVE;
+        return true;
     case VERB_DENY:
-        return BV_DENY;
+        *out = BV_DENY;
+        return true;
     case VERB_RETRY:
-        return BV_RETRY;
+        *out = BV_RETRY;
+        return true;
     case VERB_ADVANCE:
-        if (op->stage == 2)
-            return BV_TRIGGER_NEXT;
-        if (op->ro->r.state == ROLLOUT_PAUSED) {
-            op->stage = 1;
-            return BV_RESUME;
-        }
-        op->stage = 2;
-        return BV_TRIGGER_NEXT;
-    default:
-        return BV_RESUME;
+        *out = paused ? BV_RESUME : BV_TRIGGER_NEXT;
+        return true;
+    case VERB_NONE: /* nothing, or more than one request, or none: it has a way of its own, or is a mistake */
+    case VERB_HALT:
+    case VERB_ROLLBACK:
+    case VERB_ACK:
+    case VERB_COUNT:
+        break;
     }
+    return false;
 }
 
 static void act_send(struct engine *en, struct op *op)
 {
+    enum backend_verb v;
+    /* An advance that was begun by a resume goes on with the trigger. */
+    bool paused = op->act.stage != 2 && op->ro->facts.r.state == ROLLOUT_PAUSED;
+    if (!verbs_request(op->in.verb, paused, &v)) { /* verbs_begin() lets none through */
+        op_outcome(en, op, OP_FAILED, "failed", op->ro->facts.r.state_word, "", "nothing was sent: %s is no request",
+                   verb_word(op->in.verb));
+        return;
+    }
+    if (op->in.verb == VERB_ADVANCE)
+        op->act.stage = paused ? 1 : 2;
     struct req *q = req_new(en, answered);
-    enum backend_verb v = request_of(en, op);
     q->op = op;
-    op->busy++;
+    op_hold(op);
     if (op->in.verb != VERB_APPROVE && op->in.verb != VERB_DENY && op->in.verb != VERB_RETRY)
-        op->ro->told_state = expected_state(op->in.verb);
+        ro_stop_sent(op->ro, expected_state(op->in.verb));
     op_say(en, op, OP_SENT, "", "%s sent", backend_verb_word(v));
     en->be->ops->verb(en->be, op->ro->id, v, arena_strdup(&q->arena, *op->in.remark ? op->in.remark : op->in.reason),
                       req_done, q);
@@ -250,7 +270,7 @@ static void logged(struct engine *en, struct job *j)
     struct op *op = j->ctx;
     struct verb_facts f;
     struct err why = {0};
-    op->busy--;
+    op_release(op);
     timer_cancel(en, log_late, op);
     if (!j->ok) {
         if (!op_ended(op))
@@ -258,14 +278,14 @@ static void logged(struct engine *en, struct job *j)
                    j->err.what);
         return;
     }
-    op->log_seq = j->receipt.seq;
+    op_logged(op, j->receipt.seq);
     if (op_ended(op)) { /* given up before; the log must say that nothing was sent */
         op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
         return;
     }
-    ro_facts(en, op->ro, &f); /* the log may have taken its time */
+    verbs_facts(en, op->ro, &f); /* the log may have taken its time */
     if (op->in.actor.kind != ACTOR_RULE && !verb_check(&op->in, &f, &why)) {
-        op_outcome(en, op, OP_REFUSED, "refused", op->ro->r.state_word, why.next, "%s", why.what);
+        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, why.next, "%s", why.what);
         return;
     }
     act_send(en, op);
@@ -275,54 +295,56 @@ static void act_ack(struct engine *en, struct op *op);
 
 static struct op *other_op(struct engine *en, const struct op *op, const struct ro *ro)
 {
-    for (struct op *o = en->ops; o; o = o->next)
+    for (struct op *o = en->verbs.ops; o; o = o->next)
         if (o != op && o->ro == ro && ro && !op_ended(o) && o->phase != OP_QUEUED && o->in.verb != VERB_HALT &&
             o->in.verb != VERB_ACK && o->in.verb != VERB_ROLLBACK)
             return o;
     return NULL;
 }
 
-bool act_busy(struct engine *en, const struct ro *ro)
+bool verbs_busy(struct engine *en, const struct ro *ro)
 {
     return other_op(en, NULL, ro) != NULL;
 }
 
 static bool log_opening(const struct engine *en)
 {
-    return en->scribe && !en->recovered && en->log_err.code == ERR_NONE;
+    return en->diary.scribe && !en->recover.recovered && en->diary.err.code == ERR_NONE;
 }
 
-void act_queued(struct engine *en)
+void verbs_queued(struct engine *en)
 {
     /* Oldest first: they were handed in in that order. */
     for (;;) {
         struct op *oldest = NULL;
-        for (struct op *o = en->ops; o; o = o->next)
+        for (struct op *o = en->verbs.ops; o; o = o->next)
             if (o->phase == OP_QUEUED)
                 oldest = o;
         if (!oldest || log_opening(en))
             return;
-        act_begin(en, oldest);
+        verbs_begin(en, oldest);
         if (oldest->phase == OP_QUEUED)
             return;
     }
 }
 
-void act_begin(struct engine *en, struct op *op)
+void verbs_begin(struct engine *en, struct op *op)
 {
     struct verb_facts f;
     struct err why = {0};
     struct entry e;
+    enum backend_verb request;
+    int target = -1;
     if (op->in.verb == VERB_HALT) {
         halt_begin(en, op);
         return;
     }
     if (log_opening(en))
         return; /* stays queued until the log has told of the past */
-    if (!op->ro && *op->in.rollout)
-        op->ro = ro_find(en, op->in.rollout);
-    ro_facts(en, op->ro, &f);
-    if (op->in.verb == VERB_NONE || op->in.verb >= VERB_COUNT) {
+    if (*op->in.rollout)
+        op_rollout(op, ro_find(en, op->in.rollout));
+    verbs_facts(en, op->ro, &f);
+    if (op->in.verb != VERB_ACK && op->in.verb != VERB_ROLLBACK && !verbs_request(op->in.verb, false, &request)) {
         (void)err_set(&why, ERR_INTERNAL, "", "there is no such verb");
         op_refuse(en, op, &why);
         return;
@@ -342,18 +364,18 @@ void act_begin(struct engine *en, struct op *op)
         act_ack(en, op);
         return;
     }
-    snprintf(op->before, sizeof op->before, "%s", op->ro ? op->ro->r.state_word : "");
     if (op->in.verb == VERB_ADVANCE) {
         const struct wave *next = next_wave(&f);
-        op->target_wave = next ? next->index : -1;
+        target = next ? next->index : -1;
     }
+    op_before(op, target);
     op_say(en, op, OP_LOGGING, "", "writing the intent to the log");
     if (op->in.verb == VERB_ROLLBACK) {
         rollback_begin(en, op);
         return;
     }
     op_intent(en, op, ENTRY_INTENT, op->ro, op->corr, &e);
-    op->busy++;
+    op_hold(op);
     timer_set(en, now_of(en) + LOG_US, log_late, op);
     diary_write(en, &e, DIARY_CLOSED, logged, op);
 }
@@ -364,27 +386,25 @@ static void ack_logged(struct engine *en, struct job *j)
 {
     struct op *op = j->ctx;
     struct ro *ro = ro_find(en, j->entry.rollout);
-    op->busy--;
-    op->pending--;
+    int left = op_pending(op, -1);
+    op_release(op);
     if (j->ok && ro) {
-        op->log_seq = j->receipt.seq;
+        op_logged(op, j->receipt.seq);
         if (op->in.actor.kind != ACTOR_RULE)
             trial_acked(ro, j->entry.t);
-        halt_ack(ro);
-        if (op->in.actor.kind == ACTOR_RULE)
-            ro->acked_pause = false; /* nobody has looked at it: what comes to light with the telemetry halts */
+        ro_stop_acknowledged(ro, op->in.actor.kind != ACTOR_RULE);
     } else if (!j->ok) {
-        op->maybe = true;
-        op->answer = j->err;
+        op->act.maybe = true;
+        op->act.answer = j->err;
     }
-    if (op->pending > 0)
+    if (left > 0)
         return;
-    if (op->maybe) {
-        op_say(en, op, OP_FAILED, op->answer.next, "not acknowledged: the audit log could not be written: %s",
-               op->answer.what);
+    if (op->act.maybe) {
+        op_say(en, op, OP_FAILED, op->act.answer.next, "not acknowledged: the audit log could not be written: %s",
+               op->act.answer.what);
         return;
     }
-    en->commands++;
+    op_command(en);
     op_say(en, op, OP_DONE, "", "acknowledged");
 }
 
@@ -392,9 +412,9 @@ static void log_ack(struct engine *en, struct op *op, const struct ro *ro)
 {
     struct entry e;
     diary_entry(en, &e, ENTRY_ACK, op, ro);
-    e.corr = ro->halt.corr; /* ties it to the halt that it lifts */
-    op->busy++;
-    op->pending++;
+    e.corr = ro->stop.corr; /* ties it to the halt that it lifts */
+    op_hold(op);
+    op_pending(op, 1);
     diary_write(en, &e, DIARY_CLOSED, ack_logged, op);
 }
 
@@ -405,9 +425,32 @@ static void act_ack(struct engine *en, struct op *op)
         log_ack(en, op, op->ro);
         return;
     }
-    for (size_t i = 0; i < en->n_all; i++)
-        if (en->all[i]->halt.latched)
-            log_ack(en, op, en->all[i]);
+    for (size_t i = 0; i < en->facts.n_all; i++)
+        if (en->facts.all[i]->stop.latched)
+            log_ack(en, op, en->facts.all[i]);
     if (op->pending == 0)
         op_say(en, op, OP_DONE, "", "nothing was halted");
 }
+
+/* ---- the part ---- */
+
+uint64_t verbs_by_rule(struct engine *en, const struct intent *in)
+{
+    struct op *op = op_new(en, door_ticket(en), in);
+    uint64_t ticket = op->ticket;
+    verbs_begin(en, op);
+    return ticket;
+}
+
+static void seen(struct ro *ro, enum rollout_state was)
+{
+    (void)was;
+    poll_ops(ro->en, ro);
+}
+
+static void waves(struct ro *ro)
+{
+    poll_ops(ro->en, ro);
+}
+
+const struct part part_verbs = {.name = "verbs", .seen = seen, .waves = waves, .sweep = op_sweep, .free = op_free_all};

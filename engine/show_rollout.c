@@ -22,25 +22,25 @@ static void wave_copy(struct arena *a, struct wave *to, const struct wave *from)
 
 static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
-    struct wave *list = ARENA_ARRAY(&s->arena, struct wave, ro->n_waves + 1);
-    v->waves = ARENA_ARRAY(&s->arena, struct wave_view, ro->n_waves + 1);
-    v->n_waves = ro->waves_known ? ro->n_waves : 0;
+    struct wave *list = ARENA_ARRAY(&s->arena, struct wave, ro->facts.n_waves + 1);
+    v->waves = ARENA_ARRAY(&s->arena, struct wave_view, ro->facts.n_waves + 1);
+    v->n_waves = ro->facts.waves_known ? ro->facts.n_waves : 0;
     for (size_t i = 0; i < v->n_waves; i++) {
         const struct wv *w = &ro->wv[i];
         struct wave_view *o = &v->waves[i];
-        wave_copy(&s->arena, &list[i], &ro->waves[i]);
+        wave_copy(&s->arena, &list[i], &ro->facts.waves[i]);
         o->wave = list[i];
-        o->health = w->health;
-        o->verdict = w->verdict;
-        o->verdict.rule = dup_text(&s->arena, w->verdict.rule);
-        o->watched = w->judged && !ro_ended(ro) && ro->en->tm;
-        o->running_since = w->running_since;
-        o->ended_at = w->ended_at;
-        o->decided_by = dup_text(&s->arena, w->decided_by);
-        memcpy(o->trend, w->trend, sizeof o->trend);
-        memcpy(o->trend_control, w->trend_control, sizeof o->trend_control);
-        if (w->judged && !ro_ended(ro) && w->verdict.react > v->verdict)
-            v->verdict = w->verdict.react;
+        o->health = w->judge.health;
+        o->verdict = w->judge.verdict;
+        o->verdict.rule = dup_text(&s->arena, w->judge.verdict.rule);
+        o->watched = w->judge.judged && !ro_ended(ro) && ro->en->tm;
+        o->running_since = w->facts.running_since;
+        o->ended_at = w->facts.ended_at;
+        o->decided_by = dup_text(&s->arena, w->verbs.decided_by);
+        memcpy(o->trend, w->judge.trend, sizeof o->trend);
+        memcpy(o->trend_control, w->judge.trend_control, sizeof o->trend_control);
+        if (w->judge.judged && !ro_ended(ro) && w->judge.verdict.react > v->verdict)
+            v->verdict = w->judge.verdict.react;
     }
     v->wave_list = list;
 }
@@ -64,22 +64,24 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
     if (control_blind(ro))
         warn(s, v, "every device has been told and none was measured before: relative limits judge nothing");
     for (size_t i = 0; i < v->n_waves && !ended; i++) {
-        const struct condition *c = &ro->waves[i].failure;
+        const struct condition *c = &ro->facts.waves[i].failure;
         if (c->present && !c->can_fire) {
             warn(s, v, "error threshold \"%.40s\" of W%zu never fires", c->text, i);
             break;
         }
     }
-    if (ro->r.state == ROLLOUT_FINISHED && ro->r.counts.known && ro->r.counts.error > 0)
-        warn(s, v, "finished, but %lld of %lld devices failed", (long long)ro->r.counts.error, (long long)ro->r.total);
-    if (ro->r.state == ROLLOUT_FINISHED && ro->r.counts.known && ro->r.counts.cancelled > 0)
-        warn(s, v, "finished, but %lld devices were cancelled", (long long)ro->r.counts.cancelled);
-    if (ro->policy->promotion == PROMOTE_SERVER && !ended && v->n_waves > 1 && ro->waves[0].success.present)
+    if (ro->facts.r.state == ROLLOUT_FINISHED && ro->facts.r.counts.known && ro->facts.r.counts.error > 0)
+        warn(s, v, "finished, but %lld of %lld devices failed", (long long)ro->facts.r.counts.error,
+             (long long)ro->facts.r.total);
+    if (ro->facts.r.state == ROLLOUT_FINISHED && ro->facts.r.counts.known && ro->facts.r.counts.cancelled > 0)
+        warn(s, v, "finished, but %lld devices were cancelled", (long long)ro->facts.r.counts.cancelled);
+    if (ro->policy.applies->promotion == PROMOTE_SERVER && !ended && v->n_waves > 1 &&
+        ro->facts.waves[0].success.present)
         warn(s, v, "a success threshold does not hold the next wave: it starts when all have answered");
-    if (ro->r.state == ROLLOUT_STOPPED && ro->inflight.known && ro->inflight.canceling > 0)
+    if (ro->facts.r.state == ROLLOUT_STOPPED && ro->facts.inflight.known && ro->facts.inflight.canceling > 0)
         warn(s, v, "%lld recalled devices have not answered; the server counts them as running",
-             (long long)ro->inflight.canceling);
-    if (!ended && ro->run && (size_t)trial_declared(ro) < v->n_waves)
+             (long long)ro->facts.inflight.canceling);
+    if (!ended && ro->trials.run && (size_t)trial_declared(ro) < v->n_waves)
         warn(s, v, "waves from W%d on are not tested: they were not there when the tests began, or are too many",
              trial_declared(ro));
     if (v->n_waves == WAVES_MAX)
@@ -88,9 +90,9 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
 
 static int64_t going(const struct ro *ro)
 {
-    if (ro->inflight.known && now_of(ro->en) - ro->inflight_at < 2 * STALE_US)
-        return ro->inflight.running + ro->inflight.canceling;
-    return ro->r.counts.known ? ro->r.counts.running : -1;
+    if (ro->facts.inflight.known && now_of(ro->en) - ro->facts.inflight_at < 2 * fresh_us(ro->en))
+        return ro->facts.inflight.running + ro->facts.inflight.canceling;
+    return ro->facts.r.counts.known ? ro->facts.r.counts.running : -1;
 }
 
 static const char *next_text(struct snapshot *s, const struct ro *ro, const struct rollout_view *v)
@@ -104,7 +106,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
         return "you: stop it at the server";
     if (v->latched)
         return v->rollback.step == RB_DONE && v->rollback.complete ? "you: ack (a)" : "you: decide";
-    switch (ro->r.state) {
+    switch (ro->facts.r.state) {
     case ROLLOUT_WAITING_APPROVAL:
         return "you: approve";
     case ROLLOUT_READY:
@@ -115,7 +117,14 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
         return "starting";
     case ROLLOUT_RUNNING:
         break;
-    default:
+    case ROLLOUT_UNKNOWN:
+    case ROLLOUT_CREATING:
+    case ROLLOUT_DENIED:
+    case ROLLOUT_STOPPING:
+    case ROLLOUT_STOPPED:
+    case ROLLOUT_FINISHED:
+    case ROLLOUT_DELETING:
+    case ROLLOUT_DELETED:
         return "";
     }
     if (!w || !w->wave.counts.known || w->wave.total == 0)
@@ -125,13 +134,13 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
                         w->running_since ? fmt_dur(dur, s->taken_at - w->running_since) : "");
 }
 
-void publish_ro(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
-    const struct halt *h = &ro->halt;
-    rollout_copy(&s->arena, &v->rollout, &ro->r);
-    v->policy = ro->policy;
-    v->waves_known = ro->waves_known;
-    v->current = ro->current;
+    const struct ro_stop *h = &ro->stop;
+    rollout_copy(&s->arena, &v->rollout, &ro->facts.r);
+    v->policy = ro->policy.applies;
+    v->waves_known = ro->facts.waves_known;
+    v->current = ro->facts.current;
     waves(s, ro, v);
     v->latched = h->latched;
     v->halt = h->phase;
@@ -139,13 +148,13 @@ void publish_ro(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
     v->halted_by = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->by : "");
     v->halt_text = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->text : "");
     v->in_flight = going(ro);
-    v->held = ro->held && ro->r.state == ROLLOUT_PAUSED;
-    v->paused_by = dup_text(&s->arena, ro->r.state == ROLLOUT_PAUSED ? ro->paused_by : "");
-    v->gate_waits =
-        ro->r.state == ROLLOUT_WAITING_APPROVAL || (v->held && ro->policy->promotion == PROMOTE_HOLD && !v->latched);
+    v->held = ro->stop.held && ro->facts.r.state == ROLLOUT_PAUSED;
+    v->paused_by = dup_text(&s->arena, ro->facts.r.state == ROLLOUT_PAUSED ? ro->stop.paused_by : "");
+    v->gate_waits = ro->facts.r.state == ROLLOUT_WAITING_APPROVAL ||
+                    (v->held && ro->policy.applies->promotion == PROMOTE_HOLD && !v->latched);
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
-    v->rollback_of = dup_text(&s->arena, ro->rollback_of);
+    v->rollback_of = dup_text(&s->arena, ro->rollback.of);
     trial_publish(ro, &s->arena, &v->trial);
     v->next = next_text(s, ro, v);
 }

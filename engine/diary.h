@@ -1,0 +1,58 @@
+/* The part "diary": the audit log as the worker sees it. Nothing here waits for the disk.
+ *
+ * An intent is DIARY_CLOSED: its callback says whether it is durable, and nothing is sent before. Everything else is
+ * kept until the log has taken it: what fails comes back into the backlog and is handed in again, marked late. While
+ * there is a backlog, or the log hangs, only halts are allowed (snapshot.audit, verb_check). */
+#ifndef ANDON_ENGINE_DIARY_H
+#define ANDON_ENGINE_DIARY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/entry.h"
+#include "core/err.h"
+#include "engine/parts.h"
+#include "engine/scribe.h"
+
+#define DIARY_BACKLOG 512
+
+struct en_diary {
+    struct scribe *scribe; /* NULL: there is no log */
+    struct crier *crier;
+    uint64_t corr_base, corr_n;
+    uint64_t instance; /* tells this engine from an earlier one of the same process */
+    struct job *backlog[DIARY_BACKLOG];
+    size_t n_backlog;
+    unsigned outstanding; /* jobs that the scribe has */
+    bool open, writable, degraded, verified;
+    int64_t size, newest, degraded_since, lost;
+    struct err err;
+};
+
+enum {
+    DIARY_CLOSED = 1, /* before a request: on failure `done` hears of it and nothing is kept */
+    DIARY_HALT = 2,   /* without the log within 250 ms it is also told to standard error and syslog */
+    DIARY_KEPT = 4    /* set by `done`: the job is kept by whoever set it, and freed there */
+};
+
+/* `done` (may be NULL) is never called from inside. */
+void diary_put(struct engine *en, struct job *j, unsigned flags, void (*done)(struct engine *en, struct job *j),
+               void *ctx);
+void diary_write(struct engine *en, const struct entry *e, unsigned flags,
+                 void (*done)(struct engine *en, struct job *j), void *ctx);
+/* An entry about an op (its actor, reason and corr) or of this session, about a rollout or the fleet; either NULL. */
+void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const struct op *op, const struct ro *ro);
+bool diary_ok(const struct engine *en); /* intents may be written */
+/* The past was read (recover.c): the tail verifies, or `problem` says why not; or it could not be read. */
+void diary_past_read(struct engine *en, bool verified, const char *problem);
+void diary_past_unread(struct engine *en, const struct err *why);
+uint64_t corr_new(struct engine *en);
+int64_t process_start(int64_t pid); /* in clock ticks since boot, from /proc; -1 = no such process */
+/* crier.c: what the log could not take, to standard error and syslog. */
+struct crier *crier_new(void);
+void crier_cry(struct crier *c, const char *line);
+void crier_free(struct crier *c);
+
+extern const struct part part_diary;
+
+#endif

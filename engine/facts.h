@@ -1,0 +1,81 @@
+/* The part "facts": what the fleet server says: who it is, its rollouts, their waves, how many actions are alive. */
+#ifndef ANDON_ENGINE_FACTS_H
+#define ANDON_ENGINE_FACTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "client/backend.h"
+#include "core/arena.h"
+#include "core/clock.h"
+#include "core/err.h"
+#include "core/model.h"
+#include "engine/parts.h"
+
+#define ROLLOUTS_MAX     1000            /* rollouts read at each poll */
+#define WAVE_DEVICES_MAX ((size_t)20000) /* hawkBit's own limit for a group */
+#define FLEET_LIST_MAX   ((size_t)200000)
+
+/* How a connection has done lately; telemetry's has one too. */
+struct link {
+    int64_t last_ok, rtt, next_try, asked_at;
+    int failures;
+    bool busy;
+    struct err err;
+};
+
+struct en_facts {
+    struct arena info_arena;
+    struct backend_info info;
+    bool info_known, probing;
+    struct link link;
+    struct ro **ros; /* in the server's order */
+    size_t n_ros;
+    struct ro **all; /* every one that was ever seen */
+    size_t n_all, cap_all;
+    bool rollouts_known, rollouts_clipped;
+    int n_ended_read;
+};
+
+struct ro_facts {
+    struct arena arena; /* of r */
+    struct rollout r;
+    bool known, gone;
+    int64_t seen_at; /* when the newest answer about it was asked for */
+    struct arena wave_arena;
+    struct wave *waves;
+    size_t n_waves;
+    bool waves_known, waves_loading, waves_wanted;
+    int64_t waves_at;                 /* read at */
+    int64_t waves_asked, waves_as_of; /* the newest was asked for at; nothing has changed up to */
+    int current;                      /* newest wave that was told, -1 */
+    struct inflight inflight;
+    int64_t inflight_at; /* asked for at */
+    bool inflight_loading;
+};
+
+struct wv_facts {
+    bool told;
+    int64_t told_at, running_since, ended_at; /* engine clock */
+};
+
+/* ---- facts.c ---- */
+struct ro *ro_find(struct engine *en, const char *id);
+struct ro *ro_get(struct engine *en, const char *id);             /* makes it when it is new */
+void ro_take(struct ro *ro, const struct rollout *r, int64_t at); /* an answer about it, asked for at `at` */
+void ro_put(struct ro *ro, const struct rollout *r);              /* the same, and nobody hears of it: a rehearsal */
+void ro_lost(struct ro *ro);                                      /* the server does not know it any more */
+void rollout_copy(struct arena *a, struct rollout *to, const struct rollout *from);
+void link_ok(struct engine *en, struct link *l, const struct reply *r);
+void link_bad(struct engine *en, struct link *l, const struct err *e);
+bool link_fresh(const struct engine *en);  /* the server has answered within fresh_us() */
+int64_t fresh_us(const struct engine *en); /* older than this the server's state is not known */
+/* ---- facts_waves.c ---- */
+void ro_read(struct ro *ro); /* its waves, soon */
+void waves_take(struct ro *ro, const struct wave_list *list);
+void waves_as_of(struct ro *ro, int64_t t); /* nothing has changed up to t: a rehearsal */
+void inflight_read(struct ro *ro);
+
+extern const struct part part_facts;
+
+#endif

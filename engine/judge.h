@@ -1,0 +1,49 @@
+/* The part "judge": the verdict on every told wave, and what follows from it by itself: halts, holds, roll backs.
+ *
+ * Called from the callback that brought the new data: the pause request of a halt is on its way before the loop's
+ * turn is over. */
+#ifndef ANDON_ENGINE_JUDGE_H
+#define ANDON_ENGINE_JUDGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/health.h"
+#include "core/snapshot.h"
+#include "core/verdict.h"
+#include "engine/parts.h"
+
+struct ro_judge {
+    size_t control_best;             /* devices that control once had */
+    struct group_health control_now; /* what relative limits compare with: live, or as last measured */
+    struct group_health control_good;
+    int64_t control_good_at, control_frozen_at; /* when control_good was measured; 0 = control_now is live */
+    bool rollback_due;
+    char rollback_rule[64];
+    int lost_good; /* good polls since lost telemetry has paused it, where the policy lets it go on by itself */
+};
+
+struct wv_judge {
+    struct wave_health health;
+    struct verdict verdict;
+    struct verdict_state vstate;
+    bool judged, watch_said;
+    enum reaction said; /* newest reaction that was logged */
+    float trend[METRIC_COUNT][TREND_N], trend_control[METRIC_COUNT][TREND_N];
+    int64_t trend_at;
+};
+
+/* ---- judge_control.c ---- */
+void control_sum(struct ro *ro, const struct track **buf,
+                 int64_t scrape_us);     /* fills control_now; room for n_control */
+bool control_blind(const struct ro *ro); /* there is no control and never was: relative limits judge nothing */
+/* ---- judge_class.c ---- */
+/* Figures of the classes that the policy's limits name, by the limit's index; false when there are none. `buf` has room
+ * for the tracks of the wave or of control. To be freed with class_release. */
+bool class_figures(const struct ro *ro, size_t wave, const struct track **buf, int64_t scrape_us,
+                   struct wave_health *out[VERDICT_LIMITS_MAX]);
+void class_release(struct wave_health *out[VERDICT_LIMITS_MAX]);
+
+extern const struct part part_judge;
+
+#endif

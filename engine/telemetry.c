@@ -1,0 +1,116 @@
+#include "engine/telemetry.h"
+
+#include "engine/worker.h"
+
+#define FIRST_US  (100 * US_PER_MS)
+#define SETTLE_US (5 * US_PER_S)
+
+int64_t beat_interval(const struct engine *en)
+{
+    int64_t i = en->spec.fleet->telemetry.interval_us;
+    return i > 0 ? i : 15 * US_PER_S;
+}
+
+int64_t beat_settle(const struct engine *en)
+{
+    int64_t third = beat_interval(en) / 3;
+    return third < SETTLE_US ? third : SETTLE_US;
+}
+
+bool beat_history(const struct engine *en)
+{
+    return en->tm && en->tm->ops->range;
+}
+
+static int64_t tick_of(const struct engine *en, int64_t t)
+{
+    return t / beat_interval(en) * beat_interval(en);
+}
+
+/* When the next one is due, after the one that was asked for at `asked`. */
+static int64_t next_beat(struct engine *en, int64_t asked)
+{
+    int64_t every = beat_interval(en), now = now_of(en);
+    if (beat_history(en)) {
+        int64_t settle = beat_settle(en), next = tick_of(en, asked - settle) + every + settle;
+        return next > now ? next : tick_of(en, now - settle) + every + settle;
+    }
+    return asked + every > now ? asked + every : now + every / 2;
+}
+
+static void telemetry_poll(struct engine *en, void *arg);
+
+static void telemetry_done(struct req *q, const struct reply *r)
+{
+    struct engine *en = q->en;
+    en->telemetry.link.busy = false;
+    en->telemetry.answered = en->telemetry.link.asked_at;
+    if (r->err) {
+        link_bad(en, &en->telemetry.link, r->err);
+    } else {
+        link_ok(en, &en->telemetry.link, r);
+    }
+    ANNOUNCE(en, ticked, en, r->err ? NULL : &q->out.samples);
+    int64_t next = next_beat(en, en->telemetry.link.asked_at);
+    if (en->telemetry.extra && en->telemetry.link.next_try > now_of(en))
+        next = en->telemetry.link.next_try; /* the beat stays */
+    en->telemetry.extra = false;
+    en->telemetry.link.next_try = next;
+    timer_set(en, next, telemetry_poll, NULL);
+    mark(en);
+}
+
+static void telemetry_ask(struct engine *en)
+{
+    ANNOUNCE(en, asking, en);
+    en->telemetry.link.busy = true;
+    en->telemetry.link.asked_at = now_of(en);
+    en->telemetry.watched = watch_set_size(en->watch.set);
+    en->telemetry.tick = tick_of(en, en->telemetry.link.asked_at - (beat_history(en) ? beat_settle(en) : 0));
+    struct req *q = req_new(en, telemetry_done);
+    en->tm->ops->poll(en->tm, en->watch.set, beat_history(en) ? en->telemetry.tick : 0, en->policy->window_us,
+                      &q->arena, &q->out.samples, req_done, q);
+}
+
+static void telemetry_poll(struct engine *en, void *arg)
+{
+    (void)arg;
+    if (!en->tm || en->telemetry.link.busy)
+        return;
+    en->telemetry.polls++;
+    telemetry_ask(en);
+}
+
+static void first_poll(struct engine *en, void *arg)
+{
+    (void)arg;
+    if (en->telemetry.polls > 1)
+        return;
+    if (en->telemetry.link.busy) {
+        timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
+        return;
+    }
+    en->telemetry.extra = true;
+    telemetry_ask(en);
+}
+
+/* The first poll finds no device on the list, and the next one is a whole interval away: until then the first devices
+ * are asked for as soon as they are known. */
+static void found(struct engine *en)
+{
+    if (en->tm && en->telemetry.polls <= 1)
+        timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
+}
+
+static void begin(struct engine *en)
+{
+    telemetry_poll(en, NULL);
+}
+
+static void refresh(struct engine *en)
+{
+    en->telemetry.link.failures = 0;
+    telemetry_poll(en, NULL);
+}
+
+const struct part part_telemetry = {.name = "telemetry", .begin = begin, .refresh = refresh, .found = found};

@@ -1,0 +1,237 @@
+/* What the files of a trial's driver share: its spec, its making and unmaking, the standing of its tests. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/fmt.h"
+#include "engine/keeper.h"
+#include "engine/trial_run.h"
+
+#define HOLD_US      US_PER_MIN
+#define REBUILDS_MAX 5 /* later, what comes late counts from the next tick on */
+
+void run_say(struct run *r, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(r->waits, sizeof r->waits, fmt, ap);
+    va_end(ap);
+    mark(r->ro->en);
+}
+
+void run_failed(struct run *r, const struct err *e)
+{
+    r->failures++;
+    r->err = *e;
+}
+
+uint32_t run_index(const struct run *r, size_t dev)
+{
+    return dev < r->n_of_dev && r->of_dev[dev] > 0 ? r->of_dev[dev] - 1 : UINT32_MAX;
+}
+
+int32_t run_name(struct run *r, const char *text)
+{
+    for (size_t i = 0; i < r->n_names; i++)
+        if (strcmp(r->names[i], text) == 0)
+            return (int32_t)i;
+    if (r->n_names == RUN_NAMES)
+        return -1;
+    r->names[r->n_names] = xstrdup(text);
+    return (int32_t)r->n_names++;
+}
+
+/* ---- the spec ---- */
+
+static void hash_num(struct buf *b, double v)
+{
+    char f[FMT_MAX];
+    buf_printf(b, "%s\n", fmt_hexfloat(f, v));
+}
+
+/* Whatever changes a trial's bits, but for facts and telemetry. */
+static void digest_of(struct run *r)
+{
+    const struct trial_spec *s = &r->spec;
+    const struct evidence_policy *p = &s->policy;
+    const double num[] = {p->alpha,          p->reserve,        p->ratio,        p->cpu_ratio,
+                          p->variance_ratio, p->install_share,  p->share_reboot, p->share_silence,
+                          p->share_cpu,      p->share_variance, p->share_install};
+    struct buf b;
+    buf_init(&b, 65536);
+    buf_printf(&b, "andon run 1\n%d %d %lld %lld %lld %lld %d %lld\n", p->min_devices, s->waves, (long long)s->start,
+               (long long)s->step_us, (long long)s->grace_us, (long long)s->silence_us, s->boot_time,
+               (long long)r->ro->en->policy->window_us);
+    for (size_t i = 0; i < sizeof num / sizeof *num; i++)
+        hash_num(&b, num[i]);
+    buf_printf(&b, "%lld\n%s\n", (long long)r->ro->policy.applies->control_max, p->control ? p->control : "");
+    for (size_t i = 0; i < p->n_strata; i++)
+        buf_printf(&b, "%s\n", p->strata[i]);
+    sha256_hex(b.data, b.len, r->digest);
+    buf_release(&b);
+}
+
+void run_spec(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    int64_t step = beat_interval(en);
+    r->spec = (struct trial_spec){.policy = r->ro->policy.applies->evidence,
+                                  .waves = r->n_waves,
+                                  .start = r->wave[0].told_at,
+                                  .step_us = step,
+                                  .grace_us = r->ro->policy.applies->grace_us,
+                                  .silence_us = 5 * step > 5 * US_PER_MIN ? 5 * step : 5 * US_PER_MIN,
+                                  .boot_time = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm)};
+    digest_of(r);
+}
+
+/* ---- made, and made anew ---- */
+
+void run_give_acks(struct run *r)
+{
+    const struct ro *ro = r->ro;
+    for (size_t i = 0; i < ro->trials.n_acks; i++)
+        if (ro->trials.acks[i] > r->ack) {
+            trial_ack(r->trial, ro->trials.acks[i]);
+            r->ack = ro->trials.acks[i];
+        }
+}
+
+bool run_make(struct run *r)
+{
+    struct err e = {0};
+    r->trial = trial_new(&r->spec, &e);
+    r->ack = 0;
+    if (!r->trial) {
+        run_say(r, "%s", e.what);
+        return false;
+    }
+    run_give_acks(r);
+    run_say_ledger(r);
+    return true;
+}
+
+bool run_late(struct run *r)
+{
+    if (beat_history(r->ro->en) && r->rebuilds < REBUILDS_MAX) {
+        r->rebuild = true;
+        return false;
+    }
+    return true;
+}
+
+/* Nothing is known and nothing is there: the facts are read again. */
+void run_clear(struct run *r)
+{
+    trial_free(r->trial);
+    r->trial = NULL;
+    for (int w = 0; w < TRIAL_WAVES; w++) {
+        free(r->wave[w].v);
+        free(r->closed[w]);
+        r->closed[w] = NULL;
+    }
+    memset(r->wave, 0, sizeof r->wave);
+    memset(r->outcome, 0, sizeof r->outcome);
+    for (size_t i = 0; i < r->n_strata; i++)
+        free(r->strata[i]);
+    r->n_strata = 0;
+    r->n = r->n_pending = 0;
+    if (r->of_dev)
+        memset(r->of_dev, 0, r->n_of_dev * sizeof *r->of_dev);
+    r->control_wave = -1;
+    r->release_at = 0;
+    r->ev_tick = r->standing_tick = 0;
+    r->ev_stage = -1;
+    r->n_ev = 0;
+    r->busy = r->fetching = false;
+    r->serial = ++r->ro->en->trials.run_serial; /* answers that are under way belong to the old one */
+}
+
+void run_drop_kept(struct run *r)
+{
+    struct engine *en = r->ro->en;
+    r->kept_tick = r->kept_at = 0;
+    if (en->trials.keeper && en->spec.judge)
+        keeper_drop(en->trials.keeper, en->spec.fleet->name, r->ro->id);
+}
+
+void run_rebuild(struct run *r)
+{
+    r->rebuild = false;
+    r->rebuilds++;
+    run_change(r, "a fact came too late: the evidence is built anew from history");
+    run_clear(r);
+    run_drop_kept(r);
+    r->no_kept = true;
+}
+
+static void run_free(struct run *r)
+{
+    if (!r)
+        return;
+    run_clear(r);
+    for (size_t i = 0; i < r->n_names; i++)
+        free(r->names[i]);
+    free(r->v);
+    free(r->of_dev);
+    free(r->pending);
+    free(r->rows);
+    arena_release(&r->arena);
+    free(r);
+}
+
+void trial_end(struct ro *ro)
+{
+    run_free(ro->trials.run);
+    ro->trials.run = NULL;
+}
+
+/* ---- evidence ---- */
+
+const struct run_stage *run_standing(struct run *r)
+{
+    int64_t tick = trial_next_tick(r->trial);
+    int s = trial_stage(r->trial);
+    if (r->standing_tick == tick && r->standing_ack == r->ack && r->standing_stage == s && !r->outcomes_new)
+        return &r->standing;
+    r->standing_tick = tick;
+    r->standing_ack = r->ack;
+    r->standing_stage = s;
+    r->outcomes_new = false;
+    r->standing.n = s < 0 ? 0 : trial_evidence(r->trial, s, r->standing.v, r->standing.which);
+    return &r->standing;
+}
+
+/* ---- how it stands ---- */
+
+bool trial_busy(const struct ro *ro)
+{
+    return ro->trials.run && (ro->trials.run->busy || ro->trials.run->fetching);
+}
+
+int trial_declared(const struct ro *ro)
+{
+    return ro->trials.run ? ro->trials.run->n_waves : (int)ro->facts.n_waves;
+}
+
+bool trial_catching(const struct ro *ro)
+{
+    const struct run *r = ro->trials.run;
+    return r && ro->policy.applies->evidence.tests == TESTS_ON &&
+           (r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING);
+}
+
+bool trial_catching_long(const struct ro *ro)
+{
+    return trial_catching(ro) && now_of(ro->en) - ro->trials.run->catching_since >= HOLD_US;
+}
+
+size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out)
+{
+    const struct run *r = ro->trials.run;
+    *out = NULL;
+    if (!r || !r->trial || r->ev_stage != (int)wave || r->ack >= trial_next_tick(r->trial))
+        return 0; /* an acknowledgement that is still to come says which evidence counts */
+    *out = r->ev;
+    return r->n_ev;
+}

@@ -1,0 +1,66 @@
+/* The part "trials": the statistical trial of each rollout (core/trial.h), and what is kept of it. The driver's own
+ * state is in engine/trial_run.h. */
+#ifndef ANDON_ENGINE_TRIALS_H
+#define ANDON_ENGINE_TRIALS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "core/json.h"
+#include "core/policy.h"
+#include "core/snapshot.h"
+#include "core/trial.h"
+#include "engine/parts.h"
+
+struct run;
+struct trial_shown;
+struct tick_queue;
+struct keeper;
+
+struct en_trials {
+    int64_t newest; /* newest tick that was polled */
+    bool ranging;   /* history is being read */
+    struct tick_queue *ticks;
+    struct keeper *keeper; /* NULL: nothing is kept */
+    unsigned outstanding;  /* answers that the keeper owes */
+    struct err keep_err;
+    uint64_t run_serial;
+};
+
+#define ACKS_MAX 32
+/* After each tick that was fed; rows in the trial's order. */
+typedef void (*trial_tick_fn)(void *ctx, int64_t t, const struct trial_row *rows, size_t n);
+
+struct ro_trials {
+    struct run *run;           /* NULL: not tested (now); off says why */
+    const char *off;           /* static */
+    struct trial_shown *shown; /* what is shown of it, NULL = nothing */
+    bool ledger_said;
+    bool no_past; /* who only looks finds no kept evidence, and the source has no history: nothing to be said */
+    int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
+    size_t n_acks;
+    trial_tick_fn each_tick; /* it is replayed, not watched (rehearse.c); NULL */
+    void *each_ctx;
+};
+
+void trial_advance(struct ro *ro);             /* facts or telemetry have come in: as far as they go */
+void trial_acked(struct ro *ro, int64_t at);   /* a person acknowledged a halt */
+int trial_declared(const struct ro *ro);       /* waves that are tested: those that were known when the tests began */
+bool trial_catching(const struct ro *ro);      /* the evidence is not known yet */
+bool trial_catching_long(const struct ro *ro); /* for so long that it holds the rollout */
+/* The tests that are judged with a wave: those of the stage that runs. */
+size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
+/* The figures of the test that decided, and the level that reacted so, as members of an open object; false when `rule`
+ * is no test. */
+bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w);
+bool trial_blob(const struct ro *ro, const char *rule, struct buf *out); /* everything that it was decided by */
+bool trial_hours_left(const struct ro *ro, double *hours);               /* of canary watch, before promotion */
+void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out);
+/* For a rehearsal: the trial is fed up to `newest`, and `each` is told. */
+void trial_rehearse(struct ro *ro, int64_t newest, trial_tick_fn each, void *ctx);
+/* For tests: the state of a rollout's trial, to be fetched by another thread when the engine has stopped. */
+bool engine_trial_bytes(struct engine *en, const char *rollout, struct buf *out, int64_t *tick);
+
+extern const struct part part_trials;
+
+#endif

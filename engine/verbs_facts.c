@@ -1,0 +1,36 @@
+/* What is known about a rollout, as core/verb.h asks for it: the facts, what andon did and holds, the verdict. */
+#include <string.h>
+#include "engine/worker.h"
+
+void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
+{
+    int64_t now = now_of(en);
+    memset(out, 0, sizeof *out);
+    out->caps = en->facts.info.caps;
+    out->read_only = en->spec.fleet->read_only || en->spec.observe_only;
+    out->log_ok = diary_ok(en);
+    out->log_backlog = en->diary.n_backlog > 0;
+    out->data_age = en->facts.link.last_ok > 0 ? now - en->facts.link.last_ok : TIME_NEVER;
+    out->fresh = link_fresh(en);
+    out->policy = ro ? ro->policy.applies : en->policy;
+    if (!ro || !ro->facts.known || ro->facts.gone)
+        return;
+    out->rollout = &ro->facts.r;
+    out->waves = ro->facts.waves;
+    out->n_waves = ro->facts.waves_known ? ro->facts.n_waves : 0;
+    out->latched = ro->stop.latched;
+    out->held_by_andon = ro->stop.held;
+    out->rollback_running = rollback_running(ro);
+    (void)trial_hours_left(ro, &out->hours_left);
+    for (size_t i = out->n_waves; i > 0; i--)
+        if (ro->facts.waves[i - 1].state == WAVE_RUNNING) {
+            if (ro->wv[i - 1].facts.running_since > 0)
+                out->wave_running_for = now - ro->wv[i - 1].facts.running_since;
+            break;
+        }
+    if (ro->facts.current >= 0 && (size_t)ro->facts.current < ro->facts.n_waves) {
+        out->verdict = ro->wv[ro->facts.current].judge.verdict.react;
+        out->data_missing =
+            ro->wv[ro->facts.current].judge.verdict.data_missing || (en->tm && !ro->wv[ro->facts.current].judge.judged);
+    }
+}

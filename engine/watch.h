@@ -1,0 +1,80 @@
+/* The part "watch": which devices are watched, and since when they count: joins the fleet's lists with telemetry.
+ *
+ * Told devices are canaries from their install on (plus a grace in which the reboot of the install itself does not
+ * count), or, when they never report one, from policy->install_us after they were told. Control is the devices of the
+ * waves that have not started, counted over the same calendar window. Devices of coming waves are watched from before
+ * they are told: so there is a baseline of their own, and it is known which release they came from. */
+#ifndef ANDON_ENGINE_WATCH_H
+#define ANDON_ENGINE_WATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "client/telemetry.h"
+#include "core/arena.h"
+#include "core/health.h"
+#include "core/model.h"
+#include "engine/parts.h"
+
+struct from_scan;
+
+struct dev {
+    struct track track;
+    const char *id, *raw_id;
+    enum device_status status;
+    int64_t installed_at, last_seen;
+    double boot_time, boots;  /* sources that give the time of the last boot: boots are counted here */
+    int64_t installed_before; /* installed_at as it was before its wave was told; -1 not known */
+    bool overdue, enrolled;
+    struct ro *canary_of; /* told by this rollout (the newest) */
+    int wave;
+    const char *from; /* "name:version" it came from, "" */
+};
+
+struct en_watch {
+    struct watch_set *set;
+    struct dev *devs; /* by index in the set */
+    size_t n_devs, cap_devs;
+    struct arena dev_arena;
+};
+
+#define CONTROL_BEGIN (-1) /* nothing was read yet */
+#define CONTROL_END   (-2) /* every wave was read */
+struct ro_watch {
+    uint32_t *control; /* devices of the waves that have not started: indices into en->watch.devs */
+    size_t n_control;
+    bool control_loading;
+    int control_next;               /* wave to read next, from the last one down; see CONTROL_* */
+    struct from_scan *from_scan;    /* that is under way, NULL */
+    bool from_wanted, from_loading; /* the fleet's release lists are to be read: new devices are watched */
+};
+
+struct wv_watch {
+    bool listed, listing;
+    struct counts listed_counts;    /* of the wave when its devices were asked for */
+    int64_t list_asked, list_as_of; /* the same; the list is as good as one asked for at this time */
+    int64_t list_errors;            /* devices that had failed by the counts of then */
+    int64_t listed_at;
+    uint32_t *members; /* indices into en->watch.devs */
+    size_t n_members;
+    int64_t first_counts_from, first_listed;
+};
+
+/* The device as it is listed is watched from now on: its index in en->watch.devs. */
+size_t watch_dev(struct engine *en, const struct device *d);
+size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
+/* A sample into the device's track. `reboots`: as its source gives them, a count or the time of the last boot. */
+void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, double cpu, double variance);
+/* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
+ * wave or in control is forgotten, then the devices themselves. */
+bool watch_idle(const struct engine *en);
+void watch_drop(struct engine *en);
+void watch_clear(struct engine *en);
+/* For a rehearsal: a wave's whole list, as good as one of any time; when a device installed; from when on it counts. */
+void watch_whole(struct ro *ro, size_t wave, const struct device_list *list);
+void watch_installed(struct engine *en, size_t dev, int64_t at);
+void watch_counts(struct engine *en, size_t dev, int64_t from, bool canary);
+
+extern const struct part part_watch;
+
+#endif
