@@ -98,7 +98,9 @@ static void capabilities(struct doctor *d, const char *subject, const struct bac
     } lacks[] = {{CAP_STOP, "stop a rollout for good"},
                  {CAP_TRIGGER_NEXT, "start a wave on request (advance is then the resume of andon's hold)"},
                  {CAP_RETRY, "retry failed devices"},
-                 {CAP_ACTION_LIST, "list what is in flight"}};
+                 {CAP_ACTION_LIST, "list what is in flight"},
+                 {CAP_NOTES, "show notes to this user (READ_REPOSITORY): halts of other watchers are not seen"},
+                 {CAP_NOTES_PUT, "take notes from this user (UPDATE_REPOSITORY): its halts are not shown to others"}};
 
     tell(d, MARK_OK, subject, "", "%s %s, as %s", info->kind, info->version,
          info->user && *info->user ? info->user : "an unnamed user");
