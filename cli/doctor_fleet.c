@@ -39,7 +39,9 @@ static void capabilities(struct look *l)
         const char *what;
     } lacks[] = {{CAP_STOP, "stop a rollout for good"},
                  {CAP_TRIGGER_NEXT, "start a wave on request (advance is then the resume of andon's hold)"},
-                 {CAP_RETRY, "retry failed devices"}};
+                 {CAP_RETRY, "retry failed devices"},
+                 {CAP_NOTES, "show notes to this user (READ_REPOSITORY): halts of other watchers are not seen"},
+                 {CAP_NOTES_PUT, "take notes from this user (UPDATE_REPOSITORY): its halts are not shown to others"}};
     const char *subject = l->f->name;
 
     doctor_tell(l->d, MARK_OK, subject, "", "%s %s, as %s", l->info.kind, l->info.version,

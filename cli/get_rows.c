@@ -19,7 +19,9 @@ static const struct {
             {CAP_ACTION_LIST, "action-list"},
             {CAP_WAVE_COUNTS, "wave-counts"},
             {CAP_INVALIDATE, "invalidate"},
-            {CAP_CANCEL, "cancel"}};
+            {CAP_CANCEL, "cancel"},
+            {CAP_NOTES, "notes"},
+            {CAP_NOTES_PUT, "notes-put"}};
 
 static void num(struct table *t, double v, bool percent)
 {

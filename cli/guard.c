@@ -285,6 +285,30 @@ static void reopen(const struct guard *g, struct watch *w, size_t i)
         exporter_fleet(g->exporter, i, w->run);
 }
 
+static void again(const struct secret_ref *r)
+{
+    if (r->again)
+        ++*r->again;
+}
+
+/* SIGHUP: secrets are read again (client/http.h), and what could not be opened for want of one is tried at once. */
+static void read_secrets_again(const struct guard *g, struct watch *w, size_t count)
+{
+    const struct notify_spec *n = &g->session->config.notify;
+
+    for (size_t i = 0; i < n->n_webhooks; i++)
+        again(&n->webhooks[i].endpoint.secret);
+    for (size_t i = 0; i < count; i++) {
+        again(&w[i].run->spec->endpoint.secret);
+        again(&w[i].run->spec->telemetry.endpoint.secret);
+        if (w[i].run->en)
+            engine_refresh(w[i].run->en);
+        else
+            w[i].alive_at -= REOPEN_US;
+    }
+    line("info", "", "secrets", "text=\"SIGHUP: they are read again\"");
+}
+
 /* Until SIGTERM or SIGINT. */
 static void watch_loop(struct guard *g, struct watch *w, size_t count, struct notify *n, int signals)
 {
@@ -302,6 +326,10 @@ static void watch_loop(struct guard *g, struct watch *w, size_t count, struct no
         if (poll(p, (nfds_t)count + 1, left <= 0 ? 0 : (int)(left / US_PER_MS) + 1) < 0 && errno != EINTR)
             return;
         if (p[0].revents && read(signals, &si, sizeof si) == (ssize_t)sizeof si) {
+            if (si.ssi_signo == SIGHUP) {
+                read_secrets_again(g, w, count);
+                continue;
+            }
             line("info", "", "end", "signal=%u", si.ssi_signo);
             return;
         }
@@ -374,6 +402,7 @@ int cmd_guard(const struct args *a)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL); /* before threads exist: they inherit it */
     fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {

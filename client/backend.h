@@ -104,6 +104,28 @@ struct attribute_table {
     size_t n_names;
 };
 
+/* Notes that any client of the server may leave beside a release, for all others to read. They are claims: whoever may
+ * write to the server may write, replace and remove them. */
+#define NOTE_KEY_MAX      128  /* bytes: letters, digits, '.', '_' and '-' */
+#define NOTE_VALUE_MAX    4000 /* characters, counted as UTF-16 units (hawkBit's column) */
+#define NOTES_MAX         100  /* of one release that are taken; hawkBit keeps no more */
+#define NOTE_RELEASES_MAX 64   /* releases in one call */
+
+struct note {
+    const char *release_id;
+    const char *key;
+    const char *value; /* as it came, n bytes (a NUL follows): not safe text. U+0000 and halves of surrogate pairs have
+                        * become U+FFFD */
+    size_t n;
+    bool whole; /* false: the value is no text or longer than NOTE_VALUE_MAX, and was not taken: "" */
+};
+struct note_list {
+    struct note *v; /* in the order of the releases asked for, then of keys */
+    size_t n;
+    size_t
+        left_out; /* keys with the prefix that are none of andon's (other characters, too long), or beyond NOTES_MAX */
+};
+
 struct auto_assign {
     const char *id, *name, *filter;
 };
@@ -133,7 +155,10 @@ struct backend_ops {
                     void *ctx);
     void (*inflight)(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                      void *ctx);
-    /* Releases by id, or by name and version (id == NULL). */
+    /* A release by id, or by name and version (id == NULL), as safe text, exactly. ERR_NOT_FOUND says that the server
+     * was asked and has none; every other error, that it is not known whether it has (ERR_RANGE: two are shown alike).
+     * Names with quotes, '*', '\' and invisible characters are found too; devices_by_release() refuses some of them
+     * (ERR_RANGE), for there a filter must mean only this one. */
     void (*release)(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
                     struct release *out, backend_done done, void *ctx);
     void (*releases)(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
@@ -169,6 +194,23 @@ struct backend_ops {
      * same: hawkBit's filters make no difference either. The arguments are copied; *out must live until `done`. */
     void (*attributes)(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
                        size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
+
+    /* Notes. All three are NULL where the back end has none; a server may still lack them (CAP_NOTES, CAP_NOTES_PUT).
+     * ERR_FORBIDDEN: the user of this fleet may not. Nobody waits for them on a halt's way.
+     *
+     * All notes of the releases whose key begins with `prefix`. One request a release, in parallel, of some
+     * milliseconds each; the same release is asked for once. So a watcher calls this once a poll with the releases of
+     * the rollouts that are active, mostly one or two, and sees another's note with the next poll. A release that is
+     * not on the server has no notes. The arguments are copied. */
+    void (*notes)(struct backend *b, const char *const *release_ids, size_t n, const char *prefix, struct arena *a,
+                  struct note_list *out, backend_done done, void *ctx);
+    /* Writes the note, new or in the place of the one under its key: the last writer wins. One request to replace, two
+     * for a new one. May be repeated. `value` is UTF-8 text of n bytes without NUL. Not sent: ERR_LIMIT (too long),
+     * ERR_RANGE (no such key or text). ERR_NOT_FOUND: the release is not there. ERR_QUOTA: it has too many notes. */
+    void (*note_put)(struct backend *b, const char *release_id, const char *key, const char *value, size_t n,
+                     backend_done done, void *ctx);
+    /* Done also when it is not there. One request. */
+    void (*note_delete)(struct backend *b, const char *release_id, const char *key, backend_done done, void *ctx);
 };
 
 struct backend {

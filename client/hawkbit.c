@@ -33,6 +33,9 @@ static const struct backend_ops ops = {
     .auto_assign_off = hb_auto_assign_off,
     .told_at = hb_told_at,
     .attributes = hb_attributes,
+    .notes = hb_notes,
+    .note_put = hb_note_put,
+    .note_delete = hb_note_delete,
 };
 
 struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e)

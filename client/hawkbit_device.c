@@ -5,6 +5,8 @@
 #include <string.h>
 #include "core/text.h"
 
+#define ALIKE_MAX ((size_t)10 * HB_PAGE) /* releases that a filter with wildcards finds */
+
 /* --- releases --- */
 
 static bool release_item(struct job *j, const struct json_t *o, void *element, const char *where, struct err *e)
@@ -36,18 +38,29 @@ static void on_release(struct job *j, size_t i, const struct http_answer *a, con
         job_fail(j, &e);
 }
 
-/* The server compares without case and with wildcards; the caller means exactly this release. */
+/* The server compares without case and with wildcards; the caller means exactly this release. "Not there" is said only
+ * when all that could be it were seen. */
 static void release_found(struct job *j, void *elements, size_t n, int64_t total)
 {
-    struct release *v = elements, *wanted = j->out;
-    (void)total;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(v[i].name, wanted->name) == 0 && strcmp(v[i].version, wanted->version) == 0) {
-            *wanted = v[i];
+    struct release *v = elements, *wanted = j->out, *found = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(v[i].name, wanted->name) != 0 || strcmp(v[i].version, wanted->version) != 0)
+            continue;
+        if (found && strcmp(found->id, v[i].id) != 0) { /* two that differ in what safe text does not show */
+            job_failf(j, ERR_RANGE, "rename one of them on the server", "two releases are shown as %.100s:%.100s",
+                      wanted->name, wanted->version);
             return;
         }
-    job_failf(j, ERR_NOT_FOUND, "check name and version, as in \"name:version\"",
-              "the release %.100s:%.100s is not on the server", wanted->name, wanted->version);
+        found = &v[i];
+    }
+    if (!found && total > (int64_t)n)
+        job_failf(j, ERR_LIMIT, "rename the release on the server, without *, \\ and invisible characters",
+                  "too many releases are like %.100s:%.100s to look through all", wanted->name, wanted->version);
+    else if (!found)
+        job_failf(j, ERR_NOT_FOUND, "check name and version, as in \"name:version\"",
+                  "the release %.100s:%.100s is not on the server", wanted->name, wanted->version);
+    else
+        *wanted = *found;
 }
 
 void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
@@ -68,11 +81,11 @@ void hb_release(struct backend *b, const char *id, const char *name, const char 
     out->version = arena_strdup(a, version);
     buf_init(&q, 1200);
     buf_adds(&q, "name==");
-    bool ok = hb_rsql_value(&q, name, &e);
+    bool ok = hb_rsql_pattern(&q, name, &e);
     buf_adds(&q, ";version==");
-    ok = ok && hb_rsql_value(&q, version, &e);
+    ok = ok && hb_rsql_pattern(&q, version, &e);
     if (ok)
-        job_pages(j, job_path(j, "/rest/v1/distributionsets?sort=id:DESC&q=%s", job_escape(j, q.data)), HB_PAGE,
+        job_pages(j, job_path(j, "/rest/v1/distributionsets?sort=id:DESC&q=%s", job_escape(j, q.data)), ALIKE_MAX,
                   sizeof(struct release), release_item, release_found);
     else
         job_refuse(j, &e);

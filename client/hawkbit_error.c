@@ -120,4 +120,5 @@ void hb_error(const struct http_answer *a, const char *peer, const char *what, b
     }
     if (r.message[0] || r.code[0])
         err_cause(e, "%s", r.message[0] ? r.message : r.code);
+    http_secret_cause(a, e);
 }

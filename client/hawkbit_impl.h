@@ -130,6 +130,9 @@ bool hb_device_ok(const char *raw, struct err *e) ANDON_MUST_USE;
 /* hawkbit_rsql.c: a value in double quotes. false when it can't be written so that it means itself (wildcards,
  * characters that safe_text replaced). */
 bool hb_rsql_value(struct buf *out, const char *s, struct err *e) ANDON_MUST_USE;
+/* A value that the given text matches, and maybe others: for a look-up whose results are compared again, exactly. What
+ * can't be written, or may stand for other bytes than itself, is a '*'. */
+bool hb_rsql_pattern(struct buf *out, const char *s, struct err *e) ANDON_MUST_USE;
 /* The filter of facts section 5: devices that have, or are being given, the release. */
 bool hb_rsql_release(struct buf *out, const struct release *r, enum device_query q, bool with_errors,
                      struct err *e) ANDON_MUST_USE;
@@ -170,6 +173,11 @@ void hb_told_at(struct backend *b, const char *rollout, const char *raw_device, 
                 backend_done done, void *ctx);
 void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
                    size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
+void hb_notes(struct backend *b, const char *const *release_ids, size_t n, const char *prefix, struct arena *a,
+              struct note_list *out, backend_done done, void *ctx);
+void hb_note_put(struct backend *b, const char *release_id, const char *key, const char *value, size_t n,
+                 backend_done done, void *ctx);
+void hb_note_delete(struct backend *b, const char *release_id, const char *key, backend_done done, void *ctx);
 
 /* The back end of kind "hawkbit"; see backend_open. */
 struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, struct err *e);

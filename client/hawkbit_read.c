@@ -11,14 +11,17 @@
 static const struct {
     const char *method, *path, *body;
     enum cap cap;
+    bool must_be_allowed; /* a 403 is a no */
 } questions[] = {
-    {"POST", "/rest/v1/rollouts/0/pause", NULL, CAP_PAUSE},
-    {"POST", "/rest/v1/rollouts/0/approve", NULL, CAP_APPROVE},
-    {"POST", "/rest/v1/rollouts/0/triggerNextGroup", NULL, CAP_TRIGGER_NEXT},
-    {"POST", "/rest/v1/rollouts/0/stop", NULL, CAP_STOP},
-    {"POST", "/rest/v1/rollouts/0/retry", NULL, CAP_RETRY},
-    {"POST", "/rest/v1/distributionsets/0/invalidate", "{\"actionCancelationType\":\"none\"}", CAP_INVALIDATE},
-    {"DELETE", "/rest/v1/targets/andon-no-such-device/actions/0", NULL, CAP_CANCEL},
+    {"POST", "/rest/v1/rollouts/0/pause", NULL, CAP_PAUSE, false},
+    {"POST", "/rest/v1/rollouts/0/approve", NULL, CAP_APPROVE, false},
+    {"POST", "/rest/v1/rollouts/0/triggerNextGroup", NULL, CAP_TRIGGER_NEXT, false},
+    {"POST", "/rest/v1/rollouts/0/stop", NULL, CAP_STOP, false},
+    {"POST", "/rest/v1/rollouts/0/retry", NULL, CAP_RETRY, false},
+    {"POST", "/rest/v1/distributionsets/0/invalidate", "{\"actionCancelationType\":\"none\"}", CAP_INVALIDATE, false},
+    {"DELETE", "/rest/v1/targets/andon-no-such-device/actions/0", NULL, CAP_CANCEL, false},
+    {"GET", "/rest/v1/distributionsets/0/metadata", NULL, CAP_NOTES, true},
+    {"PUT", "/rest/v1/distributionsets/0/metadata/andon", "{\"value\":\"\"}", CAP_NOTES_PUT, true},
 };
 #define N_QUESTIONS (sizeof questions / sizeof *questions)
 
@@ -36,7 +39,7 @@ static void on_question(struct job *j, size_t i, const struct http_answer *a, co
 {
     struct backend_info *out = j->out;
     (void)doc;
-    if (known_call(a))
+    if (known_call(a) && !(a->status == 403 && questions[i].must_be_allowed))
         out->caps |= questions[i].cap;
 }
 

@@ -20,6 +20,35 @@ bool hb_rsql_value(struct buf *out, const char *s, struct err *e)
     return !out->over || err_set(e, ERR_LIMIT, "", "a filter is longer than allowed");
 }
 
+/* So many bytes at s do not mean themselves in a filter, or stand for other ones; 0: none. */
+static size_t unsure(const char *s)
+{
+    if (*s == '*' || *s == '\\')
+        return 1;
+    if (strncmp(s, "\xe2\x80\xa6", 3) == 0)
+        return 3;
+    size_t n = strncmp(s, "<U+", 3) == 0 ? strcspn(s, ">") : 0;
+    return n && s[n] ? n + 1 : n;
+}
+
+bool hb_rsql_pattern(struct buf *out, const char *s, struct err *e)
+{
+    buf_addc(out, '"');
+    for (size_t n; *s; s += n) {
+        n = unsure(s);
+        if (n) {
+            buf_addc(out, '*');
+            continue;
+        }
+        if (*s == '"')
+            buf_addc(out, '\\');
+        buf_addc(out, *s);
+        n = 1;
+    }
+    buf_addc(out, '"');
+    return !out->over || err_set(e, ERR_LIMIT, "", "a filter is longer than allowed");
+}
+
 static bool one(struct buf *out, const char *field, const struct release *r, struct err *e)
 {
     buf_printf(out, "%s.name==", field);

@@ -181,6 +181,20 @@ static CURL *easy_new(struct req *r)
     curl_easy_setopt(c, CURLOPT_HEADERDATA, r);
     curl_easy_setopt(c, CURLOPT_ERRORBUFFER, r->detail);
     curl_easy_setopt(c, CURLOPT_PRIVATE, r);
+    if (p->ca_file)
+        curl_easy_setopt(c, CURLOPT_CAINFO, p->ca_file);
+    if (p->client_cert)
+        curl_easy_setopt(c, CURLOPT_SSLCERT, p->client_cert);
+    if (p->client_key)
+        curl_easy_setopt(c, CURLOPT_SSLKEY, p->client_key);
+    return c;
+}
+
+/* Each time: the secret may have changed since the handle was made. */
+static void set_credentials(CURL *c, const struct http_peer *p)
+{
+    if (p->secret_in_body)
+        return;
     if (p->secret && p->bearer) {
         curl_easy_setopt(c, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
         curl_easy_setopt(c, CURLOPT_XOAUTH2_BEARER, p->secret);
@@ -189,13 +203,6 @@ static CURL *easy_new(struct req *r)
         curl_easy_setopt(c, CURLOPT_USERNAME, p->user ? p->user : "");
         curl_easy_setopt(c, CURLOPT_PASSWORD, p->secret ? p->secret : "");
     }
-    if (p->ca_file)
-        curl_easy_setopt(c, CURLOPT_CAINFO, p->ca_file);
-    if (p->client_cert)
-        curl_easy_setopt(c, CURLOPT_SSLCERT, p->client_cert);
-    if (p->client_key)
-        curl_easy_setopt(c, CURLOPT_SSLKEY, p->client_key);
-    return c;
 }
 
 /* The method and body of one request, on a handle that may have carried another kind before. */
@@ -223,6 +230,7 @@ void wire_start(struct req *r)
     r->header_bytes = 0;
     r->header_over = false;
     curl_easy_setopt(c, CURLOPT_URL, r->url);
+    set_credentials(c, r->peer);
     set_method(c, r);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->body ? r->peer->json_headers : r->peer->plain_headers);
     /* A server that works on a slow one says nothing meanwhile. */
@@ -329,6 +337,8 @@ static void wait_short(struct http *h, int wake_fd, int64_t us)
     nfds_t n = 0;
     if (wake_fd >= 0)
         fds[n++] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    if (h->secret_fd >= 0)
+        fds[n++] = (struct pollfd){.fd = h->secret_fd, .events = POLLIN};
     for (int fd = 0; fd <= max && n < 64; fd++)
         if (FD_ISSET(fd, &rd) || FD_ISSET(fd, &wr))
             fds[n++] = (struct pollfd){
@@ -343,8 +353,13 @@ void wire_wait(struct http *h, int wake_fd, int64_t us)
         wait_short(h, wake_fd, us);
         return;
     }
-    struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+    struct curl_waitfd extra[2];
+    unsigned n = 0;
+    if (wake_fd >= 0)
+        extra[n++] = (struct curl_waitfd){.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+    if (h->secret_fd >= 0)
+        extra[n++] = (struct curl_waitfd){.fd = h->secret_fd, .events = CURL_WAIT_POLLIN};
     int64_t ms = us / US_PER_MS;
     int got;
-    curl_multi_poll(multi_of(h), &extra, wake_fd >= 0 ? 1 : 0, (int)(ms < POLL_MS_MAX ? ms : POLL_MS_MAX), &got);
+    curl_multi_poll(multi_of(h), extra, n, (int)(ms < POLL_MS_MAX ? ms : POLL_MS_MAX), &got);
 }

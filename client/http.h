@@ -28,6 +28,8 @@ struct http_answer {
     int64_t sent_at, answered_at; /* clock */
     bool maybe_sent;              /* the request may have reached the server (for verbs: outcome unknown) */
     const struct err *err;        /* NULL when an answer came (whatever its status) */
+    bool secret_changed;          /* refused, but there is a newer secret now: the caller's body may be made anew */
+    const struct err *secret_err; /* refused, and why the secret could not be read again; NULL: it could, or need not */
 };
 typedef void (*http_done)(void *ctx, const struct http_answer *a);
 
@@ -45,8 +47,20 @@ struct http *http_new(struct clock *clock, uint64_t seed);
 void http_free(struct http *h);
 
 /* The secret is read here, through its command, file or variable. NULL with *e filled when it can't be had or the
- * endpoint is not acceptable. */
+ * endpoint is not acceptable.
+ *
+ * It may change later. After a 401 or 403 it is read again, off this thread and no more often than secret_pace_due()
+ * says; meanwhile the refused request waits, at most for its time-out. If the secret has changed, the request is sent
+ * once more with the new one (a refusal had no effect, so that verbs are too); else its answer stands. It is also read
+ * again when *ep->secret.again has been counted up, at the next http_run(). */
 struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int max_parallel, struct err *e);
+/* The secret goes into bodies, which the caller makes (http_peer_secret), and into no header. Then a 400 may be about
+ * it too, and nothing is sent again: struct http_answer.secret_changed says that it is worth another try. */
+void http_peer_secret_in_body(struct http_peer *p);
+/* As it is now; "" = there is none. Valid until the next http_run(). */
+const char *http_peer_secret(const struct http_peer *p);
+/* Why a refused secret could not be read again, as the cause of *e; nothing when it could. */
+void http_secret_cause(const struct http_answer *a, struct err *e);
 /* Its unanswered requests end with ERR_CANCELLED, from here. NULL is fine. */
 void http_peer_free(struct http_peer *p);
 /* "host:port", safe text, for sentences. */

@@ -7,12 +7,14 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "client/http.h"
+#include "client/secret.h"
 #include "core/rng.h"
 
 enum req_phase {
     REQ_QUEUED,
     REQ_WIRE,
     REQ_DELAYED, /* waits for its next try */
+    REQ_REFUSED, /* has its answer, a refusal, and waits for its peer's secret to be read again */
     REQ_DONE     /* its callback is due */
 };
 
@@ -29,7 +31,9 @@ struct req {
     void *ctx;
     void *easy; /* libcurl's handle; NULL before the first try */
     int tries;
-    int64_t deadline; /* REQ_WIRE: give up at; REQ_DELAYED: send again at */
+    int64_t deadline;   /* REQ_WIRE: give up at; REQ_DELAYED: send again at; REQ_REFUSED: take the answer as it is at */
+    unsigned secret;    /* number of the secret that it was sent with */
+    bool second_secret; /* it was refused once and has been sent again */
     size_t header_bytes;
     bool header_over;
     bool maybe_sent; /* by any try */
@@ -47,8 +51,16 @@ struct http_peer {
     int64_t timeout_us;
     int max_parallel, parallel;
     char *user, *secret, *ca_file, *client_cert, *client_key, *proxy; /* NULL = none, except proxy */
-    bool bearer;
+    bool bearer, secret_in_body;
     struct traced traced;
+    /* http_secret.c: */
+    struct secret_ref ref; /* its strings are in `arena` */
+    struct arena arena;
+    unsigned secret_number; /* counts up when the secret changes */
+    unsigned again;         /* *ref.again when it was last seen */
+    struct secret_job *job; /* it is being read again */
+    struct secret_pace pace;
+    struct err secret_err;              /* of the last time; ERR_NONE: it could be read */
     void *plain_headers, *json_headers; /* libcurl's lists */
     struct req *spares;                 /* answered requests, kept with their handle and body buffer */
     size_t n_spares;
@@ -60,8 +72,9 @@ struct http {
     struct clock *clock;
     struct rng rng;
     void *multi;
-    struct req *first, *last; /* in order of id */
-    unsigned unanswered, on_wire;
+    struct req *first, *last;              /* in order of id */
+    unsigned unanswered, on_wire, reading; /* `reading`: peers whose secret is being read */
+    int secret_fd;                         /* readable when one has been read; -1: none ever was */
     uint64_t next_id;
     struct http_peer *peers;
 };
@@ -78,7 +91,7 @@ void wire_stop(struct req *r);
 void wire_free_easy(struct req *r);
 /* Carries on with transfers without blocking; calls req_ended() for each that has ended. */
 void wire_perform(struct http *h);
-void wire_wait(struct http *h, int wake_fd, int64_t us);
+void wire_wait(struct http *h, int wake_fd, int64_t us); /* also until a secret has been read */
 
 /* Why a transfer gave no answer, in terms that an operator's sentence depends on. */
 enum http_fault {
@@ -100,6 +113,16 @@ enum http_fault {
 
 /* http_queue.c, called from wire_perform(): an answer is complete (FAULT_NONE), or won't come. */
 void req_ended(struct req *r, enum http_fault f);
+void req_finish(struct req *r); /* its callback is due */
+int64_t req_limit(const struct req *r);
+
+/* http_secret.c */
+void secret_keep(struct http_peer *p, const struct secret_ref *ref); /* copies it */
+void secret_release(struct http_peer *p);
+/* An answer has come. True: it is a refusal, and the request goes out again or waits for that. */
+bool secret_refused(struct req *r);
+/* One turn: takes what has been read, begins what a person has asked for. */
+void secret_turn(struct http *h);
 
 /* http_trace.c: what a trace says of it (nothing when the peer is not traced). */
 void http_trace_sent(const struct req *r);

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "client/secret.h"
+#include <unistd.h>
 
 #define TRIES_MAX      3
 #define SPARES_MAX     16
@@ -13,6 +13,7 @@ struct http *http_new(struct clock *clock, uint64_t seed)
 {
     struct http *h = xcalloc(1, sizeof *h);
     h->clock = clock;
+    h->secret_fd = -1;
     rng_init_named(&h->rng, seed, "http");
     return h;
 }
@@ -43,6 +44,7 @@ struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int m
         free(p);
         return NULL;
     }
+    secret_keep(p, &ep->secret);
     p->url = xstrdup(ep->url);
     p->timeout_us = ep->timeout_us > 0 ? ep->timeout_us : 10 * US_PER_S;
     p->max_parallel = max_parallel > 0 ? max_parallel : 1;
@@ -145,7 +147,7 @@ uint64_t http_fail(struct http_peer *p, const struct err *e, http_done done, voi
     return r->id;
 }
 
-static int64_t limit_of(const struct req *r)
+int64_t req_limit(const struct req *r)
 {
     return r->flags & HTTP_SLOW ? 12 * r->peer->timeout_us : r->peer->timeout_us;
 }
@@ -159,9 +161,10 @@ static void start(struct req *r)
     r->answer.status = 0;
     wire_start(r);
     r->phase = REQ_WIRE;
+    r->secret = r->peer->secret_number;
     r->tries++;
     r->answer.sent_at = now;
-    r->deadline = now + limit_of(r);
+    r->deadline = now + req_limit(r);
     r->peer->parallel++;
     h->on_wire++;
     http_trace_sent(r);
@@ -173,7 +176,7 @@ static void leave_wire(struct req *r)
     r->peer->http->on_wire--;
 }
 
-static void finish(struct req *r)
+void req_finish(struct req *r)
 {
     r->phase = REQ_DONE;
     r->answer.answered_at = clock_now(r->peer->http->clock);
@@ -196,14 +199,14 @@ void req_ended(struct req *r, enum http_fault f)
     leave_wire(r);
     http_trace_ended(r, f, false);
     bool passing = f == FAULT_NONE ? http_status_passing(a->status, a->body.len) : http_fault_passing(f);
-    if (retry_later(r, passing))
+    if (retry_later(r, passing) || (f == FAULT_NONE && secret_refused(r)))
         return;
     if (f != FAULT_NONE)
-        http_fault_err(f, r->peer->name, r->detail, r->maybe_sent, limit_of(r), &r->err);
+        http_fault_err(f, r->peer->name, r->detail, r->maybe_sent, req_limit(r), &r->err);
     else if (a->status >= 300 && a->status < 400)
         err_set(&r->err, ERR_PROTOCOL, "put the final address into `url` of the endpoint; andon follows no redirect",
                 "%s redirects (%d)%s%s", r->peer->name, a->status, r->location[0] ? " to " : "", r->location);
-    finish(r);
+    req_finish(r);
 }
 
 static void expire(struct http *h)
@@ -215,10 +218,12 @@ static void expire(struct http *h)
             wire_stop(r);
             leave_wire(r);
             http_trace_ended(r, FAULT_TIMEOUT, false);
-            http_fault_err(FAULT_TIMEOUT, r->peer->name, "", r->maybe_sent, limit_of(r), &r->err);
-            finish(r);
+            http_fault_err(FAULT_TIMEOUT, r->peer->name, "", r->maybe_sent, req_limit(r), &r->err);
+            req_finish(r);
         } else if (r->phase == REQ_DELAYED && now >= r->deadline) {
             r->phase = REQ_QUEUED;
+        } else if (r->phase == REQ_REFUSED && now >= r->deadline) {
+            req_finish(r);
         }
     }
 }
@@ -273,13 +278,14 @@ static bool deliver(struct http *h)
 static int64_t next_deadline(const struct http *h, int64_t deadline)
 {
     for (const struct req *r = h->first; r; r = r->next)
-        if ((r->phase == REQ_WIRE || r->phase == REQ_DELAYED) && r->deadline < deadline)
+        if ((r->phase == REQ_WIRE || r->phase == REQ_DELAYED || r->phase == REQ_REFUSED) && r->deadline < deadline)
             deadline = r->deadline;
     return deadline;
 }
 
 static void turn(struct http *h)
 {
+    secret_turn(h);
     start_queued(h);
     wire_perform(h);
     /* First what has arrived, then who is late: an answer that lies in the socket when the clock jumps is in time. */
@@ -293,7 +299,7 @@ void http_run(struct http *h, int wake_fd, int64_t deadline, unsigned extra)
     turn(h);
     if (deliver(h))
         return;
-    int64_t us = h->clock->idle(h->clock, next_deadline(h, deadline), h->on_wire + extra);
+    int64_t us = h->clock->idle(h->clock, next_deadline(h, deadline), h->on_wire + h->reading + extra);
     if (us > 0)
         wire_wait(h, wake_fd, us);
     turn(h);
@@ -313,7 +319,7 @@ static void cancel(struct req *r)
     }
     err_set(&r->err, ERR_CANCELLED, "", "the request to %s was given up", r->peer->name);
     r->answer.status = 0;
-    finish(r);
+    req_finish(r);
 }
 
 void http_cancel(struct http *h, uint64_t id)
@@ -334,6 +340,7 @@ static void peer_destroy(struct http_peer *p)
     }
     wire_peer_release(p);
     secret_free(p->secret);
+    arena_release(&p->arena);
     free(p->url);
     free(p->user);
     free(p->ca_file);
@@ -364,6 +371,7 @@ void http_peer_free(struct http_peer *p)
             *at = p->next;
             break;
         }
+    secret_release(p);
     p->dead = true;
     if (p->calling == 0)
         peer_destroy(p);
@@ -377,5 +385,7 @@ void http_free(struct http *h)
         /* The peer is unlinked before it is freed. NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
         http_peer_free(h->peers);
     wire_release(h);
+    if (h->secret_fd >= 0)
+        close(h->secret_fd);
     free(h);
 }

@@ -247,9 +247,12 @@ static bool judge(struct om_poll *p, const struct http_answer *a, struct err *e)
         *e = *a->err;
         return false;
     }
-    if (a->status == 401 || a->status == 403)
-        return err_set(e, a->status == 401 ? ERR_AUTH : ERR_FORBIDDEN, "check the credentials of the telemetry source",
-                       "the metrics page of %s is refused (%d)", peer, a->status);
+    if (a->status == 401 || a->status == 403) {
+        err_set(e, a->status == 401 ? ERR_AUTH : ERR_FORBIDDEN, "check the credentials of the telemetry source",
+                "the metrics page of %s is refused (%d)", peer, a->status);
+        http_secret_cause(a, e);
+        return false;
+    }
     if (a->status != 200)
         return err_set(e, ERR_PROTOCOL, "check the URL of the telemetry source", "the metrics page of %s answers %d",
                        peer, a->status);

@@ -140,6 +140,7 @@ static void refused(const struct prom_call *c, const char *what, const struct ht
                 a->status);
     if (cause[0])
         err_cause(e, "%s", cause);
+    http_secret_cause(a, e);
     json_free(doc);
 }
 

@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "client/secret.h"
 #include "core/text.h"
 
 #define ANSWER_MAX ((size_t)64 << 10)
@@ -10,7 +9,6 @@
 struct webhook {
     struct http_peer *peer;
     enum hook_format format;
-    char *key; /* NULL = none */
     char name[80];
 };
 
@@ -22,23 +20,19 @@ struct post {
 
 struct webhook *webhook_open(struct http *h, const struct webhook_spec *spec, struct err *e)
 {
-    struct endpoint ep = spec->endpoint;
     struct webhook *w = xcalloc(1, sizeof *w);
     w->format = spec->format;
     safe_text_into(w->name, sizeof w->name, spec->name, strlen(spec->name));
-    bool ok = true;
-    if (spec->format == HOOK_PAGERDUTY) {
-        /* The key stands in the body only: as a header it would be credentials that nobody asked for. */
-        ep.secret = (struct secret_ref){.source = SECRET_NONE};
-        ok = secret_read(&spec->endpoint.secret, SECRET_LIMIT_US, &w->key, e);
-        if (ok && !w->key)
-            ok = err_set(e, ERR_AUTH, "put the integration key of the PagerDuty service into the hook's secret",
-                         "a PagerDuty hook needs a routing key");
-    }
-    if (ok)
-        w->peer = http_peer_new(h, &ep, 1, e);
-    if (w->peer)
+    bool keyed = spec->format == HOOK_PAGERDUTY;
+    w->peer = http_peer_new(h, &spec->endpoint, 1, e);
+    /* The key stands in the body only: as a header it would be credentials that nobody asked for. */
+    if (w->peer && keyed)
+        http_peer_secret_in_body(w->peer);
+    if (w->peer && (!keyed || http_peer_secret(w->peer)[0]))
         return w;
+    if (w->peer)
+        err_set(e, ERR_AUTH, "put the integration key of the PagerDuty service into the hook's secret",
+                "a PagerDuty hook needs a routing key");
     err_prefix(e, "hook %s: ", w->name);
     webhook_free(w);
     return NULL;
@@ -49,21 +43,23 @@ void webhook_free(struct webhook *w)
     if (!w)
         return;
     http_peer_free(w->peer);
-    secret_free(w->key);
     free(w);
 }
 
 const char *webhook_key(const struct webhook *w)
 {
-    return w->key ? w->key : "";
+    return w->format == HOOK_PAGERDUTY ? http_peer_secret(w->peer) : "";
 }
 
-/* Which failures pass by themselves. A refused certificate or a redirect does not. */
-static bool passes(const struct http_answer *a)
+/* Which failures pass by themselves. A refused certificate or a redirect does not. A refused secret may be about to be
+ * changed, and then a halt must still be told. */
+static bool passes(const struct webhook *w, const struct http_answer *a)
 {
     if (a->err && a->status == 0)
         return a->err->code == ERR_NETWORK || a->err->code == ERR_TIMEOUT;
-    return a->status == 408 || a->status == 425 || a->status == 429 || a->status >= 500;
+    if (a->status == 401 || a->status == 403)
+        return http_peer_secret(w->peer)[0] != '\0';
+    return a->secret_changed || a->status == 408 || a->status == 425 || a->status == 429 || a->status >= 500;
 }
 
 static void refused(const struct webhook *w, const struct http_answer *a, struct err *e)
@@ -91,6 +87,7 @@ static void refused(const struct webhook *w, const struct http_answer *a, struct
                 peer, a->status);
     if (words[0] && a->status >= 400)
         err_cause(e, "%s", words);
+    http_secret_cause(a, e);
 }
 
 static void on_answer(void *ctx, const struct http_answer *a)
@@ -100,7 +97,7 @@ static void on_answer(void *ctx, const struct http_answer *a)
     struct webhook_answer out = {
         .status = a->status, .retry_after_us = a->retry_after_us, .sent_at = a->sent_at, .answered_at = a->answered_at};
     out.ok = !a->err && a->status >= 200 && a->status <= 299;
-    out.retry = !out.ok && passes(a);
+    out.retry = !out.ok && passes(p->hook, a);
     if (a->err && a->status == 0)
         e = *a->err;
     else if (!out.ok)

@@ -19,7 +19,8 @@ struct webhook;
 
 struct webhook_answer {
     bool ok;                /* the receiver took it: 2xx */
-    bool retry;             /* it did not, and the same may go through later: network, time-out, 408, 429, 5xx */
+    bool retry;             /* it did not, and the notice, made anew, may go through later: network, time-out, 408, 429,
+                             * 5xx; 401 and 403 of a hook with a secret; a PagerDuty key that has changed since */
     int status;             /* HTTP status, 0: there was no answer */
     int64_t retry_after_us; /* what the receiver asked for before the next try, 0: nothing */
     int64_t sent_at, answered_at;
@@ -38,7 +39,8 @@ void webhook_free(struct webhook *w);
  * long (WEBHOOK_BODY_MAX) or holds a NUL is answered with an error, not sent. */
 void webhook_post(struct webhook *w, const char *body, size_t n, webhook_done done, void *ctx);
 
-/* PagerDuty's routing key, which stands in the body; "" for all others: their secret goes into the request's header. */
+/* PagerDuty's routing key as it is now, which stands in the body; "" for all others: their secret goes into the
+ * request's header. */
 const char *webhook_key(const struct webhook *w);
 
 #endif

@@ -189,6 +189,7 @@ static bool read_secret(const struct ynode *n, const char *folder, struct arena 
     *out = (struct secret_ref){.source = SECRET_NONE, .path = "", .env = ""};
     if (!n)
         return true;
+    out->again = (_Atomic unsigned *)arena_alloc(a, sizeof *out->again);
     if (y_len(n) != 1)
         return y_err(n, e, "expected exactly one of command, file and env, found %zu", y_len(n));
     if (y_has(n, "command"))

@@ -18,6 +18,7 @@ struct secret_ref {
     const char *const *argv; /* SECRET_COMMAND: NULL-terminated argv, not a shell line; prints the secret on stdout */
     const char *path;        /* SECRET_FILE (not group or world readable) */
     const char *env;         /* SECRET_ENV: name of the variable (warned about) */
+    _Atomic unsigned *again; /* counted up when a person asks that it be read again (SIGHUP); NULL: nobody can ask */
 };
 
 /* How to reach an HTTP service. */

@@ -123,7 +123,9 @@ enum cap {
     CAP_ACTION_LIST = 1 << 6, /* list the actions of a rollout over all devices */
     CAP_WAVE_COUNTS = 1 << 7, /* per-status counts in the list of waves (else one request a wave) */
     CAP_INVALIDATE = 1 << 8,
-    CAP_CANCEL = 1 << 9
+    CAP_CANCEL = 1 << 9,
+    CAP_NOTES = 1 << 10,    /* keeps notes beside a release, and this user may read them */
+    CAP_NOTES_PUT = 1 << 11 /* and may write them */
 };
 
 struct backend_info {

@@ -375,8 +375,8 @@ static int route_match(struct api *a, const char *pattern)
 
 static void dispatch(struct api *a)
 {
-    static const struct api_route *const tables[] = {api_rollout_routes, api_target_routes, api_action_routes,
-                                                     api_ds_routes, api_other_routes};
+    static const struct api_route *const tables[] = {api_rollout_routes, api_target_routes,   api_action_routes,
+                                                     api_ds_routes,      api_metadata_routes, api_other_routes};
     bool path_known = false;
     for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
         for (const struct api_route *r = tables[t]; r->method; r++) {

@@ -83,6 +83,6 @@ struct api_route {
     api_handler fn;
 };
 extern const struct api_route api_rollout_routes[], api_target_routes[], api_action_routes[], api_ds_routes[],
-    api_other_routes[];
+    api_other_routes[], api_metadata_routes[];
 
 #endif

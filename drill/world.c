@@ -266,6 +266,11 @@ void world_free(struct world *w)
     for (size_t i = 0; i < w->n_ds; i++) {
         free(w->ds[i].name);
         free(w->ds[i].version);
+        for (size_t k = 0; k < w->ds[i].n_metadata; k++) {
+            free(w->ds[i].metadata[k].key);
+            free(w->ds[i].metadata[k].value);
+        }
+        free(w->ds[i].metadata);
     }
     for (size_t i = 0; i < w->n_rollouts; i++) {
         struct w_rollout *r = &w->rollouts[i];

@@ -76,7 +76,13 @@ struct w_action {
     uint16_t n_history, cap_history;
 };
 
+struct w_metadata {
+    char *key, *value; /* value: NULL none */
+};
+
 struct w_ds {
+    struct w_metadata *metadata;
+    size_t n_metadata;
     char *name, *version;
     int64_t created, modified;
     bool locked, invalid;

@@ -32,6 +32,9 @@ static void test_probe_new(void **state)
         {"POST /rest/v1/rollouts/0/*", 404, NOT_THERE},
         {"POST /rest/v1/distributionsets/0/invalidate", 404, NOT_THERE},
         {"DELETE /rest/v1/targets/*", 404, NOT_THERE},
+        {"GET /rest/v1/distributionsets/0/metadata", 404, NOT_THERE},
+        {"PUT /rest/v1/distributionsets/0/metadata/andon", 403,
+         "{\"errorCode\":\"hawkbit.server.error.insufficientPermission\"}"}, /* of notes, a no */
         {0},
     };
     struct fleet f;
@@ -43,7 +46,7 @@ static void test_probe_new(void **state)
     assert_string_equal(info.version, "1.x");
     assert_string_equal(info.user, "m.ito");
     assert_int_equal(info.caps, CAP_WAVES | CAP_PAUSE | CAP_TRIGGER_NEXT | CAP_STOP | CAP_RETRY | CAP_APPROVE |
-                                    CAP_ACTION_LIST | CAP_WAVE_COUNTS | CAP_INVALIDATE | CAP_CANCEL);
+                                    CAP_ACTION_LIST | CAP_WAVE_COUNTS | CAP_INVALIDATE | CAP_CANCEL | CAP_NOTES);
     fleet_release(&f);
 }
 
@@ -57,6 +60,8 @@ static void test_probe_old(void **state)
         {"POST /rest/v1/rollouts/0/pause", 404, NOT_THERE},
         {"POST /rest/v1/rollouts/0/approve", 404, NOT_THERE},
         {"DELETE /rest/v1/targets/*", 404, NOT_THERE},
+        {"GET /rest/v1/distributionsets/0/metadata", 404, NOT_THERE},
+        {"PUT /rest/v1/distributionsets/0/metadata/andon", 404, NOT_THERE},
         {0},
     };
     struct fleet f;
@@ -67,7 +72,7 @@ static void test_probe_old(void **state)
     assert_null(f.reply.err);
     assert_string_equal(info.version, "0.3");
     assert_string_equal(info.user, "");
-    assert_int_equal(info.caps, CAP_WAVES | CAP_PAUSE | CAP_APPROVE | CAP_CANCEL);
+    assert_int_equal(info.caps, CAP_WAVES | CAP_PAUSE | CAP_APPROVE | CAP_CANCEL | CAP_NOTES | CAP_NOTES_PUT);
     fleet_release(&f);
 }
 
@@ -421,6 +426,62 @@ static void test_release(void **state)
     fleet_release(&f);
 }
 
+/* Before a roll back its target is looked up: "not there" and "could not ask" are two things, whatever the name. */
+static void test_release_look_up(void **state)
+{
+#define Q(name)                                                                                                        \
+    "GET /rest/v1/distributionsets?sort=id:DESC&q=name%3D%3D%22" name "%22%3Bversion%3D%3D%221%22&offset=0&*"
+    static const struct route routes[] = {
+        {Q("a%20%5C%22q%5C%22%20%27s"), 200,
+         "{\"content\":[{\"id\":1,\"name\":\"a \\\"q\\\" 's\",\"version\":\"1\"}],\"total\":1,\"size\":1}"},
+        {Q("st%2Aar"), 200,
+         "{\"content\":[{\"id\":2,\"name\":\"stXar\",\"version\":\"1\"},{\"id\":3,\"name\":\"st*ar\",\"version\":\"1\"}"
+         "],"
+         "\"total\":2,\"size\":2}"},
+        {Q("back%2Aslash"), 200,
+         "{\"content\":[{\"id\":4,\"name\":\"back\\\\slash\",\"version\":\"1\"}],\"total\":1,\"size\":1}"},
+        {Q("only%2Alike"), 200,
+         "{\"content\":[{\"id\":4,\"name\":\"only-like\",\"version\":\"1\"}],\"total\":1,\"size\":1}"},
+        {Q("zero%2Awidth"), 200,
+         "{\"content\":[{\"id\":5,\"name\":\"zero\\u200bwidth\",\"version\":\"1\"}],\"total\":1,\"size\":1}"},
+        {Q("two%2Aalike"), 200,
+         "{\"content\":[{\"id\":6,\"name\":\"two\\u200balike\",\"version\":\"1\"},"
+         "{\"id\":7,\"name\":\"two<U+200B>alike\",\"version\":\"1\"}],\"total\":2,\"size\":2}"},
+        {Q("none"), 200, "{\"content\":[],\"total\":0,\"size\":0}"},
+        {Q("401"), 401, NULL},
+        {Q("403"), 403, "{\"errorCode\":\"hawkbit.server.error.insufficientPermission\"}"},
+        {Q("404"), 404, NULL},
+        {Q("500"), 500, NULL},
+        {Q("broken"), 200, "{\"content\":["},
+        {"GET /rest/v1/distributionsets/9", 404, NOT_THERE},
+        {0},
+    };
+    static const struct {
+        const char *name, *id; /* NULL: none, and why: */
+        enum err_code code;
+    } cases[] = {
+        {"a \"q\" 's", "1", ERR_NONE},      {"st*ar", "3", ERR_NONE},
+        {"back\\slash", "4", ERR_NONE},     {"zero<U+200B>width", "5", ERR_NONE},
+        {"only*like", NULL, ERR_NOT_FOUND}, {"two<U+200B>alike", NULL, ERR_RANGE},
+        {"none", NULL, ERR_NOT_FOUND},      {"401", NULL, ERR_AUTH},
+        {"403", NULL, ERR_FORBIDDEN},       {"404", NULL, ERR_UNSUPPORTED},
+        {"500", NULL, ERR_PROTOCOL},        {"broken", NULL, ERR_PROTOCOL},
+    };
+    struct fleet f;
+    struct release r;
+    (void)state;
+    fleet_init(&f, routes);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        FLEET_CALL(&f, release, NULL, cases[i].name, "1", &f.arena, &r);
+        if (f.err.code != cases[i].code || (cases[i].id && strcmp(r.id, cases[i].id) != 0))
+            fail_msg("%s: id \"%s\", %s: %s", cases[i].name, r.id, err_word(f.err.code), f.err.what);
+    }
+    FLEET_CALL(&f, release, "9", NULL, NULL, &f.arena, &r);
+    assert_int_equal(f.err.code, ERR_NOT_FOUND);
+    fleet_release(&f);
+#undef Q
+}
+
 static void test_device(void **state)
 {
 #define D "/rest/v1/targets/k%20%C3%A4%2F1"
@@ -747,6 +808,7 @@ int main(void)
         cmocka_unit_test(test_waves),
         cmocka_unit_test(test_inflight),
         cmocka_unit_test(test_release),
+        cmocka_unit_test(test_release_look_up),
         cmocka_unit_test(test_device),
         cmocka_unit_test(test_verbs_on_the_wire),
         cmocka_unit_test(test_verbs_that_fail),

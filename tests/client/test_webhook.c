@@ -151,6 +151,44 @@ static void test_secrets(void **state)
     hook_release(&k);
 }
 
+/* A secret that is refused may be about to change: the notice is not given up. A key that has changed is told, so that
+ * the body is made anew. */
+static void test_a_secret_that_changes(void **state)
+{
+    static const struct {
+        enum hook_format format;
+        int status;
+        bool changes, retry;
+    } cases[] = {
+        {HOOK_JSON, 401, false, true},       {HOOK_SLACK, 403, false, true},    {HOOK_PAGERDUTY, 403, false, true},
+        {HOOK_PAGERDUTY, 400, false, false}, {HOOK_PAGERDUTY, 400, true, true}, {HOOK_PAGERDUTY, 403, true, true},
+        {HOOK_JSON, 400, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct hook k;
+        char raw[80];
+        hook_init(&k);
+        struct webhook_spec s = spec_of(&k, cases[i].format);
+        s.endpoint.secret = (struct secret_ref){.source = SECRET_FILE, .path = k.secret};
+        s.endpoint.bearer = true;
+        hook_open(&k, &s);
+        snprintf(raw, sizeof raw, "HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n", cases[i].status);
+        k.raw = raw;
+        FILE *f = fopen(k.secret, "w");
+        assert_non_null(f);
+        fputs(cases[i].changes ? "N3W\n" : "R0UT1NG\n", f);
+        fclose(f);
+        post(&k, "{}", 2);
+        if (k.answer.retry != cases[i].retry)
+            fail_msg("case %zu: retry %d", i, k.answer.retry);
+        if (cases[i].format == HOOK_PAGERDUTY)
+            assert_string_equal(webhook_key(k.w), cases[i].changes ? "N3W" : "R0UT1NG");
+        assert_int_equal(hostile_requests(k.rig.server), 1);
+        hook_release(&k);
+    }
+}
+
 static void test_refused_addresses(void **state)
 {
     static const char *const urls[] = {"http://hooks.example.com/services/SECRETPATH", "ftp://127.0.0.1/SECRETPATH",
@@ -279,6 +317,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_post),
         cmocka_unit_test(test_secrets),
+        cmocka_unit_test(test_a_secret_that_changes),
         cmocka_unit_test(test_refused_addresses),
         cmocka_unit_test(test_what_is_worth_another_try),
         cmocka_unit_test(test_large),

@@ -82,9 +82,13 @@ class Run(steps.Steps):
         caps = set(self.json("get", "fleets")["fleets"][0]["capabilities"])
         for cap in ("trigger-next", "stop", "retry", "action-list"):
             assert (cap in caps) == (cap not in self.w.lacks), (cap, caps)
+        assert {"notes", "notes-put"} <= caps, caps
 
     def answers_while_ready(self):
         probes.ask(self.w, "ready")
+
+    def answers_about_notes(self):
+        probes.ask_notes(self.w)
 
     def start(self):
         self.w.hold(self.w.members(0))
@@ -223,7 +227,7 @@ class Run(steps.Steps):
         try:
             for step in (self.doctor, self.doctor_names_what_is_wrong, self.a_viewer_is_told_what_is_missing,
                          self.shows_the_rollout, self.shows_what_the_server_can_do, self.answers_while_ready,
-                         self.start, self.pause_and_resume, self.read_only_still_halts, self.refuses_nonsense,
+                         self.answers_about_notes, self.start, self.pause_and_resume, self.read_only_still_halts, self.refuses_nonsense,
                          self.hold_keeps_the_next_wave, self.advance, self.shows_the_health_of_canary_and_control,
                          self.halted_by_a_rule, self.latched, self.the_tests_see_it_too,
                          self.the_kept_evidence_knows_the_waves, self.roll_back, self.every_device_is_back,

@@ -64,11 +64,34 @@ REFUSED = [
     ("create with an unknown field in the filter", "POST", "/rest/v1/rollouts",
      {"name": "p3", "distributionSetId": "{ds}", "targetFilterQuery": "bogus==1", "amountGroups": 1}),
 ]
+# Notes beside the release: each changes what the next one sees; what is left over is taken away again.
+NOTE = {"value": "{\"by\":\"m.itö\"}"}
+NOTES = [
+    ("no notes", "GET", "{m}"),
+    ("replace a note that is not there", "PUT", "{m}/andon.probe", NOTE),
+    ("a new note", "POST", "{m}", [{"key": "andon.probe", **NOTE}]),
+    ("a new note under a taken key", "POST", "{m}", [{"key": "andon.probe", **NOTE}]),
+    ("notes", "GET", "{m}?limit=500"),
+    ("a note", "GET", "{m}/andon.probe"),
+    ("replace a note", "PUT", "{m}/andon.probe", {"value": "x" * 4000}),
+    ("replace a note by a long one", "PUT", "{m}/andon.probe", {"value": "x" * 4001}),
+    ("a new long note", "POST", "{m}", [{"key": "andon.probe.long", "value": "x" * 4001}]),
+    ("a note under a long key", "POST", "{m}", [{"key": "k" * 129, "value": ""}]),
+    ("no new notes", "POST", "{m}", []),
+    ("a new note that is no list", "POST", "{m}", {"key": "andon.probe.2", "value": ""}),
+    ("remove a note", "DELETE", "{m}/andon.probe"),
+    ("remove a note that is not there", "DELETE", "{m}/andon.probe"),
+    ("a note that is not there", "GET", "{m}/andon.probe"),
+    ("notes of no such release", "GET", "/rest/v1/distributionsets/0/metadata"),
+    ("a note beside no such release", "PUT", "/rest/v1/distributionsets/0/metadata/andon", NOTE),
+    ("remove a note beside no such release", "DELETE", "/rest/v1/distributionsets/0/metadata/andon"),
+]
 # Verbs that the state forbids, on both.
 FORBIDDEN = {"ready": ("pause", "resume", "approve", "deny"), "paused": ("start", "pause", "approve", "deny")}
 
 MESSAGE = "1.x says no message with a bad query"
 SPRING = "the web framework of 0.3 adds message and path"
+NO_BODY = "1.x answers changes of notes with 204 or without a body"
 NO_CALL = "0.3 does not know the call: a bare 404 instead of hawkBit's"
 DIFFERS = {
     "rollouts": "1.x leaves the description out of the short form",
@@ -82,6 +105,9 @@ DIFFERS = {
     "trigger no such rollout": NO_CALL,
     "retry no such rollout": NO_CALL,
     "invalidate no such release": NO_CALL,
+    "a new note": NO_BODY,
+    "replace a note": NO_BODY,
+    "remove a note": NO_BODY,
     "unknown path": SPRING,
     "an unknown verb": SPRING,
     "a verb with GET": SPRING,
@@ -134,6 +160,16 @@ def ask(world, moment):
     for name, method, path, *body in requests:
         keep(world, name, world.api.call(method, path.format(**known), fill(body[0], known) if body else None))
     assert world.rollout() == rollout, "a probe has changed the rollout"
+
+
+def ask_notes(world):
+    """Plays the notes' story beside the rollout's release, and leaves none."""
+    release = f"/rest/v1/distributionsets/{world.rollout()['distributionSetId']}"
+    for name, method, path, *body in NOTES:
+        keep(world, name, world.api.call(method, path.format(m=release + "/metadata"), body[0] if body else None))
+    viewer = fleet.Api(world.api.port, fleet.basic(*world.viewer))
+    keep(world, "a note without the permission", viewer.call("PUT", release + "/metadata/andon.probe", NOTE))
+    keep(world, "notes without the permission", viewer.call("GET", release + "/metadata"))
 
 
 def keep(world, name, answer):

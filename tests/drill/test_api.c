@@ -363,16 +363,72 @@ static void test_told_and_attributes(void **state)
     talk_close(&t);
 }
 
+/* The store beside a release: answers, limits, and that a lock does not close it. */
+static void test_metadata(void **state)
+{
+    (void)state;
+    struct talk t;
+    char body[20000];
+    talk_open(&t,
+              "rollout:\n  name: m\n  by_hand: true\n  history: false\n  old: {name: fw, version: 1}\n  new: "
+              "{name: fw, version: 2}\n  waves: [{name: a, percent: 100}]\n",
+              1);
+#define M "/rest/v1/distributionsets/2/metadata"
+    check(&t, "GET", M, NULL, 200, "");
+    assert_int_equal(talk_int(&t, "total"), 0);
+    check(&t, "PUT", M "/andon.halt.1", "{\"value\":\"x\"}", 404, "repo.entityNotFound");
+    check(&t, "POST", M, "[{\"key\":\"andon.halt.1\",\"value\":\"one\"},{\"key\":\"b\"}]", 201, "");
+    assert_int_equal(t.n_body, 0);
+    check(&t, "POST", M, "[{\"key\":\"new\",\"value\":\"\"},{\"key\":\"andon.halt.1\",\"value\":\"two\"}]", 409,
+          "repo.entityAlreadyExists");
+    check(&t, "POST", M, "[{\"key\":\"c\"},{\"key\":\"c\"}]", 409, "repo.entityAlreadyExists");
+    check(&t, "GET", M, NULL, 200, "");
+    assert_int_equal(talk_int(&t, "total"), 2); /* all or nothing */
+    assert_string_equal(json_str(talk_at(&t, "content", 0), "value", NULL), "one");
+    assert_null(json_str(talk_at(&t, "content", 1), "value", NULL));
+    check(&t, "PUT", M "/andon.halt.1", "{\"value\":\"three\"}", 204, "");
+    check(&t, "GET", M "/andon.halt.1", NULL, 200, "");
+    assert_string_equal(talk_str(&t, "key"), "andon.halt.1");
+    assert_string_equal(talk_str(&t, "value"), "three");
+    check(&t, "POST", M, "[]", 400, "repo.constraintViolation");
+    check(&t, "POST", M, "{\"key\":\"c\"}", 400, "rest.body.notReadable");
+    check(&t, "POST", M, "[7]", 400, "rest.body.notReadable");
+    check(&t, "PUT", M "/andon.halt.1", "[]", 400, "rest.body.notReadable");
+    check(&t, "POST", M, "[{\"key\":\"\"}]", 400, "repo.constraintViolation");
+    snprintf(body, sizeof body, "[{\"key\":\"%0*d\"}]", 129, 1);
+    check(&t, "POST", M, body, 400, "repo.constraintViolation");
+    snprintf(body, sizeof body, "{\"value\":\"%0*d\"}", 4001, 1);
+    check(&t, "PUT", M "/andon.halt.1", body, 400, "repo.constraintViolation");
+    snprintf(body, sizeof body, "[{\"key\":\"d\",\"value\":\"%0*d\"}]", 4001, 1);
+    check(&t, "POST", M, body, 400, "repo.constraintViolation");
+    snprintf(body, sizeof body, "{\"value\":\"%0*d\"}", 4000, 1);
+    check(&t, "PUT", M "/andon.halt.1", body, 204, "");
+    check(&t, "DELETE", M "/b", NULL, 204, "");
+    check(&t, "DELETE", M "/b", NULL, 404, "repo.entityNotFound");
+    check(&t, "GET", "/rest/v1/distributionsets/0/metadata", NULL, 404, "repo.entityNotFound");
+    check(&t, "PUT", "/rest/v1/distributionsets/0/metadata/a", "{\"value\":\"\"}", 404, "repo.entityNotFound");
+    check(&t, "PATCH", M, "{}", 405, "");
+    talk_rollout(&t, "locks it", 2, 8, 8, "running");
+    check(&t, "POST", M, "[{\"key\":\"while.running\",\"value\":\"v\"}]", 201, "");
+    for (int i = 2; i < 100; i++) {
+        snprintf(body, sizeof body, "[{\"key\":\"k%d\",\"value\":\"\"}]", i);
+        check(&t, "POST", M, body, 201, "");
+    }
+    check(&t, "POST", M, "[{\"key\":\"one.more\"}]", 429, "quota.tooManyEntries");
+    check(&t, "PUT", M "/k9", "{\"value\":\"still\"}", 204, "");
+    check(&t, "GET", "/rest/v1/distributionsets/1/metadata", NULL, 200, "");
+    assert_int_equal(talk_int(&t, "total"), 0);
+#undef M
+    talk_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrix),
-        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_create),
-        cmocka_unit_test(test_paging),
-        cmocka_unit_test(test_http),
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_told_and_attributes),
+        cmocka_unit_test(test_matrix),   cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_metadata), cmocka_unit_test(test_create),
+        cmocka_unit_test(test_paging),   cmocka_unit_test(test_http),
+        cmocka_unit_test(test_fields),   cmocka_unit_test(test_told_and_attributes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
