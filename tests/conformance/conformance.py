@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""conformance.py PROGRAM [drill|real ...]: one rollout in waves, watched, paused, resumed, advanced, halted by a person
+"""conformance.py PROGRAM [drill|real|watchers ...]: one rollout in waves, watched, paused, resumed, advanced, halted by a person
 and by a rule, rolled back, verified device by device; the same steps on the drill's server and on a real hawkBit with a
 real Prometheus. Then the two servers' answers to the same requests are compared (probes.py).
 
@@ -15,6 +15,7 @@ import probes
 import servers
 import steps
 import verdict
+import watchers
 import worlds
 
 POLICY = """\
@@ -244,6 +245,10 @@ def run_world(kind, program):
     world = worlds.Drill(folder, program) if kind == "drill" else worlds.Real(folder)
     print(f"--- {world.name}, after {time.monotonic() - t:.0f} s", flush=True)
     try:
+        if kind == "watchers":
+            part = watchers.Watchers(program, world, folder)
+            part.all()
+            return part.passed, part.failed
         run = Run(program, world, folder)
         run.all()
         for reason in run.reasons:
@@ -253,7 +258,11 @@ def run_world(kind, program):
         print("--- the verdict, on the same servers", flush=True)
         v = verdict.Verdict(program, world, folder)
         v.all()
-        return run.passed + v.passed, run.failed + v.failed
+        print("--- several watchers, on the same server", flush=True)
+        several = watchers.Watchers(program, world, folder)
+        several.all()
+        parts = (run, v, several)
+        return sum(x.passed for x in parts), sum(x.failed for x in parts)
     finally:
         world.stop()
 

@@ -88,6 +88,19 @@ static void follow_up(struct many *m, struct rng *r, const struct many_event *ha
     }
 }
 
+/* What breaks matters when somebody halts meanwhile. */
+static void halt_meanwhile(struct many *m, struct rng *r, const struct many_event *fault)
+{
+    struct many_event e = *fault;
+    bool command = rng_below(r, 2) == 0;
+    e.kind = command ? EV_COMMAND : EV_PERSON;
+    e.verb = VERB_HALT;
+    e.at += between(r, 0, fault->lasts);
+    if (e.who < 0 || !command)
+        e.who = 2 + (int)rng_below(r, 2);
+    sorted_in(m, &e);
+}
+
 void many_plan(struct many *m)
 {
     static const int groups[][M_LASTING] = {{0, 1, 2, 3}, {0, 1, 0, 1}, {0, 1, 2, 2}, {0, 0, 1, 2},
@@ -103,6 +116,9 @@ void many_plan(struct many *m)
         sorted_in(m, &e);
         if ((e.kind == EV_PERSON || e.kind == EV_COMMAND) && e.verb == VERB_HALT && rng_below(&r, 2) == 0)
             follow_up(m, &r, &e);
+        bool fault = e.kind == EV_DOWN || e.kind == EV_DROP || e.kind == EV_LOG_FULL || e.kind == EV_LOG_HANGS;
+        if (fault && rng_below(&r, 2) == 0 && m->n_events < M_EVENTS - 3)
+            halt_meanwhile(m, &r, &e);
     }
 }
 

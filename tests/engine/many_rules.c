@@ -16,6 +16,7 @@
 #define NOTED_US  (6 * US_PER_S)    /* two polls: a note on the server */
 #define DOOMED_US (250 * US_PER_MS) /* who is killed so soon may leave no trace */
 #define BREACH_US (45 * US_PER_S)
+#define SEEN_US   US_PER_S /* a snapshot may be so much later than what it shows */
 
 enum rule { I0, I1, I2, I3, I4, I5, I6, I6P, I7, I8, I9, I10, I11, I12, N1, N2, N3 };
 const struct many_rule many_rules[] = {
@@ -23,7 +24,8 @@ const struct many_rule many_rules[] = {
      "row 4: a latch of a rollout that runs on keeps rules away"},
     {"I1", "a halt that was asked for is had, or somebody acknowledges it", false,
      "row 3: a halt is taken over by who watches"},
-    {"I2", "a latch never ends without an acknowledgement", false, "rows 2 and 3: the spool, and the machine for stop"},
+    {"I2", "a latch never ends without an acknowledgement", false,
+     "rows 2 and 3: the spool, the machine for stop; a session's own entry hides another's before it"},
     {"I3", "nothing says plain \"halted\" while its newest answer shows it running", false,
      "row 4: HALTED, BUT RUNNING"},
     {"I4", "no resume or advance is sent by who knows an unacknowledged latch", true, ""},
@@ -206,7 +208,7 @@ static const struct watcher *latched_elsewhere(const struct many *m, const struc
     for (int i = 0; i < M_LASTING; i++) {
         const struct watcher *y = &m->ws[i];
         if (y != x && (y->group == x->group) == same_log && y->alive && y->latched_at > 0 &&
-            m->w.now - y->latched_at > us && m->w.now - y->good_since > us && m->any_ack_at < y->latched_at)
+            m->w.now - y->latched_at > us && m->w.now - y->good_since > us && m->any_ack_at < y->latched_at - SEEN_US)
             return y;
     }
     return NULL;
@@ -313,7 +315,7 @@ static void latch_seen(struct many *m, struct watcher *x, const struct rollout_v
             follow(m, FACT_HALT, x, 0)->by_rule = by_rule(v);
     } else if (!v->latched && x->latched_at > 0) {
         bool other = v->rollout.name && *x->latched_life && strcmp(v->rollout.name, x->latched_life) != 0;
-        if (m->ack_at[x->group] < x->latched_at && !ack_open(m, x->group) && !other)
+        if (m->ack_at[x->group] < x->latched_at - SEEN_US && !ack_open(m, x->group) && !other)
             broken(m, I2, "%s has forgotten a latch of %.1f s ago", x->name, (double)(now - x->latched_at) / 1e6);
         x->latched_at = 0;
     }
@@ -389,7 +391,7 @@ static void latch_due(struct many *m)
         int g = x->group;
         if (!x->alive || !v || x->snap->link.state == LINK_FAILED)
             continue;
-        if (x->latched_at > m->ack_at[g] && now - x->latched_at >= US_PER_S && m->latch_due_at[g] == 0 &&
+        if (x->latched_at - SEEN_US > m->ack_at[g] && now - x->latched_at >= US_PER_S && m->latch_due_at[g] == 0 &&
             !ack_open(m, g) && of_this_life(m, v))
             m->latch_due_at[g] = now;
         int64_t since = latest(latest(m->latch_due_at[g], x->born_at), latest(x->good_since, log_good_since(m, g)));
