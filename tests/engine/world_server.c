@@ -500,6 +500,24 @@ static void b_attributes(struct backend *b, const char *const *raw_ids, size_t n
 }
 
 const struct backend_ops w_backend_ops = {
-    "hawkbit",  b_free,    b_probe,    b_rollouts,           b_rollout, b_waves,     b_wave_devices,
-    b_inflight, b_release, b_releases, b_devices_by_release, b_device,  b_verb,      b_create,
-    b_cancel,   b_assign,  b_autos,    b_auto_off,           b_told_at, b_attributes};
+    .kind = "hawkbit",
+    .free = b_free,
+    .probe = b_probe,
+    .rollouts = b_rollouts,
+    .rollout = b_rollout,
+    .waves = b_waves,
+    .wave_devices = b_wave_devices,
+    .inflight = b_inflight,
+    .release = b_release,
+    .releases = b_releases,
+    .devices_by_release = b_devices_by_release,
+    .device = b_device,
+    .verb = b_verb,
+    .create_rollout = b_create,
+    .cancel_action = b_cancel,
+    .assign = b_assign,
+    .auto_assigns = b_autos,
+    .auto_assign_off = b_auto_off,
+    .told_at = b_told_at,
+    .attributes = b_attributes,
+};

@@ -66,14 +66,7 @@ static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     w_answer(w, done, ctx);
 }
 
-static void t_probe(struct telemetry *t, struct arena *a, const char **out, backend_done done, void *ctx)
-{
-    (void)a;
-    *out = "";
-    w_answer(of(t), done, ctx);
-}
-
-const struct telemetry_ops w_telemetry_ops = {.kind = "world", .free = t_free, .poll = t_poll, .probe = t_probe};
+const struct telemetry_ops w_telemetry_ops = {.kind = "world", .free = t_free, .poll = t_poll};
 
 /* ---- history ---- */
 
@@ -200,4 +193,4 @@ static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t a
 }
 
 const struct telemetry_ops w_history_ops = {
-    .kind = "world", .free = t_free, .poll = h_poll, .probe = t_probe, .range = h_range, .past = h_past};
+    .kind = "world", .free = t_free, .poll = h_poll, .range = h_range, .past = h_past};
