@@ -89,9 +89,9 @@ static bool integer(struct scan *s, struct slice *out)
         s->p++;
     *out = (struct slice){from, (size_t)(s->p - from)};
     int64_t v;
-    /* "-0" and leading zeros are not canonical */
-    return s->p > digits && (*digits != '0' || (s->p == digits + 1 && digits == from)) && slice_int(*out, &v) &&
-           v >= -EXACT_MAX && v <= EXACT_MAX;
+    if (s->p == digits || (*digits == '0' && (s->p != digits + 1 || digits != from)))
+        return false; /* "-0" and leading zeros are not canonical */
+    return s->p - digits < 16 || (slice_int(*out, &v) && v >= -EXACT_MAX && v <= EXACT_MAX);
 }
 
 static bool object(struct scan *s, int depth);

@@ -140,7 +140,7 @@ static bool signature_of(const char *text, size_t n, const struct note_key *k, u
     size_t dash = sizeof DASH - 1, name = slice_of(k->name).n, got = 0;
     uint8_t raw[NOTE_MAX];
     if (n < dash + name + 2 || n > NOTE_MAX || memcmp(text, DASH, dash) != 0 ||
-        memcmp(text + dash, k->name, name) != 0 || text[dash + name] != ' ')
+        !slice_starts((struct slice){text + dash, n - dash}, k->name) || text[dash + name] != ' ')
         return false;
     if (!base64_decode(text + dash + name + 1, n - dash - name - 1, raw, &got) || got != sizeof k->id + KEY_SIG_LEN ||
         memcmp(raw, k->id, sizeof k->id) != 0)

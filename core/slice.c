@@ -2,25 +2,10 @@
 
 #include <string.h>
 
-struct slice slice_of(const char *s)
-{
-    return (struct slice){s, s ? strlen(s) : 0};
-}
-
 /* memcmp with a null pointer is undefined, also for no bytes. */
 static int compare(const char *a, const char *b, size_t n)
 {
     return n ? memcmp(a, b, n) : 0;
-}
-
-bool slice_same(struct slice a, struct slice b)
-{
-    return a.n == b.n && compare(a.p, b.p, a.n) == 0;
-}
-
-bool slice_is(struct slice s, const char *word)
-{
-    return slice_same(s, slice_of(word));
 }
 
 static char lower(char c)
@@ -41,12 +26,6 @@ int slice_cmp_nocase(struct slice a, struct slice b)
 bool slice_is_nocase(struct slice s, const char *word)
 {
     return slice_cmp_nocase(s, slice_of(word)) == 0;
-}
-
-bool slice_starts(struct slice s, const char *word)
-{
-    struct slice w = slice_of(word);
-    return s.n >= w.n && compare(s.p, w.p, w.n) == 0;
 }
 
 int slice_cmp(struct slice a, struct slice b)
