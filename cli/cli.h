@@ -96,8 +96,9 @@ struct command {
     size_t min, max;     /* words after the command */
     int (*run)(const struct args *a);
 };
-extern const struct command commands[];               /* ends with a NULL name */
-const struct command *command_find(const char *name); /* NULL = none */
+/* The i-th command, verbs among them as core/verb.h lists them; false behind the last. */
+bool command_at(size_t i, struct command *out);
+bool command_find(const char *name, struct command *out); /* false = none of that name */
 
 /* options.c */
 /* False with *e (ERR_SYNTAX) on an unknown option or a missing value. Only the syntax: see args_check. */

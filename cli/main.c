@@ -8,7 +8,7 @@
 
 int main(int argc, char **argv)
 {
-    const struct command *c;
+    struct command c, each;
     const char *names[40];
     struct args a;
     struct err e = {0};
@@ -25,14 +25,11 @@ int main(int argc, char **argv)
     }
     if (a.val[OPT_VERSION])
         return cmd_version(&a);
-    c = command_find(a.n_pos > 0 ? a.pos[0] : "");
-    if (!c) {
+    if (!command_find(a.n_pos > 0 ? a.pos[0] : "", &c)) {
         const char *near;
 
-        while (commands[n].name && n < 40) {
-            names[n] = commands[n].name;
-            n++;
-        }
+        for (; n < 40 && command_at(n, &each); n++)
+            names[n] = each.name;
         near = nearest(a.pos[0], names, n);
         if (near)
             snprintf(next, sizeof next, "Did you mean `andon %s`?", near);
@@ -43,9 +40,9 @@ int main(int argc, char **argv)
     }
     if (a.val[OPT_HELP])
         return cmd_help(&a);
-    if (!args_check(&a, c, &e)) {
+    if (!args_check(&a, &c, &e)) {
         print_err(&a, &e);
         return EXIT_USAGE;
     }
-    return c->run(&a);
+    return c.run(&a);
 }

@@ -91,6 +91,8 @@ static void gather(struct verb_run *r)
     snprintf(f.rollout, sizeof f.rollout, "%s", id);
     engine_focus(r->run->en, &f);
     switch (r->in.verb) {
+    case VERB_NONE:
+    case VERB_COUNT:
     case VERB_HALT:
         break;
     case VERB_ROLLBACK:
@@ -100,7 +102,12 @@ static void gather(struct verb_run *r)
     case VERB_RESUME:
         fleet_until(r->run, JUDGED_US, judged, id);
         break;
-    default:
+    case VERB_START:
+    case VERB_PAUSE:
+    case VERB_APPROVE:
+    case VERB_DENY:
+    case VERB_RETRY:
+    case VERB_ACK:
         fleet_until(r->run, READY_US, fleet_has_waves, id);
         break;
     }
@@ -151,7 +158,7 @@ static void preview_json(const struct verb_run *r)
     json_w_kint(&o.w, "in_flight", p->in_flight);
     json_w_kstr(&o.w, "to", *p->to ? p->to : NULL);
     json_w_kstr(&o.w, "phrase", *p->phrase ? p->phrase : NULL);
-    json_w_kbool(&o.w, "needs_reason", p->needs_reason);
+    json_w_kbool(&o.w, "needs_reason", verb_row(p->verb)->reason == REASON_NEEDED);
     json_w_kbool(&o.w, "allowed", r->refusal.code == ERR_NONE);
     json_w_kstr(&o.w, "why", r->refusal.code == ERR_NONE ? NULL : r->refusal.what);
     lines_json(&o.w, "will", p->will, p->n_will);
@@ -219,7 +226,7 @@ static int confirm(struct verb_run *r, struct err *e)
         r->in.expect_devices = p->devices;
         return EXIT_OK;
     }
-    if (!p->needs_yes || r->args->val[OPT_YES])
+    if (verb_row(r->in.verb)->confirm == CONFIRM_NONE || r->args->val[OPT_YES])
         return EXIT_OK;
     if (!person) {
         err_set(e, ERR_SYNTAX, "Give --yes; --preview shows what it would do.",
