@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "core/text.h"
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     struct command c, each;
     const char *names[40];
@@ -45,4 +45,9 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     return c.run(&a);
+}
+
+int main(int argc, char **argv)
+{
+    return print_end(run(argc, argv));
 }

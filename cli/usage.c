@@ -136,7 +136,8 @@ static const char exit_help[] =
     "  2  the command line or the configuration is wrong\n"
     "  3  andon refuses (gate, state, latch, read-only, stale data); guard: ended while a halt could not be had\n"
     "  4  the fleet server does not answer, or refuses the credentials\n"
-    "  5  sent, but what became of it can't be told: a person must look\n";
+    "  5  sent, but what became of it can't be told: a person must look\n"
+    "  7  done, but standard output could not be written (a full disk; not `| head`)\n";
 
 int cmd_help(const struct args *a)
 {
