@@ -236,7 +236,7 @@ static void small_right(const struct item *it, size_t i, size_t n, const struct 
 /* Whether its words need a row of their own. */
 static bool two_rows(const struct item *it, size_t i, size_t n, const struct advice *k, int rows, int cols)
 {
-    char subj[240], text[400], right[80];
+    char subj[240], text[400], right[220];
     if (rows < 20)
         return false;
     subject(it, subj, sizeof subj);
@@ -263,7 +263,7 @@ static void small(const struct item *it, size_t i, size_t n, const struct advice
 {
     bool bad = it->kind == ALERT_HALT || it->kind == ALERT_ESCALATED || it->kind == ALERT_UNKNOWN_OP;
     enum role role = bad ? ROLE_BANNER : ROLE_BANNER_WARN;
-    char subj[240], text[400], right[80];
+    char subj[240], text[400], right[220];
     subject(it, subj, sizeof subj);
     words(it, text, sizeof text);
     small_right(it, i, n, k, right, sizeof right);

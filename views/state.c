@@ -37,9 +37,19 @@ static struct look look_ended(const struct rollout_view *r)
         return look("○", "DENY", ROLE_DIM, 84);
     case ROLLOUT_STOPPED:
         return look("‖", "STOP", ROLE_PAUSE, 60);
-    default:
-        return look("○", "GONE", ROLE_DIM, 95);
+    case ROLLOUT_UNKNOWN:
+    case ROLLOUT_CREATING:
+    case ROLLOUT_WAITING_APPROVAL:
+    case ROLLOUT_READY:
+    case ROLLOUT_STARTING:
+    case ROLLOUT_RUNNING:
+    case ROLLOUT_PAUSED:
+    case ROLLOUT_STOPPING:
+    case ROLLOUT_DELETING:
+    case ROLLOUT_DELETED:
+        break;
     }
+    return look("○", "GONE", ROLE_DIM, 95);
 }
 
 struct look state_rollout(const struct rollout_view *r)
@@ -79,9 +89,15 @@ struct look state_rollout(const struct rollout_view *r)
         return look("‖", "STOPG", ROLE_PAUSE, 50);
     case ROLLOUT_DELETING:
         return look("○", "GOING", ROLE_DIM, 94);
-    default:
-        return look("?", "WHAT?", ROLE_WATCH, 15); /* a state that andon does not know */
+    case ROLLOUT_UNKNOWN:
+    case ROLLOUT_WAITING_APPROVAL:
+    case ROLLOUT_DENIED:
+    case ROLLOUT_STOPPED:
+    case ROLLOUT_FINISHED:
+    case ROLLOUT_DELETED:
+        break;
     }
+    return look("?", "WHAT?", ROLE_WATCH, 15); /* a state that andon does not know; the others are told above */
 }
 
 struct look state_wave(const struct rollout_view *r, const struct wave_view *w)
@@ -110,9 +126,10 @@ struct look state_wave(const struct rollout_view *r, const struct wave_view *w)
         return look("✓", "DONE", ROLE_DONE, 0);
     case WAVE_ERROR:
         return look("✖", "ERROR", ROLE_BAD, 0);
-    default:
-        return look("?", "WHAT?", ROLE_WATCH, 0);
+    case WAVE_UNKNOWN:
+        break;
     }
+    return look("?", "WHAT?", ROLE_WATCH, 0);
 }
 
 struct look state_device(const struct device_row *d)
