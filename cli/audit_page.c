@@ -66,6 +66,8 @@ static void fill_row(struct audit_row *r, const struct stored *s, struct arena *
                             .kind = s->kind,
                             .action = w.action,
                             .object = w.object,
+                            .fleet = s->fleet,
+                            .rollout = s->rollout,
                             .result = w.result,
                             .line = safe_text(a, s->line, strlen(s->line), ENTRY_MAX),
                             .hash = s->leaf_hash,

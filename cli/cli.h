@@ -24,7 +24,8 @@ enum exit_code {
     EXIT_USAGE = 2,       /* the command line or the configuration is wrong */
     EXIT_REFUSED = 3,     /* andon refuses; with guard: it ended while a halt could not be had */
     EXIT_UNREACHABLE = 4, /* the fleet server does not answer, or refuses the credentials */
-    EXIT_UNKNOWN = 5      /* sent, but what became of it can't be told; a person must look */
+    EXIT_UNKNOWN = 5,     /* sent, but what became of it can't be told; a person must look */
+    EXIT_OUTPUT = 7       /* done, but standard output could not be written */
 };
 
 enum opt {
@@ -98,8 +99,9 @@ struct command {
     size_t min, max;     /* words after the command */
     int (*run)(const struct args *a);
 };
-extern const struct command commands[];               /* ends with a NULL name */
-const struct command *command_find(const char *name); /* NULL = none */
+/* The i-th command, verbs among them as core/verb.h lists them; false behind the last. */
+bool command_at(size_t i, struct command *out);
+bool command_find(const char *name, struct command *out); /* false = none of that name */
 
 /* options.c */
 /* False with *e (ERR_SYNTAX) on an unknown option or a missing value. Only the syntax: see args_check. */
@@ -150,7 +152,10 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
  * code that fits the error. */
 int print_err(const struct args *a, const struct err *e);
 int err_exit(const struct err *e);
-void print_out(const struct buf *b); /* to standard output; a closed pipe ends quietly */
+void print_out(const struct buf *b); /* to standard output, at once; whether it went is told by print_end */
+/* The end of every command: closes standard output. `rc` when all of it was written, or when the reader of a pipe has
+ * gone away (`| head`), which is no error; else what is wrong is said, and EXIT_OUTPUT in the place of EXIT_OK. */
+int print_end(int rc);
 /* Text in columns: cells are added row by row, printed with two blanks between. Text must be safe. */
 struct table {
     size_t cols, n; /* n cells */

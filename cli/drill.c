@@ -305,6 +305,8 @@ static int serve(struct drill_run *r, struct err *e)
     buf_addc(&out, '\n');
     print_out(&out);
     buf_release(&out);
+    if (ferror(stdout)) /* nobody was told where it is */
+        return EXIT_OK;
     ending_signals(&set);
     sigwait(&set, &sig);
     return EXIT_OK;

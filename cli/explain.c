@@ -135,10 +135,11 @@ static void rollout_text(struct buf *out, const char *fleet, const struct snapsh
 {
     const struct policy *p = explain_policy(s, r);
     char text[EXPLAIN_TEXT], at[FMT_MAX];
+    struct halt_said halt = halt_said(r->halt, r->latched, r->rollout.state);
 
     explain_state(&r->trial, text, sizeof text);
     buf_printf(out, "%s %s %s %s of %s: %s\n", r->rollout.id, r->rollout.name, r->rollout.release.name,
-               r->rollout.release.version, fleet, r->latched ? "HALTED" : rollout_state_word(r->rollout.state));
+               r->rollout.release.version, fleet, *halt.word ? halt.word : rollout_state_word(r->rollout.state));
     buf_printf(out, "Evidence: %s", text);
     if (r->trial.tick > 0)
         buf_printf(out, ", up to %s", fmt_iso(at, r->trial.tick));

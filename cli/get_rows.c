@@ -124,7 +124,8 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
 {
     const struct rollout *o = &v->rollout;
     struct json_w *w = &g->json.w;
-    bool halted = v->latched || latched(g, r->spec->name, o->id);
+    bool locked = v->latched || latched(g, r->spec->name, o->id);
+    struct halt_said halt = halt_said(v->halt, locked, o->state);
 
     json_w_obj(w);
     json_w_kstr(w, "fleet", r->spec->name);
@@ -136,7 +137,9 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
     json_w_kstr(w, "version", o->release.version);
     json_w_kint(w, "devices", o->total);
     counts_json(w, &o->counts);
-    json_w_kbool(w, "halted", halted);
+    json_w_kbool(w, "halted", halt.true_now);
+    json_w_kbool(w, "latched", locked);
+    json_w_kstr(w, "halt", *halt.word ? halt.word : NULL);
     json_w_kstr(w, "halted_by", v->halted_by && *v->halted_by ? v->halted_by : NULL);
     json_w_kbool(w, "held", v->held);
     json_w_kint(w, "wave", v->current);
@@ -152,7 +155,7 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
     json_w_obj_end(w);
     table_add(&g->table, r->spec->name);
     table_add(&g->table, o->id);
-    table_add(&g->table, halted ? "HALTED" : rollout_state_word(o->state));
+    table_add(&g->table, *halt.word ? halt.word : rollout_state_word(o->state));
     table_addf(&g->table, "%s %s", o->release.name, o->release.version);
     table_addf(&g->table, "%lld", (long long)(o->counts.known ? o->counts.finished : 0));
     table_addf(&g->table, "%lld", (long long)(o->counts.known ? o->counts.error : 0));

@@ -13,9 +13,9 @@ static bool has_screen(const struct command *c, const struct args *a)
     return c->run == cmd_console || (c->run == cmd_drill && !a->val[OPT_HEADLESS] && !a->val[OPT_SERVE]);
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
-    const struct command *c;
+    struct command c, each;
     const char *names[40];
     struct args a;
     struct err e = {0};
@@ -33,14 +33,11 @@ int main(int argc, char **argv)
     }
     if (a.val[OPT_VERSION])
         return cmd_version(&a);
-    c = command_find(a.n_pos > 0 ? a.pos[0] : "");
-    if (!c) {
+    if (!command_find(a.n_pos > 0 ? a.pos[0] : "", &c)) {
         const char *near;
 
-        while (commands[n].name && n < 40) {
-            names[n] = commands[n].name;
-            n++;
-        }
+        for (; n < 40 && command_at(n, &each); n++)
+            names[n] = each.name;
         near = nearest(a.pos[0], names, n);
         if (near)
             snprintf(next, sizeof next, "Did you mean `andon %s`?", near);
@@ -51,12 +48,17 @@ int main(int argc, char **argv)
     }
     if (a.val[OPT_HELP])
         return cmd_help(&a);
-    if (!args_check(&a, c, &e)) {
+    if (!args_check(&a, &c, &e)) {
         print_err(&a, &e);
         return EXIT_USAGE;
     }
-    a.trace = trace_open(&a, has_screen(c, &a));
-    rc = c->run(&a);
+    a.trace = trace_open(&a, has_screen(&c, &a));
+    rc = c.run(&a);
     trace_close(a.trace);
     return rc;
+}
+
+int main(int argc, char **argv)
+{
+    return print_end(run(argc, argv));
 }

@@ -71,9 +71,18 @@ static bool has_told(const struct rollout_view *v)
     case ROLLOUT_DENIED:
     case ROLLOUT_READY:
         return false;
-    default:
+    case ROLLOUT_UNKNOWN:
+    case ROLLOUT_STARTING:
+    case ROLLOUT_RUNNING:
+    case ROLLOUT_PAUSED:
+    case ROLLOUT_STOPPING:
+    case ROLLOUT_STOPPED:
+    case ROLLOUT_FINISHED:
+    case ROLLOUT_DELETING:
+    case ROLLOUT_DELETED:
         return true;
     }
+    return true;
 }
 
 /* Oldest first; *out is freed by the caller. */

@@ -1,5 +1,6 @@
 /* What commands print: errors, tables, JSON. */
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,9 +30,17 @@ int err_exit(const struct err *e)
     case ERR_SYNTAX:
     case ERR_RANGE:
         return EXIT_USAGE;
-    default:
-        return EXIT_FAILED;
+    case ERR_NONE:
+    case ERR_IO:
+    case ERR_LIMIT:
+    case ERR_NOT_FOUND:
+    case ERR_QUOTA:
+    case ERR_TAMPERED:
+    case ERR_CANCELLED:
+    case ERR_INTERNAL:
+        break;
     }
+    return EXIT_FAILED;
 }
 
 int print_err(const struct args *a, const struct err *e)
@@ -78,18 +87,33 @@ int print_err(const struct args *a, const struct err *e)
 
 void print_out(const struct buf *b)
 {
-    size_t at = 0;
+    fwrite(b->data, 1, b->len, stdout);
+    fflush(stdout); /* what fails here is told by print_end */
+}
 
-    fflush(stdout);
-    while (at < b->len) {
-        ssize_t n = write(STDOUT_FILENO, b->data + at, b->len - at);
+/* The reader has gone away: a pipe or a socket without anybody at its other end. */
+static bool reader_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return; /* nobody reads any more */
-        at += (size_t)n;
-    }
+    return poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) != 0;
+}
+
+int print_end(int rc)
+{
+    bool gone = reader_gone();
+    bool bad = ferror(stdout) != 0;
+    struct err e = {0};
+
+    errno = 0;
+    bad = fflush(stdout) != 0 || bad;
+    bad = (fclose(stdout) != 0 && errno != EBADF) || bad;
+    if (!bad || gone)
+        return rc;
+    err_set(&e, ERR_IO, rc == EXIT_OK ? "What was asked for is done; only its output is lost or cut short." : "",
+            "standard output cannot be written%s%s", errno ? ": " : "", errno ? strerror(errno) : "");
+    print_err(NULL, &e);
+    return rc == EXIT_OK ? EXIT_OUTPUT : rc;
 }
 
 void table_init(struct table *t, size_t cols, uint32_t right)

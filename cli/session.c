@@ -1,5 +1,6 @@
 /* What a command works with: configuration, operator, log, engines. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,11 @@ void harden(void)
 {
     struct rlimit none = {0, 0};
 
+    /* A descriptor that was closed for us would be the next file that is opened: the log must not become standard
+     * output. What is put there fails, as it does on a closed one. */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)!open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
     umask(077);
     setrlimit(RLIMIT_CORE, &none);
     signal(SIGXFSZ, SIG_IGN); /* a log that may grow no further is an error of the log, not the end of a guard */
@@ -157,8 +163,8 @@ const struct fleet_spec *session_fleet(const struct session *s, const struct arg
     if (!a->val[OPT_FLEET]) {
         if (s->config.n_fleets == 1)
             return &s->config.fleets[0];
-        err_set(e, ERR_SYNTAX, "Name it with --fleet; `andon get fleets` lists them.", "there are %zu fleets",
-                s->config.n_fleets);
+        err_set(e, ERR_SYNTAX, "Name it with --fleet, a rollout as FLEET/ID; `andon get fleets` lists them.",
+                "there are %zu fleets", s->config.n_fleets);
         return NULL;
     }
     for (size_t i = 0; i < s->config.n_fleets; i++)

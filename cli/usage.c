@@ -11,7 +11,7 @@
     (OPT(OPT_KIND) | OPT(OPT_ROLLOUT) | OPT(OPT_ACTOR) | OPT(OPT_FLEET) | OPT(OPT_SINCE) | OPT(OPT_UNTIL) |            \
      OPT(OPT_LIMIT) | OPT(OPT_DB) | OPT(OPT_VKEY) | OPT(OPT_EXPORT))
 
-const struct command commands[] = {
+static const struct command before_verbs[] = {
     {"", "", "the console on every configured fleet", OPT(OPT_FLEET), 0, 0, cmd_console},
     {"drill", "[SCENARIO|FILE]", "an embedded fleet with a rollout that goes as the scenario says",
      OPT(OPT_SEED) | OPT(OPT_SPEED) | OPT(OPT_HEADLESS) | OPT(OPT_SERVE) | OPT(OPT_PORT) | OPT(OPT_LIST) |
@@ -23,18 +23,8 @@ const struct command commands[] = {
      OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 2, cmd_get},
     {"explain", "ROLLOUT", "why a rollout is judged as it is: evidence, who carries it, what they share",
      OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 1, cmd_explain},
-    {"start", "ROLLOUT", "start a rollout that is ready", VERB_OPTS, 1, 1, cmd_verb},
-    {"advance", "ROLLOUT", "start the next wave", VERB_OPTS, 1, 1, cmd_verb},
-    {"pause", "ROLLOUT", "hold: the next wave waits, devices already told go on", VERB_OPTS, 1, 1, cmd_verb},
-    {"resume", "ROLLOUT", "let a paused rollout go on", VERB_OPTS, 1, 1, cmd_verb},
-    {"halt", "ROLLOUT|--all", "a latched pause: stays until it is acknowledged", VERB_OPTS | OPT(OPT_ALL), 0, 1,
-     cmd_verb},
-    {"ack", "ROLLOUT|--all", "acknowledge a halt", VERB_OPTS | OPT(OPT_ALL), 0, 1, cmd_verb},
-    {"rollback", "ROLLOUT", "bring the told devices back to the release before, and verify each of them",
-     VERB_OPTS | OPT(OPT_CONFIRM) | OPT(OPT_TO) | OPT(OPT_WAVES) | OPT(OPT_WAIT), 1, 1, cmd_verb},
-    {"approve", "ROLLOUT", "approve a rollout that waits for it", VERB_OPTS | OPT(OPT_REMARK), 1, 1, cmd_verb},
-    {"deny", "ROLLOUT", "deny a rollout for good", VERB_OPTS | OPT(OPT_REMARK), 1, 1, cmd_verb},
-    {"retry", "ROLLOUT", "a new rollout for the devices that failed", VERB_OPTS, 1, 1, cmd_verb},
+};
+static const struct command after_verbs[] = {
     {"audit", "show|verify|export|head|replay [DIR|ENTRY]", "read, verify and export the audit log, recompute a halt",
      LOG_OPTS, 1, 2, cmd_audit},
     {"notify", "test|status|silence DURATION|unsilence", "who is told of halts and the like, and whether it works",
@@ -48,20 +38,58 @@ const struct command commands[] = {
      cmd_replay},
     {"help", "[TOPIC]", "how to use a command; topics: config, policy, exit", 0, 0, 1, cmd_help},
     {"version", "", "print the version", 0, 0, 0, cmd_version},
-    {0},
 };
+enum { N_BEFORE = sizeof before_verbs / sizeof before_verbs[0], N_AFTER = sizeof after_verbs / sizeof after_verbs[0] };
 
-const struct command *command_find(const char *name)
+/* A verb's command follows from its row. */
+static struct command of_verb(enum verb v)
 {
-    for (const struct command *c = commands; c->name; c++)
-        if (strcmp(c->name, name) == 0)
-            return c;
-    return NULL;
+    const struct verb_row *row = verb_row(v);
+    uint64_t opts = VERB_OPTS;
+
+    if (row->whole_fleet)
+        opts |= OPT(OPT_ALL);
+    if (row->confirm == CONFIRM_PHRASE)
+        opts |= OPT(OPT_CONFIRM) | OPT(OPT_TO) | OPT(OPT_WAVES) | OPT(OPT_WAIT);
+    else if (row->reason != REASON_NONE)
+        opts |= OPT(OPT_REMARK);
+    return (struct command){.name = row->word,
+                            .args = row->whole_fleet ? "ROLLOUT|--all" : "ROLLOUT",
+                            .summary = row->help,
+                            .opts = opts,
+                            .min = row->whole_fleet ? 0 : 1,
+                            .max = 1,
+                            .run = cmd_verb};
+}
+
+bool command_at(size_t i, struct command *out)
+{
+    size_t verbs = VERB_COUNT - (VERB_NONE + 1);
+
+    if (i < N_BEFORE)
+        *out = before_verbs[i];
+    else if (i < N_BEFORE + verbs)
+        *out = of_verb((enum verb)(i - N_BEFORE + VERB_NONE + 1));
+    else if (i < N_BEFORE + verbs + N_AFTER)
+        *out = after_verbs[i - N_BEFORE - verbs];
+    else
+        return false;
+    return true;
+}
+
+bool command_find(const char *name, struct command *out)
+{
+    for (size_t i = 0; command_at(i, out); i++)
+        if (strcmp(out->name, name) == 0)
+            return true;
+    return false;
 }
 
 /* usage.c */
 static void usage_print(const struct command *c, struct buf *out)
 {
+    struct command each;
+
     if (c && *c->name) {
         buf_printf(out, "andon %s %s\n\n  %s\n", c->name, c->args, c->summary);
         if (c->opts) {
@@ -73,8 +101,9 @@ static void usage_print(const struct command *c, struct buf *out)
         return;
     }
     buf_adds(out, "andon watches staged firmware rollouts and stops a bad one.\n\n");
-    for (c = commands; c->name; c++)
-        buf_printf(out, "  andon %-9s %-22.22s %s\n", c->name, strlen(c->args) <= 22 ? c->args : "...", c->summary);
+    for (size_t i = 0; command_at(i, &each); i++)
+        buf_printf(out, "  andon %-9s %-22.22s %s\n", each.name, strlen(each.args) <= 22 ? each.args : "...",
+                   each.summary);
     buf_adds(out, "\nOptions of every command:\n");
     options_help(out, OPTS_GLOBAL);
     buf_adds(out, "\n`andon help COMMAND` says more; `man andon` says all.\n");
@@ -110,12 +139,14 @@ static const char exit_help[] =
     "  2  the command line or the configuration is wrong\n"
     "  3  andon refuses (gate, state, latch, read-only, stale data); guard: ended while a halt could not be had\n"
     "  4  the fleet server does not answer, or refuses the credentials\n"
-    "  5  sent, but what became of it can't be told: a person must look\n";
+    "  5  sent, but what became of it can't be told: a person must look\n"
+    "  7  done, but standard output could not be written (a full disk; not `| head`)\n";
 
 int cmd_help(const struct args *a)
 {
     const char *topic = a->n_pos > 1 && strcmp(a->pos[0], "help") == 0 ? a->pos[1] : a->n_pos > 0 ? a->pos[0] : "";
-    const struct command *c = command_find(topic);
+    struct command found;
+    const struct command *c = command_find(topic, &found) ? &found : NULL;
     struct buf out;
     int rc = EXIT_OK;
 

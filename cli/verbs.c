@@ -21,6 +21,7 @@ struct verb_run {
     struct session session;
     struct fleets fleets;
     struct fleet_run *run;
+    const char *id; /* of the rollout, "" with --all */
     struct intent in;
     struct preview preview;
     struct err refusal; /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
@@ -31,7 +32,7 @@ static bool fill_intent(struct verb_run *r, struct err *e)
 {
     const struct args *a = r->args;
     struct intent *in = &r->in;
-    const char *id = a->n_pos > 1 ? a->pos[1] : "";
+    const char *id = r->id;
 
     in->verb = verb_from_word(a->pos[0]);
     in->actor = r->session.actor;
@@ -91,6 +92,8 @@ static void gather(struct verb_run *r)
     snprintf(f.rollout, sizeof f.rollout, "%s", id);
     engine_focus(r->run->en, &f);
     switch (r->in.verb) {
+    case VERB_NONE:
+    case VERB_COUNT:
     case VERB_HALT:
         break;
     case VERB_ROLLBACK:
@@ -100,7 +103,12 @@ static void gather(struct verb_run *r)
     case VERB_RESUME:
         fleet_until(r->run, JUDGED_US, judged, id);
         break;
-    default:
+    case VERB_START:
+    case VERB_PAUSE:
+    case VERB_APPROVE:
+    case VERB_DENY:
+    case VERB_RETRY:
+    case VERB_ACK:
         fleet_until(r->run, READY_US, fleet_has_waves, id);
         break;
     }
@@ -151,7 +159,7 @@ static void preview_json(const struct verb_run *r)
     json_w_kint(&o.w, "in_flight", p->in_flight);
     json_w_kstr(&o.w, "to", *p->to ? p->to : NULL);
     json_w_kstr(&o.w, "phrase", *p->phrase ? p->phrase : NULL);
-    json_w_kbool(&o.w, "needs_reason", p->needs_reason);
+    json_w_kbool(&o.w, "needs_reason", verb_row(p->verb)->reason == REASON_NEEDED);
     json_w_kbool(&o.w, "allowed", r->refusal.code == ERR_NONE);
     json_w_kstr(&o.w, "why", r->refusal.code == ERR_NONE ? NULL : r->refusal.what);
     lines_json(&o.w, "will", p->will, p->n_will);
@@ -192,6 +200,17 @@ static bool ask(const char *question, char *out, size_t size)
     return true;
 }
 
+/* Is it the preview's phrase? With one fleet in the configuration the fleet's name may be left out: there is nothing
+ * else that could be meant. With several it may not, whatever --fleet says. */
+static bool phrase_fits(const struct verb_run *r, const char *typed)
+{
+    const char *phrase = r->preview.phrase;
+
+    return strcmp(typed, phrase) == 0 ||
+           (r->session.config.n_fleets == 1 && strncmp(phrase, r->in.fleet, strlen(r->in.fleet)) == 0 &&
+            strcmp(typed, phrase + strlen(r->in.fleet) + 1) == 0);
+}
+
 /* Asks for what the preview needs. EXIT_OK = go ahead. */
 static int confirm(struct verb_run *r, struct err *e)
 {
@@ -211,15 +230,16 @@ static int confirm(struct verb_run *r, struct err *e)
                     "a roll back needs --confirm \"%s\"", p->phrase);
             return EXIT_USAGE;
         }
-        if (strcmp(typed, p->phrase) != 0) {
-            err_set(e, ERR_REFUSED, "Look at it with --preview: the phrase names the devices.",
+        if (!phrase_fits(r, typed)) {
+            err_set(e, ERR_REFUSED,
+                    "Look at it with --preview: the phrase names the fleet, the rollout and the devices.",
                     "the phrase is not the one of the preview (%s)", p->phrase);
             return EXIT_REFUSED;
         }
         r->in.expect_devices = p->devices;
         return EXIT_OK;
     }
-    if (!p->needs_yes || r->args->val[OPT_YES])
+    if (verb_row(r->in.verb)->confirm == CONFIRM_NONE || r->args->val[OPT_YES])
         return EXIT_OK;
     if (!person) {
         err_set(e, ERR_SYNTAX, "Give --yes; --preview shows what it would do.",
@@ -243,9 +263,14 @@ static int phase_exit(enum op_phase p)
         return EXIT_REFUSED;
     case OP_FAILED:
         return EXIT_FAILED;
-    default:
+    case OP_QUEUED:
+    case OP_LOGGING:
+    case OP_SENT:
+    case OP_VERIFYING:
+    case OP_UNKNOWN:
         return EXIT_UNKNOWN;
     }
+    return EXIT_UNKNOWN;
 }
 
 static void rollback_json(struct json_w *w, const struct rollback_view *b)
@@ -292,8 +317,8 @@ static int report(const struct verb_run *r, bool ended, const struct op_view *op
         json_end(&o);
         return rc;
     }
-    fprintf(rc == EXIT_OK ? stdout : stderr, "%s %s: %s\n", verb_word(r->in.verb),
-            *r->in.rollout ? r->in.rollout : r->in.fleet, text);
+    fprintf(rc == EXIT_OK ? stdout : stderr, "%s %s%s%s: %s\n", verb_word(r->in.verb), r->in.fleet,
+            *r->in.rollout ? "/" : "", r->in.rollout, text);
     if (op->next && *op->next)
         fprintf(rc == EXIT_OK ? stdout : stderr, "  %s\n", op->next);
     if (log)
@@ -378,6 +403,31 @@ static bool check_words(const struct args *a, struct err *e)
     return true;
 }
 
+/* "fleet/4471" names both; "4471" leaves the fleet to --fleet, or to there being only one. */
+static bool name_fleet(struct verb_run *r, struct args *one, struct err *e)
+{
+    const struct config *c = &r->session.config;
+    const char *word = r->args->n_pos > 1 ? r->args->pos[1] : "", *fleet = NULL;
+    size_t longest = 0;
+
+    r->id = word;
+    for (size_t i = 0; i < c->n_fleets; i++) {
+        size_t len = strlen(c->fleets[i].name);
+
+        if (len > longest && strncmp(word, c->fleets[i].name, len) == 0 && word[len] == '/' && word[len + 1]) {
+            longest = len;
+            fleet = c->fleets[i].name;
+        }
+    }
+    if (!fleet)
+        return true;
+    if (one->val[OPT_FLEET] && strcmp(one->val[OPT_FLEET], fleet) != 0)
+        return err_set(e, ERR_SYNTAX, "", "--fleet %.60s and %.60s name two fleets", one->val[OPT_FLEET], word);
+    one->val[OPT_FLEET] = fleet;
+    r->id = word + longest + 1;
+    return true;
+}
+
 int cmd_verb(const struct args *a)
 {
     struct verb_run r = {.args = a};
@@ -389,8 +439,8 @@ int cmd_verb(const struct args *a)
     if (rc != EXIT_OK)
         return rc;
     rc = -1;
-    if (args_dur(a, OPT_TIMEOUT, dflt, &r.timeout, &e)) {
-        const struct fleet_spec *f = session_fleet(&r.session, a, &e);
+    if (args_dur(a, OPT_TIMEOUT, dflt, &r.timeout, &e) && name_fleet(&r, &one, &e)) {
+        const struct fleet_spec *f = session_fleet(&r.session, &one, &e);
 
         if (f) {
             one.val[OPT_FLEET] = f->name;

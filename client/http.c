@@ -255,7 +255,7 @@ void wire_free_easy(struct req *r)
 
 static enum http_fault fault_of(const struct req *r, CURLcode rc)
 {
-    switch (rc) {
+    switch ((int)rc) { /* not our enum: it grows without us */
     case CURLE_COULDNT_RESOLVE_HOST:
         return FAULT_RESOLVE;
     case CURLE_COULDNT_RESOLVE_PROXY:

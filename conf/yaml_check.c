@@ -264,12 +264,16 @@ static bool check_scalar(struct ynode *n, const struct yfield *f, struct err *e)
         return check_dur(n, f, e);
     case YT_WORD:
         return check_word(n, f, e);
-    default:
-        /* YAML reads these as "no value"; as text they are rarely meant. "" in quotes is an empty text. */
-        if (n->plain && (!*n->text || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0))
-            return expected(n, e, "text");
-        return true;
+    case YT_STR:
+    case YT_LIST:
+    case YT_MAP:
+    case YT_DICT:
+        break;
     }
+    /* YAML reads these as "no value"; as text they are rarely meant. "" in quotes is an empty text. */
+    if (n->plain && (!*n->text || strcmp(n->text, "~") == 0 || strcmp(n->text, "null") == 0))
+        return expected(n, e, "text");
+    return true;
 }
 
 static const char *type_name(enum ytype t)

@@ -7,27 +7,6 @@
 #include "core/fmt.h"
 #include "core/verdict.h"
 
-static const char *const verb_words[VERB_COUNT] = {"none",     "start",   "advance", "pause", "resume", "halt",
-                                                   "rollback", "approve", "deny",    "retry", "ack"};
-
-const char *verb_word(enum verb v)
-{
-    return (unsigned)v < VERB_COUNT ? verb_words[v] : "?";
-}
-
-enum verb verb_from_word(const char *s)
-{
-    for (int v = VERB_NONE + 1; v < VERB_COUNT; v++)
-        if (strcmp(s, verb_words[v]) == 0)
-            return (enum verb)v;
-    return VERB_NONE;
-}
-
-bool verb_changes_devices(enum verb v)
-{
-    return v != VERB_NONE && v != VERB_ACK;
-}
-
 int64_t wave_told(const struct wave *w)
 {
     if (w->counts.known) {
@@ -108,9 +87,8 @@ static bool check_halt(const struct intent *in, const struct verb_facts *f, stru
         return true; /* nobody can say that it is not there */
     }
     /* Old data may call a rollout ended that somebody has started again in another form; only fresh data refuses. */
-    if (f->fresh && (rollout_state_ended(r->state) || r->deleted || r->state == ROLLOUT_DELETING))
-        return wrong_state(f, why, "To bring its devices back, roll it back.",
-                           "it tells no more devices, there is nothing to halt");
+    if (f->fresh && (r->deleted || !state_in(verb_row(VERB_HALT)->from, r->state)))
+        return wrong_state(f, why, "To bring its devices back, roll it back.", verb_row(VERB_HALT)->needs);
     return true;
 }
 
@@ -143,7 +121,7 @@ static bool check_common(const struct intent *in, const struct verb_facts *f, st
     if (f->log_backlog)
         return err_set(why, ERR_REFUSED, "Wait until they are in the log. Halt is still possible.",
                        "%s is refused: entries are waiting to be logged late", verb_word(in->verb));
-    if (in->actor.kind == ACTOR_RULE && in->verb != VERB_PAUSE && in->verb != VERB_ROLLBACK && !lost_no_more(in, f))
+    if (in->actor.kind == ACTOR_RULE && !verb_row(in->verb)->by_rule && !lost_no_more(in, f))
         return err_set(why, ERR_REFUSED, "A person must do it.", "a rule may halt, pause and roll back, not %s",
                        verb_word(in->verb));
     if (!f->rollout && (*in->rollout || in->verb != VERB_ACK))
@@ -178,18 +156,11 @@ static bool check_rollback(const struct intent *in, const struct verb_facts *f, 
     char a[FMT_MAX], b[FMT_MAX];
     int64_t scope;
 
-    switch (r->state) {
-    case ROLLOUT_CREATING:
-    case ROLLOUT_WAITING_APPROVAL:
-    case ROLLOUT_DENIED:
-    case ROLLOUT_READY:
+    if (!state_in(verb_row(VERB_ROLLBACK)->from, r->state)) {
+        if (r->state == ROLLOUT_DELETING || r->state == ROLLOUT_DELETED)
+            return wrong_state(f, why, "Make a new rollout of the old release on the server.",
+                               "which devices it told cannot be read any more");
         return wrong_state(f, why, "", "no device was told, there is nothing to roll back");
-    case ROLLOUT_DELETING:
-    case ROLLOUT_DELETED:
-        return wrong_state(f, why, "Make a new rollout of the old release on the server.",
-                           "which devices it told cannot be read any more");
-    default:
-        break;
     }
     if (r->deleted)
         return err_set(why, ERR_STATE, "Make a new rollout of the old release on the server.",
@@ -238,9 +209,6 @@ static bool check_advance(const struct intent *in, const struct verb_facts *f, s
     enum rollout_state s = f->rollout->state;
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX];
 
-    if (s != ROLLOUT_RUNNING && s != ROLLOUT_PAUSED)
-        return wrong_state(f, why, s == ROLLOUT_READY ? "Start it." : "",
-                           "only a running rollout, or one that andon holds, can be advanced");
     if (s == ROLLOUT_PAUSED && !f->held_by_andon)
         return wrong_state(f, why, "Resume it.", "andon does not hold it, somebody else has paused it");
     if (s == ROLLOUT_RUNNING && !trigger)
@@ -269,63 +237,72 @@ static bool check_retry(const struct verb_facts *f, struct err *why)
 {
     const struct rollout *r = f->rollout;
 
-    if (!(f->caps & CAP_RETRY))
-        return no_cap(why, "Make a new rollout for the failed devices on the server.", "retry");
-    if (r->state != ROLLOUT_FINISHED)
-        return wrong_state(f, why, "", "only a finished rollout can be retried");
     if (r->counts.known && r->counts.error == 0)
         return err_set(why, ERR_STATE, "", "no device of %s failed: there is nothing to retry", r->id);
     return true;
 }
 
-static bool check_approval(const struct intent *in, const struct verb_facts *f, struct err *why)
+/* What helps a verb that the rollout's state does not allow, "" = nothing. */
+static const char *way_out(enum verb v, enum rollout_state s)
 {
-    if (f->rollout->state != ROLLOUT_WAITING_APPROVAL)
-        return wrong_state(f, why, f->rollout->state == ROLLOUT_DENIED ? "A denial is final; make a new rollout." : "",
-                           "it does not wait for approval");
-    if (!(f->caps & CAP_APPROVE))
-        return no_cap(why, "", "take an approval");
-    if (in->verb == VERB_DENY && !*in->reason && !*in->remark)
-        return err_set(why, ERR_REFUSED, "Say why; the server keeps it as the remark.", "a denial needs a reason");
-    return true;
+    static const struct {
+        enum verb verb;
+        enum rollout_state state;
+        const char *text;
+    } ways[] = {{VERB_START, ROLLOUT_WAITING_APPROVAL, "Approve it first."},
+                {VERB_START, ROLLOUT_PAUSED, "Resume it."},
+                {VERB_ADVANCE, ROLLOUT_READY, "Start it."},
+                {VERB_PAUSE, ROLLOUT_STARTING, "Halt pauses it as soon as it runs."},
+                {VERB_RESUME, ROLLOUT_STOPPED, "A stopped rollout cannot be resumed; make a new one."},
+                {VERB_APPROVE, ROLLOUT_DENIED, "A denial is final; make a new rollout."},
+                {VERB_DENY, ROLLOUT_DENIED, "A denial is final; make a new rollout."}};
+
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        if (ways[i].verb == v && ways[i].state == s)
+            return ways[i].text;
+    return "";
 }
 
+/* The server's state and what it can do, by the table; then what only this verb asks for. */
 static bool check_by_verb(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
+    const struct verb_row *row = verb_row(in->verb);
     enum rollout_state s = f->rollout->state;
 
+    if (row->cap != 0 && !(f->caps & row->cap))
+        return no_cap(why, row->instead, row->cannot);
+    if (!state_in(row->from, s))
+        return wrong_state(f, why, way_out(in->verb, s), row->needs);
+    if (row->reason == REASON_NEEDED && !*in->reason && !*in->remark)
+        return err_set(why, ERR_REFUSED, "Say why; the server keeps it as the remark.", "a denial needs a reason");
     switch (in->verb) {
-    case VERB_START:
-        if (s == ROLLOUT_WAITING_APPROVAL)
-            return wrong_state(f, why, "Approve it first.", "only a rollout that is ready can be started");
-        return s == ROLLOUT_READY || wrong_state(f, why, s == ROLLOUT_PAUSED ? "Resume it." : "",
-                                                 "only a rollout that is ready can be started");
-    case VERB_PAUSE:
-        if (!(f->caps & CAP_PAUSE))
-            return no_cap(why, "Halt tries everything that it can do.", "pause");
-        return s == ROLLOUT_RUNNING ||
-               wrong_state(f, why, s == ROLLOUT_STARTING ? "Halt pauses it as soon as it runs." : "",
-                           "only a running rollout can be paused");
     case VERB_RESUME:
-        if (s != ROLLOUT_PAUSED)
-            return wrong_state(f, why,
-                               s == ROLLOUT_STOPPED ? "A stopped rollout cannot be resumed; make a new one." : "",
-                               "only a paused rollout can be resumed");
         return check_health(in, f, REACT_PAUSE, why);
     case VERB_ADVANCE:
         return check_advance(in, f, why);
-    case VERB_APPROVE:
-    case VERB_DENY:
-        return check_approval(in, f, why);
     case VERB_RETRY:
         return check_retry(f, why);
-    default:
-        return err_set(why, ERR_INTERNAL, "", "verb %s has no rule", verb_word(in->verb));
+    case VERB_START:
+    case VERB_PAUSE:
+    case VERB_APPROVE:
+    case VERB_DENY:
+        return true;
+    case VERB_NONE:
+    case VERB_HALT:
+    case VERB_ROLLBACK:
+    case VERB_ACK:
+    case VERB_COUNT:
+        break;
     }
+    return err_set(why, ERR_INTERNAL, "", "verb %s has no rule", row->word);
 }
 
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
+    const struct verb_row *row = verb_row(in->verb);
+
+    if (row == verb_row(VERB_NONE))
+        return err_set(why, ERR_INTERNAL, "", "there is no such verb");
     if (in->verb == VERB_HALT)
         return check_halt(in, f, why);
     if (!check_common(in, f, why))
@@ -334,11 +311,11 @@ bool verb_check(const struct intent *in, const struct verb_facts *f, struct err 
         return check_ack(in, f, why);
     if (in->verb == VERB_ROLLBACK)
         return check_rollback(in, f, why);
-    if (f->latched)
+    if (f->latched && !row->past_latch)
         return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
-                       "%s is refused: %s is halted and nobody has acknowledged it", verb_word(in->verb), in->rollout);
+                       "%s is refused: %s is halted and nobody has acknowledged it", row->word, in->rollout);
     if (f->rollback_running)
         return err_set(why, ERR_REFUSED, "Wait until it has ended; halt stops it.",
-                       "%s is refused: a roll back of %s is under way", verb_word(in->verb), in->rollout);
+                       "%s is refused: a roll back of %s is under way", row->word, in->rollout);
     return check_by_verb(in, f, why);
 }

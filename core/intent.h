@@ -11,21 +11,7 @@
 #include "core/err.h"
 #include "core/model.h"
 #include "core/policy.h"
-
-enum verb {
-    VERB_NONE = 0,
-    VERB_START,
-    VERB_ADVANCE, /* start the next wave (trigger; or resume of andon's own hold where there is no trigger) */
-    VERB_PAUSE,   /* hold: the next wave waits; devices already told go on */
-    VERB_RESUME,
-    VERB_HALT,     /* a latched pause (or stop, by policy) that must be acknowledged */
-    VERB_ROLLBACK, /* a saga over minutes to days */
-    VERB_APPROVE,
-    VERB_DENY,
-    VERB_RETRY,
-    VERB_ACK, /* lifts the latch of a halt; changes no device */
-    VERB_COUNT
-};
+#include "core/verb.h"
 
 enum actor_kind { ACTOR_PERSON, ACTOR_SCRIPT, ACTOR_RULE };
 
@@ -54,11 +40,6 @@ struct intent {
     int64_t decided_at;  /* engine clock: when the breach was complete, or the key was pressed */
 };
 
-const char *verb_word(enum verb v);      /* "rollback" */
-enum verb verb_from_word(const char *s); /* VERB_NONE when unknown */
-/* Does the verb change what devices will be told? (all but ack) */
-bool verb_changes_devices(enum verb v);
-
 /* What verb_check needs to know; filled by the engine from its newest state and by a screen from the snapshot. */
 struct verb_facts {
     const struct rollout *rollout; /* NULL: not known */
@@ -78,6 +59,7 @@ struct verb_facts {
     const struct policy *policy;
     enum reaction verdict; /* of the running wave */
     bool data_missing;
+    const char *environment; /* of the fleet, for a preview's title; "" or NULL = not known */
 };
 
 /* May this intent go ahead now? false with *why: a sentence that says what is in the way and what would lift it.
@@ -103,17 +85,15 @@ struct preview_line {
 #define PREVIEW_LINES 12
 struct preview {
     enum verb verb;
-    char title[120];
+    char title[256]; /* "HALT emea/4471 (prod) hearth 4.12.1" */
     struct preview_line will[PREVIEW_LINES];
     size_t n_will;
     struct preview_line wont[PREVIEW_LINES];
     size_t n_wont;
     int64_t devices;   /* total that the verb will touch */
     int64_t in_flight; /* already told and not yet done: they go on in spite of a halt */
-    char phrase[160];  /* what must be typed, "" = nothing: "4471 ALL 2387", "4471 W2 1934" */
-    bool needs_reason;
-    bool needs_yes; /* a `y` (advance, resume, start); a halt needs only Enter */
-    char to[200];   /* roll back: the release to go back to */
+    char phrase[256];  /* what must be typed, "" = nothing: "emea/4471 ALL 2387", "emea/4471 W2 1934" */
+    char to[200];      /* roll back: the release to go back to */
     int64_t taken_at;
 };
 

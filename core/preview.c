@@ -96,7 +96,6 @@ static void preview_pause(const struct verb_facts *f, struct preview *p)
 
     p->devices = s.waiting;
     p->in_flight = s.in_flight;
-    p->needs_yes = true;
     WILL("go", s.waiting, "the waves that have not started wait until somebody resumes or advances");
     if (s.in_flight > 0)
         WONT("note", s.in_flight, "told and not done: they go on, a pause does not stop them");
@@ -112,7 +111,6 @@ static void preview_resume(const struct verb_facts *f, struct preview *p)
 
     p->devices = s.waiting;
     p->in_flight = s.in_flight;
-    p->needs_yes = true;
     if (next) {
         WILL("go", first, "W%d %s starts as soon as the server's conditions allow, maybe at once", next->index,
              next->name);
@@ -136,7 +134,6 @@ static void preview_wave(const struct intent *in, const struct verb_facts *f, st
 
     p->devices = n;
     p->in_flight = s.in_flight;
-    p->needs_yes = true;
     if (next)
         WILL("go", n, "W%d %s: its devices are told to install", next->index, next->name);
     else if (n > 0)
@@ -160,7 +157,6 @@ static void preview_simple(const struct intent *in, const struct verb_facts *f, 
 {
     struct sums s = sum(f);
 
-    p->needs_yes = true;
     p->in_flight = s.in_flight;
     switch (in->verb) {
     case VERB_APPROVE:
@@ -168,7 +164,6 @@ static void preview_simple(const struct intent *in, const struct verb_facts *f, 
         WILL("go", s.total, "may be told once somebody starts the rollout");
         break;
     case VERB_DENY:
-        p->needs_reason = true;
         p->devices = s.total;
         WILL("refuse", s.total, "are never told: a denial is final");
         break;
@@ -182,7 +177,14 @@ static void preview_simple(const struct intent *in, const struct verb_facts *f, 
         WILL("note", -1, "the halt is acknowledged; other verbs are possible again");
         WONT("stay", s.total, "nothing changes for any device: the rollout stays as the server has it");
         break;
-    default:
+    case VERB_NONE:
+    case VERB_START:
+    case VERB_ADVANCE:
+    case VERB_PAUSE:
+    case VERB_RESUME:
+    case VERB_HALT:
+    case VERB_ROLLBACK:
+    case VERB_COUNT:
         break;
     }
 }
@@ -309,7 +311,6 @@ static void preview_rollback(const struct intent *in, const struct verb_facts *f
     char waves[80] = "ALL";
     int64_t scope = rollback_scope(in, f);
 
-    p->needs_reason = true;
     p->in_flight = s.in_flight;
     classify(in, devices, n_devices, &c);
     target_release(in, f, &c, p);
@@ -330,33 +331,30 @@ static void preview_rollback(const struct intent *in, const struct verb_facts *f
         WONT("refuse", s.waiting, "were never told, and never will be by this rollout: it is stopped for good");
     if (!in->all_waves && !wave_list(in, f, waves, sizeof waves))
         put(waves, sizeof waves, "WAVES");
-    put(p->phrase, sizeof p->phrase, "%s %s %lld", in->rollout, waves, (long long)p->devices);
+    put(p->phrase, sizeof p->phrase, "%s/%s %s %lld", in->fleet, in->rollout, waves, (long long)p->devices);
+}
+
+/* "emea/4471 (prod) hearth 4.12.1": the environment only where the fleet's name does not say it. */
+static void title(const struct intent *in, const struct verb_facts *f, struct preview *p)
+{
+    const char *env = f->environment ? f->environment : "";
+    char release[200], where[80] = "";
+
+    release_name(release, sizeof release, *in->rollout ? f->rollout : NULL);
+    if (*env && !strcasestr(in->fleet, env))
+        put(where, sizeof where, " (%.70s)", env);
+    put(p->title, sizeof p->title, "%s %s%s%s%s%s%s%s", verb_row(in->verb)->title,
+        *in->rollout ? "" : "every rollout of ", in->fleet, *in->rollout ? "/" : "", in->rollout, where,
+        *release ? " " : "", release);
 }
 
 void preview_make(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
                   size_t n_devices, int64_t now, struct preview *p)
 {
-    static const char *const titles[VERB_COUNT] = {"",
-                                                   "Start",
-                                                   "Advance",
-                                                   "Pause",
-                                                   "Resume",
-                                                   "HALT",
-                                                   "Roll back",
-                                                   "Approve",
-                                                   "Deny",
-                                                   "Retry the failed devices of",
-                                                   "Acknowledge the halt of"};
-    char release[200];
-
     memset(p, 0, sizeof *p);
     p->verb = in->verb;
     p->taken_at = now;
-    release_name(release, sizeof release, f->rollout);
-    if (!*in->rollout)
-        put(p->title, sizeof p->title, "%s every rollout of %s", titles[in->verb], in->fleet);
-    else
-        put(p->title, sizeof p->title, "%s %s%s%s", titles[in->verb], in->rollout, *release ? " " : "", release);
+    title(in, f, p);
     switch (in->verb) {
     case VERB_HALT:
         preview_halt(f, p);
@@ -374,8 +372,14 @@ void preview_make(const struct intent *in, const struct verb_facts *f, const str
     case VERB_ROLLBACK:
         preview_rollback(in, f, devices, n_devices, p);
         break;
-    default:
+    case VERB_APPROVE:
+    case VERB_DENY:
+    case VERB_RETRY:
+    case VERB_ACK:
         preview_simple(in, f, p);
+        break;
+    case VERB_NONE:
+    case VERB_COUNT:
         break;
     }
 }

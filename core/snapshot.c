@@ -40,6 +40,47 @@ const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char
     return NULL;
 }
 
+size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word, size_t *which, const char **id)
+{
+    size_t there = 0, longest = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t len = snaps[i] && snaps[i]->fleet ? strlen(snaps[i]->fleet) : 0;
+        bool named = len > 0 && strncmp(word, snaps[i]->fleet, len) == 0 && word[len] == '/' && word[len + 1];
+        const char *rest = named ? word + len + 1 : word;
+
+        if (snaps[i] && snapshot_rollout(snaps[i], rest)) {
+            if (there++ == 0) {
+                *which = i;
+                *id = rest;
+            }
+        } else if (named && there == 0 && len > longest) {
+            longest = len;
+            *which = i;
+            *id = rest;
+        }
+    }
+    return there > 0 ? there : longest > 0;
+}
+
+struct halt_said halt_said(enum halt_phase phase, bool latched, enum rollout_state server)
+{
+    switch (phase) {
+    case HALT_SENDING:
+        return (struct halt_said){"halting", "HALT?", false, true};
+    case HALT_ESCALATED:
+        return (struct halt_said){"HALT NOT SHOWN BY THE SERVER YET, retrying", "HALT!", false, true};
+    case HALT_NONE:
+    case HALT_SHOWN:
+        break;
+    }
+    if (phase == HALT_NONE && !latched)
+        return (struct halt_said){"", "", false, false};
+    if (rollout_state_active(server))
+        return (struct halt_said){"HALTED, BUT RUNNING", "RUNS!", false, true};
+    return (struct halt_said){"HALTED", "HALT", true, false};
+}
+
 /* What concerns one rollout, when it is there. */
 static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb_facts *out)
 {
@@ -76,9 +117,12 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
     out->data_age = s->link.last_ok > 0 ? now - s->link.last_ok : TIME_NEVER;
     out->fresh = out->data_age < STALE_US;
     out->policy = s->policy;
+    out->environment = s->environment;
     const struct rollout_view *v = snapshot_rollout(s, rollout);
     if (v)
         rollout_facts(v, now, out);
+    for (size_t i = 0; !*rollout && i < s->n_rollouts; i++)
+        out->latched = out->latched || s->rollouts[i].latched;
 }
 
 const char *link_state_word(enum link_state s)

@@ -282,9 +282,23 @@ struct snapshot *snapshot_new(void); /* refs = 1 */
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
-/* Facts for verb_check about a rollout of this snapshot; NULL rollout when it is not there. `now` of the engine's
- * clock. */
+/* What a typed word names among the fleets of a console: "4471", or "fleet/4471". Returns how many fleets it may mean;
+ * with 1, *which is the fleet's index and *id, inside `word`, the rollout's id. With a fleet's name in front the fleet
+ * is meant whether or not it shows the rollout: a halt does not wait for a list. More than 1: it must be named with its
+ * fleet. */
+size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word, size_t *which, const char **id);
+/* Facts for verb_check about a rollout of this snapshot; NULL rollout when it is not there. With "" (every rollout)
+ * `latched` says whether any of them is. `now` of the engine's clock. */
 void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, struct verb_facts *out);
+/* What is said of a rollout's halt. Board, banner, plain lines and commands all ask here, so that they say the same. */
+struct halt_said {
+    const char *word;  /* "HALTED"; "" = there is none */
+    const char *brief; /* at most 6 columns: "HALT" */
+    bool true_now;     /* the server shows it: no further device is told */
+    bool alarm;        /* it is wanted and the server does not show it: devices may be told */
+};
+/* By how far the halt has come, whether it is latched, and what the server shows. */
+struct halt_said halt_said(enum halt_phase phase, bool latched, enum rollout_state server);
 const char *link_state_word(enum link_state s);
 const char *trial_state_word(enum trial_state s); /* "off", "waiting", "catching-up", "live", "behind" */
 const char *rollback_step_word(enum rollback_step s);

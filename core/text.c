@@ -58,7 +58,7 @@ static bool is_invisible(uint32_t cp)
 
 static bool is_unsafe(uint32_t cp, utf8proc_category_t cat)
 {
-    switch (cat) {
+    switch ((int)cat) {        /* not our enum: it grows without us */
     case UTF8PROC_CATEGORY_CC: /* C0, DEL, C1 */
     case UTF8PROC_CATEGORY_CF: /* bidi controls, zero-width, BOM, soft hyphen, interlinear annotation */
     case UTF8PROC_CATEGORY_CS:

@@ -430,7 +430,7 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX];
 
     if (!in->telemetry_expected) {
-        snprintf(out->text, sizeof out->text, "no telemetry is expected for this wave");
+        snprintf(out->text, sizeof out->text, "telemetry says nothing about this wave");
         return;
     }
     fmt_count(e, h->canary.reporting);

@@ -25,9 +25,14 @@ static enum w_count action_count(enum w_action_status st)
         return WC_FINISHED;
     case WA_ERROR:
         return WC_ERROR;
-    default: /* canceling too: a stopped rollout still counts it as running */
+    case WA_RUNNING:
+    case WA_RETRIEVED:
+    case WA_DOWNLOAD:
+    case WA_DOWNLOADED:
+    case WA_CANCELING: /* a stopped rollout still counts it as running */
         return WC_RUNNING;
     }
+    return WC_RUNNING;
 }
 
 static bool action_open(enum w_action_status st)

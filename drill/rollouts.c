@@ -322,7 +322,15 @@ static void tick_one(struct world *w, int r)
         end_actions(w, r, true);
         rollout_state(w, r, ro->started ? WR_DELETED : WR_GONE, "system");
         break;
-    default:
+    case WR_READY:
+    case WR_WAITING:
+    case WR_DENIED:
+    case WR_RUNNING:
+    case WR_PAUSED:
+    case WR_STOPPED:
+    case WR_FINISHED:
+    case WR_DELETED:
+    case WR_GONE:
         break;
     }
 }

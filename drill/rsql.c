@@ -328,9 +328,11 @@ static bool match_node(const struct rsql *r, int at, const void *ctx, int item)
         return v.present && compare(r, n->first, &v) < 0;
     case N_LE:
         return v.present && compare(r, n->first, &v) <= 0;
-    default:
-        return false;
+    case N_AND:
+    case N_OR:
+        break;
     }
+    return false;
 }
 
 bool rsql_match(const struct rsql *r, const void *ctx, int item)

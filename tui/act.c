@@ -33,7 +33,8 @@ static void submit(struct session *s, const struct intent *confirmed)
         snprintf(text, sizeof text, "%s was not taken: %s", verb_word(in.verb),
                  en ? "the engine has ended" : "no such fleet");
     else
-        snprintf(text, sizeof text, "%s %s: on its way", verb_word(in.verb), in.rollout[0] ? in.rollout : in.fleet);
+        snprintf(text, sizeof text, "%s %s%s%s: on its way", verb_word(in.verb), in.fleet, in.rollout[0] ? "/" : "",
+                 in.rollout);
     app_message(s->app, ticket == 0, text);
 }
 

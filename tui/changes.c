@@ -51,12 +51,9 @@ static void link_line(const struct told *t, const char *what, const struct link_
 
 static const char *state_words(const struct rollout_view *r)
 {
-    if (r->halt == HALT_ESCALATED)
-        return "HALT NOT SHOWN BY THE SERVER YET, retrying";
-    if (r->halt == HALT_SENDING)
-        return "halting";
-    if (r->latched)
-        return "HALTED";
+    struct halt_said halt = halt_said(r->halt, r->latched, r->rollout.state);
+    if (*halt.word)
+        return halt.word;
     return *str(r->rollout.state_word) ? r->rollout.state_word : rollout_state_word(r->rollout.state);
 }
 

@@ -37,7 +37,8 @@ static void say(struct plain *p, const char *what)
 
 static void help(struct plain *p)
 {
-    buf_adds(&p->text, "Type a line: status, halt ROLLOUT, halt all, ack ROLLOUT, help, quit.\n"
+    buf_adds(&p->text, "Type a line: status, halt ROLLOUT, halt all, ack ROLLOUT, help, quit. FLEET/ROLLOUT where two "
+                       "fleets have it.\n"
                        "Everything else is a command of its own in another terminal: andon advance, rollback, ...\n");
 }
 
@@ -56,27 +57,37 @@ static void submit(struct plain *p, size_t i, enum verb verb, const char *rollou
     in.decided_at = clock_now(p->spec->clock);
     const struct console_engine *en = &p->spec->engines[i];
     char text[200];
-    snprintf(text, sizeof text, "%s: %s %s: %s", in.fleet, verb_word(verb), rollout[0] ? rollout : "every rollout",
+    snprintf(text, sizeof text, "%s: %s %.80s: %s", in.fleet, verb_word(verb), rollout[0] ? rollout : "every rollout",
              en->submit(en->ctx, &in) ? "on its way" : "not taken, the engine has ended");
     say(p, text);
 }
 
-static void verb_line(struct plain *p, enum verb verb, const char *id)
+static void verb_line(struct plain *p, enum verb verb, const char *word)
 {
-    bool all = strcmp(id, "all") == 0, found = false;
-    if (id[0] == '\0' || strlen(id) >= ID_MAX) {
-        say(p, "which rollout? `halt 4471`, or `halt all`");
+    char text[300];
+    const char *id = word;
+    size_t which = 0, n = p->spec->n_engines;
+    bool all = strcmp(word, "all") == 0;
+    if (word[0] == '\0' || strlen(word) >= ID_MAX + 64) {
+        snprintf(text, sizeof text, "which rollout? `%s 4471`, or `%s all`", verb_word(verb), verb_word(verb));
+        say(p, text);
         return;
     }
-    for (size_t i = 0; i < p->spec->n_engines; i++) {
+    for (size_t i = 0; all && i < n; i++)
+        submit(p, i, verb, "");
+    if (all)
+        return;
+    size_t fleets = snapshot_named(p->snaps, n, word, &which, &id);
+    if (fleets > 1) {
+        snprintf(text, sizeof text, "%zu fleets have a rollout %.80s: say FLEET/%.80s; nothing was done", fleets, id,
+                 id);
+        say(p, text);
+    } else if (fleets == 1 || n == 1) {
         /* With one fleet the id is passed on as it is: a halt must not wait until the list has been read. */
-        if (!all && p->spec->n_engines > 1 && !snapshot_rollout(p->snaps[i], id))
-            continue;
-        submit(p, i, verb, all ? "" : id);
-        found = true;
-    }
-    if (!found)
+        submit(p, fleets == 1 ? which : 0, verb, fleets == 1 ? id : word);
+    } else {
         say(p, "no rollout of that id is known here; `halt all` halts every rollout of every fleet");
+    }
 }
 
 static void command(struct plain *p, char *line)

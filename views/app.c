@@ -57,6 +57,25 @@ void app_pop(struct app *a)
     a->banner_at = 0;
 }
 
+void app_go(struct app *a, const struct view_data *d, const char *fleet, const char *rollout)
+{
+    const struct rollout_view *r = find_rollout(d, fleet, rollout, NULL);
+    if (app_top(a)->kind == VIEW_BOARD)
+        board_select(a, d, fleet, rollout);
+    else if (r)
+        app_push(a, VIEW_ROLLOUT, fleet, rollout, r->current, "");
+}
+
+const struct screen *screen_of(enum view_kind kind)
+{
+    static const struct screen *const screens[VIEW_COUNT] = {
+#define SCREEN(kind, name) [kind] = &name##_screen,
+        VIEWS(SCREEN)
+#undef SCREEN
+    };
+    return screens[kind];
+}
+
 void app_say(struct app *a, bool bad, const char *fmt, ...)
 {
     va_list ap;
@@ -93,7 +112,7 @@ static void wanted_focus(struct app *a, const struct view_data *d, struct focus 
 {
     *f = (struct focus){.wave = -1};
     const struct frame *top = app_top(a);
-    for (int i = a->depth - 1; i > 0 && (top->kind == VIEW_HELP || top->kind == VIEW_AUDIT); i--)
+    for (int i = a->depth - 1; i > 0 && !top->fleet[0]; i--)
         top = &a->stack[i - 1]; /* help and audit keep what was open below them */
     if (top->kind == VIEW_BOARD) {
         const struct snapshot *s;
@@ -142,32 +161,6 @@ static void follow_focus(struct app *a, const struct view_data *d, struct action
 }
 
 /* --- keys ------------------------------------------------------------------------------------------------------ */
-
-static enum verb verb_of_key(uint32_t key)
-{
-    switch (key) {
-    case 'H':
-        return VERB_HALT;
-    case 'A':
-        return VERB_ADVANCE;
-    case 'P':
-        return VERB_PAUSE;
-    case 'R':
-        return VERB_RESUME;
-    case 'S':
-        return VERB_START;
-    case 'B':
-        return VERB_ROLLBACK;
-    case 'Y':
-        return VERB_APPROVE;
-    case 'D':
-        return VERB_DENY;
-    case 'a':
-        return VERB_ACK;
-    default:
-        return VERB_NONE;
-    }
-}
 
 static int active_ops(const struct view_data *d)
 {
@@ -249,27 +242,6 @@ static bool global_key(struct app *a, const struct view_data *d, uint32_t key, s
     }
 }
 
-static bool screen_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
-{
-    switch (app_top(a)->kind) {
-    case VIEW_BOARD:
-        return board_key(a, d, key, out);
-    case VIEW_ROLLOUT:
-        return rollout_key(a, d, key, out);
-    case VIEW_DEVICES:
-        return devices_key(a, d, key, out);
-    case VIEW_DEVICE:
-        return device_key(a, d, key, out);
-    case VIEW_AUDIT:
-        return auditlog_key(a, d, key, out);
-    case VIEW_HELP:
-        return help_key(a, d, key, out);
-    case VIEW_EXPLAIN:
-        return explain_key(a, d, key, out);
-    }
-    return false;
-}
-
 /* Pasted text goes into a field as text or nowhere; the dialog refuses it where a phrase must be typed. */
 static bool paste_key(struct app *a, uint32_t key, int64_t now)
 {
@@ -316,16 +288,16 @@ static void dispatch(struct app *a, const struct view_data *d, uint32_t key, str
         dialog_key(a, d, key, out);
         return;
     }
-    enum verb v = verb_of_key(key);
-    bool reading = app_top(a)->kind == VIEW_HELP || app_top(a)->kind == VIEW_AUDIT;
-    if (v == VERB_HALT || (v != VERB_NONE && !reading)) { /* a halt is offered everywhere */
+    const struct screen *screen = screen_of(app_top(a)->kind);
+    enum verb v = verb_from_key(key);
+    if (v == VERB_HALT || (v != VERB_NONE && !screen->reads)) { /* a halt is offered everywhere */
         if (app_small(a) && v != VERB_HALT)
             app_say(a, true, "too small to confirm: enlarge the terminal");
         else
             dialog_open(a, d, v);
         return;
     }
-    if (!screen_key(a, d, key, out))
+    if (!screen->key(a, d, key, out))
         global_key(a, d, key, out);
 }
 

@@ -104,6 +104,7 @@ struct app {
     bool utc_toggle; /* shows the other of local and UTC */
     bool quit_asked;
     size_t banner_at;
+    char banner_fleet[64], banner_rollout[ID_MAX]; /* what the last frame's banner showed, "" none */
     int64_t silenced_until;
 
     int board_sort, dev_sort;
@@ -132,6 +133,8 @@ static inline struct frame *app_top(struct app *a)
 /* Opens a screen on top of the stack; the frame is owned by the app. */
 struct frame *app_push(struct app *a, enum view_kind kind, const char *fleet, const char *rollout, int wave,
                        const char *device);
+/* Puts the cursor on a rollout: the board's row when the board is on top, else its own screen. */
+void app_go(struct app *a, const struct view_data *d, const char *fleet, const char *rollout);
 /* Back to the screen below; the board stays. */
 void app_pop(struct app *a);
 /* Orders and cursors of the lists, brought up to the newest snapshots. */
@@ -148,10 +151,15 @@ struct look {
     enum role role;
     int severity; /* 0 = first */
 };
+struct halt_said state_halt(const struct rollout_view *r); /* the words of core/snapshot.h */
 struct look state_rollout(const struct rollout_view *r);
 struct look state_wave(const struct rollout_view *r, const struct wave_view *w);
 struct look state_device(const struct device_row *d);
 struct look state_reaction(enum reaction r);
+/* What is shown of a wave's verdict; *text is its sentence. "ok" only where telemetry was looked at. */
+struct look state_verdict(const struct snapshot *s, const struct wave_view *w, const char **text);
+/* Why a wave is not judged. */
+const char *state_unjudged(const struct snapshot *s, const struct wave_view *w);
 struct look state_limit(enum limit_status s);
 struct look state_trial(const struct trial_view *t);
 /* What is to be done next about a rollout, and by whom. */
@@ -172,8 +180,17 @@ static inline const char *str(const char *s)
 const struct snapshot *find_snap(const struct view_data *d, const char *fleet);
 const struct rollout_view *find_rollout(const struct view_data *d, const char *fleet, const char *id,
                                         const struct snapshot **snap);
-/* The rollout that a verb would mean here: the selected one, or the screen's; "" ids when there is none. */
-void find_target(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX]);
+/* What the keys of the screen on top act on: a rollout, or with rollout "" a whole fleet. False when there is nothing
+ * that they could mean, with a sentence that says so. */
+bool find_target(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX], struct err *why);
+/* Of screens about one rollout: that one. */
+bool find_own(struct app *a, const struct view_data *d, const struct frame *f, char fleet[64], char rollout[ID_MAX],
+              struct err *why);
+/* What a typed word names: "4471" where one fleet only has it, or "fleet/4471". False with *why when no fleet has it,
+ * or several. With a fleet's name the id need not be on the board. */
+bool find_named(const struct view_data *d, const char *word, char fleet[64], char rollout[ID_MAX], struct err *why);
+/* Does more than one fleet have it? */
+bool find_ambiguous(const struct view_data *d, const char *id);
 const struct device_row *find_device(const struct snapshot *s, const char *raw);
 const char *device_raw(const struct device_row *d);
 /* Case-insensitive search of plain text. */
@@ -186,6 +203,9 @@ struct area {
 const char *parts_time(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t); /* hh:mm:ssZ */
 const char *parts_when(const struct app *a, const struct view_data *d, char out[FMT_MAX], int64_t t); /* with the day */
 const char *parts_ago(char out[FMT_MAX], int64_t now, int64_t t); /* "2m05s ago", "never" */
+/* Where a screen is: "board › 4471", with several fleets "board › emea/4471". */
+enum { PARTS_AT = 160 };
+void parts_at(const struct frame *f, const struct view_data *d, char out[PARTS_AT]);
 void parts_top(struct app *a, const struct view_data *d, struct canvas *c);
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c);
 /* Text broken at blanks into at most `rows` rows, the last one clipped; returns the rows used. c NULL: only counts. */
@@ -194,21 +214,29 @@ int parts_wrap(struct canvas *c, int row, int col, int cols, int rows, enum role
 void parts_rule(struct canvas *c, int row, const char *title, const char *right);
 int banner_rows(struct app *a, const struct view_data *d, int rows, int cols);
 void banner_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows);
-/* What the banner shows now; false when there is none. */
-bool banner_current(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX]);
+/* The rollout that the banner showed when it was last drawn, if it still shows that one; false when it shows another or
+ * none: a key is never taken for what came in between. */
+bool banner_shown(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX]);
 size_t banner_count(const struct view_data *d);
 
 /* --- the screens ----------------------------------------------------------------------------------------------- */
-#define SCREEN(name)                                                                                                   \
-    void name##_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);                      \
-    bool name##_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
-SCREEN(board);
-SCREEN(rollout);
-SCREEN(devices);
-SCREEN(device);
-SCREEN(auditlog);
-SCREEN(help);
-SCREEN(explain);
+/* All that the console knows of a screen; each file defines its own, with every member, in this order. */
+struct screen {
+    void (*draw)(struct app *a, const struct view_data *d, struct canvas *c, struct area at);
+    bool (*key)(struct app *a, const struct view_data *d, uint32_t key, struct action *out); /* true: it was its own */
+    void (*crumb)(const struct frame *f, const struct view_data *d, char *out, size_t size);
+    const char *const *hints; /* "key", "word" pairs of the footer, then NULL; OFFERS stands for verbs that pass now */
+    char *(*filter)(struct app *a); /* 256 bytes; NULL = it has none */
+    /* What its verbs act on: what is highlighted on it, and nothing else (find_target); NULL = what lies under it. */
+    bool (*target)(struct app *a, const struct view_data *d, const struct frame *f, char fleet[64],
+                   char rollout[ID_MAX], struct err *why);
+    bool reads; /* of the verbs only a halt is taken here */
+};
+#define OFFERS             "", ""
+#define SCREEN(kind, name) extern const struct screen name##_screen;
+VIEWS(SCREEN)
+#undef SCREEN
+const struct screen *screen_of(enum view_kind kind);
 
 /* explain.c: why a wave is judged as it is. wave -1: the one that runs. */
 void explain_open(struct app *a, const char *fleet, const struct rollout_view *r, int wave);
@@ -228,6 +256,12 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
 
 /* Orders the rows, keeps the cursor on its rollout. */
 void board_sync(struct app *a, const struct view_data *d);
+void board_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);
+const char *board_sort_word(const struct app *a);
+/* The i-th rollout of all fleets, as the board's order counts them; NULL behind the last. */
+const struct rollout_view *board_at(const struct view_data *d, uint32_t i, const struct snapshot **s);
+/* Puts the board's cursor on it, if it is there; takes the filter away when that hides it. */
+void board_select(struct app *a, const struct view_data *d, const char *fleet, const char *rollout);
 bool board_selected(struct app *a, const struct view_data *d, const struct snapshot **s, const struct rollout_view **r);
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
@@ -241,20 +275,37 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
                  const struct wave_view *w);
 enum { PLOT_ROWS = 9, PLOT_LINES = 4 };
 void devices_sync(struct app *a, const struct view_data *d);
+void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);
 const char *devices_sort_word(const struct app *a);
 bool devices_marked(const struct app *a, uint64_t id_hash);
 /* The marked (or all shown) devices as CSV, to be freed; NULL when the list is not there. */
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);
 bool auditlog_want(struct app *a, const struct view_data *d, struct action *out);
 
-/* Opens the dialog of a verb on the rollout that is selected, its target frozen; false with a message when the verb
- * makes no sense there. Refresh renders the preview anew, key handles one key, draw paints it over the screen;
- * complete: all that its verb needs has been typed. */
+/* --- offer.c: which verbs would pass now. Banner, footer, screens and dialog all ask here, so that no key is
+ * advertised that is then refused. ------------------------------------------------------------------------------- */
+/* May it go ahead by these facts, once what is still to be typed (reason) has been typed? */
+bool offer_passes(const struct intent *in, const struct verb_facts *f, struct err *why);
+/* The same for a rollout of a fleet (rollout "": all of it) as the newest snapshot has them. why may be NULL. */
+bool offer_verb(const struct view_data *d, const char *fleet, const char *rollout, enum verb v, struct err *why);
+/* What `a` would act on: the highlighted rollout when it is halted, else the one that the banner shows. */
+bool offer_ack(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX], struct err *why);
+/* The i-th verb, from 0 to VERB_COUNT - 2, as people are shown them: the halt first, then as the table has them. */
+enum verb offer_nth(int i);
+/* The footer's pairs with the verbs in them that pass now; NULL behind the last. */
+enum { HINTS_MAX = 80 };
+void offer_hints(struct app *a, const struct view_data *d, const char *const *hints, const char *out[HINTS_MAX]);
+
+/* Opens the dialog of a verb on what find_target says, or on the object that is named, its target frozen; false with a
+ * message when there is nothing that it could mean. Refresh renders the preview anew, key handles one key, draw paints
+ * it over the screen; complete: all that its verb needs has been typed. */
 bool dialog_open(struct app *a, const struct view_data *d, enum verb v);
+void dialog_open_on(struct app *a, const struct view_data *d, enum verb v, const char *fleet, const char *rollout);
 void dialog_refresh(struct app *a, const struct view_data *d);
 void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
 void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c);
 bool dialog_complete(const struct dialog *g);
+bool dialog_by_enter(enum verb v);                  /* Enter is its last key */
 const char *dialog_missing(const struct dialog *g); /* what keeps its button locked; "" when nothing does */
 
 /* The line at the bottom: a command, a filter, an answer. */

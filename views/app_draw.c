@@ -9,8 +9,8 @@ static void draw_small(struct app *a, const struct view_data *d, struct canvas *
     size_t wrong = banner_count(d);
     int row = 0;
     if (a->dlg.verb == VERB_HALT)
-        canvas_printf(c, row++, 0, -1, ROLE_DIALOG_DANGER, "HALT %s%s: Enter, Esc", a->dlg.whole_fleet ? "fleet " : "",
-                      a->dlg.whole_fleet ? a->dlg.in.fleet : a->dlg.in.rollout);
+        canvas_printf(c, row++, 0, -1, ROLE_DIALOG_DANGER, "HALT %s%s/%s: Enter, Esc", a->dlg.whole_fleet ? "all " : "",
+                      a->dlg.in.fleet, a->dlg.in.rollout);
     if (c->cols < 8) { /* one mark is all that can be said */
         canvas_text(c, 0, 0, 1, wrong ? ROLE_BANNER : ROLE_LIVE, wrong ? "✖" : "●");
         return;
@@ -23,56 +23,18 @@ static void draw_small(struct app *a, const struct view_data *d, struct canvas *
         canvas_text(c, row, 0, -1, a->msg_bad ? ROLE_BAD : ROLE_TEXT, a->msg);
 }
 
-static void draw_start(const struct view_data *d, struct canvas *c)
-{
-    canvas_text(c, 2, 2, -1, ROLE_STRONG, "No fleet is configured.");
-    for (int i = 0; i < 3; i++) {
-        if (d->start_help[i])
-            canvas_text(c, 4 + i, 2, -1, ROLE_TEXT, d->start_help[i]);
-    }
-}
-
-static void draw_screen(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
-{
-    switch (app_top(a)->kind) {
-    case VIEW_BOARD:
-        if (d->n_snaps == 0)
-            draw_start(d, c);
-        else
-            board_draw(a, d, c, at);
-        break;
-    case VIEW_ROLLOUT:
-        rollout_draw(a, d, c, at);
-        break;
-    case VIEW_DEVICES:
-        devices_draw(a, d, c, at);
-        break;
-    case VIEW_DEVICE:
-        device_draw(a, d, c, at);
-        break;
-    case VIEW_AUDIT:
-        auditlog_draw(a, d, c, at);
-        break;
-    case VIEW_HELP:
-        help_draw(a, d, c, at);
-        break;
-    case VIEW_EXPLAIN:
-        explain_draw(a, d, c, at);
-        break;
-    }
-}
-
 /* What became of the newest command, for a while: a refusal or a failure must not pass unseen. */
 static void draw_op(const struct view_data *d, struct canvas *c, int row)
 {
     const struct op_view *o = NULL;
+    const char *of = "";
     for (size_t i = 0; i < d->n_snaps; i++) {
         for (size_t k = 0; d->snaps[i] && k < d->snaps[i]->n_ops; k++) {
             const struct op_view *x = &d->snaps[i]->ops[k];
             bool bad = x->phase == OP_REFUSED || x->phase == OP_FAILED || x->phase == OP_UNKNOWN;
             bool shown = x->phase < OP_RUNNING || d->now - x->ended < (bad ? 60 : 10) * US_PER_S;
             if (shown && (!o || x->started > o->started))
-                o = x;
+                o = x, of = str(d->snaps[i]->fleet);
         }
     }
     if (!o)
@@ -83,11 +45,12 @@ static void draw_op(const struct view_data *d, struct canvas *c, int row)
                   bad                   ? ROLE_BAD
                   : o->phase == OP_DONE ? ROLE_GOOD
                                         : ROLE_STRONG,
-                  "%s%s %s: %s  %.250s %.200s",
+                  "%s%s %s%s%s: %s  %.250s %.200s",
                   bad                   ? "✖ "
                   : o->phase == OP_DONE ? "✓ "
                                         : "",
-                  verb_word(o->verb), str(o->rollout), op_phase_word(o->phase), str(o->text), str(o->next));
+                  verb_word(o->verb), d->n_snaps > 1 ? of : "", d->n_snaps > 1 ? "/" : "", str(o->rollout),
+                  op_phase_word(o->phase), str(o->text), str(o->next));
 }
 
 void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
@@ -105,7 +68,7 @@ void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
     parts_top(a, d, c);
     int banner = banner_rows(a, d, c->rows, c->cols);
     banner_draw(a, d, c, 1, banner);
-    draw_screen(a, d, c, (struct area){1 + banner, c->rows - 3 - banner, c->cols});
+    screen_of(app_top(a)->kind)->draw(a, d, c, (struct area){1 + banner, c->rows - 3 - banner, c->cols});
     canvas_rule(c, c->rows - 2, 0, -1, ROLE_TITLE, NULL);
     if (!a->msg[0])
         draw_op(d, c, c->rows - 2);

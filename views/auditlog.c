@@ -228,7 +228,7 @@ static void detail(struct canvas *c, int row, const struct audit_row *r)
     detail_line(c, row + 7, "line", r->line);
 }
 
-void auditlog_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+static void draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
 {
     struct list *l = &app_top(a)->list;
     int row = at.row, end = at.row + at.rows;
@@ -259,20 +259,14 @@ void auditlog_draw(struct app *a, const struct view_data *d, struct canvas *c, s
         detail(c, end - foot, &d->audit->v[a->audit.v[l->cursor]]);
 }
 
-/* The rollout that an entry's object begins with, if it is on the board. */
+/* The rollout that an entry is about, if it is on the board. */
 static void go_to(struct app *a, const struct view_data *d, const struct audit_row *r)
 {
-    char id[ID_MAX];
-    size_t n = strcspn(str(r->object), " ");
-    snprintf(id, sizeof id, "%.*s", (int)(n < sizeof id ? n : sizeof id - 1), str(r->object));
-    for (size_t i = 0; i < d->n_snaps; i++) {
-        const struct rollout_view *v = d->snaps[i] ? find_rollout(d, str(d->snaps[i]->fleet), id, NULL) : NULL;
-        if (v) {
-            app_push(a, VIEW_ROLLOUT, str(d->snaps[i]->fleet), id, v->current, "");
-            return;
-        }
-    }
-    app_say(a, false, "%.80s is not on the board", *id ? id : "this entry's object");
+    const struct rollout_view *v = find_rollout(d, str(r->fleet), str(r->rollout), NULL);
+    if (v)
+        app_push(a, VIEW_ROLLOUT, r->fleet, r->rollout, v->current, "");
+    else
+        app_say(a, false, "%.80s is not on the board", *str(r->object) ? r->object : "this entry's object");
 }
 
 static void next_refused(struct app *a, const struct audit_page *p, struct list *l, bool up)
@@ -290,7 +284,7 @@ static void next_refused(struct app *a, const struct audit_page *p, struct list 
     app_say(a, false, "no %s refused entry here", up ? "earlier" : "further");
 }
 
-bool auditlog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct list *l = &app_top(a)->list;
     const struct audit_page *p = d->audit;
@@ -332,3 +326,35 @@ bool auditlog_key(struct app *a, const struct view_data *d, uint32_t key, struct
         return false;
     }
 }
+
+static char *filter(struct app *a)
+{
+    return a->audit_filter;
+}
+
+static void crumb(const struct frame *f, const struct view_data *d, char *out, size_t size)
+{
+    (void)f;
+    (void)d;
+    snprintf(out, size, "audit");
+}
+
+/* The rollout that the highlighted entry is about. */
+static bool target(struct app *a, const struct view_data *d, const struct frame *f, char fleet[64],
+                   char rollout[ID_MAX], struct err *why)
+{
+    const struct audit_page *p = d->audit;
+    const struct audit_row *r = p && f->list.cursor < a->audit.n ? &p->v[a->audit.v[f->list.cursor]] : NULL;
+    if (!r || !find_rollout(d, str(r->fleet), str(r->rollout), NULL))
+        return err_set(why, ERR_NOT_FOUND, "",
+                       "the highlighted entry is about no rollout that is there; esc goes back "
+                       "to where one is");
+    snprintf(fleet, 64, "%s", r->fleet);
+    snprintf(rollout, ID_MAX, "%s", r->rollout);
+    return true;
+}
+
+static const char *const HINTS[] = {"esc", "back",       "↵", "go to object", "/", "filter",
+                                    "v",   "verify all", "n", "next refused", "w", "export",
+                                    "y",   "copy",       "?", "help",         NULL};
+const struct screen auditlog_screen = {draw, on_key, crumb, HINTS, filter, target, true};

@@ -70,8 +70,7 @@ static void gather_fleet(const struct snapshot *s, int64_t now, struct item *v, 
     for (size_t i = 0; i < s->n_rollouts; i++) {
         const struct rollout_view *r = &s->rollouts[i];
         const char *id = str(r->rollout.id);
-        if ((r->latched || r->halt == HALT_SENDING || r->halt == HALT_ESCALATED) && !told_of(s, ALERT_HALT, id) &&
-            !told_of(s, ALERT_ESCALATED, id))
+        if (*state_halt(r).word && !told_of(s, ALERT_HALT, id) && !told_of(s, ALERT_ESCALATED, id))
             add(v, n,
                 (struct item){s, r, r->halt == HALT_ESCALATED ? ALERT_ESCALATED : ALERT_HALT, str(r->halt_text),
                               r->halted_at, id});
@@ -123,16 +122,15 @@ static size_t which(struct app *a, const struct item *v, size_t n)
     return n ? a->banner_at % n : 0;
 }
 
-bool banner_current(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX])
+bool banner_shown(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX])
 {
     struct item v[ITEMS_MAX];
-    size_t n = gather(d, v);
-    fleet[0] = rollout[0] = '\0';
-    if (n == 0)
+    size_t n = gather(d, v), i = which(a, v, n);
+    if (n == 0 || !a->banner_rollout[0] || strcmp(str(v[i].s->fleet), a->banner_fleet) != 0 ||
+        strcmp(v[i].rollout, a->banner_rollout) != 0)
         return false;
-    size_t i = which(a, v, n);
-    snprintf(fleet, 64, "%s", str(v[i].s->fleet));
-    snprintf(rollout, ID_MAX, "%s", v[i].rollout);
+    memcpy(fleet, a->banner_fleet, sizeof a->banner_fleet);
+    memcpy(rollout, a->banner_rollout, sizeof a->banner_rollout);
     return true;
 }
 
@@ -149,7 +147,10 @@ static const char *kind_word(const struct item *it)
     case ALERT_ESCALATED:
         return "✖ HALT NOT CONFIRMED";
     case ALERT_HALT:
-        return it->r && it->r->halt == HALT_SENDING ? "✖ HALT on its way" : "✖ HALT";
+        return !it->r                        ? "✖ HALT"
+               : it->r->halt == HALT_SENDING ? "✖ HALT on its way"
+               : state_halt(it->r).alarm     ? "✖ HALTED, BUT RUNNING"
+                                             : "✖ HALT";
     case ALERT_UNKNOWN_OP:
         return "? OUTCOME UNKNOWN";
     case ALERT_LOG:
@@ -162,6 +163,28 @@ static const char *kind_word(const struct item *it)
         return "▲ WATCH";
     }
     return "▲";
+}
+
+/* What can be done from here: only what would not be refused. */
+struct advice {
+    int64_t now;
+    bool ack;  /* of `fleet`, `rollout` */
+    bool next; /* `n` is not the screen's own */
+    bool open; /* Enter opens what the banner shows */
+    char fleet[64], rollout[ID_MAX];
+    struct err why; /* why it can't be acknowledged */
+};
+
+static struct advice advise(struct app *a, const struct view_data *d, const struct item *it)
+{
+    struct advice k = {.now = d->now, .next = app_top(a)->kind != VIEW_AUDIT};
+    char fleet[64], rollout[ID_MAX];
+    snprintf(a->banner_fleet, sizeof a->banner_fleet, "%s", str(it->s->fleet));
+    snprintf(a->banner_rollout, sizeof a->banner_rollout, "%.71s", it->r && it->r->latched ? it->rollout : "");
+    k.ack = !screen_of(app_top(a)->kind)->reads && offer_ack(a, d, k.fleet, k.rollout, &k.why);
+    k.open = app_top(a)->kind == VIEW_BOARD && it->r && find_target(a, d, fleet, rollout, NULL) &&
+             !strcmp(fleet, a->banner_fleet) && !strcmp(rollout, it->rollout);
+    return k;
 }
 
 static void subject(const struct item *it, char *out, size_t size)
@@ -189,11 +212,21 @@ static void words(const struct item *it, char *out, size_t size)
         out[--n] = '\0';
 }
 
-static void small_right(const struct item *it, size_t i, size_t n, int64_t now, char *out, size_t size)
+/* "a ack", or with the rollout that the key would act on when that is not the one shown; "" when it would be refused.
+ */
+static void ack_hint(const struct advice *k, const struct item *it, char *out, size_t size)
 {
-    char ago[FMT_MAX];
-    snprintf(out, size, "%s%s%s", it->since > 0 ? parts_ago(ago, now, it->since) : "", stale_item(it) ? "" : "  a ack",
-             n > 1 ? "  n next" : "");
+    bool same = !strcmp(k->rollout, it->rollout) && !strcmp(k->fleet, str(it->s->fleet));
+    snprintf(out, size, "%s%s%s", k->ack ? "  a ack" : "", k->ack && !same ? " " : "",
+             k->ack && !same ? k->rollout : "");
+}
+
+static void small_right(const struct item *it, size_t i, size_t n, const struct advice *k, char *out, size_t size)
+{
+    char ago[FMT_MAX], ack[120];
+    ack_hint(k, it, ack, sizeof ack);
+    snprintf(out, size, "%s%s%s", it->since > 0 ? parts_ago(ago, k->now, it->since) : "", ack,
+             n > 1 && k->next ? "  n next" : "");
     if (n > 1) {
         size_t at = strlen(out);
         snprintf(out + at, size - at, " %zu/%zu", i + 1, n);
@@ -201,14 +234,14 @@ static void small_right(const struct item *it, size_t i, size_t n, int64_t now, 
 }
 
 /* Whether its words need a row of their own. */
-static bool two_rows(const struct item *it, size_t i, size_t n, int64_t now, int rows, int cols)
+static bool two_rows(const struct item *it, size_t i, size_t n, const struct advice *k, int rows, int cols)
 {
-    char subj[240], text[400], right[80];
+    char subj[240], text[400], right[220];
     if (rows < 20)
         return false;
     subject(it, subj, sizeof subj);
     words(it, text, sizeof text);
-    small_right(it, i, n, now, right, sizeof right);
+    small_right(it, i, n, k, right, sizeof right);
     return text_width(kind_word(it)) + 1 + text_width(subj) + 2 + text_width(text) + text_width(right) + 2 > cols;
 }
 
@@ -221,17 +254,19 @@ int banner_rows(struct app *a, const struct view_data *d, int rows, int cols)
     if (large(a, v, n, rows, cols))
         return 6;
     size_t i = which(a, v, n);
-    return two_rows(&v[i], i, n, d->now, rows, cols) ? 2 : 1;
+    struct advice k = advise(a, d, &v[i]);
+    return two_rows(&v[i], i, n, &k, rows, cols) ? 2 : 1;
 }
 
-static void small(const struct item *it, size_t i, size_t n, int64_t now, struct canvas *c, int row, int rows)
+static void small(const struct item *it, size_t i, size_t n, const struct advice *k, struct canvas *c, int row,
+                  int rows)
 {
     bool bad = it->kind == ALERT_HALT || it->kind == ALERT_ESCALATED || it->kind == ALERT_UNKNOWN_OP;
     enum role role = bad ? ROLE_BANNER : ROLE_BANNER_WARN;
-    char subj[240], text[400], right[80];
+    char subj[240], text[400], right[220];
     subject(it, subj, sizeof subj);
     words(it, text, sizeof text);
-    small_right(it, i, n, now, right, sizeof right);
+    small_right(it, i, n, k, right, sizeof right);
     for (int r = 0; r < rows; r++)
         canvas_fill(c, row + r, 0, -1, role, ' ');
     int col = canvas_text(c, row, 0, -1, role, kind_word(it)) + 1;
@@ -250,8 +285,8 @@ static void small(const struct item *it, size_t i, size_t n, int64_t now, struct
         canvas_text(c, row, c->cols - rw, rw, role, right);
 }
 
-static void big(const struct item *it, size_t i, size_t n, int64_t now, const struct app *a, const struct view_data *d,
-                struct canvas *c, int row)
+static void big(const struct item *it, size_t i, size_t n, const struct advice *k, const struct app *a,
+                const struct view_data *d, struct canvas *c, int row)
 {
     char subj[240], line[512], count[32], t[FMT_MAX], dur[FMT_MAX], num[FMT_MAX];
     for (int r = 0; r < 6; r++) {
@@ -269,31 +304,39 @@ static void big(const struct item *it, size_t i, size_t n, int64_t now, const st
     words(it, line, sizeof line);
     canvas_text(c, row + 2, 4, w, ROLE_BANNER, line);
     const char *flight = "";
-    char buf[80];
+    char buf[120];
     if (it->r && it->r->in_flight == 0)
         flight = "Nothing in flight.";
     else if (it->r && it->r->in_flight > 0)
         snprintf(buf, sizeof buf, "%s in flight go on.", fmt_count(num, it->r->in_flight)), flight = buf;
     else if (it->r)
         flight = "In flight: not known.";
-    if (it->kind == ALERT_HALT && it->r && it->r->halt != HALT_SENDING)
+    if (it->kind == ALERT_HALT && it->r && it->r->latched && it->r->halt != HALT_SENDING)
         snprintf(line, sizeof line, "halted %s by %.60s, %s ago. %s Nobody acked.", parts_time(a, d, t, it->since),
-                 str(it->r->halted_by), fmt_dur(dur, it->since > 0 ? now - it->since : 0), flight);
+                 str(it->r->halted_by), fmt_dur(dur, it->since > 0 ? d->now - it->since : 0), flight);
     else
         snprintf(line, sizeof line, "since %s. %s", parts_time(a, d, t, it->since), flight);
     canvas_text(c, row + 3, 4, w, ROLE_BANNER, line);
-    canvas_text(c, row + 4, 4, w, ROLE_BANNER, "a ack    ↵ open    n next alert    z silence bell 10m");
+    ack_hint(k, it, buf, sizeof buf);
+    if (!k->ack && it->r && it->r->latched && k->why.code != ERR_NONE)
+        snprintf(line, sizeof line, "%.160s", k->why.what);
+    else
+        snprintf(line, sizeof line, "%s%s%s%sz silence bell 10m", buf + (k->ack ? 2 : 0), k->ack ? "    " : "",
+                 k->open ? "↵ open    " : "", n > 1 && k->next ? "n next alert    " : "");
+    canvas_text(c, row + 4, 4, w, ROLE_BANNER, line);
 }
 
 void banner_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows)
 {
     struct item v[ITEMS_MAX];
     size_t n = gather(d, v);
+    a->banner_fleet[0] = a->banner_rollout[0] = '\0';
     if (n == 0 || rows < 1)
         return;
     size_t i = which(a, v, n);
+    struct advice k = advise(a, d, &v[i]);
     if (rows >= 6 && !stale_item(&v[i]))
-        big(&v[i], i, n, d->now, a, d, c, row);
+        big(&v[i], i, n, &k, a, d, c, row);
     else
-        small(&v[i], i, n, d->now, c, row, rows == 2 ? 2 : 1);
+        small(&v[i], i, n, &k, c, row, rows == 2 ? 2 : 1);
 }

@@ -8,16 +8,8 @@
 
 char *app_filter(struct app *a)
 {
-    switch (app_top(a)->kind) {
-    case VIEW_BOARD:
-        return a->board_filter;
-    case VIEW_DEVICES:
-        return a->dev_filter;
-    case VIEW_AUDIT:
-        return a->audit_filter;
-    default:
-        return NULL;
-    }
+    char *(*filter)(struct app * a) = screen_of(app_top(a)->kind)->filter;
+    return filter ? filter(a) : NULL;
 }
 
 void command_open(struct app *a, enum prompt_kind kind, const char *text)
@@ -27,69 +19,161 @@ void command_open(struct app *a, enum prompt_kind kind, const char *text)
     snprintf(a->filter_before, sizeof a->filter_before, "%s", kind == PROMPT_FILTER ? text : "");
 }
 
-static void quit_command(struct app *a, const struct view_data *d, const char *word, struct action *out)
+typedef void command_fn(struct app *a, const struct view_data *d, const char *arg, struct action *out);
+
+static void quit_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
 {
     int busy = 0;
+    (void)arg;
     for (size_t i = 0; i < d->n_snaps; i++) {
         for (size_t k = 0; d->snaps[i] && k < d->snaps[i]->n_ops; k++)
             busy += d->snaps[i]->ops[k].phase < OP_RUNNING;
     }
-    if (busy > 0 && strcmp(word, "q!") != 0)
+    if (busy > 0)
         app_say(a, true, "%d command%s under way; :q! leaves all the same", busy, busy > 1 ? "s are" : " is");
     else
         out->kind = ACT_QUIT;
 }
 
-/* ":4471" or ":goto 4471": in whichever fleet it is. */
-static bool go(struct app *a, const struct view_data *d, const char *id)
+static void leave_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
 {
-    for (size_t i = 0; i < d->n_snaps; i++) {
-        const struct rollout_view *r = d->snaps[i] ? find_rollout(d, str(d->snaps[i]->fleet), id, NULL) : NULL;
-        if (r) {
-            app_push(a, VIEW_ROLLOUT, str(d->snaps[i]->fleet), str(r->rollout.id), r->current, "");
-            return true;
-        }
-    }
-    return false;
+    (void)a;
+    (void)d;
+    (void)arg;
+    out->kind = ACT_QUIT;
 }
 
-/* A verb by name, on the selected rollout or on the one that is named. It opens the same dialog as the key. */
+/* Opens the rollout that a word names: an id that one fleet only has, or fleet/ID. */
+static bool go(struct app *a, const struct view_data *d, const char *word)
+{
+    char fleet[64], id[ID_MAX];
+    struct err why;
+    const struct rollout_view *r;
+    if (!find_named(d, word, fleet, id, &why)) {
+        app_say(a, true, "%s", why.what);
+        return false;
+    }
+    r = find_rollout(d, fleet, id, NULL);
+    if (!r) {
+        app_say(a, true, "%s has no rollout %s", fleet, id);
+        return false;
+    }
+    app_push(a, VIEW_ROLLOUT, fleet, id, r->current, "");
+    return true;
+}
+
+/* "fleet/ *" (without the blank): every rollout of a fleet. */
+static const struct snapshot *whole_fleet(const struct view_data *d, const char *word)
+{
+    char fleet[64];
+    size_t n = strlen(word);
+    if (n < 3 || n - 2 >= sizeof fleet || strcmp(word + n - 2, "/*") != 0)
+        return NULL;
+    snprintf(fleet, sizeof fleet, "%.*s", (int)(n - 2), word);
+    return find_snap(d, fleet);
+}
+
+/* A verb by name, on what is highlighted or on what is named; the screen goes there first. It opens the same dialog as
+ * the key. */
 static void verb_command(struct app *a, const struct view_data *d, enum verb v, const char *arg)
 {
-    if (*arg && !go(a, d, arg)) {
-        app_say(a, true, "there is no rollout %.80s", arg);
+    char fleet[64], id[ID_MAX];
+    const struct snapshot *all = verb_row(v)->whole_fleet ? whole_fleet(d, arg) : NULL;
+    if ((a->rows < MIN_ROWS || a->cols < MIN_COLS) && v != VERB_HALT) {
+        app_say(a, true, "too small to confirm: enlarge the terminal");
         return;
     }
-    if (a->rows < MIN_ROWS || a->cols < MIN_COLS) {
-        if (v != VERB_HALT) {
-            app_say(a, true, "too small to confirm: enlarge the terminal");
-            return;
-        }
+    if (!*arg) {
+        dialog_open(a, d, v);
+    } else if (all) {
+        a->depth = 1;
+        dialog_open_on(a, d, v, str(all->fleet), "");
+    } else if (v == VERB_HALT && find_named(d, arg, fleet, id, NULL) && !find_rollout(d, fleet, id, NULL)) {
+        dialog_open_on(a, d, v, fleet, id); /* the list may be old, or not read yet: nobody can say it is not there */
+    } else if (go(a, d, arg)) {
+        dialog_open_on(a, d, v, app_top(a)->fleet, app_top(a)->rollout);
     }
-    dialog_open(a, d, v);
 }
 
 /* ":explain [ID]": why the selected rollout, or the named one, is judged as it is. */
-static void explain_command(struct app *a, const struct view_data *d, const char *arg)
+static void explain_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
 {
     char fleet[64], id[ID_MAX];
     const struct frame *f = app_top(a);
     int wave = f->kind == VIEW_ROLLOUT || f->kind == VIEW_DEVICES || f->kind == VIEW_DEVICE ? f->wave : -1;
-    if (*arg && !go(a, d, arg)) {
-        app_say(a, true, "there is no rollout %.80s", arg);
+    (void)out;
+    if (*arg && !go(a, d, arg))
         return;
-    }
-    find_target(a, d, fleet, id);
-    const struct rollout_view *r = find_rollout(d, fleet, id, NULL);
+    const struct rollout_view *r = find_target(a, d, fleet, id, NULL) ? find_rollout(d, fleet, id, NULL) : NULL;
     if (!r)
         app_say(a, true, "which rollout? :explain ID");
     else if (app_top(a)->kind != VIEW_EXPLAIN || *arg)
         explain_open(a, fleet, r, *arg ? -1 : wave);
 }
 
+static void theme_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)d;
+    if (!*arg) {
+        app_say(a, true, "which theme? dark light terminal16 high-contrast deuter tritan mono");
+        return;
+    }
+    out->kind = ACT_THEME;
+    snprintf(out->text, sizeof out->text, "%s", arg);
+}
+
+static void audit_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)d;
+    (void)out;
+    app_push(a, VIEW_AUDIT, "", "", -1, "");
+    snprintf(a->audit_filter, sizeof a->audit_filter, "%s", arg);
+    a->audit_asked = false;
+}
+
+static void help_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)d;
+    (void)arg;
+    (void)out;
+    app_push(a, VIEW_HELP, "", "", -1, "");
+}
+
+static void board_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)d;
+    (void)arg;
+    (void)out;
+    a->depth = 1;
+}
+
+static void refresh_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)a;
+    (void)d;
+    (void)arg;
+    out->kind = ACT_REFRESH;
+}
+
+static void goto_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)out;
+    go(a, d, arg);
+}
+
+/* Besides the verbs, which are commands by their own names. */
+static const struct {
+    const char *word;
+    command_fn *run;
+} COMMANDS[] = {{"audit", audit_command},     {"board", board_command}, {"explain", explain_command},
+                {"goto", goto_command},       {"h", help_command},      {"help", help_command},
+                {"q", quit_command},          {"q!", leave_command},    {"quit", quit_command},
+                {"refresh", refresh_command}, {"theme", theme_command}, {"why", explain_command}};
+enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
+
 static void run(struct app *a, const struct view_data *d, const char *text, struct action *out)
 {
-    char word[64], arg[200];
+    char word[200], arg[200], fleet[64], id[ID_MAX];
     text += strspn(text, " :");
     size_t n = strcspn(text, " ");
     snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), text);
@@ -99,34 +183,108 @@ static void run(struct app *a, const struct view_data *d, const char *text, stru
     for (n = strlen(arg); n > 0 && arg[n - 1] == ' '; n--)
         arg[n - 1] = '\0';
     enum verb v = verb_from_word(!strcmp(word, "rb") ? "rollback" : word);
+    struct err why;
     if (!*word)
         return;
-    if (!strcmp(word, "q") || !strcmp(word, "quit") || !strcmp(word, "q!")) {
-        quit_command(a, d, word, out);
-    } else if (v != VERB_NONE) {
-        verb_command(a, d, v, arg);
-    } else if (!strcmp(word, "theme")) {
-        if (*arg) {
-            out->kind = ACT_THEME;
-            snprintf(out->text, sizeof out->text, "%s", arg);
-        } else {
-            app_say(a, true, "which theme? dark light terminal16 high-contrast deuter tritan mono");
+    for (size_t i = 0; i < N_COMMANDS; i++) {
+        if (!strcmp(word, COMMANDS[i].word)) {
+            COMMANDS[i].run(a, d, arg, out);
+            return;
         }
-    } else if (!strcmp(word, "audit")) {
-        app_push(a, VIEW_AUDIT, "", "", -1, "");
-        snprintf(a->audit_filter, sizeof a->audit_filter, "%s", arg);
-        a->audit_asked = false;
-    } else if (!strcmp(word, "explain") || !strcmp(word, "why")) {
-        explain_command(a, d, arg);
-    } else if (!strcmp(word, "help") || !strcmp(word, "h")) {
-        app_push(a, VIEW_HELP, "", "", -1, "");
-    } else if (!strcmp(word, "board")) {
-        a->depth = 1;
-    } else if (!strcmp(word, "refresh")) {
-        out->kind = ACT_REFRESH;
-    } else if (!go(a, d, !strcmp(word, "goto") ? arg : word)) {
-        app_say(a, true, "unknown command %s (? shows the commands)", word);
     }
+    if (v != VERB_NONE)
+        verb_command(a, d, v, arg);
+    else if (find_named(d, word, fleet, id, &why) || why.code == ERR_CONFLICT)
+        go(a, d, word);
+    else
+        app_say(a, true, "unknown command %s (? shows the commands)", word);
+}
+
+/* --- completion -------------------------------------------------------------------------------------------------- */
+
+struct completion {
+    const char *typed; /* the word under the cursor */
+    size_t n;          /* candidates */
+    char common[160];  /* what all of them begin with */
+    char all[300];     /* their names, as far as there is room */
+};
+
+static void candidate(struct completion *k, const char *word)
+{
+    size_t same = 0, at = strlen(k->all);
+    if (strncmp(word, k->typed, strlen(k->typed)) != 0)
+        return;
+    if (k->n++ == 0) {
+        snprintf(k->common, sizeof k->common, "%s", word);
+    } else {
+        while (k->common[same] && k->common[same] == word[same])
+            same++;
+        k->common[same] = '\0';
+    }
+    snprintf(k->all + at, sizeof k->all - at, "%s%.150s", at ? "  " : "", word);
+}
+
+/* Ids where they stand in one fleet only, and both parts of every name. */
+static void candidates(struct completion *k, const struct view_data *d, bool first, bool fleets)
+{
+    char name[160];
+    for (size_t i = 0; first && i < N_COMMANDS; i++)
+        candidate(k, COMMANDS[i].word);
+    for (int v = VERB_NONE + 1; first && v < VERB_COUNT; v++)
+        candidate(k, verb_word((enum verb)v));
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        const struct snapshot *s = d->snaps[i];
+        for (size_t r = 0; s && r < s->n_rollouts; r++) {
+            const char *id = str(s->rollouts[r].rollout.id);
+            bool ambiguous = find_ambiguous(d, id);
+            snprintf(name, sizeof name, "%.63s/%.71s", str(s->fleet), id);
+            if (!ambiguous)
+                candidate(k, id);
+            /* "4471" in two fleets: typed as far as that, the names that tell them apart are shown. */
+            if (ambiguous && *k->typed && !strncmp(id, k->typed, strlen(k->typed))) {
+                const char *typed = k->typed;
+                k->typed = "";
+                candidate(k, name);
+                k->typed = typed;
+            } else if (*k->typed) {
+                candidate(k, name);
+            }
+        }
+        if (s && fleets && *k->typed) {
+            snprintf(name, sizeof name, "%.63s/*", str(s->fleet));
+            candidate(k, name);
+        }
+    }
+}
+
+/* Tab: the word before the cursor, as far as it can only mean one thing; else what it can mean. */
+static void complete(struct app *a, const struct view_data *d)
+{
+    struct edit *e = &a->line;
+    struct completion k = {.n = 0};
+    char head[sizeof e->text], word[sizeof e->text], verb[sizeof e->text];
+    if (e->at != e->len)
+        return;
+    size_t from = e->len;
+    while (from > 0 && e->text[from - 1] != ' ' && e->text[from - 1] != ':')
+        from--;
+    snprintf(head, sizeof head, "%.*s", (int)from, e->text);
+    snprintf(word, sizeof word, "%s", e->text + from);
+    const char *begin = head + strspn(head, " :");
+    snprintf(verb, sizeof verb, "%.*s", (int)strcspn(begin, " "), begin);
+    k.typed = word;
+    candidates(&k, d, !*begin, verb_row(verb_from_word(verb))->whole_fleet);
+    if (k.n == 0) {
+        app_say(a, true, "nothing begins with %.80s", word);
+        return;
+    }
+    if (strlen(k.common) >= strlen(word)) {
+        char text[sizeof head + sizeof k.common + 1];
+        snprintf(text, sizeof text, "%s%s%s", head, k.common, k.n == 1 && !*begin ? " " : "");
+        edit_set(e, text);
+    }
+    if (k.n > 1)
+        app_say(a, false, "%s", k.all);
 }
 
 static void finish(struct app *a, const struct view_data *d, struct action *out)
@@ -168,6 +326,10 @@ void command_key(struct app *a, const struct view_data *d, uint32_t key, struct 
             return;
         }
         break;
+    case KEY_TAB_:
+        if (a->prompt == PROMPT_COMMAND)
+            complete(a, d);
+        return;
     default:
         break;
     }

@@ -145,7 +145,7 @@ static void events(struct app *a, const struct view_data *d, struct canvas *c, i
     }
 }
 
-void device_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+static void draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
 {
     const struct frame *f = app_top(a);
     const struct snapshot *s = find_snap(d, f->fleet);
@@ -195,7 +195,7 @@ static void neighbour(struct app *a, const struct view_data *d, bool next)
     f->list = (struct list){0};
 }
 
-bool device_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct frame *f = app_top(a);
     const struct snapshot *s = find_snap(d, f->fleet);
@@ -221,3 +221,15 @@ bool device_key(struct app *a, const struct view_data *d, uint32_t key, struct a
         return false;
     }
 }
+
+static void crumb(const struct frame *f, const struct view_data *d, char *out, size_t size)
+{
+    const struct device_row *row = find_device(find_snap(d, f->fleet), f->device);
+    char at[PARTS_AT];
+    parts_at(f, d, at);
+    snprintf(out, size, "%s › W%d › %.100s", at, f->wave, row ? str(row->id) : "device");
+}
+
+static const char *const HINTS[] = {"esc", "back", "[ ]", "prev/next device", "t", "time zone", "y", "copy",
+                                    "?",   "help", NULL};
+const struct screen device_screen = {draw, on_key, crumb, HINTS, NULL, find_own, false};

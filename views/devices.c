@@ -327,7 +327,7 @@ char *devices_csv(struct app *a, const struct view_data *d, size_t *count)
     return s ? leave(a, s, true, count) : NULL;
 }
 
-bool devices_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct frame *f = app_top(a);
     const struct snapshot *s = listed(a, d);
@@ -382,3 +382,19 @@ bool devices_key(struct app *a, const struct view_data *d, uint32_t key, struct 
         return false;
     }
 }
+
+static char *filter(struct app *a)
+{
+    return a->dev_filter;
+}
+
+static void crumb(const struct frame *f, const struct view_data *d, char *out, size_t size)
+{
+    char at[PARTS_AT];
+    parts_at(f, d, at);
+    snprintf(out, size, "%s › W%d devices", at, f->wave);
+}
+
+static const char *const HINTS[] = {"esc",  "back", "↵",        "device", "/",        "filter", "o", "sort", "space",
+                                    "mark", "y",    "copy ids", "w",      "dump csv", OFFERS,   "?", "help", NULL};
+const struct screen devices_screen = {devices_draw, on_key, crumb, HINTS, filter, find_own, false};

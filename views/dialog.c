@@ -16,9 +16,9 @@ static bool has_field(enum verb v, int field)
     case FIELD_TO:
     case FIELD_WAVES:
     case FIELD_PHRASE:
-        return v == VERB_ROLLBACK;
+        return verb_row(v)->confirm == CONFIRM_PHRASE;
     case FIELD_REASON:
-        return v == VERB_ROLLBACK || v == VERB_APPROVE || v == VERB_DENY;
+        return verb_row(v)->reason != REASON_NONE;
     default:
         return field == FIELD_BUTTON;
     }
@@ -37,20 +37,23 @@ static bool blank(const char *s)
 }
 
 /* Enter ends these: nothing that it does tells a device something new. */
-static bool by_enter(enum verb v)
+bool dialog_by_enter(enum verb v)
 {
-    return v == VERB_HALT || v == VERB_PAUSE || v == VERB_ACK;
+    return verb_row(v)->confirm == CONFIRM_NONE || verb_row(v)->confirm == CONFIRM_ENTER;
+}
+
+static bool lacks_reason(const struct dialog *g)
+{
+    return verb_row(g->verb)->reason == REASON_NEEDED && blank(g->reason.text);
 }
 
 bool dialog_complete(const struct dialog *g)
 {
     if (g->verb == VERB_HALT)
         return true; /* a halt is never held back here: the engine judges it */
-    if (!g->checked || g->why.code != ERR_NONE || !g->fits)
+    if (!g->checked || g->why.code != ERR_NONE || !g->fits || lacks_reason(g))
         return false;
-    if ((g->verb == VERB_DENY || g->verb == VERB_ROLLBACK) && blank(g->reason.text))
-        return false;
-    if (g->verb == VERB_ROLLBACK)
+    if (verb_row(g->verb)->confirm == CONFIRM_PHRASE)
         return g->preview.phrase[0] && !strcmp(g->phrase.text, g->preview.phrase) && g->preview.devices > 0;
     return true;
 }
@@ -64,11 +67,13 @@ const char *dialog_missing(const struct dialog *g)
         return "waits for the fleet's data";
     if (!g->fits)
         return "the dialog does not fit: enlarge the terminal";
-    if ((g->verb == VERB_DENY || g->verb == VERB_ROLLBACK) && blank(g->reason.text))
+    if (lacks_reason(g))
         return "locked: a reason is missing";
-    if (g->verb == VERB_ROLLBACK && g->preview.devices <= 0)
+    if (verb_row(g->verb)->confirm != CONFIRM_PHRASE)
+        return "";
+    if (g->preview.devices <= 0)
         return "locked: there is no device to bring back";
-    if (g->verb == VERB_ROLLBACK && strcmp(g->phrase.text, g->preview.phrase) != 0)
+    if (strcmp(g->phrase.text, g->preview.phrase) != 0)
         return g->phrase.len == 0 ? "locked until the phrase is typed" : "locked: the phrase is not as shown";
     return "";
 }
@@ -93,8 +98,8 @@ static void fleet_preview(struct dialog *g, const struct snapshot *s, int64_t no
         flight += one.in_flight;
     }
     struct preview *p = &g->preview;
-    *p = (struct preview){.verb = VERB_HALT, .devices = devices, .in_flight = flight, .taken_at = now};
-    snprintf(p->title, sizeof p->title, "HALT every rollout of %.60s", g->in.fleet);
+    p->devices = devices;
+    p->in_flight = flight;
     snprintf(p->will[0].text, sizeof p->will[0].text, "in %s rollouts: no further device is told",
              fmt_count(n, rollouts));
     p->will[0].mark = "go";
@@ -130,17 +135,11 @@ void dialog_refresh(struct app *a, const struct view_data *d)
     struct intent in = g->in;
     struct verb_facts f;
     snprintf(in.to_release, sizeof in.to_release, "%.199s", g->to.text);
-    /* Asked as if the fields were filled: what is still to be typed is no reason to refuse. */
-    if (!in.reason[0])
-        snprintf(in.reason, sizeof in.reason, "-");
-    in.expect_devices = -1;
     snapshot_facts(s, in.rollout, d->now, &f);
-    if (g->whole_fleet) {
+    bool mine = s->told_known && !strcmp(s->focus.rollout, in.rollout);
+    preview_make(&in, &f, mine ? s->told : NULL, mine ? s->n_told : 0, d->now, &g->preview);
+    if (g->whole_fleet && g->verb == VERB_HALT)
         fleet_preview(g, s, d->now);
-    } else {
-        bool mine = s->told_known && !strcmp(s->focus.rollout, in.rollout);
-        preview_make(&in, &f, mine ? s->told : NULL, mine ? s->n_told : 0, d->now, &g->preview);
-    }
     memset(g->told_mask, 0, sizeof g->told_mask);
     g->n_waves = 0;
     for (size_t i = 0; i < f.n_waves; i++) {
@@ -151,11 +150,11 @@ void dialog_refresh(struct app *a, const struct view_data *d)
         if (wave_told(&f.waves[i]) > 0)
             g->told_mask[w / 64] |= UINT64_C(1) << (w % 64);
     }
-    if (verb_check(&in, &f, &g->why))
+    if (offer_passes(&in, &f, &g->why))
         err_clear(&g->why);
     else if (g->why.code == ERR_NONE)
         g->why.code = ERR_REFUSED;
-    if (had && g->verb == VERB_ROLLBACK && strcmp(before.phrase, g->preview.phrase) != 0) {
+    if (had && strcmp(before.phrase, g->preview.phrase) != 0) {
         char x[FMT_MAX], y[FMT_MAX];
         if (g->phrase.len > 0 || g->field == FIELD_BUTTON) {
             g->field = FIELD_PHRASE;
@@ -168,22 +167,35 @@ void dialog_refresh(struct app *a, const struct view_data *d)
 
 bool dialog_open(struct app *a, const struct view_data *d, enum verb v)
 {
+    char fleet[64], rollout[ID_MAX], before[ID_MAX], from[64];
+    struct err why;
+    bool any = find_target(a, d, from, before, &why);
+    if (v == VERB_ACK) {
+        if (!offer_ack(a, d, fleet, rollout, &why) && (!rollout[0] || !any)) {
+            app_say(a, true, "%s", why.what);
+            return false;
+        }
+        if (strcmp(fleet, from) != 0 || strcmp(rollout, before) != 0) {
+            app_go(a, d, fleet, rollout); /* what is acted on is what is highlighted */
+            dialog_open_on(a, d, v, fleet, rollout);
+            snprintf(a->dlg.note, sizeof a->dlg.note, "the cursor has moved here, to what the banner shows");
+            return true;
+        }
+    } else if (!any) {
+        app_say(a, true, "%s", why.what);
+        return false;
+    }
+    if (!before[0] && !verb_row(v)->whole_fleet) {
+        app_say(a, true, "no rollout is selected to %s", verb_row(v)->label);
+        return false;
+    }
+    dialog_open_on(a, d, v, from, before);
+    return true;
+}
+
+void dialog_open_on(struct app *a, const struct view_data *d, enum verb v, const char *fleet, const char *rollout)
+{
     struct dialog *g = &a->dlg;
-    char fleet[64], rollout[ID_MAX];
-    find_target(a, d, fleet, rollout);
-    if (v == VERB_ACK) { /* what the banner shows, unless the screen is about one rollout that waits for it */
-        const struct rollout_view *r = find_rollout(d, fleet, rollout, NULL);
-        if (!r || !r->latched)
-            banner_current(a, d, fleet, rollout);
-    }
-    if (!fleet[0]) {
-        app_say(a, true, "there is no fleet to %s", verb_word(v));
-        return false;
-    }
-    if (!rollout[0] && v != VERB_HALT && v != VERB_ACK) {
-        app_say(a, true, "no rollout is selected to %s", verb_word(v));
-        return false;
-    }
     memset(g, 0, sizeof *g);
     g->verb = v;
     g->in.verb = v;
@@ -202,7 +214,6 @@ bool dialog_open(struct app *a, const struct view_data *d, enum verb v)
     }
     g->field = has_field(v, FIELD_REASON) ? FIELD_REASON : FIELD_BUTTON;
     dialog_refresh(a, d);
-    return true;
 }
 
 static void submit(struct app *a, const struct view_data *d, struct action *out)
@@ -215,13 +226,13 @@ static void submit(struct app *a, const struct view_data *d, struct action *out)
     snprintf(in->actor.name, sizeof in->actor.name, "%.63s", str(d->user));
     safe_text_into(in->reason, sizeof in->reason, g->reason.text, g->reason.len);
     safe_text_into(in->to_release, sizeof in->to_release, g->to.text, g->to.len);
-    if (g->verb == VERB_APPROVE || g->verb == VERB_DENY)
-        memcpy(in->remark, in->reason, sizeof in->remark);
-    if (g->verb == VERB_ROLLBACK)
+    if (verb_row(g->verb)->confirm == CONFIRM_YES)
+        memcpy(in->remark, in->reason, sizeof in->remark); /* an approval's and a denial's is the server's */
+    if (verb_row(g->verb)->confirm == CONFIRM_PHRASE)
         in->expect_devices = g->preview.devices;
     in->decided_at = d->now;
     snprintf(out->fleet, sizeof out->fleet, "%s", in->fleet);
-    app_say(a, false, "%s %s is handed in", verb_word(g->verb), g->whole_fleet ? in->fleet : in->rollout);
+    app_say(a, false, "%s %s%s%s is handed in", verb_word(g->verb), in->fleet, g->whole_fleet ? "" : "/", in->rollout);
     g->verb = VERB_NONE;
 }
 
@@ -265,7 +276,7 @@ static void confirm_key(struct app *a, const struct view_data *d, uint32_t key, 
         dialog_refresh(a, d);
         return;
     }
-    bool last = by_enter(g->verb) ? key == KEY_ENTER_ : key == 'y' && g->field == FIELD_BUTTON;
+    bool last = dialog_by_enter(g->verb) ? key == KEY_ENTER_ : key == 'y' && g->field == FIELD_BUTTON;
     if (last && dialog_complete(g))
         submit(a, d, out);
     else if (last)
@@ -316,7 +327,7 @@ void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct a
         dialog_refresh(a, d);
         return;
     }
-    if (key == KEY_ENTER_ && !by_enter(g->verb)) {
+    if (key == KEY_ENTER_ && !dialog_by_enter(g->verb)) {
         if (g->field != FIELD_BUTTON)
             step_field(g, 1); /* Enter walks on; it never presses this button */
         else

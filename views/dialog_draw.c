@@ -136,7 +136,7 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
         add_lines(b, p->wont, p->n_wont, g->verb, stale);
         add(b, ROLE_DIALOG, "");
     }
-    if (g->verb == VERB_ROLLBACK) {
+    if (verb_row(g->verb)->confirm == CONFIRM_PHRASE) {
         const bool mine = s && s->told_known && !strcmp(s->focus.rollout, g->in.rollout);
         if (!mine)
             add(b, ROLE_WARN, "▲ the list of devices is still being read: counts are the server's");
@@ -184,45 +184,37 @@ static void waves_field(struct pinned *p, const struct dialog *g)
     p->row++;
 }
 
-static int pinned_rows(const struct dialog *g)
+static int phrase_rows(const struct dialog *g, int cols)
 {
-    if (g->verb == VERB_ROLLBACK)
-        return 7;
-    return g->verb == VERB_APPROVE || g->verb == VERB_DENY ? 3 : 2;
+    return text_width(g->preview.phrase) > cols ? 2 : 1;
+}
+
+static int pinned_rows(const struct dialog *g, int cols)
+{
+    if (verb_row(g->verb)->confirm == CONFIRM_PHRASE)
+        return 6 + phrase_rows(g, cols);
+    return verb_row(g->verb)->reason != REASON_NONE ? 3 : 2;
 }
 
 static void button_text(const struct dialog *g, char *out, size_t size)
 {
     char n[FMT_MAX];
     fmt_count(n, g->preview.devices);
-    switch (g->verb) {
-    case VERB_HALT:
-        snprintf(out, size,
-                 g->whole_fleet ? "[ Enter: halt the whole fleet ]  %s" : "[ Enter: halt %s ]  F the whole fleet",
-                 g->whole_fleet ? g->rollout[0] ? "F only this rollout" : "" : g->in.rollout);
-        break;
-    case VERB_PAUSE:
-        snprintf(out, size, "[ Enter: pause %s ]", g->in.rollout);
-        break;
-    case VERB_ACK:
-        snprintf(out, size, "[ Enter: acknowledge %s ]", g->whole_fleet ? g->in.fleet : g->in.rollout);
-        break;
-    case VERB_ROLLBACK:
-        snprintf(out, size, "[ Roll back %s devices ]", n);
-        break;
-    default: {
-        char word[32];
-        snprintf(word, sizeof word, "%s", verb_word(g->verb));
-        word[0] = (char)toupper((unsigned char)word[0]);
-        snprintf(out, size, "[ %s: %s devices ]", word, n);
-        break;
-    }
-    }
+    const char *label = verb_row(g->verb)->label;
+    if (g->verb == VERB_HALT)
+        snprintf(out, size, g->whole_fleet ? "[ Enter: halt the whole fleet %s ]  %s" : "[ Enter: halt %s/%s ]  %s",
+                 g->in.fleet, g->whole_fleet ? g->rollout[0] ? "F only this rollout" : "" : g->in.rollout,
+                 g->whole_fleet ? "" : "F the whole fleet");
+    else if (dialog_by_enter(g->verb))
+        snprintf(out, size, "[ Enter: %s %s%s%s ]", label, g->in.fleet, g->whole_fleet ? ", all of it" : "/",
+                 g->whole_fleet ? "" : g->in.rollout);
+    else
+        snprintf(out, size, "[ %c%s: %s devices ]", toupper((unsigned char)label[0]), label + 1, n);
 }
 
 static void button(struct pinned *p, const struct dialog *g)
 {
-    char text[160];
+    char text[240];
     bool ready = dialog_complete(g);
     button_text(g, text, sizeof text);
     bool danger = g->verb == VERB_ROLLBACK || g->verb == VERB_HALT;
@@ -230,35 +222,40 @@ static void button(struct pinned *p, const struct dialog *g)
     int x = p->col + canvas_text(p->c, p->row, p->col, p->cols, role, text) + 1;
     int room = p->col + p->cols - x;
     const char *say = "";
-    bool enter = g->verb == VERB_HALT || g->verb == VERB_PAUSE || g->verb == VERB_ACK;
     if (g->why.code != ERR_NONE && g->verb != VERB_HALT)
         say = "refused";
     else if (!ready)
         say = dialog_missing(g);
-    else if (!enter)
+    else if (!dialog_by_enter(g->verb))
         say = g->field == FIELD_BUTTON ? "y confirms" : "tab, then y";
     canvas_text(p->c, p->row, x, room, ready ? ROLE_KEY : ROLE_DIALOG, say);
     p->row++;
     canvas_text(p->c, p->row, p->col, p->cols, g->note[0] ? ROLE_WARN : ROLE_DIM,
-                g->note[0]                 ? g->note
-                : g->verb == VERB_ROLLBACK ? "esc cancel  tab next field  space toggle wave  enter: nothing"
-                                           : "esc cancel");
+                g->note[0] ? g->note
+                : verb_row(g->verb)->confirm == CONFIRM_PHRASE
+                    ? "esc cancel  tab next field  space toggle wave  enter: nothing"
+                    : "esc cancel");
     p->row++;
 }
 
 static void draw_pinned(struct canvas *c, const struct dialog *g, int row, int col, int cols)
 {
     struct pinned p = {c, row, col, cols};
-    char need[220];
-    if (g->verb == VERB_ROLLBACK) {
+    char need[300];
+    if (verb_row(g->verb)->confirm == CONFIRM_PHRASE) {
         field(&p, "To", &g->to, g->field == FIELD_TO, g->preview.to[0] ? g->preview.to : "name:version");
         waves_field(&p, g);
         field(&p, "Reason", &g->reason, g->field == FIELD_REASON, NULL);
+        /* All of the phrase can be read: the words around it go first. */
         snprintf(need, sizeof need, "Type   %s  to confirm", g->preview.phrase);
-        canvas_text(c, p.row++, col, cols, ROLE_STRONG, need);
+        if (text_width(need) > cols)
+            snprintf(need, sizeof need, "%s", g->preview.phrase);
+        parts_wrap(c, p.row, col, cols, phrase_rows(g, cols), ROLE_STRONG, need);
+        p.row += phrase_rows(g, cols);
         field(&p, "", &g->phrase, g->field == FIELD_PHRASE, NULL);
-    } else if (g->verb == VERB_APPROVE || g->verb == VERB_DENY) {
-        field(&p, g->verb == VERB_DENY ? "Reason" : "Remark", &g->reason, g->field == FIELD_REASON, NULL);
+    } else if (verb_row(g->verb)->reason != REASON_NONE) {
+        field(&p, verb_row(g->verb)->reason == REASON_NEEDED ? "Reason" : "Remark", &g->reason,
+              g->field == FIELD_REASON, NULL);
     }
     button(&p, g);
 }
@@ -269,7 +266,7 @@ void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c)
     struct body b = {.n = 0};
     int cols = c->cols - 4 > 86 ? 86 : c->cols < 60 ? c->cols : c->cols - 4;
     b.cols = cols - 4;
-    int pin = pinned_rows(g);
+    int pin = pinned_rows(g, b.cols);
     g->fits = true;
     build(a, d, &b);
     /* Row 0 stays: the environment and the age of the data belong to the decision. */

@@ -227,7 +227,7 @@ static void remember(struct list *l, const struct explain_page *p)
         snprintf(l->sel, sizeof l->sel, "%c:%s", p->row[l->cursor].kind, p->row[l->cursor].id);
 }
 
-void explain_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+static void draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
 {
     struct frame *f = app_top(a);
     struct explain_page *p = xmalloc(sizeof *p);
@@ -298,7 +298,7 @@ void explain_open(struct app *a, const char *fleet, const struct rollout_view *r
     app_push(a, VIEW_EXPLAIN, of, id, wave >= 0 ? wave : r->current >= 0 ? r->current : 0, "");
 }
 
-bool explain_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct frame *f = app_top(a);
     const struct rollout_view *r = find_rollout(d, f->fleet, f->rollout, NULL);
@@ -329,3 +329,14 @@ bool explain_key(struct app *a, const struct view_data *d, uint32_t key, struct 
     free(p);
     return mine;
 }
+
+static void crumb(const struct frame *f, const struct view_data *d, char *out, size_t size)
+{
+    char at[PARTS_AT];
+    parts_at(f, d, at);
+    snprintf(out, size, "%s › W%d why", at, f->wave);
+}
+
+static const char *const HINTS[] = {"esc",       "back", "↵", "device", "[ ]", "wave", "m",
+                                    "all tests", OFFERS, "y", "copy",   "?",   "help", NULL};
+const struct screen explain_screen = {draw, on_key, crumb, HINTS, NULL, find_own, false};

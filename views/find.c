@@ -27,25 +27,57 @@ const struct rollout_view *find_rollout(const struct view_data *d, const char *f
     return NULL;
 }
 
-void find_target(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX])
+bool find_target(struct app *a, const struct view_data *d, char fleet[64], char rollout[ID_MAX], struct err *why)
 {
-    const struct frame *f = app_top(a);
-    for (int i = a->depth - 1; i > 0 && (f->kind == VIEW_HELP || f->kind == VIEW_AUDIT); i--)
-        f = &a->stack[i - 1]; /* what lies under the help or the log */
+    int i = a->depth - 1;
     fleet[0] = rollout[0] = '\0';
-    if (f->kind == VIEW_ROLLOUT || f->kind == VIEW_DEVICES || f->kind == VIEW_DEVICE || f->kind == VIEW_EXPLAIN) {
-        snprintf(fleet, 64, "%s", f->fleet);
-        snprintf(rollout, ID_MAX, "%s", f->rollout);
-        return;
+    while (i > 0 && !screen_of(a->stack[i].kind)->target)
+        i--; /* what lies under the help */
+    const struct screen *s = screen_of(a->stack[i].kind);
+    if (!s->target)
+        return err_set(why, ERR_NOT_FOUND, "", "there is nothing here that a key could act on");
+    return s->target(a, d, &a->stack[i], fleet, rollout, why);
+}
+
+bool find_own(struct app *a, const struct view_data *d, const struct frame *f, char fleet[64], char rollout[ID_MAX],
+              struct err *why)
+{
+    (void)a;
+    (void)d;
+    if (!f->fleet[0] || !f->rollout[0])
+        return err_set(why, ERR_NOT_FOUND, "", "this screen is about no rollout");
+    snprintf(fleet, 64, "%s", f->fleet);
+    snprintf(rollout, ID_MAX, "%s", f->rollout);
+    return true;
+}
+
+bool find_named(const struct view_data *d, const char *word, char fleet[64], char rollout[ID_MAX], struct err *why)
+{
+    size_t which = 0;
+    const char *id = word;
+    size_t n = snapshot_named(d->snaps, d->n_snaps, word, &which, &id);
+    char in[200] = "";
+    if (n == 0)
+        return err_set(why, ERR_NOT_FOUND, "", "there is no rollout %.80s", word);
+    if (n == 1) {
+        snprintf(fleet, 64, "%s", str(d->snaps[which]->fleet));
+        snprintf(rollout, ID_MAX, "%s", id);
+        return true;
     }
-    const struct snapshot *s;
-    const struct rollout_view *r;
-    if (f->kind == VIEW_BOARD && board_selected(a, d, &s, &r)) {
-        snprintf(fleet, 64, "%s", str(s->fleet));
-        snprintf(rollout, ID_MAX, "%s", str(r->rollout.id));
-    } else if (d->n_snaps > 0 && d->snaps[0]) {
-        snprintf(fleet, 64, "%s", str(d->snaps[0]->fleet));
+    for (size_t i = 0; i < d->n_snaps; i++) {
+        size_t at = strlen(in);
+        if (d->snaps[i] && snapshot_rollout(d->snaps[i], id))
+            snprintf(in + at, sizeof in - at, "%s%.60s/%.60s", at ? " or " : "", str(d->snaps[i]->fleet), id);
     }
+    return err_set(why, ERR_CONFLICT, "", "%zu fleets have a rollout %.60s: say %s", n, id, in);
+}
+
+bool find_ambiguous(const struct view_data *d, const char *id)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < d->n_snaps; i++)
+        n += d->snaps[i] && snapshot_rollout(d->snaps[i], id);
+    return n > 1;
 }
 
 const char *device_raw(const struct device_row *d)

@@ -154,15 +154,13 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         at += parts_wrap(c, at, 2, c->cols - 3, end - at - 1, *str(b->left) ? ROLE_WARN : ROLE_TEXT,
                          *str(b->left) ? b->left : str(b->text));
     } else if (w && w->watched) {
-        struct look l = state_reaction(w->verdict.react);
+        const char *text;
+        struct look l = state_verdict(s, w, &text);
         peek_health(c, at++, w, stale || w->verdict.data_missing);
-        snprintf(line, sizeof line, "%s %s  %.300s", l.glyph, l.word, w->verdict.text);
+        snprintf(line, sizeof line, "%s %s  %.300s", l.glyph, l.word, text);
         at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, l.role, line);
     } else if (w) {
-        canvas_text(c, at++, 2, -1, ROLE_DIM,
-                    s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
-                    : w->running_since <= 0         ? "not judged: this wave has not begun"
-                                                    : "this wave is not being judged");
+        canvas_text(c, at++, 2, -1, ROLE_DIM, state_unjudged(s, w));
     }
     bool seen = w && w->watched && b->step == RB_NONE, missing = seen && w->verdict.data_missing;
     if (r->n_warnings > 0 && !missing && at < end) {

@@ -185,41 +185,10 @@ static void environment(struct app *a, const struct view_data *d, char *out, siz
     }
 }
 
-static void crumb(struct app *a, char *out, size_t size, const struct view_data *d)
+void parts_at(const struct frame *f, const struct view_data *d, char out[PARTS_AT])
 {
-    const struct frame *f = app_top(a);
-    const struct rollout_view *r = find_rollout(d, f->fleet, f->rollout, NULL);
-    char wave[24];
-    snprintf(wave, sizeof wave, "W%d", f->wave);
-    switch (f->kind) {
-    case VIEW_BOARD:
-        snprintf(out, size, "board");
-        break;
-    case VIEW_ROLLOUT:
-        if (r && *str(r->rollout.release.name))
-            snprintf(out, size, "board › %s %.60s %.40s", f->rollout, r->rollout.release.name,
-                     str(r->rollout.release.version));
-        else
-            snprintf(out, size, "board › %s %.80s", f->rollout, r ? str(r->rollout.name) : "");
-        break;
-    case VIEW_DEVICES:
-        snprintf(out, size, "board › %s › %s devices", f->rollout, wave);
-        break;
-    case VIEW_DEVICE: {
-        const struct device_row *row = find_device(find_snap(d, f->fleet), f->device);
-        snprintf(out, size, "board › %s › %s › %.100s", f->rollout, wave, row ? str(row->id) : "device");
-        break;
-    }
-    case VIEW_AUDIT:
-        snprintf(out, size, "audit");
-        break;
-    case VIEW_HELP:
-        snprintf(out, size, "help");
-        break;
-    case VIEW_EXPLAIN:
-        snprintf(out, size, "board › %s › %s why", f->rollout, wave);
-        break;
-    }
+    bool many = d->n_snaps > 1;
+    snprintf(out, PARTS_AT, "board › %s%s%s", many ? f->fleet : "", many ? "/" : "", f->rollout);
 }
 
 /* From right to left; what matters least goes first when there is no room. Returns the leftmost column used. */
@@ -266,7 +235,7 @@ void parts_top(struct app *a, const struct view_data *d, struct canvas *c)
     char env[80], where[320];
     bool prod;
     environment(a, d, env, sizeof env, &prod);
-    crumb(a, where, sizeof where, d);
+    screen_of(app_top(a)->kind)->crumb(app_top(a), d, where, sizeof where);
     canvas_fill(c, 0, 0, -1, ROLE_BAR, ' ');
     int col = 1;
     if (c->cols >= 60 || !*env)
@@ -284,31 +253,12 @@ void parts_top(struct app *a, const struct view_data *d, struct canvas *c)
         canvas_text(c, 0, col, right - col - 1, ROLE_BAR, where);
 }
 
-static const char *const BOARD_KEYS[] = {"↵", "open",      "/", "filter", ":", "cmd",  "H", "halt",  "A", "advance",
-                                         "B", "roll back", "e", "why",    "?", "help", "l", "audit", "s", "sort",
-                                         "y", "copy",      "q", "quit",   NULL};
-static const char *const ROLLOUT_KEYS[] = {"esc",  "back",  "↵",       "devices", "e",         "why",  "H",
-                                           "halt", "A",     "advance", "B",       "roll back", "?",    "help",
-                                           "l",    "audit", "[ ]",     "wave",    "y",         "copy", NULL};
-static const char *const DEVICES_KEYS[] = {"esc",  "back",  "↵",    "device", "/",        "filter", "o",
-                                           "sort", "space", "mark", "y",      "copy ids", "w",      "dump csv",
-                                           "H",    "halt",  "?",    "help",   NULL};
-static const char *const DEVICE_KEYS[] = {
-    "esc", "back", "[ ]", "prev/next device", "t", "time zone", "y", "copy", "w", "dump csv", "?", "help", NULL};
-static const char *const AUDIT_KEYS[] = {"esc", "back",       "↵", "go to object", "/", "filter",
-                                         "v",   "verify all", "n", "next refused", "w", "export",
-                                         "y",   "copy",       "?", "help",         NULL};
-static const char *const START_KEYS[] = {"?", "help", "l", "audit", "q", "quit", NULL};
-static const char *const EXPLAIN_KEYS[] = {"esc",       "back", "↵",    "device", "[ ]",       "wave", "m",
-                                           "all tests", "H",    "halt", "B",      "roll back", "a",    "ack",
-                                           "y",         "copy", "?",    "help",   NULL};
-static const char *const HELP_KEYS[] = {"esc", "back", "↓ ↑", "scroll", NULL};
-
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
 {
-    static const char *const *const KEYS[] = {BOARD_KEYS, ROLLOUT_KEYS, DEVICES_KEYS, DEVICE_KEYS,
-                                              AUDIT_KEYS, HELP_KEYS,    EXPLAIN_KEYS};
-    canvas_fill(c, c->rows - 1, 0, -1, ROLE_TEXT, ' ');
+    static const char *const START[] = {"?", "help", "l", "audit", "q", "quit", NULL};
+    const char *pairs[HINTS_MAX];
     bool start = d->n_snaps == 0 && app_top(a)->kind == VIEW_BOARD;
-    parts_keys(c, c->rows - 1, 1, c->cols - 1, start ? START_KEYS : KEYS[app_top(a)->kind]);
+    canvas_fill(c, c->rows - 1, 0, -1, ROLE_TEXT, ' ');
+    offer_hints(a, d, start ? START : screen_of(app_top(a)->kind)->hints, pairs);
+    parts_keys(c, c->rows - 1, 1, c->cols - 1, pairs);
 }

@@ -68,7 +68,8 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
         const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
         enum reaction reached =
             r->trial.dry_run ? REACT_NONE : explain_wave_reaction(&p->evidence, &r->trial, w->wave.index);
-        struct look v = state_reaction(reached > w->verdict.react ? reached : w->verdict.react);
+        const char *text;
+        struct look v = reached > w->verdict.react ? state_reaction(reached) : state_verdict(s, w, &text);
         canvas_printf(c, row, 64, wide ? 11 : -1, v.role, "%s %s", v.glyph,
                       w->verdict.data_missing ? "no data" : v.word);
     } else {
@@ -123,7 +124,7 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
 static bool verdict_halted(const struct rollout_view *r, const struct wave_view *w)
 {
     char figures[sizeof w->verdict.text];
-    if (!w || !w->watched || (!r->latched && r->halt == HALT_NONE))
+    if (!w || !w->watched || !*state_halt(r).word)
         return false;
     const char *text = w->verdict.text, *evidence = strstr(text, ". Evidence ");
     snprintf(figures, sizeof figures, "%.*s", evidence ? (int)(evidence - text) : (int)strcspn(text, ";"), text);
@@ -202,13 +203,11 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
              fmt_count(of, w->health.canary.expected), fmt_dur(age, w->health.data_age));
     parts_rule(c, row++, title, w->watched && w->health.canary.expected > 0 ? right : NULL);
     if (!w->watched) {
-        canvas_text(c, row++, 2, -1, ROLE_DIM,
-                    s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
-                    : w->running_since <= 0         ? "not judged: this wave has not begun"
-                                                    : "this wave is not being judged");
+        canvas_text(c, row++, 2, -1, ROLE_DIM, state_unjudged(s, w));
         return row;
     }
-    struct look l = state_reaction(w->verdict.react);
+    const char *text;
+    struct look l = state_verdict(s, w, &text);
     /* A verdict that halted keeps the words of that moment: say of which, for the limits below go on. */
     char then[FMT_MAX] = "";
     bool kept = r->halted_at > 0 && verdict_halted(r, w);
@@ -216,7 +215,7 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
         parts_when(a, d, then, r->halted_at);
     int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  %s%s", l.glyph, l.word, then, kept ? ": " : "");
     int most = row + 2 + (int)w->verdict.n_limits > end ? 1 : 2;
-    int lines = parts_wrap(c, row, 2 + used, c->cols - used - 3, most, l.role, w->verdict.text);
+    int lines = parts_wrap(c, row, 2 + used, c->cols - used - 3, most, l.role, text);
     row += lines > 0 ? lines : 1;
     if (w->verdict.data_missing && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
@@ -271,9 +270,14 @@ static enum role op_role(enum op_phase p)
         return ROLE_BAD;
     case OP_UNKNOWN:
         return ROLE_WARN;
-    default:
+    case OP_QUEUED:
+    case OP_LOGGING:
+    case OP_SENT:
+    case OP_VERIFYING:
+    case OP_RUNNING:
         return ROLE_TEXT;
     }
+    return ROLE_TEXT;
 }
 
 static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, int row, int end,
@@ -283,12 +287,14 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
     const struct policy *p = s->policy;
     snprintf(title, sizeof title, "gate   policy %.60s", p ? str(p->name) : "-");
     parts_rule(c, row++, title, p && p->promotion == PROMOTE_HOLD ? "a person advances" : "the server advances");
-    if (row < end && (r->latched || r->halt != HALT_NONE)) {
+    struct halt_said halt = state_halt(r);
+    if (row < end && *halt.word) {
         const char *now = r->in_flight < 0    ? "in flight: not known"
                           : r->in_flight == 0 ? "nothing in flight"
                                               : fmt_count(n, r->in_flight);
         const char *how = r->halt == HALT_SENDING     ? "HALT on its way, asked"
                           : r->halt == HALT_ESCALATED ? "HALT NOT CONFIRMED, asked"
+                          : halt.alarm                ? "HALTED, BUT RUNNING: asked"
                                                       : "halted";
         bool said = verdict_halted(r, w);
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s %s by %.60s, %s%s%s%.200s", how,
@@ -296,10 +302,10 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
                       r->in_flight > 0 ? " in flight still get it" : "", said ? "" : ": ",
                       said ? "" : str(r->halt_text));
         if (r->latched && row < end)
-            canvas_text(c, row++, 2, c->cols - 3, ROLE_TEXT,
-                        r->rollback.step != RB_NONE
-                            ? "the halt is not acknowledged yet (a)"
-                            : "advance and resume are locked until the halt is acknowledged (a)");
+            canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "%s%s",
+                          r->rollback.step != RB_NONE ? "the halt is not acknowledged yet"
+                                                      : "advance and resume are locked until the halt is acknowledged",
+                          offer_verb(d, str(s->fleet), str(r->rollout.id), VERB_ACK, NULL) ? " (a)" : "");
     }
     if (row < end && r->rollout.state == ROLLOUT_PAUSED && !r->latched)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_PAUSE, "‖ paused by %s%s",
@@ -327,14 +333,14 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
 
 static int now_lines(const struct snapshot *s, const struct rollout_view *r)
 {
-    int n = 1 + (r->latched || r->halt != HALT_NONE ? 1 + r->latched : 0) +
-            (r->rollout.state == ROLLOUT_PAUSED && !r->latched) + (*state_next(r) != 0) + (int)r->n_warnings;
+    int n = 1 + (*state_halt(r).word ? 1 + r->latched : 0) + (r->rollout.state == ROLLOUT_PAUSED && !r->latched) +
+            (*state_next(r) != 0) + (int)r->n_warnings;
     for (size_t i = 0; i < s->n_ops; i++)
         n += !strcmp(str(s->ops[i].rollout), str(r->rollout.id));
     return n > 6 ? 6 : n;
 }
 
-void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
+static void draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at)
 {
     struct frame *f = app_top(a);
     const struct snapshot *s;
@@ -371,7 +377,7 @@ void rollout_draw(struct app *a, const struct view_data *d, struct canvas *c, st
         draw_now(a, d, c, row, end, s, r, w);
 }
 
-bool rollout_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
+static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct frame *f = app_top(a);
     const struct snapshot *s;
@@ -407,3 +413,18 @@ bool rollout_key(struct app *a, const struct view_data *d, uint32_t key, struct 
         return false;
     }
 }
+
+static void crumb(const struct frame *f, const struct view_data *d, char *out, size_t size)
+{
+    const struct rollout_view *r = find_rollout(d, f->fleet, f->rollout, NULL);
+    char at[PARTS_AT];
+    parts_at(f, d, at);
+    if (r && *str(r->rollout.release.name))
+        snprintf(out, size, "%s %.60s %.40s", at, r->rollout.release.name, str(r->rollout.release.version));
+    else
+        snprintf(out, size, "%s %.80s", at, r ? str(r->rollout.name) : "");
+}
+
+static const char *const HINTS[] = {"esc",  "back", "↵",     "devices", "e",    "why", OFFERS, "?",
+                                    "help", "l",    "audit", "[ ]",     "wave", "y",   "copy", NULL};
+const struct screen rollout_screen = {draw, on_key, crumb, HINTS, NULL, find_own, false};

@@ -18,6 +18,11 @@ static bool has_soaked_in(const struct rollout_view *r)
     return n->known && n->running + n->scheduled + n->notstarted == 0;
 }
 
+struct halt_said state_halt(const struct rollout_view *r)
+{
+    return halt_said(r->halt, r->latched, r->rollout.state);
+}
+
 static struct look look_ended(const struct rollout_view *r)
 {
     const struct counts *n = &r->rollout.counts;
@@ -32,24 +37,33 @@ static struct look look_ended(const struct rollout_view *r)
         return look("○", "DENY", ROLE_DIM, 84);
     case ROLLOUT_STOPPED:
         return look("‖", "STOP", ROLE_PAUSE, 60);
-    default:
-        return look("○", "GONE", ROLE_DIM, 95);
+    case ROLLOUT_UNKNOWN:
+    case ROLLOUT_CREATING:
+    case ROLLOUT_WAITING_APPROVAL:
+    case ROLLOUT_READY:
+    case ROLLOUT_STARTING:
+    case ROLLOUT_RUNNING:
+    case ROLLOUT_PAUSED:
+    case ROLLOUT_STOPPING:
+    case ROLLOUT_DELETING:
+    case ROLLOUT_DELETED:
+        break;
     }
+    return look("○", "GONE", ROLE_DIM, 95);
 }
 
 struct look state_rollout(const struct rollout_view *r)
 {
-    if (r->halt == HALT_ESCALATED)
-        return look("✖", "HALT!", ROLE_HALT, 0);
-    if (r->halt == HALT_SENDING)
-        return look("✖", "HALT?", ROLE_HALT, 1);
+    struct halt_said halt = state_halt(r);
+    if (halt.alarm)
+        return look("✖", halt.brief, ROLE_HALT, r->halt == HALT_SENDING ? 1 : 0);
     if (r->rollback.step != RB_NONE && r->rollback.step != RB_DONE)
         return look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 12);
     if (r->rollback.step == RB_DONE)
         return r->rollback.complete ? look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 90)
                                     : look("▲", "STUCK", ROLE_WATCH, 5);
-    if (r->latched || r->halt == HALT_SHOWN)
-        return look("✖", "HALT", ROLE_HALT, 2);
+    if (*halt.word)
+        return look("✖", halt.brief, ROLE_HALT, 2);
     if (rollout_state_ended(r->rollout.state))
         return look_ended(r);
     if (r->verdict >= REACT_PAUSE)
@@ -75,16 +89,22 @@ struct look state_rollout(const struct rollout_view *r)
         return look("‖", "STOPG", ROLE_PAUSE, 50);
     case ROLLOUT_DELETING:
         return look("○", "GOING", ROLE_DIM, 94);
-    default:
-        return look("?", "WHAT?", ROLE_WATCH, 15); /* a state that andon does not know */
+    case ROLLOUT_UNKNOWN:
+    case ROLLOUT_WAITING_APPROVAL:
+    case ROLLOUT_DENIED:
+    case ROLLOUT_STOPPED:
+    case ROLLOUT_FINISHED:
+    case ROLLOUT_DELETED:
+        break;
     }
+    return look("?", "WHAT?", ROLE_WATCH, 15); /* a state that andon does not know; the others are told above */
 }
 
 struct look state_wave(const struct rollout_view *r, const struct wave_view *w)
 {
     bool current = r->current == w->wave.index;
-    if (current && (r->latched || r->halt != HALT_NONE))
-        return look("✖", "HALT", ROLE_HALT, 0);
+    if (current && *state_halt(r).word)
+        return look("✖", state_halt(r).brief, ROLE_HALT, 0);
     if (w->verdict.react >= REACT_PAUSE)
         return look("✖", "BAD", ROLE_HALT, 0);
     switch (w->wave.state) {
@@ -106,9 +126,10 @@ struct look state_wave(const struct rollout_view *r, const struct wave_view *w)
         return look("✓", "DONE", ROLE_DONE, 0);
     case WAVE_ERROR:
         return look("✖", "ERROR", ROLE_BAD, 0);
-    default:
-        return look("?", "WHAT?", ROLE_WATCH, 0);
+    case WAVE_UNKNOWN:
+        break;
     }
+    return look("?", "WHAT?", ROLE_WATCH, 0);
 }
 
 struct look state_device(const struct device_row *d)
@@ -149,6 +170,33 @@ struct look state_reaction(enum reaction r)
         return look("✖", "ROLL BACK", ROLE_BAD, 0);
     }
     return look("?", "?", ROLE_DIM, 9);
+}
+
+const char *state_unjudged(const struct snapshot *s, const struct wave_view *w)
+{
+    return s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
+           : w->running_since <= 0         ? "not judged: this wave has not begun"
+                                           : "this wave is not being judged";
+}
+
+struct look state_verdict(const struct snapshot *s, const struct wave_view *w, const char **text)
+{
+    *text = w->verdict.text;
+    if (w->verdict.react != REACT_NONE)
+        return state_reaction(w->verdict.react);
+    if (s->telemetry.state == LINK_NONE) {
+        *text = "no telemetry is configured: only failed installs are judged";
+        return look("○", "not judged", ROLE_DIM, 9);
+    }
+    if (s->telemetry.last_ok <= 0) {
+        *text = "telemetry has not answered";
+        return look("◌", "not yet", ROLE_SLOW, 9);
+    }
+    if (w->health.canary.expected == 0) {
+        *text = "telemetry knows no device of this wave so far";
+        return look("◌", "not yet", ROLE_SLOW, 9);
+    }
+    return state_reaction(REACT_NONE);
 }
 
 struct look state_limit(enum limit_status s)

@@ -12,12 +12,23 @@
 #include "core/snapshot.h"
 #include "views/canvas.h"
 
-enum view_kind { VIEW_BOARD, VIEW_ROLLOUT, VIEW_DEVICES, VIEW_DEVICE, VIEW_AUDIT, VIEW_HELP, VIEW_EXPLAIN };
+/* The screens, one row each: its kind, and the name of the `struct screen` (views/app.h) that its file defines. A row
+ * without that definition does not link; a screen without a row does not exist. */
+#define VIEWS(row)                                                                                                     \
+    row(VIEW_BOARD, board) row(VIEW_ROLLOUT, rollout) row(VIEW_DEVICES, devices) row(VIEW_DEVICE, device)              \
+        row(VIEW_AUDIT, auditlog) row(VIEW_HELP, help) row(VIEW_EXPLAIN, explain)
+enum view_kind {
+#define VIEW_KIND(kind, name) kind,
+    VIEWS(VIEW_KIND)
+#undef VIEW_KIND
+        VIEW_COUNT
+};
 
 /* Entries of the log for the audit screen, read by cli/tui through audit/ and handed in as plain values. */
 struct audit_row {
     int64_t seq, t;
     const char *who, *kind, *action, *object, *result, *line, *hash, *before, *after, *because, *host;
+    const char *fleet, *rollout; /* that the entry is about, "" = none */
     bool late, refused;
 };
 struct audit_page {

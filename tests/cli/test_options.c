@@ -24,6 +24,14 @@ static int fresh(void **state)
     return 0;
 }
 
+static bool takes(const char *name)
+{
+    struct command c;
+
+    assert_true(command_find(name, &c));
+    return args_check(&a, &c, &e);
+}
+
 static void options_stand_anywhere(void **state)
 {
     (void)state;
@@ -34,7 +42,7 @@ static void options_stand_anywhere(void **state)
     assert_string_equal(a.val[OPT_CONFIG], "x.yaml");
     assert_non_null(a.val[OPT_READ_ONLY]);
     assert_true(a.json);
-    assert_true(args_check(&a, command_find("get"), &e));
+    assert_true(takes("get"));
 }
 
 static void values_in_every_spelling(void **state)
@@ -74,21 +82,42 @@ static void refusals_name_the_option(void **state)
 
 static void commands_take_their_own_options_only(void **state)
 {
+    struct command c, other;
+
     (void)state;
     assert_true(READ(&a, &e, "pause", "1", "--confirm", "x"));
-    assert_false(args_check(&a, command_find("pause"), &e));
+    assert_false(takes("pause"));
     assert_string_equal(e.what, "pause takes no option --confirm");
     assert_true(READ(&a, &e, "pause"));
-    assert_false(args_check(&a, command_find("pause"), &e));
+    assert_false(takes("pause"));
     assert_string_equal(e.what, "something is missing: andon pause ROLLOUT");
     assert_true(READ(&a, &e, "pause", "1", "2"));
-    assert_false(args_check(&a, command_find("pause"), &e));
+    assert_false(takes("pause"));
     assert_string_equal(e.what, "pause does not take \"2\"");
-    for (const struct command *c = commands; c->name; c++) {
-        assert_true(c->min <= c->max && c->run != NULL && c->summary[0]);
-        assert_ptr_equal(command_find(c->name), c); /* no name twice */
+    for (size_t i = 0; command_at(i, &c); i++) {
+        assert_true(c.min <= c.max && c.run != NULL && c.summary[0]);
+        for (size_t k = 0; k < i; k++)
+            assert_true(command_at(k, &other) && strcmp(other.name, c.name) != 0); /* no name twice */
     }
-    assert_null(command_find("nonsense"));
+    assert_false(command_find("nonsense", &c));
+    assert_false(command_find("none", &c)); /* no verb */
+}
+
+/* Every verb is a command, with the options that its row asks for. */
+static void verbs_are_commands(void **state)
+{
+    struct command c;
+
+    (void)state;
+    for (int v = VERB_NONE + 1; v < VERB_COUNT; v++) {
+        const struct verb_row *row = verb_row((enum verb)v);
+
+        if (!command_find(row->word, &c))
+            fail_msg("andon has no command %s", row->word);
+        assert_string_equal(c.summary, row->help);
+        assert_true(row->whole_fleet == ((c.opts & OPT(OPT_ALL)) != 0) && row->whole_fleet == (c.min == 0));
+        assert_true((row->confirm == CONFIRM_PHRASE) == ((c.opts & OPT(OPT_CONFIRM)) != 0));
+    }
 }
 
 static void too_many_words(void **state)
@@ -163,6 +192,7 @@ int main(void)
         cmocka_unit_test_setup(values_in_every_spelling, fresh),
         cmocka_unit_test_setup(refusals_name_the_option, fresh),
         cmocka_unit_test_setup(commands_take_their_own_options_only, fresh),
+        cmocka_unit_test_setup(verbs_are_commands, fresh),
         cmocka_unit_test_setup(too_many_words, fresh),
         cmocka_unit_test_setup(numbers_are_bounded, fresh),
         cmocka_unit_test_setup(wave_lists, fresh),

@@ -326,6 +326,20 @@ static void rules_do_only_three_things(void **state)
     }
 }
 
+static void what_is_no_verb_is_refused(void **state)
+{
+    static const enum verb odd[] = {VERB_NONE, VERB_COUNT, (enum verb)99};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        struct bench b;
+
+        bench_init(&b, odd[i]);
+        REFUSED(&b, "no such verb");
+        assert_int_equal(b.why.code, ERR_INTERNAL);
+    }
+}
+
 static void rollback_needs(void **state)
 {
     struct bench b;
@@ -425,10 +439,15 @@ static void halt_shows_who_goes_on(void **state)
     (void)state;
     bench_init(&b, VERB_HALT);
     preview(&b, NULL, 0);
-    assert_string_equal(b.view.title, "HALT 4471 hearth 4.12.1");
+    assert_string_equal(b.view.title, "HALT home/4471 hearth 4.12.1");
+    b.f.environment = "prod"; /* said where the fleet's name does not say it */
+    preview(&b, NULL, 0);
+    assert_string_equal(b.view.title, "HALT home/4471 (prod) hearth 4.12.1");
+    snprintf(b.in.fleet, sizeof b.in.fleet, "home-PROD");
+    preview(&b, NULL, 0);
+    assert_string_equal(b.view.title, "HALT home-PROD/4471 hearth 4.12.1");
     assert_int_equal(b.view.devices, 780);
     assert_int_equal(b.view.in_flight, 45);
-    assert_false(b.view.needs_yes);
     assert_string_equal(b.view.phrase, "");
     assert_string_equal(b.view.wont[0].mark, "note");
     assert_int_equal(b.view.wont[0].devices, 45);
@@ -450,7 +469,6 @@ static void advance_shows_one_wave(void **state)
     assert_int_equal(b.view.devices, 300);
     assert_non_null(strstr(b.view.will[0].text, "W2 half"));
     assert_non_null(strstr(b.view.wont[b.view.n_wont - 1].text, "(100) never fires"));
-    assert_true(b.view.needs_yes);
 }
 
 static void rollback_groups_devices(void **state)
@@ -471,22 +489,21 @@ static void rollback_groups_devices(void **state)
     bench_init(&b, VERB_ROLLBACK);
     preview(&b, d, 220);
     assert_string_equal(b.view.to, "hearth:4.11.9");
-    assert_string_equal(b.view.phrase, "4471 ALL 220");
+    assert_string_equal(b.view.phrase, "home/4471 ALL 220");
     assert_int_equal(b.view.devices, 220);
     assert_int_equal(total(b.view.will, b.view.n_will, true), 220);
     assert_int_equal(b.view.n_will, 5); /* two versions, pending, failed, offline */
-    assert_true(b.view.needs_reason);
     b.in.all_waves = false;
     b.in.wave_mask[0] = 1U << 1;
     preview(&b, d, 220);
-    assert_string_equal(b.view.phrase, "4471 W1 200");
+    assert_string_equal(b.view.phrase, "home/4471 W1 200");
     assert_int_equal(total(b.view.will, b.view.n_will, true), 200);
     assert_int_equal(b.view.wont[0].devices, 20);
     preview(&b, d, 150); /* not all of them have been read */
     assert_int_equal(total(b.view.will, b.view.n_will, true), 200);
     b.in.wave_mask[0] = 3;
     preview(&b, d, 220);
-    assert_string_equal(b.view.phrase, "4471 W0-W1 220");
+    assert_string_equal(b.view.phrase, "home/4471 W0-W1 220");
     b.w[1].counts.running = 0; /* counts and list of different moments: the counts are confirmed */
     b.w[1].counts.notstarted = 45;
     preview(&b, d, 220);
@@ -535,10 +552,10 @@ static void five_hundred_waves_fit_the_phrase(void **state)
     b.f.n_waves = 500;
     b.in.all_waves = false;
     preview(&b, NULL, 0);
-    assert_string_equal(b.view.phrase, "4471 WAVES 250");
+    assert_string_equal(b.view.phrase, "home/4471 WAVES 250");
     memset(b.in.wave_mask, 0xff, sizeof b.in.wave_mask);
     preview(&b, NULL, 0);
-    assert_string_equal(b.view.phrase, "4471 W0-W499 500");
+    assert_string_equal(b.view.phrase, "home/4471 W0-W499 500");
 }
 
 static void unknown_facts_do_not_crash(void **state)
@@ -572,6 +589,7 @@ int main(void)
         cmocka_unit_test(advance_without_trigger_resumes_a_hold),
         cmocka_unit_test(gates_of_advance_and_resume),
         cmocka_unit_test(rules_do_only_three_things),
+        cmocka_unit_test(what_is_no_verb_is_refused),
         cmocka_unit_test(rollback_needs),
         cmocka_unit_test(told_by_counts_or_state),
         cmocka_unit_test(previews_add_up),

@@ -34,6 +34,21 @@ holds() {
     fi
 }
 
+# full CODE WORDS...: the same, with a standard output that takes nothing.
+full() {
+    want=$1; shift
+    : >"$work/out"
+    "$andon" "$@" >/dev/full 2>"$work/err" </dev/null
+    got=$?
+    if [ $got -eq "$want" ] && { [ "$want" -eq 1 ] || grep -q "standard output cannot be written" "$work/err"; }; then
+        ok
+    else
+        bad "andon $* to a full output ended with $got, not $want"
+    fi
+}
+full 7 help; full 7 help policy; full 7 help exit; full 7 version; full 7 version -o json; full 7 --version; full 7 drill --list
+full 7 drill --list -o json; full 7 --help; full 7 get --help
+
 # --- without a configuration
 run 2
 tells "no fleet is configured"; tells "andon drill"; tells "config.yaml"; tells "andon doctor"
@@ -131,23 +146,61 @@ run 3 --read-only pause 4471 --yes; tells "read-only"
 run 0 --read-only halt 4471 --reason "smoke"
 run 0 get rollouts -o json; holds 'any(r["id"] == "4471" and r["halted"] for r in d["rollouts"])'
 run 3 resume 4471 --yes; tells "acknowledge"
-run 0 rollback 4471 --preview -o json; holds 'd["phrase"].startswith("4471 ALL ") and d["allowed"] and d["devices"] > 0'
+run 0 rollback 4471 --preview -o json; holds 'd["phrase"].startswith("home/4471 ALL ") and d["allowed"] and d["devices"] > 0'
+says "Roll back home/4471 (test)"
+run 3 rollback 4471 --reason x --confirm "home/4471 ALL 1"; tells "phrase"
 run 3 rollback 4471 --reason x --confirm "4471 ALL 1"; tells "phrase"
+run 3 rollback 4471 --reason x --confirm "other/4471 ALL 20"; tells "phrase"
 run 2 rollback 4471 --reason x; tells "--confirm"
 run 2 rollback 4471 --waves 1-x
-run 0 ack 4471 --yes
+run 2 ack home/4471 --fleet hime --yes; tells "name two fleets"
+run 0 ack home/4471 --yes; says "ack home/4471:"
 run 0 get rollouts -o json; holds 'not any(r["halted"] for r in d["rollouts"])'
 run 3 advance 99 --yes
 run 0 audit verify
 run 0 audit show -o json
 holds '[e["verb"] for e in d["entries"] if e["kind"] == "halt"] == ["halt"] and any(e["kind"] == "refused" for e in d["entries"])'
 run 0 audit show --kind refused; says "refused"
+
+# --- an output that takes nothing: said, and never 0; what was asked for is done all the same
+printf 'bake: 6h\n' >"$work/policy.yaml"
+full 7 drill healthy --headless; full 7 drill crash-loop --serve
+full 7 get fleets; full 7 get rollouts -o json; full 7 get waves 4471; full 7 get devices 4471 --wave 0 -o json
+full 7 get health 4471; full 7 explain 4471; full 7 explain 4471 -o json; full 7 doctor; full 7 doctor -o json
+full 7 pause 4471 --preview; full 7 rollback 4471 --preview -o json; full 7 audit show; full 7 audit show -o json
+full 7 audit verify; full 7 audit head; full 7 audit head -o json; full 7 policy check "$work/policy.yaml"
+full 7 policy check "$work/policy.yaml" -o json; full 7 notify status; full 7 notify status -o json
+full 7 halt 4471; run 0 get rollouts -o json; holds 'any(r["id"] == "4471" and r["halted"] and r["latched"] for r in d["rollouts"])'
+full 7 ack 4471 --yes -o json; run 0 get rollouts -o json; holds 'not any(r["latched"] for r in d["rollouts"])'
+full 3 advance 99 --yes -o json # a refusal stays one
+full 1 --plain
+# A reader that has seen enough is no error, and a closed descriptor never becomes the log's.
+for c in "help" "get devices 4471 --wave 0" "audit show -o json"; do
+    # shellcheck disable=SC2086 # words
+    { "$andon" $c 2>"$work/err"; echo $? >"$work/rc"; } </dev/null | head -c 1 >/dev/null
+    if [ "$(cat "$work/rc")" = 0 ] && [ ! -s "$work/err" ]; then ok; else bad "andon $c | head: $(cat "$work/rc")"; fi
+done
+"$andon" get rollouts >&- 2>"$work/err" </dev/null
+if [ $? -eq 7 ]; then ok; else bad "a closed output passes for a good one"; fi
+run 0 audit verify
+
+# --- two fleets that both have a rollout 4471
+python3 - "$HOME/.config/andon/config.yaml" <<'P'
+import sys
+p = sys.argv[1]; t = open(p).read(); i = t.index("  - name: home"); open(p, "a").write(t[i:].replace("name: home", "name: away"))
+P
+run 2 pause 4471 --yes; tells "there are 2 fleets"
+run 0 pause away/4471 --preview -o json; holds 'd["fleet"] == "away" and d["rollout"] == "4471" and "away/4471" in d["title"]'
+run 0 rollback home/4471 --preview -o json; holds 'd["phrase"].startswith("home/4471 ALL ")'
+phrase=$(python3 -c "import json,sys; print(json.load(open(sys.argv[1]))['phrase'])" "$work/out")
+run 3 rollback away/4471 --reason x --confirm "$phrase"; tells "phrase"
+run 3 rollback home/4471 --reason x --confirm "${phrase#home/}"; tells "phrase"
 kill "$server"; wait "$server"
 if [ $? -eq 0 ]; then ok; else bad "the server did not end well"; fi
 server=
 run 4 get rollouts; tells "home"
 run 4 doctor
-run 4 pause 4471 --yes --timeout 5s
+run 4 pause home/4471 --yes --timeout 5s
 if grep -qF "$(cat "$work/secret")" "$work/serve.err" "$work/out" "$work/err" "$HOME/.local/state/andon/audit.db"; then
     bad "the password was written somewhere"
 else

@@ -50,9 +50,10 @@ static struct snapshot *newest(void *ctx)
 
 static uint64_t submit(void *ctx, const struct intent *in)
 {
-    (void)ctx;
+    const struct fake *f = ctx;
     char line[300];
-    snprintf(line, sizeof line, "submit %s %s %s", verb_word(in->verb), in->rollout, in->actor.name);
+    snprintf(line, sizeof line, "submit %s %s%s %s", verb_word(in->verb), strcmp(f->mode, "second") == 0 ? "apac/" : "",
+             in->rollout, in->actor.name);
     report(line);
     return 1;
 }
@@ -223,18 +224,22 @@ static int console_child(const char *mode)
         return 3;
     pthread_detach(thread);
     struct clock clock = {.now = fixed_now, .wall = fixed_now};
-    struct console_engine engine = {
-        .snapshot = newest, .fd = f.fd, .submit = submit, .focus = focus, .refresh = refresh, .ctx = &f};
+    struct fake second = {.mode = "second", .generation = 1, .fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+    pthread_mutex_init(&second.lock, NULL);
+    struct console_engine engines[] = {
+        {.snapshot = newest, .fd = f.fd, .submit = submit, .focus = focus, .refresh = refresh, .ctx = &f},
+        {.snapshot = newest, .fd = second.fd, .submit = submit, .focus = focus, .refresh = refresh, .ctx = &second}};
+    bool two = strcmp(mode, "plain-two") == 0;
     struct console_audit audit = {.load = load, .free_page = free_page, .verify = verify, .write_out = write_out};
     struct config config = {.path = "", .theme = "", .color = "", .bell = true, .osc_notify = true};
-    struct console_spec spec = {.engines = &engine,
-                                .n_engines = 1,
+    struct console_spec spec = {.engines = engines,
+                                .n_engines = two ? 2 : 1,
                                 .config = &config,
                                 .clock = &clock,
                                 .user = "m.ito",
                                 .actor = {.kind = ACTOR_PERSON, .name = "m.ito"},
                                 .color = strcmp(mode, "truecolor") == 0 ? "true" : NULL,
-                                .plain = strcmp(mode, "plain") == 0,
+                                .plain = strcmp(mode, "plain") == 0 || two,
                                 .audit = &audit};
     struct err e;
     err_clear(&e);

@@ -10,8 +10,9 @@
 #define FIXTURE_REPORT_FD 4
 
 /* Modes: "board" (three rollouts, none halted), "connecting" (no answer yet), "hostile" (names full of control
- * characters that no decoder has cleaned), "plain" (plain lines), "truecolor" (--color true), "canvas" (no views: a
- * canvas with every kind of cell; prints a fence; any key ends it). */
+ * characters that no decoder has cleaned), "plain" (plain lines), "plain-two" (on two fleets, emea and apac),
+ * "truecolor" (--color true), "canvas" (no views: a canvas with every kind of cell; prints a fence; any key ends it).
+ */
 int fixture_main(int argc, char **argv);
 /* Put first in main(): true when this is the program on the pty, *status then what main returns. */
 bool fixture_is_child(int argc, char **argv, int *status);

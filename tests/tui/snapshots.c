@@ -90,7 +90,7 @@ struct snapshot *fixture_snapshot(const char *mode, uint64_t generation, bool ha
     bool connecting = strcmp(mode, "connecting") == 0;
     s->generation = generation;
     s->taken_at = FIXTURE_NOW;
-    s->fleet = "emea";
+    s->fleet = strcmp(mode, "second") == 0 ? "apac" : "emea";
     s->environment = "prod";
     s->kind = "hawkbit";
     s->user = "m.ito";

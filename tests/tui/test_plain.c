@@ -107,6 +107,24 @@ static void test_plain_console(void **state)
     pty_end(&p);
 }
 
+/* Both fleets have the same rollouts: an id alone is no answer to which. */
+static void test_two_fleets(void **state)
+{
+    (void)state;
+    struct pty p;
+    pty_start(&p, "plain-two", 24, 80, "dumb", NULL);
+    pty_send(&p, "ack 4471\n");
+    while (!pty_raw_has(&p, "2 fleets have a rollout 4471: say FLEET/4471; nothing was done", 0))
+        pty_has_more(&p);
+    pty_send(&p, "halt apac/4471\n");
+    reported(&p, "submit halt apac/4471 m.ito"); /* and nothing before */
+    pty_send(&p, "ack emea/4471\n");
+    reported(&p, "submit ack 4471 m.ito");
+    pty_send(&p, "quit\n");
+    assert_int_equal(pty_exit(&p), 0);
+    pty_end(&p);
+}
+
 static void test_plain_ends_on_signals(void **state)
 {
     (void)state;
@@ -130,9 +148,13 @@ int main(int argc, char **argv)
     if (fixture_is_child(argc, argv, &status))
         return status;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_first_snapshot), cmocka_unit_test(test_nothing_new_says_nothing),
-        cmocka_unit_test(test_halt),           cmocka_unit_test(test_verdict_wave_rollback_op),
-        cmocka_unit_test(test_plain_console),  cmocka_unit_test(test_plain_ends_on_signals),
+        cmocka_unit_test(test_first_snapshot),
+        cmocka_unit_test(test_nothing_new_says_nothing),
+        cmocka_unit_test(test_halt),
+        cmocka_unit_test(test_two_fleets),
+        cmocka_unit_test(test_verdict_wave_rollback_op),
+        cmocka_unit_test(test_plain_console),
+        cmocka_unit_test(test_plain_ends_on_signals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

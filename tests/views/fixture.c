@@ -336,6 +336,10 @@ static void audit_rows(struct fixture *f)
                                         .kind = A[i].kind,
                                         .action = A[i].action,
                                         .object = A[i].object,
+                                        .fleet = "emea-home",
+                                        .rollout = !strncmp(A[i].object, "4466", 4)   ? "4466"
+                                                   : !strncmp(A[i].object, "4471", 4) ? "4471"
+                                                                                      : "",
                                         .result = A[i].result,
                                         .because = A[i].because,
                                         .line = "{\"actor\":\"m.ito\",\"kind\":\"ack\",\"seq\":10481}",

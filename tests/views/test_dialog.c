@@ -37,7 +37,7 @@ static void test_halt_is_two_keys(void **state)
     struct scene *s = *state;
     scene_type(s, ":4466\nH");
     assert_int_equal(s->submits, 0);
-    assert_true(scene_shows(s, "HALT 4466"));
+    assert_true(scene_shows(s, "HALT emea-home/4466"));
     scene_type(s, "\n");
     assert_int_equal(s->submits, 1);
     assert_int_equal(s->last.kind, ACT_SUBMIT);
@@ -92,7 +92,7 @@ static void test_halt_on_a_tiny_screen(void **state)
     scene_type(s, "yP\n");
     assert_int_equal(s->submits, 0);
     scene_type(s, "H");
-    assert_true(scene_shows(s, "HALT 4471"));
+    assert_true(scene_shows(s, "HALT emea-home/4471"));
     scene_type(s, "\n");
     assert_int_equal(s->submits, 1);
 }
@@ -137,7 +137,7 @@ static void test_pause_and_ack_by_enter(void **state)
     assert_int_equal(s->submits, 1);
     assert_int_equal(s->last.intent.verb, VERB_PAUSE);
     scene_type(s, ":board\na");
-    assert_true(scene_shows(s, "acknowledge 4471"));
+    assert_true(scene_shows(s, "ack emea-home/4471"));
     scene_type(s, "\n");
     assert_int_equal(s->submits, 2);
     assert_int_equal(s->last.intent.verb, VERB_ACK);
@@ -148,17 +148,17 @@ static void test_rollback(void **state)
 {
     struct scene *s = *state;
     scene_type(s, "B");
-    assert_true(scene_shows(s, "4471 ALL 2060"));
+    assert_true(scene_shows(s, "emea-home/4471 ALL 2060"));
     assert_true(scene_shows(s, "PROD"));
-    scene_type(s, "\t4471 ALL 2060\ty"); /* no reason */
+    scene_type(s, "\temea-home/4471 ALL 2060\ty"); /* no reason */
     assert_int_equal(s->submits, 0);
-    scene_type(s, "\033B  \t4471 ALL 2060\ty"); /* a blank reason */
+    scene_type(s, "\033B  \temea-home/4471 ALL 2060\ty"); /* a blank reason */
     assert_int_equal(s->submits, 0);
-    scene_type(s, "\033BINC-2207\t4471 ALL 2061\ty"); /* another count */
+    scene_type(s, "\033BINC-2207\temea-home/4471 ALL 2061\ty"); /* another count */
     assert_int_equal(s->submits, 0);
-    scene_type(s, "\033BINC-2207\t4471 ALL 2060y\ty");
+    scene_type(s, "\033BINC-2207\temea-home/4471 ALL 2060y\ty");
     assert_int_equal(s->submits, 0);
-    scene_type(s, "\033BINC-2207\t4471 ALL 2060\t\n\n");
+    scene_type(s, "\033BINC-2207\temea-home/4471 ALL 2060\t\n\n");
     assert_int_equal(s->submits, 0); /* Enter presses nothing */
     assert_true(scene_shows(s, "Enter does nothing here"));
     scene_type(s, "y");
@@ -180,9 +180,9 @@ static void test_rollback_of_one_wave(void **state)
     scene_key(s, KEY_RIGHT_);
     scene_type(s, " ");
     assert_true(scene_shows(s, "[ ] W0  [ ] W1  [x] W2"));
-    assert_true(scene_shows(s, "4471 W2 1648"));
+    assert_true(scene_shows(s, "emea-home/4471 W2 1648"));
     scene_key(s, KEY_UP_);
-    scene_type(s, "hearth:4.11.8\t\t\t4471 W2 1648\ty");
+    scene_type(s, "hearth:4.11.8\t\t\temea-home/4471 W2 1648\ty");
     assert_int_equal(s->submits, 1);
     assert_false(s->last.intent.all_waves);
     assert_int_equal(s->last.intent.wave_mask[0] & 7, 4);
@@ -193,7 +193,7 @@ static void test_rollback_of_one_wave(void **state)
 static void test_changed_count_empties_the_field(void **state)
 {
     struct scene *s = *state;
-    scene_type(s, "BINC-1\t4471 ALL 2060\t");
+    scene_type(s, "BINC-1\temea-home/4471 ALL 2060\t");
     struct rollout_view *r = fixture_rollout(&s->f, "4471");
     struct wave *w = (struct wave *)(uintptr_t)&r->wave_list[3];
     w->counts.scheduled -= 5;
@@ -202,11 +202,11 @@ static void test_changed_count_empties_the_field(void **state)
     scene_type(s, "y"); /* the very next key must not confirm the old count */
     assert_int_equal(s->submits, 0);
     assert_true(scene_shows(s, "the count was 2,060 and is 2,065 now"));
-    assert_true(scene_shows(s, "4471 ALL 2065  to confirm"));
+    assert_true(scene_shows(s, "emea-home/4471 ALL 2065  to confirm"));
     scene_type(s, "\ty");
     assert_int_equal(s->submits, 0);
     scene_key(s, KEY_UP_);
-    scene_type(s, "4471 ALL 2065\ty"); /* into an empty field */
+    scene_type(s, "emea-home/4471 ALL 2065\ty"); /* into an empty field */
     assert_int_equal(s->submits, 1);
 }
 
@@ -228,7 +228,7 @@ static void test_paste_is_never_keys(void **state)
     scene_type(s, "B");
     paste(s, "INC-2207\nsecond line"); /* a reason may be pasted: its line end is a blank */
     scene_type(s, "\t");
-    paste(s, "4471 ALL 2060");
+    paste(s, "emea-home/4471 ALL 2060");
     assert_true(scene_shows(s, "pasted text is not taken here"));
     scene_type(s, "\ty");
     assert_int_equal(s->submits, 0);
@@ -288,7 +288,7 @@ static void test_cancel_keys(void **state)
 static void test_dialog_must_fit(void **state)
 {
     struct scene *s = *state;
-    scene_type(s, "BINC-1\t4471 ALL 2060\t");
+    scene_type(s, "BINC-1\temea-home/4471 ALL 2060\t");
     canvas_resize(&s->c, 5, 60);
     scene_draw(s);
     scene_type(s, "y"); /* what nobody can see, nobody confirms */

@@ -104,7 +104,7 @@ static const struct picture MAIN[] = {
     {"rollout", "\n", NULL},
     {"devices", "\n\n", NULL},
     {"device", "\n\n\n", NULL},
-    {"rollback", "BINC-2207 watchdog\t4471 ALL", NULL},
+    {"rollback", "BINC-2207 watchdog\temea-home/4471 ALL", NULL},
     {"audit", "ljj", NULL},
     {"help", "?", NULL},
 };

@@ -315,7 +315,7 @@ static void test_messages_and_commands(void **state)
     scene_type(s, ":4466\n");
     assert_int_equal(app_view(s->app), VIEW_ROLLOUT);
     scene_type(s, ":halt 4468\n");
-    assert_true(scene_shows(s, "HALT 4468"));
+    assert_true(scene_shows(s, "HALT emea-home/4468"));
     scene_type(s, "\033:advance 9999\n");
     assert_true(scene_shows(s, "there is no rollout 9999"));
 }
