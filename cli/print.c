@@ -34,6 +34,21 @@ int err_exit(const struct err *e)
     }
 }
 
+int trace_exit(int rc, enum trace t, const char **text)
+{
+    static const char *const words[] = {
+        [TRACE_NONE] = NULL,
+        [TRACE_LOG] = NULL,
+        [TRACE_SPOOL] =
+            "the log could not take it; it is in the spool, and comes into the log when that is next opened",
+        [TRACE_SYSLOG] = "neither the log nor the spool could take it; only the system log has a line about it",
+        [TRACE_NOWHERE] =
+            "neither the log, nor the spool, nor the system log could take it: write down that it was done",
+    };
+    *text = words[t];
+    return rc == EXIT_OK && (t == TRACE_SYSLOG || t == TRACE_NOWHERE) ? EXIT_TRACELESS : rc;
+}
+
 int print_err(const struct args *a, const struct err *e)
 {
     struct buf safe;
