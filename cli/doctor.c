@@ -241,8 +241,8 @@ static void check_spool(struct doctor *d)
 
     if (!s)
         return;
-    if (!spool_probe(s, where, &apart, &e))
-        tell_err(d, "spool", &e);
+    if (!spool_probe(s, where, &apart, &e)) /* not tell_err: no server is out of reach */
+        tell(d, MARK_FAIL, "spool", e.next, "%s%s%s", e.what, *e.cause ? ": " : "", e.cause);
     else if (!apart)
         tell(d, MARK_NOTE, "spool", "Name a folder on another disk: audit: spool: in andon-config(5).",
              "%.200s is on the log's own file system: when that fails, so may it", where);
