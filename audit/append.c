@@ -137,8 +137,10 @@ static bool write_event(struct audit_log *l, struct store_head *h, const struct 
 bool book_put(struct audit_log *l, struct store_head *h, const struct entry *en, struct receipt *out, bool *known,
               struct err *e)
 {
+    /* Halts without corr cannot be told apart: each is an entry. */
+    bool event = entry_of_halt(en) && (en->corr != 0 || en->kind == ENTRY_DEGRADED);
     *known = false;
-    return entry_of_halt(en) ? write_event(l, h, en, out, known, e) : book_write(l, l->store, h, en, out, e);
+    return event ? write_event(l, h, en, out, known, e) : book_write(l, l->store, h, en, out, e);
 }
 
 bool book_head(struct audit_log *l, struct store_head *h, struct err *e)

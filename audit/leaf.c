@@ -403,24 +403,6 @@ bool leaf_decode_record(const char *line, size_t n, struct arena *a, struct stor
     return true;
 }
 
-/* "name" is what halts and intents of andon 0.1 have. */
-struct rollout_identity leaf_identity(const struct leaf *l, struct arena *a)
-{
-    struct rollout_identity who = {leaf_text(a, l->fleet), leaf_text(a, l->rollout), 0, "", ""};
-    struct member m;
-    for (size_t at = 0; leaf_member(l->fields, &at, &m);) {
-        if (slice_is(m.key, "rollout.created")) {
-            if (!slice_int(m.value, &who.created_at) || who.created_at < 0)
-                who.created_at = 0;
-        } else if (slice_is(m.key, "rollout.name") || slice_is(m.key, "name")) {
-            who.name = leaf_text(a, m.value); /* keys are in order: rollout.name comes last and counts */
-        } else if (slice_is(m.key, "rollout.release")) {
-            who.release = leaf_text(a, m.value);
-        }
-    }
-    return who;
-}
-
 const char *stored_field(const struct stored *s, const char *key)
 {
     for (size_t i = 0; i < s->n_fields; i++) {
@@ -430,6 +412,7 @@ const char *stored_field(const struct stored *s, const char *key)
     return "";
 }
 
+/* "name" is what halts and intents of andon 0.1 have. */
 struct rollout_identity stored_identity(const struct stored *s)
 {
     const char *created = stored_field(s, "rollout.created"), *name = stored_field(s, "rollout.name");

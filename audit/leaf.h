@@ -46,7 +46,5 @@ const char *leaf_text(struct arena *a, struct slice s);
 bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *a, struct stored *out);
 /* The same for a record, which has no leaf hash: "". */
 bool leaf_decode_record(const char *line, size_t n, struct arena *a, struct stored *out);
-/* Which rollout the entry is about, into the arena; see stored_identity. */
-struct rollout_identity leaf_identity(const struct leaf *l, struct arena *a);
 
 #endif

@@ -154,10 +154,13 @@ struct latch_ctx {
 };
 
 /* Takes out of the list what the ack lifts. */
-static void lift(struct found *f, const struct leaf *l)
+static void lift(struct found *f, const struct store_row *row)
 {
-    bool all = leaf_is(l->rollout, "");
-    struct identity_mark ack = {leaf_identity(l, f->a), l->t};
+    struct stored s;
+    if (!leaf_decode(row->leaf, row->leaf_n, (const uint8_t[HASH_LEN]){0}, f->a, &s))
+        return;
+    bool all = *s.rollout == '\0';
+    struct identity_mark ack = {stored_identity(&s), s.t};
     size_t kept = 0;
     for (size_t i = 0; i < f->n; i++) {
         struct identity_mark halt = {stored_identity(&f->item[i]), f->item[i].t};
@@ -176,7 +179,7 @@ static bool on_latch(void *ctx, const struct store_row *row)
     if (leaf_is(l.kind, "halt"))
         add(&c->found, row);
     else if (leaf_is(l.kind, "ack") && !leaf_is(l.result, "refused") && !leaf_is(l.result, "failed"))
-        lift(&c->found, &l);
+        lift(&c->found, row);
     return true;
 }
 

@@ -25,6 +25,7 @@ enum exit_code {
     EXIT_REFUSED = 3,     /* andon refuses; with guard: it ended while a halt could not be had */
     EXIT_UNREACHABLE = 4, /* the fleet server does not answer, or refuses the credentials */
     EXIT_UNKNOWN = 5,     /* sent, but what became of it can't be told; a person must look */
+    EXIT_TRACELESS = 6,   /* the halt is done, but neither log nor spool has it: a person must write it down */
     EXIT_OUTPUT = 7       /* done, but standard output could not be written */
 };
 
@@ -125,8 +126,9 @@ struct session {
     struct actor actor; /* who is running this */
     char user[64];      /* display name */
     char db[512], key[512], origin[256];
-    char evidence[512]; /* the trials' database (audit/history.h) */
-    bool explain;       /* engines that only observe gather the evidence all the same */
+    char evidence[512];          /* the trials' database (audit/history.h) */
+    char spool[SPOOL_DIRS][512]; /* audit/spool.h */
+    bool explain;                /* engines that only observe gather the evidence all the same */
     struct audit_spec audit;
 };
 /* Loads the configuration (none is not an error: !configured) and works out the paths of the log. On failure the error
@@ -152,6 +154,9 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
  * code that fits the error. */
 int print_err(const struct args *a, const struct err *e);
 int err_exit(const struct err *e);
+/* What a command that would end with `rc` ends with when this is all that is left of its halt, and a sentence about it;
+ * NULL when there is nothing to say. Only a success changes. */
+int trail_exit(int rc, enum trail t, const char **text);
 void print_out(const struct buf *b); /* to standard output, at once; whether it went is told by print_end */
 /* The end of every command: closes standard output. `rc` when all of it was written, or when the reader of a pipe has
  * gone away (`| head`), which is no error; else what is wrong is said, and EXIT_OUTPUT in the place of EXIT_OK. */

@@ -1,5 +1,6 @@
 /* andon doctor: tests everything that the configuration names, and says what to do about each failure. */
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,7 +8,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "audit/intake.h"
 #include "audit/log.h"
+#include "audit/spool.h"
 #include "cli/doctor.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -82,6 +85,48 @@ static bool check_folder(struct doctor *d, const char *subject, const char *file
     return true;
 }
 
+/* What waited for the log, and what was no record. */
+static void tell_intake(struct doctor *d, const struct audit_intake *in)
+{
+    char n[FMT_MAX];
+
+    if (in->taken > 0)
+        doctor_tell(d, MARK_NOTE, "spool",
+                    "They are halts that the log could not take then: andon audit show --kind halt.",
+                    "%s entries were waiting and are in the log now", fmt_count(n, in->taken));
+    if (in->waiting > 0)
+        doctor_tell(d, MARK_FAIL, "spool", *in->err.next ? in->err.next : "Mend the log; opening it takes them in.",
+                    "%s entries wait for the log%s%s", fmt_count(n, in->waiting), *in->err.what ? ": " : "",
+                    in->err.what);
+    else if (in->err.code != ERR_NONE)
+        doctor_tell(d, MARK_NOTE, "spool", in->err.next, "%s", in->err.what);
+    if (in->set_aside > 0)
+        doctor_tell(d, MARK_NOTE, "spool", "Look at the files andon-*.bad in its folder, then remove them.",
+                    "%s files were set aside: not whole, or not andon's", fmt_count(n, in->set_aside));
+    if (in->others > 0)
+        doctor_tell(d, MARK_NOTE, "spool", "Run andon doctor with --db or the configuration that they belong to.",
+                    "%s files wait for other logs", fmt_count(n, in->others));
+}
+
+static void check_spool(struct doctor *d)
+{
+    struct spool *s = spool_new(&d->session.audit);
+    char where[PATH_MAX];
+    struct err e = {0};
+    bool apart;
+
+    if (!s)
+        return;
+    if (!spool_probe(s, where, &apart, &e)) /* not tell_err: no server is out of reach */
+        doctor_tell(d, MARK_FAIL, "spool", e.next, "%s%s%s", e.what, *e.cause ? ": " : "", e.cause);
+    else if (!apart)
+        doctor_tell(d, MARK_NOTE, "spool", "Name a folder on another disk: audit: spool: in andon-config(5).",
+                    "%.200s is on the log's own file system: when that fails, so may it", where);
+    else
+        doctor_tell(d, MARK_OK, "spool", "", "%.200s, on another file system than the log, can be written", where);
+    spool_free(s);
+}
+
 static void check_log(struct doctor *d)
 {
     const struct session *s = &d->session;
@@ -99,7 +144,13 @@ static void check_log(struct doctor *d)
     }
     l = audit_open(&s->audit, &e);
     if (!l) {
+        struct spool_place *p = spool_place_new(&s->audit);
+        struct audit_intake in = {0};
+
         doctor_err(d, "audit log", &e);
+        intake_waiting(p, &in);
+        tell_intake(d, &in);
+        spool_place_free(p);
         return;
     }
     if (!audit_verify_tail(l, 1000, &r, &e))
@@ -108,6 +159,7 @@ static void check_log(struct doctor *d)
         doctor_tell(d, MARK_FAIL, "audit log", "Keep the file as it is and run `andon audit verify`.", "%s", r.text);
     else
         doctor_tell(d, MARK_OK, "audit log", "", "%s entries, writable, the newest verify", fmt_count(n, r.entries));
+    tell_intake(d, audit_taken_in(l));
     audit_close(l);
 }
 
@@ -153,6 +205,7 @@ int cmd_doctor(const struct args *a)
         doctor_fleet(&d, f);
     }
     check_log(&d);
+    check_spool(&d);
     rc = finish(&d);
     session_close(&d.session);
     return rc;

@@ -80,9 +80,11 @@ void get_fleet(struct get *g, const struct fleet_run *r)
     buf_release(&list);
 }
 
-/* Halts in the log that nobody has acknowledged: a `get` engine has no log of its own. */
-static bool latched(const struct get *g, const char *fleet, const char *rollout)
+/* Halts in the log, or on their way into it, that nobody has acknowledged: a `get` engine has no log of its own. */
+static bool latched(const struct get *g, const char *fleet, const struct rollout *rollout)
 {
+    char release[IDENTITY_RELEASE_BYTES];
+    struct rollout_identity now = identity_of(fleet, rollout, release);
     struct audit_spec spec = g->session->audit;
     struct audit_log *l;
     struct stored *v;
@@ -96,8 +98,11 @@ static bool latched(const struct get *g, const char *fleet, const char *rollout)
         return false;
     arena_init(&a);
     if (audit_latched(l, fleet, &a, &v, &n, NULL))
-        for (size_t i = 0; i < n; i++)
-            found = found || strcmp(v[i].rollout, rollout) == 0;
+        for (size_t i = 0; i < n; i++) {
+            struct identity_mark halt = {stored_identity(&v[i]), v[i].t};
+
+            found = found || identity_about(&halt, &now) != IDENTITY_OTHER;
+        }
     arena_release(&a);
     audit_close(l);
     return found;
@@ -124,7 +129,7 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
 {
     const struct rollout *o = &v->rollout;
     struct json_w *w = &g->json.w;
-    bool locked = v->latched || latched(g, r->spec->name, o->id);
+    bool locked = v->latched || latched(g, r->spec->name, o);
     struct halt_said halt = halt_said(v->halt, locked, o->state);
 
     json_w_obj(w);

@@ -43,6 +43,21 @@ int err_exit(const struct err *e)
     return EXIT_FAILED;
 }
 
+int trail_exit(int rc, enum trail t, const char **text)
+{
+    static const char *const words[] = {
+        [TRAIL_NONE] = NULL,
+        [TRAIL_LOG] = NULL,
+        [TRAIL_SPOOL] =
+            "the log could not take it; it is in the spool, and comes into the log when that is next opened",
+        [TRAIL_SYSLOG] = "neither the log nor the spool could take it; only the system log has a line about it",
+        [TRAIL_NOWHERE] =
+            "neither the log, nor the spool, nor the system log could take it: write down that it was done",
+    };
+    *text = words[t];
+    return rc == EXIT_OK && (t == TRAIL_SYSLOG || t == TRAIL_NOWHERE) ? EXIT_TRACELESS : rc;
+}
+
 int print_err(const struct args *a, const struct err *e)
 {
     struct buf safe;

@@ -94,6 +94,16 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->origin, sizeof s->origin, "andon/%s", safe);
     }
     s->audit = (struct audit_spec){.db_path = s->db, .key_path = s->key, .origin = s->origin};
+    for (int i = 0, n = 0; i < SPOOL_DIRS; i++) {
+        bool named = c && *c->audit_spool;
+
+        if (named && i == 0)
+            snprintf(s->spool[n], sizeof s->spool[n], "%s", c->audit_spool);
+        else if (named || !spool_path(s->spool[n], sizeof s->spool[n], i))
+            continue;
+        s->audit.spool[n] = s->spool[n];
+        n++;
+    }
     return true;
 }
 

@@ -293,7 +293,8 @@ static void rollback_json(struct json_w *w, const struct rollback_view *b)
 static int report(const struct verb_run *r, bool ended, const struct op_view *op, const struct snapshot *s)
 {
     const struct rollout_view *v = s ? snapshot_rollout(s, r->in.rollout) : NULL;
-    int rc = ended ? phase_exit(op->phase) : EXIT_UNKNOWN;
+    const char *trace;
+    int rc = trail_exit(ended ? phase_exit(op->phase) : EXIT_UNKNOWN, op->trail, &trace);
     bool back = v && r->in.verb == VERB_ROLLBACK && v->rollback.step != RB_NONE;
     const char *text = ended || (op->text && *op->text) ? op->text : "not ended in time";
     /* A halt goes out without the log, anything else is refused: either way what is wrong with the log is said. */
@@ -312,6 +313,7 @@ static int report(const struct verb_run *r, bool ended, const struct op_view *op
         json_w_kint(&o.w, "log_entry", op->log_seq);
         json_w_kstr(&o.w, "state", v ? rollout_state_word(v->rollout.state) : NULL);
         json_w_kstr(&o.w, "log_error", log);
+        json_w_kstr(&o.w, "trace", op->trail ? trail_word(op->trail) : NULL);
         if (back)
             rollback_json(&o.w, &v->rollback);
         json_end(&o);
@@ -323,6 +325,8 @@ static int report(const struct verb_run *r, bool ended, const struct op_view *op
         fprintf(rc == EXIT_OK ? stdout : stderr, "  %s\n", op->next);
     if (log)
         fprintf(stderr, "  log: %s\n", log);
+    if (trace)
+        fprintf(stderr, "  trace: %s\n", trace);
     if (back && v->rollback.left && *v->rollback.left)
         printf("  left: %s\n", v->rollback.left);
     if (ended && op->phase == OP_RUNNING && !r->args->val[OPT_WAIT])

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 #include "conf/endpoint.h"
 #include "conf/file.h"
 #include "conf/notify.h"
@@ -72,6 +73,10 @@ static const struct yfield audit_fields[] = {
     {.key = "db", .type = YT_STR, .doc = "the log ($XDG_STATE_HOME/andon/audit.db)"},
     {.key = "key", .type = YT_STR, .doc = "its signing key ($XDG_CONFIG_HOME/andon/audit.key)"},
     {.key = "origin", .type = YT_STR, .doc = "its name in checkpoints (andon/HOSTNAME)"},
+    {.key = "spool",
+     .type = YT_STR,
+     .doc = "folder for what the log cannot take, best on another disk (/var/tmp/andon-UID, "
+            "$XDG_RUNTIME_DIR/andon-spool)"},
     {.key = "evidence_db", .type = YT_STR, .doc = "evidence kept over restarts ($XDG_STATE_HOME/andon/evidence.db)"},
     {0}};
 
@@ -110,6 +115,17 @@ bool config_path(char *out, size_t size, const char *name)
 bool state_path(char *out, size_t size, const char *name)
 {
     return xdg_path(out, size, "XDG_STATE_HOME", ".local/state", name);
+}
+
+bool spool_path(char *out, size_t size, int choice)
+{
+    const char *run = getenv("XDG_RUNTIME_DIR");
+    int n = -1;
+    if (choice == 0)
+        n = snprintf(out, size, "/var/tmp/andon-%lu", (unsigned long)geteuid());
+    else if (choice == 1 && run && *run == '/')
+        n = snprintf(out, size, "%s/andon-spool", run);
+    return n > 0 && (size_t)n < size;
 }
 
 /* What the file's values refer to while it is read. */
@@ -328,6 +344,7 @@ static bool read_audit(struct loading *l, const struct ynode *audit, struct conf
 {
     out->audit_db = endpoint_path(y_str(audit, "db", ""), l->folder, l->a);
     out->audit_key = endpoint_path(y_str(audit, "key", ""), l->folder, l->a);
+    out->audit_spool = endpoint_path(y_str(audit, "spool", ""), l->folder, l->a);
     out->evidence_db = endpoint_path(y_str(audit, "evidence_db", ""), l->folder, l->a);
     out->audit_origin = arena_strdup(l->a, y_str(audit, "origin", ""));
     size_t n = strspn(out->audit_origin, NAME_CHARS "/");

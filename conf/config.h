@@ -15,5 +15,9 @@ extern const struct yfield config_schema[];
  * set. */
 bool config_path(char *out, size_t size, const char *name);
 bool state_path(char *out, size_t size, const char *name);
+/* Where the log's spool lies unless `audit: spool:` says it, in order of choice, from 0: a folder of this user that
+ * outlives a restart of the machine, then the session's in memory, which is on another file system than any log. False
+ * when there is no such choice. */
+bool spool_path(char *out, size_t size, int choice);
 
 #endif

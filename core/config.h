@@ -98,6 +98,7 @@ struct config {
     const char *audit_db;     /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
     const char *audit_key;    /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
     const char *audit_origin; /* "" = "andon/" + host name */
+    const char *audit_spool;  /* folder of the spool; "" = the places of spool_path() */
     const char *evidence_db;  /* states of trials; "" = $XDG_STATE_HOME/andon/evidence.db */
     struct notify_spec notify;
     const char *operator_name; /* display name, "" = login name */

@@ -3,11 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/digest.h"
+#include "core/text.h"
 
-void identity_release(const struct release *r, char *out, size_t size)
+struct rollout_identity identity_of(const char *fleet, const struct rollout *r, char release[IDENTITY_RELEASE_BYTES])
 {
-    bool known = *r->name || *r->version;
-    snprintf(out, size, "%s%s%s", r->name, known ? ":" : "", r->version);
+    char whole[2 * NAME_MAX_BYTES + 2];
+    bool known = *r->release.name || *r->release.version;
+    snprintf(whole, sizeof whole, "%s%s%s", r->release.name, known ? ":" : "", r->release.version);
+    safe_text_into(release, IDENTITY_RELEASE_BYTES, whole, strlen(whole)); /* clipped as it reads back from the log */
+    return (struct rollout_identity){fleet, r->id, r->created_at, r->name, release};
 }
 
 /* Two texts of which either may be unknown. */

@@ -32,8 +32,9 @@
 
 /* More than a host and a server differ by where anybody looks after their clocks, and less than any rollout needs to
  * be made, started, halted and looked at. */
-#define IDENTITY_CLOCK_US  (10 * US_PER_MIN)
-#define IDENTITY_KEY_BYTES 33 /* 32 hexadecimal digits and the NUL */
+#define IDENTITY_CLOCK_US      (10 * US_PER_MIN)
+#define IDENTITY_KEY_BYTES     33 /* 32 hexadecimal digits and the NUL */
+#define IDENTITY_RELEASE_BYTES 256
 
 /* Strings are borrowed and never NULL; "" and 0: not known. */
 struct rollout_identity {
@@ -52,8 +53,9 @@ struct identity_mark {
     int64_t t;
 };
 
-/* The release as identities hold it, "" until its name is known. */
-void identity_release(const struct release *r, char *out, size_t size);
+/* Of a rollout as the server shows it. `release` holds the text of the release, "" until the server has named it; the
+ * rest is borrowed from the rollout. */
+struct rollout_identity identity_of(const char *fleet, const struct rollout *r, char release[IDENTITY_RELEASE_BYTES]);
 /* Symmetric. */
 enum identity_answer identity_same(const struct rollout_identity *a, const struct rollout_identity *b);
 /* Is it about this rollout, as the server shows it now? */

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/arena.h"
+#include "core/entry.h"
 #include "core/health.h"
 #include "core/intent.h"
 #include "core/model.h"
@@ -160,7 +161,8 @@ struct op_view {
     const char *text; /* what it is doing or how it ended */
     const char *next; /* what to do, "" */
     int64_t started, ended;
-    int64_t log_seq; /* of its intent, 0 = not logged (yet) */
+    int64_t log_seq;  /* of its intent, 0 = not logged (yet) */
+    enum trail trail; /* of a halt's entry, once that is settled: where it can be found */
 };
 
 /* A roll back's progress. */

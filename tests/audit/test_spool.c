@@ -308,6 +308,87 @@ static void a_torn_line_is_never_a_record_and_never_lost(void **state)
     end(&y);
 }
 
+/* Also where the change leaves good JSON and touches nothing of the event's id. */
+static void a_line_that_was_changed_is_no_record(void **state)
+{
+    (void)state;
+    struct yard y;
+    char path[400];
+    size_t n;
+    begin(&y);
+    spool_halt(&y, 1);
+    char *all = read_all(spool_path(&y, path), &n), *at = strstr(all, "\"http.status\":200");
+    assert_non_null(at);
+    at[strlen("\"http.status\":")] = '5';
+    write_all(path, all, n);
+    free(all);
+    audit_close(open_taking(&y, 0, 0, 1));
+    end(&y);
+}
+
+/* Has the process opened this file? */
+static bool has_open(pid_t pid, const char *path)
+{
+    char dir[64], link[330], to[400];
+    snprintf(dir, sizeof dir, "/proc/%d/fd", (int)pid);
+    DIR *d = opendir(dir);
+    bool found = false;
+    for (struct dirent *f; d && !found && (f = readdir(d));) {
+        snprintf(link, sizeof link, "%s/%s", dir, f->d_name);
+        ssize_t n = readlink(link, to, sizeof to - 1);
+        to[n > 0 ? n : 0] = '\0';
+        found = strcmp(to, path) == 0;
+    }
+    if (d)
+        closedir(d);
+    return found;
+}
+
+/* Who waits for the lock while the file is claimed must not write into what is being read. */
+static void nothing_is_added_to_a_file_that_was_claimed(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 5; round++) {
+        struct yard y;
+        struct stat before, after;
+        char path[400], claimed[420];
+        int status;
+        begin(&y);
+        spool_halt(&y, 1);
+        snprintf(claimed, sizeof claimed, "%s.0.taking", spool_path(&y, path));
+        assert_int_equal(stat(path, &before), 0);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        int ready[2];
+        char byte = 1;
+        assert_int_equal(pipe(ready), 0);
+        pid_t pid = fork();
+        assert_int_not_equal(pid, -1);
+        if (pid == 0) {
+            struct entry en;
+            struct err e = {0};
+            close(fd); /* the lock stays the parent's; from now on only its own opening counts */
+            if (write(ready[1], &byte, 1) != 1)
+                _exit(2);
+            make_halt(&en, 2);
+            _exit(spool_put(y.s, &en, NULL, NULL, &e) ? 0 : 1);
+        }
+        assert_int_equal(read(ready[0], &byte, 1), 1);
+        close(ready[0]);
+        close(ready[1]);
+        while (!has_open(pid, path) && count_files(y.dir, ".spool", NULL) == 1)
+            ;
+        assert_int_equal(rename(path, claimed), 0);
+        close(fd);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        assert_int_equal(stat(claimed, &after), 0);
+        assert_int_equal(after.st_size, before.st_size);
+        audit_close(open_taking(&y, 2, 0, 0));
+        end(&y);
+    }
+}
+
 static void a_broken_off_line_does_not_swallow_the_next(void **state)
 {
     (void)state;
@@ -909,6 +990,8 @@ int main(void)
         cmocka_unit_test(one_event_makes_one_entry),
         cmocka_unit_test(a_mark_without_an_entry_does_not_swallow_a_halt),
         cmocka_unit_test(a_torn_line_is_never_a_record_and_never_lost),
+        cmocka_unit_test(a_line_that_was_changed_is_no_record),
+        cmocka_unit_test(nothing_is_added_to_a_file_that_was_claimed),
         cmocka_unit_test(a_broken_off_line_does_not_swallow_the_next),
         cmocka_unit_test(only_what_a_halt_leaves_is_taken),
         cmocka_unit_test(whatever_lies_there_is_set_aside_and_blocks_nothing),

@@ -129,6 +129,34 @@ static void tables_line_up(void **state)
     buf_release(&b);
 }
 
+static void a_halt_without_a_trace_has_a_code_of_its_own(void **state)
+{
+    static const struct {
+        int rc;
+        enum trail trail;
+        int want;
+        const char *says; /* NULL: nothing */
+    } v[] = {
+        {EXIT_OK, TRAIL_NONE, EXIT_OK, NULL},
+        {EXIT_OK, TRAIL_LOG, EXIT_OK, NULL},
+        {EXIT_OK, TRAIL_SPOOL, EXIT_OK, "in the spool"},
+        {EXIT_OK, TRAIL_SYSLOG, 6, "only the system log"},
+        {EXIT_OK, TRAIL_NOWHERE, 6, "write down"},
+        {EXIT_UNKNOWN, TRAIL_NOWHERE, EXIT_UNKNOWN, "write down"}, /* worse things first */
+        {EXIT_REFUSED, TRAIL_SYSLOG, EXIT_REFUSED, "only the system log"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof v / sizeof *v; i++) {
+        const char *text = "unset";
+
+        assert_int_equal(trail_exit(v[i].rc, v[i].trail, &text), v[i].want);
+        assert_int_equal(text != NULL, v[i].says != NULL);
+        if (v[i].says)
+            assert_non_null(strstr(text, v[i].says));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -136,6 +164,7 @@ int main(void)
         cmocka_unit_test(no_supervisor_is_fine),
         cmocka_unit_test(exit_codes_are_stable),
         cmocka_unit_test(tables_line_up),
+        cmocka_unit_test(a_halt_without_a_trace_has_a_code_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

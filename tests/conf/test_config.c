@@ -184,6 +184,7 @@ static void documented_example(void **state)
     assert_string_equal(c.audit_db, want);
     snprintf(want, sizeof want, "%s/.local/state/andon/evidence.db", "/home/u");
     assert_string_equal(c.evidence_db, want);
+    assert_string_equal(c.audit_spool, "/var/spool/andon");
     assert_string_equal(c.notify.hook[2], "firmware");
     assert_null(c.notify.hook[3]);
     assert_int_equal(c.notify.n_webhooks, 3);
@@ -264,6 +265,7 @@ static void notices_by_default(void **state)
     assert_int_equal(c.notify.repeat_us, 30 * US_PER_MIN);
     assert_false(c.notify.console);
     assert_string_equal(c.evidence_db, "");
+    assert_string_equal(c.audit_spool, "");
     config_release(&c);
     c = good(*state, "notify: {hook: [tell]}\n");
     for (int k = 0; k < NOTICE_KINDS; k++)

@@ -176,12 +176,27 @@ static void a_key_stays_over_a_rename_and_differs_for_another_rollout(void **sta
         }
         identity_key(&x, a);
     }
-    struct release r = {"7", "hearth", "4.12.1"}, bare = {"7", "", ""};
-    char text[64];
-    identity_release(&r, text, sizeof text);
-    assert_string_equal(text, "hearth:4.12.1");
-    identity_release(&bare, text, sizeof text);
-    assert_string_equal(text, "");
+}
+
+static void a_rollout_of_the_server_has_one(void **state)
+{
+    (void)state;
+    char text[IDENTITY_RELEASE_BYTES], long_name[NAME_MAX_BYTES];
+    struct rollout r = {.id = "17", .name = "n", .created_at = T0, .release = {"7", "hearth", "4.12.1"}};
+    struct rollout_identity i = identity_of("homes", &r, text);
+    assert_string_equal(i.fleet, "homes");
+    assert_string_equal(i.id, "17");
+    assert_string_equal(i.name, "n");
+    assert_string_equal(i.release, "hearth:4.12.1");
+    assert_int_equal(i.created_at, T0);
+    r.release.name = r.release.version = "";
+    i = identity_of("homes", &r, text);
+    assert_string_equal(i.release, "");
+    memset(long_name, 'x', sizeof long_name - 1);
+    long_name[sizeof long_name - 1] = '\0';
+    r.release.name = long_name;
+    i = identity_of("homes", &r, text);
+    assert_true(strlen(i.release) < sizeof text);
 }
 
 static void an_entry_says_what_is_known_of_it(void **state)
@@ -212,6 +227,7 @@ int main(void)
         cmocka_unit_test(an_acknowledgement_lifts_what_is_latched_upon_its_rollout),
         cmocka_unit_test(every_latch_can_be_acknowledged_where_it_is_shown),
         cmocka_unit_test(a_key_stays_over_a_rename_and_differs_for_another_rollout),
+        cmocka_unit_test(a_rollout_of_the_server_has_one),
         cmocka_unit_test(an_entry_says_what_is_known_of_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
