@@ -23,9 +23,8 @@ struct verb_run {
     struct fleet_run *run;
     struct intent in;
     struct preview preview;
-    struct err refusal, unlisted;
-        /* unlisted: why the devices of a roll back are not known */ /* of verb_check on the newest snapshot; code
-                                                                        ERR_NONE = it may go ahead */
+    struct err refusal;  /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
+    struct err unlisted; /* why the devices of a roll back are not known; ERR_NONE = they are, or need not be */
     int64_t timeout;
 };
 
