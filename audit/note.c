@@ -137,10 +137,11 @@ static bool parse_body(const char **p, const char *end, struct checkpoint *c, si
 /* Is this the signature line of key k? Then its signature. */
 static bool signature_of(const char *text, size_t n, const struct note_key *k, uint8_t sig[KEY_SIG_LEN])
 {
-    size_t dash = sizeof DASH - 1, name = slice_of(k->name).n, got = 0;
+    const char *name_end = memchr(k->name, '\0', sizeof k->name); /* it is no longer than ORIGIN_MAX */
+    size_t dash = sizeof DASH - 1, name = name_end ? (size_t)(name_end - k->name) : ORIGIN_MAX, got = 0;
     uint8_t raw[NOTE_MAX];
     if (n < dash + name + 2 || n > NOTE_MAX || memcmp(text, DASH, dash) != 0 ||
-        !slice_starts((struct slice){text + dash, n - dash}, k->name) || text[dash + name] != ' ')
+        memcmp(text + dash, k->name, name) != 0 || text[dash + name] != ' ')
         return false;
     if (!base64_decode(text + dash + name + 1, n - dash - name - 1, raw, &got) || got != sizeof k->id + KEY_SIG_LEN ||
         memcmp(raw, k->id, sizeof k->id) != 0)
@@ -156,7 +157,7 @@ bool note_open(const char *bytes, size_t n, const struct note_key *k, const stru
     size_t body_n = 0, len;
     if (n > NOTE_MAX || memchr(bytes, '\0', n) || !parse_body(&p, end, out, &body_n))
         return err_set(e, ERR_TAMPERED, "", "the checkpoint is not well formed");
-    if (!slice_is(slice_of(out->origin), k->name))
+    if (memcmp(out->origin, k->name, sizeof k->name) != 0)
         return err_set(e, ERR_TAMPERED, "", "the checkpoint is of another log than the key");
     bool found = false;
     while (line(&p, end, &text, &len)) {

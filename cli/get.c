@@ -1,7 +1,6 @@
 /* andon get: what the console shows, as tables and JSON. */
 #include <stdio.h>
 #include <string.h>
-#include "cli/ask.h"
 #include "cli/explain.h"
 #include "cli/get.h"
 #include "core/clock.h"
@@ -41,33 +40,6 @@ static bool devices_read(const struct snapshot *s, void *ctx)
     return s->focus.wave == f->wave && strcmp(s->focus.rollout, f->rollout) == 0 && s->devices_at > 0;
 }
 
-/* Why the waves of a rollout (wave NULL), or the devices of a wave, do not come: the server is asked for them directly.
- * False when it does not refuse them. */
-static bool refused(const struct fleet_run *r, const char *rollout, const char *wave, struct err *e)
-{
-    struct http *h = http_new(clock_real(), random_seed());
-    struct backend *b = backend_open(h, r->spec, e);
-    struct wave_list waves = {0};
-    struct device_list devices = {0};
-    struct ask q = {0};
-    struct arena a;
-    bool no = b == NULL;
-
-    arena_init(&a);
-    if (b && wave)
-        b->ops->wave_devices(b, rollout, wave, 1, &a, &devices, ask_done, &q);
-    else if (b)
-        b->ops->waves(b, rollout, &a, &waves, ask_done, &q);
-    if (b && !ask_wait(h, &q, WHY_US) && q.done) {
-        *e = q.err;
-        no = true;
-    }
-    backend_free(b);
-    http_free(h);
-    arena_release(&a);
-    return no;
-}
-
 /* Waits for something of a rollout; false with *e: with the server's reason if it has one. */
 static bool read_or_why(struct fleet_run *r, int64_t timeout, bool (*ready)(const struct snapshot *s, void *ctx),
                         void *ctx, const char *rollout, const char *wave, struct err *e)
@@ -76,7 +48,7 @@ static bool read_or_why(struct fleet_run *r, int64_t timeout, bool (*ready)(cons
 
     if (fleet_until(r, first, ready, ctx))
         return true;
-    if (refused(r, rollout, wave, e))
+    if (fleet_refuses(r, rollout, wave, e))
         return false;
     return fleet_until(r, timeout - first, ready, ctx) ||
            err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "%s of %s could not be read in time",

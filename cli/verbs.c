@@ -24,7 +24,8 @@ struct verb_run {
     const char *id; /* of the rollout, "" with --all */
     struct intent in;
     struct preview preview;
-    struct err refusal; /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
+    struct err refusal;  /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
+    struct err unlisted; /* why the devices of a roll back are not known; ERR_NONE = they are, or need not be */
     int64_t timeout;
 };
 
@@ -78,6 +79,18 @@ static bool judged(const struct snapshot *s, void *id)
     return s->telemetry.last_ok > 0 && w->watched && !w->verdict.data_missing;
 }
 
+/* A roll back is about devices, and they did not come: does the server refuse them? */
+static void why_unlisted(struct verb_run *r)
+{
+    const struct rollout_view *v = snapshot_rollout(r->run->snap, r->in.rollout);
+    char wave[ID_MAX] = "";
+
+    if (v && v->n_waves > 0)
+        snprintf(wave, sizeof wave, "%s", v->waves[0].wave.id);
+    if (!fleet_refuses(r->run, r->in.rollout, *wave ? wave : NULL, &r->unlisted))
+        err_set(&r->unlisted, ERR_TIMEOUT, "`andon doctor` tests the connection.", "they were not read in time");
+}
+
 /* Waits for what the verb's checks and its preview look at. What does not come in time is not there: the checks then
  * refuse by themselves. */
 static void gather(struct verb_run *r)
@@ -97,7 +110,8 @@ static void gather(struct verb_run *r)
     case VERB_HALT:
         break;
     case VERB_ROLLBACK:
-        fleet_until(r->run, READY_US, told_read, id);
+        if (!fleet_until(r->run, READY_US, told_read, id))
+            why_unlisted(r);
         break;
     case VERB_ADVANCE:
     case VERB_RESUME:
@@ -164,6 +178,8 @@ static void preview_json(const struct verb_run *r)
     json_w_kstr(&o.w, "why", r->refusal.code == ERR_NONE ? NULL : r->refusal.what);
     lines_json(&o.w, "will", p->will, p->n_will);
     lines_json(&o.w, "wont", p->wont, p->n_wont);
+    if (r->unlisted.code != ERR_NONE)
+        json_w_kstr(&o.w, "unlisted", r->unlisted.what);
     json_end(&o);
 }
 
@@ -184,6 +200,8 @@ static void preview_text(const struct verb_run *r, FILE *to)
     fprintf(to, "%s\n", p->title);
     lines_text(to, "will happen", p->will, p->n_will);
     lines_text(to, "will not happen", p->wont, p->n_wont);
+    if (r->unlisted.code != ERR_NONE)
+        fprintf(to, "  the devices cannot be listed, these are only the server's counts: %s\n", r->unlisted.what);
     if (*p->phrase)
         fprintf(to, "  confirm with  %s\n", p->phrase);
     if (r->refusal.code != ERR_NONE && r->args->val[OPT_PREVIEW])
