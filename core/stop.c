@@ -48,26 +48,42 @@ static bool looking(enum stop_phase p)
     return p == STOP_LOOSE || p == STOP_DOUBT;
 }
 
-static bool is_known(const struct stop *s, uint64_t id)
+/* Its place among those that were taken, -1. */
+static int place_of(const struct stop *s, uint64_t id)
 {
     for (int i = 0; i < s->n_known; i++)
         if (s->known[i] == id)
-            return true;
-    return false;
+            return i;
+    return -1;
+}
+
+static void forget(struct stop *s, int i)
+{
+    unsigned below = (1u << i) - 1;
+    memmove(s->known + i, s->known + i + 1, (size_t)(s->n_known - i - 1) * sizeof *s->known);
+    s->open = (s->open & below) | (s->open >> 1 & ~below);
+    s->known[--s->n_known] = 0;
 }
 
 static void remember(struct stop *s, uint64_t id)
 {
-    int keep = 0;
-    for (int i = 0; i < s->n_known; i++)
-        if (s->known[i] != id)
-            s->known[keep++] = s->known[i];
-    if (keep == STOP_KNOWN) {
-        memmove(s->known, s->known + 1, (STOP_KNOWN - 1) * sizeof *s->known);
-        keep--;
-    }
-    s->known[keep] = id;
-    s->n_known = keep + 1;
+    int i = place_of(s, id);
+    if (i >= 0)
+        forget(s, i);
+    else if (s->n_known == STOP_KNOWN)
+        forget(s, 0);
+    s->open |= 1u << s->n_known;
+    s->known[s->n_known++] = id;
+}
+
+/* Takes the halt off those that stand (id 0: all of them). */
+static void lift(struct stop *s, uint64_t id)
+{
+    int i = place_of(s, id);
+    s->open = i < 0 ? 0 : s->open & ~(1u << i);
+    for (i = 0; i < s->n_known; i++)
+        if (s->open >> i & 1)
+            s->id = s->known[i];
 }
 
 static bool shown_as(const struct stop *s, enum stop_shows a)
@@ -122,15 +138,16 @@ static enum stop_signal time_came(struct stop *s, int64_t now)
 
 static enum stop_signal found(const struct stop *s, const struct stop_event *ev)
 {
-    if (ev->id == 0 || is_known(s, ev->id))
+    if (ev->id == 0 || place_of(s, ev->id) >= 0)
         return NO_SIGNAL;
     return ev->from == STOP_NOTE_UNKNOWN ? SG_CLAIM : ev->shown_once ? SG_FOUND_ONCE : SG_FOUND;
 }
 
 static enum stop_signal acked(const struct stop *s, const struct stop_event *ev)
 {
-    if (ev->id != 0 && ev->id != s->id)
-        return NO_SIGNAL; /* of a halt before the one that stands */
+    int i = place_of(s, ev->id);
+    if (ev->id != 0 && (i < 0 || !(s->open >> i & 1)))
+        return NO_SIGNAL; /* of a halt that does not stand, or is another rollout's */
     if (ev->from == STOP_NOTE_UNKNOWN)
         return SG_ACK_CLAIM;
     if (ev->who == STOP_PERSON || ev->who == STOP_SCRIPT)
@@ -177,7 +194,7 @@ static enum stop_signal signal_of(struct stop *s, const struct stop_event *ev, i
 static void take_halt(struct stop *s, const struct stop_event *ev, bool newly, int64_t now)
 {
     if (newly)
-        s->latched_by = 0;
+        s->latched_by = s->open = 0; /* a claim is not worth more than what is known */
     if (ev->from != STOP_NOTE_UNKNOWN)
         s->latched_by |= 1u << ev->who;
     s->for_good = s->for_good && !newly;
@@ -256,6 +273,7 @@ static unsigned remembered(struct stop *s, const struct stop_event *ev, enum sto
     if (did & D(LATCHED))
         take_halt(s, ev, !stop_phase_latched(was) || was == STOP_CLAIMED || was == STOP_CLAIM_RUN, now);
     if (did & D(UNLATCHED)) {
+        lift(s, 0);
         s->latched_by = 0;
         s->claimed_ack = false;
     }
@@ -282,6 +300,10 @@ unsigned stop_step(struct stop *s, const struct stop_event *ev, int64_t now)
     if (g == SG_HALT_RULE && !stop_rule_may_halt(s))
         return D(REFUSED);
     struct stop_cell c = stop_cell(was, g, NULL);
+    if ((c.did & D(UNLATCHED)) && ev->id != 0 && (s->open & (s->open - 1))) { /* others stand */
+        lift(s, ev->id);
+        c = (struct stop_cell){was, D(PART) | (c.did & D(LOG_FOREIGN))};
+    }
     s->phase = c.next;
     unsigned did = remembered(s, ev, g, was, c.did, now);
     if (s->passive && ev->kind != SE_HALT)

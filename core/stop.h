@@ -80,7 +80,7 @@ enum stop_event_kind {
     SE_TIME,     /* stop_due() has come */
     SE_LOOKED,   /* log and notes were read since STOP_LOOK, and what they said was handed in */
     /* Acknowledged: `from`, `who`; `id`: of the halt that it lifts, 0: here, whatever stands. May be handed in again.
-     */
+     * An entry of the log lifts every halt before it: the caller hands in each of them. */
     SE_ACK,
     SE_HELD,     /* paused without a latch, and shown; or the log says so */
     SE_RUN,      /* resume, advance or start of ours is about to be sent: STOP_REFUSED in the answer forbids it */
@@ -117,8 +117,9 @@ enum stop_did {
     STOP_NOTE_ACK = 1 << 13,    /* the acknowledgement into the note */
     STOP_NOTE_CLEAN = 1 << 14,  /* ended and acknowledged: who wrote the note takes it away */
     STOP_LOG_FOREIGN = 1 << 15, /* what came by a signed note into this log too, so that a restart knows it */
-    STOP_REFUSED = 1 << 16,     /* not done, and nothing changed */
-    STOP_DIDS = 17              /* how many there are */
+    STOP_PART = 1 << 16,        /* one of several halts was acknowledged; now `id` is the newest that stands */
+    STOP_REFUSED = 1 << 17,     /* not done, and nothing changed */
+    STOP_DIDS = 18              /* how many there are */
 };
 
 #define STOP_ESCALATE_US (10 * INT64_C(1000000))
@@ -135,7 +136,7 @@ struct stop {
     bool stale;
     unsigned latched_by; /* 1 << enum stop_who, each who halted since it was free; 0 = no latch of a halt */
     enum stop_from from; /* of the newest halt */
-    uint64_t id;         /* of the newest halt */
+    uint64_t id;         /* of the newest halt that stands, or stood last */
     bool for_good, ours, escalated, claimed_ack;
     bool sent;      /* since it was asked for */
     int unanswered; /* requests */
@@ -143,6 +144,7 @@ struct stop {
     int64_t since;  /* being asked for */
     int64_t next, delay;
     uint64_t known[STOP_KNOWN]; /* halts that were taken, newest last: also those that were lifted */
+    unsigned open;              /* bit i: known[i] is not acknowledged */
     int n_known;
 };
 
@@ -152,7 +154,9 @@ unsigned stop_step(struct stop *s, const struct stop_event *ev, int64_t now);
 int64_t stop_due(const struct stop *s);
 
 bool stop_phase_latched(enum stop_phase p);
-bool stop_latched(const struct stop *s);   /* halted and not acknowledged, a claim too: nothing may let it run */
+bool stop_latched(const struct stop *s); /* halted and not acknowledged, a claim too: nothing may let it run */
+/* The halts that stand, oldest first; returns how many. */
+int stop_standing(const struct stop *s, uint64_t ids[STOP_KNOWN]);
 bool stop_driving(const struct stop *s);   /* a halt is being asked for */
 bool stop_escalated(const struct stop *s); /* and has not been had for 10 s */
 bool stop_held(const struct stop *s);      /* andon's own pause stands: advance may end it */

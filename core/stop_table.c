@@ -139,7 +139,7 @@ static const char *const signal_names[STOP_SIGNALS] = {
 static const char *const did_names[STOP_DIDS] = {
     "STOP_SEND",      "STOP_REPEAT",    "STOP_READ",       "STOP_LOOK",        "STOP_LATCHED",  "STOP_ESCALATE",
     "STOP_SHOWN",     "STOP_UNLATCHED", "STOP_SAY_RUNS",   "STOP_SAY_RESUMED", "STOP_SAY_OVER", "STOP_SAY_CLAIM",
-    "STOP_NOTE_HALT", "STOP_NOTE_ACK",  "STOP_NOTE_CLEAN", "STOP_LOG_FOREIGN", "STOP_REFUSED",
+    "STOP_NOTE_HALT", "STOP_NOTE_ACK",  "STOP_NOTE_CLEAN", "STOP_LOG_FOREIGN", "STOP_PART",     "STOP_REFUSED",
 };
 
 const char *stop_phase_name(enum stop_phase p)
@@ -226,6 +226,15 @@ bool stop_phase_latched(enum stop_phase p)
 bool stop_latched(const struct stop *s)
 {
     return stop_phase_latched(s->phase);
+}
+
+int stop_standing(const struct stop *s, uint64_t ids[STOP_KNOWN])
+{
+    int n = 0;
+    for (int i = 0; i < s->n_known; i++)
+        if (s->open >> i & 1)
+            ids[n++] = s->known[i];
+    return n;
 }
 
 bool stop_driving(const struct stop *s)

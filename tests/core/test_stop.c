@@ -150,8 +150,10 @@ static void normalise(struct node *n, int64_t now, const struct part *part)
 static const enum stop_who whos[] = {STOP_PERSON, STOP_RULE, STOP_RULE_LOST};
 
 #define EVENTS_MAX 200
-static size_t all_events(struct stop_event *v, bool all)
+static size_t all_events(struct stop_event *v, const struct part *part)
 {
+    bool all = part->all;
+    int last = all || part->answers ? STOP_NOTE_UNKNOWN : STOP_NOTE;
     size_t n = 0;
     for (int shows = SHOWS_OTHER; shows < SHOWS_COUNT; shows++)
         for (int old = 0; old < 2; old++)
@@ -160,12 +162,12 @@ static size_t all_events(struct stop_event *v, bool all)
     for (int i = 0; i < 3; i += all ? 1 : 2)
         for (int good = 0; good < (all ? 2 : 1); good++)
             v[n++] = (struct stop_event){.kind = SE_HALT, .who = whos[i], .id = HALT_A, .for_good = good};
-    for (int from = STOP_LOG; from <= STOP_NOTE_UNKNOWN; from++)
+    for (int from = STOP_LOG; from <= last; from++)
         for (int i = 0; i < 3; i += all ? 1 : 2)
             for (int once = 0; once < 2 && from != STOP_SPOOL; once++)
                 v[n++] = (struct stop_event){
                     .kind = SE_FOUND, .from = (enum stop_from)from, .who = whos[i], .id = HALT_B, .shown_once = once};
-    for (int from = STOP_HERE; from <= STOP_NOTE_UNKNOWN; from++)
+    for (int from = STOP_HERE; from <= last; from++)
         for (int i = 0; i < 3; i++)
             for (uint64_t id = 0; id <= HALT_B && from != STOP_SPOOL; id++)
                 v[n++] = (struct stop_event){.kind = SE_ACK, .from = (enum stop_from)from, .who = whos[i], .id = id};
@@ -206,11 +208,14 @@ static void latch_holds(const struct node *n, const struct stop_event *ev, const
     const struct stop *s = &n->s, *t = &to->s;
     if (stop_latched(s) && !stop_latched(t)) {
         KEEP("I1", ev->kind == SE_ACK && is(did, STOP_UNLATCHED));
-        KEEP("I1", ev->id == 0 || ev->id == s->id);
+        KEEP("I1", ev->id == 0 || (ev->id == s->id && (s->open & (s->open - 1)) == 0));
         KEEP("I1", ev->from != STOP_NOTE_UNKNOWN);
         KEEP("I1", !by_rule(ev) || (ev->who == STOP_RULE_LOST && s->latched_by == 1u << STOP_RULE_LOST));
     }
+    KEEP("I1", (t->open != 0) == stop_latched(t));
     KEEP("I1", is(did, STOP_UNLATCHED) == (stop_latched(s) && !stop_latched(t)));
+    if (is(did, STOP_PART))
+        KEEP("I1", ev->kind == SE_ACK && ev->id != 0 && stop_latched(t) && t->phase == s->phase && t->open != s->open);
     if (!stop_latched(s) && stop_latched(t))
         KEEP("taken", is(did, STOP_LATCHED) && (ev->kind == SE_HALT || ev->kind == SE_FOUND) && t->id == ev->id);
     if (t->phase == STOP_HALTED)
@@ -331,7 +336,7 @@ static void notes_only_add_care(const struct node *n, const struct stop_event *e
         KEEP("note", ev->kind == SE_ACK && ev->from == STOP_HERE);
     if (is(did, STOP_LOG_FOREIGN))
         KEEP("note", handed && ev->from == STOP_NOTE);
-    if (handed && ev->from == STOP_NOTE && (did & (STOP_LATCHED | STOP_UNLATCHED)))
+    if (handed && ev->from == STOP_NOTE && (did & (STOP_LATCHED | STOP_UNLATCHED | STOP_PART)))
         KEEP("note", is(did, STOP_LOG_FOREIGN));
     if (is(did, STOP_NOTE_CLEAN))
         KEEP("note", t->shown == SHOWS_OVER && !stop_latched(t));
@@ -395,7 +400,7 @@ static void one_edge(struct set *set, const struct node *n, const struct stop_ev
 static void walk(const struct part *part, unsigned *phases)
 {
     static struct stop_event events[EVENTS_MAX];
-    size_t n_events = all_events(events, part->all);
+    size_t n_events = all_events(events, part);
     struct set set = {.cap = part->all ? 1 << 20 : 1 << 18, .slots = part->all ? 1 << 22 : 1 << 20};
     set.v = calloc(set.cap, sizeof *set.v);
     set.slot = calloc(set.slots, sizeof *set.slot);
@@ -747,6 +752,83 @@ static void stopped_for_good(void **state)
     at(&s, STOP_OVER);
 }
 
+/* Two consoles that have not heard of each other halt it: who acknowledges one of them has not seen the other. */
+static void each_halt_is_acknowledged_by_name(void **state)
+{
+    (void)state;
+    uint64_t ids[STOP_KNOWN];
+    struct stop s = halted(STOP_RULE, FOREIGN_BY_ACTOR);
+    (void)found(&s, STOP_NOTE, STOP_PERSON, HALT_B, false, T0 + 3);
+    (void)shows(&s, SHOWS_PAUSED, T0 + 4);
+    assert_int_equal(stop_standing(&s, ids), 2);
+    struct stop here = s;
+    assert_int_equal(ack(&s, STOP_NOTE, STOP_PERSON, HALT_B, T0 + 5), STOP_PART | STOP_LOG_FOREIGN);
+    assert_int_equal(s.id, HALT_A);
+    assert_int_equal(ack(&s, STOP_NOTE, STOP_PERSON, HALT_B, T0 + 6), 0);
+    assert_int_equal(stop_standing(&s, ids), 1);
+    assert_int_equal(ids[0], HALT_A);
+    assert_true(stop_latched(&s));
+    assert_int_equal(ack(&s, STOP_LOG, STOP_PERSON, HALT_A, T0 + 7), STOP_UNLATCHED);
+    assert_int_equal(ack(&here, STOP_HERE, STOP_PERSON, 0, T0 + 5), STOP_UNLATCHED | STOP_NOTE_ACK);
+    assert_int_equal(stop_standing(&here, ids), 0);
+}
+
+/* What nobody does every day. */
+static void seldom_things(void **state)
+{
+    (void)state;
+    struct stop s = halted(STOP_PERSON, FOREIGN_BY_ACTOR), t;
+    (void)shows(&s, SHOWS_RUNNING, T0 + 3);
+    t = s; /* resumed and stopped again before the log was read */
+    assert_int_equal(shows(&t, SHOWS_PAUSED, T0 + 4), STOP_SHOWN | STOP_SAY_RESUMED);
+    t = s;
+    assert_int_equal(shows(&t, SHOWS_OVER, T0 + 4), STOP_SHOWN | STOP_SAY_OVER);
+    t = s; /* neither halted nor running may be said */
+    (void)shows(&t, SHOWS_OTHER, T0 + 4);
+    assert_string_equal(stop_words(&t)->word, "halt-not-confirmed");
+    (void)ack(&s, STOP_LOG, STOP_PERSON, HALT_A, T0 + 4);
+    at(&s, STOP_FREE);
+    (void)plain(&s, SE_HELD, T0 + 5);
+    at(&s, STOP_HELD);
+    assert_string_equal(stop_words(&s)->word, "held-not-confirmed");
+    struct stop held = s;
+    (void)shows(&s, SHOWS_RUNNING, T0 + 6);
+    at(&s, STOP_LOOSE);
+    assert_int_equal(stop_due(&s), T0 + 6 + STOP_DOUBT_US);
+    t = s;
+    assert_int_equal(shows(&t, SHOWS_PAUSED, T0 + 7), STOP_SAY_RESUMED);
+    at(&t, STOP_HELD);
+    t = s;
+    assert_int_equal(shows(&t, SHOWS_OVER, T0 + 7), STOP_SAY_RESUMED | STOP_NOTE_CLEAN);
+    at(&t, STOP_FREE);
+    t = s;
+    assert_int_equal(shows(&t, SHOWS_RUNNING, T0 + 7), 0);
+    at(&t, STOP_LOOSE);
+    assert_int_equal(plain(&s, SE_TIME, T0 + 6 + STOP_DOUBT_US), STOP_SAY_RESUMED);
+    t = held;
+    (void)shows(&t, SHOWS_IDLE, T0 + 6);
+    at(&t, STOP_FREE);
+    t = held;
+    assert_int_equal(shows(&t, SHOWS_OVER, T0 + 6), STOP_NOTE_CLEAN);
+    at(&t, STOP_FREE);
+    assert_int_equal(shows(&t, SHOWS_OVER, T0 + 7), 0);
+    /* acknowledged while it was asked for, and never started; or ended */
+    t = (struct stop){0};
+    (void)halt(&t, STOP_PERSON, HALT_A, T0);
+    (void)ack(&t, STOP_HERE, STOP_PERSON, 0, T0 + 1);
+    struct stop ends = t;
+    assert_int_equal(shows(&t, SHOWS_IDLE, T0 + 2), STOP_SHOWN);
+    at(&t, STOP_FREE);
+    assert_int_equal(shows(&ends, SHOWS_OVER, T0 + 2), STOP_SHOWN | STOP_NOTE_CLEAN);
+    at(&ends, STOP_FREE);
+    /* a stand-by whose state nobody knows is read again, and paused when it runs */
+    (void)halt(&t, STOP_PERSON, HALT_B, T0 + 3);
+    (void)shows(&t, SHOWS_IDLE, T0 + 4);
+    assert_int_equal(shows(&t, SHOWS_OTHER, T0 + 5), STOP_READ);
+    assert_true(is(shows(&t, SHOWS_RUNNING, T0 + 6), STOP_SEND));
+    assert_int_equal(found(&t, STOP_NOTE_UNKNOWN, STOP_PERSON, 77, false, T0 + 7), STOP_REFUSED);
+}
+
 static void many_halts_are_remembered(void **state)
 {
     (void)state;
@@ -780,6 +862,8 @@ int main(void)
         cmocka_unit_test(acknowledged_on_its_way_it_is_asked_for_all_the_same),
         cmocka_unit_test(a_claim_stands_in_the_way_and_no_more),
         cmocka_unit_test(stopped_for_good),
+        cmocka_unit_test(each_halt_is_acknowledged_by_name),
+        cmocka_unit_test(seldom_things),
         cmocka_unit_test(many_halts_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
