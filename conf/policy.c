@@ -19,6 +19,7 @@ static const char *const basis_words[] = {"absolute", "control", NULL};
 static const char *const breach_words[] = {"watch", "hold", "pause", "rollback", NULL};
 static const char *const lost_words[] = {"hold", "pause", NULL};
 static const char *const halt_words[] = {"pause", "stop", NULL};
+static const char *const foreign_words[] = {"alert", "halt", NULL}; /* from FOREIGN_ALERT */
 static const char *const promotion_words[] = {"server", "hold", NULL};
 
 static const struct yfield limit_fields[] = {
@@ -79,6 +80,11 @@ const struct yfield policy_schema[] = {
      .type = YT_WORD,
      .words = halt_words,
      .doc = "pause, or stop for good where the server can (pause)"},
+    {.key = "on_foreign_resume",
+     .type = YT_WORD,
+     .words = foreign_words,
+     .doc = "when another client resumes what is halted: alert, or halt it again (a rule's halt: halt, a person's: "
+            "alert)"},
     {.key = "rollback_to", .type = YT_STR, .doc = "previous, or one release as name:version (previous)"},
     {.key = "drain", .type = YT_DUR, .max = DAY_S, .doc = "how long a roll back waits for recalled devices (10m)"},
     {.key = "control_max", .type = YT_INT, .min = 1, .max = 100000, .doc = "most control devices watched (2000)"},
@@ -185,6 +191,8 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
     p->min_coverage = y_num(node, "coverage", p->min_coverage);
     p->promotion = (enum promotion)y_word(node, "promotion", (int)p->promotion);
     p->halt_stops = y_word(node, "halt", p->halt_stops) == 1;
+    if (y_has(node, "on_foreign_resume"))
+        p->foreign = (enum foreign_resume)(FOREIGN_ALERT + y_word(node, "on_foreign_resume", 0));
     p->control_max = y_int(node, "control_max", p->control_max);
     p->min_device_hours = y_num(node, "min_device_hours", p->min_device_hours);
     if (!evidence_read(y_get(node, "evidence"), &p->evidence, a, e))

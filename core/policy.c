@@ -111,6 +111,7 @@ static const struct policy default_policy = {
     .bake_us = 0,
     .promotion = PROMOTE_SERVER,
     .halt_stops = false,
+    .foreign = FOREIGN_BY_ACTOR,
     .rollback_to = "previous",
     .drain_us = 10 * US_PER_MIN,
     .control_max = 2000,

@@ -82,6 +82,13 @@ enum promotion {
     PROMOTE_HOLD    /* andon pauses each rollout while a wave runs; a person advances */
 };
 
+/* What andon does when another client resumes what is halted and not acknowledged (core/stop.h). */
+enum foreign_resume {
+    FOREIGN_BY_ACTOR, /* a rule's halt is asked for again, a person's or script's is only said to run */
+    FOREIGN_ALERT,    /* only said */
+    FOREIGN_HALT      /* asked for again */
+};
+
 struct policy {
     const char *name;
     const char *digest; /* sha-256 of the file's bytes, hex; "" for the built-in policy */
@@ -95,7 +102,8 @@ struct policy {
     enum reaction lost_react; /* REACT_HOLD or REACT_PAUSE */
     int64_t bake_us;          /* a wave must have run this long before advance (default 0) */
     enum promotion promotion;
-    bool halt_stops;         /* a halt stops for good where the server can (default: pauses) */
+    bool halt_stops; /* a halt stops for good where the server can (default: pauses) */
+    enum foreign_resume foreign;
     const char *rollback_to; /* "name:version", or "previous" */
     int64_t drain_us;        /* how long a roll back waits for recalled devices (default 10 min) */
     int64_t control_max;     /* at most so many control devices are watched (default 2000) */

@@ -77,6 +77,7 @@ static void an_empty_file_is_the_built_in_policy(void **state)
     assert_int_equal(p->bake_us, d->bake_us);
     assert_int_equal(p->promotion, d->promotion);
     assert_int_equal(p->halt_stops, d->halt_stops);
+    assert_int_equal(p->foreign, FOREIGN_BY_ACTOR);
     assert_string_equal(p->rollback_to, d->rollback_to);
     assert_int_equal(p->drain_us, d->drain_us);
     assert_int_equal(p->control_max, d->control_max);
@@ -97,6 +98,7 @@ static void every_field(void **state)
     const struct policy *p = load(*state,
                                   "window: 5m\ngrace: 1m\ninstall_time: 20m\ncoverage: 0.5\n"
                                   "lost_telemetry: {react: hold, after: 3m}\nbake: 24h\npromotion: hold\nhalt: stop\n"
+                                  "on_foreign_resume: halt\n"
                                   "rollback_to: 'hearth:4.11.9'\ndrain: 1h\ncontrol_max: 50\n"
                                   "limits:\n"
                                   "- {id: A, metric: reboots, above: 2.5, relative_to: control, for: 2m,"
@@ -115,6 +117,8 @@ static void every_field(void **state)
     assert_int_equal(p->bake_us, US_PER_DAY);
     assert_int_equal(p->promotion, PROMOTE_HOLD);
     assert_true(p->halt_stops);
+    assert_int_equal(p->foreign, FOREIGN_HALT);
+    assert_int_equal(load(*state, "on_foreign_resume: alert\n", &a)->foreign, FOREIGN_ALERT);
     assert_string_equal(p->rollback_to, "hearth:4.11.9");
     assert_int_equal(p->drain_us, US_PER_HOUR);
     assert_int_equal(p->control_max, 50);
