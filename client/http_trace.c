@@ -8,35 +8,41 @@
 
 /* The forms of a peer's secret. Read anew for each line, since it may have changed. */
 struct forms {
-    struct buf json, percent, basic;
+    struct buf json, json_in_json, percent, basic;
     struct trace_secrets s;
 };
 
-static void forms_init(struct forms *f, const struct http_peer *p)
+/* As it stands in a JSON string, without the quotes. */
+static const char *json_form(struct buf *out, const char *s)
 {
     struct json_w w;
-    struct buf pair;
-    buf_init(&f->json, SIZE_MAX);
-    buf_init(&f->percent, SIZE_MAX);
-    buf_init(&f->basic, SIZE_MAX);
+    json_w_init(&w, out, 0);
+    json_w_str(&w, s);
+    out->data[out->len - 1] = '\0';
+    return out->data + 1;
+}
+
+static void forms_init(struct forms *f, const struct http_peer *p)
+{
+    struct buf pair, *all[] = {&f->json, &f->json_in_json, &f->percent, &f->basic};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        buf_init(all[i], SIZE_MAX);
     f->s = (struct trace_secrets){0};
     if (!p->secret || !*p->secret)
         return;
-    json_w_init(&w, &f->json, 0);
-    json_w_str(&w, p->secret);
-    f->json.data[f->json.len - 1] = '\0'; /* without its quotes */
+    const char *once = json_form(&f->json, p->secret), *twice = json_form(&f->json_in_json, once);
     http_escape(&f->percent, p->secret);
     buf_init(&pair, SIZE_MAX);
     buf_printf(&pair, "%s:%s", p->user ? p->user : "", p->secret);
     base64_encode(&f->basic, pair.data, pair.len);
     explicit_bzero(pair.data, pair.len);
     buf_release(&pair);
-    f->s = (struct trace_secrets){{p->secret, f->json.data + 1, f->percent.data, f->basic.data, NULL}};
+    f->s = (struct trace_secrets){{p->secret, once, twice, f->percent.data, f->basic.data}};
 }
 
 static void forms_release(struct forms *f)
 {
-    struct buf *all[] = {&f->json, &f->percent, &f->basic};
+    struct buf *all[] = {&f->json, &f->json_in_json, &f->percent, &f->basic};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         explicit_bzero(all[i]->data, all[i]->cap);
         buf_release(all[i]);
