@@ -7,8 +7,9 @@
 #include "core/trace.h"
 
 /* The forms of a peer's secret. Read anew for each line, since it may have changed. */
+enum { JSON, JSON_IN_JSON, PERCENT, BASIC, FORMS };
 struct forms {
-    struct buf json, json_in_json, percent, basic;
+    struct buf b[FORMS];
     struct trace_secrets s;
 };
 
@@ -24,28 +25,27 @@ static const char *json_form(struct buf *out, const char *s)
 
 static void forms_init(struct forms *f, const struct http_peer *p)
 {
-    struct buf pair, *all[] = {&f->json, &f->json_in_json, &f->percent, &f->basic};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        buf_init(all[i], SIZE_MAX);
+    struct buf pair;
+    for (size_t i = 0; i < FORMS; i++)
+        buf_init(&f->b[i], SIZE_MAX);
     f->s = (struct trace_secrets){0};
     if (!p->secret || !*p->secret)
         return;
-    const char *once = json_form(&f->json, p->secret), *twice = json_form(&f->json_in_json, once);
-    http_escape(&f->percent, p->secret);
+    const char *once = json_form(&f->b[JSON], p->secret), *twice = json_form(&f->b[JSON_IN_JSON], once);
+    http_escape(&f->b[PERCENT], p->secret);
     buf_init(&pair, SIZE_MAX);
     buf_printf(&pair, "%s:%s", p->user ? p->user : "", p->secret);
-    base64_encode(&f->basic, pair.data, pair.len);
+    base64_encode(&f->b[BASIC], pair.data, pair.len);
     explicit_bzero(pair.data, pair.len);
     buf_release(&pair);
-    f->s = (struct trace_secrets){{p->secret, once, twice, f->percent.data, f->basic.data}};
+    f->s = (struct trace_secrets){{p->secret, once, twice, f->b[PERCENT].data, f->b[BASIC].data}};
 }
 
 static void forms_release(struct forms *f)
 {
-    struct buf *all[] = {&f->json, &f->json_in_json, &f->percent, &f->basic};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        explicit_bzero(all[i]->data, all[i]->cap);
-        buf_release(all[i]);
+    for (size_t i = 0; i < FORMS; i++) {
+        explicit_bzero(f->b[i].data, f->b[i].cap);
+        buf_release(&f->b[i]);
     }
 }
 
