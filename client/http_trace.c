@@ -101,7 +101,7 @@ void http_trace_ended(const struct req *r, enum http_fault fault, bool given_up)
     json_w_kint(&l.w, "took_us", clock_now(r->peer->http->clock) - a->sent_at);
     if (fault == FAULT_NONE) {
         json_w_kint(&l.w, "status", a->status);
-        json_w_kstr(&l.w, "type", a->content_type);
+        trace_text(&l, "type", a->content_type, strlen(a->content_type), &f.s);
         body(&l, &f, r, a->body.data, a->body.len);
     } else {
         struct err e = {0};
