@@ -7,39 +7,45 @@
 #include "core/trace.h"
 
 /* The forms of a peer's secret. Read anew for each line, since it may have changed. */
+enum { JSON, JSON_IN_JSON, PERCENT, BASIC, FORMS };
 struct forms {
-    struct buf json, percent, basic;
+    struct buf b[FORMS];
     struct trace_secrets s;
 };
 
-static void forms_init(struct forms *f, const struct http_peer *p)
+/* As it stands in a JSON string, without the quotes. */
+static const char *json_form(struct buf *out, const char *s)
 {
     struct json_w w;
+    json_w_init(&w, out, 0);
+    json_w_str(&w, s);
+    out->data[out->len - 1] = '\0';
+    return out->data + 1;
+}
+
+static void forms_init(struct forms *f, const struct http_peer *p)
+{
     struct buf pair;
-    buf_init(&f->json, SIZE_MAX);
-    buf_init(&f->percent, SIZE_MAX);
-    buf_init(&f->basic, SIZE_MAX);
+    for (size_t i = 0; i < FORMS; i++)
+        buf_init(&f->b[i], SIZE_MAX);
     f->s = (struct trace_secrets){0};
     if (!p->secret || !*p->secret)
         return;
-    json_w_init(&w, &f->json, 0);
-    json_w_str(&w, p->secret);
-    f->json.data[f->json.len - 1] = '\0'; /* without its quotes */
-    http_escape(&f->percent, p->secret);
+    const char *once = json_form(&f->b[JSON], p->secret), *twice = json_form(&f->b[JSON_IN_JSON], once);
+    http_escape(&f->b[PERCENT], p->secret);
     buf_init(&pair, SIZE_MAX);
     buf_printf(&pair, "%s:%s", p->user ? p->user : "", p->secret);
-    base64_encode(&f->basic, pair.data, pair.len);
+    base64_encode(&f->b[BASIC], pair.data, pair.len);
     explicit_bzero(pair.data, pair.len);
     buf_release(&pair);
-    f->s = (struct trace_secrets){{p->secret, f->json.data + 1, f->percent.data, f->basic.data, NULL}};
+    f->s = (struct trace_secrets){{p->secret, once, twice, f->b[PERCENT].data, f->b[BASIC].data}};
 }
 
 static void forms_release(struct forms *f)
 {
-    struct buf *all[] = {&f->json, &f->percent, &f->basic};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        explicit_bzero(all[i]->data, all[i]->cap);
-        buf_release(all[i]);
+    for (size_t i = 0; i < FORMS; i++) {
+        explicit_bzero(f->b[i].data, f->b[i].cap);
+        buf_release(&f->b[i]);
     }
 }
 
@@ -95,7 +101,7 @@ void http_trace_ended(const struct req *r, enum http_fault fault, bool given_up)
     json_w_kint(&l.w, "took_us", clock_now(r->peer->http->clock) - a->sent_at);
     if (fault == FAULT_NONE) {
         json_w_kint(&l.w, "status", a->status);
-        json_w_kstr(&l.w, "type", a->content_type);
+        trace_text(&l, "type", a->content_type, strlen(a->content_type), &f.s);
         body(&l, &f, r, a->body.data, a->body.len);
     } else {
         struct err e = {0};

@@ -143,7 +143,7 @@ static size_t credentials(const char *s, size_t n, size_t *word)
     static const char *const words[] = {"Basic ", "Bearer "};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t k = strlen(words[i]), end = k;
-        if (n <= k || strncasecmp(s, words[i], k) != 0)
+        if ((*s | 0x20) != 'b' || n <= k || strncasecmp(s, words[i], k) != 0)
             continue;
         while (end < n && (name_byte(s[end]) || strchr("+/=~", s[end])) && s[end])
             end++;
@@ -157,7 +157,9 @@ static size_t known_secret(const char *s, size_t n, const struct trace_secrets *
 {
     size_t longest = 0;
     for (size_t i = 0; known && i < sizeof known->v / sizeof *known->v; i++) {
-        size_t k = known->v[i] ? strlen(known->v[i]) : 0;
+        if (!known->v[i] || known->v[i][0] != *s)
+            continue;
+        size_t k = strlen(known->v[i]);
         if (k > longest && k <= n && memcmp(s, known->v[i], k) == 0)
             longest = k;
     }
@@ -166,27 +168,32 @@ static size_t known_secret(const char *s, size_t n, const struct trace_secrets *
 
 void trace_mask(struct buf *out, const char *bytes, size_t n, const struct trace_secrets *s)
 {
+    size_t copied = 0;
+    bool in_word = false;
     for (size_t i = 0; i < n;) {
         const char *p = bytes + i;
         size_t left = n - i, keep = 0, hide = known_secret(p, left, s);
-        bool word_starts = i == 0 || !name_byte(p[-1]);
-        if (hide == 0 && left > 3 && memcmp(p, "://", 3) == 0) {
+        bool in_name = name_byte(*p);
+        if (hide == 0 && *p == ':' && left > 3 && memcmp(p, "://", 3) == 0) {
             keep = 3;
             hide = user_info(p + 3, left - 3);
-        } else if (hide == 0 && word_starts && name_byte(*p)) {
+        } else if (hide == 0 && in_name && !in_word) {
             hide = credentials(p, left, &keep);
             if (hide == 0 && !named_value(p, left, &keep, &hide))
                 keep = hide = 0;
         }
+        in_word = in_name;
         if (hide == 0) {
-            buf_addc(out, *p);
             i++;
             continue;
         }
-        buf_add(out, p, keep);
+        buf_add(out, bytes + copied, i - copied + keep);
         buf_adds(out, MASK);
         i += keep + hide;
+        copied = i;
+        in_word = name_byte(bytes[i - 1]);
     }
+    buf_add(out, bytes + copied, n - copied);
 }
 
 static void member(struct trace_line *l, const char *key, const char *suffix)

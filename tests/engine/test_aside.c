@@ -1,6 +1,7 @@
 /* The thread that may be left behind: order, the bound, what replaces what, how it ends, and who frees what is left. */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -200,30 +201,39 @@ static void a_newer_job_takes_the_place_of_what_waits(void **state)
     close(r->fd);
 }
 
+struct stop {
+    struct aside *a;
+    bool finish, ended;
+};
+
+static void *stop_it(void *arg)
+{
+    struct stop *s = arg;
+    s->ended = aside_stop(s->a, 20 * US_PER_S, s->finish);
+    return NULL;
+}
+
 static void what_waits_is_finished_or_not_as_asked(void **state)
 {
     (void)state;
     for (int finish = 0; finish < 2; finish++) {
         struct rig *r = begin(true, 10);
+        struct stop s = {.a = r->a, .finish = finish};
+        pthread_t thread;
+        bool left;
         r->drop_all = true; /* nothing comes back */
         for (int i = 0; i < 5; i++)
             assert_true(put(r, i, NULL));
         wait_inside(r);
-        if (finish) {
-            open_gate(r);
-            assert_true(aside_stop(r->a, 20 * US_PER_S, true));
-            assert_int_equal(r->done, 5);
-        } else {
-            assert_false(aside_stop(r->a, 1, false)); /* hangs; what waits is not begun when it comes back */
-            open_gate(r);
-            pthread_mutex_lock(&r->lock);
-            while (!r->gone)
-                pthread_cond_wait(&r->change, &r->lock);
-            pthread_mutex_unlock(&r->lock);
-            assert_int_equal(r->done, 1);
-        }
-        if (finish)
-            aside_free(r->a);
+        assert_int_equal(pthread_create(&thread, NULL, stop_it, &s), 0);
+        while (!aside_ending(r->a, &left))
+            sched_yield();
+        assert_false(left);
+        open_gate(r);
+        pthread_join(thread, NULL);
+        assert_true(s.ended);
+        assert_int_equal(r->done, finish ? 5 : 1);
+        aside_free(r->a);
         assert_int_equal(r->dropped, 5);
         close(r->fd);
     }
