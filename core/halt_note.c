@@ -207,8 +207,6 @@ static bool take_member(const struct json_t *obj, const struct member *m, void *
 
 static bool take_side(const struct json_t *side, struct halt_note_side *s, const char *path, struct err *e)
 {
-    if (!json_is_obj(side))
-        return err_set(e, ERR_SYNTAX, "", WHAT ": %.6s: expected an object", path);
     for (size_t i = 0; i < N_SIDE; i++)
         if (!take_member(side, &side_members[i], s, path, e))
             return false;
@@ -257,11 +255,7 @@ static bool same(const char *noted, size_t size, const char *own)
 {
     char clipped[256];
     safe_text_into(clipped, size < sizeof clipped ? size : sizeof clipped, own, strlen(own));
-    size_t n = strlen(noted);
-    const char *dots = "\xe2\x80\xa6";
-    if (*noted == '\0' || *own == '\0' || strcmp(noted, clipped) == 0)
-        return true;
-    return n > 3 && strcmp(noted + n - 3, dots) == 0 && strncmp(noted, clipped, n - 3) == 0;
+    return *noted == '\0' || *own == '\0' || strcmp(noted, clipped) == 0;
 }
 
 bool halt_note_is_of(const struct halt_note *n, const char *fleet, const struct rollout *r)

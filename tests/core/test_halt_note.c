@@ -208,6 +208,7 @@ static void what_is_not_one_is_an_error(void **state)
         {"\"person\"", "true", ERR_SYNTAX},
         {"00000000000004d2", "0000000000000000", ERR_RANGE},
         {"00000000000004d2", "4d2", ERR_SYNTAX},
+        {"00000000000004d2", "00000000000004d2x", ERR_SYNTAX},
         {"00000000000004d2", "00000000000004D2", ERR_SYNTAX},
         {"ccddeeff\"", "ccddeefg\"", ERR_SYNTAX},
         {"ccddeeff\"", "ccddeef\"", ERR_SYNTAX},
@@ -299,6 +300,8 @@ static void whose_it_is(void **state)
     assert_true(halt_note_is_of(&n, "hearth", &r));
     r.name = "autumn";
     assert_false(halt_note_is_of(&n, "hearth", &r));
+    r.name = ""; /* not known (yet) */
+    assert_true(halt_note_is_of(&n, "hearth", &r));
     r.name = n.name;
     r.release.version = "4.12.2";
     assert_false(halt_note_is_of(&n, "hearth", &r));
