@@ -161,7 +161,7 @@ static bool take_hex(const char *s, size_t digits)
 static bool take_member(const struct json_t *obj, const struct member *m, void *base, const char *path, struct err *e)
 {
     char *p = (char *)base + m->at;
-    char word[24];
+    char word[24] = "";
     struct member text = {m->key, M_TEXT, 0, sizeof word, false};
     switch (m->type) {
     case M_TEXT:
@@ -172,7 +172,7 @@ static bool take_member(const struct json_t *obj, const struct member *m, void *
         return *p == '\0' || take_hex(p, 64) || bad(e, ERR_SYNTAX, path, m->key, "expected 64 hexadecimal digits");
     case M_TIME:
     case M_NUM: {
-        int64_t n;
+        int64_t n = 0;
         if (!json_int(obj, m->key, &n))
             return bad(e, ERR_SYNTAX, path, m->key, "expected a whole number");
         if (n < (m->type == M_TIME) || n > INT_MAX_JSON)
