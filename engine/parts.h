@@ -46,6 +46,10 @@ struct part {
     void (*history)(struct engine *en, struct ro *ro); /* telemetry of the past; NULL: for a trial that is gone */
     void (*ruled)(struct ro *ro);                      /* another policy applies to it than before */
     void (*acknowledged)(struct ro *ro);               /* its halt */
+    /* STOP_NOTE_HALT, STOP_NOTE_ACK, STOP_NOTE_CLEAN: its halt's note is to be written, the acknowledgement into it, or
+     * to be taken away by who wrote it. Always after the halt's request is on its way. */
+    void (*noted)(struct ro *ro, unsigned what);
+    void (*looking)(struct ro *ro); /* it runs in spite of a halt or hold: is there an acknowledgement? */
 };
 
 /* Calls the hook for each part of en->parts that has it; ANNOUNCE_BACK from the last to the first. */
