@@ -7,11 +7,8 @@
 #   make bench      speed and memory, as ratios
 #   make test-statistics CASES=FILE  the reference values of the statistics, from another file too
 #   make validate-statistics  error rates and delays of the verdict by simulation, minutes (QUICK=1: one)
-<<<<<<< HEAD
 #   make fuzz       libFuzzer on all that reads bytes from outside, two at a time (SECONDS=60 each, FUZZ=name for one)
-=======
 #   make model      the protocol of stop: every interleaving (Spin), and every state of the machine
->>>>>>> stop
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
 #   make picture    the README's picture, from the console itself
 #   make golden     rewrite the golden screens (look at the diff before you commit it)
@@ -161,7 +158,6 @@ validate-statistics: deps
 	@$(MAKE) $(PAR) --no-print-directory -s $(BUILD)/tests/validate/validate
 	@$(BUILD)/tests/validate/validate $(if $(filter-out 0,$(QUICK)),-q)
 
-<<<<<<< HEAD
 # Every tests/fuzz/fuzz_NAME.c is a target, with its seeds in tests/fuzz/corpus/NAME/. All rooms are at hand to the linker,
 # which takes what a target uses, and so is the scene of the screens' tests.
 FUZZ_BIN := $(patsubst %.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -179,7 +175,7 @@ fuzz:
 	@scripts/deps fuzz
 	@$(MAKE) $(PAR) --no-print-directory -s MODE=fuzz CC=clang BUILD=build/fuzz fuzz-targets
 	@scripts/fuzz $(SECONDS) $(if $(FUZZ),build/fuzz/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_BIN))
-=======
+
 # The protocol of stop, checked by Spin with the table that andon runs; and the machine alone, in every combination.
 $(BUILD)/tests/model/stop_table: $(BUILD)/tests/model/stop_table.o $(BUILD)/libcore.a
 	@echo "  LD  $@"
@@ -192,7 +188,6 @@ model: deps-test
 	@ANDON_STOP_ALL=1 $(BUILD)/tests/core/test_stop
 	@$(BUILD)/tests/model/stop_table >$(BUILD)/tests/model/stop_table.pml
 	@scripts/model $(BUILD)/tests/model/stop_table.pml
->>>>>>> stop
 
 .PHONY: golden
 golden: deps-test
