@@ -162,78 +162,18 @@ static bool lives(const struct engine *en, const struct stored *s)
     return process_start(pid) == start && start > 0;
 }
 
-enum became { APPLIED, NOT_APPLIED, CANNOT_TELL, ASK_LATER };
-
-static enum became wave_became(const struct ro *ro, int wave)
-{
-    if (!ro->facts.waves_known)
-        return ASK_LATER;
-    if (wave < 0 || (size_t)wave >= ro->facts.n_waves)
-        return CANNOT_TELL;
-    switch (ro->facts.waves[wave].state) {
-    case WAVE_RUNNING:
-    case WAVE_FINISHED:
-    case WAVE_ERROR:
-        return APPLIED;
-    case WAVE_SCHEDULED:
-    case WAVE_READY:
-        return NOT_APPLIED;
-    case WAVE_UNKNOWN:
-    case WAVE_CREATING:
-        break;
-    }
-    return CANNOT_TELL;
-}
-
-static enum became became_of(const struct engine *en, const struct ro *ro, const struct stored *s)
-{
-    enum rollout_state st = ro->facts.r.state;
-    bool begun = st == ROLLOUT_STARTING || st == ROLLOUT_RUNNING || st == ROLLOUT_PAUSED || st == ROLLOUT_FINISHED;
-    const char *wave = stored_field(s, "target_wave");
-    char retry[NAME_MAX_BYTES];
-    switch (verb_from_word(s->verb)) {
-    case VERB_START:
-        return begun ? APPLIED : st == ROLLOUT_READY ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_PAUSE:
-    case VERB_HALT:
-        return st == ROLLOUT_PAUSED || rollout_state_ended(st) ? APPLIED : NOT_APPLIED;
-    case VERB_RESUME:
-        return st == ROLLOUT_RUNNING || st == ROLLOUT_FINISHED ? APPLIED
-               : st == ROLLOUT_PAUSED                          ? NOT_APPLIED
-                                                               : CANNOT_TELL;
-    case VERB_ADVANCE:
-        return wave_became(ro, *wave ? (int)strtol(wave, NULL, 10) : -1);
-    case VERB_APPROVE:
-        return begun || st == ROLLOUT_READY ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_DENY:
-        return st == ROLLOUT_DENIED ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_RETRY:
-        snprintf(retry, sizeof retry, "%s_retry", ro->facts.r.name);
-        for (size_t i = 0; i < en->facts.n_ros; i++)
-            if (strcmp(en->facts.ros[i]->facts.r.name, retry) == 0)
-                return APPLIED;
-        return NOT_APPLIED;
-    case VERB_NONE:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
-        break;
-    }
-    return CANNOT_TELL;
-}
-
 static void settle(struct engine *en, const struct stored *s, enum became b)
 {
     struct op *op = op_from_log(en, s);
     const char *state = op->ro && op->ro->facts.known ? op->ro->facts.r.state_word : "";
     char at[FMT_MAX];
     fmt_hms(at, s->t);
-    if (b == APPLIED) {
+    if (b == BECAME_APPLIED) {
         if (op->in.verb == VERB_PAUSE && op->ro)
             ro_stop_held(op->ro, op->ro->facts.r.state == ROLLOUT_PAUSED, NULL);
         op_outcome(en, op, OP_DONE, "applied", state, "",
                    "%s of %s was interrupted; the server shows that it took effect", verb_word(op->in.verb), at);
-    } else if (b == NOT_APPLIED) {
+    } else if (b == BECAME_NOT_APPLIED) {
         op_outcome(en, op, OP_FAILED, "not-applied", state, "Ask for it again if it is still wanted.",
                    "%s of %s was interrupted; the server shows that it did not take effect", verb_word(op->in.verb),
                    at);
@@ -270,7 +210,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
             struct op *op = op_from_log(en, s);
             halt_begin(en, op);
         } else {
-            settle(en, s, CANNOT_TELL);
+            settle(en, s, BECAME_UNKNOWN);
         }
         return true;
     }
@@ -278,7 +218,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     if (!ro || !ro->facts.known) {
         if (en->facts.rollouts_clipped)
             return false;
-        settle(en, s, CANNOT_TELL);
+        settle(en, s, BECAME_UNKNOWN);
         return true;
     }
     if (of_another(ro, s)) {
@@ -302,8 +242,9 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         rollback_resume(en, op_from_log(en, s), l->steps, l->n_steps, l->blobs);
         return true;
     }
-    enum became b = became_of(en, ro, s);
-    if (b == ASK_LATER) {
+    const char *wave = stored_field(s, "target_wave");
+    enum became b = verbs_became(en, ro, v, *wave ? (int)strtol(wave, NULL, 10) : -1);
+    if (b == BECAME_NOT_READ) {
         ro_read(ro);
         return false;
     }
