@@ -226,7 +226,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         return true;
     }
     if (v == VERB_ROLLBACK && !surely(ro, s)) {
-        settle(en, s, CANNOT_TELL);
+        settle(en, s, BECAME_UNKNOWN);
         return true;
     }
     if (v == VERB_HALT && ro->stop.latched && !ro_ended(ro) &&
