@@ -14,6 +14,32 @@ static void ask_log(struct engine *en, void *arg);
 static bool all_settled(struct engine *en);
 static void look(struct engine *en, void *arg);
 
+/* ---- which rollout the log means ---- */
+
+static struct identity_mark mark_of(const struct stored *s)
+{
+    return (struct identity_mark){stored_identity(s), s->t};
+}
+
+/* Surely about the rollout that has the number now. */
+static bool surely(const struct ro *ro, const struct stored *s)
+{
+    struct identity_mark m = mark_of(s);
+    return ro_about(ro, &m) == IDENTITY_SAME;
+}
+
+/* Surely about another one; that is said, once. */
+static bool of_another(struct ro *ro, const struct stored *s)
+{
+    struct identity_mark m = mark_of(s);
+    if (ro_about(ro, &m) != IDENTITY_OTHER) {
+        ro_named(ro, &m);
+        return false;
+    }
+    ro_had_other(ro, clock_wall(ro->en->clock));
+    return true;
+}
+
 /* ---- reading the log ---- */
 
 static void take_latched(struct engine *en, const struct leftovers *l)
@@ -21,7 +47,7 @@ static void take_latched(struct engine *en, const struct leftovers *l)
     for (size_t i = 0; i < l->n_latched; i++) {
         const struct stored *s = &l->latched[i];
         char by[80];
-        if (!*s->rollout)
+        if (!*s->rollout || of_another(ro_get(en, s->rollout), s))
             continue;
         bool rule = strcmp(s->actor_kind, "rule") == 0;
         snprintf(by, sizeof by, "%s%s", rule ? "rule " : "", s->actor);
@@ -38,15 +64,15 @@ static void take_holds(struct engine *en, const struct leftovers *l)
         if (!*s->rollout || strcmp(s->result, "ok") != 0 ||
             (v != VERB_PAUSE && v != VERB_HALT && v != VERB_RESUME && v != VERB_ADVANCE && v != VERB_START))
             continue;
-        bool newest = true;
+        struct ro *ro = ro_find(en, s->rollout);
+        bool newest = ro && surely(ro, s);
         for (size_t k = 0; k < i && newest; k++) {
             enum verb w = verb_from_word(l->recent[k].verb);
-            newest = strcmp(l->recent[k].rollout, s->rollout) != 0 ||
+            newest = strcmp(l->recent[k].rollout, s->rollout) != 0 || !surely(ro, &l->recent[k]) ||
                      (w != VERB_PAUSE && w != VERB_HALT && w != VERB_RESUME && w != VERB_ADVANCE && w != VERB_START);
         }
         if (!newest)
             continue;
-        struct ro *ro = ro_get(en, s->rollout);
         ro_stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
     }
 }
@@ -58,9 +84,20 @@ static void take_acks(struct engine *en, const struct leftovers *l)
         const struct stored *s = &l->acks[i - 1];
         if (strcmp(s->actor_kind, "rule") == 0)
             continue;
-        if (*s->rollout)
-            trial_acked(ro_get(en, s->rollout), s->t);
+        struct ro *ro = *s->rollout ? ro_find(en, s->rollout) : NULL;
+        if (ro && surely(ro, s))
+            trial_acked(ro, s->t);
     }
+}
+
+/* Holds and acknowledgements are of rollouts that the server shows: only of these is it known which ones they are. */
+static void take_past(struct engine *en, const struct leftovers *l)
+{
+    if (!en->facts.rollouts_known || en->recover.past_taken)
+        return;
+    en->recover.past_taken = true;
+    take_holds(en, l);
+    take_acks(en, l);
 }
 
 static void open_session(struct engine *en)
@@ -85,8 +122,7 @@ static void log_read(struct engine *en, struct job *j)
     }
     diary_past_read(en, j->left.verified, j->left.problem);
     take_latched(en, &j->left);
-    take_holds(en, &j->left);
-    take_acks(en, &j->left);
+    take_past(en, &j->left);
     en->recover.leftovers = j; /* freed when each of them is settled */
     en->recover.recovered = true;
     open_session(en);
@@ -126,78 +162,18 @@ static bool lives(const struct engine *en, const struct stored *s)
     return process_start(pid) == start && start > 0;
 }
 
-enum became { APPLIED, NOT_APPLIED, CANNOT_TELL, ASK_LATER };
-
-static enum became wave_became(const struct ro *ro, int wave)
-{
-    if (!ro->facts.waves_known)
-        return ASK_LATER;
-    if (wave < 0 || (size_t)wave >= ro->facts.n_waves)
-        return CANNOT_TELL;
-    switch (ro->facts.waves[wave].state) {
-    case WAVE_RUNNING:
-    case WAVE_FINISHED:
-    case WAVE_ERROR:
-        return APPLIED;
-    case WAVE_SCHEDULED:
-    case WAVE_READY:
-        return NOT_APPLIED;
-    case WAVE_UNKNOWN:
-    case WAVE_CREATING:
-        break;
-    }
-    return CANNOT_TELL;
-}
-
-static enum became became_of(const struct engine *en, const struct ro *ro, const struct stored *s)
-{
-    enum rollout_state st = ro->facts.r.state;
-    bool begun = st == ROLLOUT_STARTING || st == ROLLOUT_RUNNING || st == ROLLOUT_PAUSED || st == ROLLOUT_FINISHED;
-    const char *wave = stored_field(s, "target_wave");
-    char retry[NAME_MAX_BYTES];
-    switch (verb_from_word(s->verb)) {
-    case VERB_START:
-        return begun ? APPLIED : st == ROLLOUT_READY ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_PAUSE:
-    case VERB_HALT:
-        return st == ROLLOUT_PAUSED || rollout_state_ended(st) ? APPLIED : NOT_APPLIED;
-    case VERB_RESUME:
-        return st == ROLLOUT_RUNNING || st == ROLLOUT_FINISHED ? APPLIED
-               : st == ROLLOUT_PAUSED                          ? NOT_APPLIED
-                                                               : CANNOT_TELL;
-    case VERB_ADVANCE:
-        return wave_became(ro, *wave ? (int)strtol(wave, NULL, 10) : -1);
-    case VERB_APPROVE:
-        return begun || st == ROLLOUT_READY ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_DENY:
-        return st == ROLLOUT_DENIED ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_RETRY:
-        snprintf(retry, sizeof retry, "%s_retry", ro->facts.r.name);
-        for (size_t i = 0; i < en->facts.n_ros; i++)
-            if (strcmp(en->facts.ros[i]->facts.r.name, retry) == 0)
-                return APPLIED;
-        return NOT_APPLIED;
-    case VERB_NONE:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
-        break;
-    }
-    return CANNOT_TELL;
-}
-
 static void settle(struct engine *en, const struct stored *s, enum became b)
 {
     struct op *op = op_from_log(en, s);
     const char *state = op->ro && op->ro->facts.known ? op->ro->facts.r.state_word : "";
     char at[FMT_MAX];
     fmt_hms(at, s->t);
-    if (b == APPLIED) {
+    if (b == BECAME_APPLIED) {
         if (op->in.verb == VERB_PAUSE && op->ro)
             ro_stop_held(op->ro, op->ro->facts.r.state == ROLLOUT_PAUSED, NULL);
         op_outcome(en, op, OP_DONE, "applied", state, "",
                    "%s of %s was interrupted; the server shows that it took effect", verb_word(op->in.verb), at);
-    } else if (b == NOT_APPLIED) {
+    } else if (b == BECAME_NOT_APPLIED) {
         op_outcome(en, op, OP_FAILED, "not-applied", state, "Ask for it again if it is still wanted.",
                    "%s of %s was interrupted; the server shows that it did not take effect", verb_word(op->in.verb),
                    at);
@@ -205,6 +181,22 @@ static void settle(struct engine *en, const struct stored *s, enum became b)
         op_outcome(en, op, OP_UNKNOWN, "unknown", state, "Look at the rollout on the server.",
                    "%s of %s was interrupted; what became of it cannot be told", verb_word(op->in.verb), at);
     }
+}
+
+/* Nothing is done about it any more: its rollout is gone, and another one has its number. */
+static void settle_another(struct engine *en, const struct stored *s)
+{
+    struct entry e;
+    const struct rollout_identity who = stored_identity(s);
+    diary_entry(en, &e, ENTRY_RECOVERED, NULL, NULL);
+    entry_identity(&e, &who);
+    e.corr = s->corr;
+    e.verb = verb_from_word(s->verb);
+    e.reason = s->reason;
+    e.before = s->before;
+    e.result = "another-rollout";
+    entry_str(&e, "text", "it was interrupted; the server has another rollout under this number");
+    diary_write(en, &e, 0, NULL, NULL);
 }
 
 /* True when nothing is left to do about it. */
@@ -218,7 +210,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
             struct op *op = op_from_log(en, s);
             halt_begin(en, op);
         } else {
-            settle(en, s, CANNOT_TELL);
+            settle(en, s, BECAME_UNKNOWN);
         }
         return true;
     }
@@ -226,7 +218,15 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     if (!ro || !ro->facts.known) {
         if (en->facts.rollouts_clipped)
             return false;
-        settle(en, s, CANNOT_TELL);
+        settle(en, s, BECAME_UNKNOWN);
+        return true;
+    }
+    if (of_another(ro, s)) {
+        settle_another(en, s);
+        return true;
+    }
+    if (v == VERB_ROLLBACK && !surely(ro, s)) {
+        settle(en, s, BECAME_UNKNOWN);
         return true;
     }
     if (v == VERB_HALT && ro->stop.latched && !ro_ended(ro) &&
@@ -242,8 +242,9 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         rollback_resume(en, op_from_log(en, s), l->steps, l->n_steps, l->blobs);
         return true;
     }
-    enum became b = became_of(en, ro, s);
-    if (b == ASK_LATER) {
+    const char *wave = stored_field(s, "target_wave");
+    enum became b = verbs_became(en, ro, v, *wave ? (int)strtol(wave, NULL, 10) : -1);
+    if (b == BECAME_NOT_READ) {
         ro_read(ro);
         return false;
     }
@@ -269,7 +270,10 @@ static bool all_settled(struct engine *en)
 
 static void listed(struct engine *en)
 {
-    if (!en->recover.leftovers || !en->facts.rollouts_known || !all_settled(en))
+    if (!en->recover.leftovers || !en->facts.rollouts_known)
+        return;
+    take_past(en, &en->recover.leftovers->left);
+    if (!all_settled(en))
         return;
     job_free(en->recover.leftovers);
     en->recover.leftovers = NULL;
@@ -281,7 +285,7 @@ static void looked(struct engine *en, struct job *j)
 {
     const struct leftovers *l = &j->left;
     en->recover.looking = false;
-    timer_set(en, now_of(en) + LOOK_US, look, NULL);
+    timer_set(en, now_of(en) + (en->recover.anew ? 0 : LOOK_US), look, NULL);
     if (!j->ok || !j->looked)
         return;
     take_acks(en, l);
@@ -293,7 +297,7 @@ static void looked(struct engine *en, struct job *j)
             ro->stop.at > j->put_at - US_PER_S)
             continue;
         for (size_t i = 0; i < l->n_latched && !listed; i++)
-            listed = strcmp(l->latched[i].rollout, ro->id) == 0;
+            listed = strcmp(l->latched[i].rollout, ro->id) == 0 && !of_another(ro, &l->latched[i]);
         if (!listed)
             ro_stop_acknowledged(ro, true); /* acknowledged in another session */
     }
@@ -307,8 +311,21 @@ static void look(struct engine *en, void *arg)
     en->recover.looking = true;
     struct job *j = job_new(JOB_LOOK);
     j->fleet = arena_strdup(&j->arena, en->spec.fleet->name);
-    j->seen_size = en->diary.size;
+    j->seen_size = en->recover.anew ? -1 : en->diary.size;
+    en->recover.anew = false;
     diary_put(en, j, 0, looked, NULL);
+}
+
+/* What the log says of the number is of one or the other of them. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    struct engine *en = fresh->en;
+    (void)old;
+    if (en->recover.leftovers)
+        take_latched(en, &en->recover.leftovers->left);
+    en->recover.anew = true;
+    if (en->recover.recovered)
+        timer_set(en, now_of(en), look, NULL);
 }
 
 /* ---- the part ---- */
@@ -318,4 +335,5 @@ static void free_all(struct engine *en)
     job_free(en->recover.leftovers);
 }
 
-const struct part part_recover = {.name = "recover", .begin = begin, .listed = listed, .free = free_all};
+const struct part part_recover = {
+    .name = "recover", .begin = begin, .replaced = replaced, .listed = listed, .free = free_all};

@@ -17,58 +17,6 @@ static void act_reread(struct engine *en, void *arg);
 
 /* ---- what the server should show ---- */
 
-static bool wave_started(const struct ro *ro, int i)
-{
-    if (i < 0 || (size_t)i >= ro->facts.n_waves)
-        return false;
-    enum wave_state s = ro->facts.waves[i].state;
-    return s == WAVE_RUNNING || s == WAVE_FINISHED || s == WAVE_ERROR;
-}
-
-static bool retry_exists(const struct engine *en, const struct ro *ro)
-{
-    char name[NAME_MAX_BYTES];
-    snprintf(name, sizeof name, "%s_retry", ro->facts.r.name);
-    for (size_t i = 0; i < en->facts.n_ros; i++)
-        if (strcmp(en->facts.ros[i]->facts.r.name, name) == 0)
-            return true;
-    return false;
-}
-
-static bool shown(const struct engine *en, const struct op *op)
-{
-    const struct ro *ro = op->ro;
-    enum rollout_state s = ro->facts.r.state;
-    switch (op->in.verb) {
-    case VERB_START:
-        return s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING || s == ROLLOUT_PAUSED || s == ROLLOUT_FINISHED;
-    case VERB_PAUSE:
-        return s == ROLLOUT_PAUSED || rollout_state_ended(s);
-    case VERB_RESUME:
-        return s == ROLLOUT_RUNNING || s == ROLLOUT_STARTING || s == ROLLOUT_FINISHED;
-    case VERB_APPROVE:
-        return s == ROLLOUT_READY || s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING || s == ROLLOUT_FINISHED;
-    case VERB_DENY:
-        return s == ROLLOUT_DENIED;
-    case VERB_RETRY:
-        return retry_exists(en, ro);
-    case VERB_ADVANCE:
-        return wave_started(ro, op->target_wave);
-    case VERB_NONE: /* the others are no single request: see verbs_request() */
-    case VERB_HALT:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
-        break;
-    }
-    return false;
-}
-
-static enum rollout_state expected_state(enum verb v)
-{
-    return v == VERB_PAUSE ? ROLLOUT_PAUSED : ROLLOUT_RUNNING;
-}
-
 static void done(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
@@ -133,7 +81,7 @@ static void poll_ops(struct engine *en, struct ro *ro)
             continue;
         if (op->in.verb == VERB_HALT || op->in.verb == VERB_ROLLBACK)
             continue;
-        if (shown(en, op))
+        if (verbs_became(en, op->ro, op->in.verb, op->target_wave) == BECAME_APPLIED)
             done(en, op);
         else if (now_of(en) >= op->act.verify_until)
             give_up(en, op);
@@ -198,35 +146,34 @@ static void answered(struct req *q, const struct reply *r)
     act_reread(en, op);
 }
 
-bool verbs_request(enum verb v, bool paused, enum backend_verb *out)
+bool verbs_request(enum verb_request r, enum backend_verb *out)
 {
-    switch (v) {
-    case VERB_START:
+    switch (r) {
+    case REQUEST_START:
         *out = BV_START;
         return true;
-    case VERB_PAUSE:
+    case REQUEST_PAUSE:
         *out = BV_PAUSE;
         return true;
-    case VERB_RESUME:
+    case REQUEST_RESUME:
         *out = BV_RESUME;
         return true;
-    case VERB_APPROVE:
+    case REQUEST_NEXT:
+        *out = BV_TRIGGER_NEXT;
+        return true;
+    case REQUEST_STOP:
+        *out = BV_STOP;
+        return true;
+    case REQUEST_APPROVE:
         *out = BV_APPROVE;
         return true;
-    case VERB_DENY:
+    case REQUEST_DENY:
         *out = BV_DENY;
         return true;
-    case VERB_RETRY:
+    case REQUEST_RETRY:
         *out = BV_RETRY;
         return true;
-    case VERB_ADVANCE:
-        *out = paused ? BV_RESUME : BV_TRIGGER_NEXT;
-        return true;
-    case VERB_NONE: /* nothing, or more than one request, or none: it has a way of its own, or is a mistake */
-    case VERB_HALT:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
+    case REQUEST_NONE:
         break;
     }
     return false;
@@ -235,20 +182,21 @@ bool verbs_request(enum verb v, bool paused, enum backend_verb *out)
 static void act_send(struct engine *en, struct op *op)
 {
     enum backend_verb v;
+    const struct verb_row *row = verb_row(op->in.verb);
     /* An advance that was begun by a resume goes on with the trigger. */
-    bool paused = op->act.stage != 2 && op->ro->facts.r.state == ROLLOUT_PAUSED;
-    if (!verbs_request(op->in.verb, paused, &v)) { /* verbs_begin() lets none through */
+    enum verb_request request = op->act.stage == 2 ? row->request : verb_request_of(op->in.verb, op->ro->facts.r.state);
+    if (!verbs_request(request, &v)) { /* verbs_begin() lets none through */
         op_outcome(en, op, OP_FAILED, "failed", op->ro->facts.r.state_word, "", "nothing was sent: %s is no request",
-                   verb_word(op->in.verb));
+                   row->word);
         return;
     }
     if (op->in.verb == VERB_ADVANCE)
-        op->act.stage = paused ? 1 : 2;
+        op->act.stage = request == row->paused_request ? 1 : 2;
     struct req *q = req_new(en, answered);
     q->op = op;
     op_hold(op);
-    if (op->in.verb != VERB_APPROVE && op->in.verb != VERB_DENY && op->in.verb != VERB_RETRY)
-        ro_stop_sent(op->ro, expected_state(op->in.verb));
+    if (row->brings != ROLLOUT_UNKNOWN)
+        ro_stop_sent(op->ro, row->brings);
     op_say(en, op, OP_SENT, "", "%s sent", backend_verb_word(v));
     en->be->ops->verb(en->be, op->ro->id, v, arena_strdup(&q->arena, *op->in.remark ? op->in.remark : op->in.reason),
                       req_done, q);
@@ -333,7 +281,6 @@ void verbs_begin(struct engine *en, struct op *op)
     struct verb_facts f;
     struct err why = {0};
     struct entry e;
-    enum backend_verb request;
     int target = -1;
     if (op->in.verb == VERB_HALT) {
         halt_begin(en, op);
@@ -344,11 +291,6 @@ void verbs_begin(struct engine *en, struct op *op)
     if (*op->in.rollout)
         op_rollout(op, ro_find(en, op->in.rollout));
     verbs_facts(en, op->ro, &f);
-    if (op->in.verb != VERB_ACK && op->in.verb != VERB_ROLLBACK && !verbs_request(op->in.verb, false, &request)) {
-        (void)err_set(&why, ERR_INTERNAL, "", "there is no such verb");
-        op_refuse(en, op, &why);
-        return;
-    }
     if (!verb_check(&op->in, &f, &why)) {
         op_refuse(en, op, &why);
         return;
