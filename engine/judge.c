@@ -217,8 +217,8 @@ static void rollback_by_rule(struct ro *ro)
 {
     struct engine *en = ro->en;
     struct intent in;
-    if (!ro->judge.rollback_due || stop_driving(&ro->stop.m) ||
-        !diary_ok(en) || !link_fresh(en) || en->diary.n_backlog > 0)
+    if (!ro->judge.rollback_due || stop_driving(&ro->stop.m) || !diary_ok(en) || !link_fresh(en) ||
+        en->diary.n_backlog > 0)
         return;
     ro->judge.rollback_due = false;
     size_t worst = 0;
@@ -254,6 +254,8 @@ static void resume_by_rule(struct ro *ro)
     }
     if (!telemetry_ok(en))
         ro->judge.lost_good = 0;
+    if (!stop_latched(&ro->stop.m) && !stop_may_run(&ro->stop.m))
+        return;
     if (ro->judge.lost_good < LOST_GOOD || !diary_ok(en) || verbs_busy(en, ro) || en->spec.fleet->read_only ||
         en->spec.observe_only)
         return;

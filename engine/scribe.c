@@ -89,8 +89,6 @@ static void do_append(struct scribe *s, struct job *j)
     if (!s->ops.append(s->ops.ctx, s->log, &j->entry, &j->receipt, &j->err))
         goto failed;
     j->ok = true;
-    if (j->fleet)
-        (void)read_others(s, j);
     return;
 failed:
     s->ops.close(s->ops.ctx, s->log);

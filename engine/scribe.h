@@ -24,9 +24,7 @@ struct log_ops {
 };
 
 enum job_kind {
-    /* An entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key`. With `fleet` set also
-     * what a look reads, in the same turn: an intent that must not go against what another session has written. */
-    JOB_APPEND,
+    JOB_APPEND,  /* an entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key` */
     JOB_RECOVER, /* what a crash left: see struct leftovers */
     JOB_LOOK,    /* the head, and what others may have written when it is not `seen_size` */
     JOB_READ     /* whatever read() wants of the log, on the scribe's thread: results go into the job's arena */
@@ -59,7 +57,7 @@ struct job {
     struct entry entry; /* JOB_APPEND; strings in the arena */
     const char *blob;   /* NULL, or NUL-terminated bytes to store first */
     const char *blob_key;
-    const char *fleet;                                /* JOB_RECOVER, JOB_LOOK; NULL of an append that looks at nothing */
+    const char *fleet;                                /* JOB_RECOVER, JOB_LOOK */
     int64_t seen_size;                                /* JOB_LOOK: what has been read of it, not what was written */
     bool (*read)(struct job *j, struct audit_log *l); /* JOB_READ; false with j->err */
     /* results */
@@ -72,7 +70,7 @@ struct job {
     struct leftovers left;
     bool looked;       /* `left` is filled: all, or what a look reads (open, latched, recent, recovered, acks) */
     int64_t read_size; /* with `looked`: entries that were there then */
-    void *result; /* JOB_READ: in the arena */
+    void *result;      /* JOB_READ: in the arena */
     /* the worker's own */
     void (*done)(struct engine *en, struct job *j);
     void *ctx;

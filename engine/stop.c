@@ -212,7 +212,7 @@ void stop_carry(struct ro *ro, enum stop_phase was, unsigned did)
     if (did & STOP_LOOK) {
         ANNOUNCE(ro->en, looking, ro);
         if (h->looks == 0) /* there is nothing to read */
-            ro_stop_looked(ro, h->look_at);
+            ro_stop_looked(ro, STOP_IN_LOG, h->look_at);
     }
 }
 
@@ -373,6 +373,13 @@ static void ro_free(struct ro *ro)
     free(ro->stop.halts);
 }
 
+/* What is asked for of the old one would reach the new one. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    (void)fresh;
+    ro_stop_seen(old, ROLLOUT_UNKNOWN, now_of(old->en));
+}
+
 static void listed(struct engine *en)
 {
     listed_as_gone(en);
@@ -390,5 +397,10 @@ static void sweep(struct engine *en)
     }
 }
 
-const struct part part_stop = {
-    .name = "stop", .ro_init = ro_init, .ro_free = ro_free, .seen = seen, .listed = listed, .sweep = sweep};
+const struct part part_stop = {.name = "stop",
+                               .ro_init = ro_init,
+                               .ro_free = ro_free,
+                               .replaced = replaced,
+                               .seen = seen,
+                               .listed = listed,
+                               .sweep = sweep};

@@ -52,11 +52,10 @@ struct ro_stop {
     bool ran;                 /* it was said that it runs in spite of the halt */
     uint64_t to_settle;       /* a halt of a note that was put into this log, without outcome there; 0 */
     int64_t look_at;          /* log and notes were to be read then */
-    int looks;                /* readings that are not done */
-    bool hold_told;           /* the log says that andon holds it; the server was not seen since */
+    unsigned looks;           /* readings that are not done: enum stop_look */
     int hold_wave;            /* wave for which a rule has placed a hold, -1 */
     char paused_by[80];
-    char external[240]; /* what another client did to a halt or a hold, "" */
+    char external[320]; /* what another client did to a halt or a hold, "" */
     int64_t external_at;
 };
 
@@ -105,15 +104,16 @@ int64_t ro_stop_seq(const struct ro *ro, uint64_t id); /* 0: it does not */
 /* Acknowledged here, when its newest halt was `id`. */
 void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id);
 void ro_stop_held(struct ro *ro, const char *by);       /* a pause of andon's is shown */
-void ro_stop_hold_found(struct ro *ro, const char *by); /* the log says that andon holds it */
+void ro_stop_hold_found(struct ro *ro, const char *by); /* the log says so, of one that is paused */
 bool ro_stop_run(struct ro *ro);                        /* a verb that lets it run is about to be sent; false: no */
 void ro_stop_run_over(struct ro *ro);                   /* that verb has ended, however */
 void ro_stop_run_found(struct ro *ro);                  /* the log says that an andon has told it to run since */
 void ro_stop_hold_placed(struct ro *ro, int wave);      /* a rule holds it before this wave's successor */
 /* `looking` was announced: who reads log or notes for it says so at once, and when it is done; `asked`: when the
  * reading began. What it found was handed in before. */
-void ro_stop_look_begun(struct ro *ro);
-void ro_stop_looked(struct ro *ro, int64_t asked);
+enum stop_look { STOP_IN_LOG = 1, STOP_IN_NOTES = 2 };
+void ro_stop_look_begun(struct ro *ro, enum stop_look where);
+void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked);
 void ro_stop_said(struct ro *ro, const char *external, bool ran); /* what stop_say.c has said of others' doing */
 void ro_stop_to_settle(struct ro *ro, uint64_t id);
 /* The newest halt's words; all "" when there is none. */

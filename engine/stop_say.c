@@ -50,7 +50,7 @@ static void claim(struct ro *ro)
         snprintf(text, sizeof text, "a note that no known key has signed says that the halt of %s was acknowledged",
                  ro->id);
     else
-        snprintf(text, sizeof text, "a note that no known key has signed says that %s has halted %s: %s",
+        snprintf(text, sizeof text, "a note that no known key has signed says that %s has halted %s: %.90s",
                  ro_stop_halt(ro)->by, ro->id, ro_stop_halt(ro)->text);
     entry(ro, "claimed", text);
     ro_stop_said(ro, text, h->ran);

@@ -142,13 +142,6 @@ void ro_stop_seen(struct ro *ro, enum rollout_state was, int64_t at)
     bool gone = ro->facts.gone || !ro->facts.known;
     struct stop_event ev = {
         .kind = SE_SHOWS, .shows = gone ? SHOWS_OVER : stop_shows_of(&ro->facts.r, false), .at = at};
-    if (h->hold_told) {
-        h->hold_told = false;
-        if (!gone && s == ROLLOUT_PAUSED)
-            plain(ro, SE_HELD);
-        else
-            h->paused_by[0] = '\0';
-    }
     unsigned did = step(ro, &ev, NULL);
     if (gone || s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING)
         h->paused_by[0] = '\0';
@@ -251,13 +244,8 @@ void ro_stop_held(struct ro *ro, const char *by)
 
 void ro_stop_hold_found(struct ro *ro, const char *by)
 {
-    struct ro_stop *h = &ro->stop;
-    if (!ro->facts.known) { /* what came of it since is for the server to say */
-        h->hold_told = true;
-        snprintf(h->paused_by, sizeof h->paused_by, "%s", by);
-    } else if (ro->facts.r.state == ROLLOUT_PAUSED) {
+    if (ro->facts.known && ro->facts.r.state == ROLLOUT_PAUSED)
         ro_stop_held(ro, by);
-    }
 }
 
 bool ro_stop_run(struct ro *ro)
@@ -283,17 +271,19 @@ void ro_stop_hold_placed(struct ro *ro, int wave)
 
 /* ---- what others do ---- */
 
-void ro_stop_look_begun(struct ro *ro)
+void ro_stop_look_begun(struct ro *ro, enum stop_look where)
 {
-    ro->stop.looks++;
+    ro->stop.looks |= where;
 }
 
-void ro_stop_looked(struct ro *ro, int64_t asked)
+void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked)
 {
-    enum stop_phase p = ro->stop.m.phase;
-    if ((p != STOP_DOUBT && p != STOP_LOOSE) || asked < ro->stop.look_at || --ro->stop.looks > 0)
+    struct ro_stop *h = &ro->stop;
+    if ((h->m.phase != STOP_DOUBT && h->m.phase != STOP_LOOSE) || asked < h->look_at)
         return;
-    plain(ro, SE_LOOKED);
+    h->looks &= ~(unsigned)where;
+    if (h->looks == 0)
+        plain(ro, SE_LOOKED);
 }
 
 void ro_stop_said(struct ro *ro, const char *external, bool ran)
