@@ -288,7 +288,7 @@ static void many_rollouts(void **state)
         v[i].rollout =
             (struct rollout){.id = id[i], .name = "", .state = i % 10 == 0 ? ROLLOUT_STOPPED : ROLLOUT_RUNNING};
     }
-    v[20].latched = true; /* ended, and nobody has looked at its halt */
+    v[20].latched = true, v[20].stop = STOP_OVER; /* ended, and nobody has looked at its halt */
     v[30].stop = STOP_ESCALATED;
     s.snap.rollouts = v;
     s.snap.n_rollouts = N;
