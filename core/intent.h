@@ -57,7 +57,8 @@ struct verb_facts {
     int64_t wave_running_for; /* of the newest running wave, us */
     double hours_left;        /* device-hours of canary watch that the policy still asks for before the next wave */
     const struct policy *policy;
-    enum reaction verdict; /* of the running wave */
+    enum reaction verdict;   /* of the running wave */
+    enum reaction on_resume; /* what of it would act when the rollout is resumed now (verdict_on_resume) */
     bool data_missing;
     const char *environment; /* of the fleet, for a preview's title; "" or NULL = not known */
 };

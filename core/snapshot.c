@@ -103,6 +103,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     }
     if (v->waves && v->current >= 0 && (size_t)v->current < v->n_waves) {
         out->verdict = v->waves[v->current].verdict.react;
+        out->on_resume = verdict_on_resume(&v->waves[v->current].verdict);
         out->data_missing = v->waves[v->current].verdict.data_missing;
     }
 }

@@ -47,6 +47,8 @@ static void take_holds(struct engine *en, const struct leftovers *l)
         if (!newest)
             continue;
         struct ro *ro = ro_get(en, s->rollout);
+        if (v == VERB_RESUME || v == VERB_ADVANCE)
+            judge_resumed(ro, s->t);
         ro_stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
     }
 }

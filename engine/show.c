@@ -65,6 +65,8 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)
             continue;
+        if (v->data_missing && v->early)
+            continue; /* too early to say */
         if (v->data_missing)
             alert(s, ALERT_LOST, ro->id, v->unknown_since, "W%zu: %s", i, v->text);
         else if (v->react == REACT_WATCH || v->react == REACT_HOLD)

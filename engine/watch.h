@@ -23,6 +23,7 @@ struct dev {
     const char *id, *raw_id;
     enum device_status status;
     int64_t installed_at, last_seen;
+    int64_t asked_at;         /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
     double boot_time, boots;  /* sources that give the time of the last boot: boots are counted here */
     int64_t installed_before; /* installed_at as it was before its wave was told; -1 not known */
     bool overdue, enrolled;
@@ -35,6 +36,7 @@ struct en_watch {
     struct watch_set *set;
     struct dev *devs; /* by index in the set */
     size_t n_devs, cap_devs;
+    size_t n_asked; /* the first so many have asked_at */
     struct arena dev_arena;
 };
 
@@ -70,6 +72,9 @@ void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, doub
 bool watch_idle(const struct engine *en);
 void watch_drop(struct engine *en);
 void watch_clear(struct engine *en);
+/* Since when this watcher has asked telemetry about at least `share` (0..1) of the wave's enrolled devices; 0 = it has
+ * not yet asked about so many. A wave that is told while we watch has devices that were watched before. */
+int64_t watch_since(const struct ro *ro, size_t wave, double share);
 /* For a rehearsal: a wave's whole list, as good as one of any time; when a device installed; from when on it counts. */
 void watch_whole(struct ro *ro, size_t wave, const struct device_list *list);
 void watch_installed(struct engine *en, size_t dev, int64_t at);

@@ -307,7 +307,7 @@ static void gates_of_advance_and_resume(void **state)
     b.f.verdict = REACT_HOLD;
     b.f.data_missing = true;
     assert_true(ok(&b)); /* a person may resume; nothing is promoted by that */
-    b.f.verdict = REACT_PAUSE;
+    b.f.on_resume = REACT_PAUSE;
     REFUSED(&b, "verdict on 4471 is pause");
 }
 
