@@ -102,18 +102,18 @@ static bool lost_no_more(const struct intent *in, const struct verb_facts *f)
 /* What all verbs but the halt need, in the order in which it helps to hear about it. */
 static bool check_common(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
-    char age[FMT_MAX];
+    char age[FMT_MAX], limit[FMT_MAX];
 
     if (f->read_only)
         return err_set(why, ERR_REFUSED, "Halt is still possible. Open the console without read-only for the rest.",
                        "read-only: %s is refused", verb_word(in->verb));
-    if (!f->fresh) {
+    if (!f->fresh && (verb_changes_devices(in->verb) || f->data_age == TIME_NEVER)) {
         if (f->data_age == TIME_NEVER)
             return err_set(why, ERR_REFUSED, "Halt is still possible. `andon doctor` tells what is wrong.",
                            "%s is refused: the server has not answered yet", verb_word(in->verb));
         return err_set(why, ERR_REFUSED, "Refresh (Ctrl-R) or wait until the server answers. Halt is still possible.",
-                       "%s is refused: what the server said is %s old, more than 15s", verb_word(in->verb),
-                       fmt_dur(age, f->data_age));
+                       "%s is refused: what the server said is %s old, more than %s", verb_word(in->verb),
+                       fmt_dur(age, f->data_age), fmt_dur(limit, f->fresh_us));
     }
     if (!f->log_ok)
         return err_set(why, ERR_REFUSED, "Make the log writable (`andon doctor`). Halt is still possible.",

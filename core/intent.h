@@ -49,8 +49,8 @@ struct verb_facts {
     bool read_only;
     bool log_ok;      /* the log can be written */
     bool log_backlog; /* entries wait to be logged late: only halts */
-    bool fresh;       /* rollout states younger than 15 s */
-    int64_t data_age;
+    bool fresh;       /* rollout states are younger than fresh_us */
+    int64_t data_age, fresh_us;
     bool latched;             /* halted and not acknowledged */
     bool held_by_andon;       /* paused by an intent of andon that is in the log */
     bool rollback_running;    /* a roll back of this rollout is under way */
@@ -64,6 +64,8 @@ struct verb_facts {
 };
 
 /* May this intent go ahead now? false with *why: a sentence that says what is in the way and what would lift it.
+ * An acknowledgement needs only what is known of the latch, not fresh data: it changes no device, and what it makes
+ * possible again is refused until data is fresh.
  * A halt by a person passes whenever there is a rollout to halt: also read-only, stale, log down. A halt by a rule
  * is refused in read-only (why->code == ERR_REFUSED): it then only says what it would have done. */
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why) ANDON_MUST_USE;

@@ -142,6 +142,7 @@ static struct snapshot *build(struct engine *en)
     s->kind = dup_text(&s->arena, f->kind);
     s->user = dup_text(&s->arena, en->facts.info.user);
     s->production = f->production;
+    s->fresh_us = fresh_us(en);
     s->read_only = f->read_only || en->spec.observe_only;
     s->info = (struct backend_info){.kind = dup_text(&s->arena, en->facts.info.kind),
                                     .version = dup_text(&s->arena, en->facts.info.version),

@@ -13,6 +13,7 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->log_ok = diary_ok(en);
     out->log_backlog = en->diary.n_backlog > 0;
     out->data_age = en->facts.link.last_ok > 0 ? now - en->facts.link.last_ok : TIME_NEVER;
+    out->fresh_us = fresh_us(en);
     out->fresh = link_fresh(en);
     out->policy = ro ? ro->policy.applies : en->policy;
     if (!ro || !ro->facts.known || ro->facts.gone)
