@@ -16,6 +16,7 @@
 #include "core/planner.h"
 #include "core/policy.h"
 #include "core/share.h"
+#include "core/stop.h"
 #include "core/trial.h"
 #include "core/verdict.h"
 
@@ -207,6 +208,9 @@ struct rollout_view {
     int64_t halted_at;
     const char *halted_by;   /* "rule R-REBOOT", "m.ito" */
     const char *halt_text;   /* figures */
+    const char *halted_host; /* where the newest halt was asked for, "" not known */
+    enum stop_from halted_from;
+    const char *halted_log;  /* its entry: "andon/console-2 #18231", "" not known */
     int64_t in_flight;       /* told, not done: they go on in spite of a halt; -1 unknown */
     bool held;               /* paused by andon without a latch */
     const char *paused_by;   /* "" unknown */

@@ -279,7 +279,7 @@ static void since_when(const struct ro *ro, size_t i, const struct track **buf, 
     int64_t control = control_covered_until(ro, buf, in->interval_us);
     if (control < in->covered_until)
         in->covered_until = control;
-    in->watched_since = watch_since(ro, i, share);
+    in->watched_since = telemetry_since(ro, i, share);
     if (in->watched_since == 0)
         in->watched_since = in->now;
     in->resumed_at = ro->judge.resumed_at;

@@ -14,6 +14,32 @@ static void ask_log(struct engine *en, void *arg);
 static bool all_settled(struct engine *en);
 static void look(struct engine *en, void *arg);
 
+/* ---- which rollout the log means ---- */
+
+static struct identity_mark mark_of(const struct stored *s)
+{
+    return (struct identity_mark){stored_identity(s), s->t};
+}
+
+/* Surely about the rollout that has the number now. */
+static bool surely(const struct ro *ro, const struct stored *s)
+{
+    struct identity_mark m = mark_of(s);
+    return ro_about(ro, &m) == IDENTITY_SAME;
+}
+
+/* Surely about another one; that is said, once. */
+static bool of_another(struct ro *ro, const struct stored *s)
+{
+    struct identity_mark m = mark_of(s);
+    if (ro_about(ro, &m) != IDENTITY_OTHER) {
+        ro_named(ro, &m);
+        return false;
+    }
+    ro_had_other(ro, clock_wall(ro->en->clock));
+    return true;
+}
+
 /* ---- reading the log ---- */
 
 static void take_latched(struct engine *en, const struct leftovers *l)
@@ -21,7 +47,7 @@ static void take_latched(struct engine *en, const struct leftovers *l)
     for (size_t i = 0; i < l->n_latched; i++) {
         const struct stored *s = &l->latched[i];
         char by[80];
-        if (!*s->rollout)
+        if (!*s->rollout || of_another(ro_get(en, s->rollout), s))
             continue;
         bool rule = strcmp(s->actor_kind, "rule") == 0;
         snprintf(by, sizeof by, "%s%s", rule ? "rule " : "", s->actor);
@@ -38,15 +64,15 @@ static void take_holds(struct engine *en, const struct leftovers *l)
         if (!*s->rollout || strcmp(s->result, "ok") != 0 ||
             (v != VERB_PAUSE && v != VERB_HALT && v != VERB_RESUME && v != VERB_ADVANCE && v != VERB_START))
             continue;
-        bool newest = true;
+        struct ro *ro = ro_find(en, s->rollout);
+        bool newest = ro && surely(ro, s);
         for (size_t k = 0; k < i && newest; k++) {
             enum verb w = verb_from_word(l->recent[k].verb);
-            newest = strcmp(l->recent[k].rollout, s->rollout) != 0 ||
+            newest = strcmp(l->recent[k].rollout, s->rollout) != 0 || !surely(ro, &l->recent[k]) ||
                      (w != VERB_PAUSE && w != VERB_HALT && w != VERB_RESUME && w != VERB_ADVANCE && w != VERB_START);
         }
         if (!newest)
             continue;
-        struct ro *ro = ro_get(en, s->rollout);
         if (v == VERB_RESUME || v == VERB_ADVANCE)
             judge_resumed(ro, s->t);
         ro_stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
@@ -60,9 +86,20 @@ static void take_acks(struct engine *en, const struct leftovers *l)
         const struct stored *s = &l->acks[i - 1];
         if (strcmp(s->actor_kind, "rule") == 0)
             continue;
-        if (*s->rollout)
-            trial_acked(ro_get(en, s->rollout), s->t);
+        struct ro *ro = *s->rollout ? ro_find(en, s->rollout) : NULL;
+        if (ro && surely(ro, s))
+            trial_acked(ro, s->t);
     }
+}
+
+/* Holds and acknowledgements are of rollouts that the server shows: only of these is it known which ones they are. */
+static void take_past(struct engine *en, const struct leftovers *l)
+{
+    if (!en->facts.rollouts_known || en->recover.past_taken)
+        return;
+    en->recover.past_taken = true;
+    take_holds(en, l);
+    take_acks(en, l);
 }
 
 static void open_session(struct engine *en)
@@ -87,8 +124,7 @@ static void log_read(struct engine *en, struct job *j)
     }
     diary_past_read(en, j->left.verified, j->left.problem);
     take_latched(en, &j->left);
-    take_holds(en, &j->left);
-    take_acks(en, &j->left);
+    take_past(en, &j->left);
     en->recover.leftovers = j; /* freed when each of them is settled */
     en->recover.recovered = true;
     open_session(en);
@@ -149,6 +185,22 @@ static void settle(struct engine *en, const struct stored *s, enum became b)
     }
 }
 
+/* Nothing is done about it any more: its rollout is gone, and another one has its number. */
+static void settle_another(struct engine *en, const struct stored *s)
+{
+    struct entry e;
+    const struct rollout_identity who = stored_identity(s);
+    diary_entry(en, &e, ENTRY_RECOVERED, NULL, NULL);
+    entry_identity(&e, &who);
+    e.corr = s->corr;
+    e.verb = verb_from_word(s->verb);
+    e.reason = s->reason;
+    e.before = s->before;
+    e.result = "another-rollout";
+    entry_str(&e, "text", "it was interrupted; the server has another rollout under this number");
+    diary_write(en, &e, 0, NULL, NULL);
+}
+
 /* True when nothing is left to do about it. */
 static bool take_open(struct engine *en, const struct leftovers *l, const struct stored *s)
 {
@@ -168,6 +220,14 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     if (!ro || !ro->facts.known) {
         if (en->facts.rollouts_clipped)
             return false;
+        settle(en, s, BECAME_UNKNOWN);
+        return true;
+    }
+    if (of_another(ro, s)) {
+        settle_another(en, s);
+        return true;
+    }
+    if (v == VERB_ROLLBACK && !surely(ro, s)) {
         settle(en, s, BECAME_UNKNOWN);
         return true;
     }
@@ -212,7 +272,10 @@ static bool all_settled(struct engine *en)
 
 static void listed(struct engine *en)
 {
-    if (!en->recover.leftovers || !en->facts.rollouts_known || !all_settled(en))
+    if (!en->recover.leftovers || !en->facts.rollouts_known)
+        return;
+    take_past(en, &en->recover.leftovers->left);
+    if (!all_settled(en))
         return;
     job_free(en->recover.leftovers);
     en->recover.leftovers = NULL;
@@ -224,7 +287,7 @@ static void looked(struct engine *en, struct job *j)
 {
     const struct leftovers *l = &j->left;
     en->recover.looking = false;
-    timer_set(en, now_of(en) + LOOK_US, look, NULL);
+    timer_set(en, now_of(en) + (en->recover.anew ? 0 : LOOK_US), look, NULL);
     if (!j->ok || !j->looked)
         return;
     take_acks(en, l);
@@ -236,7 +299,7 @@ static void looked(struct engine *en, struct job *j)
             ro->stop.at > j->put_at - US_PER_S)
             continue;
         for (size_t i = 0; i < l->n_latched && !listed; i++)
-            listed = strcmp(l->latched[i].rollout, ro->id) == 0;
+            listed = strcmp(l->latched[i].rollout, ro->id) == 0 && !of_another(ro, &l->latched[i]);
         if (!listed)
             ro_stop_acknowledged(ro, true); /* acknowledged in another session */
     }
@@ -250,8 +313,21 @@ static void look(struct engine *en, void *arg)
     en->recover.looking = true;
     struct job *j = job_new(JOB_LOOK);
     j->fleet = arena_strdup(&j->arena, en->spec.fleet->name);
-    j->seen_size = en->diary.size;
+    j->seen_size = en->recover.anew ? -1 : en->diary.size;
+    en->recover.anew = false;
     diary_put(en, j, 0, looked, NULL);
+}
+
+/* What the log says of the number is of one or the other of them. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    struct engine *en = fresh->en;
+    (void)old;
+    if (en->recover.leftovers)
+        take_latched(en, &en->recover.leftovers->left);
+    en->recover.anew = true;
+    if (en->recover.recovered)
+        timer_set(en, now_of(en), look, NULL);
 }
 
 /* ---- the part ---- */
@@ -261,4 +337,5 @@ static void free_all(struct engine *en)
     job_free(en->recover.leftovers);
 }
 
-const struct part part_recover = {.name = "recover", .begin = begin, .listed = listed, .free = free_all};
+const struct part part_recover = {
+    .name = "recover", .begin = begin, .replaced = replaced, .listed = listed, .free = free_all};

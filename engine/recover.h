@@ -12,6 +12,8 @@
 struct en_recover {
     bool recovered; /* the past was read from the log; at once when there is none */
     bool looking;
+    bool past_taken;       /* holds and acknowledgements, once the server's rollouts were known */
+    bool anew;             /* the next look reads the latches whatever the log's size: a rollout was replaced */
     struct job *leftovers; /* kept until the rollouts are known */
 };
 

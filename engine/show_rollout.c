@@ -147,6 +147,7 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
     v->halted_at = h->phase == HALT_SHOWN ? h->at : h->latched ? h->since : 0;
     v->halted_by = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->by : "");
     v->halt_text = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->text : "");
+    v->halted_host = v->halted_log = "";
     v->in_flight = going(ro);
     v->held = ro->stop.held && ro->facts.r.state == ROLLOUT_PAUSED;
     v->paused_by = dup_text(&s->arena, ro->facts.r.state == ROLLOUT_PAUSED ? ro->stop.paused_by : "");

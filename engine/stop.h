@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "core/model.h"
 #include "core/snapshot.h"
+#include "core/stop.h"
 #include "engine/parts.h"
 
 struct op;
@@ -56,7 +57,31 @@ struct op_stop { /* of a halt */
     int stage; /* of a fleet's: 0 begun, 1 its rollouts cannot be read, 2 each is being halted */
 };
 
+/* A halt of another session that nobody has acknowledged: of the log, the spool, or a note on the server. Texts are
+ * borrowed; "" and 0: not known. May be handed in at each look: a halt that was taken once, by its id, changes nothing.
+ */
+struct halt_found {
+    enum stop_from from;
+    enum stop_who who;
+    uint64_t id;           /* its correlation number */
+    bool shown_once;       /* the log has its outcome */
+    const char *by, *host; /* "rule R-REBOOT", "m.ito" */
+    const char *reason;
+    const char *origin; /* of the log that it stands in, with its number there */
+    int64_t t, seq;     /* t: wall clock, us */
+};
+/* An acknowledgement by another session, of the halt `id`. May be handed in again. */
+struct ack_found {
+    enum stop_from from;
+    enum stop_who who;
+    uint64_t id;
+    const char *by, *host, *reason;
+    int64_t t; /* wall clock, us */
+};
+
 /* ---- events: stop_state.c ---- */
+void ro_stop_found(struct ro *ro, const struct halt_found *f);
+void ro_stop_ack_found(struct ro *ro, const struct ack_found *f);
 /* A halt is wanted. True when it begins with this; else one is under way and goes on, under the newer reason. */
 bool ro_stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr);
 bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr); /* op waits for it; false when too many do */

@@ -221,3 +221,17 @@ bool ro_stop_state_shown(struct ro *ro, enum rollout_state was)
     tell_external(ro, was);
     return started(ro);
 }
+
+/* ---- what other sessions leave ---- */
+
+void ro_stop_found(struct ro *ro, const struct halt_found *f)
+{
+    if (f->from != STOP_NOTE_UNKNOWN)
+        ro_stop_latched(ro, f->by, f->reason, f->t, f->id);
+}
+
+void ro_stop_ack_found(struct ro *ro, const struct ack_found *f)
+{
+    if (f->from != STOP_NOTE_UNKNOWN && f->id == ro->stop.corr && ro->stop.latched)
+        ro_stop_acknowledged(ro, true);
+}

@@ -32,10 +32,11 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
             break;
         }
     if (ro->facts.current >= 0 && (size_t)ro->facts.current < ro->facts.n_waves) {
-        out->verdict = ro->wv[ro->facts.current].judge.verdict.react;
-        out->on_resume = verdict_on_resume(&ro->wv[ro->facts.current].judge.verdict);
-        out->data_missing =
-            ro->wv[ro->facts.current].judge.verdict.data_missing || (en->tm && !ro->wv[ro->facts.current].judge.judged);
+        const struct wv_judge *j = &ro->wv[ro->facts.current].judge;
+        const struct verdict *v = &j->verdict;
+        out->verdict = v->react;
+        out->on_resume = verdict_on_resume(v);
+        out->data_missing = v->data_missing || (en->tm && !j->judged);
     }
 }
 

@@ -72,9 +72,6 @@ void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, doub
 bool watch_idle(const struct engine *en);
 void watch_drop(struct engine *en);
 void watch_clear(struct engine *en);
-/* Since when this watcher has asked telemetry about at least `share` (0..1) of the wave's enrolled devices; 0 = it has
- * not yet asked about so many. A wave that is told while we watch has devices that were watched before. */
-int64_t watch_since(const struct ro *ro, size_t wave, double share);
 /* For a rehearsal: a wave's whole list, as good as one of any time; when a device installed; from when on it counts. */
 void watch_whole(struct ro *ro, size_t wave, const struct device_list *list);
 void watch_installed(struct engine *en, size_t dev, int64_t at);
