@@ -25,7 +25,7 @@ enum link_state {
     LINK_CONNECTING, /* no answer yet */
     LINK_LIVE,       /* newest answer not older than 2 polls */
     LINK_SLOW,       /* older, not yet stale */
-    LINK_STALE,      /* older than 15 s (fleet) or 3 scrapes (telemetry) */
+    LINK_STALE,      /* older than fresh_limit_us() (fleet) or 3 scrapes (telemetry) */
     LINK_FAILED      /* the newest try failed and the data is stale, or there is none */
 };
 
@@ -253,6 +253,7 @@ struct snapshot {
     int64_t taken_at; /* engine clock */
     const char *fleet, *environment, *kind, *user;
     bool production, read_only;
+    int64_t fresh_us; /* older than this, what the server said is not known any more (fresh_limit_us) */
     struct backend_info info;
     const struct policy *policy; /* outlives the engine */
     struct link_view link;       /* fleet back end */
@@ -278,7 +279,10 @@ struct snapshot {
     float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
 };
 
-struct snapshot *snapshot_new(void); /* refs = 1 */
+/* For how long what the fleet server said may be acted on, us: two polls and the time that an answer may take, and at
+ * least 15 s. The one place that says so: a fleet that is asked every 30 s is not stale between two polls. */
+int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us);
+struct snapshot *snapshot_new(void); /* refs = 1; fresh_us is the least that there is */
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);

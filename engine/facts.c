@@ -4,7 +4,6 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define STALE_US    (15 * US_PER_S)
 #define BACKOFF_MAX (10 * US_PER_S)
 #define ENDED_READ  40
 #define PROBE_US    (10 * US_PER_MIN)
@@ -32,8 +31,7 @@ void link_bad(struct engine *en, struct link *l, const struct err *e)
 
 int64_t fresh_us(const struct engine *en)
 {
-    (void)en;
-    return STALE_US;
+    return fresh_limit_us(en->spec.fleet->poll_us, en->spec.fleet->endpoint.timeout_us);
 }
 
 bool link_fresh(const struct engine *en)

@@ -181,6 +181,8 @@ void log_holds(struct engine *en, const struct leftovers *l)
         const struct stored *s = last_word(l, ro);
         if (s && stops(verb_from_word(s->verb)) && !stop_latched(&ro->stop.m))
             ro_stop_hold_found(ro, s->actor);
+        if (s && lets_run(verb_from_word(s->verb)))
+            judge_resumed(ro, s->t);
     }
 }
 

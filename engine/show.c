@@ -66,6 +66,8 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)
             continue;
+        if (v->data_missing && v->early)
+            continue; /* too early to say */
         if (v->data_missing)
             alert(s, ALERT_LOST, ro->id, v->unknown_since, "W%zu: %s", i, v->text);
         else if (v->react == REACT_WATCH || v->react == REACT_HOLD)
@@ -141,6 +143,7 @@ static struct snapshot *build(struct engine *en)
     s->kind = dup_text(&s->arena, f->kind);
     s->user = dup_text(&s->arena, en->facts.info.user);
     s->production = f->production;
+    s->fresh_us = fresh_us(en);
     s->read_only = f->read_only || en->spec.observe_only;
     s->info = (struct backend_info){.kind = dup_text(&s->arena, en->facts.info.kind),
                                     .version = dup_text(&s->arena, en->facts.info.version),

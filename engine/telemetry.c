@@ -1,5 +1,7 @@
 #include "engine/telemetry.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include "engine/worker.h"
 
 #define FIRST_US  (100 * US_PER_MS)
@@ -20,6 +22,40 @@ int64_t beat_settle(const struct engine *en)
 bool beat_history(const struct engine *en)
 {
     return en->tm && en->tm->ops->range;
+}
+
+int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
+{
+    const struct wv *w = &ro->wv[wave];
+    size_t n = 0, need = 0, least = 0;
+    int64_t *at = xreallocarray(NULL, w->watch.n_members + 1, sizeof *at), low = 0, high = 0;
+    for (size_t i = 0; i < w->watch.n_members; i++) {
+        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
+        if (!d->enrolled || d->canary_of != ro || d->wave != (int)wave)
+            continue;
+        at[n++] = d->asked_at > 0 ? d->asked_at : TIME_NEVER;
+        if (d->asked_at > high)
+            high = d->asked_at;
+    }
+    need = (size_t)ceil(share * (double)n);
+    need = need < 1 ? 1 : need;
+    /* The earliest time by which `need` had been asked about: halved, since nothing need be sorted. */
+    for (size_t i = 0; i < n; i++)
+        least += at[i] <= high;
+    if (high == 0 || least < need)
+        high = 0;
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+        size_t by = 0;
+        for (size_t i = 0; i < n; i++)
+            by += at[i] <= mid;
+        if (by >= need)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    free(at);
+    return high;
 }
 
 static int64_t tick_of(const struct engine *en, int64_t t)

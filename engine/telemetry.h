@@ -26,6 +26,10 @@ int64_t beat_interval(const struct engine *en);
 int64_t beat_settle(const struct engine *en); /* after a tick, before it is asked for: its scrapes are in by then */
 bool beat_history(const struct engine *en);   /* the source answers for times gone by */
 
+/* Since when this watcher has asked telemetry about at least `share` (0..1) of the wave's enrolled devices; 0 = it has
+ * not yet asked about so many. A wave that is told while we watch has devices that were watched before. */
+int64_t telemetry_since(const struct ro *ro, size_t wave, double share);
+
 extern const struct part part_telemetry;
 
 #endif

@@ -368,10 +368,15 @@ static void stand(struct run *r)
             r->catching_from = next;
     }
     bool wait = r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING;
-    if (!wait)
+    /* Who was started a moment ago has much to read: that takes as long as it takes, while it gets less. */
+    int64_t left = r->trial ? (en->trials.newest - trial_next_tick(r->trial)) / r->spec.step_us
+                            : TIME_NEVER - (int64_t)r->wave[0].step;
+    if (!wait) {
         r->catching_since = 0;
-    else if (r->catching_since == 0)
+    } else if (r->catching_since == 0 || left < r->catching_left) {
         r->catching_since = now;
+        r->catching_left = left;
+    }
     if (r->state != was)
         mark(en);
 }

@@ -77,7 +77,7 @@ void watch_clear(struct engine *en)
 {
     watch_set_clear(en->watch.set);
     arena_release(&en->watch.dev_arena);
-    en->watch.n_devs = 0;
+    en->watch.n_devs = en->watch.n_asked = 0;
 }
 
 /* ---- samples ---- */
@@ -448,6 +448,8 @@ static void devices(struct ro *ro)
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
+    for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
+        en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->n; i++) {
         const struct sample_row *s = &l->v[i];
         if (s->index < en->watch.n_devs)

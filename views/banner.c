@@ -231,8 +231,9 @@ static void subject(const struct item *it, char *out, size_t size)
 static void words(const struct item *it, char *out, size_t size)
 {
     if (stale_item(it))
-        snprintf(out, size, "%.200s. Verbs but H wait until data is fresh.",
-                 *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer");
+        snprintf(out, size, "%.200s. Only %s until data is fresh.",
+                 *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer",
+                 it->s->link.last_ok > 0 ? "H and a" : "H");
     else {
         /* "HALT" stands above it: the figures need the room. */
         static const char said[] = "halted by rule ";

@@ -399,10 +399,15 @@ static void silence_is_the_worlds(void **state)
     verdict_step(&late.in, &late.st, &late.out);
     assert_int_equal(late.out.react, REACT_PAUSE);
     /* A person who resumes in spite of it is given as long again. */
+    assert_int_equal(verdict_on_resume(&late.out), REACT_WATCH);
     late.in.resumed_at = late.in.now;
+    late.in.now += STEP;
     verdict_step(&late.in, &late.st, &late.out);
-    assert_int_equal(late.out.react, REACT_HOLD);
-    assert_int_equal(late.out.unknown_since, late.in.now);
+    assert_int_equal(late.out.react, REACT_WATCH);
+    assert_int_equal(late.out.unknown_since, T0);
+    assert_non_null(strstr(late.out.text, "for 10m"));
+    assert_non_null(strstr(late.out.text, "pauses 10m"));
+    late.in.now -= STEP;
     late.in.now += late.policy.lost_pause_us;
     verdict_step(&late.in, &late.st, &late.out);
     assert_int_equal(late.out.react, REACT_PAUSE);
