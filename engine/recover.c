@@ -28,6 +28,23 @@ static bool surely(const struct ro *ro, const struct stored *s)
     return ro_about(ro, &m) == IDENTITY_SAME;
 }
 
+/* That another rollout had its number is in the log once, by whoever watches. */
+static void say_another(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    const struct job *j = en->recover.leftovers;
+    struct entry e;
+    bool said = !en->spec.judge;
+    for (size_t i = 0; j && i < j->left.n_watches && !said; i++)
+        said = strcmp(j->left.watches[i].result, "another-rollout") == 0 && surely(ro, &j->left.watches[i]);
+    if (said)
+        return;
+    diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
+    e.result = "another-rollout";
+    e.reason = "this is another rollout than the one that had its number before: was the server's database begun anew?";
+    diary_write(en, &e, 0, NULL, NULL);
+}
+
 /* Surely about another one; that is said, once. */
 static bool of_another(struct ro *ro, const struct stored *s)
 {
@@ -36,7 +53,10 @@ static bool of_another(struct ro *ro, const struct stored *s)
         ro_named(ro, &m);
         return false;
     }
-    ro_had_other(ro, clock_wall(ro->en->clock));
+    if (ro->facts.other_at == 0) {
+        ro_had_other(ro);
+        say_another(ro);
+    }
     return true;
 }
 
@@ -121,9 +141,9 @@ static void log_read(struct engine *en, struct job *j)
         return;
     }
     diary_past_read(en, j->left.verified, j->left.problem);
+    en->recover.leftovers = j; /* freed when each of them is settled */
     take_latched(en, &j->left);
     take_past(en, &j->left);
-    en->recover.leftovers = j; /* freed when each of them is settled */
     en->recover.recovered = true;
     open_session(en);
     if (en->facts.rollouts_known && all_settled(en))
@@ -380,6 +400,7 @@ static void replaced(struct ro *old, struct ro *fresh)
 {
     struct engine *en = fresh->en;
     (void)old;
+    say_another(fresh);
     if (en->recover.leftovers)
         take_latched(en, &en->recover.leftovers->left);
     en->recover.anew = true;

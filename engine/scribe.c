@@ -138,6 +138,14 @@ static bool read_acks(struct scribe *s, struct job *j, struct err *e)
     return audit_query(s->log, &q, &j->arena, &j->left.acks, &j->left.n_acks, e);
 }
 
+/* Whether it was said already that a latched halt is another rollout's. */
+static bool read_watches(struct scribe *s, struct job *j)
+{
+    struct leftovers *l = &j->left;
+    struct audit_query q = {.fleet = j->fleet, .kind = "watch", .newest_first = true, .limit = RECENT_MAX};
+    return l->n_latched == 0 || audit_query(s->log, &q, &j->arena, &l->watches, &l->n_watches, &j->err);
+}
+
 static void do_recover(struct scribe *s, struct job *j)
 {
     struct leftovers *l = &j->left;
@@ -153,7 +161,7 @@ static void do_recover(struct scribe *s, struct job *j)
     j->ok = audit_open_intents(s->log, j->fleet, &j->arena, &l->open, &l->n_open, &j->err) &&
             audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &j->err) &&
             audit_query(s->log, &q, &j->arena, &l->recent, &l->n_recent, &j->err) && read_acks(s, j, &j->err) &&
-            read_steps(s, j);
+            read_steps(s, j) && read_watches(s, j);
 }
 
 static void do_look(struct scribe *s, struct job *j)

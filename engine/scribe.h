@@ -40,6 +40,8 @@ struct leftovers {
     size_t n_latched;
     struct stored *recent; /* newest outcomes first: who holds what */
     size_t n_recent;
+    struct stored *watches; /* when halts are latched: what was said of rollouts, newest first */
+    size_t n_watches;
     struct stored *acks; /* acknowledgements, newest first */
     size_t n_acks;
     char **blobs;      /* of the steps (same index), NULL where there is none */
@@ -67,7 +69,7 @@ struct job {
     char digest[65];
     struct leftovers left;
     bool looked;  /* JOB_LOOK: the log has grown and `left.latched` is filled */
-    void *result; /* JOB_READ: in the arena */
+    void *result; /* JOB_READ: in the arena; else the worker's own */
     /* the worker's own */
     void (*done)(struct engine *en, struct job *j);
     void *ctx;

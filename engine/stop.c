@@ -155,6 +155,7 @@ static void read_back(struct ro *ro)
     ro_stop_reading(ro, true);
     struct req *q = req_new(en, read_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->n = now_of(en);
     en->be->ops->rollout(en->be, ro->id, &q->arena, &q->out.rollout, req_done, q);
 }
@@ -168,6 +169,7 @@ static void send_halt(struct ro *ro)
     ro_stop_sent_halt(ro);
     struct req *q = req_new(en, answered);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     en->be->ops->verb(en->be, ro->id, v, "", req_done, q);
 }
 
@@ -343,6 +345,28 @@ static void ro_init(struct ro *ro)
     ro_stop_hold_placed(ro, -1);
 }
 
+/* Nobody knows whether it was shown: the rollout is gone. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    struct engine *en = fresh->en;
+    const struct ro_stop *h = &old->stop;
+    timer_cancel(en, drive, old);
+    for (size_t i = 0; ro_stop_under_way(old) && i < h->n_waits; i++) {
+        struct op *op = h->waits[i].op;
+        struct entry e;
+        diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, old);
+        e.corr = h->waits[i].corr;
+        e.result = "another-rollout";
+        diary_write(en, &e, 0, NULL, NULL);
+        if (op_pending(op, -1) == 0)
+            op_say(en, op, OP_UNKNOWN, "Look at the rollout on the server.",
+                   "the server has another rollout %s by now: that one is not halted", old->id);
+    }
+    ro_stop_waits_over(old);
+    ro_stop_in_doubt(old);
+    count_escalations(en);
+}
+
 static void listed(struct engine *en)
 {
     for (size_t i = 0; i < en->facts.n_all; i++)
@@ -351,4 +375,5 @@ static void listed(struct engine *en)
     halt_fleet(en);
 }
 
-const struct part part_stop = {.name = "stop", .ro_init = ro_init, .seen = seen, .listed = listed};
+const struct part part_stop = {
+    .name = "stop", .ro_init = ro_init, .replaced = replaced, .seen = seen, .listed = listed};
