@@ -390,7 +390,7 @@ static void look(struct engine *en, void *arg)
     en->recover.looking = true;
     struct job *j = job_new(JOB_LOOK);
     j->fleet = arena_strdup(&j->arena, en->spec.fleet->name);
-    j->seen_size = en->recover.anew ? -1 : en->diary.size;
+    j->seen_size = en->recover.anew ? -1 : en->diary.read_size;
     en->recover.anew = false;
     diary_put(en, j, 0, looked, NULL);
 }

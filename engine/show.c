@@ -123,7 +123,8 @@ static void ops_view(struct engine *en, struct snapshot *s)
                                               .next = dup_text(&s->arena, op->then),
                                               .started = op->started,
                                               .ended = op->ended,
-                                              .log_seq = op->log_seq};
+                                              .log_seq = op->log_seq,
+                                              .trail = op->trail};
 }
 
 static void audit_view(struct engine *en, struct snapshot *s)

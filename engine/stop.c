@@ -49,6 +49,25 @@ static int64_t told_and_going(const struct ro *ro)
     return ro->facts.r.counts.known ? ro->facts.r.counts.running : -1;
 }
 
+/* Into the log, or wherever it can be kept: the op does not end before that is known. */
+static void put(struct engine *en, struct op *op, struct job *j, unsigned flags,
+                void (*done)(struct engine *en, struct job *j))
+{
+    if (en->diary.scribe)
+        op_trailed(op, j);
+    diary_put(en, j, flags, done, op);
+}
+
+static void put_outcome(struct engine *en, struct op *op, const struct entry *e)
+{
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, e);
+    if (entry_of_halt(e))
+        put(en, op, j, 0, NULL);
+    else
+        diary_put(en, j, 0, NULL, NULL);
+}
+
 static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
 {
     struct engine *en = ro->en;
@@ -61,14 +80,14 @@ static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
     entry_str(&e, "text", text);
     entry_int(&e, "in_flight", told_and_going(ro));
     entry_int(&e, "took_us", now_of(en) - ro->stop.since);
-    diary_write(en, &e, 0, NULL, NULL);
+    put_outcome(en, w->op, &e);
     if (op_pending(w->op, -1) > 0)
         return;
     op_command(en);
     if (w->op->stop.fleet_wide) {
         diary_entry(en, &e, w->op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, w->op, NULL);
         e.result = w->op->recovered ? "applied" : "ok";
-        diary_write(en, &e, 0, NULL, NULL);
+        put_outcome(en, w->op, &e);
         op_say(en, w->op, OP_DONE, "Acknowledge them when you have looked.", "every rollout of the fleet is halted");
     } else {
         op_say(en, w->op, OP_DONE, "Acknowledge it when you have looked, or roll back.", "%s", text);
@@ -257,7 +276,7 @@ static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
     struct job *j = job_new(JOB_APPEND);
     job_entry(j, &e);
     attach_inputs(ro, op, j);
-    diary_put(en, j, DIARY_HALT, halt_logged, op);
+    put(en, op, j, DIARY_HALT, halt_logged);
 }
 
 static void halt_all(struct engine *en, struct op *op)
@@ -312,7 +331,9 @@ static void begin_fleet(struct engine *en, struct op *op)
         return;
     op_intent(en, op, ENTRY_INTENT, NULL, op->corr, &e);
     op_hold(op);
-    diary_write(en, &e, DIARY_HALT, halt_logged, op);
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, &e);
+    put(en, op, j, DIARY_HALT, halt_logged);
 }
 
 void halt_begin(struct engine *en, struct op *op)
