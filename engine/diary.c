@@ -215,6 +215,13 @@ static void settle(struct engine *en, struct job *j)
     mark(en);
 }
 
+/* The log has it: it need not stay in the spool. */
+static void take_in(struct engine *en)
+{
+    if (en->diary.scribe && trail_take_in(en))
+        diary_put(en, job_new(JOB_TAKE_IN), 0, NULL, NULL);
+}
+
 static void drain(struct engine *en)
 {
     if (!en->diary.scribe)
@@ -234,6 +241,7 @@ static void drain(struct engine *en)
             retry(en, NULL);
     }
     trail_drain(en);
+    take_in(en);
 }
 
 static void begin(struct engine *en)
@@ -268,6 +276,7 @@ static void close_log(struct engine *en)
 static void end(struct engine *en)
 {
     trail_end(en);
+    take_in(en);
     for (size_t i = 0; en->diary.scribe && i < en->diary.n_backlog; i++)
         scribe_put(en->diary.scribe, en->diary.backlog[i]);
     if (en->diary.scribe)

@@ -61,7 +61,8 @@ void trail_late(struct engine *en, const struct job *j);     /* the log has fail
 void trail_logged(struct engine *en, const struct job *j);   /* the log has it */
 void trail_given_up(struct engine *en, const struct job *j); /* it will not go to the log by us any more */
 void trail_drain(struct engine *en);
-void trail_end(struct engine *en); /* what the log does not have goes to the spool; waits at most a second */
+bool trail_take_in(struct engine *en); /* the spool has what the log has by now: once, that it can be taken out */
+void trail_end(struct engine *en);     /* what the log does not have goes to the spool; waits at most a second */
 void trail_free(struct engine *en);
 /* crier.c: what the log could not take, to standard error and syslog. */
 struct crier *crier_new(void);

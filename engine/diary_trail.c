@@ -204,14 +204,6 @@ void trail_given_up(struct engine *en, const struct job *j)
     settle(en, t);
 }
 
-static void take_in(struct engine *en)
-{
-    if (!en->diary.take_in || en->diary.at_spool > 0 || !en->diary.scribe)
-        return;
-    en->diary.take_in = false;
-    diary_put(en, job_new(JOB_TAKE_IN), 0, NULL, NULL);
-}
-
 void trail_drain(struct engine *en)
 {
     struct aside_job *aj;
@@ -230,7 +222,6 @@ void trail_drain(struct engine *en)
         job_free(c);
         settle(en, t);
     }
-    take_in(en);
 }
 
 void trail_open(struct engine *en)
@@ -245,6 +236,14 @@ void trail_open(struct engine *en)
         s->ops = *ops;
     else
         s->ops.spool = to_disk;
+}
+
+bool trail_take_in(struct engine *en)
+{
+    bool wanted = en->diary.take_in && en->diary.at_spool == 0;
+    if (wanted)
+        en->diary.take_in = false;
+    return wanted;
 }
 
 void trail_end(struct engine *en)
