@@ -11,8 +11,10 @@ static void waves_read(struct ro *ro);
 
 static void waves_timer(struct engine *en, void *arg)
 {
+    const struct ro *ro = arg;
     (void)en;
-    waves_read(arg);
+    if (!ro->facts.past)
+        waves_read(arg);
 }
 
 static bool wave_told_state(enum wave_state s)
@@ -134,6 +136,7 @@ static void waves_read(struct ro *ro)
     ro->facts.waves_asked = now_of(en);
     struct req *q = req_new(en, waves_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     en->be->ops->waves(en->be, ro->id, &q->arena, &q->out.waves, req_done, q);
 }
 
@@ -175,6 +178,7 @@ void inflight_read(struct ro *ro)
     ro->facts.inflight_loading = true;
     struct req *q = req_new(en, inflight_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->x_at = now_of(en);
     en->be->ops->inflight(en->be, ro->id, &q->arena, &q->out.inflight, req_done, q);
 }

@@ -235,6 +235,12 @@ static void history(struct engine *en, struct ro *ro)
     advance_all(en);
 }
 
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    (void)fresh;
+    trial_end(old);
+}
+
 static void ro_free(struct ro *ro)
 {
     trial_end(ro);
@@ -261,6 +267,7 @@ const struct part part_trials = {.name = "trials",
                                  .free = free_all,
                                  .ro_free = ro_free,
                                  .drain = drain,
+                                 .replaced = replaced,
                                  .waves = trial_advance,
                                  .devices = devices,
                                  .asking = asking,

@@ -44,10 +44,32 @@ static void __attribute__((format(printf, 3, 0))) set_text(struct op *op, const 
 
 static void end_phase(struct engine *en, struct op *op, enum op_phase phase)
 {
+    mark(en);
+    if (phase >= OP_DONE && op->trails > 0) {
+        op->final = phase; /* it ends when that is settled */
+        return;
+    }
     op->phase = phase;
     if (op_ended(op) && op->ended == 0)
         op->ended = now_of(en);
+}
+
+static void trailed(struct engine *en, struct op *op, enum trail t)
+{
+    op->busy--;
+    op->trails--;
+    op->trail = t > op->trail ? t : op->trail;
+    if (op->trails == 0 && op->final != OP_QUEUED)
+        end_phase(en, op, op->final);
     mark(en);
+}
+
+void op_trailed(struct op *op, struct job *j)
+{
+    op->busy++;
+    op->trails++;
+    j->op = op;
+    j->trailed = trailed;
 }
 
 void op_say(struct engine *en, struct op *op, enum op_phase phase, const char *next, const char *fmt, ...)

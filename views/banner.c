@@ -30,6 +30,8 @@ static int urgency(enum alert_kind k)
         return 4;
     case ALERT_EXTERNAL:
         return 5;
+    case ALERT_OTHER:
+        return 6;
     case ALERT_WATCH:
         return 9;
     }
@@ -191,6 +193,8 @@ static const char *kind_word(const struct item *it)
         return !stale_item(it) ? "▲ TELEMETRY" : it->s->link.last_ok > 0 ? "▲ STALE" : "▲ NO LINK";
     case ALERT_EXTERNAL:
         return "▲ CHANGED ELSEWHERE";
+    case ALERT_OTHER:
+        return "▲ ANOTHER ROLLOUT";
     case ALERT_WATCH:
         return "▲ WATCH";
     }
