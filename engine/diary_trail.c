@@ -236,6 +236,8 @@ void trail_open(struct engine *en)
         s->ops = *ops;
     else
         s->ops.spool = to_disk;
+    if (!en->spec.judge)
+        (void)open_thread(en); /* it is there when the halt comes: see trail_begin */
 }
 
 bool trail_take_in(struct engine *en)
