@@ -116,7 +116,7 @@ static const struct verb_row rows[VERB_COUNT] = {
                       .needs = "it does not wait for approval",
                       .request = REQUEST_APPROVE,
                       .brings = ROLLOUT_READY,
-                      .shown = BEGUN | STATE(ROLLOUT_READY)},
+                      .shown = BEGUN | STATE(ROLLOUT_READY) | STATE(ROLLOUT_PAUSED)},
     [VERB_DENY] = {.word = "deny",
                    .title = "Deny",
                    .label = "deny",

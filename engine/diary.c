@@ -46,7 +46,8 @@ void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const
     e->t = clock_wall(en->clock);
     e->mono = now_of(en);
     e->fleet = en->spec.fleet->name;
-    e->rollout = ro ? ro->id : "";
+    if (ro)
+        entry_identity(e, &ro->facts.mark.who);
     e->actor = op ? op->in.actor : en->spec.actor;
     if (op) {
         e->corr = op->corr;

@@ -62,12 +62,9 @@ struct ro *ro_find(struct engine *en, const char *id)
     return NULL;
 }
 
-struct ro *ro_get(struct engine *en, const char *id)
+struct ro *ro_new(struct engine *en, const char *id)
 {
-    struct ro *ro = ro_find(en, id);
-    if (ro)
-        return ro;
-    ro = xcalloc(1, sizeof *ro);
+    struct ro *ro = xcalloc(1, sizeof *ro);
     ro->en = en;
     snprintf(ro->id, sizeof ro->id, "%s", id);
     arena_init(&ro->facts.arena);
@@ -82,12 +79,22 @@ struct ro *ro_get(struct engine *en, const char *id)
                                    .created_by = "",
                                    .approval_by = "",
                                    .approval_remark = ""};
+    ro_identify(ro);
+    ANNOUNCE(en, ro_init, ro);
+    return ro;
+}
+
+struct ro *ro_get(struct engine *en, const char *id)
+{
+    struct ro *ro = ro_find(en, id);
+    if (ro)
+        return ro;
+    ro = ro_new(en, id);
     if (en->facts.n_all == en->facts.cap_all) {
         en->facts.cap_all = en->facts.cap_all ? en->facts.cap_all * 2 : 64;
         en->facts.all = xreallocarray(en->facts.all, en->facts.cap_all, sizeof(struct ro *));
     }
     en->facts.all[en->facts.n_all++] = ro;
-    ANNOUNCE(ro->en, ro_init, ro);
     return ro;
 }
 
@@ -119,6 +126,7 @@ static void release_done(struct req *q, const struct reply *r)
         return;
     ro->facts.r.release.name = dup_text(&ro->facts.arena, q->out.release.name);
     ro->facts.r.release.version = dup_text(&ro->facts.arena, q->out.release.version);
+    ro_identify(ro);
     mark(q->en);
 }
 
@@ -136,8 +144,13 @@ static void resolve_release(struct ro *ro)
 
 void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
 {
-    if (ro->facts.known && at < ro->facts.seen_at)
+    struct ro *old = NULL;
+    if (ro->facts.past || (ro->facts.known && at < ro->facts.seen_at))
         return; /* asked for before the newest: it may show what was before a verb */
+    if (ro_is_other(ro, r)) {
+        old = ro;
+        ro = ro_replace(old);
+    }
     enum rollout_state was = ro->facts.known ? ro->facts.r.state : ROLLOUT_UNKNOWN;
     char name[NAME_MAX_BYTES], version[NAME_MAX_BYTES], release[ID_MAX];
     snprintf(name, sizeof name, "%s", ro->facts.r.release.name);
@@ -154,6 +167,9 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
     ro->facts.known = true;
     ro->facts.gone = false;
     ro->facts.seen_at = at;
+    ro_identify(ro);
+    if (old)
+        ANNOUNCE(ro->en, replaced, old, ro);
     /* What rests does not move without the rollout's own counts: its waves are as good as this answer. */
     if (!changed && ro->facts.waves_known && !ro->facts.waves_loading && !rollout_state_active(r->state) &&
         r->counts.known)
@@ -170,6 +186,7 @@ void ro_put(struct ro *ro, const struct rollout *r)
 {
     rollout_copy(&ro->facts.arena, &ro->facts.r, r);
     ro->facts.known = true;
+    ro_identify(ro);
 }
 
 void ro_lost(struct ro *ro)
@@ -306,6 +323,9 @@ static void free_all(struct engine *en)
 {
     for (size_t i = 0; i < en->facts.n_all; i++)
         ro_free(en->facts.all[i]);
+    for (size_t i = 0; i < en->facts.n_past; i++)
+        ro_free(en->facts.past[i]);
+    free(en->facts.past);
     free(en->facts.all);
     free(en->facts.ros);
     arena_release(&en->facts.info_arena);

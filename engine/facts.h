@@ -9,6 +9,7 @@
 #include "core/arena.h"
 #include "core/clock.h"
 #include "core/err.h"
+#include "core/identity.h"
 #include "core/model.h"
 #include "engine/parts.h"
 
@@ -33,6 +34,8 @@ struct en_facts {
     size_t n_ros;
     struct ro **all; /* every one that was ever seen */
     size_t n_all, cap_all;
+    struct ro **past; /* whose number another rollout has by now: what is under way may still point to them */
+    size_t n_past;
     bool rollouts_known, rollouts_clipped;
     int n_ended_read;
 };
@@ -40,8 +43,12 @@ struct en_facts {
 struct ro_facts {
     struct arena arena; /* of r */
     struct rollout r;
-    bool known, gone;
-    int64_t seen_at; /* when the newest answer about it was asked for */
+    bool known, gone, past;
+    /* Which rollout it is: as the server shows it, and until then as the log says (ro_named), at wall clock `t`. */
+    struct identity_mark mark;
+    char release[IDENTITY_RELEASE_BYTES];
+    int64_t other_at; /* wall clock: another one had its number, as far as is known until then; 0 */
+    int64_t seen_at;  /* when the newest answer about it was asked for */
     struct arena wave_arena;
     struct wave *waves;
     size_t n_waves;
@@ -60,11 +67,22 @@ struct wv_facts {
 };
 
 /* ---- facts.c ---- */
+struct ro *ro_new(struct engine *en, const char *id); /* stands nowhere yet */
 struct ro *ro_find(struct engine *en, const char *id);
 struct ro *ro_get(struct engine *en, const char *id);             /* makes it when it is new */
 void ro_take(struct ro *ro, const struct rollout *r, int64_t at); /* an answer about it, asked for at `at` */
 void ro_put(struct ro *ro, const struct rollout *r);              /* the same, and nobody hears of it: a rehearsal */
-void ro_lost(struct ro *ro);                                      /* the server does not know it any more */
+/* ---- facts_who.c: which rollout it is ---- */
+/* Was that about this rollout? Until the server has shown it, as far as the log has told. */
+enum identity_answer ro_about(const struct ro *ro, const struct identity_mark *m);
+/* What the log says of a rollout that the server has not shown yet: by that it is known which one is meant. */
+void ro_named(struct ro *ro, const struct identity_mark *m);
+void ro_identify(struct ro *ro);                                /* the server has shown it: ro->facts.r is new */
+bool ro_is_other(const struct ro *ro, const struct rollout *r); /* the server shows another one under its number */
+struct ro *ro_replace(struct ro *ro);                           /* a new one in its place; this one is past */
+void ro_had_other(struct ro *ro, int64_t t);                    /* known at wall clock t that another had its number */
+/* ---- facts.c ---- */
+void ro_lost(struct ro *ro); /* the server does not know it any more */
 void rollout_copy(struct arena *a, struct rollout *to, const struct rollout *from);
 void link_ok(struct engine *en, struct link *l, const struct reply *r);
 void link_bad(struct engine *en, struct link *l, const struct err *e);

@@ -33,7 +33,10 @@ struct part {
     void (*drain)(struct engine *en); /* what other threads have done */
     void (*sweep)(struct engine *en); /* what has had its time */
     /* ---- what has come to pass ---- */
-    void (*refresh)(struct engine *en);                  /* somebody wants everything to be read now */
+    void (*refresh)(struct engine *en); /* somebody wants everything to be read now */
+    /* The server shows another rollout (`fresh`) under the number of `old`: nothing that was known of that one applies.
+     * `old` hears of nothing any more; what is under way may still point to it. */
+    void (*replaced)(struct ro *old, struct ro *fresh);
     void (*seen)(struct ro *ro, enum rollout_state was); /* a newer state; `was` ROLLOUT_UNKNOWN at the first one */
     void (*listed)(struct engine *en);                   /* the list of rollouts, after each of them was seen */
     void (*waves)(struct ro *ro);                        /* its waves */

@@ -80,8 +80,6 @@ void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const str
         entry_str(e, "remark", op->in.remark);
     if (op->target_wave >= 0)
         entry_int(e, "target_wave", op->target_wave);
-    if (ro)
-        entry_str(e, "name", ro->facts.r.name);
 }
 
 void op_refuse(struct engine *en, struct op *op, const struct err *why)
@@ -175,6 +173,8 @@ struct op *op_from_log(struct engine *en, const struct stored *s)
     op->corr = s->corr;
     op->log_seq = s->seq;
     op->ro = *s->rollout ? ro_get(en, s->rollout) : NULL;
+    if (op->ro)
+        ro_named(op->ro, &(struct identity_mark){stored_identity(s), s->t});
     snprintf(op->before, sizeof op->before, "%s", s->before);
     const char *wave = stored_field(s, "target_wave");
     op->target_wave = *wave ? (int)strtol(wave, NULL, 10) : -1;

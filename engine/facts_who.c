@@ -1,0 +1,64 @@
+/* Which rollout stands under a number, and what is to be done when the server shows another one there. */
+#include <stdlib.h>
+#include <string.h>
+#include "engine/worker.h"
+
+enum identity_answer ro_about(const struct ro *ro, const struct identity_mark *m)
+{
+    const struct identity_mark *own = &ro->facts.mark;
+    return ro->facts.known ? identity_about(m, &own->who) : identity_same(&m->who, &own->who);
+}
+
+void ro_named(struct ro *ro, const struct identity_mark *m)
+{
+    struct rollout_identity *who = &ro->facts.mark.who;
+    if (ro->facts.known || who->created_at > 0 || (m->who.created_at <= 0 && ro->facts.mark.t > 0))
+        return;
+    who->created_at = m->who.created_at;
+    who->name = arena_strdup(&ro->facts.arena, m->who.name);
+    who->release = arena_strdup(&ro->facts.arena, m->who.release);
+    ro->facts.mark.t = m->t;
+}
+
+void ro_identify(struct ro *ro)
+{
+    ro->facts.mark.who = identity_of(ro->en->spec.fleet->name, &ro->facts.r, ro->facts.release);
+    ro->facts.mark.who.id = ro->id;
+}
+
+bool ro_is_other(const struct ro *ro, const struct rollout *r)
+{
+    char release[IDENTITY_RELEASE_BYTES];
+    struct rollout_identity now = identity_of(ro->en->spec.fleet->name, r, release);
+    now.id = ro->id;
+    if (ro->facts.known)
+        return identity_same(&ro->facts.mark.who, &now) == IDENTITY_OTHER;
+    return ro->facts.mark.t > 0 && identity_about(&ro->facts.mark, &now) == IDENTITY_OTHER;
+}
+
+static void put_in_place(struct ro **v, size_t n, const struct ro *old, struct ro *fresh)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] == old)
+            v[i] = fresh;
+}
+
+struct ro *ro_replace(struct ro *ro)
+{
+    struct en_facts *f = &ro->en->facts;
+    struct ro *fresh = ro_new(ro->en, ro->id);
+    put_in_place(f->all, f->n_all, ro, fresh);
+    put_in_place(f->ros, f->n_ros, ro, fresh);
+    f->past = xreallocarray(f->past, f->n_past + 1, sizeof(struct ro *));
+    f->past[f->n_past++] = ro;
+    ro->facts.past = ro->facts.gone = true;
+    ro_had_other(fresh, clock_wall(ro->en->clock));
+    return fresh;
+}
+
+void ro_had_other(struct ro *ro, int64_t t)
+{
+    if (ro->facts.other_at == 0)
+        ro->facts.other_at = t;
+    mark(ro->en);
+}
