@@ -14,20 +14,14 @@
 static void read_boards(struct engine *en);
 static void consider(struct ro *ro);
 
-/* ---- handing in ---- */
-
-static enum stop_who who_of(const struct halt_note_side *s)
+/* Somebody waits to hear what the notes say, and it was handed in. */
+static void looked(struct ro *ro)
 {
-    switch (s->kind) {
-    case ACTOR_PERSON:
-        return STOP_PERSON;
-    case ACTOR_SCRIPT:
-        return STOP_SCRIPT;
-    case ACTOR_RULE:
-        break;
-    }
-    return strcmp(s->by, VERDICT_RULE_LOST) == 0 ? STOP_RULE_LOST : STOP_RULE;
+    if (ro->stop.looks & STOP_IN_NOTES)
+        ro_stop_looked(ro, STOP_IN_NOTES, ro->notes.read_at);
 }
+
+/* ---- handing in ---- */
 
 static const char *by_of(const struct halt_note_side *s, char out[80])
 {
@@ -40,7 +34,7 @@ static void hand_in_halt(struct ro *ro, const struct part_of_board *p)
     const struct halt_note_side *s = &p->halt.halted;
     char by[80];
     struct halt_found f = {.from = p->known ? STOP_NOTE : STOP_NOTE_UNKNOWN,
-                           .who = who_of(s),
+                           .who = stop_who_of(s->kind, s->by),
                            .id = s->corr,
                            .by = by_of(s, by),
                            .host = s->host,
@@ -56,7 +50,7 @@ static void hand_in_ack(struct ro *ro, const struct part_of_board *p)
     const struct halt_note_side *s = &p->halt.ack;
     char by[80];
     struct ack_found f = {.from = p->known ? STOP_NOTE : STOP_NOTE_UNKNOWN,
-                          .who = who_of(s),
+                          .who = stop_who_of(s->kind, s->by),
                           .id = s->corr,
                           .by = by_of(s, by),
                           .host = s->host,
@@ -107,6 +101,7 @@ static void decide(struct ro *ro, const struct log_facts *f)
     } else if (notes_may_write(ro) && !m->writing && now_of(ro->en) >= m->next_try) {
         notes_write(ro, &w);
     }
+    looked(ro);
 }
 
 /* ---- the log ---- */
@@ -153,8 +148,8 @@ static struct log_facts *facts_of(const struct ro *ro, struct arena *a)
 {
     struct log_facts *f = ARENA_NEW(a, struct log_facts);
     const struct ro_notes *m = &ro->notes;
-    char release[IDENTITY_RELEASE_BYTES], about[ID_MAX + 40];
-    struct rollout_identity id = notes_identity(ro, release);
+    const struct rollout_identity id = ro->facts.mark.who;
+    char about[ID_MAX + 40];
     struct board *b = notes_board(ro, BOARD_HALT);
     *f = (struct log_facts){.fleet = arena_strdup(a, id.fleet),
                             .rollout = arena_strdup(a, id.id),
@@ -188,10 +183,14 @@ static void consider(struct ro *ro)
 {
     struct engine *en = ro->en;
     struct ro_notes *m = &ro->notes;
-    if (!ro->facts.known)
+    if (!ro->facts.known || ro->facts.past)
         return;
     notes_remember(ro);
-    if (notes_state(ro) == m->settled || m->writing)
+    if (notes_state(ro) == m->settled) {
+        looked(ro);
+        return;
+    }
+    if (m->writing)
         return;
     if (m->asking && !m->late) {
         m->again = true;
@@ -246,6 +245,9 @@ static void boards_read(struct req *q, const struct reply *r)
         for (int i = m->failures++; i > 0 && wait < NOTES_RETRY_MAX; i--)
             wait *= 2;
         m->next_read = now_of(en) + wait;
+        for (size_t i = 0; i < en->facts.n_ros; i++) /* nothing more is to be had from here */
+            if (en->facts.ros[i]->stop.looks & STOP_IN_NOTES)
+                ro_stop_looked(en->facts.ros[i], STOP_IN_NOTES, q->n);
         mark(en);
         return;
     }
@@ -352,6 +354,9 @@ static void noted(struct ro *ro, unsigned what)
 
 static void looking(struct ro *ro)
 {
+    if (!notes_can_read(ro->en))
+        return;
+    ro_stop_look_begun(ro, STOP_IN_NOTES);
     read_boards(ro->en);
 }
 

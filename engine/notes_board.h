@@ -74,7 +74,6 @@ int notes_standing(const struct ro *ro, uint64_t ids[STOP_KNOWN]); /* halts that
 bool notes_stands(const struct ro *ro, uint64_t id);
 void notes_remember(struct ro *ro); /* what stands, for when it does no more */
 void notes_remembered(const struct ro *ro, uint64_t id, struct halt_note_side *out);
-struct rollout_identity notes_identity(const struct ro *ro, char release[IDENTITY_RELEASE_BYTES]);
 struct slice notes_board_text(const struct ro *ro, enum board_kind k);
 struct board *notes_board(const struct ro *ro, enum board_kind k); /* free() */
 void notes_key(const struct ro *ro, enum board_kind k, char out[NOTE_KEY_MAX]);

@@ -15,8 +15,7 @@
 
 int notes_standing(const struct ro *ro, uint64_t ids[STOP_KNOWN])
 {
-    ids[0] = ro->stop.corr;
-    return ro->stop.latched && ro->stop.corr ? 1 : 0;
+    return stop_standing(&ro->stop.m, ids);
 }
 
 bool notes_stands(const struct ro *ro, uint64_t id)
@@ -48,26 +47,25 @@ void notes_remember(struct ro *ro)
 /* What is known of it without the log and without a note. */
 void notes_remembered(const struct ro *ro, uint64_t id, struct halt_note_side *out)
 {
-    const struct ro_stop *h = &ro->stop;
-    const char *by = h->by;
+    const struct engine *en = ro->en;
+    const struct halt_known *h = NULL;
     char host[128] = "";
     memset(out, 0, sizeof *out);
-    if (id != h->corr || !*by)
+    for (size_t i = 0; i < ro->stop.n_halts; i++)
+        if (ro->stop.halts[i].id == id)
+            h = &ro->stop.halts[i];
+    if (!h || !*h->by)
         return;
-    out->kind = strncmp(by, "rule ", 5) == 0 ? ACTOR_RULE : ACTOR_PERSON;
-    if (out->kind == ACTOR_RULE)
-        by += 5;
+    bool rule = strncmp(h->by, "rule ", 5) == 0;
+    const char *by = h->by + (rule ? 5 : 0);
+    out->kind = rule ? ACTOR_RULE : ACTOR_PERSON;
     out->corr = id;
-    out->t = clock_wall(ro->en->clock) - (now_of(ro->en) - h->since);
-    gethostname(host, sizeof host - 1);
+    out->t = clock_wall(en->clock) - (now_of(en) - h->at);
+    if (!*h->host)
+        gethostname(host, sizeof host - 1);
     safe_text_into(out->by, sizeof out->by, by, strlen(by));
-    safe_text_into(out->host, sizeof out->host, host, strlen(host));
+    safe_text_into(out->host, sizeof out->host, *h->host ? h->host : host, strlen(*h->host ? h->host : host));
     safe_text_into(out->reason, sizeof out->reason, h->text, strlen(h->text));
-}
-
-struct rollout_identity notes_identity(const struct ro *ro, char release[IDENTITY_RELEASE_BYTES])
-{
-    return identity_of(ro->en->spec.fleet->name, &ro->facts.r, release);
 }
 
 /* ---- the boards ---- */
@@ -79,9 +77,7 @@ struct slice notes_board_text(const struct ro *ro, enum board_kind k)
 
 struct board *notes_board(const struct ro *ro, enum board_kind k)
 {
-    char release[IDENTITY_RELEASE_BYTES];
-    struct rollout_identity id = notes_identity(ro, release);
-    return board_read(ro->en->notes.keys, notes_board_text(ro, k), k == BOARD_HALT, &id);
+    return board_read(ro->en->notes.keys, notes_board_text(ro, k), k == BOARD_HALT, &ro->facts.mark.who);
 }
 
 static void keep(struct ro *ro, enum board_kind k, const char *text, size_t n)

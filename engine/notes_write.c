@@ -105,13 +105,13 @@ void notes_write(struct ro *ro, const struct writing *plan)
 static bool lacks(const struct ro *ro, const struct board *b, const struct log_item *x)
 {
     const struct part_of_board *halt = board_halt(b, x->id, false), *ack = board_halt(b, x->id, true);
-    bool own_bare = false;
+    bool own_bare = false, claimed = ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN;
     if (!x->text)
         return false;
     for (size_t i = 0; i < b->n; i++)
         own_bare |= b->v[i].own && b->v[i].halt.halted.corr == x->id && !b->v[i].halt.acked;
     if (notes_stands(ro, x->id) && !x->acked) /* a claim of nobody that is known is not made one of ours */
-        return (x->halted || x->id == ro->stop.corr) && !(halt && (halt->known || !x->sealed)) && !(ack && ack->known);
+        return !claimed && !(halt && (halt->known || !x->sealed)) && !(ack && ack->known);
     return x->acked && halt && (own_bare || !(ack && ack->known));
 }
 
