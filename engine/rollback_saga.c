@@ -138,6 +138,12 @@ void rb_forget_log(struct rollback *rb)
     rb->waiting = NULL;
 }
 
+void rollback_is_of(struct ro *ro, const char *of)
+{
+    if (!*ro->rollback.of)
+        snprintf(ro->rollback.of, sizeof ro->rollback.of, "%s", of);
+}
+
 void rb_mark(struct rollback *rb, const char *id)
 {
     snprintf(ro_get(rb->en, id)->rollback.of, ID_MAX, "%s", rb->ro->id);

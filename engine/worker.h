@@ -18,6 +18,7 @@
 #include "engine/engine.h"
 #include "engine/facts.h"
 #include "engine/judge.h"
+#include "engine/notes.h"
 #include "engine/parts.h"
 #include "engine/policy.h"
 #include "engine/recover.h"
@@ -50,6 +51,7 @@ struct ro {
     struct ro_trials trials;
     struct ro_judge judge;
     struct ro_stop stop;
+    struct ro_notes notes;
     struct ro_rollback rollback;
 };
 
@@ -76,6 +78,7 @@ struct engine {
     struct en_telemetry telemetry;
     struct en_trials trials;
     struct en_stop stop;
+    struct en_notes notes;
     struct en_verbs verbs;
     struct en_recover recover;
     struct en_detail detail;

@@ -73,6 +73,7 @@ PARTS = {
     "trials": ["engine/trial"],
     "judge": ["engine/judge"],
     "stop": ["engine/stop"],
+    "notes": ["engine/notes"],
     "verbs": ["engine/verbs"],
     "act": ["engine/verbs."],
     "rollback": ["engine/rollback"],
