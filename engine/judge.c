@@ -308,6 +308,8 @@ static void judge_ro(struct ro *ro)
                                    .health = &v->judge.health,
                                    .wave_index = (int)i,
                                    .device_class = "",
+                                   .telemetry_source = en->tm,
+                                   .lack = en->telemetry.lack,
                                    .telemetry_expected = en->tm && asked && v->judge.health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = beat_interval(en),
