@@ -297,6 +297,24 @@ static bool check_by_verb(const struct intent *in, const struct verb_facts *f, s
     return err_set(why, ERR_INTERNAL, "", "verb %s has no rule", row->word);
 }
 
+static bool check_latch(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    const char *word = verb_word(in->verb);
+
+    if (f->stop == STOP_CLAIMED || f->stop == STOP_CLAIM_RUN)
+        return err_set(why, ERR_REFUSED, "Ask who it names; when that is settled, acknowledge it here.",
+                       "%s is refused: a note on the server says %s is halted; no known key has signed it, and nobody "
+                       "has acknowledged it here",
+                       word, in->rollout);
+    if (f->stop == STOP_LIFTING)
+        return err_set(why, ERR_REFUSED, "Wait until the server shows it halted.",
+                       "%s is refused: the acknowledged halt of %s is still on its way", word, in->rollout);
+    if (f->latched)
+        return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
+                       "%s is refused: %s is halted and nobody has acknowledged it", word, in->rollout);
+    return true;
+}
+
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
     const struct verb_row *row = verb_row(in->verb);
@@ -311,9 +329,8 @@ bool verb_check(const struct intent *in, const struct verb_facts *f, struct err 
         return check_ack(in, f, why);
     if (in->verb == VERB_ROLLBACK)
         return check_rollback(in, f, why);
-    if (f->latched && !row->past_latch)
-        return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
-                       "%s is refused: %s is halted and nobody has acknowledged it", row->word, in->rollout);
+    if (!row->past_latch && !check_latch(in, f, why))
+        return false;
     if (f->rollback_running)
         return err_set(why, ERR_REFUSED, "Wait until it has ended; halt stops it.",
                        "%s is refused: a roll back of %s is under way", row->word, in->rollout);

@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/model.h"
 #include "core/policy.h"
+#include "core/stop.h"
 #include "core/verb.h"
 
 enum actor_kind { ACTOR_PERSON, ACTOR_SCRIPT, ACTOR_RULE };
@@ -52,6 +53,7 @@ struct verb_facts {
     bool fresh;       /* rollout states are younger than fresh_us */
     int64_t data_age, fresh_us;
     bool latched;             /* halted and not acknowledged */
+    enum stop_phase stop;     /* how far the halt has come */
     bool held_by_andon;       /* paused by an intent of andon that is in the log */
     bool rollback_running;    /* a roll back of this rollout is under way */
     int64_t wave_running_for; /* of the newest running wave, us */

@@ -63,7 +63,7 @@ static void halts(struct list *l, const struct rollout_view *r)
     const char *by = r->halted_by ? r->halted_by : "", *rule = "";
     if (strncmp(by, "rule ", 5) == 0)
         rule = by + 5;
-    if (r->halt == HALT_ESCALATED)
+    if (r->stop == STOP_ESCALATED)
         add(l, NOTICE_ESCALATED, r, r->current, rule,
             "the server does not show the halt by %s; andon goes on trying, and a person must stop it there", by);
     if (!r->latched || l->n == l->max)

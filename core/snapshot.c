@@ -69,22 +69,28 @@ size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word,
     return there > 0 ? there : longest > 0;
 }
 
-struct halt_said halt_said(enum halt_phase phase, bool latched, enum rollout_state server)
+struct halt_said halt_said(enum stop_phase phase, bool old)
 {
-    switch (phase) {
-    case HALT_SENDING:
-        return (struct halt_said){"halting", "HALT?", false, true};
-    case HALT_ESCALATED:
-        return (struct halt_said){"HALT NOT SHOWN BY THE SERVER YET, retrying", "HALT!", false, true};
-    case HALT_NONE:
-    case HALT_SHOWN:
-        break;
-    }
-    if (phase == HALT_NONE && !latched)
-        return (struct halt_said){"", "", false, false};
-    if (rollout_state_active(server))
-        return (struct halt_said){"HALTED, BUT RUNNING", "RUNS!", false, true};
-    return (struct halt_said){"HALTED", "HALT", true, false};
+    static const struct {
+        const char *brief, *old;
+        bool stopped, may_run;
+    } of[STOP_PHASES] = {
+        [STOP_CLAIMED] = {"CLAIM", NULL, false, false},  [STOP_CLAIM_RUN] = {"RUNS!", "RUNS?", false, true},
+        [STOP_ASKED] = {"HALT?", NULL, false, true},     [STOP_ESCALATED] = {"HALT!", NULL, false, true},
+        [STOP_LIFTING] = {"HALT?", NULL, false, true},   [STOP_UNSEEN] = {"HALT?", NULL, false, true},
+        [STOP_RECALLED] = {"HALT?", NULL, false, true},  [STOP_HALTED] = {"HALT", "HALT?", true, false},
+        [STOP_STANDBY] = {"HALT", "HALT?", true, false}, [STOP_DOUBT] = {"RUNS!", "RUNS?", false, true},
+        [STOP_RUNS] = {"RUNS!", "RUNS?", false, true},   [STOP_OVER] = {"HALT", NULL, true, false},
+    };
+    const struct stop_words *w = stop_phase_words(phase, old);
+    if (!of[phase].brief)
+        return (struct halt_said){"", "", "", "", false, false};
+    return (struct halt_said){.word = w->word,
+                              .title = w->title,
+                              .brief = old && of[phase].old ? of[phase].old : of[phase].brief,
+                              .text = w->text,
+                              .true_now = of[phase].stopped && (!old || phase == STOP_OVER),
+                              .alarm = of[phase].may_run};
 }
 
 /* What concerns one rollout, when it is there. */
@@ -96,6 +102,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     out->waves = v->wave_list;
     out->n_waves = v->waves_known && v->wave_list ? v->n_waves : 0;
     out->latched = v->latched;
+    out->stop = v->stop;
     out->held_by_andon = v->held;
     out->rollback_running = v->rollback.step != RB_NONE && v->rollback.step != RB_DONE;
     out->hours_left = v->trial.hours_left;

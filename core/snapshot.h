@@ -132,13 +132,6 @@ struct wave_view {
     float trend_control[METRIC_COUNT][TREND_N];
 };
 
-enum halt_phase {
-    HALT_NONE,
-    HALT_SENDING,  /* asked for, the server has not shown it yet */
-    HALT_SHOWN,    /* the server shows it; latched */
-    HALT_ESCALATED /* cannot be had so far: retried for ever, a person must act */
-};
-
 enum op_phase {
     OP_QUEUED,
     OP_LOGGING,
@@ -204,7 +197,8 @@ struct rollout_view {
     int current;           /* index of the newest wave that was told, -1 */
     enum reaction verdict; /* worst of its waves */
     bool latched;          /* halted, nobody has acknowledged */
-    enum halt_phase halt;
+    enum stop_phase stop;  /* how far a halt or hold has come; words of it: stop_phase_words */
+    bool stop_old;         /* the newest answer is too old to say that it is so now */
     int64_t halted_at;
     const char *halted_by;   /* "rule R-REBOOT", "m.ito" */
     const char *halt_text;   /* figures */
@@ -302,13 +296,14 @@ size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word,
 void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, struct verb_facts *out);
 /* What is said of a rollout's halt. Board, banner, plain lines and commands all ask here, so that they say the same. */
 struct halt_said {
-    const char *word;  /* "HALTED"; "" = there is none */
-    const char *brief; /* at most 6 columns: "HALT" */
+    const char *word;  /* stable: "halted-but-running"; "" = there is none */
+    const char *title; /* "HALTED, BUT RUNNING" */
+    const char *brief; /* at most 6 columns: "RUNS!" */
+    const char *text;  /* a sentence whose subject is the rollout: "is halted, and the server shows it" */
     bool true_now;     /* the server shows it: no further device is told */
     bool alarm;        /* it is wanted and the server does not show it: devices may be told */
 };
-/* By how far the halt has come, whether it is latched, and what the server shows. */
-struct halt_said halt_said(enum halt_phase phase, bool latched, enum rollout_state server);
+struct halt_said halt_said(enum stop_phase phase, bool old);
 const char *link_state_word(enum link_state s);
 const char *trial_state_word(enum trial_state s); /* "off", "waiting", "catching-up", "live", "behind" */
 const char *rollback_step_word(enum rollback_step s);

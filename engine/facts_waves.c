@@ -114,7 +114,7 @@ static void waves_done(struct req *q, const struct reply *r)
     }
     waves_take(ro, &q->out.waves);
     ANNOUNCE(ro->en, waves, ro);
-    if (ro->facts.r.state == ROLLOUT_PAUSED || ro->stop.phase != HALT_NONE || rollback_running(ro))
+    if (ro->facts.r.state == ROLLOUT_PAUSED || stop_latched(&ro->stop.m) || rollback_running(ro))
         inflight_read(ro); /* a running one's counts say as much */
     schedule(ro);
     mark(q->en);

@@ -158,7 +158,7 @@ static void halt_by_rule(struct ro *ro, size_t i)
 {
     struct wv *v = &ro->wv[i];
     struct intent in;
-    if (v->judge.watch_said || ro->stop.latched || ro->stop.acked_pause)
+    if (v->judge.watch_said || !stop_rule_may_halt(&ro->stop.m))
         return;
     rule_intent(ro, i, VERB_HALT, v->judge.verdict.rule, &in);
     v->judge.watch_said = ro->en->spec.fleet->read_only || ro->en->spec.observe_only; /* there it only says so, once */
@@ -169,7 +169,7 @@ static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
 {
     struct intent in;
     struct engine *en = ro->en;
-    if (ro->facts.r.state != ROLLOUT_RUNNING || ro->stop.latched || ro->stop.held ||
+    if (ro->facts.r.state != ROLLOUT_RUNNING || stop_latched(&ro->stop.m) || stop_held(&ro->stop.m) ||
         ro->stop.hold_wave == ro->facts.current || !diary_ok(en))
         return;
     if (en->spec.fleet->read_only || en->spec.observe_only || verbs_busy(en, ro))
@@ -218,8 +218,8 @@ static void rollback_by_rule(struct ro *ro)
 {
     struct engine *en = ro->en;
     struct intent in;
-    if (!ro->judge.rollback_due || ro->stop.phase == HALT_SENDING || ro->stop.phase == HALT_ESCALATED ||
-        !diary_ok(en) || !link_fresh(en) || en->diary.n_backlog > 0)
+    if (!ro->judge.rollback_due || stop_driving(&ro->stop.m) || !diary_ok(en) || !link_fresh(en) ||
+        en->diary.n_backlog > 0)
         return;
     ro->judge.rollback_due = false;
     size_t worst = 0;
@@ -234,7 +234,7 @@ static void rollback_by_rule(struct ro *ro)
 static bool paused_by_loss(const struct ro *ro)
 {
     return ro->facts.r.state == ROLLOUT_PAUSED && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_LOST) == 0 &&
-           (ro->stop.held || (ro->stop.latched && strcmp(ro->stop.by, "rule " VERDICT_RULE_LOST) == 0));
+           (stop_held(&ro->stop.m) || (stop_latched(&ro->stop.m) && stop_lost_only(&ro->stop.m)));
 }
 
 /* Where the policy says so, a pause for lost telemetry ends by itself: after three good polls in a row. */
@@ -253,11 +253,13 @@ static void resume_by_rule(struct ro *ro)
              (double)h->canary.reporting < ro->policy.applies->min_coverage * (double)h->canary.expected))
             ro->judge.lost_good = 0;
     }
+    if (!stop_latched(&ro->stop.m) && !stop_may_run(&ro->stop.m))
+        return;
     if (ro->judge.lost_good < LOST_GOOD || !diary_ok(en) || verbs_busy(en, ro) || en->spec.fleet->read_only ||
         en->spec.observe_only)
         return;
     ro->judge.lost_good = 0;
-    rule_intent(ro, ro->facts.n_waves, ro->stop.latched ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
+    rule_intent(ro, ro->facts.n_waves, stop_latched(&ro->stop.m) ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
     snprintf(in.reason, sizeof in.reason, "telemetry is back: %d good polls in a row", LOST_GOOD);
     verbs_by_rule(en, &in);
 }

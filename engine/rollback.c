@@ -53,7 +53,6 @@ static void ask(struct rollback *rb, enum backend_verb v)
     }
     rb->asked_at = now_of(rb->en);
     struct req *q = rb_req(rb, sent);
-    ro_stop_sent(rb->ro, ROLLOUT_PAUSED);
     rb->en->be->ops->verb(rb->en->be, rb->ro->id, v, "", req_done, q);
 }
 

@@ -52,11 +52,12 @@ static void ANDON_PRINTF(5, 6)
 static void rollout_alerts(struct snapshot *s, const struct ro *ro)
 {
     const struct ro_stop *h = &ro->stop;
-    if (h->phase == HALT_ESCALATED)
-        alert(s, ALERT_ESCALATED, ro->id, h->since, "the halt of %s is not shown by the server; andon goes on trying",
+    const struct halt_known *k = ro_stop_halt(ro);
+    if (stop_escalated(&h->m))
+        alert(s, ALERT_ESCALATED, ro->id, h->m.since, "the halt of %s is not shown by the server; andon goes on trying",
               ro->id);
-    else if (h->latched)
-        alert(s, ALERT_HALT, ro->id, h->since, "halted by %s: %s", h->by, h->text);
+    else if (stop_latched(&h->m))
+        alert(s, ALERT_HALT, ro->id, k->at, "halted by %s%s%s: %s", k->by, *k->host ? " on " : "", k->host, k->text);
     if (*ro->stop.external)
         alert(s, ALERT_EXTERNAL, ro->id, ro->stop.external_at, "%s", ro->stop.external);
     if (ro_ended(ro))

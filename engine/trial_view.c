@@ -332,7 +332,7 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
     else if (v->state == TRIAL_BEHIND)
         miss(v, a, "the evidence is behind");
     missing_limits(&w->judge.verdict, v, a);
-    if (ro->stop.latched)
+    if (stop_latched(&ro->stop.m))
         miss(v, a, "the halt must be acknowledged");
     else if (w->judge.verdict.react >= REACT_HOLD && !w->judge.verdict.data_missing && !trial_catching(ro))
         miss(v, a, "the verdict is %s", reaction_word(w->judge.verdict.react));

@@ -15,6 +15,18 @@
 static void act_send(struct engine *en, struct op *op);
 static void act_reread(struct engine *en, void *arg);
 
+/* Does it let the rollout run? Nothing of the kind is sent before the log was looked at, and the halts known. */
+static bool lets_run(const struct op *op)
+{
+    return op->in.verb == VERB_RESUME || op->in.verb == VERB_ADVANCE || op->in.verb == VERB_START;
+}
+
+static void run_over(const struct op *op)
+{
+    if (lets_run(op))
+        ro_stop_run_over(op->ro);
+}
+
 /* ---- what the server should show ---- */
 
 static void done(struct engine *en, struct op *op)
@@ -23,9 +35,7 @@ static void done(struct engine *en, struct op *op)
     if (op->in.verb == VERB_PAUSE && ro->facts.r.state == ROLLOUT_PAUSED) {
         char by[sizeof ro->stop.paused_by];
         snprintf(by, sizeof by, "%s%s", op->in.actor.kind == ACTOR_RULE ? "rule " : "", op->in.actor.name);
-        ro_stop_paused(ro, by);
-    } else if (op->in.verb == VERB_RESUME || op->in.verb == VERB_ADVANCE || op->in.verb == VERB_START) {
-        ro_stop_resumed(ro);
+        ro_stop_held(ro, by);
     }
     if (op->in.verb == VERB_ADVANCE) {
         if (op->target_wave > 0)
@@ -38,13 +48,13 @@ static void done(struct engine *en, struct op *op)
     } else {
         op_outcome(en, op, OP_DONE, "ok", ro->facts.r.state_word, "", "the server shows it %s", ro->facts.r.state_word);
     }
-    ro_stop_settled(ro);
+    run_over(op);
 }
 
 static void give_up(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
-    ro_stop_settled(ro);
+    run_over(op);
     if (op->act.answer.code != ERR_NONE && !op->act.maybe)
         op_outcome(en, op, OP_FAILED, "failed", ro->facts.r.state_word, op->act.answer.next, "%s", op->act.answer.what);
     else
@@ -191,13 +201,17 @@ static void act_send(struct engine *en, struct op *op)
                    row->word);
         return;
     }
+    if (lets_run(op) && !ro_stop_run(op->ro)) { /* halted, since it was asked for or between its two requests */
+        run_over(op);
+        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, "Acknowledge the halt first.",
+                   "%s is refused: %s %s", row->word, op->ro->id, stop_words(&op->ro->stop.m)->text);
+        return;
+    }
     if (op->in.verb == VERB_ADVANCE)
         op->act.stage = request == row->paused_request ? 1 : 2;
     struct req *q = req_new(en, answered);
     q->op = op;
     op_hold(op);
-    if (row->brings != ROLLOUT_UNKNOWN)
-        ro_stop_sent(op->ro, row->brings);
     op_say(en, op, OP_SENT, "", "%s sent", backend_verb_word(v));
     en->be->ops->verb(en->be, op->ro->id, v, arena_strdup(&q->arena, *op->in.remark ? op->in.remark : op->in.reason),
                       req_done, q);
@@ -214,13 +228,44 @@ static void log_late(struct engine *en, void *arg)
            "nothing was sent: the audit log does not answer");
 }
 
+static void not_sent(struct engine *en, struct op *op, const struct err *why)
+{
+    op_outcome(en, op, OP_FAILED, "not-applied", op->before, why->next, "nothing was sent: %s", why->what);
+}
+
+static void go(struct engine *en, struct op *op)
+{
+    struct verb_facts f;
+    struct err why = {0};
+    verbs_facts(en, op->ro, &f); /* the log may have taken its time */
+    if (op->in.actor.kind != ACTOR_RULE && !verb_check(&op->in, &f, &why)) {
+        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, why.next, "%s", why.what);
+        return;
+    }
+    act_send(en, op);
+}
+
+/* What other sessions have written into the log before the intent is known now. */
+static void looked(struct engine *en, struct job *j)
+{
+    struct op *op = j->ctx;
+    op_release(op);
+    timer_cancel(en, log_late, op);
+    recover_looked(en, j);
+    if (op_ended(op)) /* given up before */
+        op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
+    else if (!j->ok)
+        not_sent(en, op, &j->err);
+    else
+        go(en, op);
+}
+
 static void logged(struct engine *en, struct job *j)
 {
     struct op *op = j->ctx;
-    struct verb_facts f;
-    struct err why = {0};
     op_release(op);
-    timer_cancel(en, log_late, op);
+    if (!j->ok || op_ended(op) || !lets_run(op))
+        timer_cancel(en, log_late, op);
     if (!j->ok) {
         if (!op_ended(op))
             op_say(en, op, OP_FAILED, j->err.next, "nothing was sent: the audit log could not be written: %s",
@@ -230,14 +275,12 @@ static void logged(struct engine *en, struct job *j)
     op_logged(op, j->receipt.seq);
     if (op_ended(op)) { /* given up before; the log must say that nothing was sent */
         op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
-        return;
+    } else if (lets_run(op)) {
+        op_hold(op);
+        diary_put(en, recover_look(en), 0, looked, op);
+    } else {
+        go(en, op);
     }
-    verbs_facts(en, op->ro, &f); /* the log may have taken its time */
-    if (op->in.actor.kind != ACTOR_RULE && !verb_check(&op->in, &f, &why)) {
-        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, why.next, "%s", why.what);
-        return;
-    }
-    act_send(en, op);
 }
 
 static void act_ack(struct engine *en, struct op *op);
@@ -335,7 +378,7 @@ static void ack_logged(struct engine *en, struct job *j)
         op_logged(op, j->receipt.seq);
         if (op->in.actor.kind != ACTOR_RULE)
             trial_acked(ro, j->entry.t);
-        ro_stop_acknowledged(ro, op->in.actor.kind != ACTOR_RULE);
+        ro_stop_acknowledged(ro, &op->in.actor, j->entry.corr);
     } else if (!j->ok) {
         op->act.maybe = true;
         op->act.answer = j->err;
@@ -355,7 +398,7 @@ static void log_ack(struct engine *en, struct op *op, const struct ro *ro)
 {
     struct entry e;
     diary_entry(en, &e, ENTRY_ACK, op, ro);
-    e.corr = ro->stop.corr; /* ties it to the halt that it lifts */
+    e.corr = ro->stop.m.id; /* ties it to the halt that it lifts */
     op_hold(op);
     op_pending(op, 1);
     diary_write(en, &e, DIARY_CLOSED, ack_logged, op);
@@ -369,7 +412,7 @@ static void act_ack(struct engine *en, struct op *op)
         return;
     }
     for (size_t i = 0; i < en->facts.n_all; i++)
-        if (en->facts.all[i]->stop.latched)
+        if (stop_latched(&en->facts.all[i]->stop.m))
             log_ack(en, op, en->facts.all[i]);
     if (op->pending == 0)
         op_say(en, op, OP_DONE, "", "nothing was halted");

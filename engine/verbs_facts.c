@@ -21,8 +21,9 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->rollout = &ro->facts.r;
     out->waves = ro->facts.waves;
     out->n_waves = ro->facts.waves_known ? ro->facts.n_waves : 0;
-    out->latched = ro->stop.latched;
-    out->held_by_andon = ro->stop.held;
+    out->stop = ro->stop.m.phase;
+    out->latched = stop_latched(&ro->stop.m);
+    out->held_by_andon = stop_held(&ro->stop.m);
     out->rollback_running = rollback_running(ro);
     (void)trial_hours_left(ro, &out->hours_left);
     for (size_t i = out->n_waves; i > 0; i--)

@@ -51,9 +51,9 @@ static void link_line(const struct told *t, const char *what, const struct link_
 
 static const char *state_words(const struct rollout_view *r)
 {
-    struct halt_said halt = halt_said(r->halt, r->latched, r->rollout.state);
+    struct halt_said halt = halt_said(r->stop, r->stop_old);
     if (*halt.word)
-        return halt.word;
+        return halt.title;
     return *str(r->rollout.state_word) ? r->rollout.state_word : rollout_state_word(r->rollout.state);
 }
 

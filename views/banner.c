@@ -72,7 +72,7 @@ static void gather_fleet(const struct snapshot *s, int64_t now, struct item *v, 
         const char *id = str(r->rollout.id);
         if (*state_halt(r).word && !told_of(s, ALERT_HALT, id) && !told_of(s, ALERT_ESCALATED, id))
             add(v, n,
-                (struct item){s, r, r->halt == HALT_ESCALATED ? ALERT_ESCALATED : ALERT_HALT, str(r->halt_text),
+                (struct item){s, r, r->stop == STOP_ESCALATED ? ALERT_ESCALATED : ALERT_HALT, str(r->halt_text),
                               r->halted_at, id});
     }
     if (s->audit.degraded && !told_of(s, ALERT_LOG, ""))
@@ -144,16 +144,48 @@ static bool large(const struct app *a, const struct item *v, size_t n, int rows,
     return halt && (n > 1 || v[0].kind == ALERT_ESCALATED) && rows >= 24 && cols >= 70;
 }
 
+/* With the mark, for the row above the words. */
+static const char *halt_word(const struct rollout_view *r)
+{
+    switch (r->stop) {
+    case STOP_FREE:
+    case STOP_HELD:
+    case STOP_ACKED:
+    case STOP_LOOSE:
+        break;
+    case STOP_HALTED:
+        return r->stop_old ? "✖ HALTED WHEN LAST SEEN" : "✖ HALT";
+    case STOP_ASKED:
+    case STOP_LIFTING:
+        return "✖ HALT on its way";
+    case STOP_ESCALATED:
+    case STOP_UNSEEN:
+    case STOP_RECALLED:
+        return "✖ HALT NOT CONFIRMED";
+    case STOP_STANDBY:
+        return "✖ HALT, not started";
+    case STOP_DOUBT:
+    case STOP_RUNS:
+        return r->stop_old ? "✖ RAN WHEN LAST SEEN" : "✖ HALTED, BUT RUNNING";
+    case STOP_OVER:
+        return "✖ HALT, ended";
+    case STOP_CLAIMED:
+        return "✖ HALT CLAIMED";
+    case STOP_CLAIM_RUN:
+        return "✖ HALT CLAIMED, BUT RUNNING";
+    case STOP_PHASES:
+        break;
+    }
+    return "✖ HALT";
+}
+
 static const char *kind_word(const struct item *it)
 {
     switch (it->kind) {
     case ALERT_ESCALATED:
         return "✖ HALT NOT CONFIRMED";
     case ALERT_HALT:
-        return !it->r                        ? "✖ HALT"
-               : it->r->halt == HALT_SENDING ? "✖ HALT on its way"
-               : state_halt(it->r).alarm     ? "✖ HALTED, BUT RUNNING"
-                                             : "✖ HALT";
+        return !it->r ? "✖ HALT" : halt_word(it->r);
     case ALERT_UNKNOWN_OP:
         return "? OUTCOME UNKNOWN";
     case ALERT_LOG:
@@ -315,7 +347,7 @@ static void big(const struct item *it, size_t i, size_t n, const struct advice *
         snprintf(buf, sizeof buf, "%s in flight go on.", fmt_count(num, it->r->in_flight)), flight = buf;
     else if (it->r)
         flight = "In flight: not known.";
-    if (it->kind == ALERT_HALT && it->r && it->r->latched && it->r->halt != HALT_SENDING)
+    if (it->kind == ALERT_HALT && it->r && it->r->latched && it->r->stop != STOP_ASKED)
         snprintf(line, sizeof line, "halted %s by %.60s, %s ago. %s Nobody acked.", parts_time(a, d, t, it->since),
                  str(it->r->halted_by), fmt_dur(dur, it->since > 0 ? d->now - it->since : 0), flight);
     else

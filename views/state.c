@@ -20,7 +20,7 @@ static bool has_soaked_in(const struct rollout_view *r)
 
 struct halt_said state_halt(const struct rollout_view *r)
 {
-    return halt_said(r->halt, r->latched, r->rollout.state);
+    return halt_said(r->stop, r->stop_old);
 }
 
 static struct look look_ended(const struct rollout_view *r)
@@ -56,7 +56,7 @@ struct look state_rollout(const struct rollout_view *r)
 {
     struct halt_said halt = state_halt(r);
     if (halt.alarm)
-        return look("✖", halt.brief, ROLE_HALT, r->halt == HALT_SENDING ? 1 : 0);
+        return look("✖", halt.brief, ROLE_HALT, r->stop == STOP_ASKED || r->stop == STOP_LIFTING ? 1 : 0);
     if (r->rollback.step != RB_NONE && r->rollback.step != RB_DONE)
         return look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 12);
     if (r->rollback.step == RB_DONE)

@@ -206,7 +206,7 @@ static void halts_of_rules_and_of_people(void **state)
     struct scene c;
     scene(&c);
     c.r[0].latched = true;
-    c.r[0].halt = HALT_SENDING;
+    c.r[0].stop = STOP_ASKED;
     c.r[0].halted_by = "rule crash-loop";
     c.r[0].halt_text = "W1: 3 of 20 canaries reboot in a loop";
     const struct notice *n = stands(&c, NOTICE_HALT);
@@ -225,13 +225,13 @@ static void halts_of_rules_and_of_people(void **state)
     assert_string_equal(n->actor, "m.ito");
     assert_string_equal(n->key, "homes/4471/halt");
     assert_null(stands(&c, NOTICE_ESCALATED));
-    c.r[0].halt = HALT_ESCALATED;
+    c.r[0].stop = STOP_ESCALATED;
     assert_non_null(stands(&c, NOTICE_HALT));
     n = stands(&c, NOTICE_ESCALATED);
     assert_non_null(n);
     assert_non_null(strstr(n->text, "a person must stop it"));
     c.r[0].latched = false;
-    c.r[0].halt = HALT_NONE;
+    c.r[0].stop = STOP_FREE;
     assert_null(stands(&c, NOTICE_HALT));
     assert_int_equal(c.n, 0);
 }
@@ -427,7 +427,7 @@ static void long_names_still_have_keys_of_their_own(void **state)
     c.s.fleet = fleet;
     c.r[0].rollout.id = id;
     c.r[0].latched = true;
-    c.r[0].halt = HALT_ESCALATED;
+    c.r[0].stop = STOP_ESCALATED;
     c.r[0].halted_by = "m.ito";
     c.n = notice_standing(&c.s, T0, c.out, 16);
     assert_int_equal(c.n, 2);

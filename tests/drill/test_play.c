@@ -33,7 +33,7 @@ static struct snapshot *view(struct talk *t)
 
 static void halt(struct talk *t, struct snapshot *s, const char *by)
 {
-    s->rollouts[0].halt = HALT_SHOWN;
+    s->rollouts[0].stop = STOP_HALTED;
     s->rollouts[0].latched = true;
     s->rollouts[0].halted_at = clock_now(drill_clock(t->d));
     s->rollouts[0].halted_by = by;
@@ -285,7 +285,7 @@ static void test_score_second_halt(void **state)
     struct snapshot *s = view(&t);
     halt(&t, s, "rule LOST-TELEMETRY");
     assert_false(drill_over(t.d, s));
-    s->rollouts[0].halt = HALT_NONE;
+    s->rollouts[0].stop = STOP_FREE;
     s->rollouts[0].halted_at = 0;
     talk_wait(&t, 60);
     assert_false(drill_over(t.d, s));

@@ -96,7 +96,7 @@ static bool runs(enum rollout_state s)
 
 static bool plain_halted(const struct rollout_view *v)
 {
-    return v->latched && v->halt == HALT_SHOWN;
+    return v->latched && v->stop == STOP_HALTED;
 }
 
 /* It is said that the rollout goes on in spite of the halt. */
@@ -266,7 +266,6 @@ void rules_died(struct many *m, struct watcher *x)
 
 static void trace_view(struct many *m, struct watcher *x, const struct rollout_view *v)
 {
-    static const char *const phases[] = {"none", "sending", "shown", "escalated"};
     const struct snapshot *s = x->snap;
     char said[sizeof x->said];
     char op[60] = "";
@@ -275,7 +274,7 @@ static void trace_view(struct many *m, struct watcher *x, const struct rollout_v
     snprintf(said, sizeof said, "%s %s%s%s%s%s%s, halt %s%s%s%s%s", v ? v->rollout.name : "-",
              v ? rollout_state_word(v->rollout.state) : "not known", v && v->latched ? ", latched by " : "",
              v && v->latched ? v->halted_by : "", v && v->held ? ", held" : "",
-             v && *v->paused_by ? ", paused by " : "", v ? v->paused_by : "", v ? phases[v->halt] : "-", op,
+             v && *v->paused_by ? ", paused by " : "", v ? v->paused_by : "", v ? stop_phase_name(v->stop) : "-", op,
              s->audit.degraded ? ", log degraded" : "", says_running_on(s) ? ", ALERT external" : "",
              s->link.state == LINK_FAILED ? ", link failed" : "");
     if (strcmp(said, x->said) == 0)
@@ -311,7 +310,7 @@ static void latch_seen(struct many *m, struct watcher *x, const struct rollout_v
     if (v->latched && x->latched_at == 0) {
         x->latched_at = now;
         snprintf(x->latched_life, sizeof x->latched_life, "%s", v->rollout.name ? v->rollout.name : "");
-        if (v->halt == HALT_SENDING)
+        if (v->stop == STOP_ASKED)
             follow(m, FACT_HALT, x, 0)->by_rule = by_rule(v);
     } else if (!v->latched && x->latched_at > 0) {
         bool other = v->rollout.name && *x->latched_life && strcmp(v->rollout.name, x->latched_life) != 0;

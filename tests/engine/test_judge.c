@@ -16,7 +16,7 @@ static const int three[] = {8, 6, 10};
 static bool until_halt(struct play *p, const struct snapshot *s)
 {
     const struct rollout_view *v = snapshot_rollout(s, "10");
-    p->done = v && v->latched && v->halt == HALT_SHOWN;
+    p->done = v && v->latched && v->stop == STOP_HALTED;
     return false;
 }
 
@@ -102,7 +102,7 @@ static bool lose_telemetry(struct play *p, const struct snapshot *s)
         assert_false(v->latched);
         p->stage = 2;
     }
-    if (p->stage == 2 && v->latched && v->halt == HALT_SHOWN) {
+    if (p->stage == 2 && v->latched && v->stop == STOP_HALTED) {
         assert_in_range(p->w->now - p->t, 10 * US_PER_MIN, 11 * US_PER_MIN);
         assert_string_equal(v->halted_by, "rule LOST-TELEMETRY");
         p->done = true;
@@ -174,7 +174,7 @@ static bool resume_all_the_same(struct play *p, const struct snapshot *s)
         p->w->telemetry_down = true;
         p->stage = 1;
     }
-    if (p->stage == 1 && v->latched && v->halt == HALT_SHOWN) {
+    if (p->stage == 1 && v->latched && v->stop == STOP_HALTED) {
         struct intent in = world_intent(VERB_ACK, "10");
         p->ticket = engine_submit(p->en, &in);
         p->stage = 2;
@@ -195,7 +195,7 @@ static bool resume_all_the_same(struct play *p, const struct snapshot *s)
         assert_in_range(p->w->now - p->t, 595 * US_PER_S, 11 * US_PER_MIN);
         p->stage = 5;
     }
-    p->done = p->stage == 5 && v->latched && v->halt == HALT_SHOWN;
+    p->done = p->stage == 5 && v->latched && v->stop == STOP_HALTED;
     return false;
 }
 
@@ -459,7 +459,7 @@ static bool late_fault(struct play *p, const struct snapshot *s)
         begin_late(p);
         p->stage = 2;
     }
-    p->done = p->stage == 2 && v->latched && v->halt == HALT_SHOWN;
+    p->done = p->stage == 2 && v->latched && v->stop == STOP_HALTED;
     return false;
 }
 

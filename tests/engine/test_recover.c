@@ -122,7 +122,7 @@ static void a_halt_is_asked_for_again(void **state)
     world_play(&w, &q, settled, 60);
     assert_int_equal(world_asked(&w, "pause 10"), asked + 1);
     const struct rollout_view *v = snapshot_rollout(q.last, "10");
-    assert_int_equal(v->halt, HALT_SHOWN);
+    assert_int_equal(v->stop, STOP_HALTED);
     assert_true(v->latched);
     char *log = world_entries(&w, "recovered");
     assert_string_equal(log, "recovered halt 10 applied\n");

@@ -235,7 +235,7 @@ static void rollout_of(struct arena *a, struct rollout_view *r, const struct row
 static void incident(struct snapshot *s)
 {
     struct rollout_view *r = &s->rollouts[1];
-    r->latched = true, r->halt = HALT_SHOWN, r->halted_at = NOW - 125 * US_PER_S, r->halted_by = "rule R-REBOOT";
+    r->latched = true, r->stop = STOP_HALTED, r->halted_at = NOW - 125 * US_PER_S, r->halted_by = "rule R-REBOOT";
     r->halt_text = "reboot rate 3.1x control (limit 1.5x)";
     r->in_flight = 126;
     r->paused_by = "andon";

@@ -250,7 +250,7 @@ static void test_target_is_frozen(void **state)
     struct scene *s = *state;
     scene_type(s, ":4466\n\033");
     scene_type(s, "gH");                                   /* the first row: 4471 */
-    fixture_rollout(&s->f, "4468")->halt = HALT_ESCALATED; /* it sorts before 4471 now */
+    fixture_rollout(&s->f, "4468")->stop = STOP_ESCALATED; /* it sorts before 4471 now */
     s->f.d.now += 60 * US_PER_S;
     s->f.s->link.last_ok = s->f.s->taken_at = s->f.d.now;
     s->f.s->generation++;

@@ -125,7 +125,7 @@ static void shake_world(struct fixture *f, struct rng *r)
         break;
     case 4:
         for (size_t i = 0; i < s->n_rollouts; i++)
-            s->rollouts[i].halt = (enum halt_phase)rng_below(r, 4),
+            s->rollouts[i].stop = (enum stop_phase)rng_below(r, 4),
             s->rollouts[i].verdict = (enum reaction)rng_below(r, 5);
         break;
     case 5:

@@ -79,7 +79,7 @@ static void lost_telemetry(struct fixture *f)
     struct snapshot *s = f->s;
     s->telemetry.state = LINK_STALE, s->telemetry.last_ok = NOW - 300 * INT64_C(1000000);
     s->alerts[0].acked = true;
-    s->rollouts[1].latched = false, s->rollouts[1].halt = HALT_NONE;
+    s->rollouts[1].latched = false, s->rollouts[1].stop = STOP_FREE;
     struct wave_view *w = &s->rollouts[1].waves[2];
     w->verdict.data_missing = true, w->verdict.react = REACT_HOLD,
     w->verdict.unknown_since = NOW - 240 * INT64_C(1000000);
