@@ -96,6 +96,22 @@ static void say_lack(struct engine *en, const struct sample_list *l)
         snprintf(to, size, "it says: %s", l->warning);
 }
 
+static void trace_answer(struct engine *en, const struct sample_list *l)
+{
+    struct trace_line t;
+    if (!traced(en, &t, TRACE_POLL, "telemetry"))
+        return;
+    json_w_kint(&t.w, "tick_us", en->telemetry.tick);
+    json_w_kint(&t.w, "asked_us", en->telemetry.link.asked_at);
+    json_w_kint(&t.w, "watched", (int64_t)en->telemetry.watched);
+    json_w_kint(&t.w, "rows", (int64_t)l->n);
+    json_w_kint(&t.w, "unmatched", (int64_t)l->unmatched);
+    json_w_kint(&t.w, "newest_us", l->newest);
+    if (*en->telemetry.lack)
+        traced_text(&t, "lack", en->telemetry.lack);
+    trace_end(&t);
+}
+
 static void telemetry_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
@@ -106,6 +122,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
     } else {
         link_ok(en, &en->telemetry.link, r);
         say_lack(en, &q->out.samples);
+        trace_answer(en, &q->out.samples);
     }
     ANNOUNCE(en, ticked, en, r->err ? NULL : &q->out.samples);
     int64_t next = next_beat(en, en->telemetry.link.asked_at);
