@@ -115,6 +115,14 @@ static void waves_done(struct req *q, const struct reply *r)
         return;
     }
     waves_take(ro, &q->out.waves);
+    struct trace_line t;
+    if (traced(q->en, &t, TRACE_POLL, "waves")) {
+        json_w_kstr(&t.w, "rollout", ro->id);
+        json_w_kint(&t.w, "waves", (int64_t)ro->facts.n_waves);
+        json_w_kint(&t.w, "told", ro->facts.current);
+        json_w_kint(&t.w, "asked_us", ro->facts.waves_asked);
+        trace_end(&t);
+    }
     ANNOUNCE(ro->en, waves, ro);
     if (ro->facts.r.state == ROLLOUT_PAUSED || stop_latched(&ro->stop.m) || rollback_running(ro))
         inflight_read(ro); /* a running one's counts say as much */

@@ -158,7 +158,8 @@ static void answered(struct req *q, const struct reply *r)
     act_reread(en, op);
 }
 
-bool verbs_request(enum verb_request r, enum backend_verb *out)
+/* The back end's word for it; false for REQUEST_NONE and for what is no request: nothing may be sent for it. */
+static bool request_verb(enum verb_request r, enum backend_verb *out)
 {
     switch (r) {
     case REQUEST_START:
@@ -197,7 +198,7 @@ static void act_send(struct engine *en, struct op *op)
     const struct verb_row *row = verb_row(op->in.verb);
     /* An advance that was begun by a resume goes on with the trigger. */
     enum verb_request request = op->act.stage == 2 ? row->request : verb_request_of(op->in.verb, op->ro->facts.r.state);
-    if (!verbs_request(request, &v)) { /* verbs_begin() lets none through */
+    if (!request_verb(request, &v)) { /* verbs_begin() lets none through */
         op_outcome(en, op, OP_FAILED, "failed", op->ro->facts.r.state_word, "", "nothing was sent: %s is no request",
                    row->word);
         return;

@@ -84,8 +84,6 @@ uint64_t verbs_by_rule(struct engine *en, const struct intent *in); /* an intent
 void verbs_begin(struct engine *en, struct op *op);
 void verbs_queued(struct engine *en);                    /* the log is open: what waited for it may begin */
 bool verbs_busy(struct engine *en, const struct ro *ro); /* a verb on it is under way */
-/* The back end's word for a request; false for REQUEST_NONE and for what is no request: nothing may be sent for it. */
-bool verbs_request(enum verb_request r, enum backend_verb *out);
 
 /* ---- verbs_facts.c: what a verb is checked against, and what became of it ---- */
 void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out); /* ro may be NULL */

@@ -86,7 +86,10 @@ static void gather_fleet(const struct snapshot *s, int64_t now, struct item *v, 
     enum link_state tel = state_link(s, &s->telemetry, now);
     if ((tel == LINK_STALE || tel == LINK_FAILED) && !told_of(s, ALERT_LOST, ""))
         add(v, n,
-            (struct item){s, NULL, ALERT_LOST, "telemetry is lost: unknown is not healthy, verdicts hold",
+            (struct item){s, NULL, ALERT_LOST,
+                          tel == LINK_FAILED && *str(s->telemetry.error)
+                              ? s->telemetry.error
+                              : "its newest answer is old: unknown is not healthy",
                           s->telemetry.last_ok, ""});
 }
 
