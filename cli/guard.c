@@ -29,6 +29,7 @@ struct said {
     enum halt_phase halt;
     enum rollout_state state;
     bool latched, seen;
+    char unlisted[320]; /* why its devices cannot be listed, "" */
 };
 struct watch {
     struct fleet_run *run;
@@ -141,6 +142,11 @@ static void say_rollout(struct watch *w, const char *fleet, const struct rollout
              quoted(q, sizeof q, v->halt_text ? v->halt_text : ""));
     if (!v->latched && s->latched)
         line("info", fleet, "ack", "rollout=%s", v->rollout.id);
+    if (strcmp(s->unlisted, v->unlisted ? v->unlisted->what : "") != 0) {
+        snprintf(s->unlisted, sizeof s->unlisted, "%s", v->unlisted ? v->unlisted->what : "");
+        line(v->unlisted ? "warning" : "info", fleet, "devices", "rollout=%s listed=%s error=%s", v->rollout.id,
+             v->unlisted ? "false" : "true", quoted(q, sizeof q, s->unlisted));
+    }
     count_halt(&w->counts, s, v);
     s->seen = true;
     s->state = v->rollout.state;

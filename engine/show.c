@@ -61,6 +61,9 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
         alert(s, ALERT_EXTERNAL, ro->id, ro->stop.external_at, "%s", ro->stop.external);
     if (ro_ended(ro))
         return;
+    if (ro->watch.unlisted.code != ERR_NONE)
+        alert(s, ALERT_UNLISTED, ro->id, now_of(ro->en), "told devices cannot be listed, nothing of them is judged: %s",
+              ro->watch.unlisted.what);
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)

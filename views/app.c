@@ -131,6 +131,19 @@ static void wanted_focus(struct app *a, const struct view_data *d, struct focus 
         snprintf(f->device, sizeof f->device, "%s", top->device);
 }
 
+/* What a roll back's dialog is about, and the release that is typed in it. */
+static void dialog_focus(const struct dialog *g, struct focus *f, char fleet[64])
+{
+    if (verb_row(g->verb)->confirm != CONFIRM_PHRASE)
+        return;
+    if (strcmp(fleet, g->in.fleet) != 0 || strcmp(f->rollout, g->in.rollout) != 0) {
+        *f = (struct focus){.wave = -1};
+        snprintf(fleet, 64, "%s", g->in.fleet);
+        snprintf(f->rollout, sizeof f->rollout, "%s", g->in.rollout);
+    }
+    snprintf(f->to, sizeof f->to, "%s", g->preview.to);
+}
+
 static void follow_focus(struct app *a, const struct view_data *d, struct action *out)
 {
     if (out->kind != ACT_NONE && out->kind != ACT_REDRAW)
@@ -138,9 +151,10 @@ static void follow_focus(struct app *a, const struct view_data *d, struct action
     struct focus want;
     char fleet[64];
     wanted_focus(a, d, &want, fleet);
+    dialog_focus(&a->dlg, &want, fleet);
     bool same_fleet = !strcmp(fleet, a->focus_fleet);
     if (same_fleet && !strcmp(want.rollout, a->focus_sent.rollout) && want.wave == a->focus_sent.wave &&
-        !strcmp(want.device, a->focus_sent.device)) {
+        !strcmp(want.device, a->focus_sent.device) && !strcmp(want.to, a->focus_sent.to)) {
         if (!a->focus_clear[0])
             return;
         out->kind = ACT_FOCUS; /* another fleet need not go on reading what nobody looks at */
