@@ -481,7 +481,7 @@ int cmd_verb(const struct args *a)
 
         if (f) {
             one.val[OPT_FLEET] = f->name;
-            if (!verb_row(r.in.verb)->looks_at_health)
+            if (!verb_row(verb_from_word(a->pos[0]))->looks_at_health)
                 session_drop_telemetry(&r.session, f);
             /* Does not judge: a command does what it was asked for, halting is for consoles and guards. */
             if (fleets_open(&r.session, &one, false, false, &r.fleets, &e)) {

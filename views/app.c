@@ -83,11 +83,32 @@ void app_say(struct app *a, bool bad, const char *fmt, ...)
     vsnprintf(a->msg, sizeof a->msg, fmt, ap);
     va_end(ap);
     a->msg_bad = bad;
+    a->awaited = 0;
 }
 
 void app_message(struct app *a, bool bad, const char *text)
 {
     app_say(a, bad, "%.500s", text);
+}
+
+void app_awaits(struct app *a, const char *fleet, uint64_t ticket)
+{
+    a->awaited = ticket;
+    snprintf(a->awaited_fleet, sizeof a->awaited_fleet, "%s", fleet);
+}
+
+/* What was on its way has ended: no line says any more that it is. */
+static void follow_awaited(struct app *a, const struct view_data *d)
+{
+    const struct snapshot *s = a->awaited && a->msg[0] ? find_snap(d, a->awaited_fleet) : NULL;
+    for (size_t i = 0; s && i < s->n_ops; i++) {
+        const struct op_view *o = &s->ops[i];
+        if (o->ticket != a->awaited || o->ended == 0)
+            continue;
+        app_say(a, o->phase != OP_DONE, "%s %s%s%s: %s: %.300s", verb_word(o->verb), str(s->fleet),
+                *str(o->rollout) ? "/" : "", str(o->rollout), op_phase_word(o->phase), str(o->text));
+        return;
+    }
 }
 
 void app_copy(struct app *a, struct action *out, enum action_kind kind, const char *text, const char *whole)
@@ -340,6 +361,7 @@ void app_update(struct app *a, const struct view_data *d, struct action *out)
 {
     *out = (struct action){.kind = ACT_REDRAW};
     app_sync(a, d);
+    follow_awaited(a, d);
     if (a->dlg.verb != VERB_NONE)
         dialog_refresh(a, d);
     if (app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))
