@@ -197,9 +197,9 @@ static void end_text(struct notice *n, const struct rollout_view *r)
         return;
     case NOTICE_ROLLBACK:
         if (r && r->rollback.step == RB_DONE) {
-            snprintf(text, sizeof text, "%lld of %lld devices verified%s%s", (long long)r->rollback.verified,
-                     (long long)r->rollback.devices, r->rollback.left && *r->rollback.left ? "; " : "",
-                     r->rollback.left ? r->rollback.left : "");
+            snprintf(text, sizeof text, "%s: %lld of %lld devices verified%s%s", rollback_word(&r->rollback),
+                     (long long)r->rollback.verified, (long long)r->rollback.devices,
+                     r->rollback.left && *r->rollback.left ? "; " : "", r->rollback.left ? r->rollback.left : "");
             copy(n->text, sizeof n->text, text);
         } else {
             copy(n->text, sizeof n->text, "the rollout is gone");

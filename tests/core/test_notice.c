@@ -250,14 +250,19 @@ static void a_roll_back_from_its_beginning_to_its_end(void **state)
     c.r[0].rollback.step = RB_NONE; /* after a restart, until the log has been read */
     assert_null(stands(&c, NOTICE_ROLLBACK));
     assert_false(notice_can_end(&c.s, &told));
-    c.r[0].rollback = (struct rollback_view){
-        .step = RB_DONE, .devices = 20, .verified = 18, .text = "", .left = "2 are offline", .to = "hearth:4.11"};
+    c.r[0].rollback = (struct rollback_view){.step = RB_DONE,
+                                             .outcome = RB_PARTLY,
+                                             .devices = 20,
+                                             .verified = 18,
+                                             .text = "",
+                                             .left = "2 are offline",
+                                             .to = "hearth:4.11"};
     assert_null(stands(&c, NOTICE_ROLLBACK));
     assert_true(notice_can_end(&c.s, &told));
     notice_end(&told, &c.s, T0 + 9);
     assert_true(told.resolved);
     assert_int_equal(told.t, T0 + 9);
-    assert_string_equal(told.text, "18 of 20 devices verified; 2 are offline");
+    assert_string_equal(told.text, "incomplete: 18 of 20 devices verified; 2 are offline");
     assert_string_equal(told.key, "homes/4471/rollback");
 }
 
