@@ -25,7 +25,7 @@ void rollback_begin(struct engine *en, struct op *op);
 void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs);
 void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *out);
 /* "name:version" that a device had before this rollout, by its own history; "" = it cannot be told. */
-const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a);
+const char *origin_of(const struct device_info *d, const struct rollout *r, struct arena *a);
 
 static inline bool rollback_runs(const struct ro_rollback *rb)
 {
