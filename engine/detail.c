@@ -139,7 +139,7 @@ static void origin_done(struct req *q, const struct reply *r)
     if ((uint64_t)q->n != f->serial)
         return;
     if (!r->err && f->n_origins < ORIGINS_MAX) {
-        const char *from = origin_of(&q->out.device, ro->id, ro->facts.r.release.id, &f->origin_arena);
+        const char *from = origin_of(&q->out.device, &ro->facts.r, &f->origin_arena);
         f->origins[f->n_origins++] = (struct origin){arena_strdup(&f->origin_arena, q->x), from};
     }
     if (--f->n_asking > 0)

@@ -50,7 +50,7 @@ void target_find(struct target_ask *t, const struct ro *ro, const char *name);
 /* Answers under way are dropped; the state is forgotten unless it is to be kept. */
 void target_forget(struct target_ask *t, bool keep);
 /* "name:version" that a device had before this rollout, by its own history; "" = it cannot be told. */
-const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a);
+const char *origin_of(const struct device_info *d, const struct rollout *r, struct arena *a);
 
 static inline bool rollback_runs(const struct ro_rollback *rb)
 {

@@ -159,13 +159,18 @@ static const char *elected(const struct rollback *rb)
     return rb->n_votes > 0 ? rb->votes[best].from : NULL;
 }
 
-const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a)
+/* An action that is older than the rollout is of another one that had its number. */
+static bool of_rollout(const struct device_action *a, const struct rollout *r)
+{
+    return strcmp(a->rollout, r->id) == 0 && (a->at <= 0 || r->created_at <= 0 || a->at >= r->created_at);
+}
+
+const char *origin_of(const struct device_info *d, const struct rollout *r, struct arena *a)
 {
     for (size_t i = 0; i < d->n_actions; i++) /* newest first: what it had before this rollout */
-        if (strcmp(d->actions[i].rollout, rollout) != 0 && !d->actions[i].active &&
-            strcmp(d->actions[i].status, "finished") == 0)
+        if (!of_rollout(&d->actions[i], r) && !d->actions[i].active && strcmp(d->actions[i].status, "finished") == 0)
             return arena_strdup(a, d->actions[i].release ? d->actions[i].release : "");
-    if (*d->installed.id && strcmp(d->installed.id, bad) != 0)
+    if (*d->installed.id && strcmp(d->installed.id, r->release.id) != 0)
         return arena_printf(a, "%s:%s", d->installed.name, d->installed.version);
     return "";
 }
@@ -175,7 +180,7 @@ static void history_done(struct req *q, const struct reply *r)
     struct rollback *rb = q->x;
     rb->busy = false;
     if (!r->err)
-        vote(rb, origin_of(&q->out.device, rb->ro->id, rb->bad.id, &q->arena));
+        vote(rb, origin_of(&q->out.device, &rb->ro->facts.r, &q->arena));
     rb->n_histories++;
     rb_again(rb, 0);
 }
