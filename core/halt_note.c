@@ -1,4 +1,4 @@
-/* The note of a halt: one table of its members, written and read by the same rows. */
+/* The notes of halts and roll backs: a table of the members of each, written and read by the same rows. */
 #include "core/halt_note.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 #include "core/text.h"
 
 #define INT_MAX_JSON (INT64_C(1) << 53) /* numbers of RFC 8785 are doubles */
-#define WHAT         "note of a halt"
+#define WHAT         "note on the server"
 
 enum member_type { M_TEXT, M_TIME /* > 0 */, M_NUM /* >= 0 */, M_KIND, M_CORR, M_LEAF };
 struct member {
@@ -38,8 +38,17 @@ static const struct member note_members[] = {
     MEMBER(halt_note, "release", release, M_TEXT, true),
     MEMBER(halt_note, "rollout", rollout, M_TEXT, false),
 };
+/* "started" stands after them. */
+static const struct member back_members[] = {
+    MEMBER(rollback_note, "created_at", created_at, M_NUM, true),
+    MEMBER(rollback_note, "name", name, M_TEXT, true),
+    MEMBER(rollback_note, "of", of, M_TEXT, false),
+    MEMBER(rollback_note, "release", release, M_TEXT, true),
+    MEMBER(rollback_note, "rollout", rollout, M_TEXT, false),
+};
 #define N_SIDE (sizeof side_members / sizeof *side_members)
 #define N_NOTE (sizeof note_members / sizeof *note_members)
+#define N_BACK (sizeof back_members / sizeof *back_members)
 
 static const char *const kind_words[] = {"person", "script", "rule"}; /* enum actor_kind */
 #define N_KINDS (sizeof kind_words / sizeof *kind_words)
@@ -103,33 +112,54 @@ static bool put_side(struct json_w *w, const char *key, const struct halt_note_s
     return true;
 }
 
-static bool put(const struct halt_note *n, struct buf *out, struct err *e)
+static bool put_halt(struct json_w *w, const void *note, struct err *e)
 {
-    struct json_w w;
-    json_w_init(&w, out, 0);
-    json_w_obj(&w);
-    if (n->acked && !put_side(&w, "ack", &n->ack, "ack.", e))
+    const struct halt_note *n = note;
+    if (n->acked && !put_side(w, "ack", &n->ack, "ack.", e))
         return false;
     for (size_t i = 0; i < N_NOTE; i++) {
-        if (i == 2 && !put_side(&w, "halted", &n->halted, "halted.", e))
+        if (i == 2 && !put_side(w, "halted", &n->halted, "halted.", e))
             return false;
-        if (!put_member(&w, &note_members[i], n, "", e))
+        if (!put_member(w, &note_members[i], n, "", e))
             return false;
     }
-    json_w_kint(&w, "v", HALT_NOTE_V);
-    json_w_obj_end(&w);
     return true;
 }
 
-bool halt_note_encode(const struct halt_note *n, struct buf *out, struct err *e)
+static bool put_back(struct json_w *w, const void *note, struct err *e)
+{
+    const struct rollback_note *n = note;
+    for (size_t i = 0; i < N_BACK; i++)
+        if (!put_member(w, &back_members[i], n, "", e))
+            return false;
+    return put_side(w, "started", &n->started, "started.", e);
+}
+
+static bool encode(const void *note, bool (*put)(struct json_w *w, const void *note, struct err *e), struct buf *out,
+                   struct err *e)
 {
     struct buf b;
+    struct json_w w;
     buf_init(&b, HALT_NOTE_TEXT_MAX);
-    bool ok = put(n, &b, e);
+    json_w_init(&w, &b, 0);
+    json_w_obj(&w);
+    bool ok = put(&w, note, e);
+    json_w_kint(&w, "v", HALT_NOTE_V);
+    json_w_obj_end(&w);
     if (ok && (b.over || !buf_add(out, b.data, b.len)))
         ok = err_set(e, ERR_LIMIT, "", WHAT ": longer than %d bytes", HALT_NOTE_TEXT_MAX);
     buf_release(&b);
     return ok;
+}
+
+bool halt_note_encode(const struct halt_note *n, struct buf *out, struct err *e)
+{
+    return encode(n, put_halt, out, e);
+}
+
+bool rollback_note_encode(const struct rollback_note *n, struct buf *out, struct err *e)
+{
+    return encode(n, put_back, out, e);
 }
 
 /* ---- reading ---- */
@@ -213,14 +243,18 @@ static bool take_side(const struct json_t *side, struct halt_note_side *s, const
     return true;
 }
 
-static bool take(const struct json_t *doc, struct halt_note *n, struct err *e)
+static bool take_version(const struct json_t *doc, struct err *e)
 {
     int64_t v;
     if (!json_is_obj(doc) || !json_int(doc, "v", &v))
         return err_set(e, ERR_SYNTAX, "", WHAT ": expected an object with a version");
-    if (v != HALT_NOTE_V)
-        return err_set(e, ERR_UNSUPPORTED, "A newer andon wrote it: look there, or update this one.",
-                       WHAT ": version %" PRId64 " is not known here", v);
+    return v == HALT_NOTE_V || err_set(e, ERR_UNSUPPORTED, "A newer andon wrote it: look there, or update this one.",
+                                       WHAT ": version %" PRId64 " is not known here", v);
+}
+
+static bool take_halt(const struct json_t *doc, void *note, struct err *e)
+{
+    struct halt_note *n = note;
     for (size_t i = 0; i < N_NOTE; i++)
         if (!take_member(doc, &note_members[i], n, "", e))
             return false;
@@ -237,35 +271,109 @@ static bool take(const struct json_t *doc, struct halt_note *n, struct err *e)
     return true;
 }
 
-bool halt_note_decode(const char *bytes, size_t len, struct halt_note *n, struct err *e)
+static bool take_back(const struct json_t *doc, void *note, struct err *e)
 {
-    memset(n, 0, sizeof *n);
+    struct rollback_note *n = note;
+    for (size_t i = 0; i < N_BACK; i++)
+        if (!take_member(doc, &back_members[i], n, "", e))
+            return false;
+    return take_side(json_get(doc, "started"), &n->started, "started.", e);
+}
+
+static bool decode(const char *bytes, size_t len, void *note, size_t size,
+                   bool (*take)(const struct json_t *doc, void *note, struct err *e), struct err *e)
+{
+    memset(note, 0, size);
     struct json_t *doc = json_parse(bytes, len, HALT_NOTE_TEXT_MAX, WHAT, e);
-    bool ok = doc && take(doc, n, e);
+    bool ok = doc && take_version(doc, e) && take(doc, note, e);
     json_free(doc);
     if (!ok)
-        memset(n, 0, sizeof *n);
+        memset(note, 0, size);
     return ok;
+}
+
+bool halt_note_decode(const char *bytes, size_t len, struct halt_note *n, struct err *e)
+{
+    return decode(bytes, len, n, sizeof *n, take_halt, e);
+}
+
+bool rollback_note_decode(const char *bytes, size_t len, struct rollback_note *n, struct err *e)
+{
+    return decode(bytes, len, n, sizeof *n, take_back, e);
 }
 
 /* ---- whose ---- */
 
-/* Equal as far as it goes into a note. */
-static bool same(const char *noted, size_t size, const char *own)
+/* The rollout's texts as far as they go into a note. */
+static enum identity_answer about(struct identity_mark *mark, const struct rollout_identity *now)
 {
-    char clipped[256];
-    safe_text_into(clipped, size < sizeof clipped ? size : sizeof clipped, own, strlen(own));
-    return *noted == '\0' || *own == '\0' || strcmp(noted, clipped) == 0;
+    struct rollout_identity as_noted = *now;
+    char name[sizeof((struct halt_note *)0)->name], release[sizeof((struct halt_note *)0)->release];
+    safe_text_into(name, sizeof name, now->name, strlen(now->name));
+    safe_text_into(release, sizeof release, now->release, strlen(now->release));
+    as_noted.name = name;
+    as_noted.release = release;
+    mark->who.fleet = now->fleet;
+    return identity_about(mark, &as_noted);
 }
 
-bool halt_note_is_of(const struct halt_note *n, const char *fleet, const struct rollout *r)
+enum identity_answer halt_note_about(const struct halt_note *n, const struct rollout_identity *now)
 {
-    char release[2 * NAME_MAX_BYTES];
-    snprintf(release, sizeof release, "%s:%s", r->release.name, r->release.version);
-    if (strcmp(n->fleet, fleet) != 0 || strcmp(n->rollout, r->id) != 0)
+    struct identity_mark mark = {
+        {.id = n->rollout, .created_at = n->created_at, .name = n->name, .release = n->release}, n->halted.t};
+    return about(&mark, now);
+}
+
+enum identity_answer rollback_note_about(const struct rollback_note *n, const struct rollout_identity *now)
+{
+    struct identity_mark mark = {
+        {.id = n->rollout, .created_at = n->created_at, .name = n->name, .release = n->release}, n->started.t};
+    return about(&mark, now);
+}
+
+/* ---- boards ---- */
+
+static struct slice line_of(struct slice s)
+{
+    const char *nl = s.n ? memchr(s.p, '\n', s.n) : NULL;
+    return (struct slice){s.p, nl ? (size_t)(nl - s.p) + 1 : s.n};
+}
+
+static struct slice past(struct slice s, struct slice line)
+{
+    return (struct slice){s.p + line.n, s.n - line.n};
+}
+
+bool halt_note_next(struct slice *board, struct slice *text, struct slice *lines)
+{
+    struct slice one;
+    while (board->n > 0 && board->p[0] != '{')
+        *board = past(*board, line_of(*board));
+    if (board->n == 0)
         return false;
-    if (n->created_at && r->created_at && n->created_at != r->created_at)
-        return false;
-    return same(n->name, sizeof n->name, r->name) &&
-           (*r->release.version == '\0' || same(n->release, sizeof n->release, release));
+    *text = line_of(*board);
+    *board = past(*board, *text);
+    *lines = (struct slice){board->p, 0};
+    for (; board->n > 0 && board->p[0] != '{'; *board = past(*board, one)) {
+        one = line_of(*board);
+        lines->n += one.n;
+    }
+    return true;
+}
+
+void rollback_named(const char *name, char of[ID_MAX])
+{
+    static const char head[] = "andon-rb-";
+    of[0] = '\0';
+    if (strncmp(name, head, sizeof head - 1) != 0)
+        return;
+    const char *id = name + sizeof head - 1, *dash = strrchr(id, '-');
+    size_t n = dash ? (size_t)(dash - id) : 0, digits = dash ? strspn(dash + 1, "0123456789") : 0;
+    if (n == 0 || n >= ID_MAX || digits == 0 || digits > 6 || dash[1 + digits] != '\0')
+        return;
+    for (size_t i = 0; i < n; i++)
+        if (id[i] <= ' ' || id[i] > '~')
+            return;
+    memcpy(of, id, n);
+    of[n] = '\0';
 }

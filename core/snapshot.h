@@ -210,6 +210,7 @@ struct rollout_view {
     int64_t in_flight;       /* told, not done: they go on in spite of a halt; -1 unknown */
     bool held;               /* paused by andon without a latch */
     const char *paused_by;   /* "" unknown */
+    int64_t other_at;        /* engine clock: known since then that another rollout had its number before, 0 */
     bool gate_waits;         /* waits for a person: approval, or advance under PROMOTE_HOLD */
     const char *warnings[4]; /* "error threshold 100 never fires", … */
     size_t n_warnings;
@@ -221,7 +222,16 @@ struct rollout_view {
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
 };
 
-enum alert_kind { ALERT_HALT, ALERT_ESCALATED, ALERT_LOST, ALERT_LOG, ALERT_UNKNOWN_OP, ALERT_EXTERNAL, ALERT_WATCH };
+enum alert_kind {
+    ALERT_HALT,
+    ALERT_ESCALATED,
+    ALERT_LOST,
+    ALERT_LOG,
+    ALERT_UNKNOWN_OP,
+    ALERT_EXTERNAL,
+    ALERT_OTHER,
+    ALERT_WATCH
+};
 struct alert {
     enum alert_kind kind;
     const char *rollout; /* "" = fleet */

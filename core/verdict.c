@@ -375,7 +375,9 @@ static void missing_text(const struct verdict_input *in, char *out, size_t size)
     const struct policy *p = in->policy;
     char a[FMT_MAX], b[FMT_MAX], d[FMT_MAX];
 
-    if (!in->telemetry_ok)
+    if (in->telemetry_ok && c->reporting == 0 && in->lack && *in->lack)
+        snprintf(out, size, "none of %s canaries reports: %s", fmt_count(a, c->expected), in->lack);
+    else if (!in->telemetry_ok)
         snprintf(out, size, "no fresh telemetry");
     else if (covered(c, p))
         snprintf(out, size, "none of %s control devices reports", fmt_count(a, k->expected));
@@ -436,7 +438,10 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX];
 
     if (!in->telemetry_expected) {
-        snprintf(out->text, sizeof out->text, "telemetry says nothing about this wave");
+        snprintf(out->text, sizeof out->text, "%s",
+                 !in->telemetry_source    ? "no telemetry is expected: no source is configured"
+                 : h->canary.expected > 0 ? "telemetry has not been asked about this wave yet"
+                                          : "no device of this wave counts yet");
         return;
     }
     fmt_count(e, h->canary.reporting);

@@ -55,7 +55,8 @@ struct verdict_input {
     const struct wave_health *health;
     int wave_index;
     const char *device_class; /* of the wave, "" */
-    bool telemetry_expected;  /* a source is configured and devices are enrolled */
+    bool telemetry_source;    /* a source is configured */
+    bool telemetry_expected;  /* it was asked about the wave's devices, and devices are enrolled */
     bool telemetry_ok;        /* the source has answered within the last window of coverage */
     const struct evidence *evidence;
     size_t n_evidence;
@@ -70,6 +71,7 @@ struct verdict_input {
     int64_t watched_since; /* when this watcher first asked telemetry about these devices; 0 = ever since */
     int64_t resumed_at;    /* when the rollout was last resumed; 0. Who resumes while data is missing is given as long
                               again, and no hold is placed meanwhile */
+    const char *lack;      /* what the source's newest answer lacks, in words; NULL or "" = nothing that is known */
     bool catching_up;      /* the evidence is being read from history: not known yet, so no wave may start */
 };
 

@@ -47,7 +47,7 @@ struct ro_facts {
     /* Which rollout it is: as the server shows it, and until then as the log says (ro_named), at wall clock `t`. */
     struct identity_mark mark;
     char release[IDENTITY_RELEASE_BYTES];
-    int64_t other_at; /* wall clock: another one had its number, as far as is known until then; 0 */
+    int64_t other_at; /* engine clock: known since then that another one had its number before, 0 */
     int64_t seen_at;  /* when the newest answer about it was asked for */
     struct arena wave_arena;
     struct wave *waves;
@@ -80,7 +80,7 @@ void ro_named(struct ro *ro, const struct identity_mark *m);
 void ro_identify(struct ro *ro);                                /* the server has shown it: ro->facts.r is new */
 bool ro_is_other(const struct ro *ro, const struct rollout *r); /* the server shows another one under its number */
 struct ro *ro_replace(struct ro *ro);                           /* a new one in its place; this one is past */
-void ro_had_other(struct ro *ro, int64_t t);                    /* known at wall clock t that another had its number */
+void ro_had_other(struct ro *ro);                               /* another one had its number: known since now */
 /* ---- facts.c ---- */
 void ro_lost(struct ro *ro); /* the server does not know it any more */
 void rollout_copy(struct arena *a, struct rollout *to, const struct rollout *from);

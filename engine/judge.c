@@ -287,6 +287,24 @@ static void since_when(const struct ro *ro, size_t i, const struct track **buf, 
     in->resumed_at = ro->judge.resumed_at;
 }
 
+static void trace_verdict(const struct ro *ro, size_t i, enum reaction was)
+{
+    const struct verdict *v = &ro->wv[i].judge.verdict;
+    struct trace_line t;
+    if (!traced(ro->en, &t, TRACE_TRIAL, "verdict"))
+        return;
+    json_w_kstr(&t.w, "rollout", ro->id);
+    json_w_kint(&t.w, "wave", (int64_t)i);
+    json_w_kstr(&t.w, "before", reaction_word(was));
+    json_w_kstr(&t.w, "after", reaction_word(v->react));
+    traced_text(&t, "rule", v->rule);
+    json_w_kbool(&t.w, "data_missing", v->data_missing);
+    json_w_kbool(&t.w, "early", v->early);
+    json_w_kint(&t.w, "missing_since_us", v->unknown_since);
+    traced_text(&t, "text", v->text);
+    trace_end(&t);
+}
+
 static void judge_ro(struct ro *ro)
 {
     struct engine *en = ro->en;
@@ -310,6 +328,8 @@ static void judge_ro(struct ro *ro)
                                    .health = &v->judge.health,
                                    .wave_index = (int)i,
                                    .device_class = "",
+                                   .telemetry_source = en->tm,
+                                   .lack = en->telemetry.lack,
                                    .telemetry_expected = en->tm && asked && v->judge.health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = beat_interval(en),
@@ -318,8 +338,12 @@ static void judge_ro(struct ro *ro)
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
         in.n_evidence = trial_judged(ro, i, &in.evidence);
         since_when(ro, i, buf, &in);
+        enum reaction was = v->judge.verdict.react;
+        bool lost = v->judge.verdict.data_missing;
         verdict_step(&in, &v->judge.vstate, &v->judge.verdict);
         class_release(classes);
+        if (was != v->judge.verdict.react || lost != v->judge.verdict.data_missing)
+            trace_verdict(ro, i, was);
         v->judge.judged = asked;
     }
     free(buf);

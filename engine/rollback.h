@@ -23,6 +23,8 @@ struct ro_rollback {
 void rollback_begin(struct engine *en, struct op *op);
 /* One of an earlier session, from its steps in the log. */
 void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs);
+/* By a note that a known key has signed, this rollout is the roll back of `of`, made by another andon. */
+void rollback_is_of(struct ro *ro, const char *of);
 void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *out);
 /* "name:version" that a device had before this rollout, by its own history; "" = it cannot be told. */
 const char *origin_of(const struct device_info *d, const char *rollout, const char *bad, struct arena *a);

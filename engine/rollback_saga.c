@@ -37,6 +37,7 @@ struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct
     struct req *q = req_new(rb->en, then);
     q->x = rb;
     q->ro = rb->ro;
+    q->unless = &rb->ro->facts.past;
     rb->busy = true;
     return q;
 }
@@ -98,6 +99,8 @@ static void step_logged(struct engine *en, struct job *j)
 {
     struct rollback *rb = j->ctx;
     enum rollback_step next = (enum rollback_step)j->tag;
+    if (!rb->op)
+        return; /* it has ended */
     if (j->ok) {
         rb->busy = false;
         rb_go(rb, next);
@@ -133,6 +136,12 @@ void rb_forget_log(struct rollback *rb)
         timer_cancel(rb->en, log_again, rb->waiting);
     job_free(rb->waiting);
     rb->waiting = NULL;
+}
+
+void rollback_is_of(struct ro *ro, const char *of)
+{
+    if (!*ro->rollback.of)
+        snprintf(ro->rollback.of, sizeof ro->rollback.of, "%s", of);
 }
 
 void rb_mark(struct rollback *rb, const char *id)

@@ -61,6 +61,8 @@ static void ANDON_PRINTF(3, 4) warn(struct snapshot *s, struct rollout_view *v, 
 static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     bool ended = ro_ended(ro);
+    if (ro->facts.other_at > 0)
+        warn(s, v, "this is another rollout than the one that had its number before: nothing of that one applies");
     if (control_blind(ro))
         warn(s, v, "every device has been told and none was measured before: relative limits judge nothing");
     for (size_t i = 0; i < v->n_waves && !ended; i++) {
@@ -166,6 +168,7 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
     v->paused_by = dup_text(&s->arena, ro->facts.r.state == ROLLOUT_PAUSED ? ro->stop.paused_by : "");
     v->gate_waits = ro->facts.r.state == ROLLOUT_WAITING_APPROVAL ||
                     (v->held && ro->policy.applies->promotion == PROMOTE_HOLD && !v->latched);
+    v->other_at = ro->facts.other_at;
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
     v->rollback_of = dup_text(&s->arena, ro->rollback.of);

@@ -288,39 +288,119 @@ static void whose_it_is(void **state)
 {
     (void)state;
     struct halt_note n = sample();
-    struct rollout r = {.id = "4471",
-                        .name = "spring é",
-                        .created_at = T - 5,
-                        .release = {.id = "3", .name = "hearth", .version = "4.12.1"}};
-    assert_true(halt_note_is_of(&n, "hearth", &r));
-    assert_false(halt_note_is_of(&n, "other", &r));
+    struct rollout_identity r = {"another name for it", "4471", T - 5, "spring é", "hearth:4.12.1"};
+    assert_int_equal(halt_note_about(&n, &r), IDENTITY_SAME); /* whatever the fleet is called here */
     r.created_at++;
-    assert_false(halt_note_is_of(&n, "hearth", &r)); /* the server's database began anew */
-    r.created_at = 0;
-    assert_true(halt_note_is_of(&n, "hearth", &r));
-    r.name = "autumn";
-    assert_false(halt_note_is_of(&n, "hearth", &r));
-    r.name = ""; /* not known (yet) */
-    assert_true(halt_note_is_of(&n, "hearth", &r));
-    r.name = n.name;
-    r.release.version = "4.12.2";
-    assert_false(halt_note_is_of(&n, "hearth", &r));
-    r.release.version = "";
-    assert_true(halt_note_is_of(&n, "hearth", &r));
+    assert_int_equal(halt_note_about(&n, &r), IDENTITY_OTHER); /* the server's database began anew */
+    r.created_at--;
     r.id = "4472";
-    assert_false(halt_note_is_of(&n, "hearth", &r));
+    assert_int_equal(halt_note_about(&n, &r), IDENTITY_OTHER);
+    r.id = "4471";
+    r.created_at = 0;
+    r.name = "autumn";
+    assert_int_equal(halt_note_about(&n, &r), IDENTITY_NOT_KNOWN);
+    r.release = "hearth:4.12.2";
+    assert_int_equal(halt_note_about(&n, &r), IDENTITY_OTHER);
     /* A long name is clipped in the note. */
     char long_name[NAME_MAX_BYTES];
     memset(long_name, 'n', sizeof long_name - 1);
     long_name[sizeof long_name - 1] = '\0';
-    r.id = "4471";
-    r.name = long_name;
+    r = (struct rollout_identity){"hearth", "4471", 0, long_name, "hearth:4.12.1"};
     safe_text_into(n.name, sizeof n.name, long_name, strlen(long_name));
     char *s = text_of(&n);
     struct err e;
     assert_true(halt_note_decode(s, strlen(s), &n, &e));
-    assert_true(halt_note_is_of(&n, "hearth", &r));
+    assert_int_equal(halt_note_about(&n, &r), IDENTITY_SAME);
     free(s);
+}
+
+static void a_roll_back_has_one_of_its_own(void **state)
+{
+    (void)state;
+    struct halt_note h = sample();
+    struct rollback_note n = {.rollout = "4480",
+                              .created_at = T - 1,
+                              .name = "andon-rb-4471-1",
+                              .release = "hearth:4.11.9",
+                              .of = "4471",
+                              .started = h.halted},
+                         back;
+    struct err e = {0};
+    struct buf b;
+    buf_init(&b, 8000);
+    assert_true(rollback_note_encode(&n, &b, &e));
+    assert_memory_equal(b.data, "{\"created_at\":", 14);
+    assert_true(rollback_note_decode(b.data, b.len, &back, &e));
+    assert_string_equal(back.of, "4471");
+    assert_string_equal(back.rollout, "4480");
+    same_side(&back.started, &h.halted);
+    struct rollout_identity r = {"f", "4480", T - 1, "andon-rb-4471-1", "hearth:4.11.9"};
+    assert_int_equal(rollback_note_about(&back, &r), IDENTITY_SAME);
+    r.created_at = T;
+    assert_int_equal(rollback_note_about(&back, &r), IDENTITY_OTHER);
+    assert_false(halt_note_decode(b.data, b.len, &h, &e)); /* neither is taken for the other */
+    assert_false(rollback_note_decode(plain, sizeof plain - 1, &back, &e));
+    for (size_t i = 0; i < b.len; i++)
+        assert_false(rollback_note_decode(b.data, i, &back, &e));
+    n.of[0] = '\0';
+    assert_false(rollback_note_encode(&n, &b, &e));
+    buf_release(&b);
+}
+
+static void slice_equal(struct slice s, const char *text)
+{
+    assert_int_equal(s.n, strlen(text));
+    assert_memory_equal(s.p, text, s.n);
+}
+
+static void a_board_is_taken_apart(void **state)
+{
+    (void)state;
+    struct slice board = slice_of("junk\n\n{1}\n\n\xe2\x80\x94 a bc\n\xe2\x80\x94 d ef\n{2}\n{3}\n\n\xe2\x80\x94 g hi"),
+                 text, lines;
+    assert_true(halt_note_next(&board, &text, &lines));
+    slice_equal(text, "{1}\n");
+    slice_equal(lines, "\n\xe2\x80\x94 a bc\n\xe2\x80\x94 d ef\n");
+    assert_true(halt_note_next(&board, &text, &lines));
+    slice_equal(text, "{2}\n");
+    slice_equal(lines, "");
+    assert_true(halt_note_next(&board, &text, &lines));
+    slice_equal(lines, "\n\xe2\x80\x94 g hi");
+    assert_false(halt_note_next(&board, &text, &lines));
+    board = slice_of("{4}");
+    assert_true(halt_note_next(&board, &text, &lines));
+    slice_equal(text, "{4}");
+    assert_false(halt_note_next(&board, &text, &lines));
+    board = (struct slice){NULL, 0};
+    assert_false(halt_note_next(&board, &text, &lines));
+}
+
+static void a_name_says_what_it_rolls_back(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"andon-rb-4471-1", "4471"},
+                                           {"andon-rb-a-b-12", "a-b"},
+                                           {"andon-rb-4471", ""},
+                                           {"andon-rb--1", ""},
+                                           {"andon-rb-4471-", ""},
+                                           {"andon-rb-4471-1x", ""},
+                                           {"andon-rb-4 1-1", ""},
+                                           {"andon-rb-\x1b[1m-1", ""},
+                                           {"spring", ""},
+                                           {"", ""},
+                                           {"andon-rb-\xc3\xa9-1", ""},
+                                           {"andon-rb-4471-1234567", ""},
+                                           {"Andon-rb-4471-1", ""}};
+    char of[ID_MAX], name[400];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        rollback_named(names[i][0], of);
+        assert_string_equal(of, names[i][1]);
+    }
+    for (int n = ID_MAX - 2; n < ID_MAX + 2; n++) {
+        snprintf(name, sizeof name, "andon-rb-%0*d-1", n, 7);
+        rollback_named(name, of);
+        assert_int_equal(strlen(of), n < ID_MAX ? n : 0);
+    }
 }
 
 int main(void)
@@ -333,6 +413,9 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_passed_over),
         cmocka_unit_test(damaged_ones_do_no_harm),
         cmocka_unit_test(whose_it_is),
+        cmocka_unit_test(a_roll_back_has_one_of_its_own),
+        cmocka_unit_test(a_board_is_taken_apart),
+        cmocka_unit_test(a_name_says_what_it_rolls_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,8 +28,8 @@ const struct many_rule many_rules[] = {
     {"I5", "nothing that has its effect twice is sent twice", true, ""},
     {"I6", "after another client's resume of a rule's halt somebody halts again", true, ""},
     {"I6P", "after another client's resume of a person's halt there is an alert", true, ""},
-    {"I7", "nothing of an old rollout is applied to a new one under its number", false, "row 6: the identity"},
-    {"I8", "every halt has a trace in the log of who was asked", false, "row 2: the spool"},
+    {"I7", "nothing of an old rollout is applied to a new one under its number", true, ""},
+    {"I8", "every halt has a trace in the log of who was asked", true, ""},
     {"I9", "watchers of the same log agree, and all agree about what the server shows", true, ""},
     {"I10", "every log verifies", true, ""},
     {"I11", "who knows a latch by the log does not fight the resume of a person who acknowledged it there", true, ""},
@@ -163,6 +163,7 @@ void rules_asked(struct many *m, struct watcher *x, enum verb v, uint64_t ticket
     if (v == VERB_HALT) {
         follow(m, FACT_HALT, x, ticket)->person = true;
         m->person_halt_in_life = true;
+        m->unnamed_halt |= view(x) == NULL;
     } else if (v == VERB_ACK) {
         (void)follow(m, FACT_ACK, x, ticket);
         acked(m, g, false);
@@ -323,8 +324,8 @@ void rules_seen(struct many *m, struct watcher *x)
     latch_seen(m, x, v);
     if (plain_halted(v) && runs(v->rollout.state))
         broken(m, I3, "%s shows it halted (by %s) and %s", x->name, v->halted_by, rollout_state_word(v->rollout.state));
-    if (m->life > 0 && v->latched && of_this_life(m, v) && !m->person_halt_in_life && m->breach_at == 0 &&
-        !m->blind_in_life)
+    if (m->life > 0 && v->latched && of_this_life(m, v) && !m->person_halt_in_life && !m->unnamed_halt &&
+        m->breach_at == 0 && !m->blind_in_life)
         broken(m, I7, "%s: the new rollout is latched by %s (%s)", x->name, v->halted_by, v->halt_text);
 }
 
@@ -441,6 +442,15 @@ static void breach_due(struct many *m)
         broken(m, m->life > 0 ? I7 : I0, "the breach of %.3f was never halted", many_s(m, m->breach_at));
 }
 
+/* The newest wave was told so lately that not everybody has read the waves since. */
+static bool wave_is_news(const struct many *m, const struct w_rollout *r)
+{
+    bool news = false;
+    for (int i = 0; i < r->n_waves; i++)
+        news |= r->waves[i].told_at > 0 && m->w.now - r->waves[i].told_at < LEARN_US;
+    return news;
+}
+
 void rules_end(struct many *m)
 {
     const struct w_rollout *r = many_rollout(m);
@@ -460,7 +470,7 @@ void rules_end(struct many *m)
             const struct rollout_view *u = view(y);
             if (!y->alive || !u)
                 continue;
-            if (u->current != v->current)
+            if (u->current != v->current && !wave_is_news(m, r))
                 broken(m, m->life > 0 ? I7 : I9, "%s is in wave %d, %s in wave %d", x->name, v->current, y->name,
                        u->current);
             if (u->latched != v->latched)

@@ -141,21 +141,30 @@ static bool never_heard_of(struct play *p, const struct snapshot *s)
     return false;
 }
 
-/* Who has just begun to watch has not lost anything. */
-static void a_source_that_never_answered_is_given_a_window(void **state)
+/* Who has just begun to watch has not lost anything; then it is said what is lost. */
+static void never_known(bool fails, const char *said)
 {
-    (void)state;
     struct world w;
     struct play p = {.judge = true};
     world_init(&w, three, 3);
     w.install_us = 5 * US_PER_S;
     w.devices[0].offline = true;
     w.policy.install_us = 30 * US_PER_S;
-    w.telemetry_down = true;
+    w.telemetry_down = fails;
+    for (int i = 0; i < w.n_devices; i++)
+        w.devices[i].silent = true;
     world_play(&w, &p, never_heard_of, 300);
     assert_true(p.done);
+    assert_non_null(strstr(snapshot_rollout(p.last, "10")->waves[0].verdict.text, said));
     play_release(&p);
     world_release(&w);
+}
+
+static void what_never_came_is_given_a_window(void **state)
+{
+    (void)state;
+    never_known(true, "no fresh telemetry");
+    never_known(false, "canaries reports: no query has any series");
 }
 
 static bool resume_all_the_same(struct play *p, const struct snapshot *s)
@@ -567,7 +576,7 @@ int main(void)
         cmocka_unit_test(a_healthy_rollout_is_left_alone),
         cmocka_unit_test(read_only_rules_only_say_so),
         cmocka_unit_test(missing_telemetry_holds_then_pauses),
-        cmocka_unit_test(a_source_that_never_answered_is_given_a_window),
+        cmocka_unit_test(what_never_came_is_given_a_window),
         cmocka_unit_test(a_resume_without_telemetry_holds),
         cmocka_unit_test(the_policy_may_hold_each_wave),
         cmocka_unit_test(a_gate_waits_for_the_bake_time),

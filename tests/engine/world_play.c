@@ -193,7 +193,7 @@ void world_unhang(struct world *w)
 
 void w_seam(struct world *w)
 {
-    w->log_ops = (struct log_ops){w, log_open, log_close, log_append};
+    w->log_ops = (struct log_ops){w, log_open, log_close, log_append, NULL, NULL};
     w->seam = (struct engine_seam){.open_backend = open_backend,
                                    .open_telemetry = open_telemetry,
                                    .run = run,
@@ -240,7 +240,9 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
                                .actor = {ACTOR_PERSON, "m.ito"},
                                .judge = p->judge,
                                .seam = &w->seam,
-                               .evidence_db = p->kept ? w->evidence : NULL};
+                               .evidence_db = p->kept ? w->evidence : NULL,
+                               .known_keys = w->known_keys,
+                               .n_known_keys = w->n_known_keys};
     p->en = engine_new(&spec, &e);
     if (!p->en)
         fail_msg("%s", e.what);
