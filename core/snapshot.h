@@ -209,6 +209,8 @@ struct rollout_view {
     enum stop_phase stop;          /* how far a halt or hold has come; words of it: stop_phase_words */
     bool stop_old;                 /* the newest answer is too old to say that it is so now */
     int64_t halted_at;
+    bool runs_on;            /* it was said that it runs in spite of the halt, and it was not shown stopped since */
+    int64_t ran_at;          /* when that was said last, 0 */
     const char *halted_by;   /* "rule R-REBOOT", "m.ito" */
     const char *halt_text;   /* figures */
     const char *halted_host; /* where the newest halt was asked for, "" not known */

@@ -145,6 +145,8 @@ static void halt(struct snapshot *s, const struct ro *ro, struct rollout_view *v
     v->stop = h->m.phase;
     v->stop_old = h->m.stale;
     v->latched = stop_latched(&h->m);
+    v->runs_on = h->ran;
+    v->ran_at = h->ran_at;
     v->halted_at = !any ? 0 : halt_said(v->stop, false).true_now && h->shown_at ? h->shown_at : k->at;
     v->halted_by = dup_text(&s->arena, k->by);
     v->halted_host = dup_text(&s->arena, k->host);

@@ -236,6 +236,33 @@ static void halts_of_rules_and_of_people(void **state)
     assert_int_equal(c.n, 0);
 }
 
+static void halted_but_running(void **state)
+{
+    (void)state;
+    struct scene c;
+    scene(&c);
+    c.r[0].latched = c.r[0].runs_on = true;
+    c.r[0].stop = STOP_RUNS;
+    c.r[0].halted_by = "m.ito";
+    c.r[0].ran_at = c.s.taken_at - US_PER_HOUR;
+    const struct notice *n = stands(&c, NOTICE_RUNS);
+    assert_non_null(n);
+    assert_string_equal(n->key, "homes/4471/halted-but-running");
+    assert_string_equal(notice_severity(NOTICE_RUNS), "critical");
+    assert_non_null(strstr(n->text, "halted by m.ito, and resumed by another client"));
+    assert_non_null(stands(&c, NOTICE_HALT)); /* nobody has acknowledged that */
+    /* Halted again within a second: it is news all the same, for a minute. */
+    c.r[0].stop = STOP_HALTED;
+    c.r[0].runs_on = false;
+    assert_null(stands(&c, NOTICE_RUNS));
+    c.r[0].ran_at = c.s.taken_at - US_PER_S;
+    n = stands(&c, NOTICE_RUNS);
+    assert_non_null(n);
+    assert_non_null(strstr(n->text, "stopped again"));
+    c.r[0].latched = false;
+    assert_null(stands(&c, NOTICE_RUNS));
+}
+
 static void a_roll_back_from_its_beginning_to_its_end(void **state)
 {
     (void)state;
@@ -688,6 +715,7 @@ int main(void)
         cmocka_unit_test(a_full_book_forgets_the_oldest_and_the_resolved_first),
         cmocka_unit_test(a_quiet_fleet_gives_no_notice),
         cmocka_unit_test(halts_of_rules_and_of_people),
+        cmocka_unit_test(halted_but_running),
         cmocka_unit_test(a_roll_back_from_its_beginning_to_its_end),
         cmocka_unit_test(lost_telemetry_is_news_once_it_lasts),
         cmocka_unit_test(one_source_that_fails_is_one_notice),
