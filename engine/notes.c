@@ -275,6 +275,7 @@ static void ask(struct engine *en, const struct question *qu)
     q->x = mine;
     q->n = now_of(en);
     en->notes.reading++;
+    en->notes.asked = true;
     en->be->ops->notes(en->be, mine->release, mine->n, NOTES_PREFIX, &q->arena, &q->out.notes, req_done, q);
 }
 
@@ -360,12 +361,20 @@ static void looking(struct ro *ro)
     read_boards(ro->en);
 }
 
+/* Asked for together with the list; the first time after it, since then it is known what to ask for. */
+static void listed(struct engine *en)
+{
+    if (!en->notes.asked)
+        read_boards(en);
+}
+
 const struct part part_notes = {.name = "notes",
                                 .init = init,
                                 .free = free_all,
                                 .ro_free = ro_free,
                                 .refresh = read_boards,
+                                .polling = read_boards,
                                 .seen = seen,
-                                .listed = read_boards,
+                                .listed = listed,
                                 .noted = noted,
                                 .looking = looking};

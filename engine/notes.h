@@ -25,6 +25,7 @@ struct known_keys;
 struct en_notes {
     struct known_keys *keys;
     bool own_key;    /* the log's own is among them */
+    bool asked;      /* once, at least */
     int reading;     /* requests under way */
     bool again;      /* something wants a newer answer than theirs */
     bool ended_read; /* releases of rollouts that have ended were read once */

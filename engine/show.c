@@ -66,6 +66,9 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
               "this is another rollout %s: the server's database began anew?", ro->id);
     if (ro_ended(ro))
         return;
+    if (ro->watch.unlisted.code != ERR_NONE)
+        alert(s, ALERT_UNLISTED, ro->id, now_of(ro->en), "told devices cannot be listed, nothing of them is judged: %s",
+              ro->watch.unlisted.what);
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)

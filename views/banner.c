@@ -27,6 +27,7 @@ static int urgency(enum alert_kind k)
     case ALERT_LOG:
         return 3;
     case ALERT_LOST:
+    case ALERT_UNLISTED:
         return 4;
     case ALERT_EXTERNAL:
         return 5;
@@ -194,6 +195,8 @@ static const char *kind_word(const struct item *it)
         return "▲ LOG";
     case ALERT_LOST:
         return !stale_item(it) ? "▲ TELEMETRY" : it->s->link.last_ok > 0 ? "▲ STALE" : "▲ NO LINK";
+    case ALERT_UNLISTED:
+        return "▲ DEVICES";
     case ALERT_EXTERNAL:
         return "▲ CHANGED ELSEWHERE";
     case ALERT_OTHER:

@@ -150,7 +150,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
     int at = row + 2, end = row + rows;
     if (b->step != RB_NONE) {
         canvas_printf(c, at++, 2, c->cols - 3, ROLE_BACK, "↶ roll back to %.80s: %s   %s of %s verified back",
-                      str(b->to), rollback_step_word(b->step), fmt_count(x, b->verified), fmt_count(y, b->devices));
+                      str(b->to), rollback_word(b), fmt_count(x, b->verified), fmt_count(y, b->devices));
         at += parts_wrap(c, at, 2, c->cols - 3, end - at - 1, *str(b->left) ? ROLE_WARN : ROLE_TEXT,
                          *str(b->left) ? b->left : str(b->text));
     } else if (w && w->watched) {
