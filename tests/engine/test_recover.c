@@ -216,7 +216,7 @@ static void nothing_meant_for_one_rollout_reaches_another(void **state)
         assert_int_equal(op->phase, cases[i].phase);
         assert_non_null(strstr(op->text, "another rollout"));
         assert_int_equal(v->rollout.state, ROLLOUT_RUNNING);
-        assert_false(v->latched || v->held || v->halt != HALT_NONE || v->rollback.step != RB_NONE);
+        assert_false(v->latched || v->held || v->stop != STOP_FREE || v->rollback.step != RB_NONE);
         assert_true(v->other_at > 0);
         char *log = world_entries(&w, "");
         assert_non_null(strstr(log, cases[i].entry));

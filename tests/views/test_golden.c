@@ -122,6 +122,8 @@ static void not_confirmed(struct fixture *f)
 static void claimed(struct fixture *f)
 {
     halt_is(f, STOP_CLAIMED, ROLLOUT_PAUSED);
+    f->s->alerts[0].text =
+        "a note that no known key has signed says: halted by m.ito on console-2: smoke in the pump room";
 }
 
 static void stands_by(struct fixture *f)
