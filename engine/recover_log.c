@@ -62,14 +62,14 @@ static enum actor_kind actor_kind_of(const struct stored *s)
 
 /* ---- halts, and who has lifted them ---- */
 
-/* The machine that wrote it: "host" of the facts that audit/ adds. */
+/* The machine that wrote it, by the facts that audit/ adds. */
 static const char *host_of(const struct stored *s, struct arena *a)
 {
     const char *from = stored_field(s, "from.host"); /* of a note: asked for on another one */
     struct err e;
     struct json_t *d =
         *from || !*s->host ? NULL : json_parse(s->host, strlen(s->host), HOST_MAX, "an entry's host", &e);
-    const char *host = d ? json_str(d, "host", NULL) : NULL;
+    const char *host = d ? json_str(json_get(d, "kernel"), "host", NULL) : NULL;
     char safe[64];
     safe_text_into(safe, sizeof safe, host ? host : from, strlen(host ? host : from));
     json_free(d);

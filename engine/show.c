@@ -57,6 +57,9 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
     if (stop_escalated(&h->m))
         alert(s, ALERT_ESCALATED, ro->id, h->m.since, "the halt of %s is not shown by the server; andon goes on trying",
               ro->id);
+    else if (h->m.phase == STOP_CLAIMED || h->m.phase == STOP_CLAIM_RUN)
+        alert(s, ALERT_HALT, ro->id, k->at, "a note that no known key has signed says: halted by %s%s%s: %s", k->by,
+              *k->host ? " on " : "", k->host, k->text);
     else if (stop_latched(&h->m))
         alert(s, ALERT_HALT, ro->id, k->at, "halted by %s%s%s: %s", k->by, *k->host ? " on " : "", k->host, k->text);
     if (*ro->stop.external)
