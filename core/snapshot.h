@@ -213,7 +213,10 @@ struct rollout_view {
     size_t n_warnings;
     const char *next; /* "you: decide", "W2 82% · 14m" */
     struct rollback_view rollback;
-    const char *rollback_of; /* id of the rollout that this one rolls back, "" */
+    const char *rollback_of;                 /* id of the rollout that this one rolls back, "" */
+    const char *rollback_by, *rollback_host; /* who, where, as its note says; "" not known */
+    bool
+        rollback_claimed; /* only its name says so, or a note that no known key has signed: it is judged as any other */
     struct trial_view trial;
     const struct policy *policy;  /* that applies to it; outlives the engine */
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */

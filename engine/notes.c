@@ -275,6 +275,7 @@ static void ask(struct engine *en, const struct question *qu)
     q->x = mine;
     q->n = now_of(en);
     en->notes.reading++;
+    en->notes.begun = true;
     en->be->ops->notes(en->be, mine->release, mine->n, NOTES_PREFIX, &q->arena, &q->out.notes, req_done, q);
 }
 
@@ -345,6 +346,13 @@ static void seen(struct ro *ro, enum rollout_state was)
     notes_recognise(ro);
 }
 
+/* The first time as soon as it can be: a command waits for it. */
+static void sweep(struct engine *en)
+{
+    if (!en->notes.begun)
+        read_boards(en);
+}
+
 static void noted(struct ro *ro, unsigned what)
 {
     if (what & (STOP_NOTE_HALT | STOP_NOTE_ACK))
@@ -364,6 +372,7 @@ const struct part part_notes = {.name = "notes",
                                 .init = init,
                                 .free = free_all,
                                 .ro_free = ro_free,
+                                .sweep = sweep,
                                 .refresh = read_boards,
                                 .seen = seen,
                                 .listed = read_boards,

@@ -27,6 +27,7 @@ struct en_notes {
     bool own_key;    /* the log's own is among them */
     int reading;     /* requests under way */
     bool again;      /* something wants a newer answer than theirs */
+    bool begun;      /* boards were asked for */
     bool ended_read; /* releases of rollouts that have ended were read once */
     int failures;    /* of reading, in a row */
     int64_t next_read;

@@ -61,6 +61,9 @@ static void ANDON_PRINTF(3, 4) warn(struct snapshot *s, struct rollout_view *v, 
 static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     bool ended = ro_ended(ro);
+    char text[200];
+    if (notes_warning(ro, text, sizeof text))
+        warn(s, v, "%s", text);
     if (control_blind(ro))
         warn(s, v, "every device has been told and none was measured before: relative limits judge nothing");
     for (size_t i = 0; i < v->n_waves && !ended; i++) {
@@ -166,7 +169,10 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
                     (v->held && ro->policy.applies->promotion == PROMOTE_HOLD && !v->latched);
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
-    v->rollback_of = dup_text(&s->arena, ro->rollback.of);
+    v->rollback_of = dup_text(&s->arena, notes_back_of(ro));
+    v->rollback_by = dup_text(&s->arena, ro->notes.back_by);
+    v->rollback_host = dup_text(&s->arena, ro->notes.back_host);
+    v->rollback_claimed = !*ro->rollback.of && *ro->notes.back_of;
     trial_publish(ro, &s->arena, &v->trial);
     v->next = next_text(s, ro, v);
 }

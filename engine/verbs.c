@@ -333,6 +333,8 @@ void verbs_begin(struct engine *en, struct op *op)
         return; /* stays queued until the log has told of the past */
     if (*op->in.rollout)
         op_rollout(op, ro_find(en, op->in.rollout));
+    if (op->ro && !verb_row(op->in.verb)->past_latch && notes_known(op->ro) == NOTES_AWAITED)
+        return; /* nor without having read what other consoles have noted */
     verbs_facts(en, op->ro, &f);
     if (!verb_check(&op->in, &f, &why)) {
         op_refuse(en, op, &why);
@@ -427,6 +429,12 @@ uint64_t verbs_by_rule(struct engine *en, const struct intent *in)
     return ticket;
 }
 
+static void sweep(struct engine *en)
+{
+    verbs_queued(en);
+    op_sweep(en);
+}
+
 static void seen(struct ro *ro, enum rollout_state was)
 {
     (void)was;
@@ -438,4 +446,4 @@ static void waves(struct ro *ro)
     poll_ops(ro->en, ro);
 }
 
-const struct part part_verbs = {.name = "verbs", .seen = seen, .waves = waves, .sweep = op_sweep, .free = op_free_all};
+const struct part part_verbs = {.name = "verbs", .seen = seen, .waves = waves, .sweep = sweep, .free = op_free_all};
