@@ -167,7 +167,7 @@ static struct log_facts *facts_of(const struct ro *ro, struct arena *a)
         const struct part_of_board *p = board_halt(b, f->v[i].id, false);
         if (p && (p->known || f->v[i].given.t == 0)) {
             f->v[i].given = p->halt.halted;
-            f->v[i].trust = p->known;
+            f->v[i].trust = p->known && !p->own;
         }
     }
     free(b);
@@ -353,11 +353,17 @@ static void sweep(struct engine *en)
         read_boards(en);
 }
 
+static void later(struct engine *en, void *arg)
+{
+    (void)en;
+    consider(arg);
+}
+
 static void noted(struct ro *ro, unsigned what)
 {
     if (what & (STOP_NOTE_HALT | STOP_NOTE_ACK))
         ro->notes.own_halt = true;
-    consider(ro);
+    timer_set(ro->en, now_of(ro->en), later, ro); /* its entry has its place in the log's queue before we ask */
 }
 
 static void looking(struct ro *ro)

@@ -50,6 +50,7 @@ struct log_item {
     bool trust; /* `given` comes from a known key: better than the entry that this log may have of it */
     struct halt_note_side given; /* what is known without the log; t 0: nothing */
     /* results */
+    int64_t seq;        /* of that entry */
     bool halted, acked; /* the log has its entry; an acknowledgement that lifts it */
     struct halt_note_side ack;
     const char *text; /* the note as it should stand on the board; NULL: nothing to be said */

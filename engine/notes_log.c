@@ -118,6 +118,7 @@ static bool look_up(const struct log_facts *f, struct log_item *x, const struct 
         return false;
     const struct stored *by = x->back ? NULL : lifted_by(n > 0 ? &v[0] : NULL, x->id, acks, n_acks);
     x->halted = n > 0;
+    x->seq = n > 0 ? v[0].seq : 0;
     x->acked = by != NULL;
     if (by)
         side_of(by, x->id, origin, &x->ack);

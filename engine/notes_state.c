@@ -153,6 +153,8 @@ uint64_t notes_state(const struct ro *ro)
 {
     uint64_t ids[STOP_KNOWN];
     int n = notes_standing(ro, ids);
+    for (int i = 0; i < n; i++) /* whether it is in the log by now */
+        ids[i] ^= (uint64_t)ro_stop_seq(ro, ids[i]) << 53;
     uint64_t h = hash_bytes(ids, (size_t)n * sizeof *ids) ^ (ro_ended(ro) ? UINT64_C(0x5851f42d4c957f2d) : 1);
     for (int k = 0; k < BOARD_KINDS; k++)
         h = h * UINT64_C(0x9e3779b97f4a7c15) ^

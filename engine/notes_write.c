@@ -12,7 +12,7 @@
 bool notes_may_write(const struct ro *ro)
 {
     const struct engine *en = ro->en;
-    return (en->facts.info.caps & CAP_NOTES_PUT) && en->be->ops->note_put && !en->spec.observe_only &&
+    return (en->facts.info.caps & CAP_NOTES_PUT) && notes_can_read(en) && !en->spec.observe_only &&
            *ro->facts.r.release.id && (!en->spec.fleet->read_only || ro->notes.own_halt);
 }
 
@@ -105,13 +105,19 @@ void notes_write(struct ro *ro, const struct writing *plan)
 static bool lacks(const struct ro *ro, const struct board *b, const struct log_item *x)
 {
     const struct part_of_board *halt = board_halt(b, x->id, false), *ack = board_halt(b, x->id, true);
-    bool own_bare = false, claimed = ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN;
+    bool own_bare = false, unlogged = false,
+         claimed = ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN;
     if (!x->text)
         return false;
-    for (size_t i = 0; i < b->n; i++)
-        own_bare |= b->v[i].own && b->v[i].halt.halted.corr == x->id && !b->v[i].halt.acked;
+    for (size_t i = 0; i < b->n; i++) {
+        const struct part_of_board *p = &b->v[i];
+        if (!p->own || p->halt.halted.corr != x->id)
+            continue;
+        own_bare |= !p->halt.acked;
+        unlogged |= p->halt.halted.seq == 0 && x->seq > 0;
+    }
     if (notes_stands(ro, x->id) && !x->acked) /* a claim of nobody that is known is not made one of ours */
-        return !claimed && !(halt && (halt->known || !x->sealed)) && !(ack && ack->known);
+        return !claimed && (unlogged || !(halt && (halt->known || !x->sealed))) && !(ack && ack->known);
     return x->acked && halt && (own_bare || !(ack && ack->known));
 }
 
