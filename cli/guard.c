@@ -29,6 +29,7 @@ struct said {
     enum stop_phase stop;
     enum rollout_state state;
     bool latched, seen;
+    int64_t other_at;
 };
 struct watch {
     struct fleet_run *run;
@@ -166,7 +167,11 @@ static void say_rollout(struct watch *w, const char *fleet, const struct rollout
         say_halt(fleet, v);
     if (!v->latched && s->latched)
         line("info", fleet, "ack", "rollout=%s", v->rollout.id);
+    if (v->other_at != s->other_at)
+        line("warning", fleet, "another",
+             "rollout=%s text=\"this is another rollout: the server's database began anew?\"", v->rollout.id);
     count_halt(&w->counts, s, v);
+    s->other_at = v->other_at;
     s->seen = true;
     s->state = v->rollout.state;
     s->verdict = v->verdict;

@@ -102,18 +102,18 @@ static bool lost_no_more(const struct intent *in, const struct verb_facts *f)
 /* What all verbs but the halt need, in the order in which it helps to hear about it. */
 static bool check_common(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
-    char age[FMT_MAX];
+    char age[FMT_MAX], limit[FMT_MAX];
 
     if (f->read_only)
         return err_set(why, ERR_REFUSED, "Halt is still possible. Open the console without read-only for the rest.",
                        "read-only: %s is refused", verb_word(in->verb));
-    if (!f->fresh) {
+    if (!f->fresh && (verb_changes_devices(in->verb) || f->data_age == TIME_NEVER)) {
         if (f->data_age == TIME_NEVER)
             return err_set(why, ERR_REFUSED, "Halt is still possible. `andon doctor` tells what is wrong.",
                            "%s is refused: the server has not answered yet", verb_word(in->verb));
         return err_set(why, ERR_REFUSED, "Refresh (Ctrl-R) or wait until the server answers. Halt is still possible.",
-                       "%s is refused: what the server said is %s old, more than 15s", verb_word(in->verb),
-                       fmt_dur(age, f->data_age));
+                       "%s is refused: what the server said is %s old, more than %s", verb_word(in->verb),
+                       fmt_dur(age, f->data_age), fmt_dur(limit, f->fresh_us));
     }
     if (!f->log_ok)
         return err_set(why, ERR_REFUSED, "Make the log writable (`andon doctor`). Halt is still possible.",
@@ -188,17 +188,13 @@ static bool check_rollback(const struct intent *in, const struct verb_facts *f, 
     return true;
 }
 
-/* Gates of whatever makes more devices get the release. */
-static bool check_health(const struct intent *in, const struct verb_facts *f, enum reaction worst, struct err *why)
+/* Gates of whatever makes more devices get the release: `verdict` must be better than `worst`. */
+static bool check_verdict(const struct intent *in, enum reaction verdict, enum reaction worst, struct err *why)
 {
-    if (f->data_missing && worst <= REACT_HOLD)
-        return err_set(why, ERR_REFUSED, "`andon doctor` tests the telemetry source.",
-                       "%s is refused: the telemetry of %s is missing, and missing data is never health",
-                       verb_word(in->verb), in->rollout);
-    if (f->verdict >= worst)
+    if (verdict >= worst)
         return err_set(why, ERR_REFUSED, "Look at the wave's health; the rule would stop it again at once.",
                        "%s is refused: the verdict on %s is %s", verb_word(in->verb), in->rollout,
-                       reaction_word(f->verdict));
+                       reaction_word(verdict));
     return true;
 }
 
@@ -230,7 +226,11 @@ static bool check_advance(const struct intent *in, const struct verb_facts *f, s
     if (f->hours_left > 0)
         return err_set(why, ERR_REFUSED, "Wait; the policy sets the watch that a wave needs.",
                        "%s has %s device-hours of watch to go", in->rollout, fmt_num(a, f->hours_left));
-    return check_health(in, f, REACT_HOLD, why);
+    if (f->data_missing)
+        return err_set(why, ERR_REFUSED, "`andon doctor` tests the telemetry source.",
+                       "%s is refused: the telemetry of %s is missing, and missing data is never health",
+                       verb_word(in->verb), in->rollout);
+    return check_verdict(in, f->verdict, REACT_HOLD, why);
 }
 
 static bool check_retry(const struct verb_facts *f, struct err *why)
@@ -277,7 +277,7 @@ static bool check_by_verb(const struct intent *in, const struct verb_facts *f, s
         return err_set(why, ERR_REFUSED, "Say why; the server keeps it as the remark.", "a denial needs a reason");
     switch (in->verb) {
     case VERB_RESUME:
-        return check_health(in, f, REACT_PAUSE, why);
+        return check_verdict(in, f->on_resume, REACT_PAUSE, why);
     case VERB_ADVANCE:
         return check_advance(in, f, why);
     case VERB_RETRY:

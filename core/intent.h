@@ -50,8 +50,8 @@ struct verb_facts {
     bool read_only;
     bool log_ok;      /* the log can be written */
     bool log_backlog; /* entries wait to be logged late: only halts */
-    bool fresh;       /* rollout states younger than 15 s */
-    int64_t data_age;
+    bool fresh;       /* rollout states are younger than fresh_us */
+    int64_t data_age, fresh_us;
     bool latched;             /* halted and not acknowledged */
     enum stop_phase stop;     /* how far the halt has come */
     bool notes_unread;        /* what other consoles have noted on the server cannot be read */
@@ -60,12 +60,15 @@ struct verb_facts {
     int64_t wave_running_for; /* of the newest running wave, us */
     double hours_left;        /* device-hours of canary watch that the policy still asks for before the next wave */
     const struct policy *policy;
-    enum reaction verdict; /* of the running wave */
+    enum reaction verdict;   /* of the running wave */
+    enum reaction on_resume; /* what of it would act when the rollout is resumed now (verdict_on_resume) */
     bool data_missing;
     const char *environment; /* of the fleet, for a preview's title; "" or NULL = not known */
 };
 
 /* May this intent go ahead now? false with *why: a sentence that says what is in the way and what would lift it.
+ * An acknowledgement needs only what is known of the latch, not fresh data: it changes no device, and what it makes
+ * possible again is refused until data is fresh.
  * A halt by a person passes whenever there is a rollout to halt: also read-only, stale, log down. A halt by a rule
  * is refused in read-only (why->code == ERR_REFUSED): it then only says what it would have done. */
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why) ANDON_MUST_USE;

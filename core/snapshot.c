@@ -4,13 +4,19 @@
 #include <string.h>
 #include "core/clock.h"
 
-/* States older than this are stale: every verb but a halt is refused (screens.md, "freshness"). */
-#define STALE_US (15 * US_PER_S)
+#define FRESH_LEAST_US (15 * US_PER_S)
+
+int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us)
+{
+    int64_t two = 2 * poll_us + answer_us;
+    return two > FRESH_LEAST_US ? two : FRESH_LEAST_US;
+}
 
 struct snapshot *snapshot_new(void)
 {
     struct snapshot *s = xcalloc(1, sizeof *s);
     s->refs = 1;
+    s->fresh_us = FRESH_LEAST_US;
     arena_init(&s->arena);
     return s;
 }
@@ -110,6 +116,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     }
     if (v->waves && v->current >= 0 && (size_t)v->current < v->n_waves) {
         out->verdict = v->waves[v->current].verdict.react;
+        out->on_resume = verdict_on_resume(&v->waves[v->current].verdict);
         out->data_missing = v->waves[v->current].verdict.data_missing;
     }
 }
@@ -122,7 +129,8 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
     out->log_ok = s->audit.open && s->audit.writable;
     out->log_backlog = s->audit.backlog > 0;
     out->data_age = s->link.last_ok > 0 ? now - s->link.last_ok : TIME_NEVER;
-    out->fresh = out->data_age < STALE_US;
+    out->fresh_us = s->fresh_us;
+    out->fresh = out->data_age < s->fresh_us;
     out->policy = s->policy;
     out->environment = s->environment;
     const struct rollout_view *v = snapshot_rollout(s, rollout);

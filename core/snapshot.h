@@ -25,7 +25,7 @@ enum link_state {
     LINK_CONNECTING, /* no answer yet */
     LINK_LIVE,       /* newest answer not older than 2 polls */
     LINK_SLOW,       /* older, not yet stale */
-    LINK_STALE,      /* older than 15 s (fleet) or 3 scrapes (telemetry) */
+    LINK_STALE,      /* older than fresh_limit_us() (fleet) or 3 scrapes (telemetry) */
     LINK_FAILED      /* the newest try failed and the data is stale, or there is none */
 };
 
@@ -208,6 +208,7 @@ struct rollout_view {
     int64_t in_flight;       /* told, not done: they go on in spite of a halt; -1 unknown */
     bool held;               /* paused by andon without a latch */
     const char *paused_by;   /* "" unknown */
+    int64_t other_at;        /* engine clock: known since then that another rollout had its number before, 0 */
     bool gate_waits;         /* waits for a person: approval, or advance under PROMOTE_HOLD */
     const char *warnings[4]; /* "error threshold 100 never fires", … */
     size_t n_warnings;
@@ -222,7 +223,16 @@ struct rollout_view {
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
 };
 
-enum alert_kind { ALERT_HALT, ALERT_ESCALATED, ALERT_LOST, ALERT_LOG, ALERT_UNKNOWN_OP, ALERT_EXTERNAL, ALERT_WATCH };
+enum alert_kind {
+    ALERT_HALT,
+    ALERT_ESCALATED,
+    ALERT_LOST,
+    ALERT_LOG,
+    ALERT_UNKNOWN_OP,
+    ALERT_EXTERNAL,
+    ALERT_OTHER,
+    ALERT_WATCH
+};
 struct alert {
     enum alert_kind kind;
     const char *rollout; /* "" = fleet */
@@ -256,6 +266,7 @@ struct snapshot {
     int64_t taken_at; /* engine clock */
     const char *fleet, *environment, *kind, *user;
     bool production, read_only;
+    int64_t fresh_us; /* older than this, what the server said is not known any more (fresh_limit_us) */
     struct backend_info info;
     const struct policy *policy; /* outlives the engine */
     struct link_view link;       /* fleet back end */
@@ -281,7 +292,10 @@ struct snapshot {
     float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
 };
 
-struct snapshot *snapshot_new(void); /* refs = 1 */
+/* For how long what the fleet server said may be acted on, us: two polls and the time that an answer may take, and at
+ * least 15 s. The one place that says so: a fleet that is asked every 30 s is not stale between two polls. */
+int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us);
+struct snapshot *snapshot_new(void); /* refs = 1; fresh_us is the least that there is */
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);

@@ -17,6 +17,7 @@
 struct cry {
     struct aside_job job;
     size_t lost; /* before this one */
+    bool people_only;
     char line[LINE_BYTES + 1];
 };
 
@@ -38,7 +39,8 @@ static bool say(void *ctx, struct aside_job *j)
     if (y->lost)
         snprintf(more, sizeof more, "(%zu lines before this one were lost) ", y->lost);
     fprintf(stderr, "andon: not in the audit log yet: %s%s\n", more, y->line);
-    syslog(LOG_USER | LOG_ALERT, "andon: not in the audit log yet: %s%s", more, y->line);
+    if (!y->people_only)
+        syslog(LOG_USER | LOG_ALERT, "andon: not in the audit log yet: %s%s", more, y->line);
     return false;
 }
 
@@ -48,12 +50,13 @@ static void drop(void *ctx, struct aside_job *j)
     free(j);
 }
 
-void crier_cry(struct crier *c, const char *line)
+void crier_cry(struct crier *c, const char *line, bool people_only)
 {
     struct aside_spec as = {.what = "", .max = CRIES_MAX, .wake_fd = -1, .poke_fd = -1, .work = say, .drop = drop};
     struct cry *y = xcalloc(1, sizeof *y);
     snprintf(y->line, sizeof y->line, "%s", line);
     y->lost = c->lost;
+    y->people_only = people_only;
     if (!c->aside)
         c->aside = aside_new(&as, NULL);
     if (c->aside && aside_put(c->aside, &y->job, NULL)) {

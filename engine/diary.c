@@ -67,7 +67,8 @@ static void cry(struct engine *en, struct job *j)
              entry_kind_word(e->kind), verb_word(e->verb), e->fleet, e->rollout, e->actor.name, e->corr,
              fmt_iso(at, e->t), e->reason);
     safe_text_into(safe, sizeof safe, line, strlen(line));
-    crier_cry(en->diary.crier, safe);
+    crier_cry(en->diary.crier, safe,
+              entry_of_halt(e)); /* of a halt syslog is told by the trail, if by nothing better */
 }
 
 static void degrade(struct engine *en, const struct err *why)
@@ -87,6 +88,7 @@ static void watchdog(struct engine *en, void *arg)
     struct err hung = {0};
     if (j->flags & DIARY_HALT)
         cry(en, j);
+    trail_late(en, j);
     err_set(&hung, ERR_TIMEOUT, "Look at the disk that holds the log; halts are still possible.",
             "the audit log has not answered for a quarter of a second");
     degrade(en, &hung);
@@ -106,8 +108,10 @@ static void retry(struct engine *en, void *arg);
 static void into_backlog(struct engine *en, struct job *j)
 {
     cry(en, j);
+    trail_late(en, j);
     if (en->diary.n_backlog == DIARY_BACKLOG) {
         en->diary.lost++;
+        trail_given_up(en, j);
         job_free(j);
         return;
     }
@@ -153,6 +157,8 @@ void diary_put(struct engine *en, struct job *j, unsigned flags, void (*done)(st
         timer_set(en, now_of(en), no_log, j);
         return;
     }
+    if (j->kind == JOB_APPEND && entry_of_halt(&j->entry))
+        trail_begin(en, j, (flags & DIARY_HALT) && !en->spec.judge);
     if (en->diary.n_backlog > 0 && !(flags & DIARY_CLOSED) && j->kind == JOB_APPEND) {
         into_backlog(en, j); /* after those that wait already */
         return;
@@ -193,6 +199,10 @@ static void settle(struct engine *en, struct job *j)
         en->diary.open = true;
         if (j->kind == JOB_APPEND)
             en->diary.writable = true;
+        if (j->kind == JOB_APPEND)
+            trail_logged(en, j);
+        if (j->head_known && (j->kind == JOB_LOOK || j->kind == JOB_RECOVER))
+            en->diary.read_size = j->head.size;
         if (j->head_known) {
             en->diary.size = j->head.size;
             en->diary.newest = j->head.newest_t;
@@ -205,6 +215,13 @@ static void settle(struct engine *en, struct job *j)
     mark(en);
 }
 
+/* The log has it: it need not stay in the spool. */
+static void take_in(struct engine *en)
+{
+    if (en->diary.scribe && trail_take_in(en))
+        diary_put(en, job_new(JOB_TAKE_IN), 0, NULL, NULL);
+}
+
 static void drain(struct engine *en)
 {
     if (!en->diary.scribe)
@@ -212,6 +229,8 @@ static void drain(struct engine *en)
     for (struct job *j; (j = scribe_done(en->diary.scribe));) {
         settle(en, j);
         bool again = !j->ok && j->kind == JOB_APPEND && !(j->flags & DIARY_CLOSED);
+        if (!j->ok && j->kind == JOB_APPEND && !again)
+            trail_given_up(en, j);
         if (j->done && !again)
             j->done(en, j);
         if (again)
@@ -221,6 +240,8 @@ static void drain(struct engine *en)
         if (en->diary.n_backlog > 0 && en->diary.writable)
             retry(en, NULL);
     }
+    trail_drain(en);
+    take_in(en);
 }
 
 static void begin(struct engine *en)
@@ -254,6 +275,8 @@ static void close_log(struct engine *en)
 /* The last that is done about the log: what waits is handed in once more, and the session ends. */
 static void end(struct engine *en)
 {
+    trail_end(en);
+    take_in(en);
     for (size_t i = 0; en->diary.scribe && i < en->diary.n_backlog; i++)
         scribe_put(en->diary.scribe, en->diary.backlog[i]);
     if (en->diary.scribe)
@@ -288,6 +311,7 @@ static bool start(struct engine *en, struct err *e)
         en->diary.scribe = scribe_new(a, en->spec.seam ? en->spec.seam->log : NULL, en->turn.wake_fd, e);
         if (!en->diary.scribe)
             return false;
+        trail_open(en);
     }
     en->diary.crier = crier_new();
     return true;
@@ -296,6 +320,7 @@ static bool start(struct engine *en, struct err *e)
 static void free_all(struct engine *en)
 {
     close_log(en);
+    trail_free(en);
     for (size_t i = 0; i < en->diary.n_backlog; i++)
         job_free(en->diary.backlog[i]);
     crier_free(en->diary.crier);

@@ -19,6 +19,11 @@
 struct en_diary {
     struct scribe *scribe; /* NULL: there is no log */
     struct crier *crier;
+    struct spooler *spooler;    /* NULL: there is no spool */
+    struct aside *spool_thread; /* NULL: not needed so far */
+    struct trailing *trails;    /* entries of halts that the log does not have yet */
+    unsigned at_spool;          /* of them, at the thread */
+    bool take_in;               /* the log has what lies in the spool as well: it can go there */
     uint64_t corr_base, corr_n;
     uint64_t instance; /* tells this engine from an earlier one of the same process */
     struct job *backlog[DIARY_BACKLOG];
@@ -26,6 +31,7 @@ struct en_diary {
     unsigned outstanding; /* jobs that the scribe has */
     bool open, writable, degraded, verified;
     int64_t size, newest, degraded_since, lost;
+    int64_t read_size; /* of the log when the past was read last: what came after it is not known */
     struct err err;
 };
 
@@ -48,9 +54,19 @@ void diary_past_read(struct engine *en, bool verified, const char *problem);
 void diary_past_unread(struct engine *en, const struct err *why);
 uint64_t corr_new(struct engine *en);
 int64_t process_start(int64_t pid); /* in clock ticks since boot, from /proc; -1 = no such process */
+/* ---- diary_trail.c: where an entry of a halt (entry_of_halt) can be found; job->trailed hears of it, once ---- */
+void trail_open(struct engine *en);
+void trail_begin(struct engine *en, const struct job *j, bool at_once); /* on its way to the log; and to the spool */
+void trail_late(struct engine *en, const struct job *j);     /* the log has failed, or has not answered in time */
+void trail_logged(struct engine *en, const struct job *j);   /* the log has it */
+void trail_given_up(struct engine *en, const struct job *j); /* it will not go to the log by us any more */
+void trail_drain(struct engine *en);
+bool trail_take_in(struct engine *en); /* the spool has what the log has by now: once, that it can be taken out */
+void trail_end(struct engine *en);     /* what the log does not have goes to the spool; waits at most a second */
+void trail_free(struct engine *en);
 /* crier.c: what the log could not take, to standard error and syslog. */
 struct crier *crier_new(void);
-void crier_cry(struct crier *c, const char *line);
+void crier_cry(struct crier *c, const char *line, bool people_only); /* people_only: not to syslog */
 void crier_free(struct crier *c);
 
 extern const struct part part_diary;

@@ -47,7 +47,7 @@ struct ro_facts {
     /* Which rollout it is: as the server shows it, and until then as the log says (ro_named), at wall clock `t`. */
     struct identity_mark mark;
     char release[IDENTITY_RELEASE_BYTES];
-    int64_t other_at; /* wall clock: another one had its number, as far as is known until then; 0 */
+    int64_t other_at; /* engine clock: known since then that another one had its number before, 0 */
     int64_t seen_at;  /* when the newest answer about it was asked for */
     struct arena wave_arena;
     struct wave *waves;
@@ -80,14 +80,14 @@ void ro_named(struct ro *ro, const struct identity_mark *m);
 void ro_identify(struct ro *ro);                                /* the server has shown it: ro->facts.r is new */
 bool ro_is_other(const struct ro *ro, const struct rollout *r); /* the server shows another one under its number */
 struct ro *ro_replace(struct ro *ro);                           /* a new one in its place; this one is past */
-void ro_had_other(struct ro *ro, int64_t t);                    /* known at wall clock t that another had its number */
+void ro_had_other(struct ro *ro);                               /* another one had its number: known since now */
 /* ---- facts.c ---- */
 void ro_lost(struct ro *ro); /* the server does not know it any more */
 void rollout_copy(struct arena *a, struct rollout *to, const struct rollout *from);
 void link_ok(struct engine *en, struct link *l, const struct reply *r);
 void link_bad(struct engine *en, struct link *l, const struct err *e);
 bool link_fresh(const struct engine *en);  /* the server has answered within fresh_us() */
-int64_t fresh_us(const struct engine *en); /* older than this the server's state is not known */
+int64_t fresh_us(const struct engine *en); /* fresh_limit_us() of the fleet */
 /* ---- facts_waves.c ---- */
 void ro_read(struct ro *ro); /* its waves, soon */
 void waves_take(struct ro *ro, const struct wave_list *list);

@@ -11,8 +11,10 @@ static void waves_read(struct ro *ro);
 
 static void waves_timer(struct engine *en, void *arg)
 {
+    const struct ro *ro = arg;
     (void)en;
-    waves_read(arg);
+    if (!ro->facts.past)
+        waves_read(arg);
 }
 
 static bool wave_told_state(enum wave_state s)
@@ -113,6 +115,14 @@ static void waves_done(struct req *q, const struct reply *r)
         return;
     }
     waves_take(ro, &q->out.waves);
+    struct trace_line t;
+    if (traced(q->en, &t, TRACE_POLL, "waves")) {
+        json_w_kstr(&t.w, "rollout", ro->id);
+        json_w_kint(&t.w, "waves", (int64_t)ro->facts.n_waves);
+        json_w_kint(&t.w, "told", ro->facts.current);
+        json_w_kint(&t.w, "asked_us", ro->facts.waves_asked);
+        trace_end(&t);
+    }
     ANNOUNCE(ro->en, waves, ro);
     if (ro->facts.r.state == ROLLOUT_PAUSED || stop_latched(&ro->stop.m) || rollback_running(ro))
         inflight_read(ro); /* a running one's counts say as much */
@@ -134,6 +144,7 @@ static void waves_read(struct ro *ro)
     ro->facts.waves_asked = now_of(en);
     struct req *q = req_new(en, waves_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     en->be->ops->waves(en->be, ro->id, &q->arena, &q->out.waves, req_done, q);
 }
 
@@ -175,6 +186,7 @@ void inflight_read(struct ro *ro)
     ro->facts.inflight_loading = true;
     struct req *q = req_new(en, inflight_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->x_at = now_of(en);
     en->be->ops->inflight(en->be, ro->id, &q->arena, &q->out.inflight, req_done, q);
 }

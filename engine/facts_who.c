@@ -52,13 +52,13 @@ struct ro *ro_replace(struct ro *ro)
     f->past = xreallocarray(f->past, f->n_past + 1, sizeof(struct ro *));
     f->past[f->n_past++] = ro;
     ro->facts.past = ro->facts.gone = true;
-    ro_had_other(fresh, clock_wall(ro->en->clock));
+    ro_had_other(fresh);
     return fresh;
 }
 
-void ro_had_other(struct ro *ro, int64_t t)
+void ro_had_other(struct ro *ro)
 {
     if (ro->facts.other_at == 0)
-        ro->facts.other_at = t;
+        ro->facts.other_at = now_of(ro->en);
     mark(ro->en);
 }

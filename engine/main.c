@@ -77,7 +77,7 @@ static bool take_in(struct engine *en)
 static void wait_on(struct engine *en)
 {
     int64_t deadline = turn_deadline(&en->turn), now = now_of(en);
-    unsigned threads = en->diary.outstanding + en->trials.outstanding;
+    unsigned threads = en->diary.outstanding + en->diary.at_spool + en->trials.outstanding;
     bool quiet = turn_under_way(&en->turn) + threads == 0;
 
     show_maybe(en, quiet, en->on_idle != NULL);

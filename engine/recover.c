@@ -48,9 +48,9 @@ static void log_read(struct engine *en, struct job *j)
     }
     diary_past_read(en, j->left.verified, j->left.problem);
     en->recover.read_size = j->read_size;
+    en->recover.leftovers = j; /* freed when each of them is settled */
     log_latched(en, &j->left);
     take_past(en, &j->left);
-    en->recover.leftovers = j; /* freed when each of them is settled */
     en->recover.recovered = true;
     open_session(en);
     if (en->facts.rollouts_known && all_settled(en))
@@ -283,6 +283,7 @@ static void replaced(struct ro *old, struct ro *fresh)
 {
     struct engine *en = fresh->en;
     (void)old;
+    log_say_another(fresh);
     if (en->recover.leftovers)
         log_latched(en, &en->recover.leftovers->left);
     en->recover.anew = true;

@@ -28,8 +28,9 @@ struct job *recover_look(struct engine *en);
 void recover_looked(struct engine *en, const struct job *j);
 
 /* ---- recover_log.c: what was read, handed on ---- */
-bool log_surely(const struct ro *ro, const struct stored *s);   /* about the rollout that has the number now */
-bool log_of_another(struct ro *ro, const struct stored *s);     /* surely about another one; that is said, once */
+bool log_surely(const struct ro *ro, const struct stored *s); /* about the rollout that has the number now */
+bool log_of_another(struct ro *ro, const struct stored *s);   /* surely about another one; that is said, once */
+void log_say_another(struct ro *ro);                          /* that another one had its number; into the log, once */
 void log_latched(struct engine *en, const struct leftovers *l); /* halts that nobody has acknowledged */
 /* Halts that stood in the log when it had so many entries, and that it does not call latched any more. */
 void log_lifted(struct engine *en, const struct leftovers *l, int64_t read_size);

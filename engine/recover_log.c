@@ -22,7 +22,23 @@ bool log_surely(const struct ro *ro, const struct stored *s)
     return ro_about(ro, &m) == IDENTITY_SAME;
 }
 
-/* Surely about another one; that is said, once. */
+/* That another rollout had its number is in the log once, by whoever watches. */
+void log_say_another(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    const struct job *j = en->recover.leftovers;
+    struct entry e;
+    bool said = !en->spec.judge;
+    for (size_t i = 0; j && i < j->left.n_watches && !said; i++)
+        said = strcmp(j->left.watches[i].result, "another-rollout") == 0 && log_surely(ro, &j->left.watches[i]);
+    if (said)
+        return;
+    diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
+    e.result = "another-rollout";
+    e.reason = "this is another rollout than the one that had its number before: was the server's database begun anew?";
+    diary_write(en, &e, 0, NULL, NULL);
+}
+
 bool log_of_another(struct ro *ro, const struct stored *s)
 {
     struct identity_mark m = mark_of(s);
@@ -30,7 +46,10 @@ bool log_of_another(struct ro *ro, const struct stored *s)
         ro_named(ro, &m);
         return false;
     }
-    ro_had_other(ro, clock_wall(ro->en->clock));
+    if (ro->facts.other_at == 0) {
+        ro_had_other(ro);
+        log_say_another(ro);
+    }
     return true;
 }
 
@@ -181,6 +200,8 @@ void log_holds(struct engine *en, const struct leftovers *l)
         const struct stored *s = last_word(l, ro);
         if (s && stops(verb_from_word(s->verb)) && !stop_latched(&ro->stop.m))
             ro_stop_hold_found(ro, s->actor);
+        if (s && lets_run(verb_from_word(s->verb)))
+            judge_resumed(ro, s->t);
     }
 }
 

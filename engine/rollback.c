@@ -271,6 +271,10 @@ static void begun(struct engine *en, struct job *j)
         return;
     }
     op_logged(op, j->receipt.seq);
+    if (op_ended(op)) {
+        op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
+        return;
+    }
     struct rollback *rb = rb_new(en, op);
     op_say(en, op, OP_RUNNING, "", "roll back begins");
     rb_go(rb, RB_PAUSE);
@@ -373,6 +377,16 @@ void rollback_view(const struct ro *ro, struct arena *a, struct rollback_view *o
 
 /* ---- the part ---- */
 
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    (void)fresh;
+    if (!rollback_running(old))
+        return;
+    rb_forget_log(old->rollback.saga);
+    rb_fail(old->rollback.saga, "Look at the devices on the server.", "the server has another rollout %s by now",
+            old->id);
+}
+
 static void seen(struct ro *ro, enum rollout_state was)
 {
     (void)was;
@@ -384,4 +398,5 @@ static void ro_free(struct ro *ro)
     saga_free(ro->rollback.saga);
 }
 
-const struct part part_rollback = {.name = "rollback", .seen = seen, .waves = look, .alive = look, .ro_free = ro_free};
+const struct part part_rollback = {
+    .name = "rollback", .replaced = replaced, .seen = seen, .waves = look, .alive = look, .ro_free = ro_free};

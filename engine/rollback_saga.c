@@ -37,6 +37,7 @@ struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct
     struct req *q = req_new(rb->en, then);
     q->x = rb;
     q->ro = rb->ro;
+    q->unless = &rb->ro->facts.past;
     rb->busy = true;
     return q;
 }
@@ -98,6 +99,8 @@ static void step_logged(struct engine *en, struct job *j)
 {
     struct rollback *rb = j->ctx;
     enum rollback_step next = (enum rollback_step)j->tag;
+    if (!rb->op)
+        return; /* it has ended */
     if (j->ok) {
         rb->busy = false;
         rb_go(rb, next);

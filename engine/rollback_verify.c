@@ -220,7 +220,8 @@ static void verify_logged(struct engine *en, struct job *j)
     struct rollback *rb = j->ctx;
     (void)en;
     rb->busy = false;
-    finish(rb);
+    if (rb->op)
+        finish(rb);
 }
 
 /* The result, device counts and the ids of those that are left. */

@@ -153,25 +153,46 @@ static bool read_others(struct scribe *s, struct job *j)
     return j->looked;
 }
 
+/* Whether it was said already that a latched halt is another rollout's. */
+static bool read_watches(struct scribe *s, struct job *j)
+{
+    struct leftovers *l = &j->left;
+    struct audit_query q = {.fleet = j->fleet, .kind = "watch", .newest_first = true, .limit = RECENT_MAX};
+    return l->n_latched == 0 || audit_query(s->log, &q, &j->arena, &l->watches, &l->n_watches, &j->err);
+}
+
 static void do_recover(struct scribe *s, struct job *j)
 {
     struct leftovers *l = &j->left;
     struct audit_report rep;
-    if (!ensure_open(s, &j->err))
+    if (!ensure_open(s, &j->err) || !audit_head(s->log, &j->head, &j->err))
         return;
+    j->head_known = true; /* what comes after it is looked at later */
     if (!audit_verify_tail(s->log, 200, &rep, &j->err))
         return;
     l->verified = rep.ok;
     if (!rep.ok)
         memcpy(l->problem, rep.text, sizeof l->problem);
-    j->ok = read_others(s, j) && read_steps(s, j);
+    j->ok = read_others(s, j) && read_steps(s, j) && read_watches(s, j);
 }
 
 static void do_look(struct scribe *s, struct job *j)
 {
-    if (!ensure_open(s, &j->err) || !audit_head(s->log, &j->head, &j->err))
+    struct audit_intake spool = {0};
+    if (!ensure_open(s, &j->err))
         return;
-    j->ok = j->head.size == j->seen_size || read_others(s, j);
+    (void)audit_take_in(s->log, &spool); /* what cannot be taken in waits, and latches all the same */
+    if (!audit_head(s->log, &j->head, &j->err))
+        return;
+    j->ok = (j->head.size == j->seen_size && spool.waiting == 0) || read_others(s, j);
+}
+
+static void do_take_in(struct scribe *s, struct job *j)
+{
+    struct audit_intake spool;
+    j->ok = ensure_open(s, &j->err);
+    if (j->ok)
+        (void)audit_take_in(s->log, &spool); /* what stays is looked at again: do_look, and whoever opens it next */
 }
 
 static bool carry_out(void *ctx, struct aside_job *aj)
@@ -189,12 +210,15 @@ static bool carry_out(void *ctx, struct aside_job *aj)
     case JOB_LOOK:
         do_look(s, j);
         break;
+    case JOB_TAKE_IN:
+        do_take_in(s, j);
+        break;
     case JOB_READ:
         j->ok = ensure_open(s, &j->err) && j->read(j, s->log);
         break;
     }
     if (j->ok && s->log)
-        j->head_known = j->kind == JOB_LOOK || audit_head(s->log, &j->head, &e);
+        j->head_known = j->kind == JOB_LOOK || j->kind == JOB_RECOVER || audit_head(s->log, &j->head, &e);
     return true;
 }
 
@@ -217,6 +241,8 @@ static void scribe_free(void *ctx)
     free((char *)(uintptr_t)s->spec.db_path);
     free((char *)(uintptr_t)s->spec.key_path);
     free((char *)(uintptr_t)s->spec.origin);
+    for (size_t i = 0; i < SPOOL_DIRS; i++)
+        free((char *)(uintptr_t)s->spec.spool[i]);
     free(s);
 }
 
@@ -236,7 +262,9 @@ struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *o
     s->spec.db_path = spec->db_path ? xstrdup(spec->db_path) : NULL;
     s->spec.key_path = spec->key_path ? xstrdup(spec->key_path) : NULL;
     s->spec.origin = spec->origin ? xstrdup(spec->origin) : NULL;
-    s->ops = (struct log_ops){NULL, real_open, real_close, real_append};
+    for (size_t i = 0; i < SPOOL_DIRS; i++)
+        s->spec.spool[i] = spec->spool[i] ? xstrdup(spec->spool[i]) : NULL;
+    s->ops = (struct log_ops){NULL, real_open, real_close, real_append, NULL, NULL};
     if (ops) {
         s->ops.ctx = ops->ctx;
         s->ops.open = ops->open ? ops->open : real_open;

@@ -15,18 +15,28 @@
 #include "core/entry.h"
 #include "engine/aside.h"
 
+struct spool;
+struct spool_blob;
+
 /* The log's functions, so that a test can put a disk that hangs or fails between. */
 struct log_ops {
     void *ctx;
     struct audit_log *(*open)(void *ctx, const struct audit_spec *spec, struct err *e);
     void (*close)(void *ctx, struct audit_log *l);
     bool (*append)(void *ctx, struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e);
+    /* The spool's, on its thread: TRAIL_NONE when it cannot be had and the log may still answer (at_once). NULL = the
+     * real one. */
+    enum trail (*spool)(void *ctx, const struct spool *s, const struct entry *en, const struct spool_blob *blob,
+                        bool at_once);
+    /* So many answers does that thread owe now; by the worker. NULL = nobody asks. */
+    void (*spooling)(void *ctx, unsigned n);
 };
 
 enum job_kind {
     JOB_APPEND,  /* an entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key` */
     JOB_RECOVER, /* what a crash left: see struct leftovers */
     JOB_LOOK,    /* the head, and what others may have written when it is not `seen_size` */
+    JOB_TAKE_IN, /* the spool */
     JOB_READ     /* whatever read() wants of the log, on the scribe's thread: results go into the job's arena */
 };
 
@@ -42,6 +52,8 @@ struct leftovers {
     size_t n_recent;
     struct stored *recovered; /* the same of what other sessions had left open */
     size_t n_recovered;
+    struct stored *watches; /* when halts are latched: what was said of rollouts, newest first */
+    size_t n_watches;
     struct stored *acks; /* acknowledgements, newest first */
     size_t n_acks;
     char **blobs;      /* of the steps (same index), NULL where there is none */
@@ -50,6 +62,7 @@ struct leftovers {
 };
 
 struct engine;
+struct op;
 struct job {
     struct aside_job aside; /* first */
     enum job_kind kind;
@@ -70,7 +83,7 @@ struct job {
     struct leftovers left;
     bool looked;       /* `left` is filled: all, or what a look reads (open, latched, recent, recovered, acks) */
     int64_t read_size; /* with `looked`: entries that were there then */
-    void *result;      /* JOB_READ: in the arena */
+    void *result;      /* JOB_READ: in the arena; else the worker's own */
     /* the worker's own */
     void (*done)(struct engine *en, struct job *j);
     void *ctx;
@@ -78,6 +91,9 @@ struct job {
     unsigned flags;
     int64_t put_at;
     bool cried;
+    struct op *op; /* of a halt's entry, with trailed(): told once where it can be found (op_trailed) */
+    void (*trailed)(struct engine *en, struct op *op, enum trail t);
+    enum trail trail; /* diary_trail.c's copy */
 };
 
 /* A job owns its arena; whoever takes it from scribe_done frees it. */

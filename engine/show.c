@@ -7,6 +7,7 @@
 #define ALERTS_MAX      200
 #define PUBLISH_US      (50 * US_PER_MS)  /* between two snapshots while somebody waits for what is to come */
 #define PUBLISH_REST_US (500 * US_PER_MS) /* and when nobody does */
+#define OTHER_US        (10 * US_PER_MIN) /* for so long it is an alert that another rollout has the number */
 #define LIVELY_US       (5 * US_PER_S)    /* somebody waits: so long after the start, a verb, a change of focus */
 
 static const char *dup_text(struct arena *a, const char *s)
@@ -60,12 +61,17 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
         alert(s, ALERT_HALT, ro->id, k->at, "halted by %s%s%s: %s", k->by, *k->host ? " on " : "", k->host, k->text);
     if (*ro->stop.external)
         alert(s, ALERT_EXTERNAL, ro->id, ro->stop.external_at, "%s", ro->stop.external);
+    if (ro->facts.other_at > 0 && now_of(ro->en) - ro->facts.other_at < OTHER_US)
+        alert(s, ALERT_OTHER, ro->id, ro->facts.other_at,
+              "this is another rollout %s: the server's database began anew?", ro->id);
     if (ro_ended(ro))
         return;
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)
             continue;
+        if (v->data_missing && v->early)
+            continue; /* too early to say */
         if (v->data_missing)
             alert(s, ALERT_LOST, ro->id, v->unknown_since, "W%zu: %s", i, v->text);
         else if (v->react == REACT_WATCH || v->react == REACT_HOLD)
@@ -90,6 +96,17 @@ static void alerts(struct engine *en, struct snapshot *s)
         alert(s, ALERT_LOG, "", en->diary.degraded_since, "%s", en->diary.err.what);
 }
 
+/* What is shown in detail is of the old one: read anew. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    struct engine *en = fresh->en;
+    const struct focus nothing = {.wave = -1}, was = en->detail.focus;
+    if (strcmp(was.rollout, old->id) != 0)
+        return;
+    detail_change(en, &nothing);
+    detail_change(en, &was);
+}
+
 /* ---- the rest ---- */
 
 static void ops_view(struct engine *en, struct snapshot *s)
@@ -109,7 +126,8 @@ static void ops_view(struct engine *en, struct snapshot *s)
                                               .next = dup_text(&s->arena, op->then),
                                               .started = op->started,
                                               .ended = op->ended,
-                                              .log_seq = op->log_seq};
+                                              .log_seq = op->log_seq,
+                                              .trail = op->trail};
 }
 
 static void audit_view(struct engine *en, struct snapshot *s)
@@ -141,6 +159,7 @@ static struct snapshot *build(struct engine *en)
     s->kind = dup_text(&s->arena, f->kind);
     s->user = dup_text(&s->arena, en->facts.info.user);
     s->production = f->production;
+    s->fresh_us = fresh_us(en);
     s->read_only = f->read_only || en->spec.observe_only;
     s->info = (struct backend_info){.kind = dup_text(&s->arena, en->facts.info.kind),
                                     .version = dup_text(&s->arena, en->facts.info.version),
@@ -248,4 +267,5 @@ static bool start(struct engine *en, struct err *e)
     return true;
 }
 
-const struct part part_show = {.name = "show", .init = init, .start = start, .begin = publish, .listed = pulse};
+const struct part part_show = {
+    .name = "show", .init = init, .start = start, .begin = publish, .replaced = replaced, .listed = pulse};

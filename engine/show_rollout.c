@@ -64,6 +64,8 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
     char text[200];
     if (notes_warning(ro, text, sizeof text))
         warn(s, v, "%s", text);
+    if (ro->facts.other_at > 0)
+        warn(s, v, "this is another rollout than the one that had its number before: nothing of that one applies");
     if (control_blind(ro))
         warn(s, v, "every device has been told and none was measured before: relative limits judge nothing");
     for (size_t i = 0; i < v->n_waves && !ended; i++) {
@@ -167,6 +169,7 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
     v->paused_by = dup_text(&s->arena, ro->facts.r.state == ROLLOUT_PAUSED ? ro->stop.paused_by : "");
     v->gate_waits = ro->facts.r.state == ROLLOUT_WAITING_APPROVAL ||
                     (v->held && ro->policy.applies->promotion == PROMOTE_HOLD && !v->latched);
+    v->other_at = ro->facts.other_at;
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
     v->rollback_of = dup_text(&s->arena, notes_back_of(ro));

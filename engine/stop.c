@@ -38,6 +38,25 @@ static int64_t told_and_going(const struct ro *ro)
     return ro->facts.r.counts.known ? ro->facts.r.counts.running : -1;
 }
 
+/* Into the log, or wherever it can be kept: the op does not end before that is known. */
+static void put(struct engine *en, struct op *op, struct job *j, unsigned flags,
+                void (*done)(struct engine *en, struct job *j))
+{
+    if (en->diary.scribe)
+        op_trailed(op, j);
+    diary_put(en, j, flags, done, op);
+}
+
+static void put_outcome(struct engine *en, struct op *op, const struct entry *e)
+{
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, e);
+    if (entry_of_halt(e))
+        put(en, op, j, 0, NULL);
+    else
+        diary_put(en, j, 0, NULL, NULL);
+}
+
 static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
 {
     struct engine *en = ro->en;
@@ -53,14 +72,14 @@ static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
     entry_int(&e, "took_us", now_of(en) - ro->stop.m.since);
     if (ro->stop.m.shown == SHOWS_IDLE)
         entry_str(&e, STOP_FIELD_SHOWN, STOP_SHOWN_STANDBY);
-    diary_write(en, &e, 0, NULL, NULL);
+    put_outcome(en, w->op, &e);
     if (op_pending(w->op, -1) > 0)
         return;
     op_command(en);
     if (w->op->stop.fleet_wide) {
         diary_entry(en, &e, w->op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, w->op, NULL);
         e.result = w->op->recovered ? "applied" : "ok";
-        diary_write(en, &e, 0, NULL, NULL);
+        put_outcome(en, w->op, &e);
         op_say(en, w->op, OP_DONE, "Acknowledge them when you have looked.", "every rollout of the fleet is halted");
     } else {
         op_say(en, w->op, OP_DONE, "Acknowledge it when you have looked, or roll back.", "%s", text);
@@ -152,6 +171,7 @@ static void read_back(struct ro *ro)
         return;
     struct req *q = req_new(en, read_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->n = now_of(en);
     en->be->ops->rollout(en->be, ro->id, &q->arena, &q->out.rollout, req_done, q);
 }
@@ -164,6 +184,7 @@ void stop_send(struct ro *ro, unsigned did)
         return;
     struct req *q = req_new(en, answered);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     en->be->ops->verb(en->be, ro->id, for_good ? BV_STOP : BV_PAUSE, "", req_done, q);
 }
 
@@ -272,7 +293,7 @@ static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
     struct job *j = job_new(JOB_APPEND);
     job_entry(j, &e);
     attach_inputs(ro, op, j);
-    diary_put(en, j, DIARY_HALT, halt_logged, op);
+    put(en, op, j, DIARY_HALT, halt_logged);
 }
 
 void halt_take_over(struct ro *ro, struct op *op)
@@ -335,7 +356,9 @@ static void begin_fleet(struct engine *en, struct op *op)
         return;
     op_intent(en, op, ENTRY_INTENT, NULL, op->corr, &e);
     op_hold(op);
-    diary_write(en, &e, DIARY_HALT, halt_logged, op);
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, &e);
+    put(en, op, j, DIARY_HALT, halt_logged);
 }
 
 void halt_begin(struct engine *en, struct op *op)
@@ -373,11 +396,25 @@ static void ro_free(struct ro *ro)
     free(ro->stop.halts);
 }
 
-/* What is asked for of the old one would reach the new one. */
+/* Nobody knows whether it was shown: the rollout is gone. What is asked for of it would reach the new one. */
 static void replaced(struct ro *old, struct ro *fresh)
 {
-    (void)fresh;
+    struct engine *en = fresh->en;
+    const struct ro_stop *h = &old->stop;
+    for (size_t i = 0; stop_driving(&h->m) && i < h->n_waits; i++) {
+        struct op *op = h->waits[i].op;
+        struct entry e;
+        diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, old);
+        e.corr = h->waits[i].corr;
+        e.result = "another-rollout";
+        diary_write(en, &e, 0, NULL, NULL);
+        if (op_pending(op, -1) == 0)
+            op_say(en, op, OP_UNKNOWN, "Look at the rollout on the server.",
+                   "the server has another rollout %s by now: that one is not halted", old->id);
+    }
+    ro_stop_waits_over(old);
     ro_stop_seen(old, ROLLOUT_UNKNOWN, now_of(old->en));
+    count_escalations(en);
 }
 
 static void listed(struct engine *en)

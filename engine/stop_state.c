@@ -60,6 +60,23 @@ enum stop_who stop_who_of(enum actor_kind k, const char *name)
 
 /* ---- a step ---- */
 
+static void trace_step(const struct ro *ro, enum stop_phase was, unsigned did)
+{
+    struct trace_line t;
+    if (!traced(ro->en, &t, TRACE_VERBS, "stop"))
+        return;
+    json_w_kstr(&t.w, "rollout", ro->id);
+    json_w_kstr(&t.w, "before", stop_phase_name(was));
+    json_w_kstr(&t.w, "after", stop_phase_name(ro->stop.m.phase));
+    json_w_key(&t.w, "did");
+    json_w_arr(&t.w);
+    for (int i = 0; i < STOP_DIDS; i++)
+        if (did >> i & 1)
+            json_w_str(&t.w, stop_did_name(i));
+    json_w_arr_end(&t.w);
+    trace_end(&t);
+}
+
 /* The request goes out before anything else is done; `k`, when not NULL, holds the words of the halt that is taken. */
 static unsigned step(struct ro *ro, const struct stop_event *ev, const struct halt_known *k)
 {
@@ -93,8 +110,10 @@ static unsigned step(struct ro *ro, const struct stop_event *ev, const struct ha
         ro->stop.look_at = now_of(en);
         ro->stop.looks = 0;
     }
-    if (did || m->phase != was)
+    if (did || m->phase != was) {
+        trace_step(ro, was, did);
         mark(ro->en);
+    }
     stop_carry(ro, was, did);
     return did;
 }

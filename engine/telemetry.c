@@ -1,5 +1,9 @@
 #include "engine/telemetry.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "core/fmt.h"
 #include "engine/worker.h"
 
 #define FIRST_US  (100 * US_PER_MS)
@@ -22,6 +26,40 @@ bool beat_history(const struct engine *en)
     return en->tm && en->tm->ops->range;
 }
 
+int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
+{
+    const struct wv *w = &ro->wv[wave];
+    size_t n = 0, need = 0, least = 0;
+    int64_t *at = xreallocarray(NULL, w->watch.n_members + 1, sizeof *at), low = 0, high = 0;
+    for (size_t i = 0; i < w->watch.n_members; i++) {
+        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
+        if (!d->enrolled || d->canary_of != ro || d->wave != (int)wave)
+            continue;
+        at[n++] = d->asked_at > 0 ? d->asked_at : TIME_NEVER;
+        if (d->asked_at > high)
+            high = d->asked_at;
+    }
+    need = (size_t)ceil(share * (double)n);
+    need = need < 1 ? 1 : need;
+    /* The earliest time by which `need` had been asked about: halved, since nothing need be sorted. */
+    for (size_t i = 0; i < n; i++)
+        least += at[i] <= high;
+    if (high == 0 || least < need)
+        high = 0;
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+        size_t by = 0;
+        for (size_t i = 0; i < n; i++)
+            by += at[i] <= mid;
+        if (by >= need)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    free(at);
+    return high;
+}
+
 static int64_t tick_of(const struct engine *en, int64_t t)
 {
     return t / beat_interval(en) * beat_interval(en);
@@ -40,6 +78,40 @@ static int64_t next_beat(struct engine *en, int64_t asked)
 
 static void telemetry_poll(struct engine *en, void *arg);
 
+/* Why nothing is known of devices though the source answers. */
+static void say_lack(struct engine *en, const struct sample_list *l)
+{
+    char n[FMT_MAX];
+    char *to = en->telemetry.lack;
+    size_t size = sizeof en->telemetry.lack;
+    to[0] = '\0';
+    if (en->telemetry.watched == 0)
+        return; /* nothing was asked for */
+    if (l->n == 0 && l->unmatched > 0)
+        snprintf(to, size, "its %s series are of other devices; is the join label right?",
+                 fmt_count(n, (int64_t)l->unmatched));
+    else if (l->n == 0)
+        snprintf(to, size, "no query has any series");
+    else if (l->warning && *l->warning)
+        snprintf(to, size, "it says: %s", l->warning);
+}
+
+static void trace_answer(struct engine *en, const struct sample_list *l)
+{
+    struct trace_line t;
+    if (!traced(en, &t, TRACE_POLL, "telemetry"))
+        return;
+    json_w_kint(&t.w, "tick_us", en->telemetry.tick);
+    json_w_kint(&t.w, "asked_us", en->telemetry.link.asked_at);
+    json_w_kint(&t.w, "watched", (int64_t)en->telemetry.watched);
+    json_w_kint(&t.w, "rows", (int64_t)l->n);
+    json_w_kint(&t.w, "unmatched", (int64_t)l->unmatched);
+    json_w_kint(&t.w, "newest_us", l->newest);
+    if (*en->telemetry.lack)
+        traced_text(&t, "lack", en->telemetry.lack);
+    trace_end(&t);
+}
+
 static void telemetry_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
@@ -49,6 +121,8 @@ static void telemetry_done(struct req *q, const struct reply *r)
         link_bad(en, &en->telemetry.link, r->err);
     } else {
         link_ok(en, &en->telemetry.link, r);
+        say_lack(en, &q->out.samples);
+        trace_answer(en, &q->out.samples);
     }
     ANNOUNCE(en, ticked, en, r->err ? NULL : &q->out.samples);
     int64_t next = next_beat(en, en->telemetry.link.asked_at);

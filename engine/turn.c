@@ -50,7 +50,7 @@ void req_done(void *ctx, const struct reply *r)
 {
     struct req *q = ctx;
     struct turn *t = q->turn;
-    if (!t->ending)
+    if (!t->ending && !(q->unless && *q->unless))
         q->then(q, r);
     t->freed += q->arena.used;
     arena_release(&q->arena);

@@ -47,6 +47,7 @@ struct req {
     struct ro *ro;
     struct op *op;
     void *x;
+    const bool *unless; /* NULL, or: when it is true by then, nobody hears the answer */
     int64_t n;
     int64_t x_at; /* when it was asked */
     char name[ID_MAX];

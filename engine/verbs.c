@@ -138,6 +138,8 @@ static void answered(struct req *q, const struct reply *r)
     struct engine *en = q->en;
     struct op *op = q->op;
     op_release(op);
+    if (op_ended(op) || op->final != OP_QUEUED)
+        return; /* another rollout has its number by now */
     op_answered(op, r);
     op->act.maybe = r->err == NULL || r->maybe_sent;
     err_clear(&op->act.answer);
@@ -156,7 +158,8 @@ static void answered(struct req *q, const struct reply *r)
     act_reread(en, op);
 }
 
-bool verbs_request(enum verb_request r, enum backend_verb *out)
+/* The back end's word for it; false for REQUEST_NONE and for what is no request: nothing may be sent for it. */
+static bool request_verb(enum verb_request r, enum backend_verb *out)
 {
     switch (r) {
     case REQUEST_START:
@@ -195,7 +198,7 @@ static void act_send(struct engine *en, struct op *op)
     const struct verb_row *row = verb_row(op->in.verb);
     /* An advance that was begun by a resume goes on with the trigger. */
     enum verb_request request = op->act.stage == 2 ? row->request : verb_request_of(op->in.verb, op->ro->facts.r.state);
-    if (!verbs_request(request, &v)) { /* verbs_begin() lets none through */
+    if (!request_verb(request, &v)) { /* verbs_begin() lets none through */
         op_outcome(en, op, OP_FAILED, "failed", op->ro->facts.r.state_word, "", "nothing was sent: %s is no request",
                    row->word);
         return;
@@ -372,15 +375,15 @@ void verbs_begin(struct engine *en, struct op *op)
 static void ack_logged(struct engine *en, struct job *j)
 {
     struct op *op = j->ctx;
-    struct ro *ro = ro_find(en, j->entry.rollout);
+    struct ro *ro = j->result; /* which may be past */
     int left = op_pending(op, -1);
     op_release(op);
-    if (j->ok && ro) {
+    if (j->ok) {
         op_logged(op, j->receipt.seq);
         if (op->in.actor.kind != ACTOR_RULE)
             trial_acked(ro, j->entry.t);
         ro_stop_acknowledged(ro, &op->in.actor, j->entry.corr);
-    } else if (!j->ok) {
+    } else {
         op->act.maybe = true;
         op->act.answer = j->err;
     }
@@ -395,14 +398,17 @@ static void ack_logged(struct engine *en, struct job *j)
     op_say(en, op, OP_DONE, "", "acknowledged");
 }
 
-static void log_ack(struct engine *en, struct op *op, const struct ro *ro)
+static void log_ack(struct engine *en, struct op *op, struct ro *ro)
 {
     struct entry e;
+    struct job *j = job_new(JOB_APPEND);
     diary_entry(en, &e, ENTRY_ACK, op, ro);
     e.corr = ro->stop.m.id; /* ties it to the halt that it lifts */
     op_hold(op);
     op_pending(op, 1);
-    diary_write(en, &e, DIARY_CLOSED, ack_logged, op);
+    job_entry(j, &e);
+    j->result = ro;
+    diary_put(en, j, DIARY_CLOSED, ack_logged, op);
 }
 
 static void act_ack(struct engine *en, struct op *op)
@@ -435,6 +441,23 @@ static void sweep(struct engine *en)
     op_sweep(en);
 }
 
+/* What was meant for the old one is not asked of the new one. Halts and roll backs see to it themselves, and what is
+ * acknowledged may be past. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    struct engine *en = fresh->en;
+    for (struct op *op = en->verbs.ops; op; op = op->next) {
+        if (op->ro != old || op_ended(op) || op->final != OP_QUEUED || op->phase == OP_RUNNING ||
+            op->in.verb == VERB_HALT || op->in.verb == VERB_ACK)
+            continue;
+        if (op->phase <= OP_LOGGING)
+            op_say(en, op, OP_FAILED, "", "nothing was sent: the server has another rollout %s by now", old->id);
+        else
+            op_outcome(en, op, OP_UNKNOWN, "another-rollout", "", "Look at the rollout on the server.",
+                       "the server has another rollout %s by now", old->id);
+    }
+}
+
 static void seen(struct ro *ro, enum rollout_state was)
 {
     (void)was;
@@ -446,4 +469,5 @@ static void waves(struct ro *ro)
     poll_ops(ro->en, ro);
 }
 
-const struct part part_verbs = {.name = "verbs", .seen = seen, .waves = waves, .sweep = sweep, .free = op_free_all};
+const struct part part_verbs = {
+    .name = "verbs", .replaced = replaced, .seen = seen, .waves = waves, .sweep = sweep, .free = op_free_all};

@@ -21,6 +21,7 @@ struct wv_verbs {
     char decided_by[64]; /* who let the wave after it start */
 };
 
+struct job;
 struct op_act { /* of a verb that is sent and read back */
     int stage;
     int64_t verify_until;
@@ -45,6 +46,8 @@ struct op {
     char request_id[80];
     int pending;         /* halts that are not shown, acknowledgements that are not logged yet */
     int busy;            /* log appends and requests that point to it */
+    int trails;          /* entries of its halt of which it is not settled where they can be found */
+    enum trail trail;    /* the worst of those that are */
     enum op_phase final; /* how it ends once its outcome is in the log; OP_QUEUED = not decided */
     const char *result;
     struct op_act act;
@@ -66,10 +69,11 @@ void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const str
                struct entry *e);
 void op_hold(struct op *op); /* a request or an append points to it; op_release when it does no more */
 void op_release(struct op *op);
-int op_pending(struct op *op, int more);                /* adds to what it waits for; what is left */
-void op_rollout(struct op *op, struct ro *ro);          /* what it is about; nothing changes when that is known */
-void op_before(struct op *op, int target_wave);         /* how the rollout is shown before it */
-void op_logged(struct op *op, int64_t seq);             /* its entry is in the log */
+int op_pending(struct op *op, int more);        /* adds to what it waits for; what is left */
+void op_rollout(struct op *op, struct ro *ro);  /* what it is about; nothing changes when that is known */
+void op_before(struct op *op, int target_wave); /* how the rollout is shown before it */
+void op_logged(struct op *op, int64_t seq);     /* its entry is in the log */
+void op_trailed(struct op *op, struct job *j);  /* it does not end before it is known where this entry can be found */
 void op_answered(struct op *op, const struct reply *r); /* what its outcome's entry says of the answer */
 void op_command(struct engine *en);                     /* one more was carried out */
 void op_sweep(struct engine *en);
@@ -80,8 +84,6 @@ uint64_t verbs_by_rule(struct engine *en, const struct intent *in); /* an intent
 void verbs_begin(struct engine *en, struct op *op);
 void verbs_queued(struct engine *en);                    /* the log is open: what waited for it may begin */
 bool verbs_busy(struct engine *en, const struct ro *ro); /* a verb on it is under way */
-/* The back end's word for a request; false for REQUEST_NONE and for what is no request: nothing may be sent for it. */
-bool verbs_request(enum verb_request r, enum backend_verb *out);
 
 /* ---- verbs_facts.c: what a verb is checked against, and what became of it ---- */
 void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out); /* ro may be NULL */

@@ -13,6 +13,7 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->log_ok = diary_ok(en);
     out->log_backlog = en->diary.n_backlog > 0;
     out->data_age = en->facts.link.last_ok > 0 ? now - en->facts.link.last_ok : TIME_NEVER;
+    out->fresh_us = fresh_us(en);
     out->fresh = link_fresh(en);
     out->policy = ro ? ro->policy.applies : en->policy;
     if (!ro || !ro->facts.known || ro->facts.gone)
@@ -33,9 +34,11 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
             break;
         }
     if (ro->facts.current >= 0 && (size_t)ro->facts.current < ro->facts.n_waves) {
-        out->verdict = ro->wv[ro->facts.current].judge.verdict.react;
-        out->data_missing =
-            ro->wv[ro->facts.current].judge.verdict.data_missing || (en->tm && !ro->wv[ro->facts.current].judge.judged);
+        const struct wv_judge *j = &ro->wv[ro->facts.current].judge;
+        const struct verdict *v = &j->verdict;
+        out->verdict = v->react;
+        out->on_resume = verdict_on_resume(v);
+        out->data_missing = v->data_missing || (en->tm && !j->judged);
     }
 }
 

@@ -77,7 +77,7 @@ void watch_clear(struct engine *en)
 {
     watch_set_clear(en->watch.set);
     arena_release(&en->watch.dev_arena);
-    en->watch.n_devs = 0;
+    en->watch.n_devs = en->watch.n_asked = 0;
 }
 
 /* ---- samples ---- */
@@ -183,6 +183,7 @@ static void read_wave(struct ro *ro, size_t i)
     v->watch.listed_counts = *now;
     struct req *q = req_new(en, members_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->n = (int64_t)i;
     q->x_at = now_of(en);
     en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[i].id), WAVE_DEVICES_MAX,
@@ -249,6 +250,7 @@ static void read_control(struct ro *ro)
     ro->watch.control_next = w > 0 ? w - 1 : CONTROL_END;
     struct req *q = req_new(en, control_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->n = w;
     en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[w].id), (size_t)(most - have),
                               &q->arena, &q->out.devices, req_done, q);
@@ -381,6 +383,7 @@ static void read_from(struct ro *ro)
     ro->watch.from_loading = true;
     struct req *q = req_new(en, releases_done);
     q->ro = ro;
+    q->unless = &ro->facts.past;
     en->be->ops->releases(en->be, RELEASES_MAX * 10, &q->arena, &q->out.releases, req_done, q);
 }
 
@@ -420,6 +423,17 @@ static void ro_init(struct ro *ro)
     ro->watch.control_next = CONTROL_BEGIN;
 }
 
+/* Its devices are watched on, as devices of none. */
+static void replaced(struct ro *old, struct ro *fresh)
+{
+    struct en_watch *w = &fresh->en->watch;
+    for (size_t i = 0; i < w->n_devs; i++)
+        if (w->devs[i].canary_of == old) {
+            w->devs[i].canary_of = NULL;
+            w->devs[i].enrolled = false;
+        }
+}
+
 static void ro_free(struct ro *ro)
 {
     free(ro->watch.control);
@@ -448,6 +462,8 @@ static void devices(struct ro *ro)
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
+    for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
+        en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->n; i++) {
         const struct sample_row *s = &l->v[i];
         if (s->index < en->watch.n_devs)
@@ -470,6 +486,7 @@ const struct part part_watch = {.name = "watch",
                                 .ro_init = ro_init,
                                 .ro_free = ro_free,
                                 .wave_free = wave_free,
+                                .replaced = replaced,
                                 .waves = waves,
                                 .devices = devices,
                                 .ticked = ticked};

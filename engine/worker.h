@@ -10,8 +10,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "core/digest.h"
 #include "core/rng.h"
+#include "core/trace.h"
 #include "engine/detail.h"
 #include "engine/diary.h"
 #include "engine/door.h"
@@ -94,6 +96,17 @@ static inline int64_t now_of(const struct engine *en)
 static inline void mark(struct engine *en)
 {
     en->show.dirty = true;
+}
+/* A line of the trace about this fleet; false, and nothing done, when its kind is not traced (core/trace.h). */
+static inline bool traced(const struct engine *en, struct trace_line *l, enum trace_kind k, const char *event)
+{
+    const struct traced *d = &en->spec.fleet->endpoint.traced;
+    return trace_begin(l, d->trace, k, en->clock, d->fleet, event);
+}
+/* A member of words: what shows itself as a secret in them is masked. */
+static inline void traced_text(struct trace_line *l, const char *key, const char *text)
+{
+    trace_text(l, key, text, strlen(text), NULL);
 }
 static inline struct req *req_new(struct engine *en, void (*then)(struct req *q, const struct reply *r))
 {

@@ -65,7 +65,7 @@ TAKES_STRING = (r"(?:" + ENDS_AT_NUL + r"|buf_adds|arena_strdup|json_w_k?str|jso
 PARTS = {
     "turn": ["engine/turn."],
     "door": ["engine/door."],
-    "diary": ["engine/diary."],
+    "diary": ["engine/diary"],
     "facts": ["engine/facts"],
     "policy": ["engine/policy."],
     "watch": ["engine/watch."],

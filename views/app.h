@@ -9,7 +9,6 @@
 #include "views/view.h"
 
 enum { STACK_MAX = 10, KEY_TEXT = 400, FREEZE_US = 2 * 1000 * 1000, MIN_ROWS = 10, MIN_COLS = 40 };
-#define STALE_US (15 * US_PER_S)
 
 /* --- edit.c: one line of text being typed ------------------------------------------------------------------- */
 struct edit {

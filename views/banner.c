@@ -30,6 +30,8 @@ static int urgency(enum alert_kind k)
         return 4;
     case ALERT_EXTERNAL:
         return 5;
+    case ALERT_OTHER:
+        return 6;
     case ALERT_WATCH:
         return 9;
     }
@@ -84,7 +86,10 @@ static void gather_fleet(const struct snapshot *s, int64_t now, struct item *v, 
     enum link_state tel = state_link(s, &s->telemetry, now);
     if ((tel == LINK_STALE || tel == LINK_FAILED) && !told_of(s, ALERT_LOST, ""))
         add(v, n,
-            (struct item){s, NULL, ALERT_LOST, "telemetry is lost: unknown is not healthy, verdicts hold",
+            (struct item){s, NULL, ALERT_LOST,
+                          tel == LINK_FAILED && *str(s->telemetry.error)
+                              ? s->telemetry.error
+                              : "its newest answer is old: unknown is not healthy",
                           s->telemetry.last_ok, ""});
 }
 
@@ -191,6 +196,8 @@ static const char *kind_word(const struct item *it)
         return !stale_item(it) ? "▲ TELEMETRY" : it->s->link.last_ok > 0 ? "▲ STALE" : "▲ NO LINK";
     case ALERT_EXTERNAL:
         return "▲ CHANGED ELSEWHERE";
+    case ALERT_OTHER:
+        return "▲ ANOTHER ROLLOUT";
     case ALERT_WATCH:
         return "▲ WATCH";
     }
@@ -231,8 +238,9 @@ static void subject(const struct item *it, char *out, size_t size)
 static void words(const struct item *it, char *out, size_t size)
 {
     if (stale_item(it))
-        snprintf(out, size, "%.200s. Verbs but H wait until data is fresh.",
-                 *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer");
+        snprintf(out, size, "%.200s. Only %s until data is fresh.",
+                 *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer",
+                 it->s->link.last_ok > 0 ? "H and a" : "H");
     else {
         /* "HALT" stands above it: the figures need the room. */
         static const char said[] = "halted by rule ";

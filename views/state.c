@@ -282,9 +282,9 @@ enum link_state state_link(const struct snapshot *s, const struct link_view *l, 
         return l->state == LINK_FAILED ? LINK_FAILED : LINK_CONNECTING;
     enum link_state st = l->state == LINK_CONNECTING ? LINK_LIVE : l->state;
     int64_t since = now - s->taken_at; /* the snapshot itself may have aged: an engine that hangs must show */
-    if (st < LINK_STALE && (since > STALE_US || (l == &s->link && now - l->last_ok > STALE_US)))
+    if (st < LINK_STALE && (since > s->fresh_us || (l == &s->link && now - l->last_ok > s->fresh_us)))
         return LINK_STALE;
-    if (st == LINK_LIVE && since > STALE_US / 3)
+    if (st == LINK_LIVE && since > s->fresh_us / 2)
         return LINK_SLOW;
     return st;
 }

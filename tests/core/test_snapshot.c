@@ -70,6 +70,26 @@ static void what_a_word_names(void **state)
 }
 
 /* Without a rollout the facts are the fleet's: is anything halted? */
+/* Between two polls nothing is stale, however far they are apart. */
+static void freshness_goes_by_the_poll(void **state)
+{
+    (void)state;
+    struct snapshot *s = snapshot_new();
+    struct verb_facts f;
+    assert_int_equal(fresh_limit_us(2 * US_PER_S, 10 * US_PER_S), 15 * US_PER_S);
+    assert_int_equal(fresh_limit_us(30 * US_PER_S, 10 * US_PER_S), 70 * US_PER_S);
+    s->link.last_ok = 1000 * US_PER_S;
+    snapshot_facts(s, "", 1016 * US_PER_S, &f);
+    assert_false(f.fresh);
+    s->fresh_us = fresh_limit_us(30 * US_PER_S, 10 * US_PER_S);
+    snapshot_facts(s, "", 1069 * US_PER_S, &f);
+    assert_true(f.fresh);
+    snapshot_facts(s, "", 1071 * US_PER_S, &f);
+    assert_false(f.fresh);
+    assert_int_equal(f.fresh_us, 70 * US_PER_S);
+    snapshot_unref(s);
+}
+
 static void facts_of_a_fleet(void **state)
 {
     static const char *const ids[] = {"1", "2"};
@@ -96,6 +116,7 @@ int main(void)
         cmocka_unit_test(what_is_said_of_a_halt),
         cmocka_unit_test(what_a_word_names),
         cmocka_unit_test(facts_of_a_fleet),
+        cmocka_unit_test(freshness_goes_by_the_poll),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

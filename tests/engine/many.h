@@ -68,7 +68,7 @@ struct watcher {
     sem_t go, back;
     int wake_fd, blocked_fd;
     int64_t deadline;
-    unsigned extra;
+    unsigned extra, spooling;
     struct w_call give;
     bool has_give;
     struct w_call calls[M_CALLS];
@@ -121,7 +121,7 @@ struct many {
     bool read_only[M_LASTING];
     struct watcher ws[M_WATCHERS];
     struct watcher *turn; /* whose it is */
-    char dir[64], db[M_LOGS][96], key[M_LOGS][96];
+    char dir[64], spool[80], db[M_LOGS][96], key[M_LOGS][96];
     int life; /* the server's */
     int64_t life_at, t0, blind_to;
     bool blind_in_life;
@@ -131,6 +131,7 @@ struct many {
     int64_t latch_due_at[M_LOGS];       /* since then that log's watchers must show the latch, 0 = they need not */
     int advances[M_LOGS], triggers[M_LOGS], resumes[M_LOGS], resumed[M_LOGS];
     bool person_halt_in_life;
+    bool unnamed_halt; /* somebody halted the number, and had not been shown which rollout that was */
     struct fact facts[M_FACTS];
     size_t n_facts;
     int64_t stopped_at; /* newest moment at which the server showed it not running */

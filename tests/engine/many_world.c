@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "audit/spool.h"
 #include "tests/engine/world_impl.h"
 
 #define TURNS_MAX    50000           /* of one play */
@@ -213,6 +214,28 @@ static bool log_append(void *ctx, struct audit_log *l, const struct entry *en, s
     return audit_append(l, &mine, out, e);
 }
 
+static enum trail spool(void *ctx, const struct spool *s, const struct entry *en, const struct spool_blob *blob,
+                        bool at_once)
+{
+    struct watcher *x = ctx;
+    struct many *m = x->m;
+    struct err e;
+    pthread_mutex_lock(&m->w.lock);
+    while (m->turn == x && !x->free_run && !x->log_dead)
+        pthread_cond_wait(&m->w.cond, &m->w.lock);
+    bool dead = x->log_dead;
+    pthread_mutex_unlock(&m->w.lock);
+    if (dead)
+        return TRAIL_SPOOL;
+    return spool_put(s, en, blob, NULL, &e) ? TRAIL_SPOOL : at_once ? TRAIL_NONE : TRAIL_NOWHERE;
+}
+
+static void spooling(void *ctx, unsigned n)
+{
+    struct watcher *x = ctx;
+    x->spooling = n;
+}
+
 static void set_flag(struct many *m, bool *flag, bool to)
 {
     if (*flag == to)
@@ -333,7 +356,7 @@ static void log_settles(struct many *m, struct watcher *x)
     static const struct timespec moment = {.tv_nsec = 100000};
     while (x->alive && x->extra > 0) {
         uint64_t want = x->extra + x->handed_in, got = woken(x), n;
-        for (int tries = 0; got < want && !blocked(m, x); got = woken(x)) {
+        for (int tries = 0; got < want && (got < x->spooling || !blocked(m, x)); got = woken(x)) {
             struct pollfd p[2] = {{.fd = x->blocked_fd, .events = POLLIN}, {.fd = x->wake_fd, .events = POLLIN}};
             if (got == 0 ? poll(p, 2, 60000) <= 0 : ppoll(p, 1, &moment, NULL) == 0 && ++tries > 50000)
                 fail_msg("seed %llu: the log of %s does not answer", (unsigned long long)m->seed, x->name);
@@ -388,8 +411,9 @@ static void start(struct many *m, struct watcher *x)
     x->said[0] = '\0';
     x->fleet = w->fleet;
     x->fleet.read_only = x->read_only;
-    x->audit = (struct audit_spec){.db_path = m->db[x->group], .key_path = m->key[x->group], .origin = "andon/test"};
-    x->log_ops = (struct log_ops){x, log_open, log_close, log_append};
+    x->audit = (struct audit_spec){
+        .db_path = m->db[x->group], .key_path = m->key[x->group], .origin = "andon/test", .spool = {m->spool}};
+    x->log_ops = (struct log_ops){x, log_open, log_close, log_append, spool, spooling};
     x->seam = (struct engine_seam){x, open_backend, open_telemetry, run, in_flight, &x->log_ops};
     sem_init(&x->go, 0, 0);
     sem_init(&x->back, 0, 0);
@@ -732,6 +756,7 @@ static void set_up(struct many *m)
     assert_non_null(mkdtemp(m->dir));
     setenv("XDG_STATE_HOME", m->dir, 1); /* whatever an engine keeps beside its log */
     setenv("HOME", m->dir, 1);
+    snprintf(m->spool, sizeof m->spool, "%s/spool", m->dir);
     for (int i = 0; i < M_LOGS; i++) {
         snprintf(m->db[i], sizeof m->db[i], "%s/log%d/audit.db", m->dir, i);
         snprintf(m->key[i], sizeof m->key[i], "%s/key%d/audit.key", m->dir, i);

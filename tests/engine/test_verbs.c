@@ -175,28 +175,6 @@ static void stale_data_refuses(void **state)
     world_release(&w);
 }
 
-/* What is asked of the server, by the table of verbs; what is no request is nothing, and nothing is sent in its place.
- */
-static void each_request_is_one_of_the_servers(void **state)
-{
-    (void)state;
-    const struct {
-        enum verb_request request;
-        enum backend_verb is;
-    } sent[] = {{REQUEST_START, BV_START}, {REQUEST_PAUSE, BV_PAUSE},       {REQUEST_RESUME, BV_RESUME},
-                {REQUEST_STOP, BV_STOP},   {REQUEST_NEXT, BV_TRIGGER_NEXT}, {REQUEST_APPROVE, BV_APPROVE},
-                {REQUEST_DENY, BV_DENY},   {REQUEST_RETRY, BV_RETRY}};
-    enum backend_verb got = BV_DELETE;
-    for (size_t i = 0; i < sizeof sent / sizeof *sent; i++) {
-        assert_true(verbs_request(sent[i].request, &got));
-        assert_int_equal(got, sent[i].is);
-    }
-    got = BV_DELETE;
-    assert_false(verbs_request(REQUEST_NONE, &got));
-    assert_false(verbs_request((enum verb_request)(REQUEST_RETRY + 1), &got));
-    assert_int_equal(got, BV_DELETE);
-}
-
 /* What a state says about a verb that was sent: what it should bring about, what was before, or neither. */
 static void what_became_by_the_state(void **state)
 {
@@ -253,10 +231,13 @@ static void a_verb_that_nobody_knows_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_snapshot_tells_the_fleet),          cmocka_unit_test(a_pause_is_logged_sent_and_shown),
-        cmocka_unit_test(a_lost_answer_is_settled_by_reading), cmocka_unit_test(what_cannot_be_told_is_unknown),
-        cmocka_unit_test(advance_of_a_hold_starts_one_wave),   cmocka_unit_test(stale_data_refuses),
-        cmocka_unit_test(each_request_is_one_of_the_servers),  cmocka_unit_test(what_became_by_the_state),
+        cmocka_unit_test(a_snapshot_tells_the_fleet),
+        cmocka_unit_test(a_pause_is_logged_sent_and_shown),
+        cmocka_unit_test(a_lost_answer_is_settled_by_reading),
+        cmocka_unit_test(what_cannot_be_told_is_unknown),
+        cmocka_unit_test(advance_of_a_hold_starts_one_wave),
+        cmocka_unit_test(stale_data_refuses),
+        cmocka_unit_test(what_became_by_the_state),
         cmocka_unit_test(a_verb_that_nobody_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,7 +193,7 @@ void world_unhang(struct world *w)
 
 void w_seam(struct world *w)
 {
-    w->log_ops = (struct log_ops){w, log_open, log_close, log_append};
+    w->log_ops = (struct log_ops){w, log_open, log_close, log_append, NULL, NULL};
     w->seam = (struct engine_seam){.open_backend = open_backend,
                                    .open_telemetry = open_telemetry,
                                    .run = run,

@@ -146,7 +146,6 @@ def tried(lane, strict, point):
         r = lane.home.run("resume", "1", "--yes")
         assert r.returncode != 0 and b"halted" not in r.stderr, (r.returncode, r.stderr)
         return "not begun"
-    logged = bool(lane.entries())
     if trace.sent():
         lane.stub.wait(lambda: lane.stub.state == "paused")
     elif strict:  # it is only written: who watches must have it, or the next command
@@ -159,11 +158,11 @@ def tried(lane, strict, point):
                 again.p.kill()
                 again.p.wait()
         lane.stub.wait(lambda: lane.stub.state == "paused")
-    if not logged and not strict:
+    r = lane.home.run("resume", "1", "--yes")  # it takes the spool in
+    if not strict and not lane.entries():
         return "sent, no trace"
-    if not trace.sent() and not strict:
+    if not strict and not trace.sent():
         return "written, not sent"
-    r = lane.home.run("resume", "1", "--yes")
     assert r.returncode == 3 and b"ack" in r.stderr, ("no latch", r.returncode, r.stderr)
     assert lane.entries(), "no trace"
     assert lane.stub.state == "paused"

@@ -396,6 +396,7 @@ void fixture_second_fleet(struct fixture *f)
 {
     struct snapshot *s = snapshot_new();
     *s = (struct snapshot){.refs = s->refs,
+                           .fresh_us = s->fresh_us,
                            .arena = s->arena,
                            .generation = 1,
                            .taken_at = NOW,
