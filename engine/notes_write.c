@@ -67,6 +67,7 @@ static void put_board(struct ro *ro, const struct writing *w)
     } else {
         struct req *q = req_new(en, put_done);
         q->ro = ro;
+        q->unless = &ro->facts.past;
         if (out.len == 0)
             en->be->ops->note_delete(en->be, ro->facts.r.release.id, key, req_done, q);
         else
@@ -95,6 +96,7 @@ void notes_write(struct ro *ro, const struct writing *plan)
         w->own[i].text = arena_strdup(&q->arena, w->own[i].text);
     ro->notes.writing = true;
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->x = w;
     q->n = now_of(en);
     const char *release = arena_strdup(&q->arena, ro->facts.r.release.id);

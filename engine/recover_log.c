@@ -69,7 +69,7 @@ static const char *host_of(const struct stored *s, struct arena *a)
     struct err e;
     struct json_t *d =
         *from || !*s->host ? NULL : json_parse(s->host, strlen(s->host), HOST_MAX, "an entry's host", &e);
-    const char *host = d ? json_str(d, "host", NULL) : NULL;
+    const char *host = d ? json_str(json_get(d, "kernel"), "host", NULL) : NULL;
     char safe[64];
     safe_text_into(safe, sizeof safe, host ? host : from, strlen(host ? host : from));
     json_free(d);

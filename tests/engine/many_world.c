@@ -425,7 +425,9 @@ static void start(struct many *m, struct watcher *x)
                                .seed = m->seed + (uint64_t)x->index,
                                .actor = {x->index < 2 ? ACTOR_SCRIPT : ACTOR_PERSON, "m.ito"},
                                .judge = !x->command,
-                               .seam = &x->seam};
+                               .seam = &x->seam,
+                               .known_keys = m->known,
+                               .n_known_keys = M_LOGS};
     snprintf(spec.actor.name, sizeof spec.actor.name, "%s", x->name);
     many_trace(m, "%s starts, on log %d", x->name, x->group);
     x->en = engine_new(&spec, &e);
@@ -582,6 +584,7 @@ static void new_life(struct many *m, int64_t away)
     struct w_rollout *r = &w->rollouts[0];
     int n = 0;
     memset(w->rollouts, 0, sizeof w->rollouts);
+    w->n_notes = 0;
     w->n_rollouts = 1;
     snprintf(r->id, sizeof r->id, M_ID);
     snprintf(r->name, sizeof r->name, "life-%d", ++m->life);
@@ -760,6 +763,17 @@ static void set_up(struct many *m)
     for (int i = 0; i < M_LOGS; i++) {
         snprintf(m->db[i], sizeof m->db[i], "%s/log%d/audit.db", m->dir, i);
         snprintf(m->key[i], sizeof m->key[i], "%s/key%d/audit.key", m->dir, i);
+    }
+    for (int i = 0; i < M_LOGS; i++) {
+        struct err e = {0};
+        struct audit_spec spec = {
+            .db_path = m->db[i], .key_path = m->key[i], .origin = "andon/test", .clock = &m->w.clock};
+        struct audit_log *l = audit_open(&spec, &e);
+        if (!l)
+            fail_msg("%s", e.what);
+        snprintf(m->vkey[i], sizeof m->vkey[i], "%s", audit_vkey(l));
+        m->known[i] = m->vkey[i];
+        audit_close(l);
     }
     buf_init(&m->trace, (size_t)1 << 22);
     rng_init_named(&m->rng, m->seed, "steps");
