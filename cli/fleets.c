@@ -1,6 +1,7 @@
 #include "cli/fleets.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "core/clock.h"
 
 #define REASON_US (3 * US_PER_S) /* a server that refuses does so at once */
+#define NOTE_US   (2 * US_PER_S)
 
 bool fleets_open(const struct session *s, const struct args *a, bool judge, bool observe, struct fleets *out,
                  struct err *e)
@@ -120,4 +122,20 @@ bool fleet_refuses(const struct fleet_run *r, const char *rollout, const char *w
     http_free(h);
     arena_release(&a);
     return no;
+}
+
+static bool noted(const struct snapshot *s, void *ctx)
+{
+    (void)ctx;
+    return s->notes_due == 0;
+}
+
+void fleet_stay_noted(struct fleet_run *r, const char *rollout)
+{
+    const struct rollout_view *v;
+
+    (void)fleet_until(r, NOTE_US, noted, NULL);
+    v = r->snap && *rollout ? snapshot_rollout(r->snap, rollout) : NULL;
+    if (v && *v->note_problem)
+        fprintf(stderr, "  note: %s\n", v->note_problem);
 }

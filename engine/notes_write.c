@@ -16,8 +16,9 @@ bool notes_may_write(const struct ro *ro)
            *ro->facts.r.release.id && (!en->spec.fleet->read_only || ro->notes.own_halt);
 }
 
-static bool final_refusal(enum err_code c)
+bool notes_refused(const struct ro *ro)
 {
+    enum err_code c = ro->notes.err.code;
     return c == ERR_FORBIDDEN || c == ERR_UNSUPPORTED || c == ERR_QUOTA || c == ERR_LIMIT || c == ERR_RANGE ||
            c == ERR_NOT_FOUND;
 }
@@ -37,8 +38,10 @@ static void written(struct ro *ro, const struct err *why)
     m->err = *why;
     for (int i = m->failures++; i > 0 && wait < NOTES_RETRY_MAX; i--)
         wait *= 2;
-    if (final_refusal(why->code))
+    if (notes_refused(ro)) {
         wait = REFUSED_US;
+        m->due = false;
+    }
     m->next_try = now_of(ro->en) + wait;
 }
 
@@ -92,8 +95,11 @@ void notes_write(struct ro *ro, const struct writing *plan)
     struct engine *en = ro->en;
     struct req *q = req_new(en, reread_done);
     struct writing *w = arena_memdup(&q->arena, plan, sizeof *plan);
-    for (size_t i = 0; i < w->n; i++)
-        w->own[i].text = arena_strdup(&q->arena, w->own[i].text);
+    for (size_t i = 0; i < w->n; i++) {
+        struct own_note *o = &w->own[i];
+        o->text = arena_strdup(&q->arena, o->text);
+        o->also = o->n_also ? arena_memdup(&q->arena, o->also, o->n_also * sizeof *o->also) : NULL;
+    }
     ro->notes.writing = true;
     q->ro = ro;
     q->unless = &ro->facts.past;
@@ -103,24 +109,42 @@ void notes_write(struct ro *ro, const struct writing *plan)
     en->be->ops->notes(en->be, &release, 1, NOTES_PREFIX, &q->arena, &q->out.notes, req_done, q);
 }
 
-/* Does the board lack what is to be said about this halt? */
-static bool lacks(const struct ro *ro, const struct board *b, const struct log_item *x)
+/* A halt that nobody has acknowledged: is there no note of it that others may know? */
+static bool lacks_halt(const struct ro *ro, const struct board *b, const struct log_item *x)
 {
     const struct part_of_board *halt = board_halt(b, x->id, false), *ack = board_halt(b, x->id, true);
-    bool own_bare = false, unlogged = false,
-         claimed = ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN;
-    if (!x->text)
-        return false;
+    bool unlogged = false;
+    if (ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN)
+        return false; /* the claim of nobody that is known is not made one of ours */
     for (size_t i = 0; i < b->n; i++) {
         const struct part_of_board *p = &b->v[i];
-        if (!p->own || p->halt.halted.corr != x->id)
-            continue;
-        own_bare |= !p->halt.acked;
-        unlogged |= p->halt.halted.seq == 0 && x->seq > 0;
+        unlogged |= p->own && p->halt.halted.corr == x->id && p->halt.halted.seq == 0 && x->seq > 0;
     }
-    if (notes_stands(ro, x->id) && !x->acked) /* a claim of nobody that is known is not made one of ours */
-        return !claimed && (unlogged || !(halt && (halt->known || !x->sealed))) && !(ack && ack->known);
-    return x->acked && halt && (own_bare || !(ack && ack->known));
+    return (unlogged || !(halt && (halt->known || !x->sealed))) && !(ack && ack->known);
+}
+
+/* One that was acknowledged here: does the board still say that it stands? */
+static bool lacks_ack(const struct board *b, uint64_t id)
+{
+    const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
+    bool bare = false, own_ack = false;
+    for (size_t i = 0; i < b->n; i++) {
+        bare |= b->v[i].own && b->v[i].halt.halted.corr == id && !b->v[i].halt.acked;
+        own_ack |= b->v[i].own && note_lifts(&b->v[i].halt, id);
+    }
+    return halt && ((bare && !own_ack) || !(ack && ack->known));
+}
+
+static bool lacks(const struct ro *ro, const struct board *b, const struct log_item *x)
+{
+    if (!x->text)
+        return false;
+    if (notes_stands(ro, x->id) && !x->acked)
+        return lacks_halt(ro, b, x);
+    bool more = x->acked && lacks_ack(b, x->id);
+    for (size_t i = 0; i < x->n_also && x->acked; i++)
+        more |= lacks_ack(b, x->also[i]);
+    return more;
 }
 
 static bool has_own(const struct board *b)
@@ -150,7 +174,12 @@ bool notes_plan(const struct ro *ro, const struct board *b, const struct log_fac
     }
     for (size_t i = 0; i < f->n; i++)
         if (!f->v[i].back && lacks(ro, b, &f->v[i]) && !ro_ended(ro))
-            w->own[w->n++] = (struct own_note){f->v[i].id, f->v[i].text, f->v[i].sealed};
+            w->own[w->n++] = (struct own_note){.id = f->v[i].id,
+                                               .text = f->v[i].text,
+                                               .sealed = f->v[i].sealed,
+                                               .acked = f->v[i].acked,
+                                               .also = f->v[i].also,
+                                               .n_also = f->v[i].n_also};
     if (w->n > 0)
         return true;
     struct board *back = notes_board(ro, BOARD_BACK);
@@ -158,7 +187,7 @@ bool notes_plan(const struct ro *ro, const struct board *b, const struct log_fac
     w->clean = ro_ended(ro) && has_own(back);
     for (size_t i = 0; i < f->n; i++)
         if (f->v[i].back && f->v[i].sealed && !ro_ended(ro) && !has_known(back))
-            w->own[w->n++] = (struct own_note){f->v[i].id, f->v[i].text, true};
+            w->own[w->n++] = (struct own_note){.id = f->v[i].id, .text = f->v[i].text, .sealed = true};
     free(back);
     return w->clean || w->n > 0;
 }

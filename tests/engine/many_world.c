@@ -27,7 +27,8 @@
 #include "audit/spool.h"
 #include "tests/engine/world_impl.h"
 
-#define TURNS_MAX    50000           /* of one play */
+#define TURNS_MAX    50000 /* of one play */
+#define NOTE_US      (2 * US_PER_S)
 #define COMMAND_US   (15 * US_PER_S) /* its time-out is a minute; a person has less patience */
 #define ABOUT_NOW_US (3 * US_PER_S)  /* a command's halt does not wait longer for the rollouts */
 #define SOON_US      (20 * US_PER_S)
@@ -509,7 +510,12 @@ static void commands(struct many *m, struct watcher *x)
             end(m, x);
         return;
     }
-    if (op_over(x->snap, x->ticket) || age >= COMMAND_US) {
+    bool over = op_over(x->snap, x->ticket);
+    if (over && x->over_at == 0)
+        x->over_at = m->w.now;
+    if (over && x->snap->notes_due > 0 && m->w.now - x->over_at < NOTE_US)
+        return; /* as cli/verbs.c does */
+    if (over || age >= COMMAND_US) {
         const struct op_view *o = op_of(x->snap, x->ticket);
         many_trace(m, "%s ends: %s", x->name, o ? o->text : "?");
         end(m, x);
