@@ -203,12 +203,13 @@ static bool head(const struct args *a, struct audit_log *l, struct err *e)
         json_w_kint(&o.w, "size", h.size);
         json_w_kstr(&o.w, "root", h.root);
         json_w_kstr(&o.w, "key", h.key_id);
+        json_w_kstr(&o.w, "vkey", h.vkey);
         json_w_ktime(&o.w, "newest", h.newest_t);
         json_end(&o);
         return true;
     }
-    printf("%s\n%lld entries, newest %s\nroot %s\nkey  %s\n", h.origin, (long long)h.size, fmt_iso(b, h.newest_t),
-           h.root, h.key_id);
+    printf("%s\n%lld entries, newest %s\nroot %s\nkey  %s\nvkey %s\n", h.origin, (long long)h.size,
+           fmt_iso(b, h.newest_t), h.root, h.key_id, h.vkey);
     return true;
 }
 

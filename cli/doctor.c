@@ -160,6 +160,8 @@ static void check_log(struct doctor *d)
     else
         doctor_tell(d, MARK_OK, "audit log", "", "%s entries, writable, the newest verify", fmt_count(n, r.entries));
     tell_intake(d, audit_taken_in(l));
+    doctor_tell(d, MARK_OK, "audit key", "", "%s (for known_keys: of other consoles; here are %zu of theirs)",
+                audit_vkey(l), s->config.n_known_keys);
     audit_close(l);
 }
 

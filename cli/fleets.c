@@ -1,10 +1,13 @@
 #include "cli/fleets.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "core/clock.h"
+
+#define NOTE_US (2 * US_PER_S)
 
 bool fleets_open(const struct session *s, const struct args *a, bool judge, bool observe, struct fleets *out,
                  struct err *e)
@@ -92,4 +95,20 @@ void fleets_close(struct fleets *f)
     }
     free(f->v);
     *f = (struct fleets){0};
+}
+
+static bool noted(const struct snapshot *s, void *ctx)
+{
+    (void)ctx;
+    return s->notes_due == 0;
+}
+
+void fleet_stay_noted(struct fleet_run *r, const char *rollout)
+{
+    const struct rollout_view *v;
+
+    (void)fleet_until(r, NOTE_US, noted, NULL);
+    v = r->snap && *rollout ? snapshot_rollout(r->snap, rollout) : NULL;
+    if (v && *v->note_problem)
+        fprintf(stderr, "  note: %s\n", v->note_problem);
 }

@@ -27,6 +27,9 @@ bool fleet_until(struct fleet_run *r, int64_t timeout_us, bool (*ready)(const st
                  void *ctx);
 /* Why a fleet has nothing to show, as an error. */
 void fleet_error(const struct fleet_run *r, struct err *e);
+/* What was done is done, and said; other consoles hear of it by a note on the server, which nobody else may be there to
+ * write: stays for it, 2 s at most. Says on standard error why this rollout's halt ("": none) is not noted. */
+void fleet_stay_noted(struct fleet_run *r, const char *rollout);
 /* Waves of this rollout read? (for fleet_until; ctx is the rollout's id) */
 bool fleet_has_waves(const struct snapshot *s, void *id);
 

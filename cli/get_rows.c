@@ -125,6 +125,9 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
     json_w_kint(w, "wave", v->current);
     json_w_kstr(w, "verdict", reaction_word(v->verdict));
     json_w_kstr(w, "rollback_of", v->rollback_of && *v->rollback_of ? v->rollback_of : NULL);
+    json_w_kstr(w, "rollback_by", v->rollback_by && *v->rollback_by ? v->rollback_by : NULL);
+    json_w_kstr(w, "rollback_host", v->rollback_host && *v->rollback_host ? v->rollback_host : NULL);
+    json_w_kbool(w, "rollback_claimed", v->rollback_claimed);
     json_w_ktime(w, "created", o->created_at);
     json_w_kstr(w, "created_by", o->created_by);
     json_w_key(w, "warnings");

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "audit/known.h"
 #include "cli/cli.h"
 #include "cli/trace.h"
 #include "conf/config.h"
@@ -120,6 +121,24 @@ static void trace_all(struct trace *t, struct config *c)
     trace_notify(t, &c->notify, &c->arena);
 }
 
+/* Whose notes count as signed: a key that is none must not pass for one that nobody has used yet. */
+static bool check_keys(const struct config *c, struct err *e)
+{
+    struct known_keys *k = known_keys_new();
+    bool ok = true;
+
+    for (size_t i = 0; i < c->n_known_keys && ok; i++)
+        if (!known_keys_add(k, c->known_keys[i], false, e)) {
+            char what[sizeof e->what];
+
+            snprintf(what, sizeof what, "%s", e->what);
+            ok = err_set(e, ERR_SYNTAX, "`andon audit head` prints a log's on the host that writes it.",
+                         "%.150s: audit.known_keys[%zu]: %.100s", c->path, i, what);
+        }
+    known_keys_free(k);
+    return ok;
+}
+
 int session_open(const struct args *a, struct session *s)
 {
     struct err e = {0};
@@ -130,6 +149,11 @@ int session_open(const struct args *a, struct session *s)
         s->configured = true;
     else if (e.code != ERR_NOT_FOUND || a->val[OPT_CONFIG]) {
         print_err(a, &e);
+        return EXIT_USAGE;
+    }
+    if (s->configured && !check_keys(&s->config, &e)) {
+        print_err(a, &e);
+        session_close(s);
         return EXIT_USAGE;
     }
     trace_all(a->trace, &s->config);
@@ -220,7 +244,9 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                                .judge = judge,
                                .observe_only = observe || a->val[OPT_READ_ONLY],
                                .evidence_db = judge || s->explain ? s->evidence : NULL,
-                               .notify = notices(s, a, judge)};
+                               .notify = notices(s, a, judge),
+                               .known_keys = s->config.known_keys,
+                               .n_known_keys = s->config.n_known_keys};
     struct engine *en = engine_new(&spec, e);
 
     if (!en)

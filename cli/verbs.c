@@ -371,14 +371,15 @@ static int carry_out(struct verb_run *r)
 {
     struct op_view op = {.text = "", .next = ""};
     struct snapshot *s = NULL;
-    uint64_t ticket;
     bool ended;
     int rc;
 
     r->in.decided_at = clock_now(clock_real());
-    ticket = engine_submit(r->run->en, &r->in);
-    ended = engine_wait(r->run->en, ticket, r->args->val[OPT_WAIT] != NULL, r->timeout, &op, &s);
+    ended =
+        engine_wait(r->run->en, engine_submit(r->run->en, &r->in), r->args->val[OPT_WAIT] != NULL, r->timeout, &op, &s);
     rc = report(r, ended, &op, s);
+    if (ended && verb_row(r->in.verb)->past_latch)
+        fleet_stay_noted(r->run, r->in.verb == VERB_HALT && !r->args->json ? r->in.rollout : "");
     snapshot_unref(s);
     return rc;
 }

@@ -77,6 +77,11 @@ static const struct yfield audit_fields[] = {
      .type = YT_STR,
      .doc = "folder for what the log cannot take, best on another disk (/var/tmp/andon-UID, "
             "$XDG_RUNTIME_DIR/andon-spool)"},
+    {.key = "known_keys",
+     .type = YT_LIST,
+     .item = YT_STR,
+     .max = 32,
+     .doc = "keys of other consoles' logs, as their `andon audit head` prints them"},
     {.key = "evidence_db", .type = YT_STR, .doc = "evidence kept over restarts ($XDG_STATE_HOME/andon/evidence.db)"},
     {0}};
 
@@ -347,6 +352,12 @@ static bool read_audit(struct loading *l, const struct ynode *audit, struct conf
     out->audit_spool = endpoint_path(y_str(audit, "spool", ""), l->folder, l->a);
     out->evidence_db = endpoint_path(y_str(audit, "evidence_db", ""), l->folder, l->a);
     out->audit_origin = arena_strdup(l->a, y_str(audit, "origin", ""));
+    const struct ynode *keys = y_get(audit, "known_keys");
+    const char **known = ARENA_ARRAY(l->a, const char *, y_len(keys) + 1);
+    for (size_t i = 0; i < y_len(keys); i++)
+        known[i] = arena_strdup(l->a, y_text(y_at(keys, i)));
+    out->known_keys = known;
+    out->n_known_keys = y_len(keys);
     size_t n = strspn(out->audit_origin, NAME_CHARS "/");
     if (n > 100 || out->audit_origin[n] != '\0')
         return y_err(y_get(audit, "origin"), l->e, "expected at most 100 letters, digits, '.', '_', '-' or '/'");

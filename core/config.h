@@ -93,13 +93,15 @@ struct config {
     const char *theme; /* name, "" = default */
     const char *color; /* "auto", "never", "16", "256", "true" */
     bool ascii;
-    bool bell, osc_notify;    /* notices in the terminal */
-    int64_t escdelay_ms;      /* default 50 */
-    const char *audit_db;     /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
-    const char *audit_key;    /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
-    const char *audit_origin; /* "" = "andon/" + host name */
-    const char *audit_spool;  /* folder of the spool; "" = the places of spool_path() */
-    const char *evidence_db;  /* states of trials; "" = $XDG_STATE_HOME/andon/evidence.db */
+    bool bell, osc_notify;         /* notices in the terminal */
+    int64_t escdelay_ms;           /* default 50 */
+    const char *audit_db;          /* path of the log; "" = $XDG_STATE_HOME/andon/audit.db */
+    const char *audit_key;         /* path of the signing key; "" = $XDG_CONFIG_HOME/andon/audit.key */
+    const char *audit_origin;      /* "" = "andon/" + host name */
+    const char *const *known_keys; /* of other logs: verifier keys (audit/known.h checks them); n_known_keys */
+    size_t n_known_keys;
+    const char *audit_spool; /* folder of the spool; "" = the places of spool_path() */
+    const char *evidence_db; /* states of trials; "" = $XDG_STATE_HOME/andon/evidence.db */
     struct notify_spec notify;
     const char *operator_name; /* display name, "" = login name */
 };

@@ -117,6 +117,16 @@ static bool put_halt(struct json_w *w, const void *note, struct err *e)
     const struct halt_note *n = note;
     if (n->acked && !put_side(w, "ack", &n->ack, "ack.", e))
         return false;
+    if (n->acked && n->n_also > 0) {
+        char text[20];
+        json_w_key(w, "also");
+        json_w_arr(w);
+        for (size_t i = 0; i < n->n_also && i < HALT_NOTE_ALSO; i++) {
+            snprintf(text, sizeof text, "%016" PRIx64, n->also[i]);
+            json_w_str(w, text);
+        }
+        json_w_arr_end(w);
+    }
     for (size_t i = 0; i < N_NOTE; i++) {
         if (i == 2 && !put_side(w, "halted", &n->halted, "halted.", e))
             return false;
@@ -188,6 +198,17 @@ static bool take_hex(const char *s, size_t digits)
     return strlen(s) == digits && strspn(s, "0123456789abcdef") == digits;
 }
 
+/* A halt's number; not 0. */
+static bool take_corr(const char *s, uint64_t *out)
+{
+    if (!take_hex(s, 16))
+        return false;
+    *out = 0;
+    for (; *s; s++)
+        *out = *out << 4 | (uint64_t)(*s <= '9' ? *s - '0' : *s - 'a' + 10);
+    return *out != 0;
+}
+
 static bool take_member(const struct json_t *obj, const struct member *m, void *base, const char *path, struct err *e)
 {
     char *p = (char *)base + m->at;
@@ -224,12 +245,10 @@ static bool take_member(const struct json_t *obj, const struct member *m, void *
         uint64_t corr = 0;
         if (!take_text(obj, &text, word, path, e))
             return false;
-        if (!take_hex(word, 16))
-            return bad(e, ERR_SYNTAX, path, m->key, "expected 16 hexadecimal digits");
-        for (const char *c = word; *c; c++)
-            corr = corr << 4 | (uint64_t)(*c <= '9' ? *c - '0' : *c - 'a' + 10);
+        if (!take_corr(word, &corr))
+            return bad(e, ERR_SYNTAX, path, m->key, "must be 16 hexadecimal digits, not all of them 0");
         memcpy(p, &corr, sizeof corr);
-        return corr != 0 || bad(e, ERR_RANGE, path, m->key, "must not be 0");
+        return true;
     }
     }
     return false;
@@ -268,6 +287,15 @@ static bool take_halt(const struct json_t *doc, void *note, struct err *e)
     if (n->ack.corr != n->halted.corr)
         return bad(e, ERR_SYNTAX, "ack.", "corr", "is of another halt");
     n->acked = true;
+    const struct json_t *also = json_get(doc, "also");
+    if (also && (!json_is_arr(also) || json_len(also) > HALT_NOTE_ALSO))
+        return bad(e, ERR_SYNTAX, "", "also", "expected a short list");
+    for (; n->n_also < json_len(also); n->n_also++) {
+        size_t len;
+        const char *s = json_str_value(json_at(also, n->n_also), &len);
+        if (!s || strlen(s) != len || !take_corr(s, &n->also[n->n_also]))
+            return bad(e, ERR_SYNTAX, "", "also", "expected numbers of halts");
+    }
     return true;
 }
 

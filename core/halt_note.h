@@ -8,6 +8,8 @@
  *    "host":"console-2","kind":"person","leaf":"<64 hex>","origin":"andon/console-2","reason":"...","seq":18231,
  *    "t":1700000000000000},"name":"spring","release":"hearth:4.12.1","rollout":"4471","v":1}
  *
+ * Who acknowledges lifts all halts that they know: "also":["00000000000004d3"] beside "ack" names the others.
+ *
  * Of a roll back, beside the release that it goes back to, under its own number:
  *
  *   {"created_at":1700000000000000,"name":"andon-rb-4471-1","of":"4471","release":"hearth:4.11.9","rollout":"4480",
@@ -37,6 +39,7 @@
 #define HALT_NOTE_EACH     1900 /* of one note on it: two always have room */
 #define HALT_NOTE_TEXT_MAX 3600 /* of the JSON: leaves room for the separator and one signature line */
 #define HALT_NOTE_V        1
+#define HALT_NOTE_ALSO     16
 
 /* Who did it, when and why, and its entry in that one's log. */
 struct halt_note_side {
@@ -60,7 +63,9 @@ struct halt_note {
     char release[200]; /* "name:version" */
     struct halt_note_side halted;
     bool acked;
-    struct halt_note_side ack; /* when acked */
+    struct halt_note_side ack;     /* when acked */
+    uint64_t also[HALT_NOTE_ALSO]; /* other halts that it lifts, when acked */
+    size_t n_also;
 };
 
 struct rollback_note {

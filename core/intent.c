@@ -343,6 +343,11 @@ static bool check_latch(const struct intent *in, const struct verb_facts *f, str
     if (f->latched)
         return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
                        "%s is refused: %s is halted and nobody has acknowledged it", word, in->rollout);
+    if (f->notes_unread)
+        return err_set(why, ERR_REFUSED, "Try again when the server lets them be read (`andon doctor`).",
+                       "%s is refused: whether another console has halted %s is not known, its notes on the server "
+                       "cannot be read",
+                       word, in->rollout);
     return true;
 }
 

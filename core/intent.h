@@ -70,6 +70,7 @@ struct verb_facts {
     int64_t data_age, fresh_us;
     bool latched;             /* halted and not acknowledged */
     enum stop_phase stop;     /* how far the halt has come */
+    bool notes_unread;        /* what other consoles have noted on the server cannot be read */
     bool held_by_andon;       /* paused by an intent of andon that is in the log */
     bool rollback_running;    /* a roll back of this rollout is under way */
     int64_t wave_running_for; /* of the newest running wave, us */

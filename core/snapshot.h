@@ -225,7 +225,11 @@ struct rollout_view {
     size_t n_warnings;
     const char *next; /* "you: decide", "W2 82% · 14m" */
     struct rollback_view rollback;
-    const char *rollback_of; /* id of the rollout that this one rolls back, "" */
+    const char *rollback_of;                 /* id of the rollout that this one rolls back, "" */
+    const char *note_problem;                /* why other consoles do not hear of it, or not of theirs here; "" */
+    const char *rollback_by, *rollback_host; /* who, where, as its note says; "" not known */
+    bool
+        rollback_claimed; /* only its name says so, or a note that no known key has signed: it is judged as any other */
     struct trial_view trial;
     const struct policy *policy;  /* that applies to it; outlives the engine */
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
@@ -288,6 +292,7 @@ struct snapshot {
     size_t n_alerts;
     struct op_view *ops; /* newest first */
     size_t n_ops;
+    size_t notes_due; /* rollouts whose halt, or its acknowledgement, is being noted on the server */
     struct audit_view audit;
     /* the focus, answered */
     struct focus focus;

@@ -261,6 +261,8 @@ static unsigned look_only(struct stop *s, enum stop_phase was, unsigned did)
         return did; /* asked for here */
     if (did & D(SEND))
         s->phase = STOP_UNSEEN;
+    if (was == STOP_UNSEEN && (did & D(SEND)))
+        did &= ~D(READ); /* the clock brings the next reading: an answer does not ask for another at once */
     return did & ~(D(SEND) | D(NOTE_HALT) | D(ESCALATE));
 }
 

@@ -12,7 +12,14 @@
 #define RETRY_US    (1 * US_PER_S)
 
 static void read_boards(struct engine *en);
-static void consider(struct ro *ro);
+static void consider(struct engine *en, void *arg);
+
+/* By a timer, in a turn's own order: an entry that is about to be written has its place in the log's queue before we
+ * ask, and whether the log answers fast does not matter. */
+static void soon(struct ro *ro)
+{
+    timer_set(ro->en, now_of(ro->en), consider, ro);
+}
 
 /* Somebody waits to hear what the notes say, and it was handed in. */
 static void looked(struct ro *ro)
@@ -29,11 +36,14 @@ static const char *by_of(const struct halt_note_side *s, char out[80])
     return out;
 }
 
-static void hand_in_halt(struct ro *ro, const struct part_of_board *p)
+/* In this log already, by another session of it: then it is known from there, only sooner. */
+static void hand_in_halt(struct ro *ro, const struct part_of_board *p, const struct log_item *x)
 {
     const struct halt_note_side *s = &p->halt.halted;
     char by[80];
-    struct halt_found f = {.from = p->known ? STOP_NOTE : STOP_NOTE_UNKNOWN,
+    struct halt_found f = {.from = x->halted  ? STOP_LOG
+                                   : p->known ? STOP_NOTE
+                                              : STOP_NOTE_UNKNOWN,
                            .who = stop_who_of(s->kind, s->by),
                            .id = s->corr,
                            .by = by_of(s, by),
@@ -43,15 +53,17 @@ static void hand_in_halt(struct ro *ro, const struct part_of_board *p)
                            .t = s->t,
                            .seq = s->seq};
     ro_stop_found(ro, &f);
+    if (x->halted)
+        ro_stop_logged(ro, s->corr, x->seq);
 }
 
-static void hand_in_ack(struct ro *ro, const struct part_of_board *p)
+static void hand_in_ack(struct ro *ro, const struct part_of_board *p, uint64_t id)
 {
     const struct halt_note_side *s = &p->halt.ack;
     char by[80];
     struct ack_found f = {.from = p->known ? STOP_NOTE : STOP_NOTE_UNKNOWN,
                           .who = stop_who_of(s->kind, s->by),
-                          .id = s->corr,
+                          .id = id,
                           .by = by_of(s, by),
                           .host = s->host,
                           .reason = s->reason,
@@ -59,27 +71,34 @@ static void hand_in_ack(struct ro *ro, const struct part_of_board *p)
     ro_stop_ack_found(ro, &f);
 }
 
-/* Each halt of the board once, as it stands after all that is said about it. What this log has lifted is lifted; what
- * it has as standing, it has told itself. */
+static const struct log_item *in_log(const struct log_facts *f, uint64_t id)
+{
+    static const struct log_item none;
+    for (size_t i = 0; i < f->n; i++)
+        if (f->v[i].id == id && !f->v[i].back)
+            return &f->v[i];
+    return &none;
+}
+
+/* One halt, as it stands after all that the board says about it. What this log has lifted is lifted. */
+static void hand_in_one(struct ro *ro, const struct board *b, const struct log_item *x, uint64_t id)
+{
+    const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
+    if (x->acked)
+        return;
+    if (halt && !(ack && ack->known))
+        hand_in_halt(ro, halt, x);
+    if (ack)
+        hand_in_ack(ro, ack, id);
+}
+
 static void hand_in(struct ro *ro, const struct board *b, const struct log_facts *f)
 {
     for (size_t i = 0; i < b->n && !ro_ended(ro); i++) {
-        uint64_t id = b->v[i].halt.halted.corr;
-        bool first = true, lifted = false, logged = false;
-        for (size_t k = 0; k < i; k++)
-            first &= b->v[k].halt.halted.corr != id;
-        for (size_t k = 0; k < f->n; k++)
-            if (f->v[k].id == id && !f->v[k].back) {
-                lifted = f->v[k].acked;
-                logged = f->v[k].halted;
-            }
-        const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
-        if (!first || lifted)
-            continue;
-        if (halt && !logged && !(ack && ack->known))
-            hand_in_halt(ro, halt);
-        if (ack)
-            hand_in_ack(ro, ack);
+        const struct halt_note *n = &b->v[i].halt;
+        hand_in_one(ro, b, in_log(f, n->halted.corr), n->halted.corr);
+        for (size_t k = 0; k < n->n_also; k++)
+            hand_in_one(ro, b, in_log(f, n->also[k]), n->also[k]);
     }
 }
 
@@ -95,6 +114,7 @@ static void decide(struct ro *ro, const struct log_facts *f)
     free(b);
     m->noted = !more;
     mark(ro->en);
+    m->due = m->due && more && !notes_refused(ro) && (notes_may_write(ro) || !ro->en->facts.info_known);
     if (!more) {
         m->settled = notes_state(ro);
         err_clear(&m->err);
@@ -109,9 +129,8 @@ static void decide(struct ro *ro, const struct log_facts *f)
 static void log_late(struct engine *en, void *arg)
 {
     struct ro *ro = arg;
-    (void)en;
     ro->notes.late = true;
-    consider(ro);
+    consider(en, ro);
 }
 
 static void looked_up(struct engine *en, struct job *j)
@@ -128,7 +147,7 @@ static void looked_up(struct engine *en, struct job *j)
     decide(ro, f);
     if (ro->notes.again) {
         ro->notes.again = false;
-        consider(ro);
+        soon(ro);
     }
 }
 
@@ -160,14 +179,19 @@ static struct log_facts *facts_of(const struct ro *ro, struct arena *a)
     for (size_t i = 0; i < m->n_mine; i++)
         if (add(f, m->mine[i], false))
             notes_remembered(ro, m->mine[i], &f->v[f->n - 1].given);
-    for (size_t i = 0; i < b->n; i++)
-        if (b->v[i].about != IDENTITY_OTHER)
-            (void)add(f, b->v[i].halt.halted.corr, false);
+    for (size_t i = 0; i < b->n; i++) {
+        const struct halt_note *n = &b->v[i].halt;
+        if (b->v[i].about == IDENTITY_OTHER)
+            continue;
+        (void)add(f, n->halted.corr, false);
+        for (size_t k = 0; k < n->n_also; k++)
+            (void)add(f, n->also[k], false);
+    }
     for (size_t i = 0; i < f->n; i++) {
         const struct part_of_board *p = board_halt(b, f->v[i].id, false);
         if (p && (p->known || f->v[i].given.t == 0)) {
             f->v[i].given = p->halt.halted;
-            f->v[i].trust = p->known;
+            f->v[i].trust = p->known && !p->own;
         }
     }
     free(b);
@@ -179,9 +203,9 @@ static struct log_facts *facts_of(const struct ro *ro, struct arena *a)
 
 /* Has anything changed since there was nothing to do? Then the log is asked what it says, and all three are compared.
  */
-static void consider(struct ro *ro)
+static void consider(struct engine *en, void *arg)
 {
-    struct engine *en = ro->en;
+    struct ro *ro = arg;
     struct ro_notes *m = &ro->notes;
     if (!ro->facts.known || ro->facts.past)
         return;
@@ -259,7 +283,7 @@ static void boards_read(struct req *q, const struct reply *r)
         if (!ro->facts.known || !asked_for(q->x, ro->facts.r.release.id))
             continue;
         notes_take(ro, &q->out.notes, q->n);
-        consider(ro);
+        soon(ro);
     }
     mark(en);
     if (m->again && m->reading == 0)
@@ -275,7 +299,7 @@ static void ask(struct engine *en, const struct question *qu)
     q->x = mine;
     q->n = now_of(en);
     en->notes.reading++;
-    en->notes.asked = true;
+    en->notes.begun = true;
     en->be->ops->notes(en->be, mine->release, mine->n, NOTES_PREFIX, &q->arena, &q->out.notes, req_done, q);
 }
 
@@ -340,17 +364,28 @@ static void free_all(struct engine *en)
     known_keys_free(en->notes.keys);
 }
 
+/* What a server that could not be reached did not take is tried again as soon as it shows something new. */
 static void seen(struct ro *ro, enum rollout_state was)
 {
-    (void)was;
     notes_recognise(ro);
+    if (was == ro->facts.r.state || ro->notes.failures == 0 || notes_refused(ro))
+        return;
+    ro->notes.next_try = 0;
+    soon(ro);
+}
+
+/* The first time as soon as it can be: a command waits for it. */
+static void sweep(struct engine *en)
+{
+    if (!en->notes.begun)
+        read_boards(en);
 }
 
 static void noted(struct ro *ro, unsigned what)
 {
     if (what & (STOP_NOTE_HALT | STOP_NOTE_ACK))
-        ro->notes.own_halt = true;
-    consider(ro);
+        ro->notes.own_halt = ro->notes.due = true;
+    soon(ro);
 }
 
 static void looking(struct ro *ro)
@@ -364,7 +399,7 @@ static void looking(struct ro *ro)
 /* Asked for together with the list; the first time after it, since then it is known what to ask for. */
 static void listed(struct engine *en)
 {
-    if (!en->notes.asked)
+    if (!en->notes.begun)
         read_boards(en);
 }
 
@@ -372,6 +407,7 @@ const struct part part_notes = {.name = "notes",
                                 .init = init,
                                 .free = free_all,
                                 .ro_free = ro_free,
+                                .sweep = sweep,
                                 .refresh = read_boards,
                                 .polling = read_boards,
                                 .seen = seen,

@@ -25,9 +25,9 @@ struct known_keys;
 struct en_notes {
     struct known_keys *keys;
     bool own_key;    /* the log's own is among them */
-    bool asked;      /* once, at least */
     int reading;     /* requests under way */
     bool again;      /* something wants a newer answer than theirs */
+    bool begun;      /* boards were asked for */
     bool ended_read; /* releases of rollouts that have ended were read once */
     int failures;    /* of reading, in a row */
     int64_t next_read;
@@ -55,6 +55,7 @@ struct ro_notes {
     int64_t next_try;
     struct err err; /* why the newest writing failed, ERR_NONE */
     bool noted;     /* what stands here is on the board */
+    bool due;       /* not yet, and it is being tried: a command stays for it */
     /* a roll back of another */
     char back_of[ID_MAX], back_by[80], back_host[64];
     bool back_signed; /* by a known key; else its name says so, or a note of nobody that is known */
@@ -64,10 +65,12 @@ struct ro_notes {
  * verb that lets it run should wait too. */
 enum notes_known { NOTES_KNOWN, NOTES_AWAITED, NOTES_UNKNOWN };
 enum notes_known notes_known(const struct ro *ro);
-/* What a person should hear about the notes of this rollout; false when there is nothing. */
-bool notes_warning(const struct ro *ro, char *out, size_t size);
+/* What a person should hear about the notes of this rollout, "". */
+void notes_problem(const struct ro *ro, char *out, size_t size);
 /* Which rollout it rolls back, as another andon says, "". */
 const char *notes_back_of(const struct ro *ro);
+
+size_t notes_due(const struct engine *en); /* rollouts of which something is being written */
 
 extern const struct part part_notes;
 

@@ -23,14 +23,23 @@ struct board *board_read(const struct known_keys *keys, struct slice text, bool 
     return b;
 }
 
+bool note_lifts(const struct halt_note *n, uint64_t id)
+{
+    bool lifts = n->halted.corr == id;
+    for (size_t i = 0; i < n->n_also; i++)
+        lifts |= n->also[i] == id;
+    return n->acked && lifts;
+}
+
 const struct part_of_board *board_halt(const struct board *b, uint64_t id, bool acked)
 {
     const struct part_of_board *best = NULL;
     for (size_t i = 0; i < b->n; i++) {
         const struct part_of_board *p = &b->v[i];
         /* What makes it stand counts for a rollout that cannot be told apart; what lifts it, only for this one. */
-        bool fits = acked ? p->halt.acked && p->about == IDENTITY_SAME : p->about != IDENTITY_OTHER;
-        if (fits && p->halt.halted.corr == id && (!best || (p->known && !best->known)))
+        bool fits = acked ? note_lifts(&p->halt, id) && p->about == IDENTITY_SAME
+                          : p->halt.halted.corr == id && p->about != IDENTITY_OTHER;
+        if (fits && (!best || (p->known && !best->known)))
             best = p;
     }
     return best;
@@ -38,18 +47,34 @@ const struct part_of_board *board_halt(const struct board *b, uint64_t id, bool 
 
 /* ---- writing ---- */
 
-enum rank { RANK_OURS, RANK_STANDS, RANK_ACKED, RANK_CLAIM }; /* the last goes first when there is no room */
+enum rank { RANK_OURS, RANK_STANDS, RANK_LIFTED, RANK_CLAIM }; /* the last goes first when there is no room */
 struct piece {
     enum rank rank;
     struct slice text, lines;
 };
 
+static bool covers(const struct own_note *o, uint64_t id)
+{
+    bool there = o->id == id;
+    for (size_t i = 0; i < o->n_also; i++)
+        there |= o->also[i] == id;
+    return there;
+}
+
 static bool replaced(const struct part_of_board *p, const struct own_note *own, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (own[i].id == p->halt.halted.corr && (p->own || (!p->known && own[i].sealed)))
+        if (covers(&own[i], p->halt.halted.corr) && (p->own || (!p->known && own[i].sealed)))
             return true;
     return false;
+}
+
+static enum rank rank_of(const struct part_of_board *p, const struct own_note *own, size_t n)
+{
+    bool lifted = p->halt.acked;
+    for (size_t i = 0; i < n; i++)
+        lifted |= own[i].acked && own[i].sealed && covers(&own[i], p->halt.halted.corr);
+    return !p->known ? RANK_CLAIM : lifted ? RANK_LIFTED : RANK_STANDS;
 }
 
 static size_t length(const struct piece *v, size_t n)
@@ -60,14 +85,17 @@ static size_t length(const struct piece *v, size_t n)
     return sum;
 }
 
-/* Drops the oldest of the piece that matters least; false when none may go. */
+/* Drops the oldest of what matters least; false when none may go. One that stands may when another does: whoever sees
+ * that one lets nothing run either. */
 static bool drop_one(struct piece *v, size_t *n)
 {
-    size_t worst = 0;
-    for (size_t i = 1; i < *n; i++)
+    size_t worst = 0, stand = 0;
+    for (size_t i = 0; i < *n; i++) {
+        stand += v[i].rank == RANK_STANDS;
         if (v[i].rank > v[worst].rank)
             worst = i;
-    if (*n == 0 || v[worst].rank <= RANK_STANDS)
+    }
+    if (*n == 0 || v[worst].rank == RANK_OURS || (v[worst].rank == RANK_STANDS && stand == 1))
         return false;
     memmove(v + worst, v + worst + 1, (--*n - worst) * sizeof *v);
     return true;
@@ -91,7 +119,7 @@ bool board_write(const struct board *b, const struct own_note *own, size_t n, bo
         const struct part_of_board *p = &b->v[i];
         if (p->about == IDENTITY_OTHER || (clean && p->own) || replaced(p, own, n))
             continue;
-        v[k++] = (struct piece){!p->known ? RANK_CLAIM : p->halt.acked ? RANK_ACKED : RANK_STANDS, p->text, p->lines};
+        v[k++] = (struct piece){rank_of(p, own, n), p->text, p->lines};
     }
     for (size_t i = 0; i < n; i++)
         v[k++] = (struct piece){RANK_OURS, slice_of(own[i].text), {NULL, 0}};

@@ -25,6 +25,7 @@ struct board {
 /* Takes the notes off: what is none is passed over. `now`: the rollout as the server shows it. Free with free(). */
 struct board *board_read(const struct known_keys *keys, struct slice text, bool halts,
                          const struct rollout_identity *now);
+bool note_lifts(const struct halt_note *n, uint64_t id);
 /* The note of this halt that says most for it: signed by a known key before unsigned. NULL: none. `acked`: one that
  * says who acknowledged it. */
 const struct part_of_board *board_halt(const struct board *b, uint64_t id, bool acked);
@@ -33,11 +34,13 @@ const struct part_of_board *board_halt(const struct board *b, uint64_t id, bool 
 struct own_note {
     uint64_t id;
     const char *text; /* sealed, or one line with a newline */
-    bool sealed;
+    bool sealed, acked;
+    const uint64_t *also; /* other halts that it lifts */
+    size_t n_also;
 };
 /* The board with these notes on it, others' as they are. Away with notes of another rollout that had the same number,
  * and with ours that these replace; `clean`: with all of ours. What does not fit goes in this order: claims of nobody
- * that is known, then halts that were acknowledged. ERR_LIMIT when that is not enough. */
+ * that is known, halts that were acknowledged, the oldest of several that stand. ERR_LIMIT when that is not enough. */
 bool board_write(const struct board *b, const struct own_note *own, size_t n, bool clean, struct buf *out,
                  struct err *e) ANDON_MUST_USE;
 
@@ -50,8 +53,12 @@ struct log_item {
     bool trust; /* `given` comes from a known key: better than the entry that this log may have of it */
     struct halt_note_side given; /* what is known without the log; t 0: nothing */
     /* results */
+    int64_t seq;        /* of that entry */
     bool halted, acked; /* the log has its entry; an acknowledgement that lifts it */
     struct halt_note_side ack;
+    uint64_t also[HALT_NOTE_ALSO]; /* the others that the same acknowledgement lifts: one note says it for all */
+    size_t n_also;
+    bool told;        /* by the note of another */
     const char *text; /* the note as it should stand on the board; NULL: nothing to be said */
     bool sealed;
 };
@@ -90,6 +97,7 @@ struct writing { /* in the request's arena */
     size_t n;
 };
 bool notes_may_write(const struct ro *ro);
+bool notes_refused(const struct ro *ro); /* the newest writing was, and trying again soon would not help */
 /* What is to be written now; false: nothing. */
 bool notes_plan(const struct ro *ro, const struct board *b, const struct log_facts *f, struct writing *w);
 /* Read, changed and written back: what somebody wrote in between is lost, and written again by who misses it. */

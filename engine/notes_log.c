@@ -46,7 +46,9 @@ static bool encode(const struct log_facts *f, const struct log_item *x, const st
         safe_text_into(b.started.reason, reason[clip], halted->reason, strlen(halted->reason));
         return rollback_note_encode(&b, out, &e);
     }
-    struct halt_note n = {.created_at = f->created_at, .halted = *halted, .acked = x->acked, .ack = x->ack};
+    struct halt_note n = {
+        .created_at = f->created_at, .halted = *halted, .acked = x->acked, .ack = x->ack, .n_also = x->n_also};
+    memcpy(n.also, x->also, sizeof n.also);
     safe_text_into(n.fleet, sizeof n.fleet, f->fleet, strlen(f->fleet));
     safe_text_into(n.rollout, sizeof n.rollout, f->rollout, strlen(f->rollout));
     safe_text_into(n.name, name[clip], f->name, strlen(f->name));
@@ -112,20 +114,33 @@ static bool look_up(const struct log_facts *f, struct log_item *x, const struct 
     q.from_seq = head->size > NEWEST ? head->size - NEWEST : 0;
     q.newest_first = true;
     struct stored *v;
-    struct halt_note_side halted = x->given;
     size_t n;
     if (!audit_query(l, &q, &j->arena, &v, &n, &j->err))
         return false;
     const struct stored *by = x->back ? NULL : lifted_by(n > 0 ? &v[0] : NULL, x->id, acks, n_acks);
     x->halted = n > 0;
+    x->seq = n > 0 ? v[0].seq : 0;
     x->acked = by != NULL;
     if (by)
         side_of(by, x->id, origin, &x->ack);
     if (n > 0 && !(x->trust && x->given.t > 0))
-        side_of(&v[0], x->id, origin, &halted);
-    if (halted.t > 0)
-        seal(f, x, &halted, l, &j->arena);
+        side_of(&v[0], x->id, origin, &x->given);
     return true;
+}
+
+/* Halts that one acknowledgement has lifted have one note: at the newest of them. */
+static void join(struct log_facts *f, size_t at)
+{
+    struct log_item *head = &f->v[at];
+    for (size_t i = 0; i < f->n; i++)
+        if (i != at && f->v[i].acked && f->v[i].ack.seq == head->ack.seq && f->v[i].given.t > 0) {
+            if (f->v[i].given.t > head->given.t || (f->v[i].given.t == head->given.t && i > at)) {
+                head->told = true;
+                return;
+            }
+            if (head->n_also < HALT_NOTE_ALSO)
+                head->also[head->n_also++] = f->v[i].id;
+        }
 }
 
 bool notes_look_up(struct job *j, struct audit_log *l)
@@ -144,6 +159,13 @@ bool notes_look_up(struct job *j, struct audit_log *l)
     for (size_t i = 0; i < f->n; i++)
         if (!look_up(f, &f->v[i], acks, n, &head, l, j))
             return false;
+    for (size_t i = 0; i < f->n; i++) {
+        struct log_item *x = &f->v[i];
+        if (x->acked)
+            join(f, i);
+        if (x->given.t > 0 && !x->told)
+            seal(f, x, &x->given, l, &j->arena);
+    }
     return true;
 }
 

@@ -153,6 +153,8 @@ uint64_t notes_state(const struct ro *ro)
 {
     uint64_t ids[STOP_KNOWN];
     int n = notes_standing(ro, ids);
+    for (int i = 0; i < n; i++) /* whether it is in the log by now */
+        ids[i] ^= (uint64_t)ro_stop_seq(ro, ids[i]) << 53;
     uint64_t h = hash_bytes(ids, (size_t)n * sizeof *ids) ^ (ro_ended(ro) ? UINT64_C(0x5851f42d4c957f2d) : 1);
     for (int k = 0; k < BOARD_KINDS; k++)
         h = h * UINT64_C(0x9e3779b97f4a7c15) ^
@@ -179,7 +181,7 @@ enum notes_known notes_known(const struct ro *ro)
     return NOTES_UNKNOWN;
 }
 
-bool notes_warning(const struct ro *ro, char *out, size_t size)
+void notes_problem(const struct ro *ro, char *out, size_t size)
 {
     const struct engine *en = ro->en;
     const struct ro_notes *m = &ro->notes;
@@ -187,7 +189,7 @@ bool notes_warning(const struct ro *ro, char *out, size_t size)
     bool halted = notes_standing(ro, ids) > 0;
     *out = '\0';
     if (!en->facts.info_known || ro_ended(ro) || !en->be->ops->notes)
-        return false;
+        return;
     if (halted && !(en->facts.info.caps & CAP_NOTES_PUT))
         snprintf(out, size,
                  "this halt is not shown to other consoles: the server takes no notes from this user "
@@ -196,5 +198,12 @@ bool notes_warning(const struct ro *ro, char *out, size_t size)
         snprintf(out, size, "this halt is not shown to other consoles: %s", m->err.what);
     else if (en->notes.failures > 2)
         snprintf(out, size, "halts of other consoles are not seen: %s", en->notes.err.what);
-    return *out != '\0';
+}
+
+size_t notes_due(const struct engine *en)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < en->facts.n_all; i++)
+        n += en->facts.all[i]->notes.due;
+    return n;
 }

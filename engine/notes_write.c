@@ -12,12 +12,13 @@
 bool notes_may_write(const struct ro *ro)
 {
     const struct engine *en = ro->en;
-    return (en->facts.info.caps & CAP_NOTES_PUT) && en->be->ops->note_put && !en->spec.observe_only &&
+    return (en->facts.info.caps & CAP_NOTES_PUT) && notes_can_read(en) && !en->spec.observe_only &&
            *ro->facts.r.release.id && (!en->spec.fleet->read_only || ro->notes.own_halt);
 }
 
-static bool final_refusal(enum err_code c)
+bool notes_refused(const struct ro *ro)
 {
+    enum err_code c = ro->notes.err.code;
     return c == ERR_FORBIDDEN || c == ERR_UNSUPPORTED || c == ERR_QUOTA || c == ERR_LIMIT || c == ERR_RANGE ||
            c == ERR_NOT_FOUND;
 }
@@ -37,8 +38,10 @@ static void written(struct ro *ro, const struct err *why)
     m->err = *why;
     for (int i = m->failures++; i > 0 && wait < NOTES_RETRY_MAX; i--)
         wait *= 2;
-    if (final_refusal(why->code))
+    if (notes_refused(ro)) {
         wait = REFUSED_US;
+        m->due = false;
+    }
     m->next_try = now_of(ro->en) + wait;
 }
 
@@ -67,6 +70,7 @@ static void put_board(struct ro *ro, const struct writing *w)
     } else {
         struct req *q = req_new(en, put_done);
         q->ro = ro;
+        q->unless = &ro->facts.past;
         if (out.len == 0)
             en->be->ops->note_delete(en->be, ro->facts.r.release.id, key, req_done, q);
         else
@@ -91,28 +95,56 @@ void notes_write(struct ro *ro, const struct writing *plan)
     struct engine *en = ro->en;
     struct req *q = req_new(en, reread_done);
     struct writing *w = arena_memdup(&q->arena, plan, sizeof *plan);
-    for (size_t i = 0; i < w->n; i++)
-        w->own[i].text = arena_strdup(&q->arena, w->own[i].text);
+    for (size_t i = 0; i < w->n; i++) {
+        struct own_note *o = &w->own[i];
+        o->text = arena_strdup(&q->arena, o->text);
+        o->also = o->n_also ? arena_memdup(&q->arena, o->also, o->n_also * sizeof *o->also) : NULL;
+    }
     ro->notes.writing = true;
     q->ro = ro;
+    q->unless = &ro->facts.past;
     q->x = w;
     q->n = now_of(en);
     const char *release = arena_strdup(&q->arena, ro->facts.r.release.id);
     en->be->ops->notes(en->be, &release, 1, NOTES_PREFIX, &q->arena, &q->out.notes, req_done, q);
 }
 
-/* Does the board lack what is to be said about this halt? */
-static bool lacks(const struct ro *ro, const struct board *b, const struct log_item *x)
+/* A halt that nobody has acknowledged: is there no note of it that others may know? */
+static bool lacks_halt(const struct ro *ro, const struct board *b, const struct log_item *x)
 {
     const struct part_of_board *halt = board_halt(b, x->id, false), *ack = board_halt(b, x->id, true);
-    bool own_bare = false, claimed = ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN;
+    bool unlogged = false;
+    if (ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN)
+        return false; /* the claim of nobody that is known is not made one of ours */
+    for (size_t i = 0; i < b->n; i++) {
+        const struct part_of_board *p = &b->v[i];
+        unlogged |= p->own && p->halt.halted.corr == x->id && p->halt.halted.seq == 0 && x->seq > 0;
+    }
+    return (unlogged || !(halt && (halt->known || !x->sealed))) && !(ack && ack->known);
+}
+
+/* One that was acknowledged here: does the board still say that it stands? */
+static bool lacks_ack(const struct board *b, uint64_t id)
+{
+    const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
+    bool bare = false, own_ack = false;
+    for (size_t i = 0; i < b->n; i++) {
+        bare |= b->v[i].own && b->v[i].halt.halted.corr == id && !b->v[i].halt.acked;
+        own_ack |= b->v[i].own && note_lifts(&b->v[i].halt, id);
+    }
+    return halt && ((bare && !own_ack) || !(ack && ack->known));
+}
+
+static bool lacks(const struct ro *ro, const struct board *b, const struct log_item *x)
+{
     if (!x->text)
         return false;
-    for (size_t i = 0; i < b->n; i++)
-        own_bare |= b->v[i].own && b->v[i].halt.halted.corr == x->id && !b->v[i].halt.acked;
-    if (notes_stands(ro, x->id) && !x->acked) /* a claim of nobody that is known is not made one of ours */
-        return !claimed && !(halt && (halt->known || !x->sealed)) && !(ack && ack->known);
-    return x->acked && halt && (own_bare || !(ack && ack->known));
+    if (notes_stands(ro, x->id) && !x->acked)
+        return lacks_halt(ro, b, x);
+    bool more = x->acked && lacks_ack(b, x->id);
+    for (size_t i = 0; i < x->n_also && x->acked; i++)
+        more |= lacks_ack(b, x->also[i]);
+    return more;
 }
 
 static bool has_own(const struct board *b)
@@ -142,7 +174,12 @@ bool notes_plan(const struct ro *ro, const struct board *b, const struct log_fac
     }
     for (size_t i = 0; i < f->n; i++)
         if (!f->v[i].back && lacks(ro, b, &f->v[i]) && !ro_ended(ro))
-            w->own[w->n++] = (struct own_note){f->v[i].id, f->v[i].text, f->v[i].sealed};
+            w->own[w->n++] = (struct own_note){.id = f->v[i].id,
+                                               .text = f->v[i].text,
+                                               .sealed = f->v[i].sealed,
+                                               .acked = f->v[i].acked,
+                                               .also = f->v[i].also,
+                                               .n_also = f->v[i].n_also};
     if (w->n > 0)
         return true;
     struct board *back = notes_board(ro, BOARD_BACK);
@@ -150,7 +187,7 @@ bool notes_plan(const struct ro *ro, const struct board *b, const struct log_fac
     w->clean = ro_ended(ro) && has_own(back);
     for (size_t i = 0; i < f->n; i++)
         if (f->v[i].back && f->v[i].sealed && !ro_ended(ro) && !has_known(back))
-            w->own[w->n++] = (struct own_note){f->v[i].id, f->v[i].text, true};
+            w->own[w->n++] = (struct own_note){.id = f->v[i].id, .text = f->v[i].text, .sealed = true};
     free(back);
     return w->clean || w->n > 0;
 }

@@ -139,6 +139,7 @@ static void ops_view(struct engine *en, struct snapshot *s)
 static void audit_view(struct engine *en, struct snapshot *s)
 {
     struct audit_view *v = &s->audit;
+    s->notes_due = notes_due(en);
     v->open = en->diary.open;
     v->writable = diary_ok(en);
     v->degraded = en->diary.degraded;

@@ -61,6 +61,8 @@ static void ANDON_PRINTF(3, 4) warn(struct snapshot *s, struct rollout_view *v, 
 static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     bool ended = ro_ended(ro);
+    if (*v->note_problem)
+        warn(s, v, "%s", v->note_problem);
     if (ro->facts.other_at > 0)
         warn(s, v, "this is another rollout than the one that had its number before: nothing of that one applies");
     if (control_blind(ro))
@@ -171,9 +173,15 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
     v->gate_waits = ro->facts.r.state == ROLLOUT_WAITING_APPROVAL ||
                     (v->held && ro->policy.applies->promotion == PROMOTE_HOLD && !v->latched);
     v->other_at = ro->facts.other_at;
+    char problem[200];
+    notes_problem(ro, problem, sizeof problem);
+    v->note_problem = dup_text(&s->arena, problem);
     warnings(s, ro, v);
     rollback_view(ro, &s->arena, &v->rollback);
-    v->rollback_of = dup_text(&s->arena, ro->rollback.of);
+    v->rollback_of = dup_text(&s->arena, notes_back_of(ro));
+    v->rollback_by = dup_text(&s->arena, ro->notes.back_by);
+    v->rollback_host = dup_text(&s->arena, ro->notes.back_host);
+    v->rollback_claimed = !*ro->rollback.of && *ro->notes.back_of;
     trial_publish(ro, &s->arena, &v->trial);
     v->next = next_text(s, ro, v);
 }

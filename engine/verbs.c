@@ -336,6 +336,8 @@ void verbs_begin(struct engine *en, struct op *op)
         return; /* stays queued until the log has told of the past */
     if (*op->in.rollout)
         op_rollout(op, ro_find(en, op->in.rollout));
+    if (op->ro && !verb_row(op->in.verb)->past_latch && notes_known(op->ro) == NOTES_AWAITED)
+        return; /* nor without having read what other consoles have noted */
     verbs_facts(en, op->ro, &f);
     if (!verb_check(&op->in, &f, &why)) {
         op_refuse(en, op, &why);
@@ -433,6 +435,12 @@ uint64_t verbs_by_rule(struct engine *en, const struct intent *in)
     return ticket;
 }
 
+static void sweep(struct engine *en)
+{
+    verbs_queued(en);
+    op_sweep(en);
+}
+
 /* What was meant for the old one is not asked of the new one. Halts and roll backs see to it themselves, and what is
  * acknowledged may be past. */
 static void replaced(struct ro *old, struct ro *fresh)
@@ -462,4 +470,4 @@ static void waves(struct ro *ro)
 }
 
 const struct part part_verbs = {
-    .name = "verbs", .replaced = replaced, .seen = seen, .waves = waves, .sweep = op_sweep, .free = op_free_all};
+    .name = "verbs", .replaced = replaced, .seen = seen, .waves = waves, .sweep = sweep, .free = op_free_all};

@@ -24,6 +24,7 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->stop = ro->stop.m.phase;
     out->latched = stop_latched(&ro->stop.m);
     out->held_by_andon = stop_held(&ro->stop.m);
+    out->notes_unread = notes_known(ro) == NOTES_UNKNOWN;
     out->rollback_running = rollback_running(ro);
     (void)trial_hours_left(ro, &out->hours_left);
     for (size_t i = out->n_waves; i > 0; i--)

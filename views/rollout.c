@@ -312,7 +312,11 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
     if (row < end && *state_next(r) && (r->rollback.step == RB_NONE || r->rollback.step == RB_DONE))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next   %s", state_next(r));
     if (row < end && *str(r->rollback_of))
-        canvas_printf(c, row++, 2, c->cols - 3, ROLE_BACK, "↶ this rollout rolls back %s", r->rollback_of);
+        canvas_printf(c, row++, 2, c->cols - 3, r->rollback_claimed ? ROLE_WARN : ROLE_BACK, "↶ %s%s%s%s%s%s%s",
+                      r->rollback_claimed ? "says that it is a roll back of " : "roll back of ", r->rollback_of,
+                      *str(r->rollback_by) ? ", by " : "", str(r->rollback_by), *str(r->rollback_host) ? " on " : "",
+                      str(r->rollback_host),
+                      r->rollback_claimed ? "; no key known here has signed that: it is judged like any other" : "");
     for (size_t i = 0; i < r->n_warnings && row < end; i++)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "! %s", str(r->warnings[i]));
     for (size_t i = 0; i < s->n_ops && row < end; i++) {

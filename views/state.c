@@ -82,6 +82,8 @@ struct look state_rollout(const struct rollout_view *r)
     case ROLLOUT_STARTING:
         return look("●", "START", ROLE_RUN, 30);
     case ROLLOUT_RUNNING:
+        if (*str(r->rollback_of) && !r->rollback_claimed)
+            return look("↶", "BACK", ROLE_BACK, 30);
         return has_soaked_in(r) ? look("◐", "SOAK", ROLE_SOAK, 40) : look("●", "RUN", ROLE_RUN, 30);
     case ROLLOUT_PAUSED:
         return look("‖", "PAUSE", ROLE_PAUSE, 50);

@@ -206,7 +206,7 @@ static void what_is_not_one_is_an_error(void **state)
         {"\"person\"", "\"persons\"", ERR_SYNTAX},
         {"\"person\"", "\"a word that is far too long for any kind\"", ERR_LIMIT},
         {"\"person\"", "true", ERR_SYNTAX},
-        {"00000000000004d2", "0000000000000000", ERR_RANGE},
+        {"00000000000004d2", "0000000000000000", ERR_SYNTAX},
         {"00000000000004d2", "4d2", ERR_SYNTAX},
         {"00000000000004d2", "00000000000004d2x", ERR_SYNTAX},
         {"00000000000004d2", "00000000000004D2", ERR_SYNTAX},
@@ -314,6 +314,38 @@ static void whose_it_is(void **state)
     free(s);
 }
 
+static void one_acknowledgement_lifts_many(void **state)
+{
+    (void)state;
+    struct halt_note n = sample(), back;
+    struct err e = {0};
+    static const char *const bad[] = {"[\"4d2\"]", "[1]", "{}", "\"x\"", "[\"0000000000000000\"]", "[null]"};
+    n.acked = true;
+    n.ack = n.halted;
+    n.n_also = HALT_NOTE_ALSO;
+    for (size_t i = 0; i < HALT_NOTE_ALSO; i++)
+        n.also[i] = UINT64_C(0xfedcba9876543210) + i;
+    char *s = text_of(&n);
+    assert_non_null(strstr(s, ",\"also\":[\"fedcba9876543210\",\"fedcba9876543211\","));
+    assert_true(halt_note_decode(s, strlen(s), &back, &e));
+    assert_int_equal(back.n_also, HALT_NOTE_ALSO);
+    assert_memory_equal(back.also, n.also, sizeof n.also);
+    char *list = strstr(s, "\"also\":") + 7, *end = strchr(list, ']');
+    for (size_t i = 0; i <= sizeof bad / sizeof *bad; i++) {
+        char t[4000], more[600] = "[";
+        for (int k = 0; k <= HALT_NOTE_ALSO; k++) /* one more than there may be */
+            snprintf(more + strlen(more), sizeof more - strlen(more), "%s\"00000000000004d2\"", k ? "," : "");
+        strcat(more, "]");
+        snprintf(t, sizeof t, "%.*s%s%s", (int)(list - s), s, i < sizeof bad / sizeof *bad ? bad[i] : more, end + 1);
+        refused(t, strlen(t), ERR_SYNTAX);
+    }
+    free(s);
+    n.acked = false; /* without an acknowledgement there is nothing that could lift them */
+    s = text_of(&n);
+    assert_null(strstr(s, "also"));
+    free(s);
+}
+
 static void a_roll_back_has_one_of_its_own(void **state)
 {
     (void)state;
@@ -413,6 +445,7 @@ int main(void)
         cmocka_unit_test(what_is_not_known_is_passed_over),
         cmocka_unit_test(damaged_ones_do_no_harm),
         cmocka_unit_test(whose_it_is),
+        cmocka_unit_test(one_acknowledgement_lifts_many),
         cmocka_unit_test(a_roll_back_has_one_of_its_own),
         cmocka_unit_test(a_board_is_taken_apart),
         cmocka_unit_test(a_name_says_what_it_rolls_back),

@@ -91,7 +91,8 @@ struct watcher {
     char latched_life[80];
     enum verb wants; /* a command */
     uint64_t ticket;
-    char said[160]; /* newest summary, for the trace */
+    int64_t over_at; /* its op has ended, 0 = not yet */
+    char said[160];  /* newest summary, for the trace */
 };
 
 /* What must be followed up. */
@@ -120,7 +121,9 @@ struct many {
     int group[M_LASTING];
     bool read_only[M_LASTING];
     struct watcher ws[M_WATCHERS];
-    struct watcher *turn; /* whose it is */
+    struct watcher *turn;   /* whose it is */
+    char vkey[M_LOGS][180]; /* every watcher knows every log's key */
+    const char *known[M_LOGS];
     char dir[64], spool[80], db[M_LOGS][96], key[M_LOGS][96];
     int life; /* the server's */
     int64_t life_at, t0, blind_to;

@@ -14,6 +14,7 @@
 #define TAKEN_US  (30 * US_PER_S)   /* and by another watcher of the same log: it looks each 10 s */
 #define LEARN_US  (15 * US_PER_S)   /* a latch is known to who reads the same log */
 #define NOTED_US  (6 * US_PER_S)    /* two polls: a note on the server */
+#define BACK_US   (10 * US_PER_S)   /* who could not reach the server looks again after so long at most */
 #define DOOMED_US (250 * US_PER_MS) /* who is killed so soon may leave no trace */
 #define BREACH_US (45 * US_PER_S)
 #define SEEN_US   US_PER_S /* a snapshot may be so much later than what it shows */
@@ -34,10 +35,9 @@ const struct many_rule many_rules[] = {
     {"I10", "every log verifies", true, ""},
     {"I11", "who knows a latch by the log does not fight the resume of a person who acknowledged it there", true, ""},
     {"I12", "no resume or advance is sent on a log that has an unacknowledged halt of a second ago", true, ""},
-    {"N1", "a latch is known to watchers with other logs within two polls", false, "row 5: notes on the server"},
-    {"N2", "no resume or advance is sent by anybody while another's latch is known for two polls", false,
-     "row 5: notes on the server"},
-    {"N3", "all agree about the latch at the end", false, "row 5: notes on the server"},
+    {"N1", "a latch is known to watchers with other logs within two polls", true, ""},
+    {"N2", "no resume or advance is sent by anybody while another's latch is known for two polls", true, ""},
+    {"N3", "all agree about the latch at the end, of a rollout that has not ended", true, ""},
 };
 const size_t n_many_rules = sizeof many_rules / sizeof *many_rules;
 
@@ -139,8 +139,8 @@ static bool ack_open(const struct many *m, int group)
 static void acked(struct many *m, int group, bool done)
 {
     m->ack_at[group] = m->any_ack_at = m->w.now;
-    if (done)
-        m->latch_due_at[group] = 0;
+    for (int g = 0; done && g < M_LOGS; g++) /* a note says it to those with other logs */
+        m->latch_due_at[g] = 0;
 }
 
 static void stopped(struct many *m)
@@ -196,13 +196,20 @@ static int64_t log_good_since(const struct many *m, int group)
     return t;
 }
 
+/* Since when it looks at the server at its usual pace. */
+static int64_t at_pace_since(const struct watcher *x)
+{
+    return x->good_since > x->born_at ? x->good_since + BACK_US : x->born_at;
+}
+
 /* Somebody else with another log, or the same, has shown the latch for long enough, and nobody has acknowledged it. */
-static const struct watcher *latched_elsewhere(const struct many *m, const struct watcher *x, bool same_log, int64_t us)
+static const struct watcher *latched_elsewhere(struct many *m, const struct watcher *x, bool same_log, int64_t us)
 {
     for (int i = 0; i < M_LASTING; i++) {
         const struct watcher *y = &m->ws[i];
-        if (y != x && (y->group == x->group) == same_log && y->alive && y->latched_at > 0 &&
-            m->w.now - y->latched_at > us && m->w.now - y->good_since > us && m->any_ack_at < y->latched_at - SEEN_US)
+        if (y != x && (y->group == x->group) == same_log && y->alive && !y->read_only && y->latched_at > 0 &&
+            m->w.now - y->latched_at > us && m->w.now - at_pace_since(y) > us &&
+            m->any_ack_at < y->latched_at - SEEN_US && view(y) && of_this_life(m, view(y)))
             return y;
     }
     return NULL;
@@ -219,7 +226,7 @@ void rules_sent(struct many *m, struct watcher *x, const char *what)
                (double)(m->w.now - m->resumed_at[g]) / 1e6);
     if (!resume && !trigger)
         return;
-    if (x->latched_at > 0 && m->ack_at[g] < x->latched_at)
+    if (x->latched_at > 0 && m->any_ack_at < x->latched_at)
         broken(m, I4, "%s sends %s; it has known the latch for %.1f s", x->name, what,
                (double)(m->w.now - x->latched_at) / 1e6);
     const struct watcher *y = latched_elsewhere(m, x, false, NOTED_US);
@@ -308,7 +315,7 @@ static void latch_seen(struct many *m, struct watcher *x, const struct rollout_v
             follow(m, FACT_HALT, x, 0)->by_rule = by_rule(v);
     } else if (!v->latched && x->latched_at > 0) {
         bool other = v->rollout.name && *x->latched_life && strcmp(v->rollout.name, x->latched_life) != 0;
-        if (m->ack_at[x->group] < x->latched_at - SEEN_US && !ack_open(m, x->group) && !other)
+        if (m->any_ack_at < x->latched_at - SEEN_US && !ack_open(m, x->group) && !other) /* by whom, a note says */
             broken(m, I2, "%s has forgotten a latch of %.1f s ago", x->name, (double)(now - x->latched_at) / 1e6);
         x->latched_at = 0;
     }
@@ -384,7 +391,7 @@ static void latch_due(struct many *m)
         int g = x->group;
         if (!x->alive || !v || x->snap->link.state == LINK_FAILED)
             continue;
-        if (x->latched_at - SEEN_US > m->ack_at[g] && now - x->latched_at >= US_PER_S && m->latch_due_at[g] == 0 &&
+        if (x->latched_at - SEEN_US > m->any_ack_at && now - x->latched_at >= US_PER_S && m->latch_due_at[g] == 0 &&
             !ack_open(m, g) && of_this_life(m, v))
             m->latch_due_at[g] = now;
         int64_t since = latest(latest(m->latch_due_at[g], x->born_at), latest(x->good_since, log_good_since(m, g)));
@@ -392,7 +399,7 @@ static void latch_due(struct many *m)
             broken(m, I2, "%s does not know the latch that its log's watchers have had since %.3f", x->name,
                    many_s(m, m->latch_due_at[g]));
         const struct watcher *y = latched_elsewhere(m, x, false, NOTED_US);
-        if (y && x->latched_at == 0 && now - latest(x->good_since, x->born_at) > NOTED_US)
+        if (y && x->latched_at == 0 && !rollout_state_ended(v->rollout.state) && now - at_pace_since(x) > NOTED_US)
             broken(m, N1, "%s does not know the latch of %s", x->name, y->name);
     }
 }
@@ -473,7 +480,9 @@ void rules_end(struct many *m)
             if (u->current != v->current && !wave_is_news(m, r))
                 broken(m, m->life > 0 ? I7 : I9, "%s is in wave %d, %s in wave %d", x->name, v->current, y->name,
                        u->current);
-            if (u->latched != v->latched)
+            bool notes =
+                !rollout_state_ended(r->state) && !(u->latched ? y : x)->read_only; /* who only looks notes none */
+            if (u->latched != v->latched && (x->group == y->group || notes))
                 broken(m, x->group == y->group ? I9 : N3, "%s shows %s, %s %s", x->name,
                        v->latched ? "a latch" : "none", y->name, u->latched ? "one" : "none");
         }

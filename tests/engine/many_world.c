@@ -27,7 +27,8 @@
 #include "audit/spool.h"
 #include "tests/engine/world_impl.h"
 
-#define TURNS_MAX    50000           /* of one play */
+#define TURNS_MAX    50000 /* of one play */
+#define NOTE_US      (2 * US_PER_S)
 #define COMMAND_US   (15 * US_PER_S) /* its time-out is a minute; a person has less patience */
 #define ABOUT_NOW_US (3 * US_PER_S)  /* a command's halt does not wait longer for the rollouts */
 #define SOON_US      (20 * US_PER_S)
@@ -425,7 +426,9 @@ static void start(struct many *m, struct watcher *x)
                                .seed = m->seed + (uint64_t)x->index,
                                .actor = {x->index < 2 ? ACTOR_SCRIPT : ACTOR_PERSON, "m.ito"},
                                .judge = !x->command,
-                               .seam = &x->seam};
+                               .seam = &x->seam,
+                               .known_keys = m->known,
+                               .n_known_keys = M_LOGS};
     snprintf(spec.actor.name, sizeof spec.actor.name, "%s", x->name);
     many_trace(m, "%s starts, on log %d", x->name, x->group);
     x->en = engine_new(&spec, &e);
@@ -507,7 +510,12 @@ static void commands(struct many *m, struct watcher *x)
             end(m, x);
         return;
     }
-    if (op_over(x->snap, x->ticket) || age >= COMMAND_US) {
+    bool over = op_over(x->snap, x->ticket);
+    if (over && x->over_at == 0)
+        x->over_at = m->w.now;
+    if (over && x->snap->notes_due > 0 && m->w.now - x->over_at < NOTE_US)
+        return; /* as cli/verbs.c does */
+    if (over || age >= COMMAND_US) {
         const struct op_view *o = op_of(x->snap, x->ticket);
         many_trace(m, "%s ends: %s", x->name, o ? o->text : "?");
         end(m, x);
@@ -582,6 +590,7 @@ static void new_life(struct many *m, int64_t away)
     struct w_rollout *r = &w->rollouts[0];
     int n = 0;
     memset(w->rollouts, 0, sizeof w->rollouts);
+    w->n_notes = 0;
     w->n_rollouts = 1;
     snprintf(r->id, sizeof r->id, M_ID);
     snprintf(r->name, sizeof r->name, "life-%d", ++m->life);
@@ -760,6 +769,17 @@ static void set_up(struct many *m)
     for (int i = 0; i < M_LOGS; i++) {
         snprintf(m->db[i], sizeof m->db[i], "%s/log%d/audit.db", m->dir, i);
         snprintf(m->key[i], sizeof m->key[i], "%s/key%d/audit.key", m->dir, i);
+    }
+    for (int i = 0; i < M_LOGS; i++) {
+        struct err e = {0};
+        struct audit_spec spec = {
+            .db_path = m->db[i], .key_path = m->key[i], .origin = "andon/test", .clock = &m->w.clock};
+        struct audit_log *l = audit_open(&spec, &e);
+        if (!l)
+            fail_msg("%s", e.what);
+        snprintf(m->vkey[i], sizeof m->vkey[i], "%s", audit_vkey(l));
+        m->known[i] = m->vkey[i];
+        audit_close(l);
     }
     buf_init(&m->trace, (size_t)1 << 22);
     rng_init_named(&m->rng, m->seed, "steps");
