@@ -14,6 +14,7 @@
 
 struct known_keys;
 
+/* None yet. The caller frees it. */
 struct known_keys *known_keys_new(void);
 void known_keys_free(struct known_keys *k);
 /* Adds a verifier key (audit/note.h); once, however often. `own`: of the log here. ERR_SYNTAX; ERR_LIMIT. */
