@@ -38,24 +38,6 @@ bool history_find(struct history *h, const struct rollout_identity *who, const c
 /* Drops the state of a rollout, whatever its tick: what it was built of has turned out to be wrong. With it one that
  * 0.1 kept under its number. True when there is none. */
 bool history_forget(struct history *h, const struct rollout_identity *who, struct err *e) ANDON_MUST_USE;
-/* The same three for who knows no more than the number: under that alone, as 0.1 did. */
-static inline bool history_put(struct history *h, const char *fleet, const char *rollout, const char *spec_digest,
-                               int64_t tick, const void *bytes, size_t n, struct err *e)
-{
-    const struct rollout_identity who = {fleet, rollout, 0, "", ""};
-    return history_keep(h, &who, spec_digest, tick, bytes, n, e);
-}
-static inline bool history_get(struct history *h, const char *fleet, const char *rollout, const char *spec_digest,
-                               int64_t *tick, struct buf *out, struct err *e)
-{
-    const struct rollout_identity who = {fleet, rollout, 0, "", ""};
-    return history_find(h, &who, spec_digest, tick, out, e);
-}
-static inline bool history_drop(struct history *h, const char *fleet, const char *rollout, struct err *e)
-{
-    const struct rollout_identity who = {fleet, rollout, 0, "", ""};
-    return history_forget(h, &who, e);
-}
 /* Drops states of rollouts that were last put before `before`, and gives the space back. By this machine's wall clock,
  * also where an engine runs in virtual time. */
 bool history_sweep(struct history *h, int64_t before, struct err *e) ANDON_MUST_USE;

@@ -27,9 +27,6 @@ bool fleet_until(struct fleet_run *r, int64_t timeout_us, bool (*ready)(const st
                  void *ctx);
 /* Why a fleet has nothing to show, as an error. */
 void fleet_error(const struct fleet_run *r, struct err *e);
-/* Does the server refuse the waves of this rollout (wave NULL), or the devices of the wave of this id? It is asked for
- * them directly, for a few seconds: an engine that waits for what is refused does not say why. True with *e filled. */
-bool fleet_refuses(const struct fleet_run *r, const char *rollout, const char *wave, struct err *e);
 /* What was done is done, and said; other consoles hear of it by a note on the server, which nobody else may be there to
  * write: stays for it, 2 s at most. Says on standard error why this rollout's halt ("": none) is not noted. */
 void fleet_stay_noted(struct fleet_run *r, const char *rollout);

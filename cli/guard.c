@@ -30,6 +30,7 @@ struct said {
     enum rollout_state state;
     bool latched, seen;
     int64_t other_at;
+    char unlisted[320]; /* why its devices cannot be listed, "" */
 };
 struct watch {
     struct fleet_run *run;
@@ -170,6 +171,11 @@ static void say_rollout(struct watch *w, const char *fleet, const struct rollout
     if (v->other_at != s->other_at)
         line("warning", fleet, "another",
              "rollout=%s text=\"this is another rollout: the server's database began anew?\"", v->rollout.id);
+    if (strcmp(s->unlisted, v->unlisted ? v->unlisted->what : "") != 0) {
+        snprintf(s->unlisted, sizeof s->unlisted, "%s", v->unlisted ? v->unlisted->what : "");
+        line(v->unlisted ? "warning" : "info", fleet, "devices", "rollout=%s listed=%s error=%s", v->rollout.id,
+             v->unlisted ? "false" : "true", quoted(q, sizeof q, s->unlisted));
+    }
     count_halt(&w->counts, s, v);
     s->other_at = v->other_at;
     s->seen = true;

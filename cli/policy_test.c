@@ -16,6 +16,8 @@
 struct past {
     char id[ID_MAX];
     bool told; /* any device: else there is nothing to replay */
+    int64_t created_at;
+    char name[NAME_MAX_BYTES], release[IDENTITY_RELEASE_BYTES];
 };
 
 /* Halts of one rollout as the log has them, oldest first. */
@@ -85,6 +87,13 @@ static bool has_told(const struct rollout_view *v)
     return true;
 }
 
+static void note_identity(struct past *p, const struct rollout *r)
+{
+    (void)identity_of("", r, p->release);
+    p->created_at = r->created_at;
+    snprintf(p->name, sizeof p->name, "%s", r->name);
+}
+
 /* Oldest first; *out is freed by the caller. */
 static bool find_rollouts(const struct testing *t, struct past **out, size_t *n, struct err *e)
 {
@@ -106,6 +115,7 @@ static bool find_rollouts(const struct testing *t, struct past **out, size_t *n,
             if (!wanted(t, v))
                 continue;
             snprintf((*out)[*n].id, sizeof(*out)[*n].id, "%s", v->rollout.id);
+            note_identity(&(*out)[*n], &v->rollout);
             (*out)[(*n)++].told = has_told(v);
         }
         ok = true;
@@ -123,15 +133,25 @@ static bool find_rollouts(const struct testing *t, struct past **out, size_t *n,
 
 /* ---- what happened ---- */
 
-static void read_halts(const struct testing *t, const char *id, struct halts *out)
+/* Those of another rollout that had its number are left out. */
+static void read_halts(const struct testing *t, const struct past *p, struct halts *out)
 {
-    struct audit_query q = {.fleet = t->fleet->name, .rollout = id, .kind = "halt"};
+    const struct rollout_identity who = {t->fleet->name, p->id, p->created_at, p->name, p->release};
+    struct audit_query q = {.fleet = t->fleet->name, .rollout = p->id, .kind = "halt"};
     struct err e = {0};
+    size_t kept = 0;
 
     *out = (struct halts){0};
     arena_init(&out->arena);
     if (t->log && !audit_query(t->log, &q, &out->arena, &out->v, &out->n, &e))
         out->n = 0;
+    for (size_t i = 0; i < out->n; i++) {
+        const struct identity_mark m = {stored_identity(&out->v[i]), out->v[i].t};
+
+        if (identity_about(&m, &who) != IDENTITY_OTHER)
+            out->v[kept++] = out->v[i];
+    }
+    out->n = kept;
 }
 
 static void happened_text(const struct testing *t, const struct halts *h)
@@ -294,7 +314,7 @@ static int one(const struct testing *t, struct past *p)
     if (isatty(STDERR_FILENO))
         fputs("\r\033[K", stderr);
     if (ok) {
-        read_halts(t, p->id, &h);
+        read_halts(t, p, &h);
         if (t->json)
             json(t, &r, &h);
         else

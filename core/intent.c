@@ -150,6 +150,35 @@ static bool told_anything(const struct verb_facts *f)
     return false;
 }
 
+/* A person confirms only what the server was asked for and has. For a rule, the roll back itself asks first. */
+static bool check_target(const struct intent *in, const struct verb_facts *f, const char *to, struct err *why)
+{
+    const struct rollback_target *t = f->target;
+
+    if (!t || in->actor.kind == ACTOR_RULE)
+        return true;
+    if (strcmp(to, "previous") == 0)
+        return err_set(why, ERR_REFUSED, "Wait until the devices have been read, or name it as name:version.",
+                       "it is not known which release the devices came from");
+    if (!t->name || strcmp(t->name, to) != 0 || t->state == TARGET_ASKING)
+        return err_set(why, ERR_REFUSED, "Wait a moment.",
+                       "whether this server has the release %.200s is not known yet", to);
+    switch (t->state) {
+    case TARGET_MISSING:
+        return err_set(why, ERR_REFUSED, "Look for its exact name and version on the server.",
+                       "there is no release %.200s on this server", to);
+    case TARGET_BARRED:
+        return err_set(why, ERR_STATE, "Name another release.", "%s", t->why);
+    case TARGET_UNKNOWN:
+        return err_set(why, ERR_REFUSED, "`andon doctor` tests the connection.",
+                       "whether this server has the release %.120s is not known: %s", to, t->why);
+    case TARGET_ASKING:
+    case TARGET_FOUND:
+        break;
+    }
+    return true;
+}
+
 static bool check_rollback(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
     const struct rollout *r = f->rollout;
@@ -181,6 +210,8 @@ static bool check_rollback(const struct intent *in, const struct verb_facts *f, 
     if (!*in->to_release && (!f->policy || !f->policy->rollback_to || !*f->policy->rollback_to))
         return err_set(why, ERR_REFUSED, "Name it as name:version.",
                        "neither the policy nor the command says which release to go back to");
+    if (!check_target(in, f, *in->to_release ? in->to_release : f->policy->rollback_to, why))
+        return false;
     if (in->expect_devices >= 0 && in->expect_devices != scope)
         return err_set(why, ERR_CONFLICT, "Look at the new preview and confirm again.",
                        "%s devices were confirmed, but now it would be %s", fmt_count(a, in->expect_devices),

@@ -20,6 +20,7 @@ enum notice_kind {
     NOTICE_ROLLBACK,  /* a roll back has begun; resolved: it is through, and the text says what is left */
     NOTICE_LOST,      /* telemetry, or the fleet server, has not been seen for a while */
     NOTICE_GATE,      /* a rollout waits for a person */
+    NOTICE_RUNS,      /* a rollout is halted, and was resumed by another client */
     NOTICE_TEST,      /* `andon notify test` */
     NOTICE_KINDS
 };
@@ -28,19 +29,22 @@ enum notice_kind {
 
 #define NOTICE_RULE_SERVER "FLEET-SERVER" /* rule of a loss that is the fleet server's own */
 
+#define NOTICE_KEY_BYTES 160
 struct notice {
     enum notice_kind kind;
     bool resolved; /* the end of it: acknowledged, telemetry back, gate passed */
     int64_t t;     /* wall clock */
     char fleet[64], environment[32];
     char rollout[80], rollout_name[128];
-    int wave;       /* -1 none */
-    char rule[64];  /* "R-REBOOT", "crash-loop", NOTICE_RULE_SERVER, "" */
-    char text[300]; /* one sentence, safe text */
+    int64_t created_at; /* of the rollout, the server's clock; 0 not known */
+    int wave;           /* -1 none */
+    char rule[64];      /* "R-REBOOT", "crash-loop", NOTICE_RULE_SERVER, "" */
+    char text[300];     /* one sentence, safe text */
     char host[128], actor[64];
-    char key[160]; /* for de-duplication: the same thing has the same key on every host */
+    char key[NOTICE_KEY_BYTES]; /* for de-duplication: the same thing has the same key on every host */
 };
-/* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "test"; "unknown" for what is no kind. */
+/* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "halted-but-running", "test";
+ * "unknown" for what is no kind. */
 const char *notice_kind_word(enum notice_kind k);
 enum notice_kind notice_kind_from_word(const char *s); /* NOTICE_KINDS when it is none */
 const char *notice_severity(enum notice_kind k);       /* PagerDuty's words: "critical", "error", "warning", "info" */
@@ -51,9 +55,12 @@ const char *notice_severity(enum notice_kind k);       /* PagerDuty's words: "cr
  * A state, not a change: a watcher that was restarted sees the same, and who keeps the book finds what has begun and
  * what is over. Losses are left out until they have lasted for NOTICE_LOST_US (a poll that fails now and then is no
  * news), the fleet server's until NOTICE_SERVER_US and only while a rollout is active. */
+#define NOTICE_RUNS_US   (60 * INT64_C(1000000)) /* stands at least so long: andon may halt it again within a second */
 #define NOTICE_LOST_US   (60 * INT64_C(1000000))
 #define NOTICE_SERVER_US (5 * 60 * INT64_C(1000000))
 size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *out, size_t max);
+/* The key that andon 0.1 gave it: by the number alone. What was told under that one goes on under it. */
+void notice_old_key(const struct notice *n, char out[NOTICE_KEY_BYTES]);
 /* Does the snapshot know enough to say that a notice which it does not show is over? */
 bool notice_can_end(const struct snapshot *s, const struct notice *n);
 /* Makes of a standing notice that it is over: resolved, at `wall`, with a sentence of its own out of the snapshot. */
@@ -64,7 +71,7 @@ void notice_end(struct notice *n, const struct snapshot *s, int64_t wall);
 #define NOTICE_SEEN 256
 struct notice_book {
     struct {
-        char key[160];
+        char key[NOTICE_KEY_BYTES];
         int64_t told;
         bool resolved;
     } seen[NOTICE_SEEN];

@@ -22,19 +22,39 @@ static void copy(char *to, size_t size, const char *s)
 }
 
 /* The same on every host: nothing of this watcher is in it. */
-static void name_it(struct notice *n)
+static void make_key(const struct notice *n, int64_t created_at, char out[NOTICE_KEY_BYTES])
 {
-    char key[400], digest[SHA256_HEX], wave[24] = "";
+    char key[400], digest[SHA256_HEX], wave[24] = "", made[FMT_MAX + 1] = "", at[FMT_MAX];
+    if (created_at > 0)
+        snprintf(made, sizeof made, "@%s", fmt_iso(at, created_at));
     if (n->wave >= 0 && (n->kind == NOTICE_WATCH || n->kind == NOTICE_GATE))
         snprintf(wave, sizeof wave, "/W%d", n->wave);
-    int len = snprintf(key, sizeof key, "%s/%s/%s%s", n->fleet, n->rollout, notice_kind_word(n->kind), wave);
+    int len = snprintf(key, sizeof key, "%s/%s%s/%s%s", n->fleet, n->rollout, made, notice_kind_word(n->kind), wave);
     if (strcmp(n->rule, NOTICE_RULE_SERVER) == 0)
         len = snprintf(key, sizeof key, "%s//fleet-server", n->fleet);
-    if (len >= (int)sizeof n->key) {
+    if (len >= NOTICE_KEY_BYTES) {
         sha256_hex(key, strlen(key), digest);
         snprintf(key, sizeof key, "sha256:%s", digest);
     }
-    snprintf(n->key, sizeof n->key, "%.*s", (int)sizeof n->key - 1, key);
+    snprintf(out, NOTICE_KEY_BYTES, "%.*s", NOTICE_KEY_BYTES - 1, key);
+}
+
+void notice_old_key(const struct notice *n, char out[NOTICE_KEY_BYTES])
+{
+    make_key(n, 0, out);
+}
+
+/* The rollout that the notice is about; NULL: it is gone, though another may have its number. A notice of andon 0.1
+ * knows no more than that. */
+static const struct rollout_view *view_of(const struct snapshot *s, const struct notice *n)
+{
+    const struct rollout_view *r = *n->rollout ? snapshot_rollout(s, n->rollout) : NULL;
+    char key[NOTICE_KEY_BYTES], old[NOTICE_KEY_BYTES];
+    if (!r)
+        return NULL;
+    make_key(n, r->rollout.created_at, key);
+    notice_old_key(n, old);
+    return strcmp(n->key, key) == 0 || strcmp(n->key, old) == 0 ? r : NULL;
 }
 
 static void ANDON_PRINTF(6, 7) add(struct list *l, enum notice_kind kind, const struct rollout_view *r, int wave,
@@ -55,7 +75,13 @@ static void ANDON_PRINTF(6, 7) add(struct list *l, enum notice_kind kind, const 
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     copy(n->text, sizeof n->text, text);
-    name_it(n);
+    n->created_at = r ? r->rollout.created_at : 0;
+    make_key(n, n->created_at, n->key);
+}
+
+static bool runs_on(const struct snapshot *s, const struct rollout_view *r)
+{
+    return r->latched && r->ran_at > 0 && (r->runs_on || s->taken_at - r->ran_at < NOTICE_RUNS_US);
 }
 
 static void halts(struct list *l, const struct rollout_view *r)
@@ -66,6 +92,9 @@ static void halts(struct list *l, const struct rollout_view *r)
     if (r->stop == STOP_ESCALATED)
         add(l, NOTICE_ESCALATED, r, r->current, rule,
             "the server does not show the halt by %s; andon goes on trying, and a person must stop it there", by);
+    if (runs_on(l->s, r))
+        add(l, NOTICE_RUNS, r, r->current, rule, "halted by %s, and resumed by another client%s", by,
+            halt_said(r->stop, false).true_now ? "; it is stopped again" : "");
     if (!r->latched || l->n == l->max)
         return;
     add(l, NOTICE_HALT, r, r->current, rule, "halted by %s: %s", by, r->halt_text ? r->halt_text : "");
@@ -174,7 +203,7 @@ bool notice_can_end(const struct snapshot *s, const struct notice *n)
 {
     if (!s->rollouts_known || down(&s->link) || s->link.state == LINK_CONNECTING)
         return false;
-    const struct rollout_view *r = *n->rollout ? snapshot_rollout(s, n->rollout) : NULL;
+    const struct rollout_view *r = view_of(s, n);
     if (r && rollout_state_ended(r->rollout.state) && n->kind != NOTICE_ROLLBACK)
         return true;
     if (n->kind == NOTICE_LOST && strcmp(n->rule, NOTICE_RULE_SERVER) != 0)
@@ -195,11 +224,15 @@ static void end_text(struct notice *n, const struct rollout_view *r)
     case NOTICE_ESCALATED:
         copy(n->text, sizeof n->text, r && r->latched ? "the server shows the halt" : "the halt is no longer wanted");
         return;
+    case NOTICE_RUNS:
+        copy(n->text, sizeof n->text,
+             r && r->latched ? "the server shows it stopped again" : "the halt was acknowledged");
+        return;
     case NOTICE_ROLLBACK:
         if (r && r->rollback.step == RB_DONE) {
-            snprintf(text, sizeof text, "%lld of %lld devices verified%s%s", (long long)r->rollback.verified,
-                     (long long)r->rollback.devices, r->rollback.left && *r->rollback.left ? "; " : "",
-                     r->rollback.left ? r->rollback.left : "");
+            snprintf(text, sizeof text, "%s: %lld of %lld devices verified%s%s", rollback_word(&r->rollback),
+                     (long long)r->rollback.verified, (long long)r->rollback.devices,
+                     r->rollback.left && *r->rollback.left ? "; " : "", r->rollback.left ? r->rollback.left : "");
             copy(n->text, sizeof n->text, text);
         } else {
             copy(n->text, sizeof n->text, "the rollout is gone");
@@ -224,5 +257,5 @@ void notice_end(struct notice *n, const struct snapshot *s, int64_t wall)
 {
     n->resolved = true;
     n->t = wall;
-    end_text(n, *n->rollout ? snapshot_rollout(s, n->rollout) : NULL);
+    end_text(n, view_of(s, n));
 }

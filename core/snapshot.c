@@ -133,6 +133,7 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
     out->fresh = out->data_age < s->fresh_us;
     out->policy = s->policy;
     out->environment = s->environment;
+    out->target = &s->target;
     const struct rollout_view *v = snapshot_rollout(s, rollout);
     if (v)
         rollout_facts(v, now, out);
@@ -167,9 +168,16 @@ const char *trial_state_word(enum trial_state s)
 
 const char *rollback_step_word(enum rollback_step s)
 {
-    static const char *const words[] = {"none",   "pause", "snapshot", "auto-assign", "stop",   "drain",
-                                        "create", "start", "follow",   "verify",      "repair", "done"};
+    static const char *const words[] = {"none",   "target", "pause",  "snapshot", "auto-assign", "stop", "drain",
+                                        "create", "start",  "follow", "verify",   "repair",      "ended"};
     return (size_t)s < sizeof words / sizeof *words ? words[s] : "none";
+}
+
+const char *rollback_word(const struct rollback_view *b)
+{
+    if (b->step != RB_DONE)
+        return rollback_step_word(b->step);
+    return b->outcome == RB_COMPLETE ? "done" : b->outcome == RB_PARTLY ? "incomplete" : "failed";
 }
 
 const char *op_phase_word(enum op_phase p)

@@ -162,6 +162,7 @@ struct op_view {
 /* A roll back's progress. */
 enum rollback_step {
     RB_NONE,
+    RB_TARGET, /* the release to go back to is looked up; nothing has been done yet */
     RB_PAUSE,
     RB_SNAPSHOT,
     RB_AUTOASSIGN,
@@ -172,7 +173,13 @@ enum rollback_step {
     RB_FOLLOW,
     RB_VERIFY,
     RB_REPAIR,
-    RB_DONE
+    RB_DONE /* it has ended, well or not: see the outcome */
+};
+enum rollback_outcome {
+    RB_OPEN,     /* it has not ended */
+    RB_COMPLETE, /* every device is verified */
+    RB_PARTLY,   /* some are */
+    RB_FAILED    /* none is */
 };
 struct rollback_view {
     enum rollback_step step;
@@ -186,7 +193,7 @@ struct rollback_view {
     int64_t started, ended;
     const char *text; /* what it waits for */
     const char *left; /* what is left and why, when done */
-    bool complete;    /* every device verified */
+    enum rollback_outcome outcome;
 };
 
 struct rollout_view {
@@ -194,12 +201,16 @@ struct rollout_view {
     struct wave_view *waves;
     size_t n_waves;
     bool waves_known;
-    int current;           /* index of the newest wave that was told, -1 */
-    enum reaction verdict; /* worst of its waves */
-    bool latched;          /* halted, nobody has acknowledged */
-    enum stop_phase stop;  /* how far a halt or hold has come; words of it: stop_phase_words */
-    bool stop_old;         /* the newest answer is too old to say that it is so now */
+    const struct err *waves_error; /* why the newest try to read them failed, NULL */
+    const struct err *unlisted;    /* why a told wave's devices cannot be listed, and so are not judged; NULL */
+    int current;                   /* index of the newest wave that was told, -1 */
+    enum reaction verdict;         /* worst of its waves */
+    bool latched;                  /* halted, nobody has acknowledged */
+    enum stop_phase stop;          /* how far a halt or hold has come; words of it: stop_phase_words */
+    bool stop_old;                 /* the newest answer is too old to say that it is so now */
     int64_t halted_at;
+    bool runs_on;            /* it was said that it runs in spite of the halt, and it was not shown stopped since */
+    int64_t ran_at;          /* when that was said last, 0 */
     const char *halted_by;   /* "rule R-REBOOT", "m.ito" */
     const char *halt_text;   /* figures */
     const char *halted_host; /* where the newest halt was asked for, "" not known */
@@ -228,6 +239,7 @@ enum alert_kind {
     ALERT_HALT,
     ALERT_ESCALATED,
     ALERT_LOST,
+    ALERT_UNLISTED, /* told devices cannot be listed, so nothing of them is judged */
     ALERT_LOG,
     ALERT_UNKNOWN_OP,
     ALERT_EXTERNAL,
@@ -258,6 +270,7 @@ struct focus {
     char rollout[ID_MAX];
     int wave;         /* -1 none */
     char device[256]; /* raw id, "" none */
+    char to[200];     /* "name:version" that a roll back would go back to: looked up on the server; "" none */
 };
 
 struct snapshot {
@@ -287,10 +300,13 @@ struct snapshot {
     size_t n_devices;
     int64_t devices_total;              /* in the wave; more than n_devices when clipped */
     int64_t devices_at;                 /* when the list was read, 0 = loading */
+    const struct err *devices_error;    /* why the newest try to read it failed, NULL */
     const struct device_detail *device; /* NULL = none or loading */
     struct preview_device *told; /* every device of the focused rollout's told waves, for a roll back's preview */
     size_t n_told;
     bool told_known;
+    const struct err *told_error;                         /* why the newest try to read them failed, NULL */
+    struct rollback_target target;                        /* focus.to */
     float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
 };
 
@@ -320,8 +336,10 @@ struct halt_said {
 };
 struct halt_said halt_said(enum stop_phase phase, bool old);
 const char *link_state_word(enum link_state s);
-const char *trial_state_word(enum trial_state s); /* "off", "waiting", "catching-up", "live", "behind" */
-const char *rollback_step_word(enum rollback_step s);
+const char *trial_state_word(enum trial_state s);     /* "off", "waiting", "catching-up", "live", "behind" */
+const char *rollback_step_word(enum rollback_step s); /* as in the log */
+/* The step, or at the end what came of it: "done" (complete), "incomplete" or "failed". */
+const char *rollback_word(const struct rollback_view *b);
 const char *op_phase_word(enum op_phase p);
 
 #endif

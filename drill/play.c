@@ -106,7 +106,7 @@ void play_look(struct drill *d, const struct snapshot *s)
     if (!v)
         return;
     look_at_halt(d, v);
-    if (p->rolled_back_at == TIME_NEVER && v->rollback.step == RB_DONE)
+    if (p->rolled_back_at == TIME_NEVER && v->rollback.outcome == RB_COMPLETE)
         p->rolled_back_at = v->rollback.ended > d->epoch ? v->rollback.ended - d->epoch : now_of(d);
 }
 
@@ -136,7 +136,7 @@ static bool holds(struct drill *d, const struct scenario_step *st, const struct 
     case WHEN_PAUSED:
         return v && v->rollout.state == ROLLOUT_PAUSED;
     case WHEN_ROLLED_BACK:
-        return v && v->rollback.step == RB_DONE;
+        return v && v->rollback.outcome == RB_COMPLETE;
     case WHEN_FINISHED:
         return v && v->rollout.state == ROLLOUT_FINISHED;
     }

@@ -158,7 +158,7 @@ void diary_put(struct engine *en, struct job *j, unsigned flags, void (*done)(st
         return;
     }
     if (j->kind == JOB_APPEND && entry_of_halt(&j->entry))
-        trail_begin(en, j, (flags & DIARY_HALT) && !en->spec.judge);
+        trail_begin(en, j, (flags & DIARY_HALT) != 0);
     if (en->diary.n_backlog > 0 && !(flags & DIARY_CLOSED) && j->kind == JOB_APPEND) {
         into_backlog(en, j); /* after those that wait already */
         return;
@@ -201,8 +201,6 @@ static void settle(struct engine *en, struct job *j)
             en->diary.writable = true;
         if (j->kind == JOB_APPEND)
             trail_logged(en, j);
-        if (j->head_known && (j->kind == JOB_LOOK || j->kind == JOB_RECOVER))
-            en->diary.read_size = j->head.size;
         if (j->head_known) {
             en->diary.size = j->head.size;
             en->diary.newest = j->head.newest_t;

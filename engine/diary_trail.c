@@ -1,9 +1,9 @@
 /* Where an entry of a halt can be found afterwards: the log, else the spool, else the system log, else nowhere.
  *
- * Until the log has it a copy waits here. It goes to the spool (audit/spool.h), on a thread that may be left behind,
- * when the log has failed or has not answered for DIARY_HANG_US; of who comes and goes (a command) at once, beside the
- * request, so that a kill between the request and the log's answer leaves it there. Into the log it goes all the same:
- * whichever way it comes, one event is one entry. */
+ * Until the log has it a copy waits here. The halt's own entry goes to the spool (audit/spool.h) at once, on a thread
+ * that may be left behind, while the request is on its way: so a kill between the request and the log's answer leaves
+ * it there. Its outcome goes there when the log has failed or has not answered for a quarter of a second. Into the log
+ * they go all the same, and out of the spool again: whichever way it comes, one event is one entry. */
 #include <stdlib.h>
 #include <string.h>
 #include "audit/spool.h"
@@ -236,8 +236,7 @@ void trail_open(struct engine *en)
         s->ops = *ops;
     else
         s->ops.spool = to_disk;
-    if (!en->spec.judge)
-        (void)open_thread(en); /* it is there when the halt comes: see trail_begin */
+    (void)open_thread(en); /* it stands by when a halt comes */
 }
 
 bool trail_take_in(struct engine *en)

@@ -293,6 +293,7 @@ static void poll_rollouts(struct engine *en, void *arg)
     en->facts.link.asked_at = now_of(en);
     struct req *q = req_new(en, rollouts_done);
     en->be->ops->rollouts(en->be, ROLLOUTS_MAX, &q->arena, &q->out.rollouts, req_done, q);
+    ANNOUNCE(en, polling, en);
     /* Judged also when the server is silent: the age of data moves a verdict and the links' state. */
     mark(en);
 }

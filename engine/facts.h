@@ -53,6 +53,7 @@ struct ro_facts {
     struct wave *waves;
     size_t n_waves;
     bool waves_known, waves_loading, waves_wanted;
+    struct err waves_error;           /* why the newest try to read them failed */
     int64_t waves_at;                 /* read at */
     int64_t waves_asked, waves_as_of; /* the newest was asked for at; nothing has changed up to */
     int current;                      /* newest wave that was told, -1 */

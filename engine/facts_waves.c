@@ -111,9 +111,12 @@ static void waves_done(struct req *q, const struct reply *r)
     struct ro *ro = q->ro;
     ro->facts.waves_loading = false;
     if (r->err) {
+        ro->facts.waves_error = *r->err;
         timer_set(q->en, now_of(q->en) + IDLE_US / 4, waves_timer, ro);
+        mark(q->en);
         return;
     }
+    err_clear(&ro->facts.waves_error);
     waves_take(ro, &q->out.waves);
     struct trace_line t;
     if (traced(q->en, &t, TRACE_POLL, "waves")) {

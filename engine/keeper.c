@@ -10,7 +10,9 @@
  */
 struct wish {
     struct kept kept;
-    char *fleet, *rollout, *digest, *bytes;
+    char *fleet, *id, *name, *release, *digest, *bytes;
+    struct rollout_identity who; /* its strings are those */
+    char key[IDENTITY_KEY_BYTES];
     size_t n;
     int64_t tick;
     bool drop;
@@ -32,7 +34,9 @@ void kept_free(struct kept *a)
         return;
     free(w->kept.bytes);
     free(w->fleet);
-    free(w->rollout);
+    free(w->id);
+    free(w->name);
+    free(w->release);
     free(w->digest);
     free(w->bytes);
     free(w);
@@ -61,15 +65,15 @@ static void grant(struct keeper *k, struct wish *w)
     if (!ensure_open(k, &a->err))
         return;
     if (w->bytes || w->drop) {
-        bool ok = w->drop ? history_drop(k->h, w->fleet, w->rollout, &e)
-                          : history_put(k->h, w->fleet, w->rollout, w->digest, w->tick, w->bytes, w->n, &e);
+        bool ok = w->drop ? history_forget(k->h, &w->who, &e)
+                          : history_keep(k->h, &w->who, w->digest, w->tick, w->bytes, w->n, &e);
         if (!ok)
             a->err = e;
         return;
     }
     struct buf b;
     buf_init(&b, HISTORY_BYTES_MAX);
-    a->found = history_get(k->h, w->fleet, w->rollout, w->digest, &a->tick, &b, &e);
+    a->found = history_find(k->h, &w->who, w->digest, &a->tick, &b, &e);
     if (a->found) {
         a->n = b.len;
         a->bytes = buf_take(&b);
@@ -150,13 +154,17 @@ bool keeper_stop(struct keeper *k, int64_t timeout_us)
 static bool replaces(const struct aside_job *newer, const struct aside_job *older)
 {
     const struct wish *n = (const struct wish *)newer, *o = (const struct wish *)older;
-    return (n->bytes || n->drop) && o->bytes && strcmp(o->rollout, n->rollout) == 0 && strcmp(o->fleet, n->fleet) == 0;
+    return (n->bytes || n->drop) && o->bytes && strcmp(o->key, n->key) == 0;
 }
 
-static void wish(struct keeper *k, struct wish *w, const char *fleet, const char *rollout, const char *digest)
+static void wish(struct keeper *k, struct wish *w, const struct rollout_identity *who, const char *digest)
 {
-    w->fleet = xstrdup(fleet);
-    w->rollout = xstrdup(rollout);
+    w->fleet = xstrdup(who->fleet);
+    w->id = xstrdup(who->id);
+    w->name = xstrdup(who->name);
+    w->release = xstrdup(who->release);
+    w->who = (struct rollout_identity){w->fleet, w->id, who->created_at, w->name, w->release};
+    identity_key(who, w->key);
     w->digest = xstrdup(digest);
     if (aside_put(k->aside, &w->kept.job, replaces))
         return;
@@ -165,28 +173,28 @@ static void wish(struct keeper *k, struct wish *w, const char *fleet, const char
     aside_give(k->aside, &w->kept.job);
 }
 
-void keeper_put(struct keeper *k, const char *fleet, const char *rollout, const char *digest, int64_t tick, char *bytes,
+void keeper_put(struct keeper *k, const struct rollout_identity *who, const char *digest, int64_t tick, char *bytes,
                 size_t n)
 {
     struct wish *w = xcalloc(1, sizeof *w);
     w->bytes = bytes;
     w->n = n;
     w->tick = tick;
-    wish(k, w, fleet, rollout, digest);
+    wish(k, w, who, digest);
 }
 
-void keeper_drop(struct keeper *k, const char *fleet, const char *rollout)
+void keeper_drop(struct keeper *k, const struct rollout_identity *who)
 {
     struct wish *w = xcalloc(1, sizeof *w);
     w->drop = true;
-    wish(k, w, fleet, rollout, "");
+    wish(k, w, who, "");
 }
 
-void keeper_get(struct keeper *k, const char *fleet, const char *rollout, const char *digest, uint64_t id)
+void keeper_get(struct keeper *k, const struct rollout_identity *who, const char *digest, uint64_t id)
 {
     struct wish *w = xcalloc(1, sizeof *w);
     w->kept.id = id;
-    wish(k, w, fleet, rollout, digest);
+    wish(k, w, who, digest);
 }
 
 struct kept *keeper_done(struct keeper *k)

@@ -374,7 +374,7 @@ static void seen(struct ro *ro, enum rollout_state was)
     soon(ro);
 }
 
-/* The first time as soon as it can be: a command waits for it. */
+/* Asked for together with the list; the first time as soon as it can be, for a command waits for it. */
 static void sweep(struct engine *en)
 {
     if (!en->notes.begun)
@@ -402,7 +402,7 @@ const struct part part_notes = {.name = "notes",
                                 .ro_free = ro_free,
                                 .sweep = sweep,
                                 .refresh = read_boards,
+                                .polling = read_boards,
                                 .seen = seen,
-                                .listed = read_boards,
                                 .noted = noted,
                                 .looking = looking};

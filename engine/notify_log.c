@@ -8,8 +8,7 @@
 static void base(struct entry *e, const struct notice *n, char wave[16])
 {
     snprintf(wave, 16, "%d", n->wave);
-    e->fleet = n->fleet;
-    e->rollout = n->rollout;
+    entry_identity(e, &(struct rollout_identity){n->fleet, n->rollout, n->created_at, n->rollout_name, ""});
     e->wave = n->wave >= 0 ? wave : "";
     entry_str(e, "notice", notice_kind_word(n->kind));
     entry_str(e, "key", n->key);
@@ -81,6 +80,7 @@ enum notify_said notify_log_read(const struct stored *s, struct notice *n, int64
     if (n->kind == NOTICE_KINDS || !*stored_field(s, "key"))
         return NOTIFY_SAID_NOTHING;
     take(n->rollout, sizeof n->rollout, s->rollout);
+    n->created_at = stored_identity(s).created_at;
     take(n->rule, sizeof n->rule, stored_field(s, "rule"));
     take(n->key, sizeof n->key, stored_field(s, "key"));
     if (*s->wave)

@@ -37,6 +37,7 @@ struct part {
     /* The server shows another rollout (`fresh`) under the number of `old`: nothing that was known of that one applies.
      * `old` hears of nothing any more; what is under way may still point to it. */
     void (*replaced)(struct ro *old, struct ro *fresh);
+    void (*polling)(struct engine *en);                  /* the list of rollouts is being asked for */
     void (*seen)(struct ro *ro, enum rollout_state was); /* a newer state; `was` ROLLOUT_UNKNOWN at the first one */
     void (*listed)(struct engine *en);                   /* the list of rollouts, after each of them was seen */
     void (*waves)(struct ro *ro);                        /* its waves */

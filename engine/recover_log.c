@@ -62,7 +62,7 @@ static enum actor_kind actor_kind_of(const struct stored *s)
 
 /* ---- halts, and who has lifted them ---- */
 
-/* The machine that wrote it: "host" of the facts that audit/ adds. */
+/* The machine that wrote it, by the facts that audit/ adds. */
 static const char *host_of(const struct stored *s, struct arena *a)
 {
     const char *from = stored_field(s, "from.host"); /* of a note: asked for on another one */

@@ -136,7 +136,8 @@ static void device_done(struct req *q, const struct reply *r)
     h->waiting--;
     for (size_t i = 0; !r->err && i < q->out.device.n_actions; i++) {
         const struct device_action *a = &q->out.device.actions[i];
-        if (strcmp(a->rollout, h->ro->id) == 0 && !a->active && strcmp(a->status, "finished") == 0) {
+        if (strcmp(a->rollout, h->ro->id) == 0 && !a->active && strcmp(a->status, "finished") == 0 &&
+            a->at >= h->ro->facts.r.created_at) { /* an older one is of another rollout that had its number */
             watch_installed(h->en, (size_t)q->n, a->at);
             return;
         }

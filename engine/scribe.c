@@ -181,7 +181,9 @@ static void do_look(struct scribe *s, struct job *j)
     struct audit_intake spool = {0};
     if (!ensure_open(s, &j->err))
         return;
-    (void)audit_take_in(s->log, &spool); /* what cannot be taken in waits, and latches all the same */
+    audit_waiting(s->log, &spool);
+    if (spool.waiting > 0) /* what cannot be taken in waits, and latches all the same */
+        (void)audit_take_in(s->log, &spool);
     if (!audit_head(s->log, &j->head, &j->err))
         return;
     j->ok = (j->head.size == j->seen_size && spool.waiting == 0) || read_others(s, j);

@@ -57,6 +57,9 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
     if (stop_escalated(&h->m))
         alert(s, ALERT_ESCALATED, ro->id, h->m.since, "the halt of %s is not shown by the server; andon goes on trying",
               ro->id);
+    else if (h->m.phase == STOP_CLAIMED || h->m.phase == STOP_CLAIM_RUN)
+        alert(s, ALERT_HALT, ro->id, k->at, "a note that no known key has signed says: halted by %s%s%s: %s", k->by,
+              *k->host ? " on " : "", k->host, k->text);
     else if (stop_latched(&h->m))
         alert(s, ALERT_HALT, ro->id, k->at, "halted by %s%s%s: %s", k->by, *k->host ? " on " : "", k->host, k->text);
     if (*ro->stop.external)
@@ -66,6 +69,9 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
               "this is another rollout %s: the server's database began anew?", ro->id);
     if (ro_ended(ro))
         return;
+    if (ro->watch.unlisted.code != ERR_NONE)
+        alert(s, ALERT_UNLISTED, ro->id, now_of(ro->en), "told devices cannot be listed, nothing of them is judged: %s",
+              ro->watch.unlisted.what);
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)

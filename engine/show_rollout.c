@@ -109,7 +109,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     if (v->stop == STOP_ESCALATED)
         return "you: stop it at the server";
     if (v->latched)
-        return v->rollback.step == RB_DONE && v->rollback.complete ? "you: ack (a)" : "you: decide";
+        return v->rollback.outcome == RB_COMPLETE ? "you: ack (a)" : "you: decide";
     switch (ro->facts.r.state) {
     case ROLLOUT_WAITING_APPROVAL:
         return "you: approve";
@@ -147,6 +147,8 @@ static void halt(struct snapshot *s, const struct ro *ro, struct rollout_view *v
     v->stop = h->m.phase;
     v->stop_old = h->m.stale;
     v->latched = stop_latched(&h->m);
+    v->runs_on = h->ran;
+    v->ran_at = h->ran_at;
     v->halted_at = !any ? 0 : halt_said(v->stop, false).true_now && h->shown_at ? h->shown_at : k->at;
     v->halted_by = dup_text(&s->arena, k->by);
     v->halted_host = dup_text(&s->arena, k->host);
@@ -160,6 +162,8 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
     rollout_copy(&s->arena, &v->rollout, &ro->facts.r);
     v->policy = ro->policy.applies;
     v->waves_known = ro->facts.waves_known;
+    v->unlisted = ro_ended(ro) ? NULL : err_shown(&s->arena, &ro->watch.unlisted);
+    v->waves_error = err_shown(&s->arena, &ro->facts.waves_error);
     v->current = ro->facts.current;
     waves(s, ro, v);
     halt(s, ro, v);

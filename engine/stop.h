@@ -49,7 +49,8 @@ struct ro_stop {
     struct halt_wait waits[HALT_WAITS];
     size_t n_waits;
     bool reading, read_again; /* its state; asked for while it was being read */
-    bool ran;                 /* it was said that it runs in spite of the halt */
+    bool ran;                 /* it was said that it runs in spite of the halt, and it was not shown stopped since */
+    int64_t ran_at;           /* when that was said last, engine clock; 0 */
     uint64_t to_settle;       /* a halt of a note that was put into this log, without outcome there; 0 */
     int64_t look_at;          /* log and notes were to be read then */
     unsigned looks;           /* readings that are not done: enum stop_look */

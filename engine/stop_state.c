@@ -102,8 +102,10 @@ static unsigned step(struct ro *ro, const struct stop_event *ev, const struct ha
         ro->stop.shown_at = was == STOP_RECALLED ? ro_stop_halt(ro)->at : now_of(en);
     if (did & STOP_SHOWN)
         snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", ro_stop_halt(ro)->by);
-    if (did & STOP_UNLATCHED)
-        ro->stop.shown_at = 0;
+    if (did & STOP_UNLATCHED) {
+        ro->stop.shown_at = ro->stop.ran_at = 0;
+        ro->stop.ran = false;
+    }
     if (did & (STOP_UNLATCHED | STOP_SHOWN))
         ro->stop.external[0] = '\0';
     if (did & STOP_LOOK) {
@@ -165,7 +167,7 @@ void ro_stop_seen(struct ro *ro, enum rollout_state was, int64_t at)
     if (gone || s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING)
         h->paused_by[0] = '\0';
     else if (s == ROLLOUT_PAUSED && was != ROLLOUT_UNKNOWN && !*h->paused_by && !stop_driving(&h->m) &&
-             !verbs_busy(ro->en, ro) && !rollback_running(ro))
+             !rollback_running(ro)) /* a verb of ours says so itself when it hears of this */
         snprintf(h->paused_by, sizeof h->paused_by, "the server or another client");
     bool again = s == ROLLOUT_PAUSED && was != ROLLOUT_PAUSED;
     if (!(did & STOP_SAY_RESUMED) && (again || gone || rollout_state_ended(s)))
@@ -308,6 +310,8 @@ void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked)
 void ro_stop_said(struct ro *ro, const char *external, bool ran)
 {
     struct ro_stop *h = &ro->stop;
+    if (ran && !h->ran)
+        h->ran_at = now_of(ro->en);
     h->ran = ran;
     snprintf(h->external, sizeof h->external, "%s", external);
     h->external_at = now_of(ro->en);

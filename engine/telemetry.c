@@ -8,6 +8,7 @@
 
 #define FIRST_US  (100 * US_PER_MS)
 #define SETTLE_US (5 * US_PER_S)
+#define PAST_US   (3 * US_PER_S) /* so long at most it waits for the past: a dead log blinds nobody */
 
 int64_t beat_interval(const struct engine *en)
 {
@@ -149,7 +150,7 @@ static void telemetry_ask(struct engine *en)
 static void telemetry_poll(struct engine *en, void *arg)
 {
     (void)arg;
-    if (!en->tm || en->telemetry.link.busy)
+    if (!en->tm || en->telemetry.link.busy || en->telemetry.waits)
         return;
     en->telemetry.polls++;
     telemetry_ask(en);
@@ -158,7 +159,7 @@ static void telemetry_poll(struct engine *en, void *arg)
 static void first_poll(struct engine *en, void *arg)
 {
     (void)arg;
-    if (en->telemetry.polls > 1)
+    if (en->telemetry.polls > 1 || en->telemetry.waits)
         return;
     if (en->telemetry.link.busy) {
         timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
@@ -176,9 +177,40 @@ static void found(struct engine *en)
         timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
 }
 
+/* A page of telemetry is what may end this process: what the log says is halted, or must be, comes before the first. */
+static bool past_pending(const struct engine *en)
+{
+    const struct job *j = en->recover.leftovers;
+    if (!en->recover.recovered || (j && !en->facts.rollouts_known && j->left.n_open + j->left.n_latched > 0))
+        return true;
+    for (size_t i = 0; i < en->facts.n_all; i++)
+        if (stop_driving(&en->facts.all[i]->stop.m) && !stop_escalated(&en->facts.all[i]->stop.m))
+            return true;
+    return false;
+}
+
+static void past_over(struct engine *en, void *arg)
+{
+    (void)arg;
+    en->telemetry.waits = false;
+    telemetry_poll(en, NULL);
+}
+
 static void begin(struct engine *en)
 {
-    telemetry_poll(en, NULL);
+    en->telemetry.waits = true;
+    en->telemetry.until = now_of(en) + PAST_US;
+    timer_set(en, en->telemetry.until, past_over, NULL);
+}
+
+/* Once it is over, whoever looks at the snapshots is given a moment to say so. */
+static void sweep(struct engine *en)
+{
+    int64_t soon = now_of(en) + (en->facts.n_all > 0 ? FIRST_US : 0);
+    if (!en->telemetry.waits || en->telemetry.until <= soon || past_pending(en))
+        return;
+    en->telemetry.until = soon;
+    timer_set(en, soon, past_over, NULL);
 }
 
 static void refresh(struct engine *en)
@@ -187,4 +219,5 @@ static void refresh(struct engine *en)
     telemetry_poll(en, NULL);
 }
 
-const struct part part_telemetry = {.name = "telemetry", .begin = begin, .refresh = refresh, .found = found};
+const struct part part_telemetry = {
+    .name = "telemetry", .begin = begin, .sweep = sweep, .refresh = refresh, .found = found};

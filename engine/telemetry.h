@@ -14,6 +14,8 @@
 
 struct en_telemetry {
     struct link link;
+    bool waits;       /* for what the log left to be halted: nothing is asked for yet */
+    int64_t until;    /* at the latest */
     int polls;        /* on its beat */
     bool extra;       /* the one under way is off the beat */
     int64_t answered; /* when the newest one that has succeeded or failed was asked for */

@@ -308,7 +308,7 @@ static void fetch(struct run *r, int64_t from, int64_t to)
 {
     struct engine *en = r->ro->en;
     size_t fit = SAMPLES / (r->n ? r->n : 1);
-    if (en->trials.ranging || now_of(en) < r->fetch_again)
+    if (en->trials.ranging || en->telemetry.waits || now_of(en) < r->fetch_again)
         return;
     if (r->fetch_ticks == 0 || r->fetch_ticks > fit)
         r->fetch_ticks = fit < 1 ? 1 : fit;

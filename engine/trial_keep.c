@@ -90,7 +90,7 @@ void run_keep(struct run *r, bool now)
     r->kept_at = now_of(en);
     if (!b.over) {
         size_t n = b.len;
-        keeper_put(en->trials.keeper, en->spec.fleet->name, r->ro->id, r->digest, tick, buf_take(&b), n);
+        keeper_put(en->trials.keeper, &r->ro->facts.mark.who, r->digest, tick, buf_take(&b), n);
     }
     buf_release(&b);
 }
@@ -267,7 +267,7 @@ void run_ask_kept(struct run *r)
     run_say(r, "the kept evidence");
     r->busy = true;
     en->trials.outstanding++;
-    keeper_get(en->trials.keeper, en->spec.fleet->name, r->ro->id, r->digest, r->serial);
+    keeper_get(en->trials.keeper, &r->ro->facts.mark.who, r->digest, r->serial);
 }
 
 bool engine_trial_bytes(struct engine *en, const char *rollout, struct buf *out, int64_t *tick)

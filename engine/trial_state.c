@@ -152,7 +152,7 @@ void run_drop_kept(struct run *r)
     struct engine *en = r->ro->en;
     r->kept_tick = r->kept_at = 0;
     if (en->trials.keeper && en->spec.judge)
-        keeper_drop(en->trials.keeper, en->spec.fleet->name, r->ro->id);
+        keeper_drop(en->trials.keeper, &r->ro->facts.mark.who);
 }
 
 void run_rebuild(struct run *r)

@@ -147,8 +147,12 @@ static void members_done(struct req *q, const struct reply *r)
     struct wv *v = &ro->wv[i];
     v->watch.listing = false;
     v->watch.listed_at = now_of(q->en);
-    if (r->err)
+    if (r->err) {
+        ro->watch.unlisted = *r->err;
+        mark(q->en);
         return;
+    }
+    err_clear(&ro->watch.unlisted);
     v->watch.list_asked = q->x_at;
     v->watch.list_errors = v->watch.listed_counts.known ? v->watch.listed_counts.error : 0;
     if (v->watch.list_as_of < v->watch.list_asked)

@@ -46,6 +46,7 @@ struct ro_watch {
     uint32_t *control; /* devices of the waves that have not started: indices into en->watch.devs */
     size_t n_control;
     bool control_loading;
+    struct err unlisted;            /* why the devices of a told wave cannot be listed: nothing of them is judged */
     int control_next;               /* wave to read next, from the last one down; see CONTROL_* */
     struct from_scan *from_scan;    /* that is under way, NULL */
     bool from_wanted, from_loading; /* the fleet's release lists are to be read: new devices are watched */

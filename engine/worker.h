@@ -128,6 +128,11 @@ static inline bool rollback_running(const struct ro *ro)
 {
     return rollback_runs(&ro->rollback);
 }
+/* A copy for a snapshot; NULL when there is none. */
+static inline const struct err *err_shown(struct arena *a, const struct err *e)
+{
+    return e->code == ERR_NONE ? NULL : arena_memdup(a, e, sizeof *e);
+}
 static inline bool ro_replayed(const struct ro *ro)
 {
     return ro->trials.each_tick != NULL;

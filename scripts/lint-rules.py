@@ -78,7 +78,7 @@ PARTS = {
     "act": ["engine/verbs."],
     "rollback": ["engine/rollback"],
     "recover": ["engine/recover."],
-    "detail": ["engine/detail."],
+    "detail": ["engine/detail"],
     "tell": ["engine/tell."],
     "show": ["engine/show"],
 }

@@ -86,7 +86,7 @@ static void rollback_changes(const struct told *t, const struct rollout_view *a,
     char done[FMT_MAX], all[FMT_MAX];
     if (r->step == was)
         return;
-    say(t, "roll back of %s: %s, %s of %s devices verified. %s", b->rollout.id, rollback_step_word(r->step),
+    say(t, "roll back of %s: %s, %s of %s devices verified. %s", b->rollout.id, rollback_word(r),
         fmt_count(done, r->verified), fmt_count(all, r->devices), str(r->step == RB_DONE ? r->left : r->text));
 }
 

@@ -100,6 +100,8 @@ struct app {
     int64_t last_key;
     char msg[512];
     bool msg_bad;
+    uint64_t awaited; /* the message says that this ticket of a fleet is on its way; 0 = no such message */
+    char awaited_fleet[64];
     bool utc_toggle; /* shows the other of local and UTC */
     bool quit_asked;
     size_t banner_at;

@@ -27,6 +27,7 @@ static int urgency(enum alert_kind k)
     case ALERT_LOG:
         return 3;
     case ALERT_LOST:
+    case ALERT_UNLISTED:
         return 4;
     case ALERT_EXTERNAL:
         return 5;
@@ -194,6 +195,8 @@ static const char *kind_word(const struct item *it)
         return "▲ LOG";
     case ALERT_LOST:
         return !stale_item(it) ? "▲ TELEMETRY" : it->s->link.last_ok > 0 ? "▲ STALE" : "▲ NO LINK";
+    case ALERT_UNLISTED:
+        return "▲ DEVICES";
     case ALERT_EXTERNAL:
         return "▲ CHANGED ELSEWHERE";
     case ALERT_OTHER:
@@ -352,7 +355,8 @@ static void big(const struct item *it, size_t i, size_t n, const struct advice *
     else if (it->r)
         flight = "In flight: not known.";
     if (it->kind == ALERT_HALT && it->r && it->r->latched && it->r->stop != STOP_ASKED)
-        snprintf(line, sizeof line, "halted %s by %.60s, %s ago. %s Nobody acked.", parts_time(a, d, t, it->since),
+        snprintf(line, sizeof line, "%s %s by %.60s, %s ago. %s Nobody acked.",
+                 state_halt(it->r).true_now ? "halted" : "halt asked", parts_time(a, d, t, it->since),
                  str(it->r->halted_by), fmt_dur(dur, it->since > 0 ? d->now - it->since : 0), flight);
     else
         snprintf(line, sizeof line, "since %s. %s", parts_time(a, d, t, it->since), flight);

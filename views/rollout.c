@@ -241,7 +241,7 @@ static int draw_rollback(const struct view_data *d, struct canvas *c, int row, i
 {
     const struct rollback_view *b = &r->rollback;
     char n[6][FMT_MAX], title[120], ago[FMT_MAX];
-    snprintf(title, sizeof title, "roll back to %.60s: %s", str(b->to), rollback_step_word(b->step));
+    snprintf(title, sizeof title, "roll back to %.60s: %s", str(b->to), rollback_word(b));
     char since[64];
     snprintf(since, sizeof since, "started %s", parts_ago(ago, d->now, b->started));
     parts_rule(c, row++, title, b->started > 0 ? since : NULL);

@@ -60,8 +60,8 @@ struct look state_rollout(const struct rollout_view *r)
     if (r->rollback.step != RB_NONE && r->rollback.step != RB_DONE)
         return look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 12);
     if (r->rollback.step == RB_DONE)
-        return r->rollback.complete ? look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 90)
-                                    : look("▲", "STUCK", ROLE_WATCH, 5);
+        return r->rollback.outcome == RB_COMPLETE ? look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 90)
+                                                  : look("▲", "STUCK", ROLE_WATCH, 5);
     if (*halt.word)
         return look("✖", halt.brief, ROLE_HALT, 2);
     if (rollout_state_ended(r->rollout.state))
@@ -236,7 +236,7 @@ struct look state_trial(const struct trial_view *t)
 const char *state_next(const struct rollout_view *r)
 {
     /* Everything is back; only the latch is left. */
-    if (r->latched && r->rollback.step == RB_DONE && r->rollback.complete)
+    if (r->latched && r->rollback.step == RB_DONE && r->rollback.outcome == RB_COMPLETE)
         return "you: ack (a)";
     return str(r->next);
 }

@@ -32,11 +32,14 @@ static struct history *open_clean(const struct place *p)
     return h;
 }
 
+/* No more is known than the number. */
+#define NUMBER(id_) (&(const struct rollout_identity){"homes", id_, 0, "", ""})
+
 static void keep(struct history *h, const char *rollout, const char *spec, int64_t tick, const char *bytes)
 {
     struct err e = {0};
-    if (!history_put(h, "homes", rollout, spec, tick, bytes, strlen(bytes), &e))
-        fail_msg("history_put: %s (%s)", e.what, e.cause);
+    if (!history_keep(h, NUMBER(rollout), spec, tick, bytes, strlen(bytes), &e))
+        fail_msg("history_keep: %s (%s)", e.what, e.cause);
 }
 
 /* The error's code; ERR_NONE when there is a state and it is this one. */
@@ -46,7 +49,7 @@ static enum err_code look(struct history *h, const char *rollout, const char *sp
     struct buf b;
     int64_t t = -1;
     buf_init(&b, 1 << 20);
-    bool ok = history_get(h, "homes", rollout, spec, &t, &b, &e);
+    bool ok = history_find(h, NUMBER(rollout), spec, &t, &b, &e);
     if (ok) {
         assert_int_equal(t, tick);
         assert_int_equal(b.len, strlen(bytes));
@@ -111,16 +114,16 @@ static void large_states_are_kept_and_those_over_the_limit_refused(void **state)
         bytes[i] = (char)rnd(&seed);
     begin(&p);
     struct history *h = open_clean(&p);
-    assert_true(history_put(h, "homes", "1", "s", 1, bytes, n, &e));
-    assert_false(history_put(h, "homes", "1", "s", 2, bytes, HISTORY_BYTES_MAX + 1, &e)); /* not read that far */
+    assert_true(history_keep(h, NUMBER("1"), "s", 1, bytes, n, &e));
+    assert_false(history_keep(h, NUMBER("1"), "s", 2, bytes, HISTORY_BYTES_MAX + 1, &e)); /* not read that far */
     assert_int_equal(e.code, ERR_LIMIT);
     buf_init(&out, n);
-    assert_true(history_get(h, "homes", "1", "s", &tick, &out, &e));
+    assert_true(history_find(h, NUMBER("1"), "s", &tick, &out, &e));
     assert_int_equal(out.len, n);
     assert_memory_equal(out.data, bytes, n);
     buf_release(&out);
     buf_init(&out, n - 1);
-    assert_false(history_get(h, "homes", "1", "s", &tick, &out, &e));
+    assert_false(history_find(h, NUMBER("1"), "s", &tick, &out, &e));
     assert_int_equal(e.code, ERR_LIMIT);
     buf_release(&out);
     history_close(h);
@@ -138,7 +141,7 @@ static void a_sweep_drops_what_is_old_and_gives_the_space_back(void **state)
     char *bytes = calloc(1, n);
     begin(&p);
     struct history *h = open_clean(&p);
-    assert_true(history_put(h, "homes", "1", "s", 1, bytes, n, &e));
+    assert_true(history_keep(h, NUMBER("1"), "s", 1, bytes, n, &e));
     assert_true(history_sweep(h, 1, &e));
     assert_int_equal(look(h, "2", "s", 0, ""), ERR_NOT_FOUND);
     keep(h, "2", "s", 1, "small");
@@ -270,7 +273,7 @@ static void no_damaged_page_gives_a_wrong_state(void **state)
             lost += look(h, id, "s", i, big) != ERR_NONE;
         }
         struct err ignored;
-        if (!history_put(h, "homes", "7", "s", 100, "new", 3, &ignored)) /* may be the call that meets the damage */
+        if (!history_keep(h, NUMBER("7"), "s", 100, "new", 3, &ignored)) /* may be the call that meets the damage */
             keep(h, "7", "s", 100, "new");
         assert_int_equal(look(h, "7", "s", 100, "new"), ERR_NONE);
         history_close(h);
@@ -324,7 +327,7 @@ static void a_failing_disk_costs_only_what_was_not_kept(void **state)
             for (int nth = 1; nth < 30; nth++) {
                 struct err e = {0};
                 fault_arm((enum fault_kind)kind, (enum fault_how)how, nth, true);
-                bool ok = history_put(h, "homes", "1", "s", tick + 1, big, 20000, &e);
+                bool ok = history_keep(h, NUMBER("1"), "s", tick + 1, big, 20000, &e);
                 bool struck = fault_disarm();
                 met += struck;
                 if (!ok) {
@@ -502,8 +505,8 @@ static void child(const struct place *p, int me)
             char bytes[40];
             int64_t tick = round * 10 + i;
             snprintf(bytes, sizeof bytes, "tick %lld", (long long)tick);
-            if (!history_put(h, "homes", id, "s", tick, bytes, strlen(bytes), &e) ||
-                !history_put(h, "homes", "common", "s", tick, bytes, strlen(bytes), &e))
+            if (!history_keep(h, NUMBER(id), "s", tick, bytes, strlen(bytes), &e) ||
+                !history_keep(h, NUMBER("common"), "s", tick, bytes, strlen(bytes), &e))
                 _exit(11);
             if (look(h, id, "s", tick, bytes) != ERR_NONE)
                 _exit(12);

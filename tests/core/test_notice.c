@@ -236,6 +236,33 @@ static void halts_of_rules_and_of_people(void **state)
     assert_int_equal(c.n, 0);
 }
 
+static void halted_but_running(void **state)
+{
+    (void)state;
+    struct scene c;
+    scene(&c);
+    c.r[0].latched = c.r[0].runs_on = true;
+    c.r[0].stop = STOP_RUNS;
+    c.r[0].halted_by = "m.ito";
+    c.r[0].ran_at = c.s.taken_at - US_PER_HOUR;
+    const struct notice *n = stands(&c, NOTICE_RUNS);
+    assert_non_null(n);
+    assert_string_equal(n->key, "homes/4471/halted-but-running");
+    assert_string_equal(notice_severity(NOTICE_RUNS), "critical");
+    assert_non_null(strstr(n->text, "halted by m.ito, and resumed by another client"));
+    assert_non_null(stands(&c, NOTICE_HALT)); /* nobody has acknowledged that */
+    /* Halted again within a second: it is news all the same, for a minute. */
+    c.r[0].stop = STOP_HALTED;
+    c.r[0].runs_on = false;
+    assert_null(stands(&c, NOTICE_RUNS));
+    c.r[0].ran_at = c.s.taken_at - US_PER_S;
+    n = stands(&c, NOTICE_RUNS);
+    assert_non_null(n);
+    assert_non_null(strstr(n->text, "stopped again"));
+    c.r[0].latched = false;
+    assert_null(stands(&c, NOTICE_RUNS));
+}
+
 static void a_roll_back_from_its_beginning_to_its_end(void **state)
 {
     (void)state;
@@ -250,14 +277,19 @@ static void a_roll_back_from_its_beginning_to_its_end(void **state)
     c.r[0].rollback.step = RB_NONE; /* after a restart, until the log has been read */
     assert_null(stands(&c, NOTICE_ROLLBACK));
     assert_false(notice_can_end(&c.s, &told));
-    c.r[0].rollback = (struct rollback_view){
-        .step = RB_DONE, .devices = 20, .verified = 18, .text = "", .left = "2 are offline", .to = "hearth:4.11"};
+    c.r[0].rollback = (struct rollback_view){.step = RB_DONE,
+                                             .outcome = RB_PARTLY,
+                                             .devices = 20,
+                                             .verified = 18,
+                                             .text = "",
+                                             .left = "2 are offline",
+                                             .to = "hearth:4.11"};
     assert_null(stands(&c, NOTICE_ROLLBACK));
     assert_true(notice_can_end(&c.s, &told));
     notice_end(&told, &c.s, T0 + 9);
     assert_true(told.resolved);
     assert_int_equal(told.t, T0 + 9);
-    assert_string_equal(told.text, "18 of 20 devices verified; 2 are offline");
+    assert_string_equal(told.text, "incomplete: 18 of 20 devices verified; 2 are offline");
     assert_string_equal(told.key, "homes/4471/rollback");
 }
 
@@ -383,6 +415,7 @@ static void nothing_ends_while_nobody_can_tell(void **state)
     struct scene c;
     scene(&c);
     struct notice n = note(NOTICE_HALT, "homes/4471/halt");
+    snprintf(n.fleet, sizeof n.fleet, "homes");
     snprintf(n.rollout, sizeof n.rollout, "4471");
     assert_true(notice_can_end(&c.s, &n));
     static const enum link_state blind[] = {LINK_CONNECTING, LINK_STALE, LINK_FAILED};
@@ -401,6 +434,34 @@ static void nothing_ends_while_nobody_can_tell(void **state)
     assert_true(notice_can_end(&c.s, &n));
     notice_end(&n, &c.s, T0);
     assert_string_equal(n.text, "the rollout is gone");
+}
+
+/* The server's database began anew: the halt of the old rollout is over, and its end does not claim an
+ * acknowledgement. What was told by number alone (andon 0.1) is about whichever has the number. */
+static void another_rollout_with_its_number_is_another_thing(void **state)
+{
+    (void)state;
+    struct scene c;
+    struct notice old;
+    char plain[NOTICE_KEY_BYTES];
+    scene(&c);
+    c.r[0].rollout.created_at = T0;
+    c.r[0].latched = true;
+    c.r[0].halted_by = "m.ito";
+    assert_int_equal(notice_standing(&c.s, T0, c.out, 16), 1);
+    old = c.out[0];
+    notice_old_key(&old, plain);
+    assert_string_equal(plain, "homes/4471/halt");
+    assert_string_not_equal(old.key, plain);
+    c.r[0].rollout.created_at = T0 + US_PER_S;
+    assert_int_equal(notice_standing(&c.s, T0, c.out, 16), 1);
+    assert_string_not_equal(c.out[0].key, old.key);
+    c.r[0].waves_known = false; /* of the new one: the old one is gone all the same */
+    assert_true(notice_can_end(&c.s, &old));
+    notice_end(&old, &c.s, T0);
+    assert_string_equal(old.text, "the rollout is gone");
+    memcpy(old.key, plain, sizeof plain);
+    assert_false(notice_can_end(&c.s, &old));
 }
 
 static void room_is_kept_for_halts(void **state)
@@ -654,6 +715,7 @@ int main(void)
         cmocka_unit_test(a_full_book_forgets_the_oldest_and_the_resolved_first),
         cmocka_unit_test(a_quiet_fleet_gives_no_notice),
         cmocka_unit_test(halts_of_rules_and_of_people),
+        cmocka_unit_test(halted_but_running),
         cmocka_unit_test(a_roll_back_from_its_beginning_to_its_end),
         cmocka_unit_test(lost_telemetry_is_news_once_it_lasts),
         cmocka_unit_test(one_source_that_fails_is_one_notice),
@@ -661,6 +723,7 @@ int main(void)
         cmocka_unit_test(gates_wait_until_nothing_is_missing),
         cmocka_unit_test(watches_name_wave_and_rule),
         cmocka_unit_test(nothing_ends_while_nobody_can_tell),
+        cmocka_unit_test(another_rollout_with_its_number_is_another_thing),
         cmocka_unit_test(room_is_kept_for_halts),
         cmocka_unit_test(long_names_still_have_keys_of_their_own),
         cmocka_unit_test(the_plain_body),

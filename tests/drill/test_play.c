@@ -74,6 +74,9 @@ static void test_operator(void **state)
     assert_int_equal(in.decided_at, clock_now(c));
     assert_false(drill_operator(t.d, s, &in));
     s->rollouts[0].rollback.step = RB_DONE;
+    s->rollouts[0].rollback.outcome = RB_FAILED; /* it has ended, and nothing is back */
+    assert_false(drill_operator(t.d, s, &in));
+    s->rollouts[0].rollback.outcome = RB_COMPLETE;
     assert_true(drill_operator(t.d, s, &in));
     assert_int_equal(in.verb, VERB_ACK);
     assert_false(drill_operator(t.d, s, &in));
@@ -314,7 +317,7 @@ static void test_score_truth(void **state)
     struct snapshot *s = view(&t);
     halt(&t, s, "rule R-REBOOT");
     s->rollouts[0].rollback.step = RB_DONE;
-    s->rollouts[0].rollback.complete = true;
+    s->rollouts[0].rollback.outcome = RB_COMPLETE;
     drill_score(t.d, s, &r);
     assert_false(r.passed);
     assert_non_null(strstr(r.why, "still run the new firmware"));

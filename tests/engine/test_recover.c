@@ -161,12 +161,127 @@ static void a_log_that_opens_late_is_settled_once(void **state)
     world_release(&w);
 }
 
+/* ---- the server's database began anew ---- */
+
+static void begin_anew(struct world *w)
+{
+    struct w_rollout *r = &w->rollouts[0];
+    r->created_at = r->changed_at = w->now;
+    snprintf(r->name, sizeof r->name, "another");
+    r->state = ROLLOUT_RUNNING;
+}
+
+/* A verb is under way when another rollout gets its rollout's number. */
+static bool until_replaced(struct play *p, const struct snapshot *s)
+{
+    struct world *w = p->w;
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && ready(s)) {
+        struct intent in = world_intent((enum verb)p->ticket, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    if (p->stage == 1 && (world_asked(w, "pause 10") > 0 || world_asked(w, "stop 10") > 0) && w->n_calls == 0) {
+        begin_anew(w);
+        p->t = w->now;
+        p->stage = 2;
+    }
+    p->done = p->stage == 2 && w->now > p->t + 30 * US_PER_S && v && strcmp(v->rollout.name, "another") == 0;
+    return false;
+}
+
+static void nothing_meant_for_one_rollout_reaches_another(void **state)
+{
+    (void)state;
+    static const struct {
+        enum verb verb;
+        enum op_phase phase;
+        const char *entry;
+    } cases[] = {{VERB_PAUSE, OP_UNKNOWN, "outcome pause 10 another-rollout"},
+                 {VERB_HALT, OP_UNKNOWN, "outcome halt 10 another-rollout"},
+                 {VERB_ROLLBACK, OP_FAILED, "outcome rollback 10 failed"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        struct play p = {.ticket = (uint64_t)cases[i].verb, .judge = true};
+        world_init(&w, three, 3);
+        w.install_us = US_PER_HOUR;
+        w.pause_ignored = true;
+        world_play(&w, &p, until_replaced, 300);
+        const struct rollout_view *v = snapshot_rollout(p.last, "10");
+        const struct op_view *op = op_of(p.last, p.ticket);
+        for (size_t k = 0; k < w.n_log; k++)
+            if (w.log[k].t > p.t + 2 * US_PER_S) /* until the server's answer shows it nobody can know */
+                fail_msg("%s: sent to the other one: %s", verb_word(cases[i].verb), w.log[k].what);
+        assert_int_equal(op->phase, cases[i].phase);
+        assert_non_null(strstr(op->text, "another rollout"));
+        assert_int_equal(v->rollout.state, ROLLOUT_RUNNING);
+        assert_false(v->latched || v->held || v->stop != STOP_FREE || v->rollback.step != RB_NONE);
+        assert_true(v->other_at > 0);
+        char *log = world_entries(&w, "");
+        assert_non_null(strstr(log, cases[i].entry));
+        assert_non_null(strstr(log, "watch - 10 another-rollout"));
+        free(log);
+        play_release(&p);
+        world_release(&w);
+    }
+}
+
+static bool look_on(struct play *p, const struct snapshot *s)
+{
+    if (p->t == 0)
+        p->t = p->w->now;
+    p->done = ready(s) && p->w->now > p->t + 30 * US_PER_S;
+    return false;
+}
+
+/* Killed on the way, and the number is another's when the next session looks: nothing goes on. */
+static void what_was_left_open_is_not_taken_up_for_another(void **state)
+{
+    (void)state;
+    static const enum verb verbs[] = {VERB_PAUSE, VERB_HALT, VERB_ROLLBACK};
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        struct world w;
+        struct play p = {.ticket = (uint64_t)verbs[i]}, q = {.judge = true}, r = {.judge = true};
+        char expected[80];
+        world_init(&w, three, 3);
+        w.install_us = US_PER_HOUR;
+        if (verbs[i] != VERB_HALT) /* that one ends, and leaves its latch */
+            snprintf(w.die_at, sizeof w.die_at, "pause 10");
+        world_play(&w, &p, hand_in, 60);
+        w.die_at[0] = '\0';
+        begin_anew(&w);
+        size_t asked = w.n_log;
+        world_play(&w, &q, look_on, 100);
+        if (w.n_log > asked)
+            fail_msg("%s: sent to the other one: %s", verb_word(verbs[i]), w.log[asked].what);
+        const struct rollout_view *v = snapshot_rollout(q.last, "10");
+        assert_false(v->latched || v->held || v->rollback.step != RB_NONE);
+        world_play(&w, &r, look_on, 100); /* and once more: it is said once */
+        char *log = world_entries(&w, "");
+        snprintf(expected, sizeof expected, "recovered %s 10 another-rollout", verb_word(verbs[i]));
+        const char *first = strstr(log, expected);
+        assert_true((first != NULL) == (verbs[i] != VERB_HALT));
+        assert_true(!first || !strstr(first + 1, expected));
+        const char *said = strstr(log, "watch - 10 another-rollout");
+        assert_non_null(said);
+        assert_null(strstr(said + 1, "watch - 10 another-rollout"));
+        free(log);
+        play_release(&p);
+        play_release(&q);
+        play_release(&r);
+        world_release(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(killed_between_intent_and_outcome),
         cmocka_unit_test(a_halt_is_asked_for_again),
         cmocka_unit_test(a_log_that_opens_late_is_settled_once),
+        cmocka_unit_test(nothing_meant_for_one_rollout_reaches_another),
+        cmocka_unit_test(what_was_left_open_is_not_taken_up_for_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,9 @@
 #include "engine/rehearse.h"
 #include "tests/engine/world.h"
 
+/* The world's, as it is kept. */
+static const struct rollout_identity ROLLOUT = {"lab", "10", INT64_C(1700000000) * US_PER_S - US_PER_MIN, "", ""};
+
 static const int waves[] = {6, 10, 48};
 
 /* With history, and only tests: no limit is there. */
@@ -240,7 +243,7 @@ static void what_was_built_of_wrong_facts_is_not_kept(void **state)
     spec[strcspn(spec, "\n")] = '\0';
     struct history *h = history_open(w.evidence, &e);
     buf_init(&b, 1 << 24);
-    assert_false(history_get(h, "lab", "10", spec, &tick, &b, &e));
+    assert_false(history_find(h, &ROLLOUT, spec, &tick, &b, &e));
     assert_int_equal(e.code, ERR_NOT_FOUND);
     history_close(h);
     buf_release(&b);
@@ -335,9 +338,9 @@ static void damage(struct world *w)
     buf_init(&b, 1 << 24);
     assert_true(audit_query(l, &q, &a, &v, &n, &e));
     struct history *h = history_open(w->evidence, &e);
-    assert_true(history_get(h, "lab", "10", stored_field(&v[0], "spec"), &tick, &b, &e));
+    assert_true(history_find(h, &ROLLOUT, stored_field(&v[0], "spec"), &tick, &b, &e));
     b.data[b.len / 2] ^= 1;
-    assert_true(history_put(h, "lab", "10", stored_field(&v[0], "spec"), tick + 10 * US_PER_S, b.data, b.len, &e));
+    assert_true(history_keep(h, &ROLLOUT, stored_field(&v[0], "spec"), tick + 10 * US_PER_S, b.data, b.len, &e));
     history_close(h);
     buf_release(&b);
     arena_release(&a);

@@ -80,7 +80,7 @@ static void install(struct world *w, struct w_device *d)
     int release = d->action;
     bool rolled_back = release == 0;
     d->action = -1;
-    if (d->fails && release == 1) {
+    if (d->fails && (release == 1 || (w->fails_back && rolled_back))) {
         d->status = DEVICE_ERROR;
         d->assigned = -1;
         return;

@@ -98,12 +98,15 @@ struct world {
     size_t n_log;
     /* faults */
     int64_t answer_us, install_us, step_us;
-    int64_t list_us;    /* the list of rollouts takes so much longer: it shows what was when it was asked for */
-    bool down;          /* every request fails */
-    bool verbs_lost;    /* verbs are answered with a network error, and take effect */
-    bool verbs_dropped; /* verbs are answered with a network error, and take no effect */
-    bool pause_ignored; /* 200, and nothing happens */
-    bool name_taken;    /* another client has made andon-rb-<id>-1 */
+    int64_t list_us;     /* the list of rollouts takes so much longer: it shows what was when it was asked for */
+    bool down;           /* every request fails */
+    bool verbs_lost;     /* verbs are answered with a network error, and take effect */
+    bool verbs_dropped;  /* verbs are answered with a network error, and take no effect */
+    bool pause_ignored;  /* 200, and nothing happens */
+    bool name_taken;     /* another client has made andon-rb-<id>-1 */
+    bool devices_denied; /* a wave's devices may not be read */
+    bool releases_down;  /* nobody can be asked for a release */
+    bool fails_back;     /* what fails does so with the old release too */
     bool telemetry_down;
     struct w_text notes[W_NOTES];
     int n_notes;

@@ -143,6 +143,10 @@ static void b_wave_devices(struct backend *b, const char *rollout, const char *w
     struct w_rollout *r = world_rollout(w, rollout);
     (void)limit;
     assert_non_null(r);
+    if (w->devices_denied) {
+        w_answer_err(w, done, ctx, ERR_FORBIDDEN, false, "may not read devices (403)");
+        return;
+    }
     struct w_wave *v = &r->waves[strtol(wave, NULL, 10) - 100];
     out->v = arena_array(a, (size_t)v->n + 1, sizeof *out->v);
     for (int i = 0; i < v->n; i++)
@@ -173,6 +177,10 @@ static void b_release(struct backend *b, const char *id, const char *name, const
 {
     struct world *w = of(b);
     (void)a;
+    if (w->releases_down) {
+        w_answer_err(w, done, ctx, ERR_NETWORK, false, "releases are down");
+        return;
+    }
     for (int i = 0; i < w->n_releases; i++)
         if (id ? strcmp(id, w->releases[i].id) == 0
                : strcmp(name, w->releases[i].name) == 0 && strcmp(version, w->releases[i].version) == 0) {
@@ -199,6 +207,10 @@ static void b_devices_by_release(struct backend *b, const struct release *r, enu
     struct world *w = of(b);
     int k = (int)strtol(r->id, NULL, 10) - 1;
     (void)limit;
+    if (strpbrk(r->version, "*\\")) {
+        w_answer_err(w, done, ctx, ERR_RANGE, false, "it can't be written into a filter so that it means only itself");
+        return;
+    }
     out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
     for (int i = 0; i < w->n_devices; i++)
         if (w->devices[i].installed == k || (q == DQ_INVOLVED && w->devices[i].assigned == k))

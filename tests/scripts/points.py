@@ -4,8 +4,9 @@ hung, beside a guard on the same log and without one. Used by test-kill-halt, an
 What is begun: the halt's request or its entry has left the process, that is, a send of `POST .../pause`, or a write
 with the entry's reason in it, has returned. A kill before that leaves nothing, and nothing may be known of it: the
 server runs, there is no entry, no latch. A kill after it must leave the server paused, a trace in the log, and a latch.
-Without `strict` a halt that was sent and is in no log is only counted, and one that is only in the log is not waited
-for at the server: whoever watches does not take it over yet."""
+The spool counts: the next command takes it in. Without `strict` a halt that was sent and left nothing is only counted
+(killed in the moment between the request and the spool's write, on another thread), and one that is only written is not
+waited for at the server: whoever watches does not take it over yet."""
 import os
 import re
 import shutil

@@ -246,7 +246,7 @@ static void incident(struct snapshot *s)
     s->rollouts[7].n_warnings = 1;
     struct rollback_view *b = &s->rollouts[13].rollback;
     b->step = RB_DONE, b->to = "hearth:4.11.9", b->name = "andon-rb-4444-1", b->devices = 453, b->verified = 453;
-    b->started = NOW - 2 * US_PER_DAY, b->ended = b->started + US_PER_HOUR, b->complete = true;
+    b->started = NOW - 2 * US_PER_DAY, b->ended = b->started + US_PER_HOUR, b->outcome = RB_COMPLETE;
     s->alerts = ARENA_ARRAY(&s->arena, struct alert, 1);
     s->n_alerts = 1;
     s->alerts[0] =
@@ -521,6 +521,13 @@ void fixture_focus(struct fixture *f, const char *rollout, int wave, const char 
                                                                                    : DEVICE_PENDING};
     }
     s->told = t, s->n_told = at, s->told_known = true;
+}
+
+void fixture_target(struct fixture *f, const char *to)
+{
+    struct snapshot *s = f->s;
+    snprintf(s->focus.to, sizeof s->focus.to, "%s", to);
+    s->target = (struct rollback_target){*to ? TARGET_FOUND : TARGET_ASKING, arena_strdup(&s->arena, to), "77", ""};
 }
 
 void fixture_hostile(struct fixture *f)

@@ -29,7 +29,7 @@ static void draw_state(struct scene *s, const char *id, char out[16])
 static void clear(struct rollout_view *r)
 {
     r->stop = STOP_FREE, r->latched = false, r->verdict = REACT_NONE, r->gate_waits = false;
-    r->rollback.step = RB_NONE, r->rollback.complete = false;
+    r->rollback.step = RB_NONE, r->rollback.outcome = RB_PARTLY;
     r->rollout.state = ROLLOUT_RUNNING;
     r->rollout.counts.error = r->rollout.counts.cancelled = 0;
     r->waves[r->current].wave.counts.running = 7;
@@ -107,7 +107,7 @@ static void test_board_states_differ(void **state)
             break;
         case 18:
             r->rollback.step = RB_DONE;
-            r->rollback.complete = true;
+            r->rollback.outcome = RB_COMPLETE;
             break;
         default:
             r->rollback.step = RB_DONE;
