@@ -36,12 +36,14 @@ static const char *by_of(const struct halt_note_side *s, char out[80])
     return out;
 }
 
-/* In this log already, by another session of it: then it is known from there, only sooner. */
+/* In this log already, by another session of it: then it is known from there, only sooner. Signed by this log's key and
+ * not in it yet, it waits in the spool and comes from there: it is not put in a second time. */
 static void hand_in_halt(struct ro *ro, const struct part_of_board *p, const struct log_item *x)
 {
     const struct halt_note_side *s = &p->halt.halted;
     char by[80];
     struct halt_found f = {.from = x->halted  ? STOP_LOG
+                                   : p->own   ? STOP_SPOOL
                                    : p->known ? STOP_NOTE
                                               : STOP_NOTE_UNKNOWN,
                            .who = stop_who_of(s->kind, s->by),
@@ -374,7 +376,7 @@ static void seen(struct ro *ro, enum rollout_state was)
     soon(ro);
 }
 
-/* The first time as soon as it can be: a command waits for it. */
+/* Asked for together with the list; the first time as soon as it can be, for a command waits for it. */
 static void sweep(struct engine *en)
 {
     if (!en->notes.begun)
@@ -396,13 +398,6 @@ static void looking(struct ro *ro)
     read_boards(ro->en);
 }
 
-/* Asked for together with the list; the first time after it, since then it is known what to ask for. */
-static void listed(struct engine *en)
-{
-    if (!en->notes.begun)
-        read_boards(en);
-}
-
 const struct part part_notes = {.name = "notes",
                                 .init = init,
                                 .free = free_all,
@@ -411,6 +406,5 @@ const struct part part_notes = {.name = "notes",
                                 .refresh = read_boards,
                                 .polling = read_boards,
                                 .seen = seen,
-                                .listed = listed,
                                 .noted = noted,
                                 .looking = looking};

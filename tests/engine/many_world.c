@@ -199,8 +199,10 @@ static bool log_append(void *ctx, struct audit_log *l, const struct entry *en, s
      */
     while (m->turn == x && !x->free_run && !x->log_dead)
         pthread_cond_wait(&m->w.cond, &m->w.lock);
-    bool dead = x->log_dead, full = x->log_full;
+    bool dead = x->log_dead, full = x->log_full, hung = x->log_hangs;
     pthread_mutex_unlock(&m->w.lock);
+    if (dead && hung) /* told that it has, it would take in what waits in the spool for it */
+        return err_set(e, ERR_IO, "", "the log's thread has ended");
     if (dead)
         return swallow(out);
     if (full)
