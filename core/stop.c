@@ -136,9 +136,17 @@ static enum stop_signal time_came(struct stop *s, int64_t now)
     return drives ? SG_RETRY : NO_SIGNAL;
 }
 
+/* What stands is only a claim, and this one knows better. */
+static bool better(const struct stop *s, const struct stop_event *ev, int i)
+{
+    bool claim = s->phase == STOP_CLAIMED || s->phase == STOP_CLAIM_RUN;
+    return claim && ev->from != STOP_NOTE_UNKNOWN && (s->open >> i & 1);
+}
+
 static enum stop_signal found(const struct stop *s, const struct stop_event *ev)
 {
-    if (ev->id == 0 || place_of(s, ev->id) >= 0)
+    int i = place_of(s, ev->id);
+    if (ev->id == 0 || (i >= 0 && !better(s, ev, i)))
         return NO_SIGNAL;
     return ev->from == STOP_NOTE_UNKNOWN ? SG_CLAIM : ev->shown_once ? SG_FOUND_ONCE : SG_FOUND;
 }

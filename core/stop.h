@@ -20,7 +20,7 @@
  * after 0.25, 0.5, 1, then each 2 s, at most 3 unanswered at once; after 10 s it is escalated, once; it never stops. I7
  * What a person has acknowledged no rule halts again in the same pause. I8  A note without the signature of a known key
  * sends nothing and lifts nothing; it only stands in the way. I9  The same halt (by its id), read again from log, spool
- * or note, changes nothing; neither does one that was lifted. */
+ * or note, changes nothing, but that what was only claimed is known then; neither does one that was lifted. */
 #ifndef ANDON_CORE_STOP_H
 #define ANDON_CORE_STOP_H
 

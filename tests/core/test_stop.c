@@ -325,8 +325,11 @@ static void notes_only_add_care(const struct node *n, const struct stop_event *e
     }
     if (ev->kind == SE_FOUND) {
         bool known = false;
-        for (int i = 0; i < s->n_known; i++)
-            known = known || s->known[i] == ev->id;
+        bool claim = s->phase == STOP_CLAIMED || s->phase == STOP_CLAIM_RUN;
+        for (int i = 0; i < s->n_known; i++) /* what is only claimed is not known yet */
+            known = known || (s->known[i] == ev->id && !(claim && (s->open >> i & 1) && ev->from != STOP_NOTE_UNKNOWN));
+        if (claim && ev->from != STOP_NOTE_UNKNOWN && !known)
+            KEEP("I9", t->phase != STOP_CLAIMED && t->phase != STOP_CLAIM_RUN);
         if (known)
             KEEP("I9", did == 0 && memcmp(s, t, sizeof *s) == 0);
         else if (ev->from != STOP_NOTE_UNKNOWN)
