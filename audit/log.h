@@ -98,12 +98,15 @@ bool audit_query(struct audit_log *l, const struct audit_query *q, struct arena 
 bool audit_open_intents(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
                         struct err *e) ANDON_MUST_USE;
 /* Halts of a fleet that no later ack has lifted, oldest first, after them those that wait in the spool (seq 0, late).
- * An ack lifts the halts before it of its rollout, by identity (identity_ack_lifts); with rollout "" all of the fleet,
+ * An ack lifts the halts before it of its rollout (stored_ack_lifts); with rollout "" all of the fleet,
  * also those with rollout "". Whether a halt applies to a rollout that is there now is for the caller: identity_about
  * with stored_identity, anything but OTHER. */
 bool audit_latched(struct audit_log *l, const char *fleet, struct arena *a, struct stored **out, size_t *n,
                    struct err *e) ANDON_MUST_USE;
 
+/* Does the ack lift the halt, which was in the log before it? By identity; where it names the halts that it is about
+ * (field "lifts": their corr in 16 hexadecimal digits, with blanks between), only those. */
+bool stored_ack_lifts(const struct stored *ack, const struct stored *halt);
 /* Which rollout an entry is about; the parts that it does not name are "" and 0. Borrows from *s. */
 struct rollout_identity stored_identity(const struct stored *s);
 

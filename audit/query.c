@@ -2,6 +2,8 @@
  * screen shows can only come from what is hashed and signed. */
 #include "audit/query.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "audit/book.h"
@@ -153,21 +155,34 @@ struct latch_ctx {
     struct found found;
 };
 
+/* Is the halt's number among those that the ack names? One that names none lifts whatever was there before it. */
+static bool named(const struct stored *ack, const struct stored *halt)
+{
+    const char *lifts = stored_field(ack, "lifts");
+    char id[24];
+    snprintf(id, sizeof id, "%016" PRIx64, halt->corr);
+    return !*lifts || halt->corr == 0 || strstr(lifts, id);
+}
+
+bool stored_ack_lifts(const struct stored *ack, const struct stored *halt)
+{
+    struct identity_mark a = {stored_identity(ack), ack->t}, h = {stored_identity(halt), halt->t};
+    if (!*ack->rollout)
+        return true;
+    return named(ack, halt) && identity_ack_lifts(&a, &h);
+}
+
 /* Takes out of the list what the ack lifts. */
 static void lift(struct found *f, const struct store_row *row)
 {
     struct stored s;
     if (!leaf_decode(row->leaf, row->leaf_n, (const uint8_t[HASH_LEN]){0}, f->a, &s))
         return;
-    bool all = *s.rollout == '\0';
-    struct identity_mark ack = {stored_identity(&s), s.t};
     size_t kept = 0;
-    for (size_t i = 0; i < f->n; i++) {
-        struct identity_mark halt = {stored_identity(&f->item[i]), f->item[i].t};
-        if (!all && !identity_ack_lifts(&ack, &halt))
+    for (size_t i = 0; i < f->n; i++)
+        if (!stored_ack_lifts(&s, &f->item[i]))
             f->item[kept++] = f->item[i];
-    }
-    f->n = all ? 0 : kept;
+    f->n = kept;
 }
 
 static bool on_latch(void *ctx, const struct store_row *row)

@@ -80,7 +80,7 @@ enum stop_event_kind {
     SE_TIME,     /* stop_due() has come */
     SE_LOOKED,   /* log and notes were read since STOP_LOOK, and what they said was handed in */
     /* Acknowledged: `from`, `who`; `id`: of the halt that it lifts, 0: here, whatever stands. May be handed in again.
-     * An entry of the log lifts every halt before it: the caller hands in each of them. */
+     * An entry of the log may lift several: the caller hands in each of them. */
     SE_ACK,
     SE_HELD,     /* paused without a latch, and shown; or the log says so */
     SE_RUN,      /* resume, advance or start of ours is about to be sent: STOP_REFUSED in the answer forbids it */

@@ -84,22 +84,15 @@ static void seal(const struct log_facts *f, struct log_item *x, const struct hal
     buf_release(&note);
 }
 
-static struct identity_mark mark_of(const struct stored *s)
-{
-    return (struct identity_mark){stored_identity(s), s->t};
-}
-
 /* The oldest acknowledgement after the halt that lifts it; by its number, or because it stands after it. */
 static const struct stored *lifted_by(const struct stored *halt, uint64_t id, const struct stored *acks, size_t n)
 {
     const struct stored *by = NULL;
     for (size_t i = 0; i < n; i++) { /* newest first */
-        struct identity_mark ack = mark_of(&acks[i]);
         if (acks[i].corr == id) {
             by = &acks[i];
         } else if (halt && halt->seq > 0 && acks[i].seq > halt->seq) {
-            struct identity_mark h = mark_of(halt);
-            if (strcmp(acks[i].rollout, halt->rollout) == 0 ? identity_ack_lifts(&ack, &h) : !*acks[i].rollout)
+            if (stored_ack_lifts(&acks[i], halt))
                 by = &acks[i];
         }
     }

@@ -117,6 +117,9 @@ void ro_stop_look_begun(struct ro *ro, enum stop_look where);
 void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked);
 void ro_stop_said(struct ro *ro, const char *external, bool ran); /* what stop_say.c has said of others' doing */
 void ro_stop_to_settle(struct ro *ro, uint64_t id);
+/* The halts that stand, by number, as an acknowledgement's entry names them (audit/log.h, stored_ack_lifts). */
+#define STOP_STANDING_TEXT (STOP_KNOWN * 17 + 1)
+void ro_stop_standing(const struct ro *ro, char out[STOP_STANDING_TEXT]);
 /* The newest halt's words; all "" when there is none. */
 const struct halt_known *ro_stop_halt(const struct ro *ro);
 enum stop_who stop_who_of(enum actor_kind k, const char *name);

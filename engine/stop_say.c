@@ -1,4 +1,5 @@
 /* What is said of a halt beside its request: entries, the alert about others' doing, and the notes' part. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include "engine/worker.h"
@@ -93,11 +94,14 @@ void stop_log_halt(struct ro *ro, const struct halt_found *f)
 void stop_log_ack(struct ro *ro, const struct ack_found *f)
 {
     struct entry e;
+    char lifts[24];
     foreign(ro, &e, ENTRY_ACK, VERB_ACK, f->who, f->by);
     e.corr = f->id;
     e.t = f->t;
     e.reason = f->reason;
     entry_str(&e, "from.host", f->host);
+    snprintf(lifts, sizeof lifts, "%016" PRIx64, f->id);
+    entry_str(&e, "lifts", lifts);
     diary_write(ro->en, &e, 0, NULL, NULL);
 }
 

@@ -1,5 +1,6 @@
 /* What is known about stopping one rollout: what happens is made an event of the machine (core/stop.h), and the words
  * that go with its state are kept. Nothing here asks, writes or waits. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +153,8 @@ void ro_stop_found(struct ro *ro, const struct halt_found *f)
     if (*f->origin && f->seq > 0)
         snprintf(k.log, sizeof k.log, "%.100s #%lld", f->origin, (long long)f->seq);
     unsigned did = step(ro, &ev, &k);
-    if ((did & STOP_LOG_FOREIGN) && (did & STOP_LATCHED))
+    bool own = ro->en->spec.audit && strcmp(f->origin, ro->en->spec.audit->origin) == 0; /* it comes by itself */
+    if ((did & STOP_LOG_FOREIGN) && (did & STOP_LATCHED) && !own)
         stop_log_halt(ro, f);
 }
 
@@ -225,6 +227,15 @@ int64_t ro_stop_seq(const struct ro *ro, uint64_t id)
 
 /* ---- acknowledged ---- */
 
+void ro_stop_standing(const struct ro *ro, char out[STOP_STANDING_TEXT])
+{
+    uint64_t ids[STOP_KNOWN];
+    int n = stop_standing(&ro->stop.m, ids);
+    out[0] = '\0';
+    for (int i = 0; i < n; i++)
+        snprintf(out + (ptrdiff_t)i * 17, 18, "%016" PRIx64 "%s", ids[i], i + 1 < n ? " " : "");
+}
+
 void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id)
 {
     uint64_t ids[STOP_KNOWN];
@@ -250,8 +261,7 @@ void ro_stop_ack_found(struct ro *ro, const struct ack_found *f)
     if (f->id == 0) /* that would be whatever stands here */
         return;
     unsigned did = step(ro, &ev, NULL);
-    /* An entry of the log lifts every halt before it: while others stand there is none. */
-    if ((did & STOP_LOG_FOREIGN) && (did & STOP_UNLATCHED))
+    if (did & STOP_LOG_FOREIGN)
         stop_log_ack(ro, f);
 }
 

@@ -401,9 +401,12 @@ static void ack_logged(struct engine *en, struct job *j)
 static void log_ack(struct engine *en, struct op *op, struct ro *ro)
 {
     struct entry e;
+    char lifts[STOP_STANDING_TEXT];
     struct job *j = job_new(JOB_APPEND);
     diary_entry(en, &e, ENTRY_ACK, op, ro);
     e.corr = ro->stop.m.id; /* ties it to the halt that it lifts */
+    ro_stop_standing(ro, lifts);
+    entry_str(&e, "lifts", lifts); /* and to no other that somebody puts into the log meanwhile */
     op_hold(op);
     op_pending(op, 1);
     job_entry(j, &e);

@@ -168,10 +168,40 @@ static void a_log_of_0_1_goes_on(void **state)
     box_release(&b);
 }
 
+/* Who acknowledges has not seen what another session has put into the log at that moment. */
+static void an_ack_lifts_what_it_names(void **state)
+{
+    (void)state;
+    struct box b;
+    struct entry e;
+    size_t n;
+    box_init(&b);
+    struct audit_log *l = box_open(&b);
+    int64_t t = FIRST.created_at + US_PER_HOUR;
+    put_about(l, ENTRY_HALT, &FIRST, t);
+    put_about(l, ENTRY_HALT, &FIRST, t + 1);
+    char lifts[40];
+    snprintf(lifts, sizeof lifts, "%016llx %016llx", 77LL,
+             (long long)t); /* by their corr: the second is not among them */
+    entry_init(&e, ENTRY_ACK);
+    e.t = t + 2;
+    e.verb = VERB_ACK;
+    e.result = "ok";
+    entry_identity(&e, &FIRST);
+    entry_str(&e, "lifts", lifts);
+    put(l, &e);
+    assert_int_equal(applies(l, &FIRST, &n), 1);
+    put_about(l, ENTRY_ACK, &FIRST, t + 3); /* names none: all before it */
+    assert_int_equal(applies(l, &FIRST, &n), 0);
+    audit_close(l);
+    box_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_number_two_rollouts),
+        cmocka_unit_test(an_ack_lifts_what_it_names),
         cmocka_unit_test(a_log_of_0_1_opens_verifies_and_keeps_its_latches),
         cmocka_unit_test(a_log_of_0_1_goes_on),
     };

@@ -251,6 +251,37 @@ static void a_resume_after_an_acknowledgement_is_not_another_client_s(void **sta
     world_release(&w);
 }
 
+/* Halted by another session a moment before an acknowledgement here: that one is not lifted. */
+static bool ack_beside_a_halt(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && ready(s)) {
+        hand_in(p, VERB_HALT);
+        return true;
+    }
+    if (p->stage == 1 && op_over(s, p->ticket)) {
+        (void)write_entry(p->w, s, ENTRY_HALT, VERB_HALT, "k.dahl", "", 77);
+        hand_in(p, VERB_ACK);
+        return true;
+    }
+    p->done = p->stage == 2 && p->w->now - p->t > 25 * US_PER_S;
+    return false;
+}
+
+static void an_acknowledgement_leaves_what_it_has_not_seen(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.install_us = US_PER_HOUR;
+    world_play(&w, &p, ack_beside_a_halt, 60);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_true(v->latched);
+    assert_string_equal(v->halted_by, "k.dahl");
+    play_release(&p);
+    world_release(&w);
+}
+
 /* An acknowledgement by another session that is followed by an entry of one's own is seen all the same. */
 static bool own_entry_after_another_s(struct play *p, const struct snapshot *s)
 {
@@ -355,6 +386,7 @@ int main(void)
         cmocka_unit_test(a_person_s_halt_is_said_to_run_and_not_fought),
         cmocka_unit_test(where_the_policy_says_so_it_is_halted_again),
         cmocka_unit_test(a_resume_after_an_acknowledgement_is_not_another_client_s),
+        cmocka_unit_test(an_acknowledgement_leaves_what_it_has_not_seen),
         cmocka_unit_test(one_s_own_entry_does_not_hide_another_s),
         cmocka_unit_test(another_client_s_resume_of_a_hold_is_said),
         cmocka_unit_test(what_was_halted_when_last_seen_is_not_said_to_be),
