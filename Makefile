@@ -8,6 +8,7 @@
 #   make test-statistics CASES=FILE  the reference values of the statistics, from another file too
 #   make validate-statistics  error rates and delays of the verdict by simulation, minutes (QUICK=1: one)
 #   make fuzz       libFuzzer on all that reads bytes from outside, two at a time (SECONDS=60 each, FUZZ=name for one)
+#   make model      the protocol of stop: every interleaving (Spin), and every state of the machine
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
 #   make picture    the README's picture, from the console itself
 #   make golden     rewrite the golden screens (look at the diff before you commit it)
@@ -174,6 +175,19 @@ fuzz:
 	@scripts/deps fuzz
 	@$(MAKE) $(PAR) --no-print-directory -s MODE=fuzz CC=clang BUILD=build/fuzz fuzz-targets
 	@scripts/fuzz $(SECONDS) $(if $(FUZZ),build/fuzz/tests/fuzz/fuzz_$(FUZZ),$(FUZZ_BIN))
+
+# The protocol of stop, checked by Spin with the table that andon runs; and the machine alone, in every combination.
+$(BUILD)/tests/model/stop_table: $(BUILD)/tests/model/stop_table.o $(BUILD)/libcore.a
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+-include $(BUILD)/tests/model/stop_table.d
+.PHONY: model
+model: deps-test
+	@scripts/deps model
+	@$(MAKE) $(PAR) --no-print-directory -s $(BUILD)/tests/model/stop_table $(BUILD)/tests/core/test_stop
+	@ANDON_STOP_ALL=1 $(BUILD)/tests/core/test_stop
+	@$(BUILD)/tests/model/stop_table >$(BUILD)/tests/model/stop_table.pml
+	@scripts/model $(BUILD)/tests/model/stop_table.pml
 
 .PHONY: golden
 golden: deps-test

@@ -204,7 +204,7 @@ bool book_commit(struct audit_log *l, const struct store_head *h, struct err *e)
 
 bool audit_append(struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e)
 {
-    struct store_head h;
+    struct store_head h = {0};
     bool known;
     if (!book_begin(l, &h, e))
         return false;

@@ -183,7 +183,7 @@ static bool put_aside_entry(struct audit_log *l, struct store_head *h, const cha
 static bool write_batch(struct batch *b, const char *name, const struct timespec *at, struct audit_intake *out,
                         struct err *e)
 {
-    struct store_head h;
+    struct store_head h = {0};
     int64_t taken = 0, again = 0;
     bool known = false;
     if (!book_begin(b->l, &h, e))
@@ -221,7 +221,7 @@ static void drop_blobs(const struct batch *b)
 static bool set_aside(struct audit_log *l, int dir, const char *name, const struct timespec *at, const struct err *why,
                       struct audit_intake *out)
 {
-    struct store_head h;
+    struct store_head h = {0};
     struct err e = {0};
     char to[INTAKE_NAME];
     out->err = *why;

@@ -329,7 +329,31 @@ static bool head(struct audit_log *l, void *ctx, struct err *e)
     out->newest_t = n.t;
     memcpy(out->origin, l->name.name, sizeof l->name.name);
     memcpy(out->key_id, l->name.id_hex, sizeof l->name.id_hex);
+    memcpy(out->vkey, l->name.vkey, sizeof l->name.vkey);
     return true;
+}
+
+const char *audit_vkey(const struct audit_log *l)
+{
+    return l->name.vkey;
+}
+
+bool audit_sign(struct audit_log *l, const char *json, size_t n, struct buf *out, struct err *e)
+{
+    uint8_t sig[KEY_SIG_LEN];
+    struct buf text;
+    if (!l->sign || l->read_only)
+        return err_set(e, ERR_REFUSED, "", "audit log %.200s: it was opened for reading, without its key", l->db_path);
+    if (n < 2 || json[0] != '{' || json[n - 1] != '}' || memchr(json, '\n', n))
+        return err_set(e, ERR_RANGE, "", "only an object of JSON in one line is signed with a log's key");
+    buf_init(&text, n + 2);
+    bool ok = buf_add(&text, json, n) && buf_addc(&text, '\n') && l->sign(l->sign_ctx, text.data, text.len, sig, e);
+    if (ok) {
+        buf_add(out, text.data, text.len);
+        note_sign(&l->name, sig, out);
+    }
+    buf_release(&text);
+    return ok;
 }
 
 bool audit_head(struct audit_log *l, struct audit_head *out, struct err *e)

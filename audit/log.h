@@ -59,8 +59,15 @@ struct audit_head {
     char root[65];
     char origin[128];
     char key_id[17]; /* C2SP key hash, hex */
+    char vkey[176];  /* the public key with its name, as audit/note.h writes it */
 };
 bool audit_head(struct audit_log *l, struct audit_head *out, struct err *e) ANDON_MUST_USE;
+/* Appends a line of JSON (an object; its newline is added) as a C2SP signed note, signed with the log's own key. A
+ * checkpoint begins with the log's name and never with a brace, so that neither can be taken for the other.
+ * ERR_REFUSED: a handle for reading has no key; ERR_RANGE: no such line. Touches no file. */
+bool audit_sign(struct audit_log *l, const char *json, size_t n, struct buf *out, struct err *e) ANDON_MUST_USE;
+/* The log's verifier key, as in audit_head. */
+const char *audit_vkey(const struct audit_log *l);
 
 /* A stored entry, decoded from its canonical line for screens and recovery. Strings are owned by the arena. */
 struct stored {

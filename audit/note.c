@@ -74,15 +74,20 @@ void note_body(const struct checkpoint *c, struct buf *out)
     buf_addc(out, '\n');
 }
 
-void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out)
+void note_sign(const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out)
 {
     uint8_t both[sizeof k->id + KEY_SIG_LEN];
     memcpy(both, k->id, sizeof k->id);
     memcpy(both + sizeof k->id, sig, KEY_SIG_LEN);
-    note_body(c, out);
     buf_printf(out, "\n" DASH "%s ", k->name);
     base64_encode(out, both, sizeof both);
     buf_addc(out, '\n');
+}
+
+void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out)
+{
+    note_body(c, out);
+    note_sign(k, sig, out);
 }
 
 /* Takes the line at *p (without its newline); false at the end or when the last line has no newline. */
@@ -171,4 +176,15 @@ bool note_open(const char *bytes, size_t n, const struct note_key *k, const stru
     if (p != end)
         return err_set(e, ERR_TAMPERED, "", "the checkpoint is not well formed");
     return found ? true : err_set(e, ERR_TAMPERED, "", "the checkpoint is not signed by key %s", k->id_hex);
+}
+
+bool note_signed(struct slice text, struct slice lines, const struct note_key *k, const struct verifier *v)
+{
+    const char *p = lines.p, *end = lines.n ? lines.p + lines.n : lines.p, *one;
+    uint8_t sig[KEY_SIG_LEN];
+    size_t n;
+    while (line(&p, end, &one, &n))
+        if (signature_of(one, n, k, sig) && verifier_check(v, text.p, text.n, sig))
+            return true;
+    return false;
 }

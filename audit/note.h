@@ -19,6 +19,7 @@
 #include "audit/tree.h"
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/slice.h"
 
 #define NOTE_MAX   4096 /* longest signed checkpoint that is read */
 #define ORIGIN_MAX 100
@@ -51,5 +52,12 @@ void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8
  * well formed, not signed by k, or of another origin than k's name. */
 bool note_open(const char *bytes, size_t n, const struct note_key *k, const struct verifier *v, struct checkpoint *out,
                struct err *e) ANDON_MUST_USE;
+
+/* ---- any other text ---- */
+
+/* Appends "\n— name base64\n": with the text before it, which ends in a newline, this is a signed note. */
+void note_sign(const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out);
+/* Is one of these signature lines k's own, and right for the text? The empty line before them may be among them. */
+bool note_signed(struct slice text, struct slice lines, const struct note_key *k, const struct verifier *v);
 
 #endif

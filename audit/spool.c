@@ -228,8 +228,9 @@ static bool append(int dir, int fd, const struct stat *st, const char *name, con
     bool ok = n == (ssize_t)out.len && fdatasync(fd) == 0 && fsync(dir) == 0;
     if (!ok) {
         if (n >= 0 && n < (ssize_t)out.len) {
-            if (ftruncate(fd, st->st_size) != 0)
-                n = 0; /* the piece stays: who reads it sees that it is none */
+            /* When the piece stays, who reads it sees that it is none. */
+            int cut = ftruncate(fd, st->st_size);
+            (void)cut;
             errno = ENOSPC;
         }
         err_errno(e, ERR_IO, "look at its disk", "spool file %.100s: cannot write to it", name);

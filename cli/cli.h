@@ -141,6 +141,8 @@ void session_close(struct session *s);
 void session_operator(struct session *s);
 /* The fleet named by --fleet, or the only one. NULL with *e filled. */
 const struct fleet_spec *session_fleet(const struct session *s, const struct args *a, struct err *e);
+/* No telemetry is read for this fleet of the session: for what asks nothing of health. */
+void session_drop_telemetry(struct session *s, const struct fleet_spec *f);
 uint64_t random_seed(void);
 /* Limits what a crash or a child could give away: no core file, not dumpable, no new privileges, umask 077. */
 void harden(void);

@@ -1,5 +1,6 @@
 /* andon explain: why a rollout is judged as it is, for a person and for a script. */
 #include "cli/explain.h"
+#include "cli/halts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -131,15 +132,17 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
 }
 
 static void rollout_text(struct buf *out, const char *fleet, const struct snapshot *s, const struct rollout_view *r,
-                         int64_t only)
+                         const struct log_halt *h, int64_t only)
 {
     const struct policy *p = explain_policy(s, r);
     char text[EXPLAIN_TEXT], at[FMT_MAX];
-    struct halt_said halt = halt_said(r->halt, r->latched, r->rollout.state);
+    struct halt_said halt = halt_said(h->stop, r->stop_old);
 
     explain_state(&r->trial, text, sizeof text);
     buf_printf(out, "%s %s %s %s of %s: %s\n", r->rollout.id, r->rollout.name, r->rollout.release.name,
-               r->rollout.release.version, fleet, *halt.word ? halt.word : rollout_state_word(r->rollout.state));
+               r->rollout.release.version, fleet, *halt.word ? halt.title : rollout_state_word(r->rollout.state));
+    if (*halt.word)
+        buf_printf(out, "Halt: it %s. By %s%s%s\n", halt.text, h->by, *h->reason ? ": " : "", h->reason);
     buf_printf(out, "Evidence: %s", text);
     if (r->trial.tick > 0)
         buf_printf(out, ", up to %s", fmt_iso(at, r->trial.tick));
@@ -198,9 +201,11 @@ static struct fleet_run *find(struct fleets *f, const char *id, int64_t timeout,
     return found;
 }
 
-static int answer(const struct args *a, const struct fleet_run *run, const char *id, int64_t only, struct err *e)
+static int answer(const struct args *a, const struct session *s, const struct fleet_run *run, const char *id,
+                  int64_t only, struct err *e)
 {
     const struct rollout_view *r = snapshot_rollout(run->snap, id);
+    struct log_halt h;
     struct json_out o;
     struct buf out;
 
@@ -216,7 +221,8 @@ static int answer(const struct args *a, const struct fleet_run *run, const char 
         return EXIT_OK;
     }
     buf_init(&out, (size_t)16 << 20);
-    rollout_text(&out, run->spec->name, run->snap, r, only);
+    halts_of(s, run->spec->name, r, &h);
+    rollout_text(&out, run->spec->name, run->snap, r, &h, only);
     print_out(&out);
     buf_release(&out);
     return EXIT_OK;
@@ -245,7 +251,7 @@ int cmd_explain(const struct args *a)
     fleets_wait(&f, timeout);
     run = find(&f, a->pos[1], timeout, &e);
     if (run)
-        rc = answer(a, run, a->pos[1], only, &e);
+        rc = answer(a, &s, run, a->pos[1], only, &e);
     else
         rc = e.code == ERR_NOT_FOUND ? (print_err(a, &e), EXIT_FAILED) : print_err(a, &e);
     fleets_close(&f);

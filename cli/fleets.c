@@ -4,10 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "cli/ask.h"
 #include "core/clock.h"
-
-#define REASON_US (3 * US_PER_S) /* a server that refuses does so at once */
 
 bool fleets_open(const struct session *s, const struct args *a, bool judge, bool observe, struct fleets *out,
                  struct err *e)
@@ -95,29 +92,4 @@ void fleets_close(struct fleets *f)
     }
     free(f->v);
     *f = (struct fleets){0};
-}
-
-bool fleet_refuses(const struct fleet_run *r, const char *rollout, const char *wave, struct err *e)
-{
-    struct http *h = http_new(clock_real(), random_seed());
-    struct backend *b = backend_open(h, r->spec, e);
-    struct wave_list waves = {0};
-    struct device_list devices = {0};
-    struct ask q = {0};
-    struct arena a;
-    bool no = b == NULL;
-
-    arena_init(&a);
-    if (b && wave)
-        b->ops->wave_devices(b, rollout, wave, 1, &a, &devices, ask_done, &q);
-    else if (b)
-        b->ops->waves(b, rollout, &a, &waves, ask_done, &q);
-    if (b && !ask_wait(h, &q, REASON_US) && q.done) {
-        *e = q.err;
-        no = true;
-    }
-    backend_free(b);
-    http_free(h);
-    arena_release(&a);
-    return no;
 }

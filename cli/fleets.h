@@ -27,9 +27,6 @@ bool fleet_until(struct fleet_run *r, int64_t timeout_us, bool (*ready)(const st
                  void *ctx);
 /* Why a fleet has nothing to show, as an error. */
 void fleet_error(const struct fleet_run *r, struct err *e);
-/* Does the server refuse the waves of this rollout (wave NULL), or the devices of the wave of this id? It is asked for
- * them directly, for a few seconds: an engine that waits for what is refused does not say why. True with *e filled. */
-bool fleet_refuses(const struct fleet_run *r, const char *rollout, const char *wave, struct err *e);
 /* Waves of this rollout read? (for fleet_until; ctx is the rollout's id) */
 bool fleet_has_waves(const struct snapshot *s, void *id);
 

@@ -5,8 +5,6 @@
 #include "cli/get.h"
 #include "core/clock.h"
 
-/* After this long without what was asked for, the server is asked why. */
-#define WHY_US (3 * US_PER_S)
 /* How long a list of rollouts waits for the names of releases. */
 #define RELEASES_US (3 * US_PER_S)
 /* And a question about health for figures that may never come. */
@@ -40,19 +38,42 @@ static bool devices_read(const struct snapshot *s, void *ctx)
     return s->focus.wave == f->wave && strcmp(s->focus.rollout, f->rollout) == 0 && s->devices_at > 0;
 }
 
-/* Waits for something of a rollout; false with *e: with the server's reason if it has one. */
-static bool read_or_why(struct fleet_run *r, int64_t timeout, bool (*ready)(const struct snapshot *s, void *ctx),
-                        void *ctx, const char *rollout, const char *wave, struct err *e)
-{
-    int64_t first = timeout < WHY_US ? timeout : WHY_US;
+struct wanted {
+    bool (*ready)(const struct snapshot *s, void *ctx);
+    void *ctx;
+    const char *rollout;
+    bool devices; /* of a wave; else the waves */
+};
 
-    if (fleet_until(r, first, ready, ctx))
+static const struct err *why_not(const struct snapshot *s, const struct wanted *w)
+{
+    const struct rollout_view *v = snapshot_rollout(s, w->rollout);
+
+    return w->devices ? s->devices_error : v ? v->waves_error : NULL;
+}
+
+/* Read, or refused in a way that waiting does not mend. */
+static bool answered(const struct snapshot *s, void *ctx)
+{
+    const struct wanted *w = ctx;
+    const struct err *e = why_not(s, w);
+
+    return w->ready(s, w->ctx) || (e && (e->code == ERR_AUTH || e->code == ERR_FORBIDDEN || e->code == ERR_NOT_FOUND));
+}
+
+/* Waits for something of a rollout; false with *e: with the server's reason if it has one. */
+static bool read_or_why(struct fleet_run *r, int64_t timeout, struct wanted w, struct err *e)
+{
+    const struct err *why;
+
+    if (fleet_until(r, timeout, answered, &w) && w.ready(r->snap, w.ctx))
         return true;
-    if (fleet_refuses(r, rollout, wave, e))
+    if ((why = why_not(r->snap, &w))) {
+        *e = *why;
         return false;
-    return fleet_until(r, timeout - first, ready, ctx) ||
-           err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "%s of %s could not be read in time",
-                   wave ? "the devices of a wave" : "the waves", rollout);
+    }
+    return err_set(e, ERR_TIMEOUT, "`andon doctor` tests the connection.", "%s of %s could not be read in time",
+                   w.devices ? "the devices of a wave" : "the waves", w.rollout);
 }
 
 /* Some servers name only the ids of the rollouts' releases in a list; their names are read after it. */
@@ -85,7 +106,7 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
         g->any = true;
         snprintf(f.rollout, sizeof f.rollout, "%s", id);
         engine_focus(r->en, &f);
-        if (!read_or_why(r, timeout, fleet_has_waves, f.rollout, id, NULL, e))
+        if (!read_or_why(r, timeout, (struct wanted){fleet_has_waves, f.rollout, id, false}, e))
             return false;
         if (strcmp(what, "health") == 0)
             fleet_until(r, timeout < FIGURES_US ? timeout : FIGURES_US, telemetry_seen, f.rollout);
@@ -101,12 +122,9 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
                 if (only >= 0 || v->waves[k].watched || wave_told(&v->waves[k].wave) > 0)
                     get_health(g, r, v, &v->waves[k]);
             } else {
-                char wave[ID_MAX];
-
                 f.wave = v->waves[k].wave.index;
-                snprintf(wave, sizeof wave, "%s", v->waves[k].wave.id); /* the snapshot goes on */
                 engine_focus(r->en, &f);
-                if (!read_or_why(r, timeout, devices_read, &f, id, wave, e))
+                if (!read_or_why(r, timeout, (struct wanted){devices_read, &f, id, true}, e))
                     return false;
                 for (size_t d = 0; d < r->snap->n_devices; d++)
                     get_device(g, r, id, f.wave, &r->snap->devices[d]);

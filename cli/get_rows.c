@@ -1,5 +1,6 @@
 #include "cli/explain.h"
 #include "cli/get.h"
+#include "cli/halts.h"
 
 #include <math.h>
 #include <string.h>
@@ -80,34 +81,6 @@ void get_fleet(struct get *g, const struct fleet_run *r)
     buf_release(&list);
 }
 
-/* Halts in the log, or on their way into it, that nobody has acknowledged: a `get` engine has no log of its own. */
-static bool latched(const struct get *g, const char *fleet, const struct rollout *rollout)
-{
-    char release[IDENTITY_RELEASE_BYTES];
-    struct rollout_identity now = identity_of(fleet, rollout, release);
-    struct audit_spec spec = g->session->audit;
-    struct audit_log *l;
-    struct stored *v;
-    struct arena a;
-    bool found = false;
-    size_t n;
-
-    spec.read_only = true;
-    l = audit_open(&spec, NULL);
-    if (!l)
-        return false;
-    arena_init(&a);
-    if (audit_latched(l, fleet, &a, &v, &n, NULL))
-        for (size_t i = 0; i < n; i++) {
-            struct identity_mark halt = {stored_identity(&v[i]), v[i].t};
-
-            found = found || identity_about(&halt, &now) != IDENTITY_OTHER;
-        }
-    arena_release(&a);
-    audit_close(l);
-    return found;
-}
-
 static void counts_json(struct json_w *w, const struct counts *c)
 {
     json_w_key(w, "counts");
@@ -129,9 +102,11 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
 {
     const struct rollout *o = &v->rollout;
     struct json_w *w = &g->json.w;
-    bool locked = v->latched || latched(g, r->spec->name, o);
-    struct halt_said halt = halt_said(v->halt, locked, o->state);
+    struct log_halt known;
+    struct halt_said halt;
 
+    halts_of(g->session, r->spec->name, v, &known);
+    halt = halt_said(known.stop, v->stop_old);
     json_w_obj(w);
     json_w_kstr(w, "fleet", r->spec->name);
     json_w_kstr(w, "id", o->id);
@@ -143,9 +118,9 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
     json_w_kint(w, "devices", o->total);
     counts_json(w, &o->counts);
     json_w_kbool(w, "halted", halt.true_now);
-    json_w_kbool(w, "latched", locked);
+    json_w_kbool(w, "latched", known.latched);
     json_w_kstr(w, "halt", *halt.word ? halt.word : NULL);
-    json_w_kstr(w, "halted_by", v->halted_by && *v->halted_by ? v->halted_by : NULL);
+    json_w_kstr(w, "halted_by", known.latched && *known.by ? known.by : NULL);
     json_w_kbool(w, "held", v->held);
     json_w_kint(w, "wave", v->current);
     json_w_kstr(w, "verdict", reaction_word(v->verdict));
@@ -160,7 +135,7 @@ void get_rollout(struct get *g, const struct fleet_run *r, const struct rollout_
     json_w_obj_end(w);
     table_add(&g->table, r->spec->name);
     table_add(&g->table, o->id);
-    table_add(&g->table, *halt.word ? halt.word : rollout_state_word(o->state));
+    table_add(&g->table, *halt.word ? halt.title : rollout_state_word(o->state));
     table_addf(&g->table, "%s %s", o->release.name, o->release.version);
     table_addf(&g->table, "%lld", (long long)(o->counts.known ? o->counts.finished : 0));
     table_addf(&g->table, "%lld", (long long)(o->counts.known ? o->counts.error : 0));

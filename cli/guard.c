@@ -26,10 +26,11 @@
 struct said {
     char id[ID_MAX];
     enum reaction verdict;
-    enum halt_phase halt;
+    enum stop_phase stop;
     enum rollout_state state;
     bool latched, seen;
     int64_t other_at;
+    char unlisted[320]; /* why its devices cannot be listed, "" */
 };
 struct watch {
     struct fleet_run *run;
@@ -111,9 +112,11 @@ static uint64_t failed_since(int *was, int now)
 /* A halt that was there when the guard first saw the rollout is not counted, unless it is the guard's own. */
 static void count_halt(struct metrics_counts *c, const struct said *s, const struct rollout_view *v)
 {
-    if (s->halt == HALT_NONE && (s->seen ? v->halt != HALT_NONE : v->halt == HALT_SENDING))
+    bool halted = *halt_said(v->stop, false).word, was = *halt_said(s->stop, false).word;
+
+    if (!was && (s->seen ? halted : v->stop == STOP_ASKED))
         c->halts++;
-    if (v->halt == HALT_ESCALATED && s->halt != HALT_ESCALATED)
+    if (v->stop == STOP_ESCALATED && s->stop != STOP_ESCALATED)
         c->escalated++;
 }
 
@@ -125,32 +128,60 @@ static const char *verdict_text(const struct rollout_view *v)
     return "";
 }
 
+static void say_halt(const char *fleet, const struct rollout_view *v)
+{
+    static const char *const phases[STOP_PHASES] = {
+        [STOP_CLAIMED] = "claimed",
+        [STOP_CLAIM_RUN] = "claimed-runs",
+        [STOP_ASKED] = "sending",
+        [STOP_ESCALATED] = "escalated",
+        [STOP_LIFTING] = "sending",
+        [STOP_UNSEEN] = "not-confirmed",
+        [STOP_RECALLED] = "not-confirmed",
+        [STOP_HALTED] = "shown",
+        [STOP_STANDBY] = "standby",
+        [STOP_DOUBT] = "runs",
+        [STOP_RUNS] = "runs",
+        [STOP_OVER] = "over",
+    };
+    bool bad = v->stop == STOP_ESCALATED || v->stop == STOP_RUNS;
+    char q[600], by[200], host[200];
+
+    line(bad ? "error" : "warning", fleet, "halt", "rollout=%s phase=%s said=\"%s\" by=%s host=%s text=%s",
+         v->rollout.id, phases[v->stop], halt_said(v->stop, v->stop_old).title,
+         quoted(by, sizeof by, v->halted_by ? v->halted_by : ""),
+         quoted(host, sizeof host, v->halted_host ? v->halted_host : ""),
+         quoted(q, sizeof q, v->halt_text ? v->halt_text : ""));
+}
+
 static void say_rollout(struct watch *w, const char *fleet, const struct rollout_view *v)
 {
-    static const char *const halts[] = {"none", "sending", "shown", "escalated"};
     struct said *s = said_of(w, v->rollout.id);
-    char q[600], by[200];
+    char q[600];
 
     if (v->rollout.state != s->state)
         line("info", fleet, "state", "rollout=%s state=%s", v->rollout.id, rollout_state_word(v->rollout.state));
     if (v->verdict != s->verdict)
         line(v->verdict > REACT_WATCH ? "warning" : "info", fleet, "verdict", "rollout=%s verdict=%s text=%s",
              v->rollout.id, reaction_word(v->verdict), quoted(q, sizeof q, verdict_text(v)));
-    if (v->halt != s->halt && v->halt != HALT_NONE)
-        line(v->halt == HALT_ESCALATED ? "error" : "warning", fleet, "halt", "rollout=%s phase=%s by=%s text=%s",
-             v->rollout.id, halts[v->halt], quoted(by, sizeof by, v->halted_by ? v->halted_by : ""),
-             quoted(q, sizeof q, v->halt_text ? v->halt_text : ""));
+    if (v->stop != s->stop && *halt_said(v->stop, false).word)
+        say_halt(fleet, v);
     if (!v->latched && s->latched)
         line("info", fleet, "ack", "rollout=%s", v->rollout.id);
     if (v->other_at != s->other_at)
         line("warning", fleet, "another",
              "rollout=%s text=\"this is another rollout: the server's database began anew?\"", v->rollout.id);
+    if (strcmp(s->unlisted, v->unlisted ? v->unlisted->what : "") != 0) {
+        snprintf(s->unlisted, sizeof s->unlisted, "%s", v->unlisted ? v->unlisted->what : "");
+        line(v->unlisted ? "warning" : "info", fleet, "devices", "rollout=%s listed=%s error=%s", v->rollout.id,
+             v->unlisted ? "false" : "true", quoted(q, sizeof q, s->unlisted));
+    }
     count_halt(&w->counts, s, v);
     s->other_at = v->other_at;
     s->seen = true;
     s->state = v->rollout.state;
     s->verdict = v->verdict;
-    s->halt = v->halt;
+    s->stop = v->stop;
     s->latched = v->latched;
 }
 

@@ -188,7 +188,12 @@ static double latched(const struct spot *s)
 }
 static double halt_phase(const struct spot *s)
 {
-    return s->rollout->halt;
+    static const double number[STOP_PHASES] = {
+        [STOP_ASKED] = 1,  [STOP_LIFTING] = 1,   [STOP_HALTED] = 2,  [STOP_STANDBY] = 2,
+        [STOP_OVER] = 2,   [STOP_ESCALATED] = 3, [STOP_DOUBT] = 4,   [STOP_RUNS] = 4,
+        [STOP_UNSEEN] = 5, [STOP_RECALLED] = 5,  [STOP_CLAIMED] = 6, [STOP_CLAIM_RUN] = 6,
+    };
+    return number[s->rollout->stop];
 }
 static double held(const struct spot *s)
 {
@@ -286,7 +291,7 @@ static double test_least(const struct spot *s)
 /* Under way, or nobody has looked at its halt yet. */
 static bool shown(const struct rollout_view *v)
 {
-    return !rollout_state_ended(v->rollout.state) || v->latched || v->halt == HALT_SENDING || v->halt == HALT_ESCALATED;
+    return !rollout_state_ended(v->rollout.state) || *halt_said(v->stop, false).word;
 }
 
 static double left_out(const struct spot *s)
@@ -327,7 +332,7 @@ static const struct family families[] = {
      "The verdict: 0 none, 1 watch, 2 hold, 3 pause, 4 rollback."},
     {"andon_rollout_latched", GAUGE, "", OF_ROLLOUT, latched, "1 when it is halted and nobody has acknowledged it."},
     {"andon_rollout_halt", GAUGE, "", OF_ROLLOUT, halt_phase,
-     "0 no halt, 1 being sent, 2 shown by the server, 3 escalated."},
+     "0 no halt, 1 being sent, 2 shown by the server, 3 escalated, 4 halted but running, 5 not confirmed, 6 claimed."},
     {"andon_rollout_held", GAUGE, "", OF_ROLLOUT, held, "1 when andon has paused it between waves."},
     {"andon_rollout_gate_waits", GAUGE, "", OF_ROLLOUT, gate, "1 when it waits for a person."},
     {"andon_rollout_rolling_back", GAUGE, "", OF_ROLLOUT, rolling_back, "1 while it is rolled back."},

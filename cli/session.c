@@ -188,6 +188,15 @@ const struct fleet_spec *session_fleet(const struct session *s, const struct arg
     return NULL;
 }
 
+void session_drop_telemetry(struct session *s, const struct fleet_spec *f)
+{
+    struct config *c = &s->config;
+    struct fleet_spec *v = arena_memdup(&c->arena, c->fleets, c->n_fleets * sizeof *v);
+
+    v[f - c->fleets].telemetry.kind = TELEMETRY_NONE;
+    c->fleets = v;
+}
+
 /* Who tells people: a guard, and a console if the configuration says so; else everybody would be told by each of them.
  * Commands that only look tell nobody. */
 static const struct notify_spec *notices(const struct session *s, const struct args *a, bool judge)

@@ -24,8 +24,7 @@ struct verb_run {
     const char *id; /* of the rollout, "" with --all */
     struct intent in;
     struct preview preview;
-    struct err refusal;  /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
-    struct err unlisted; /* why the devices of a roll back are not known; ERR_NONE = they are, or need not be */
+    struct err refusal; /* of verb_check on the newest snapshot; code ERR_NONE = it may go ahead */
     int64_t timeout;
 };
 
@@ -62,9 +61,28 @@ static bool log_read(const struct snapshot *s, void *ctx)
     return s->audit.open || (s->audit.error && *s->audit.error);
 }
 
+/* The devices of a roll back were read, or refused. */
 static bool told_read(const struct snapshot *s, void *id)
 {
-    return fleet_has_waves(s, id) && s->told_known && strcmp(s->focus.rollout, id) == 0;
+    const struct rollout_view *v = snapshot_rollout(s, id);
+
+    return v && strcmp(s->focus.rollout, id) == 0 && (s->told_known || s->told_error || v->waves_error);
+}
+
+static bool target_read(const struct snapshot *s, void *to)
+{
+    return strcmp(s->target.name, to) == 0 && s->target.state != TARGET_ASKING;
+}
+
+/* Why the list of devices is not known, "" = it is, or need not be. */
+static const char *unlisted(const struct verb_run *r)
+{
+    const struct snapshot *s = r->run->snap;
+    const struct rollout_view *v = s ? snapshot_rollout(s, r->in.rollout) : NULL;
+
+    if (r->in.verb != VERB_ROLLBACK || !v || s->told_known)
+        return "";
+    return s->told_error ? s->told_error->what : v->waves_error ? v->waves_error->what : "they were not read in time";
 }
 
 static bool judged(const struct snapshot *s, void *id)
@@ -79,16 +97,22 @@ static bool judged(const struct snapshot *s, void *id)
     return s->telemetry.last_ok > 0 && w->watched && !w->verdict.data_missing;
 }
 
-/* A roll back is about devices, and they did not come: does the server refuse them? */
-static void why_unlisted(struct verb_run *r)
+static void look(struct verb_run *r)
 {
-    const struct rollout_view *v = snapshot_rollout(r->run->snap, r->in.rollout);
-    char wave[ID_MAX] = "";
+    const struct snapshot *s = r->run->snap;
+    struct verb_facts f;
+    struct intent in = r->in;
+    int64_t now = clock_now(clock_real());
 
-    if (v && v->n_waves > 0)
-        snprintf(wave, sizeof wave, "%s", v->waves[0].wave.id);
-    if (!fleet_refuses(r->run, r->in.rollout, *wave ? wave : NULL, &r->unlisted))
-        err_set(&r->unlisted, ERR_TIMEOUT, "`andon doctor` tests the connection.", "they were not read in time");
+    snapshot_facts(s, r->in.rollout, now, &f);
+    preview_make(&r->in, &f, s->told_known ? s->told : NULL, s->told_known ? s->n_told : 0, now, &r->preview);
+    if (*r->preview.to) /* what "previous" means, and what is confirmed */
+        snprintf(in.to_release, sizeof in.to_release, "%s", r->preview.to);
+    if (r->args->val[OPT_PREVIEW] && !*in.reason)
+        snprintf(in.reason, sizeof in.reason, "preview"); /* asked for when it is done, not when it is looked at */
+    err_clear(&r->refusal);
+    if (verb_check(&in, &f, &r->refusal))
+        err_clear(&r->refusal);
 }
 
 /* Waits for what the verb's checks and its preview look at. What does not come in time is not there: the checks then
@@ -110,8 +134,12 @@ static void gather(struct verb_run *r)
     case VERB_HALT:
         break;
     case VERB_ROLLBACK:
-        if (!fleet_until(r->run, READY_US, told_read, id))
-            why_unlisted(r);
+        fleet_until(r->run, READY_US, told_read, id);
+        look(r);
+        snprintf(f.to, sizeof f.to, "%s", r->preview.to);
+        engine_focus(r->run->en, &f);
+        if (*f.to)
+            fleet_until(r->run, READY_US, target_read, f.to);
         break;
     case VERB_ADVANCE:
     case VERB_RESUME:
@@ -126,22 +154,6 @@ static void gather(struct verb_run *r)
         fleet_until(r->run, READY_US, fleet_has_waves, id);
         break;
     }
-}
-
-static void look(struct verb_run *r)
-{
-    const struct snapshot *s = r->run->snap;
-    struct verb_facts f;
-    struct intent in = r->in;
-    int64_t now = clock_now(clock_real());
-
-    snapshot_facts(s, r->in.rollout, now, &f);
-    preview_make(&r->in, &f, s->told_known ? s->told : NULL, s->told_known ? s->n_told : 0, now, &r->preview);
-    if (r->args->val[OPT_PREVIEW] && !*in.reason)
-        snprintf(in.reason, sizeof in.reason, "preview"); /* asked for when it is done, not when it is looked at */
-    err_clear(&r->refusal);
-    if (verb_check(&in, &f, &r->refusal))
-        err_clear(&r->refusal);
 }
 
 static void lines_json(struct json_w *w, const char *key, const struct preview_line *l, size_t n)
@@ -172,14 +184,16 @@ static void preview_json(const struct verb_run *r)
     json_w_kint(&o.w, "devices", p->devices);
     json_w_kint(&o.w, "in_flight", p->in_flight);
     json_w_kstr(&o.w, "to", *p->to ? p->to : NULL);
+    if (*p->to)
+        json_w_kstr(&o.w, "to_state", target_state_word(r->run->snap->target.state));
     json_w_kstr(&o.w, "phrase", *p->phrase ? p->phrase : NULL);
     json_w_kbool(&o.w, "needs_reason", verb_row(p->verb)->reason == REASON_NEEDED);
     json_w_kbool(&o.w, "allowed", r->refusal.code == ERR_NONE);
     json_w_kstr(&o.w, "why", r->refusal.code == ERR_NONE ? NULL : r->refusal.what);
     lines_json(&o.w, "will", p->will, p->n_will);
     lines_json(&o.w, "wont", p->wont, p->n_wont);
-    if (r->unlisted.code != ERR_NONE)
-        json_w_kstr(&o.w, "unlisted", r->unlisted.what);
+    if (*unlisted(r))
+        json_w_kstr(&o.w, "unlisted", unlisted(r));
     json_end(&o);
 }
 
@@ -200,8 +214,8 @@ static void preview_text(const struct verb_run *r, FILE *to)
     fprintf(to, "%s\n", p->title);
     lines_text(to, "will happen", p->will, p->n_will);
     lines_text(to, "will not happen", p->wont, p->n_wont);
-    if (r->unlisted.code != ERR_NONE)
-        fprintf(to, "  the devices cannot be listed, these are only the server's counts: %s\n", r->unlisted.what);
+    if (*unlisted(r))
+        fprintf(to, "  the devices cannot be listed, these are only the server's counts: %s\n", unlisted(r));
     if (*p->phrase)
         fprintf(to, "  confirm with  %s\n", p->phrase);
     if (r->refusal.code != ERR_NONE && r->args->val[OPT_PREVIEW])
@@ -255,6 +269,7 @@ static int confirm(struct verb_run *r, struct err *e)
             return EXIT_REFUSED;
         }
         r->in.expect_devices = p->devices;
+        snprintf(r->in.to_release, sizeof r->in.to_release, "%s", p->to);
         return EXIT_OK;
     }
     if (verb_row(r->in.verb)->confirm == CONFIRM_NONE || r->args->val[OPT_YES])
@@ -295,7 +310,7 @@ static void rollback_json(struct json_w *w, const struct rollback_view *b)
 {
     json_w_key(w, "rollback");
     json_w_obj(w);
-    json_w_kstr(w, "step", rollback_step_word(b->step));
+    json_w_kstr(w, "step", rollback_word(b));
     json_w_kstr(w, "to", b->to);
     json_w_kstr(w, "name", b->name);
     json_w_kint(w, "devices", b->devices);
@@ -303,7 +318,7 @@ static void rollback_json(struct json_w *w, const struct rollback_view *b)
     json_w_kint(w, "never_had", b->never_had);
     json_w_kint(w, "failed", b->failed);
     json_w_kint(w, "offline", b->offline);
-    json_w_kbool(w, "complete", b->complete);
+    json_w_kbool(w, "complete", b->outcome == RB_COMPLETE);
     json_w_kstr(w, "left", b->left && *b->left ? b->left : NULL);
     json_w_obj_end(w);
 }
@@ -466,6 +481,8 @@ int cmd_verb(const struct args *a)
 
         if (f) {
             one.val[OPT_FLEET] = f->name;
+            if (!verb_row(verb_from_word(a->pos[0]))->looks_at_health)
+                session_drop_telemetry(&r.session, f);
             /* Does not judge: a command does what it was asked for, halting is for consoles and guards. */
             if (fleets_open(&r.session, &one, false, false, &r.fleets, &e)) {
                 r.run = &r.fleets.v[0];

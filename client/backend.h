@@ -156,7 +156,8 @@ struct backend_ops {
     void (*inflight)(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                      void *ctx);
     /* A release by id, or by name and version (id == NULL), as safe text, exactly. ERR_NOT_FOUND says that the server
-     * was asked and has none; every other error, that it is not known whether it has (ERR_RANGE: two are shown alike).
+     * was asked and has none; ERR_STATE, by name, that it is there and cannot be given to a device (incomplete, or
+     * invalidated); every other error, that it is not known whether it has (ERR_RANGE: two are shown alike).
      * Names with quotes, '*', '\' and invisible characters are found too; devices_by_release() refuses some of them
      * (ERR_RANGE), for there a filter must mean only this one. */
     void (*release)(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,

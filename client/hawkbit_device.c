@@ -38,15 +38,32 @@ static void on_release(struct job *j, size_t i, const struct http_answer *a, con
         job_fail(j, &e);
 }
 
+/* One that is like the wanted one. */
+struct alike {
+    struct release r;
+    bool usable;
+};
+
+static bool alike_item(struct job *j, const struct json_t *o, void *element, const char *where, struct err *e)
+{
+    struct alike *x = element;
+    bool complete = true, valid = true;
+    json_bool(o, "complete", &complete);
+    json_bool(o, "valid", &valid);
+    x->usable = complete && valid;
+    return hb_decode_release(o, j->arena, &x->r, where, e);
+}
+
 /* The server compares without case and with wildcards; the caller means exactly this release. "Not there" is said only
  * when all that could be it were seen. */
 static void release_found(struct job *j, void *elements, size_t n, int64_t total)
 {
-    struct release *v = elements, *wanted = j->out, *found = NULL;
+    struct alike *v = elements, *found = NULL;
+    struct release *wanted = j->out;
     for (size_t i = 0; i < n; i++) {
-        if (strcmp(v[i].name, wanted->name) != 0 || strcmp(v[i].version, wanted->version) != 0)
+        if (strcmp(v[i].r.name, wanted->name) != 0 || strcmp(v[i].r.version, wanted->version) != 0)
             continue;
-        if (found && strcmp(found->id, v[i].id) != 0) { /* two that differ in what safe text does not show */
+        if (found && strcmp(found->r.id, v[i].r.id) != 0) { /* two that differ in what safe text does not show */
             job_failf(j, ERR_RANGE, "rename one of them on the server", "two releases are shown as %.100s:%.100s",
                       wanted->name, wanted->version);
             return;
@@ -59,8 +76,12 @@ static void release_found(struct job *j, void *elements, size_t n, int64_t total
     else if (!found)
         job_failf(j, ERR_NOT_FOUND, "check name and version, as in \"name:version\"",
                   "the release %.100s:%.100s is not on the server", wanted->name, wanted->version);
+    else if (!found->usable)
+        job_failf(j, ERR_STATE, "choose a release that is complete and not invalidated",
+                  "the release %.100s:%.100s is incomplete or invalidated: no device can be given it", wanted->name,
+                  wanted->version);
     else
-        *wanted = *found;
+        *wanted = found->r;
 }
 
 void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
@@ -86,7 +107,7 @@ void hb_release(struct backend *b, const char *id, const char *name, const char 
     ok = ok && hb_rsql_pattern(&q, version, &e);
     if (ok)
         job_pages(j, job_path(j, "/rest/v1/distributionsets?sort=id:DESC&q=%s", job_escape(j, q.data)), ALIKE_MAX,
-                  sizeof(struct release), release_item, release_found);
+                  sizeof(struct alike), alike_item, release_found);
     else
         job_refuse(j, &e);
     buf_release(&q);

@@ -105,7 +105,7 @@ static void mend(char *s, size_t n)
             continue;
         }
         if (c == 0 || (c >= 0xd800 && c < 0xe000))
-            memcpy(s + i + 1, "fffd", 4);
+            memcpy(s + i + 1, (const char[4]){'f', 'f', 'f', 'd'}, 4);
         i += c >= 0 ? 4 : 0;
     }
 }

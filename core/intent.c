@@ -102,18 +102,18 @@ static bool lost_no_more(const struct intent *in, const struct verb_facts *f)
 /* What all verbs but the halt need, in the order in which it helps to hear about it. */
 static bool check_common(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
-    char age[FMT_MAX];
+    char age[FMT_MAX], limit[FMT_MAX];
 
     if (f->read_only)
         return err_set(why, ERR_REFUSED, "Halt is still possible. Open the console without read-only for the rest.",
                        "read-only: %s is refused", verb_word(in->verb));
-    if (!f->fresh) {
+    if (!f->fresh && (verb_changes_devices(in->verb) || f->data_age == TIME_NEVER)) {
         if (f->data_age == TIME_NEVER)
             return err_set(why, ERR_REFUSED, "Halt is still possible. `andon doctor` tells what is wrong.",
                            "%s is refused: the server has not answered yet", verb_word(in->verb));
         return err_set(why, ERR_REFUSED, "Refresh (Ctrl-R) or wait until the server answers. Halt is still possible.",
-                       "%s is refused: what the server said is %s old, more than 15s", verb_word(in->verb),
-                       fmt_dur(age, f->data_age));
+                       "%s is refused: what the server said is %s old, more than %s", verb_word(in->verb),
+                       fmt_dur(age, f->data_age), fmt_dur(limit, f->fresh_us));
     }
     if (!f->log_ok)
         return err_set(why, ERR_REFUSED, "Make the log writable (`andon doctor`). Halt is still possible.",
@@ -150,6 +150,35 @@ static bool told_anything(const struct verb_facts *f)
     return false;
 }
 
+/* A person confirms only what the server was asked for and has. For a rule, the roll back itself asks first. */
+static bool check_target(const struct intent *in, const struct verb_facts *f, const char *to, struct err *why)
+{
+    const struct rollback_target *t = f->target;
+
+    if (!t || in->actor.kind == ACTOR_RULE)
+        return true;
+    if (strcmp(to, "previous") == 0)
+        return err_set(why, ERR_REFUSED, "Wait until the devices have been read, or name it as name:version.",
+                       "it is not known which release the devices came from");
+    if (!t->name || strcmp(t->name, to) != 0 || t->state == TARGET_ASKING)
+        return err_set(why, ERR_REFUSED, "Wait a moment.",
+                       "whether this server has the release %.200s is not known yet", to);
+    switch (t->state) {
+    case TARGET_MISSING:
+        return err_set(why, ERR_REFUSED, "Look for its exact name and version on the server.",
+                       "there is no release %.200s on this server", to);
+    case TARGET_BARRED:
+        return err_set(why, ERR_STATE, "Name another release.", "%s", t->why);
+    case TARGET_UNKNOWN:
+        return err_set(why, ERR_REFUSED, "`andon doctor` tests the connection.",
+                       "whether this server has the release %.120s is not known: %s", to, t->why);
+    case TARGET_ASKING:
+    case TARGET_FOUND:
+        break;
+    }
+    return true;
+}
+
 static bool check_rollback(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
     const struct rollout *r = f->rollout;
@@ -181,6 +210,8 @@ static bool check_rollback(const struct intent *in, const struct verb_facts *f, 
     if (!*in->to_release && (!f->policy || !f->policy->rollback_to || !*f->policy->rollback_to))
         return err_set(why, ERR_REFUSED, "Name it as name:version.",
                        "neither the policy nor the command says which release to go back to");
+    if (!check_target(in, f, *in->to_release ? in->to_release : f->policy->rollback_to, why))
+        return false;
     if (in->expect_devices >= 0 && in->expect_devices != scope)
         return err_set(why, ERR_CONFLICT, "Look at the new preview and confirm again.",
                        "%s devices were confirmed, but now it would be %s", fmt_count(a, in->expect_devices),
@@ -188,17 +219,13 @@ static bool check_rollback(const struct intent *in, const struct verb_facts *f, 
     return true;
 }
 
-/* Gates of whatever makes more devices get the release. */
-static bool check_health(const struct intent *in, const struct verb_facts *f, enum reaction worst, struct err *why)
+/* Gates of whatever makes more devices get the release: `verdict` must be better than `worst`. */
+static bool check_verdict(const struct intent *in, enum reaction verdict, enum reaction worst, struct err *why)
 {
-    if (f->data_missing && worst <= REACT_HOLD)
-        return err_set(why, ERR_REFUSED, "`andon doctor` tests the telemetry source.",
-                       "%s is refused: the telemetry of %s is missing, and missing data is never health",
-                       verb_word(in->verb), in->rollout);
-    if (f->verdict >= worst)
+    if (verdict >= worst)
         return err_set(why, ERR_REFUSED, "Look at the wave's health; the rule would stop it again at once.",
                        "%s is refused: the verdict on %s is %s", verb_word(in->verb), in->rollout,
-                       reaction_word(f->verdict));
+                       reaction_word(verdict));
     return true;
 }
 
@@ -230,7 +257,11 @@ static bool check_advance(const struct intent *in, const struct verb_facts *f, s
     if (f->hours_left > 0)
         return err_set(why, ERR_REFUSED, "Wait; the policy sets the watch that a wave needs.",
                        "%s has %s device-hours of watch to go", in->rollout, fmt_num(a, f->hours_left));
-    return check_health(in, f, REACT_HOLD, why);
+    if (f->data_missing)
+        return err_set(why, ERR_REFUSED, "`andon doctor` tests the telemetry source.",
+                       "%s is refused: the telemetry of %s is missing, and missing data is never health",
+                       verb_word(in->verb), in->rollout);
+    return check_verdict(in, f->verdict, REACT_HOLD, why);
 }
 
 static bool check_retry(const struct verb_facts *f, struct err *why)
@@ -277,7 +308,7 @@ static bool check_by_verb(const struct intent *in, const struct verb_facts *f, s
         return err_set(why, ERR_REFUSED, "Say why; the server keeps it as the remark.", "a denial needs a reason");
     switch (in->verb) {
     case VERB_RESUME:
-        return check_health(in, f, REACT_PAUSE, why);
+        return check_verdict(in, f->on_resume, REACT_PAUSE, why);
     case VERB_ADVANCE:
         return check_advance(in, f, why);
     case VERB_RETRY:
@@ -297,6 +328,24 @@ static bool check_by_verb(const struct intent *in, const struct verb_facts *f, s
     return err_set(why, ERR_INTERNAL, "", "verb %s has no rule", row->word);
 }
 
+static bool check_latch(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    const char *word = verb_word(in->verb);
+
+    if (f->stop == STOP_CLAIMED || f->stop == STOP_CLAIM_RUN)
+        return err_set(why, ERR_REFUSED, "Ask who it names; when that is settled, acknowledge it here.",
+                       "%s is refused: a note on the server says %s is halted; no known key has signed it, and nobody "
+                       "has acknowledged it here",
+                       word, in->rollout);
+    if (f->stop == STOP_LIFTING)
+        return err_set(why, ERR_REFUSED, "Wait until the server shows it halted.",
+                       "%s is refused: the acknowledged halt of %s is still on its way", word, in->rollout);
+    if (f->latched)
+        return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
+                       "%s is refused: %s is halted and nobody has acknowledged it", word, in->rollout);
+    return true;
+}
+
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
     const struct verb_row *row = verb_row(in->verb);
@@ -311,9 +360,8 @@ bool verb_check(const struct intent *in, const struct verb_facts *f, struct err 
         return check_ack(in, f, why);
     if (in->verb == VERB_ROLLBACK)
         return check_rollback(in, f, why);
-    if (f->latched && !row->past_latch)
-        return err_set(why, ERR_REFUSED, "Acknowledge the halt first, or roll back.",
-                       "%s is refused: %s is halted and nobody has acknowledged it", row->word, in->rollout);
+    if (!row->past_latch && !check_latch(in, f, why))
+        return false;
     if (f->rollback_running)
         return err_set(why, ERR_REFUSED, "Wait until it has ended; halt stops it.",
                        "%s is refused: a roll back of %s is under way", row->word, in->rollout);

@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/model.h"
 #include "core/policy.h"
+#include "core/stop.h"
 #include "core/verb.h"
 
 enum actor_kind { ACTOR_PERSON, ACTOR_SCRIPT, ACTOR_RULE };
@@ -40,6 +41,22 @@ struct intent {
     int64_t decided_at;  /* engine clock: when the breach was complete, or the key was pressed */
 };
 
+/* The release that a roll back would go back to, as the server was asked for it. */
+enum target_state {
+    TARGET_ASKING = 0, /* not known yet */
+    TARGET_FOUND,
+    TARGET_MISSING, /* the server was asked, and has none */
+    TARGET_BARRED,  /* it cannot be gone back to: `why` */
+    TARGET_UNKNOWN  /* it could not be asked for: `why` */
+};
+struct rollback_target {
+    enum target_state state;
+    const char *name; /* "name:version" that was asked for; "" or NULL = none was */
+    const char *id;   /* TARGET_FOUND: as the server knows it */
+    const char *why;  /* a sentence, "" */
+};
+const char *target_state_word(enum target_state s); /* "asking", "found", "missing", "barred", "unknown" */
+
 /* What verb_check needs to know; filled by the engine from its newest state and by a screen from the snapshot. */
 struct verb_facts {
     const struct rollout *rollout; /* NULL: not known */
@@ -49,20 +66,26 @@ struct verb_facts {
     bool read_only;
     bool log_ok;      /* the log can be written */
     bool log_backlog; /* entries wait to be logged late: only halts */
-    bool fresh;       /* rollout states younger than 15 s */
-    int64_t data_age;
+    bool fresh;       /* rollout states are younger than fresh_us */
+    int64_t data_age, fresh_us;
     bool latched;             /* halted and not acknowledged */
+    enum stop_phase stop;     /* how far the halt has come */
     bool held_by_andon;       /* paused by an intent of andon that is in the log */
     bool rollback_running;    /* a roll back of this rollout is under way */
     int64_t wave_running_for; /* of the newest running wave, us */
     double hours_left;        /* device-hours of canary watch that the policy still asks for before the next wave */
     const struct policy *policy;
-    enum reaction verdict; /* of the running wave */
+    enum reaction verdict;   /* of the running wave */
+    enum reaction on_resume; /* what of it would act when the rollout is resumed now (verdict_on_resume) */
     bool data_missing;
     const char *environment; /* of the fleet, for a preview's title; "" or NULL = not known */
+    /* of a roll back; NULL = whoever carries it out looks it up first, as the engine does */
+    const struct rollback_target *target;
 };
 
 /* May this intent go ahead now? false with *why: a sentence that says what is in the way and what would lift it.
+ * An acknowledgement needs only what is known of the latch, not fresh data: it changes no device, and what it makes
+ * possible again is refused until data is fresh.
  * A halt by a person passes whenever there is a rollout to halt: also read-only, stale, log down. A halt by a rule
  * is refused in read-only (why->code == ERR_REFUSED): it then only says what it would have done. */
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why) ANDON_MUST_USE;
@@ -93,7 +116,7 @@ struct preview {
     int64_t devices;   /* total that the verb will touch */
     int64_t in_flight; /* already told and not yet done: they go on in spite of a halt */
     char phrase[256];  /* what must be typed, "" = nothing: "emea/4471 ALL 2387", "emea/4471 W2 1934" */
-    char to[200];      /* roll back: the release to go back to */
+    char to[200];      /* roll back: the release to go back to; "" = what "previous" means is not known */
     int64_t taken_at;
 };
 
@@ -107,6 +130,8 @@ struct preview_device {
     enum device_status status;
     bool asked; /* `from` is out of its own history: one of a sample that was asked */
 };
+/* "name:version" of a release? Both may hold colons of their own. */
+bool release_named(const struct release *r, const char *name_version);
 /* Pure. `devices` may be NULL when the verb does not need them (then counts come from the waves). */
 void preview_make(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
                   size_t n_devices, int64_t now, struct preview *out);

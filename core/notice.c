@@ -11,8 +11,10 @@
 #define STANDS_US   (7 * US_PER_DAY)
 
 static const char *const words[NOTICE_KINDS] = {
-    [NOTICE_WATCH] = "watch", [NOTICE_HALT] = "halt", [NOTICE_ESCALATED] = "escalated", [NOTICE_ROLLBACK] = "rollback",
-    [NOTICE_GATE] = "gate",   [NOTICE_TEST] = "test", [NOTICE_LOST] = "lost-telemetry",
+    [NOTICE_WATCH] = "watch",         [NOTICE_HALT] = "halt",
+    [NOTICE_ESCALATED] = "escalated", [NOTICE_ROLLBACK] = "rollback",
+    [NOTICE_GATE] = "gate",           [NOTICE_TEST] = "test",
+    [NOTICE_LOST] = "lost-telemetry", [NOTICE_RUNS] = "halted-but-running",
 };
 
 const char *notice_kind_word(enum notice_kind k)
@@ -33,6 +35,7 @@ const char *notice_severity(enum notice_kind k)
     switch (k) {
     case NOTICE_HALT:
     case NOTICE_ESCALATED:
+    case NOTICE_RUNS:
         return "critical";
     case NOTICE_ROLLBACK:
     case NOTICE_LOST:
@@ -52,7 +55,7 @@ const char *notice_severity(enum notice_kind k)
 /* Told again for as long as it stands. */
 static bool repeats(enum notice_kind k)
 {
-    return k == NOTICE_HALT || k == NOTICE_ESCALATED || k == NOTICE_LOST;
+    return k == NOTICE_HALT || k == NOTICE_ESCALATED || k == NOTICE_RUNS || k == NOTICE_LOST;
 }
 
 /* May come and go by itself, without anybody having done anything. */
@@ -147,9 +150,14 @@ static void member(struct json_w *w, const char *key, const char *s, size_t max)
 static void summary(const struct notice *n, char *out, size_t size)
 {
     static const char *const heads[NOTICE_KINDS] = {
-        [NOTICE_WATCH] = "on watch",      [NOTICE_HALT] = "HALT",    [NOTICE_ESCALATED] = "HALT NOT SHOWN",
-        [NOTICE_ROLLBACK] = "roll back",  [NOTICE_GATE] = "waiting", [NOTICE_TEST] = "test",
+        [NOTICE_WATCH] = "on watch",
+        [NOTICE_HALT] = "HALT",
+        [NOTICE_ESCALATED] = "HALT NOT SHOWN",
+        [NOTICE_ROLLBACK] = "roll back",
+        [NOTICE_GATE] = "waiting",
+        [NOTICE_TEST] = "test",
         [NOTICE_LOST] = "telemetry lost",
+        [NOTICE_RUNS] = "HALTED, BUT RUNNING",
     };
     char wave[24] = "", what[800];
     if (n->wave >= 0)

@@ -20,6 +20,7 @@ enum notice_kind {
     NOTICE_ROLLBACK,  /* a roll back has begun; resolved: it is through, and the text says what is left */
     NOTICE_LOST,      /* telemetry, or the fleet server, has not been seen for a while */
     NOTICE_GATE,      /* a rollout waits for a person */
+    NOTICE_RUNS,      /* a rollout is halted, and was resumed by another client */
     NOTICE_TEST,      /* `andon notify test` */
     NOTICE_KINDS
 };
@@ -42,7 +43,8 @@ struct notice {
     char host[128], actor[64];
     char key[NOTICE_KEY_BYTES]; /* for de-duplication: the same thing has the same key on every host */
 };
-/* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "test"; "unknown" for what is no kind. */
+/* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "halted-but-running", "test";
+ * "unknown" for what is no kind. */
 const char *notice_kind_word(enum notice_kind k);
 enum notice_kind notice_kind_from_word(const char *s); /* NOTICE_KINDS when it is none */
 const char *notice_severity(enum notice_kind k);       /* PagerDuty's words: "critical", "error", "warning", "info" */
@@ -53,6 +55,7 @@ const char *notice_severity(enum notice_kind k);       /* PagerDuty's words: "cr
  * A state, not a change: a watcher that was restarted sees the same, and who keeps the book finds what has begun and
  * what is over. Losses are left out until they have lasted for NOTICE_LOST_US (a poll that fails now and then is no
  * news), the fleet server's until NOTICE_SERVER_US and only while a rollout is active. */
+#define NOTICE_RUNS_US   (60 * INT64_C(1000000)) /* stands at least so long: andon may halt it again within a second */
 #define NOTICE_LOST_US   (60 * INT64_C(1000000))
 #define NOTICE_SERVER_US (5 * 60 * INT64_C(1000000))
 size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *out, size_t max);

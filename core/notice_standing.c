@@ -79,14 +79,22 @@ static void ANDON_PRINTF(6, 7) add(struct list *l, enum notice_kind kind, const 
     make_key(n, n->created_at, n->key);
 }
 
+static bool runs_on(const struct snapshot *s, const struct rollout_view *r)
+{
+    return r->latched && r->ran_at > 0 && (r->runs_on || s->taken_at - r->ran_at < NOTICE_RUNS_US);
+}
+
 static void halts(struct list *l, const struct rollout_view *r)
 {
     const char *by = r->halted_by ? r->halted_by : "", *rule = "";
     if (strncmp(by, "rule ", 5) == 0)
         rule = by + 5;
-    if (r->halt == HALT_ESCALATED)
+    if (r->stop == STOP_ESCALATED)
         add(l, NOTICE_ESCALATED, r, r->current, rule,
             "the server does not show the halt by %s; andon goes on trying, and a person must stop it there", by);
+    if (runs_on(l->s, r))
+        add(l, NOTICE_RUNS, r, r->current, rule, "halted by %s, and resumed by another client%s", by,
+            halt_said(r->stop, false).true_now ? "; it is stopped again" : "");
     if (!r->latched || l->n == l->max)
         return;
     add(l, NOTICE_HALT, r, r->current, rule, "halted by %s: %s", by, r->halt_text ? r->halt_text : "");
@@ -216,11 +224,15 @@ static void end_text(struct notice *n, const struct rollout_view *r)
     case NOTICE_ESCALATED:
         copy(n->text, sizeof n->text, r && r->latched ? "the server shows the halt" : "the halt is no longer wanted");
         return;
+    case NOTICE_RUNS:
+        copy(n->text, sizeof n->text,
+             r && r->latched ? "the server shows it stopped again" : "the halt was acknowledged");
+        return;
     case NOTICE_ROLLBACK:
         if (r && r->rollback.step == RB_DONE) {
-            snprintf(text, sizeof text, "%lld of %lld devices verified%s%s", (long long)r->rollback.verified,
-                     (long long)r->rollback.devices, r->rollback.left && *r->rollback.left ? "; " : "",
-                     r->rollback.left ? r->rollback.left : "");
+            snprintf(text, sizeof text, "%s: %lld of %lld devices verified%s%s", rollback_word(&r->rollback),
+                     (long long)r->rollback.verified, (long long)r->rollback.devices,
+                     r->rollback.left && *r->rollback.left ? "; " : "", r->rollback.left ? r->rollback.left : "");
             copy(n->text, sizeof n->text, text);
         } else {
             copy(n->text, sizeof n->text, "the rollout is gone");

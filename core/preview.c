@@ -257,23 +257,69 @@ static void classify(const struct intent *in, const struct preview_device *d, si
     }
 }
 
-/* The release to go back to: named, by policy, or the one that most devices came from. */
-static void target_release(const struct intent *in, const struct verb_facts *f, const struct classes *c,
-                           struct preview *p)
+const char *target_state_word(enum target_state s)
+{
+    static const char *const words[] = {"asking", "found", "missing", "barred", "unknown"};
+
+    return (size_t)s < sizeof words / sizeof *words ? words[s] : "unknown";
+}
+
+bool release_named(const struct release *r, const char *name_version)
+{
+    size_t n = strlen(r->name);
+
+    return strncmp(name_version, r->name, n) == 0 && name_version[n] == ':' &&
+           strcmp(name_version + n + 1, r->version) == 0;
+}
+
+/* The one that most devices in scope came from, whatever became of them since; "" = none is known. */
+static const char *previous(const struct intent *in, const struct verb_facts *f, const struct preview_device *d,
+                            size_t n)
+{
+    struct {
+        const char *from;
+        int64_t n;
+    } v[4 * FROM_MAX];
+    size_t n_v = 0, best = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+
+        if (!d[i].told || !intent_has_wave(in, d[i].wave) || !d[i].from || !*d[i].from ||
+            (f->rollout && release_named(&f->rollout->release, d[i].from)))
+            continue;
+        while (k < n_v && strcmp(v[k].from, d[i].from) != 0)
+            k++;
+        if (k == sizeof v / sizeof *v)
+            continue;
+        if (k == n_v) {
+            v[n_v].from = d[i].from;
+            v[n_v++].n = 0;
+        }
+        v[k].n++;
+    }
+    for (size_t k = 1; k < n_v; k++)
+        if (v[k].n > v[best].n)
+            best = k;
+    return n_v > 0 ? v[best].from : "";
+}
+
+/* The release to go back to: named, by policy, or the previous one. */
+static void target_release(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
+                           size_t n, struct preview *p)
 {
     const char *policy = f->policy && f->policy->rollback_to ? f->policy->rollback_to : "";
     const char *to = *in->to_release ? in->to_release : policy;
-    size_t best = 0;
 
-    if (strcmp(to, "previous") == 0) {
-        to = "";
-        for (size_t k = 1; k < c->n_go; k++)
-            if (c->go[k].n > c->go[best].n)
-                best = k;
-        if (c->n_go > 0)
-            to = c->go[best].from;
-    }
-    put(p->to, sizeof p->to, "%s", to);
+    put(p->to, sizeof p->to, "%s", strcmp(to, "previous") == 0 ? previous(in, f, devices, n) : to);
+}
+
+/* It is known that there is no way back to this one. */
+static bool no_way_back(const struct verb_facts *f, const char *to)
+{
+    const struct rollback_target *t = f->target;
+
+    return t && t->name && strcmp(t->name, to) == 0 && (t->state == TARGET_MISSING || t->state == TARGET_BARRED);
 }
 
 static void rollback_lines(const struct classes *c, int64_t scope, struct preview *p)
@@ -313,8 +359,11 @@ static void preview_rollback(const struct intent *in, const struct verb_facts *f
 
     p->in_flight = s.in_flight;
     classify(in, devices, n_devices, &c);
-    target_release(in, f, &c, p);
-    if (c.listed > scope) { /* the list and the counts are of different moments: the counts are what is confirmed */
+    target_release(in, f, devices, n_devices, p);
+    if (no_way_back(f, p->to)) {
+        WONT("refuse", scope, "go to %s: they stay as they are", p->to);
+    } else if (c.listed >
+               scope) { /* the list and the counts are of different moments: the counts are what is confirmed */
         int64_t listed = c.listed;
 
         memset(&c, 0, sizeof c);

@@ -4,13 +4,19 @@
 #include <string.h>
 #include "core/clock.h"
 
-/* States older than this are stale: every verb but a halt is refused (screens.md, "freshness"). */
-#define STALE_US (15 * US_PER_S)
+#define FRESH_LEAST_US (15 * US_PER_S)
+
+int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us)
+{
+    int64_t two = 2 * poll_us + answer_us;
+    return two > FRESH_LEAST_US ? two : FRESH_LEAST_US;
+}
 
 struct snapshot *snapshot_new(void)
 {
     struct snapshot *s = xcalloc(1, sizeof *s);
     s->refs = 1;
+    s->fresh_us = FRESH_LEAST_US;
     arena_init(&s->arena);
     return s;
 }
@@ -63,22 +69,28 @@ size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word,
     return there > 0 ? there : longest > 0;
 }
 
-struct halt_said halt_said(enum halt_phase phase, bool latched, enum rollout_state server)
+struct halt_said halt_said(enum stop_phase phase, bool old)
 {
-    switch (phase) {
-    case HALT_SENDING:
-        return (struct halt_said){"halting", "HALT?", false, true};
-    case HALT_ESCALATED:
-        return (struct halt_said){"HALT NOT SHOWN BY THE SERVER YET, retrying", "HALT!", false, true};
-    case HALT_NONE:
-    case HALT_SHOWN:
-        break;
-    }
-    if (phase == HALT_NONE && !latched)
-        return (struct halt_said){"", "", false, false};
-    if (rollout_state_active(server))
-        return (struct halt_said){"HALTED, BUT RUNNING", "RUNS!", false, true};
-    return (struct halt_said){"HALTED", "HALT", true, false};
+    static const struct {
+        const char *brief, *old;
+        bool stopped, may_run;
+    } of[STOP_PHASES] = {
+        [STOP_CLAIMED] = {"CLAIM", NULL, false, false},  [STOP_CLAIM_RUN] = {"RUNS!", "RUNS?", false, true},
+        [STOP_ASKED] = {"HALT?", NULL, false, true},     [STOP_ESCALATED] = {"HALT!", NULL, false, true},
+        [STOP_LIFTING] = {"HALT?", NULL, false, true},   [STOP_UNSEEN] = {"HALT?", NULL, false, true},
+        [STOP_RECALLED] = {"HALT?", NULL, false, true},  [STOP_HALTED] = {"HALT", "HALT?", true, false},
+        [STOP_STANDBY] = {"HALT", "HALT?", true, false}, [STOP_DOUBT] = {"RUNS!", "RUNS?", false, true},
+        [STOP_RUNS] = {"RUNS!", "RUNS?", false, true},   [STOP_OVER] = {"HALT", NULL, true, false},
+    };
+    const struct stop_words *w = stop_phase_words(phase, old);
+    if (!of[phase].brief)
+        return (struct halt_said){"", "", "", "", false, false};
+    return (struct halt_said){.word = w->word,
+                              .title = w->title,
+                              .brief = old && of[phase].old ? of[phase].old : of[phase].brief,
+                              .text = w->text,
+                              .true_now = of[phase].stopped && (!old || phase == STOP_OVER),
+                              .alarm = of[phase].may_run};
 }
 
 /* What concerns one rollout, when it is there. */
@@ -90,6 +102,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     out->waves = v->wave_list;
     out->n_waves = v->waves_known && v->wave_list ? v->n_waves : 0;
     out->latched = v->latched;
+    out->stop = v->stop;
     out->held_by_andon = v->held;
     out->rollback_running = v->rollback.step != RB_NONE && v->rollback.step != RB_DONE;
     out->hours_left = v->trial.hours_left;
@@ -103,6 +116,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     }
     if (v->waves && v->current >= 0 && (size_t)v->current < v->n_waves) {
         out->verdict = v->waves[v->current].verdict.react;
+        out->on_resume = verdict_on_resume(&v->waves[v->current].verdict);
         out->data_missing = v->waves[v->current].verdict.data_missing;
     }
 }
@@ -115,9 +129,11 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
     out->log_ok = s->audit.open && s->audit.writable;
     out->log_backlog = s->audit.backlog > 0;
     out->data_age = s->link.last_ok > 0 ? now - s->link.last_ok : TIME_NEVER;
-    out->fresh = out->data_age < STALE_US;
+    out->fresh_us = s->fresh_us;
+    out->fresh = out->data_age < s->fresh_us;
     out->policy = s->policy;
     out->environment = s->environment;
+    out->target = &s->target;
     const struct rollout_view *v = snapshot_rollout(s, rollout);
     if (v)
         rollout_facts(v, now, out);
@@ -152,9 +168,16 @@ const char *trial_state_word(enum trial_state s)
 
 const char *rollback_step_word(enum rollback_step s)
 {
-    static const char *const words[] = {"none",   "pause", "snapshot", "auto-assign", "stop",   "drain",
-                                        "create", "start", "follow",   "verify",      "repair", "done"};
+    static const char *const words[] = {"none",   "target", "pause",  "snapshot", "auto-assign", "stop", "drain",
+                                        "create", "start",  "follow", "verify",   "repair",      "ended"};
     return (size_t)s < sizeof words / sizeof *words ? words[s] : "none";
+}
+
+const char *rollback_word(const struct rollback_view *b)
+{
+    if (b->step != RB_DONE)
+        return rollback_step_word(b->step);
+    return b->outcome == RB_COMPLETE ? "done" : b->outcome == RB_PARTLY ? "incomplete" : "failed";
 }
 
 const char *op_phase_word(enum op_phase p)

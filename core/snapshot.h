@@ -16,6 +16,7 @@
 #include "core/planner.h"
 #include "core/policy.h"
 #include "core/share.h"
+#include "core/stop.h"
 #include "core/trial.h"
 #include "core/verdict.h"
 
@@ -24,7 +25,7 @@ enum link_state {
     LINK_CONNECTING, /* no answer yet */
     LINK_LIVE,       /* newest answer not older than 2 polls */
     LINK_SLOW,       /* older, not yet stale */
-    LINK_STALE,      /* older than 15 s (fleet) or 3 scrapes (telemetry) */
+    LINK_STALE,      /* older than fresh_limit_us() (fleet) or 3 scrapes (telemetry) */
     LINK_FAILED      /* the newest try failed and the data is stale, or there is none */
 };
 
@@ -131,13 +132,6 @@ struct wave_view {
     float trend_control[METRIC_COUNT][TREND_N];
 };
 
-enum halt_phase {
-    HALT_NONE,
-    HALT_SENDING,  /* asked for, the server has not shown it yet */
-    HALT_SHOWN,    /* the server shows it; latched */
-    HALT_ESCALATED /* cannot be had so far: retried for ever, a person must act */
-};
-
 enum op_phase {
     OP_QUEUED,
     OP_LOGGING,
@@ -168,6 +162,7 @@ struct op_view {
 /* A roll back's progress. */
 enum rollback_step {
     RB_NONE,
+    RB_TARGET, /* the release to go back to is looked up; nothing has been done yet */
     RB_PAUSE,
     RB_SNAPSHOT,
     RB_AUTOASSIGN,
@@ -178,7 +173,13 @@ enum rollback_step {
     RB_FOLLOW,
     RB_VERIFY,
     RB_REPAIR,
-    RB_DONE
+    RB_DONE /* it has ended, well or not: see the outcome */
+};
+enum rollback_outcome {
+    RB_OPEN,     /* it has not ended */
+    RB_COMPLETE, /* every device is verified */
+    RB_PARTLY,   /* some are */
+    RB_FAILED    /* none is */
 };
 struct rollback_view {
     enum rollback_step step;
@@ -192,7 +193,7 @@ struct rollback_view {
     int64_t started, ended;
     const char *text; /* what it waits for */
     const char *left; /* what is left and why, when done */
-    bool complete;    /* every device verified */
+    enum rollback_outcome outcome;
 };
 
 struct rollout_view {
@@ -200,13 +201,21 @@ struct rollout_view {
     struct wave_view *waves;
     size_t n_waves;
     bool waves_known;
-    int current;           /* index of the newest wave that was told, -1 */
-    enum reaction verdict; /* worst of its waves */
-    bool latched;          /* halted, nobody has acknowledged */
-    enum halt_phase halt;
+    const struct err *waves_error; /* why the newest try to read them failed, NULL */
+    const struct err *unlisted;    /* why a told wave's devices cannot be listed, and so are not judged; NULL */
+    int current;                   /* index of the newest wave that was told, -1 */
+    enum reaction verdict;         /* worst of its waves */
+    bool latched;                  /* halted, nobody has acknowledged */
+    enum stop_phase stop;          /* how far a halt or hold has come; words of it: stop_phase_words */
+    bool stop_old;                 /* the newest answer is too old to say that it is so now */
     int64_t halted_at;
+    bool runs_on;            /* it was said that it runs in spite of the halt, and it was not shown stopped since */
+    int64_t ran_at;          /* when that was said last, 0 */
     const char *halted_by;   /* "rule R-REBOOT", "m.ito" */
     const char *halt_text;   /* figures */
+    const char *halted_host; /* where the newest halt was asked for, "" not known */
+    enum stop_from halted_from;
+    const char *halted_log;  /* its entry: "andon/console-2 #18231", "" not known */
     int64_t in_flight;       /* told, not done: they go on in spite of a halt; -1 unknown */
     bool held;               /* paused by andon without a latch */
     const char *paused_by;   /* "" unknown */
@@ -226,6 +235,7 @@ enum alert_kind {
     ALERT_HALT,
     ALERT_ESCALATED,
     ALERT_LOST,
+    ALERT_UNLISTED, /* told devices cannot be listed, so nothing of them is judged */
     ALERT_LOG,
     ALERT_UNKNOWN_OP,
     ALERT_EXTERNAL,
@@ -256,6 +266,7 @@ struct focus {
     char rollout[ID_MAX];
     int wave;         /* -1 none */
     char device[256]; /* raw id, "" none */
+    char to[200];     /* "name:version" that a roll back would go back to: looked up on the server; "" none */
 };
 
 struct snapshot {
@@ -265,6 +276,7 @@ struct snapshot {
     int64_t taken_at; /* engine clock */
     const char *fleet, *environment, *kind, *user;
     bool production, read_only;
+    int64_t fresh_us; /* older than this, what the server said is not known any more (fresh_limit_us) */
     struct backend_info info;
     const struct policy *policy; /* outlives the engine */
     struct link_view link;       /* fleet back end */
@@ -283,14 +295,20 @@ struct snapshot {
     size_t n_devices;
     int64_t devices_total;              /* in the wave; more than n_devices when clipped */
     int64_t devices_at;                 /* when the list was read, 0 = loading */
+    const struct err *devices_error;    /* why the newest try to read it failed, NULL */
     const struct device_detail *device; /* NULL = none or loading */
     struct preview_device *told; /* every device of the focused rollout's told waves, for a roll back's preview */
     size_t n_told;
     bool told_known;
+    const struct err *told_error;                         /* why the newest try to read them failed, NULL */
+    struct rollback_target target;                        /* focus.to */
     float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
 };
 
-struct snapshot *snapshot_new(void); /* refs = 1 */
+/* For how long what the fleet server said may be acted on, us: two polls and the time that an answer may take, and at
+ * least 15 s. The one place that says so: a fleet that is asked every 30 s is not stale between two polls. */
+int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us);
+struct snapshot *snapshot_new(void); /* refs = 1; fresh_us is the least that there is */
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
@@ -304,16 +322,19 @@ size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word,
 void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, struct verb_facts *out);
 /* What is said of a rollout's halt. Board, banner, plain lines and commands all ask here, so that they say the same. */
 struct halt_said {
-    const char *word;  /* "HALTED"; "" = there is none */
-    const char *brief; /* at most 6 columns: "HALT" */
+    const char *word;  /* stable: "halted-but-running"; "" = there is none */
+    const char *title; /* "HALTED, BUT RUNNING" */
+    const char *brief; /* at most 6 columns: "RUNS!" */
+    const char *text;  /* a sentence whose subject is the rollout: "is halted, and the server shows it" */
     bool true_now;     /* the server shows it: no further device is told */
     bool alarm;        /* it is wanted and the server does not show it: devices may be told */
 };
-/* By how far the halt has come, whether it is latched, and what the server shows. */
-struct halt_said halt_said(enum halt_phase phase, bool latched, enum rollout_state server);
+struct halt_said halt_said(enum stop_phase phase, bool old);
 const char *link_state_word(enum link_state s);
-const char *trial_state_word(enum trial_state s); /* "off", "waiting", "catching-up", "live", "behind" */
-const char *rollback_step_word(enum rollback_step s);
+const char *trial_state_word(enum trial_state s);     /* "off", "waiting", "catching-up", "live", "behind" */
+const char *rollback_step_word(enum rollback_step s); /* as in the log */
+/* The step, or at the end what came of it: "done" (complete), "incomplete" or "failed". */
+const char *rollback_word(const struct rollback_view *b);
 const char *op_phase_word(enum op_phase p);
 
 #endif

@@ -194,7 +194,7 @@ static enum stop_signal signal_of(struct stop *s, const struct stop_event *ev, i
 static void take_halt(struct stop *s, const struct stop_event *ev, bool newly, int64_t now)
 {
     if (newly)
-        s->latched_by = s->open = 0; /* a claim is not worth more than what is known */
+        s->open = 0; /* a claim is not worth more than what is known */
     if (ev->from != STOP_NOTE_UNKNOWN)
         s->latched_by |= 1u << ev->who;
     s->for_good = s->for_good && !newly;
@@ -221,15 +221,13 @@ static void clockwork(struct stop *s, enum stop_phase was, unsigned did, int64_t
     }
     if (looking(s->phase) && was != s->phase)
         s->next = now + STOP_DOUBT_US;
-    if (did & D(SEND))
-        s->counts = now;
 }
 
 static void tick(struct stop *s, enum stop_signal g, int64_t now)
 {
     if (g != SG_RETRY && g != SG_LATE)
         return;
-    s->delay = s->delay < DELAY_MAX / 2 ? s->delay * 2 : DELAY_MAX;
+    s->delay = s->delay < DELAY_MAX ? s->delay * 2 : DELAY_MAX;
     s->next = now + s->delay;
 }
 

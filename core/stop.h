@@ -153,8 +153,8 @@ unsigned stop_step(struct stop *s, const struct stop_event *ev, int64_t now);
 /* When SE_TIME is due, 0 = never. */
 int64_t stop_due(const struct stop *s);
 
-bool stop_phase_latched(enum stop_phase p);
-bool stop_latched(const struct stop *s); /* halted and not acknowledged, a claim too: nothing may let it run */
+bool stop_phase_latched(enum stop_phase p); /* as stop_latched */
+bool stop_latched(const struct stop *s);    /* halted and not acknowledged, a claim too: nothing may let it run */
 /* The halts that stand, oldest first; returns how many. */
 int stop_standing(const struct stop *s, uint64_t ids[STOP_KNOWN]);
 bool stop_driving(const struct stop *s);   /* a halt is being asked for */

@@ -63,6 +63,7 @@ struct verb_row {
     bool whole_fleet;     /* may be asked for every rollout of a fleet at once */
     bool past_latch;      /* goes ahead on a rollout that is halted and not acknowledged */
     bool by_rule;         /* a rule may do it */
+    bool looks_at_health; /* is refused by what telemetry says, or while it is missing */
     uint32_t cap;         /* enum cap that the server must have; 0 = none */
     const char *cannot;   /* "this server cannot ...", with `cap` */
     const char *instead;  /* what helps then, "" */

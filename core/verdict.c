@@ -12,7 +12,6 @@
 
 #define EVALUATIONS_MIN 3
 #define MISSING_MAX     2
-#define COVERAGE        3 /* intervals: so long a device counts as reporting (core/health.h) */
 /* Per look. A window of ten minutes gives some 150 independent looks a day, and looks between them count for about as
  * much again: a rollout in which nothing changes is halted by chance in well under one of a hundred days. */
 #define CHANCE_RELATIVE 2e-5
@@ -345,8 +344,7 @@ static bool covered(const struct group_health *g, const struct policy *p)
     return g->expected <= 0 || (double)g->reporting >= p->min_coverage * (double)g->expected;
 }
 
-/* Too little data to call anything healthy? */
-static bool data_missing(const struct verdict_input *in)
+bool verdict_data_missing(const struct verdict_input *in)
 {
     const struct group_health *c = &in->health->canary, *k = &in->health->control;
 
@@ -367,8 +365,6 @@ static int64_t missing_since(const struct verdict_input *in, const struct verdic
                     : st->unknown_since > 0 ? st->unknown_since
                                             : in->now;
 
-    if (in->resumed_at > since)
-        since = in->resumed_at;
     return since < in->now ? since : in->now;
 }
 
@@ -379,7 +375,9 @@ static void missing_text(const struct verdict_input *in, char *out, size_t size)
     const struct policy *p = in->policy;
     char a[FMT_MAX], b[FMT_MAX], d[FMT_MAX];
 
-    if (!in->telemetry_ok)
+    if (in->telemetry_ok && c->reporting == 0 && in->lack && *in->lack)
+        snprintf(out, size, "none of %s canaries reports: %s", fmt_count(a, c->expected), in->lack);
+    else if (!in->telemetry_ok)
         snprintf(out, size, "no fresh telemetry");
     else if (covered(c, p))
         snprintf(out, size, "none of %s control devices reports", fmt_count(a, k->expected));
@@ -398,28 +396,38 @@ static void step_data(const struct verdict_input *in, struct verdict_state *st, 
 {
     const struct policy *p = in->policy;
     char what[160], a[FMT_MAX], b[FMT_MAX];
-    int64_t lost, window = COVERAGE * in->interval_us;
+    int64_t since, lost, window = VERDICT_COVERAGE * in->interval_us;
+    bool pauses = p->lost_react > REACT_HOLD, resumed;
 
-    out->data_missing = data_missing(in);
+    out->data_missing = verdict_data_missing(in);
     if (!out->data_missing) {
         st->unknown_since = 0;
         return;
     }
-    out->unknown_since = st->unknown_since = missing_since(in, st);
-    lost = in->now - st->unknown_since;
+    out->unknown_since = st->unknown_since = since = missing_since(in, st);
     missing_text(in, what, sizeof what);
+    fmt_dur(a, in->now - since);
+    fmt_dur(b, p->lost_pause_us);
+    if (window < VERDICT_EARLY_US)
+        window = in->interval_us > 0 ? VERDICT_EARLY_US : 0;
     out->early = in->watched_since > 0 && in->now - in->watched_since < window;
+    resumed = in->resumed_at > since;
+    if (resumed)
+        since = in->resumed_at < in->now ? in->resumed_at : in->now;
+    lost = in->now - since;
     if (out->early) {
         if (out->react == REACT_NONE)
             snprintf(out->text, sizeof out->text, "%s; it is being watched for only %s of %s", what,
                      fmt_dur(a, in->now - in->watched_since), fmt_dur(b, window));
-    } else if (lost >= p->lost_pause_us && p->lost_react > REACT_HOLD) {
-        decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, fmt_dur(a, lost));
-    } else if (p->lost_react > REACT_HOLD) {
-        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start; pauses at %s", what, fmt_dur(a, lost),
-               fmt_dur(b, p->lost_pause_us));
+    } else if (lost >= p->lost_pause_us && pauses) {
+        decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, a);
+    } else if (resumed && lost < p->lost_pause_us) {
+        decide(out, REACT_WATCH, VERDICT_RULE_LOST, "%s for %s; resumed all the same: %s %s after that", what, a,
+               pauses ? "pauses" : "holds", b);
+    } else if (pauses) {
+        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start; pauses at %s", what, a, b);
     } else {
-        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start", what, fmt_dur(a, lost));
+        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start", what, a);
     }
 }
 
@@ -430,7 +438,10 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX];
 
     if (!in->telemetry_expected) {
-        snprintf(out->text, sizeof out->text, "telemetry says nothing about this wave");
+        snprintf(out->text, sizeof out->text, "%s",
+                 !in->telemetry_source    ? "no telemetry is expected: no source is configured"
+                 : h->canary.expected > 0 ? "telemetry has not been asked about this wave yet"
+                                          : "no device of this wave counts yet");
         return;
     }
     fmt_count(e, h->canary.reporting);
@@ -459,6 +470,13 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
         out->would = REACT_NONE;
     if (out->react == REACT_NONE && !out->early)
         calm_text(in, out);
+}
+
+enum reaction verdict_on_resume(const struct verdict *v)
+{
+    bool lost = v->data_missing && v->react == REACT_PAUSE && strcmp(v->rule, VERDICT_RULE_LOST) == 0;
+
+    return lost ? REACT_WATCH : v->react;
 }
 
 void verdict_reset(struct verdict_state *st)

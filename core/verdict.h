@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/clock.h"
 #include "core/health.h"
 #include "core/policy.h"
 
@@ -54,8 +55,9 @@ struct verdict_input {
     const struct wave_health *health;
     int wave_index;
     const char *device_class; /* of the wave, "" */
-    bool telemetry_expected;  /* a source is configured and devices are enrolled */
-    bool telemetry_ok;        /* the newest poll of the source succeeded and is fresh */
+    bool telemetry_source;    /* a source is configured */
+    bool telemetry_expected;  /* it was asked about the wave's devices, and devices are enrolled */
+    bool telemetry_ok;        /* the source has answered within the last window of coverage */
     const struct evidence *evidence;
     size_t n_evidence;
     int64_t now;
@@ -63,11 +65,13 @@ struct verdict_input {
     /* Figures of the devices that a limit's class names, by the limit's index in the policy; NULL (the array, or an
      * element) = no figures of its own: then the limit applies when device_class matches, to the wave's. */
     const struct wave_health *const *class_health;
-    /* For how long data has been missing (engine clock). */
+    /* For how long data has been missing (engine clock); only read when it is: verdict_data_missing(). */
     int64_t covered_until; /* enough devices were heard of until then (health_covered_until); 0 = this watcher knows of
                               no such time */
     int64_t watched_since; /* when this watcher first asked telemetry about these devices; 0 = ever since */
-    int64_t resumed_at;    /* when the rollout was last resumed, by whom knew that data was missing; 0 */
+    int64_t resumed_at;    /* when the rollout was last resumed; 0. Who resumes while data is missing is given as long
+                              again, and no hold is placed meanwhile */
+    const char *lack;      /* what the source's newest answer lacks, in words; NULL or "" = nothing that is known */
     bool catching_up;      /* the evidence is being read from history: not known yet, so no wave may start */
 };
 
@@ -87,11 +91,21 @@ struct verdict {
     const char *rule;    /* id of the limit or test that decided, "" */
     char text[200];      /* one sentence for the operator: figures and limit */
     bool data_missing;
-    bool early; /* data is missing, but it has not been watched for yet as long as it may take to come */
-    int64_t unknown_since;
+    bool early;            /* data is missing, but it has not been watched for yet as long as it may take to come */
+    int64_t unknown_since; /* data has been missing since then; 0 */
     struct limit_view limits[VERDICT_LIMITS_MAX];
     size_t n_limits;
 };
+
+#define VERDICT_COVERAGE 3 /* intervals of telemetry: so long a device counts as reporting (core/health.h) */
+/* How long a watcher must have asked in vain before it does anything about it: VERDICT_COVERAGE intervals, but at least
+ * this; a source that is asked each second may still be starting. */
+#define VERDICT_EARLY_US (15 * US_PER_S)
+/* Is there too little data to call anything healthy? */
+bool verdict_data_missing(const struct verdict_input *in);
+/* What a rule would do when the rollout is resumed now: for lost telemetry nothing at once, since a resume is given
+ * policy->lost_pause_us again; else what the verdict says. */
+enum reaction verdict_on_resume(const struct verdict *v);
 
 /* Does the limit's class name this device, by its id? True for a limit without a class. */
 bool limit_names(const struct limit *l, const char *device_id);

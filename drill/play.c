@@ -83,7 +83,7 @@ static void new_halt(struct drill *d, const struct rollout_view *v)
 static void look_at_halt(struct drill *d, const struct rollout_view *v)
 {
     struct play *p = &d->play;
-    if (v->halt == HALT_ESCALATED)
+    if (v->stop == STOP_ESCALATED)
         p->escalated = true;
     if (p->detected_at == TIME_NEVER) {
         for (size_t i = 0; i < v->n_waves; i++) {
@@ -93,7 +93,7 @@ static void look_at_halt(struct drill *d, const struct rollout_view *v)
             snprintf(p->rule, sizeof p->rule, "%s", v->waves[i].verdict.rule);
         }
     }
-    if (v->halt != HALT_NONE && v->halted_at != 0)
+    if (v->halted_at != 0)
         new_halt(d, v);
     if (p->halted_at != TIME_NEVER)
         keep_shares(p, &v->trial);
@@ -106,7 +106,7 @@ void play_look(struct drill *d, const struct snapshot *s)
     if (!v)
         return;
     look_at_halt(d, v);
-    if (p->rolled_back_at == TIME_NEVER && v->rollback.step == RB_DONE)
+    if (p->rolled_back_at == TIME_NEVER && v->rollback.outcome == RB_COMPLETE)
         p->rolled_back_at = v->rollback.ended > d->epoch ? v->rollback.ended - d->epoch : now_of(d);
 }
 
@@ -128,7 +128,7 @@ static bool holds(struct drill *d, const struct scenario_step *st, const struct 
     case WHEN_AT:
         return now_of(d) >= st->at;
     case WHEN_HALTED:
-        return v && v->halt == HALT_SHOWN;
+        return v && halt_said(v->stop, false).true_now;
     case WHEN_WAVE_DONE:
         return v && wave_done(v, st->wave);
     case WHEN_GATE:
@@ -136,7 +136,7 @@ static bool holds(struct drill *d, const struct scenario_step *st, const struct 
     case WHEN_PAUSED:
         return v && v->rollout.state == ROLLOUT_PAUSED;
     case WHEN_ROLLED_BACK:
-        return v && v->rollback.step == RB_DONE;
+        return v && v->rollback.outcome == RB_COMPLETE;
     case WHEN_FINISHED:
         return v && v->rollout.state == ROLLOUT_FINISHED;
     }
@@ -206,7 +206,7 @@ bool drill_over(struct drill *d, const struct snapshot *s)
     const struct rollout_view *v = main_view(d, s);
     bool come = (ends->rolled_back && v && v->rollback.step == RB_DONE) ||
                 (ends->finished && v && v->rollout.state == ROLLOUT_FINISHED) ||
-                (ends->halted && v && v->halt == HALT_SHOWN);
+                (ends->halted && v && halt_said(v->stop, false).true_now);
     if (come && p->true_since == TIME_NEVER)
         p->true_since = now_of(d);
     bool over = now_of(d) >= ends->after || (p->true_since != TIME_NEVER && now_of(d) >= p->true_since + ends->linger);

@@ -1,44 +1,12 @@
-#include "engine/detail.h"
-
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "engine/worker.h"
+#include "engine/detail_data.h"
 
-#define ROWS_MAX    ((size_t)5000)
-#define REFRESH_US  (10 * US_PER_S)
-#define TOLD_MAX    ((size_t)50000)
-#define ORIGINS_MAX 24
-
-struct detail {
-    /* the wave's devices */
-    struct arena rows_arena;
-    struct device *rows;
-    size_t n_rows;
-    int64_t rows_total, rows_at, asked_at;
-    /* one device */
-    struct arena device_arena;
-    struct device_info info;
-    int64_t device_at, device_asked_at;
-    char device_error[320];
-    /* told devices of the rollout */
-    struct arena told_arena;
-    struct preview_device *told;
-    size_t n_told, cap_told, told_wave;
-    bool told_known, told_busy;
-    int64_t told_at;
-    /* where a sample of them came from, by their own histories: read once for each rollout */
-    struct arena origin_arena;
-    struct origin {
-        const char *raw_id, *from;
-    } origins[ORIGINS_MAX];
-    size_t n_origins, n_asking;
-    struct origin picks[ORIGINS_MAX]; /* of told devices whose origin is not known */
-    size_t n_picks;
-    int64_t n_unknown, n_known;
-    uint64_t serial; /* answers to an older focus are dropped */
-};
+#define ROWS_MAX   ((size_t)5000)
+#define REFRESH_US (10 * US_PER_S)
+#define TOLD_MAX   ((size_t)50000)
+#define TYPING_US  (300 * US_PER_MS) /* between two look-ups of what is being typed */
 
 static void tick(struct engine *en, void *arg);
 
@@ -50,6 +18,7 @@ static struct detail *data_of(struct engine *en)
         arena_init(&en->detail.data->device_arena);
         arena_init(&en->detail.data->told_arena);
         arena_init(&en->detail.data->origin_arena);
+        arena_init(&en->detail.data->target.arena);
     }
     return en->detail.data;
 }
@@ -59,8 +28,14 @@ static struct detail *data_of(struct engine *en)
 static void rows_done(struct req *q, const struct reply *r)
 {
     struct detail *f = q->en->detail.data;
-    if ((uint64_t)q->n != f->serial || r->err)
+    if ((uint64_t)q->n != f->serial)
         return;
+    mark(q->en);
+    if (r->err) {
+        f->rows_error = *r->err;
+        return;
+    }
+    err_clear(&f->rows_error);
     arena_release(&f->rows_arena);
     f->rows_arena = q->arena; /* the answer as it is */
     arena_init(&q->arena);
@@ -68,7 +43,6 @@ static void rows_done(struct req *q, const struct reply *r)
     f->n_rows = q->out.devices.n;
     f->rows_total = q->out.devices.total;
     f->rows_at = now_of(q->en);
-    mark(q->en);
 }
 
 static void read_rows(struct engine *en)
@@ -151,6 +125,7 @@ static void told_end(struct engine *en)
 {
     struct detail *f = en->detail.data;
     f->told_known = true;
+    err_clear(&f->told_error);
     f->told_busy = false;
     f->told_at = now_of(en);
     mark(en);
@@ -203,7 +178,10 @@ static void told_done(struct req *q, const struct reply *r)
     if ((uint64_t)q->n != f->serial)
         return;
     if (r->err) {
+        f->told_error = *r->err;
         f->told_busy = false;
+        f->told_at = now_of(en); /* not known; asked for again after a while */
+        mark(en);
         return;
     }
     for (size_t i = 0; i < q->out.devices.n && f->n_told < TOLD_MAX; i++) {
@@ -258,7 +236,8 @@ static void read_told(struct engine *en)
 {
     struct detail *f = en->detail.data;
     const struct ro *ro = ro_find(en, en->detail.focus.rollout);
-    if (!ro || !ro->facts.waves_known || f->told_busy || (f->told_known && now_of(en) - f->told_at < REFRESH_US))
+    bool answered = f->told_known || f->told_error.code != ERR_NONE;
+    if (!ro || !ro->facts.waves_known || f->told_busy || (answered && now_of(en) - f->told_at < REFRESH_US))
         return;
     f->told_busy = true;
     f->told_wave = 0;
@@ -271,6 +250,39 @@ static void read_told(struct engine *en)
     told_next(en);
 }
 
+/* ---- the release to go back to ---- */
+
+static void target_answered(void *ctx)
+{
+    mark(ctx);
+}
+
+static void ask_target(struct engine *en, void *arg)
+{
+    struct detail *f = en->detail.data;
+    const char *to = en->detail.focus.to;
+    const struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    bool known = strcmp(f->target.name, to) == 0 && f->target.state != TARGET_ASKING;
+    (void)arg;
+    if (!*to || !ro || !ro->facts.known || f->target.busy || now_of(en) - f->target_asked < TYPING_US ||
+        (known && (f->target.state == TARGET_FOUND || now_of(en) - f->target_asked < REFRESH_US)))
+        return;
+    f->target_asked = now_of(en);
+    f->target.then = target_answered;
+    f->target.ctx = en;
+    target_find(&f->target, ro, to);
+}
+
+static void target_change(struct engine *en, const struct focus *to)
+{
+    struct detail *f = en->detail.data;
+    snprintf(en->detail.focus.to, sizeof en->detail.focus.to, "%s", to->to);
+    target_forget(&f->target, false);
+    if (*to->to)
+        timer_set(en, f->target_asked ? f->target_asked + TYPING_US : now_of(en), ask_target, NULL);
+    mark(en);
+}
+
 static void tick(struct engine *en, void *arg)
 {
     (void)arg;
@@ -278,8 +290,10 @@ static void tick(struct engine *en, void *arg)
         return;
     read_rows(en);
     read_device(en);
-    if (*en->detail.focus.rollout)
+    if (*en->detail.focus.rollout) {
         read_told(en);
+        ask_target(en, NULL);
+    }
     timer_set(en, now_of(en) + US_PER_S, tick, NULL);
 }
 
@@ -289,15 +303,19 @@ void detail_change(struct engine *en, const struct focus *to)
     bool same_ro = strcmp(en->detail.focus.rollout, to->rollout) == 0;
     bool same_wave = same_ro && en->detail.focus.wave == to->wave;
     bool same_device = strcmp(en->detail.focus.device, to->device) == 0;
+    if (!same_ro || strcmp(en->detail.focus.to, to->to) != 0)
+        target_change(en, to);
     if (same_wave && same_device)
         return;
     f->serial++;
     en->detail.focus = *to;
     en->detail.focus.rollout[ID_MAX - 1] = '\0';
     en->detail.focus.device[sizeof en->detail.focus.device - 1] = '\0';
+    en->detail.focus.to[sizeof en->detail.focus.to - 1] = '\0';
     if (!same_wave) {
         f->n_rows = 0;
         f->rows_at = f->asked_at = 0;
+        err_clear(&f->rows_error);
     }
     if (!same_device) {
         f->device_at = f->device_asked_at = 0;
@@ -306,6 +324,7 @@ void detail_change(struct engine *en, const struct focus *to)
     if (!same_ro || f->told_busy) {
         f->told_known = f->told_busy = false;
         f->n_told = 0;
+        err_clear(&f->told_error);
     }
     if (!same_ro) {
         f->n_origins = 0;
@@ -316,154 +335,6 @@ void detail_change(struct engine *en, const struct focus *to)
         ro_read(ro); /* one that has ended long ago is read when somebody looks at it */
     timer_set(en, now_of(en), tick, NULL);
     mark(en);
-}
-
-/* ---- into the snapshot ---- */
-
-static int64_t boots_of(const struct track *t)
-{
-    int64_t n = 0;
-    for (int i = 0; i < TRACK_BUCKETS; i++)
-        n += t->boots[i];
-    return t->last_t ? n : -1;
-}
-
-static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
-                      struct device_row *r)
-{
-    int64_t now = clock_now(en->clock);
-    bool told = w && w->canary_of == ro;
-    int64_t scrape = beat_interval(en);
-    r->state = DEV_OK;
-    r->note = "";
-    if (d->status == DEVICE_ERROR) {
-        r->state = DEV_FAILED;
-        r->note = "the install failed";
-    } else if (d->status == DEVICE_PENDING) {
-        r->state = DEV_UPDATING;
-    } else if (!told) {
-        r->state = DEV_WAITING;
-    } else if (w->track.last_t > 0 && now - w->track.last_t > 3 * scrape) {
-        r->state = DEV_STALE;
-        r->note = "no telemetry";
-    } else if (w->enrolled && r->reboots >= 2) {
-        r->state = DEV_BAD;
-        r->note = "keeps rebooting";
-    } else if (w->enrolled && (r->reboots == 1 || (double)r->variance > 2.0 ||
-                               (double)w->track.cpu > 1.5 * (double)w->track.cpu_base)) {
-        r->state = DEV_ODD;
-        r->note = r->reboots == 1 ? "has rebooted" : (double)r->variance > 2.0 ? "sensor is unsteady" : "cpu is up";
-    }
-    if (d->overdue) {
-        r->state = DEV_GONE;
-        r->note = "does not call in";
-    }
-}
-
-static void rows(struct engine *en, struct snapshot *s)
-{
-    const struct detail *f = en->detail.data;
-    const struct ro *ro = ro_find(en, en->detail.focus.rollout);
-    struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, f->n_rows + 1);
-    for (size_t i = 0; i < f->n_rows; i++) {
-        const struct device *d = &f->rows[i];
-        long k = watch_set_find(en->watch.set, d->raw_id, strlen(d->raw_id));
-        const struct dev *w = k >= 0 ? &en->watch.devs[k] : NULL;
-        struct device_row *r = &v[i];
-        r->id = arena_strdup(&s->arena, d->id);
-        r->status = d->status;
-        r->installed_at = d->installed_at;
-        r->last_seen = d->last_seen;
-        r->reboots = w ? boots_of(&w->track) : -1;
-        r->last_sample = w ? w->track.last_t : 0;
-        r->cpu = w ? w->track.cpu : NAN;
-        r->cpu_base = w ? w->track.cpu_base : NAN;
-        r->variance = w && w->track.var_base > 0 ? w->track.variance / w->track.var_base : NAN;
-        r->from = w ? arena_strdup(&s->arena, w->from) : "";
-        r->now_release = "";
-        if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)
-            r->now_release = arena_printf(&s->arena, "%s:%s", ro->facts.r.release.name, ro->facts.r.release.version);
-        if (w)
-            memcpy(r->boots, w->track.boots, sizeof r->boots);
-        row_state(en, ro, d, w, r);
-    }
-    s->devices = v;
-    s->n_devices = f->n_rows;
-    s->devices_total = f->rows_total;
-    s->devices_at = f->rows_at;
-}
-
-static void detail(struct engine *en, struct snapshot *s)
-{
-    const struct detail *f = en->detail.data;
-    const struct device_info *in = &f->info;
-    struct arena *a = &s->arena;
-    struct device_detail *d = ARENA_NEW(a, struct device_detail);
-    d->id = arena_strdup(a, en->detail.focus.device);
-    d->name = d->address = d->installed = d->assigned = "";
-    d->error = arena_strdup(a, f->device_error);
-    for (int i = 0; i < TREND_N; i++)
-        d->cpu[i] = d->variance[i] = d->boots[i] = NAN;
-    s->device = d;
-    if (f->device_at == 0)
-        return;
-    d->id = arena_strdup(a, in->device.id);
-    d->name = arena_strdup(a, in->device.name);
-    d->address = arena_strdup(a, in->device.address);
-    d->status = in->device.status;
-    d->installed_at = in->device.installed_at;
-    d->last_seen = in->device.last_seen;
-    d->overdue = in->device.overdue;
-    d->fetched_at = f->device_at;
-    if (*in->installed.id)
-        d->installed = arena_printf(a, "%s:%s", in->installed.name, in->installed.version);
-    if (*in->assigned.id)
-        d->assigned = arena_printf(a, "%s:%s", in->assigned.name, in->assigned.version);
-    d->n_attributes = in->n_attributes;
-    d->attributes = arena_array(a, in->n_attributes + 1, sizeof *d->attributes);
-    for (size_t i = 0; i < in->n_attributes; i++) {
-        d->attributes[i][0] = arena_strdup(a, in->attributes[i][0]);
-        d->attributes[i][1] = arena_strdup(a, in->attributes[i][1]);
-    }
-    d->events = ARENA_ARRAY(a, struct device_event, in->n_history + in->n_actions + 1);
-    for (size_t i = 0; i < in->n_history; i++) {
-        const char *t = in->history[i].type;
-        bool bad = strcmp(t, "error") == 0, ok = strcmp(t, "finished") == 0;
-        d->events[d->n_events++] = (struct device_event){in->history[i].t,
-                                                         bad  ? "bad"
-                                                         : ok ? "ok"
-                                                              : "info",
-                                                         arena_printf(a, "%s %s", t, in->history[i].text)};
-    }
-    long k = watch_set_find(en->watch.set, en->detail.focus.device, strlen(en->detail.focus.device));
-    for (int i = 0; k >= 0 && i < TRACK_BUCKETS; i++)
-        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)en->watch.devs[k].track.boots[i];
-}
-
-static void told(struct engine *en, struct snapshot *s)
-{
-    const struct detail *f = en->detail.data;
-    s->told = ARENA_ARRAY(&s->arena, struct preview_device, f->n_told + 1);
-    for (size_t i = 0; i < f->n_told; i++) {
-        s->told[i] = f->told[i];
-        s->told[i].id = arena_strdup(&s->arena, f->told[i].id);
-        s->told[i].from = arena_strdup(&s->arena, f->told[i].from);
-    }
-    s->n_told = f->n_told;
-    s->told_known = true;
-}
-
-void detail_publish(struct engine *en, struct snapshot *s)
-{
-    s->focus = en->detail.focus;
-    if (!en->detail.data)
-        return;
-    if (*en->detail.focus.rollout && en->detail.focus.wave >= 0)
-        rows(en, s);
-    if (*en->detail.focus.device)
-        detail(en, s);
-    if (*en->detail.focus.rollout && en->detail.data->told_known)
-        told(en, s);
 }
 
 /* ---- the part ---- */
@@ -481,6 +352,7 @@ static void free_all(struct engine *en)
     arena_release(&en->detail.data->device_arena);
     arena_release(&en->detail.data->told_arena);
     arena_release(&en->detail.data->origin_arena);
+    arena_release(&en->detail.data->target.arena);
     free(en->detail.data);
 }
 

@@ -201,8 +201,6 @@ static void settle(struct engine *en, struct job *j)
             en->diary.writable = true;
         if (j->kind == JOB_APPEND)
             trail_logged(en, j);
-        if (j->head_known && (j->kind == JOB_LOOK || j->kind == JOB_RECOVER))
-            en->diary.read_size = j->head.size;
         if (j->head_known) {
             en->diary.size = j->head.size;
             en->diary.newest = j->head.newest_t;

@@ -31,7 +31,6 @@ struct en_diary {
     unsigned outstanding; /* jobs that the scribe has */
     bool open, writable, degraded, verified;
     int64_t size, newest, degraded_since, lost;
-    int64_t read_size; /* of the log when the past was read last: what came after it is not known */
     struct err err;
 };
 

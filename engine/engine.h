@@ -41,6 +41,8 @@ struct engine_spec {
     const struct engine_seam *seam;   /* NULL; outlives the engine */
     const char *evidence_db;          /* states of trials across restarts; NULL = not kept */
     const struct notify_spec *notify; /* NULL = nobody is told; outlives the engine */
+    const char *const *known_keys; /* of other logs (audit/known.h), whose notes count as signed; outlive the engine */
+    size_t n_known_keys;
 };
 
 /* NULL with *e filled when the back end or the telemetry source cannot be opened. The spec is copied. */

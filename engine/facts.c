@@ -4,7 +4,6 @@
 #include <string.h>
 #include "engine/worker.h"
 
-#define STALE_US    (15 * US_PER_S)
 #define BACKOFF_MAX (10 * US_PER_S)
 #define ENDED_READ  40
 #define PROBE_US    (10 * US_PER_MIN)
@@ -13,6 +12,18 @@ static void poll_rollouts(struct engine *en, void *arg);
 static void probe(struct engine *en, void *arg);
 
 /* ---- links ---- */
+
+static void trace_failure(struct engine *en, const struct link *l)
+{
+    struct trace_line t;
+    if (!traced(en, &t, TRACE_POLL, "failed"))
+        return;
+    json_w_kstr(&t.w, "of", l == &en->facts.link ? "fleet" : "telemetry");
+    json_w_kint(&t.w, "failures", l->failures);
+    json_w_kstr(&t.w, "code", err_word(l->err.code));
+    traced_text(&t, "what", l->err.what);
+    trace_end(&t);
+}
 
 void link_ok(struct engine *en, struct link *l, const struct reply *r)
 {
@@ -27,13 +38,13 @@ void link_bad(struct engine *en, struct link *l, const struct err *e)
 {
     l->failures++;
     l->err = *e;
+    trace_failure(en, l);
     mark(en);
 }
 
 int64_t fresh_us(const struct engine *en)
 {
-    (void)en;
-    return STALE_US;
+    return fresh_limit_us(en->spec.fleet->poll_us, en->spec.fleet->endpoint.timeout_us);
 }
 
 bool link_fresh(const struct engine *en)
@@ -163,6 +174,30 @@ static struct ro *replace(struct ro *ro)
     return fresh;
 }
 
+static void trace_rollout(const struct ro *ro, enum rollout_state was, int64_t asked)
+{
+    const struct rollout *r = &ro->facts.r;
+    struct trace_line t;
+    if (!traced(ro->en, &t, TRACE_POLL, "rollout"))
+        return;
+    json_w_kstr(&t.w, "rollout", ro->id);
+    json_w_kstr(&t.w, "before", rollout_state_word(was));
+    json_w_kstr(&t.w, "after", rollout_state_word(r->state));
+    traced_text(&t, "word", r->state_word);
+    json_w_kint(&t.w, "asked_us", asked);
+    json_w_kint(&t.w, "modified_us", r->last_modified);
+    json_w_kint(&t.w, "total", r->total);
+    if (r->counts.known) {
+        json_w_kint(&t.w, "running", r->counts.running);
+        json_w_kint(&t.w, "finished", r->counts.finished);
+        json_w_kint(&t.w, "error", r->counts.error);
+        json_w_kint(&t.w, "scheduled", r->counts.scheduled);
+        json_w_kint(&t.w, "notstarted", r->counts.notstarted);
+        json_w_kint(&t.w, "cancelled", r->counts.cancelled);
+    }
+    trace_end(&t);
+}
+
 void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
 {
     struct ro *old = NULL;
@@ -188,6 +223,8 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
     ro->facts.known = true;
     ro->facts.gone = false;
     ro->facts.seen_at = at;
+    if (changed)
+        trace_rollout(ro, was, at);
     ro_identify(ro);
     if (old)
         ANNOUNCE(ro->en, replaced, old, ro);
@@ -258,6 +295,14 @@ static void rollouts_done(struct req *q, const struct reply *r)
     if (en->facts.link.next_try <= now_of(en))
         en->facts.link.next_try = now_of(en) + en->spec.fleet->poll_us / 4 + 1;
     timer_set(en, en->facts.link.next_try, poll_rollouts, NULL);
+    struct trace_line t;
+    if (traced(en, &t, TRACE_POLL, "rollouts")) {
+        json_w_kint(&t.w, "rollouts", (int64_t)en->facts.n_ros);
+        json_w_kbool(&t.w, "clipped", en->facts.rollouts_clipped);
+        json_w_kint(&t.w, "asked_us", en->facts.link.asked_at);
+        json_w_kint(&t.w, "next_us", en->facts.link.next_try);
+        trace_end(&t);
+    }
 }
 
 static void poll_rollouts(struct engine *en, void *arg)
@@ -269,6 +314,7 @@ static void poll_rollouts(struct engine *en, void *arg)
     en->facts.link.asked_at = now_of(en);
     struct req *q = req_new(en, rollouts_done);
     en->be->ops->rollouts(en->be, ROLLOUTS_MAX, &q->arena, &q->out.rollouts, req_done, q);
+    ANNOUNCE(en, polling, en);
     /* Judged also when the server is silent: the age of data moves a verdict and the links' state. */
     mark(en);
 }

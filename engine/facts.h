@@ -53,6 +53,7 @@ struct ro_facts {
     struct wave *waves;
     size_t n_waves;
     bool waves_known, waves_loading, waves_wanted;
+    struct err waves_error;           /* why the newest try to read them failed */
     int64_t waves_at;                 /* read at */
     int64_t waves_asked, waves_as_of; /* the newest was asked for at; nothing has changed up to */
     int current;                      /* newest wave that was told, -1 */
@@ -85,7 +86,7 @@ void rollout_copy(struct arena *a, struct rollout *to, const struct rollout *fro
 void link_ok(struct engine *en, struct link *l, const struct reply *r);
 void link_bad(struct engine *en, struct link *l, const struct err *e);
 bool link_fresh(const struct engine *en);  /* the server has answered within fresh_us() */
-int64_t fresh_us(const struct engine *en); /* older than this the server's state is not known */
+int64_t fresh_us(const struct engine *en); /* fresh_limit_us() of the fleet */
 /* ---- facts_waves.c ---- */
 void ro_read(struct ro *ro); /* its waves, soon */
 void waves_take(struct ro *ro, const struct wave_list *list);

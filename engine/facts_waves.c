@@ -111,12 +111,23 @@ static void waves_done(struct req *q, const struct reply *r)
     struct ro *ro = q->ro;
     ro->facts.waves_loading = false;
     if (r->err) {
+        ro->facts.waves_error = *r->err;
         timer_set(q->en, now_of(q->en) + IDLE_US / 4, waves_timer, ro);
+        mark(q->en);
         return;
     }
+    err_clear(&ro->facts.waves_error);
     waves_take(ro, &q->out.waves);
+    struct trace_line t;
+    if (traced(q->en, &t, TRACE_POLL, "waves")) {
+        json_w_kstr(&t.w, "rollout", ro->id);
+        json_w_kint(&t.w, "waves", (int64_t)ro->facts.n_waves);
+        json_w_kint(&t.w, "told", ro->facts.current);
+        json_w_kint(&t.w, "asked_us", ro->facts.waves_asked);
+        trace_end(&t);
+    }
     ANNOUNCE(ro->en, waves, ro);
-    if (ro->facts.r.state == ROLLOUT_PAUSED || ro->stop.phase != HALT_NONE || rollback_running(ro))
+    if (ro->facts.r.state == ROLLOUT_PAUSED || stop_latched(&ro->stop.m) || rollback_running(ro))
         inflight_read(ro); /* a running one's counts say as much */
     schedule(ro);
     mark(q->en);

@@ -10,10 +10,11 @@
 #define TREND_US  US_PER_MIN
 #define LOST_GOOD 3 /* polls */
 
+/* One poll that fails loses nothing: what was heard before it is as good as it was. */
 static bool telemetry_ok(struct engine *en)
 {
-    return en->telemetry.link.last_ok > 0 && en->telemetry.link.failures == 0 &&
-           now_of(en) - en->telemetry.link.last_ok <= 3 * beat_interval(en);
+    return en->telemetry.link.last_ok > 0 &&
+           now_of(en) - en->telemetry.link.last_ok <= VERDICT_COVERAGE * beat_interval(en);
 }
 
 /* The tracks of a wave's enrolled devices: how many, `v` has room for all. */
@@ -157,7 +158,7 @@ static void halt_by_rule(struct ro *ro, size_t i)
 {
     struct wv *v = &ro->wv[i];
     struct intent in;
-    if (v->judge.watch_said || ro->stop.latched || ro->stop.acked_pause)
+    if (v->judge.watch_said || !stop_rule_may_halt(&ro->stop.m))
         return;
     rule_intent(ro, i, VERB_HALT, v->judge.verdict.rule, &in);
     v->judge.watch_said = ro->en->spec.fleet->read_only || ro->en->spec.observe_only; /* there it only says so, once */
@@ -168,7 +169,7 @@ static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
 {
     struct intent in;
     struct engine *en = ro->en;
-    if (ro->facts.r.state != ROLLOUT_RUNNING || ro->stop.latched || ro->stop.held ||
+    if (ro->facts.r.state != ROLLOUT_RUNNING || stop_latched(&ro->stop.m) || stop_held(&ro->stop.m) ||
         ro->stop.hold_wave == ro->facts.current || !diary_ok(en))
         return;
     if (en->spec.fleet->read_only || en->spec.observe_only || verbs_busy(en, ro))
@@ -217,8 +218,8 @@ static void rollback_by_rule(struct ro *ro)
 {
     struct engine *en = ro->en;
     struct intent in;
-    if (!ro->judge.rollback_due || ro->stop.phase == HALT_SENDING || ro->stop.phase == HALT_ESCALATED ||
-        !diary_ok(en) || !link_fresh(en) || en->diary.n_backlog > 0)
+    if (!ro->judge.rollback_due || stop_driving(&ro->stop.m) || !diary_ok(en) || !link_fresh(en) ||
+        en->diary.n_backlog > 0)
         return;
     ro->judge.rollback_due = false;
     size_t worst = 0;
@@ -233,7 +234,7 @@ static void rollback_by_rule(struct ro *ro)
 static bool paused_by_loss(const struct ro *ro)
 {
     return ro->facts.r.state == ROLLOUT_PAUSED && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_LOST) == 0 &&
-           (ro->stop.held || (ro->stop.latched && strcmp(ro->stop.by, "rule " VERDICT_RULE_LOST) == 0));
+           (stop_held(&ro->stop.m) || (stop_latched(&ro->stop.m) && stop_lost_only(&ro->stop.m)));
 }
 
 /* Where the policy says so, a pause for lost telemetry ends by itself: after three good polls in a row. */
@@ -252,13 +253,13 @@ static void resume_by_rule(struct ro *ro)
              (double)h->canary.reporting < ro->policy.applies->min_coverage * (double)h->canary.expected))
             ro->judge.lost_good = 0;
     }
-    if (!telemetry_ok(en))
-        ro->judge.lost_good = 0;
+    if (!stop_latched(&ro->stop.m) && !stop_may_run(&ro->stop.m))
+        return;
     if (ro->judge.lost_good < LOST_GOOD || !diary_ok(en) || verbs_busy(en, ro) || en->spec.fleet->read_only ||
         en->spec.observe_only)
         return;
     ro->judge.lost_good = 0;
-    rule_intent(ro, ro->facts.n_waves, ro->stop.latched ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
+    rule_intent(ro, ro->facts.n_waves, stop_latched(&ro->stop.m) ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
     snprintf(in.reason, sizeof in.reason, "telemetry is back: %d good polls in a row", LOST_GOOD);
     verbs_by_rule(en, &in);
 }
@@ -268,6 +269,40 @@ static bool was_asked(const struct engine *en, const struct wv *v)
 {
     return !en->tm || (v->watch.listed &&
                        (en->telemetry.answered >= v->watch.first_listed || v->judge.health.canary.reporting > 0));
+}
+
+/* For how long data has been missing, by the telemetry's own times; a pass over all devices, only when it is. */
+static void since_when(const struct ro *ro, size_t i, const struct track **buf, struct verdict_input *in)
+{
+    double share = in->policy->min_coverage;
+    if (!verdict_data_missing(in))
+        return;
+    in->covered_until = health_covered_until(buf, canary_tracks(ro, i, buf), share, in->interval_us);
+    int64_t control = control_covered_until(ro, buf, in->interval_us);
+    if (control < in->covered_until)
+        in->covered_until = control;
+    in->watched_since = telemetry_since(ro, i, share);
+    if (in->watched_since == 0)
+        in->watched_since = in->now;
+    in->resumed_at = ro->judge.resumed_at;
+}
+
+static void trace_verdict(const struct ro *ro, size_t i, enum reaction was)
+{
+    const struct verdict *v = &ro->wv[i].judge.verdict;
+    struct trace_line t;
+    if (!traced(ro->en, &t, TRACE_TRIAL, "verdict"))
+        return;
+    json_w_kstr(&t.w, "rollout", ro->id);
+    json_w_kint(&t.w, "wave", (int64_t)i);
+    json_w_kstr(&t.w, "before", reaction_word(was));
+    json_w_kstr(&t.w, "after", reaction_word(v->react));
+    traced_text(&t, "rule", v->rule);
+    json_w_kbool(&t.w, "data_missing", v->data_missing);
+    json_w_kbool(&t.w, "early", v->early);
+    json_w_kint(&t.w, "missing_since_us", v->unknown_since);
+    traced_text(&t, "text", v->text);
+    trace_end(&t);
 }
 
 static void judge_ro(struct ro *ro)
@@ -293,6 +328,8 @@ static void judge_ro(struct ro *ro)
                                    .health = &v->judge.health,
                                    .wave_index = (int)i,
                                    .device_class = "",
+                                   .telemetry_source = en->tm,
+                                   .lack = en->telemetry.lack,
                                    .telemetry_expected = en->tm && asked && v->judge.health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = beat_interval(en),
@@ -300,8 +337,13 @@ static void judge_ro(struct ro *ro)
                                    .catching_up = (int)i == ro->facts.current && trial_catching(ro),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
         in.n_evidence = trial_judged(ro, i, &in.evidence);
+        since_when(ro, i, buf, &in);
+        enum reaction was = v->judge.verdict.react;
+        bool lost = v->judge.verdict.data_missing;
         verdict_step(&in, &v->judge.vstate, &v->judge.verdict);
         class_release(classes);
+        if (was != v->judge.verdict.react || lost != v->judge.verdict.data_missing)
+            trace_verdict(ro, i, was);
         v->judge.judged = asked;
     }
     free(buf);
@@ -315,6 +357,12 @@ static void judge_ro(struct ro *ro)
     rollback_by_rule(ro);
     resume_by_rule(ro);
     mark(en);
+}
+
+void judge_resumed(struct ro *ro, int64_t at)
+{
+    if (at > ro->judge.resumed_at && at <= now_of(ro->en))
+        ro->judge.resumed_at = at;
 }
 
 /* ---- the part ---- */
@@ -332,10 +380,21 @@ static void wave_init(struct ro *ro, size_t wave)
     v->health.data_age = TIME_NEVER;
 }
 
+/* A resume that was seen; of a rollout that is found running the server's own last change is the best there is. */
+static void seen(struct ro *ro, enum rollout_state was)
+{
+    if (ro->facts.r.state != ROLLOUT_RUNNING && ro->facts.r.state != ROLLOUT_STARTING)
+        return;
+    if (was == ROLLOUT_PAUSED)
+        judge_resumed(ro, now_of(ro->en));
+    else if (was == ROLLOUT_UNKNOWN)
+        judge_resumed(ro, ro->facts.r.last_modified);
+}
+
 static void ticked(struct engine *en, const struct sample_list *l)
 {
-    for (size_t i = 0; l && i < en->facts.n_ros; i++)
-        en->facts.ros[i]->judge.lost_good++;
+    for (size_t i = 0; i < en->facts.n_ros; i++)
+        en->facts.ros[i]->judge.lost_good = l ? en->facts.ros[i]->judge.lost_good + 1 : 0;
     for (size_t i = 0; i < en->facts.n_ros; i++)
         judge_ro(en->facts.ros[i]);
 }
@@ -369,6 +428,7 @@ static void acknowledged(struct ro *ro)
 
 const struct part part_judge = {.name = "judge",
                                 .wave_init = wave_init,
+                                .seen = seen,
                                 .waves = judge_ro,
                                 .devices = judge_ro,
                                 .ticked = ticked,

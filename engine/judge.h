@@ -20,7 +20,8 @@ struct ro_judge {
     int64_t control_good_at, control_frozen_at; /* when control_good was measured; 0 = control_now is live */
     bool rollback_due;
     char rollback_rule[64];
-    int lost_good; /* good polls since lost telemetry has paused it, where the policy lets it go on by itself */
+    int64_t resumed_at; /* the rollout was last resumed, by whomever, as far as is known; 0 */
+    int lost_good;      /* good polls since lost telemetry has paused it, where the policy lets it go on by itself */
 };
 
 struct wv_judge {
@@ -35,7 +36,9 @@ struct wv_judge {
 
 /* ---- judge_control.c ---- */
 void control_sum(struct ro *ro, const struct track **buf,
-                 int64_t scrape_us);     /* fills control_now; room for n_control */
+                 int64_t scrape_us); /* fills control_now; room for n_control */
+/* Until when any of control had reported; TIME_NEVER: none is expected to. `buf` as above. */
+int64_t control_covered_until(const struct ro *ro, const struct track **buf, int64_t scrape_us);
 bool control_blind(const struct ro *ro); /* there is no control and never was: relative limits judge nothing */
 /* ---- judge_class.c ---- */
 /* Figures of the classes that the policy's limits name, by the limit's index; false when there are none. `buf` has room
@@ -43,6 +46,9 @@ bool control_blind(const struct ro *ro); /* there is no control and never was: r
 bool class_figures(const struct ro *ro, size_t wave, const struct track **buf, int64_t scrape_us,
                    struct wave_health *out[VERDICT_LIMITS_MAX]);
 void class_release(struct wave_health *out[VERDICT_LIMITS_MAX]);
+
+/* ---- judge.c ---- */
+void judge_resumed(struct ro *ro, int64_t at); /* the log says that it was */
 
 extern const struct part part_judge;
 

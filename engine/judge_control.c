@@ -57,6 +57,13 @@ void control_sum(struct ro *ro, const struct track **buf, int64_t scrape_us)
     }
 }
 
+int64_t control_covered_until(const struct ro *ro, const struct track **buf, int64_t scrape_us)
+{
+    if (ro->judge.control_frozen_at > 0)
+        return TIME_NEVER;
+    return health_covered_until(buf, control_tracks(ro, buf), 0, scrape_us);
+}
+
 bool control_blind(const struct ro *ro)
 {
     const struct policy *p = ro->policy.applies;

@@ -6,8 +6,8 @@
 /* In the order in which they hear of things. It is part of the behaviour: facts that were read are first ruled on and
  * watched, then tested and judged; a halt has its say before other verbs; and what is shown comes last. */
 static const struct part *const parts[] = {
-    &part_diary, &part_facts,    &part_policy,  &part_watch,  &part_telemetry, &part_trials, &part_judge, &part_stop,
-    &part_verbs, &part_rollback, &part_recover, &part_detail, &part_tell,      &part_show,   NULL,
+    &part_diary, &part_facts, &part_policy,   &part_watch,   &part_telemetry, &part_trials, &part_judge, &part_stop,
+    &part_notes, &part_verbs, &part_rollback, &part_recover, &part_detail,    &part_tell,   &part_show,  NULL,
 };
 
 static bool open_outside(struct engine *en, struct err *e)

@@ -37,6 +37,7 @@ struct part {
     /* The server shows another rollout (`fresh`) under the number of `old`: nothing that was known of that one applies.
      * `old` hears of nothing any more; what is under way may still point to it. */
     void (*replaced)(struct ro *old, struct ro *fresh);
+    void (*polling)(struct engine *en);                  /* the list of rollouts is being asked for */
     void (*seen)(struct ro *ro, enum rollout_state was); /* a newer state; `was` ROLLOUT_UNKNOWN at the first one */
     void (*listed)(struct engine *en);                   /* the list of rollouts, after each of them was seen */
     void (*waves)(struct ro *ro);                        /* its waves */
@@ -49,6 +50,10 @@ struct part {
     void (*history)(struct engine *en, struct ro *ro); /* telemetry of the past; NULL: for a trial that is gone */
     void (*ruled)(struct ro *ro);                      /* another policy applies to it than before */
     void (*acknowledged)(struct ro *ro);               /* its halt */
+    /* STOP_NOTE_HALT, STOP_NOTE_ACK, STOP_NOTE_CLEAN: its halt's note is to be written, the acknowledgement into it, or
+     * to be taken away by who wrote it. Always after the halt's request is on its way. */
+    void (*noted)(struct ro *ro, unsigned what);
+    void (*looking)(struct ro *ro); /* it runs in spite of a halt or hold: is there an acknowledgement? */
 };
 
 /* Calls the hook for each part of en->parts that has it; ANNOUNCE_BACK from the last to the first. */

@@ -14,101 +14,7 @@ static void ask_log(struct engine *en, void *arg);
 static bool all_settled(struct engine *en);
 static void look(struct engine *en, void *arg);
 
-/* ---- which rollout the log means ---- */
-
-static struct identity_mark mark_of(const struct stored *s)
-{
-    return (struct identity_mark){stored_identity(s), s->t};
-}
-
-/* Surely about the rollout that has the number now. */
-static bool surely(const struct ro *ro, const struct stored *s)
-{
-    struct identity_mark m = mark_of(s);
-    return ro_about(ro, &m) == IDENTITY_SAME;
-}
-
-/* That another rollout had its number is in the log once, by whoever watches. */
-static void say_another(struct ro *ro)
-{
-    struct engine *en = ro->en;
-    const struct job *j = en->recover.leftovers;
-    struct entry e;
-    bool said = !en->spec.judge;
-    for (size_t i = 0; j && i < j->left.n_watches && !said; i++)
-        said = strcmp(j->left.watches[i].result, "another-rollout") == 0 && surely(ro, &j->left.watches[i]);
-    if (said)
-        return;
-    diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
-    e.result = "another-rollout";
-    e.reason = "this is another rollout than the one that had its number before: was the server's database begun anew?";
-    diary_write(en, &e, 0, NULL, NULL);
-}
-
-/* Surely about another one; that is said, once. */
-static bool of_another(struct ro *ro, const struct stored *s)
-{
-    struct identity_mark m = mark_of(s);
-    if (ro_about(ro, &m) != IDENTITY_OTHER) {
-        ro_named(ro, &m);
-        return false;
-    }
-    if (ro->facts.other_at == 0) {
-        ro_had_other(ro);
-        say_another(ro);
-    }
-    return true;
-}
-
 /* ---- reading the log ---- */
-
-static void take_latched(struct engine *en, const struct leftovers *l)
-{
-    for (size_t i = 0; i < l->n_latched; i++) {
-        const struct stored *s = &l->latched[i];
-        char by[80];
-        if (!*s->rollout || of_another(ro_get(en, s->rollout), s))
-            continue;
-        bool rule = strcmp(s->actor_kind, "rule") == 0;
-        snprintf(by, sizeof by, "%s%s", rule ? "rule " : "", s->actor);
-        ro_stop_latched(ro_get(en, s->rollout), by, s->reason, s->t, s->corr);
-    }
-}
-
-/* Newest first: the first word about each rollout says whether andon holds it. */
-static void take_holds(struct engine *en, const struct leftovers *l)
-{
-    for (size_t i = 0; i < l->n_recent; i++) {
-        const struct stored *s = &l->recent[i];
-        enum verb v = verb_from_word(s->verb);
-        if (!*s->rollout || strcmp(s->result, "ok") != 0 ||
-            (v != VERB_PAUSE && v != VERB_HALT && v != VERB_RESUME && v != VERB_ADVANCE && v != VERB_START))
-            continue;
-        struct ro *ro = ro_find(en, s->rollout);
-        bool newest = ro && surely(ro, s);
-        for (size_t k = 0; k < i && newest; k++) {
-            enum verb w = verb_from_word(l->recent[k].verb);
-            newest = strcmp(l->recent[k].rollout, s->rollout) != 0 || !surely(ro, &l->recent[k]) ||
-                     (w != VERB_PAUSE && w != VERB_HALT && w != VERB_RESUME && w != VERB_ADVANCE && w != VERB_START);
-        }
-        if (!newest)
-            continue;
-        ro_stop_held(ro, (v == VERB_PAUSE || v == VERB_HALT) && !ro->stop.latched, s->actor);
-    }
-}
-
-/* Oldest first. What a rule acknowledged says nothing about evidence. */
-static void take_acks(struct engine *en, const struct leftovers *l)
-{
-    for (size_t i = l->n_acks; i > 0; i--) {
-        const struct stored *s = &l->acks[i - 1];
-        if (strcmp(s->actor_kind, "rule") == 0)
-            continue;
-        struct ro *ro = *s->rollout ? ro_find(en, s->rollout) : NULL;
-        if (ro && surely(ro, s))
-            trial_acked(ro, s->t);
-    }
-}
 
 /* Holds and acknowledgements are of rollouts that the server shows: only of these is it known which ones they are. */
 static void take_past(struct engine *en, const struct leftovers *l)
@@ -116,8 +22,8 @@ static void take_past(struct engine *en, const struct leftovers *l)
     if (!en->facts.rollouts_known || en->recover.past_taken)
         return;
     en->recover.past_taken = true;
-    take_holds(en, l);
-    take_acks(en, l);
+    log_holds(en, l);
+    log_acks(en, l);
 }
 
 static void open_session(struct engine *en)
@@ -141,8 +47,9 @@ static void log_read(struct engine *en, struct job *j)
         return;
     }
     diary_past_read(en, j->left.verified, j->left.problem);
+    en->recover.read_size = j->read_size;
     en->recover.leftovers = j; /* freed when each of them is settled */
-    take_latched(en, &j->left);
+    log_latched(en, &j->left);
     take_past(en, &j->left);
     en->recover.recovered = true;
     open_session(en);
@@ -182,78 +89,18 @@ static bool lives(const struct engine *en, const struct stored *s)
     return process_start(pid) == start && start > 0;
 }
 
-enum became { APPLIED, NOT_APPLIED, CANNOT_TELL, ASK_LATER };
-
-static enum became wave_became(const struct ro *ro, int wave)
-{
-    if (!ro->facts.waves_known)
-        return ASK_LATER;
-    if (wave < 0 || (size_t)wave >= ro->facts.n_waves)
-        return CANNOT_TELL;
-    switch (ro->facts.waves[wave].state) {
-    case WAVE_RUNNING:
-    case WAVE_FINISHED:
-    case WAVE_ERROR:
-        return APPLIED;
-    case WAVE_SCHEDULED:
-    case WAVE_READY:
-        return NOT_APPLIED;
-    case WAVE_UNKNOWN:
-    case WAVE_CREATING:
-        break;
-    }
-    return CANNOT_TELL;
-}
-
-static enum became became_of(const struct engine *en, const struct ro *ro, const struct stored *s)
-{
-    enum rollout_state st = ro->facts.r.state;
-    bool begun = st == ROLLOUT_STARTING || st == ROLLOUT_RUNNING || st == ROLLOUT_PAUSED || st == ROLLOUT_FINISHED;
-    const char *wave = stored_field(s, "target_wave");
-    char retry[NAME_MAX_BYTES];
-    switch (verb_from_word(s->verb)) {
-    case VERB_START:
-        return begun ? APPLIED : st == ROLLOUT_READY ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_PAUSE:
-    case VERB_HALT:
-        return st == ROLLOUT_PAUSED || rollout_state_ended(st) ? APPLIED : NOT_APPLIED;
-    case VERB_RESUME:
-        return st == ROLLOUT_RUNNING || st == ROLLOUT_FINISHED ? APPLIED
-               : st == ROLLOUT_PAUSED                          ? NOT_APPLIED
-                                                               : CANNOT_TELL;
-    case VERB_ADVANCE:
-        return wave_became(ro, *wave ? (int)strtol(wave, NULL, 10) : -1);
-    case VERB_APPROVE:
-        return begun || st == ROLLOUT_READY ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_DENY:
-        return st == ROLLOUT_DENIED ? APPLIED : st == ROLLOUT_WAITING_APPROVAL ? NOT_APPLIED : CANNOT_TELL;
-    case VERB_RETRY:
-        snprintf(retry, sizeof retry, "%s_retry", ro->facts.r.name);
-        for (size_t i = 0; i < en->facts.n_ros; i++)
-            if (strcmp(en->facts.ros[i]->facts.r.name, retry) == 0)
-                return APPLIED;
-        return NOT_APPLIED;
-    case VERB_NONE:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
-        break;
-    }
-    return CANNOT_TELL;
-}
-
 static void settle(struct engine *en, const struct stored *s, enum became b)
 {
     struct op *op = op_from_log(en, s);
     const char *state = op->ro && op->ro->facts.known ? op->ro->facts.r.state_word : "";
     char at[FMT_MAX];
     fmt_hms(at, s->t);
-    if (b == APPLIED) {
+    if (b == BECAME_APPLIED) {
         if (op->in.verb == VERB_PAUSE && op->ro)
-            ro_stop_held(op->ro, op->ro->facts.r.state == ROLLOUT_PAUSED, NULL);
+            ro_stop_hold_found(op->ro, op->in.actor.name);
         op_outcome(en, op, OP_DONE, "applied", state, "",
                    "%s of %s was interrupted; the server shows that it took effect", verb_word(op->in.verb), at);
-    } else if (b == NOT_APPLIED) {
+    } else if (b == BECAME_NOT_APPLIED) {
         op_outcome(en, op, OP_FAILED, "not-applied", state, "Ask for it again if it is still wanted.",
                    "%s of %s was interrupted; the server shows that it did not take effect", verb_word(op->in.verb),
                    at);
@@ -290,7 +137,7 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
             struct op *op = op_from_log(en, s);
             halt_begin(en, op);
         } else {
-            settle(en, s, CANNOT_TELL);
+            settle(en, s, BECAME_UNKNOWN);
         }
         return true;
     }
@@ -298,21 +145,20 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
     if (!ro || !ro->facts.known) {
         if (en->facts.rollouts_clipped)
             return false;
-        settle(en, s, CANNOT_TELL);
+        settle(en, s, BECAME_UNKNOWN);
         return true;
     }
-    if (of_another(ro, s)) {
+    if (log_of_another(ro, s)) {
         settle_another(en, s);
         return true;
     }
-    if (v == VERB_ROLLBACK && !surely(ro, s)) {
-        settle(en, s, CANNOT_TELL);
+    if (v == VERB_ROLLBACK && !log_surely(ro, s)) {
+        settle(en, s, BECAME_UNKNOWN);
         return true;
     }
-    if (v == VERB_HALT && ro->stop.latched && !ro_ended(ro) &&
+    if (v == VERB_HALT && stop_latched(&ro->stop.m) &&
         !(en->spec.fleet->read_only && strcmp(s->actor_kind, "rule") == 0)) {
-        ro_stop_in_doubt(ro); /* nobody has seen it take effect: asked for anew */
-        halt_begin(en, op_from_log(en, s));
+        halt_take_over(ro, op_from_log(en, s)); /* nobody has seen it take effect */
         return true;
     }
     if (v == VERB_ROLLBACK) {
@@ -322,8 +168,9 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         rollback_resume(en, op_from_log(en, s), l->steps, l->n_steps, l->blobs);
         return true;
     }
-    enum became b = became_of(en, ro, s);
-    if (b == ASK_LATER) {
+    const char *wave = stored_field(s, "target_wave");
+    enum became b = verbs_became(en, ro, v, *wave ? (int)strtol(wave, NULL, 10) : -1);
+    if (b == BECAME_NOT_READ) {
         ro_read(ro);
         return false;
     }
@@ -360,26 +207,55 @@ static void listed(struct engine *en)
 
 /* ---- what other sessions write ---- */
 
-static void looked(struct engine *en, struct job *j)
+/* A halt whose process is gone before the server has shown it: it is had here by now, or on its way; its outcome too.
+ */
+static void take_over(struct engine *en, const struct leftovers *l)
+{
+    for (size_t i = 0; i < l->n_open; i++) {
+        const struct stored *s = &l->open[i];
+        struct ro *ro = *s->rollout ? ro_find(en, s->rollout) : NULL;
+        bool taken = verb_from_word(s->verb) != VERB_HALT || !ro || !ro->facts.known || !stop_latched(&ro->stop.m) ||
+                     log_of_another(ro, s) || lives(en, s);
+        for (const struct op *op = en->verbs.ops; op && !taken; op = op->next)
+            taken = op->corr == s->corr;
+        for (size_t k = 0; ro && k < ro->stop.n_waits && !taken; k++)
+            taken = ro->stop.waits[k].corr == s->corr;
+        if (!taken)
+            (void)take_open(en, l, s);
+    }
+}
+
+void recover_looked(struct engine *en, const struct job *j)
 {
     const struct leftovers *l = &j->left;
-    en->recover.looking = false;
-    timer_set(en, now_of(en) + (en->recover.anew ? 0 : LOOK_US), look, NULL);
     if (!j->ok || !j->looked)
         return;
-    take_acks(en, l);
-    take_latched(en, l);
-    for (size_t k = 0; k < en->facts.n_all; k++) {
-        struct ro *ro = en->facts.all[k];
-        bool listed = false;
-        if (ro->stop.phase != HALT_SHOWN || !ro->stop.latched || en->diary.n_backlog > 0 ||
-            ro->stop.at > j->put_at - US_PER_S)
-            continue;
-        for (size_t i = 0; i < l->n_latched && !listed; i++)
-            listed = strcmp(l->latched[i].rollout, ro->id) == 0 && !of_another(ro, &l->latched[i]);
-        if (!listed)
-            ro_stop_acknowledged(ro, true); /* acknowledged in another session */
-    }
+    en->recover.read_size = j->read_size;
+    log_acks(en, l);
+    log_latched(en, l);
+    log_lifted(en, l, j->read_size);
+    log_runs(en, l);
+    if (en->recover.recovered && !en->recover.leftovers)
+        take_over(en, l);
+}
+
+static void looked(struct engine *en, struct job *j)
+{
+    bool at_once = en->recover.anew || en->recover.look_again;
+    en->recover.looking = en->recover.look_again = false;
+    timer_set(en, now_of(en) + (at_once ? 0 : LOOK_US), look, NULL);
+    recover_looked(en, j);
+    for (size_t i = 0; j->ok && i < en->facts.n_all; i++)
+        ro_stop_looked(en->facts.all[i], STOP_IN_LOG, j->put_at);
+}
+
+struct job *recover_look(struct engine *en)
+{
+    struct job *j = job_new(JOB_LOOK);
+    j->fleet = arena_strdup(&j->arena, en->spec.fleet->name);
+    j->seen_size = en->recover.anew ? -1 : en->recover.read_size;
+    en->recover.anew = false;
+    return j;
 }
 
 static void look(struct engine *en, void *arg)
@@ -388,11 +264,18 @@ static void look(struct engine *en, void *arg)
     if (!en->diary.scribe || en->recover.looking)
         return;
     en->recover.looking = true;
-    struct job *j = job_new(JOB_LOOK);
-    j->fleet = arena_strdup(&j->arena, en->spec.fleet->name);
-    j->seen_size = en->recover.anew ? -1 : en->diary.read_size;
-    en->recover.anew = false;
-    diary_put(en, j, 0, looked, NULL);
+    diary_put(en, recover_look(en), 0, looked, NULL);
+}
+
+/* One that is under way may have been read before what it is about. */
+static void looking(struct ro *ro)
+{
+    struct engine *en = ro->en;
+    if (!en->diary.scribe || !en->recover.recovered)
+        return;
+    ro_stop_look_begun(ro, STOP_IN_LOG);
+    en->recover.look_again = en->recover.looking;
+    look(en, NULL);
 }
 
 /* What the log says of the number is of one or the other of them. */
@@ -400,9 +283,9 @@ static void replaced(struct ro *old, struct ro *fresh)
 {
     struct engine *en = fresh->en;
     (void)old;
-    say_another(fresh);
+    log_say_another(fresh);
     if (en->recover.leftovers)
-        take_latched(en, &en->recover.leftovers->left);
+        log_latched(en, &en->recover.leftovers->left);
     en->recover.anew = true;
     if (en->recover.recovered)
         timer_set(en, now_of(en), look, NULL);
@@ -416,4 +299,4 @@ static void free_all(struct engine *en)
 }
 
 const struct part part_recover = {
-    .name = "recover", .begin = begin, .replaced = replaced, .listed = listed, .free = free_all};
+    .name = "recover", .begin = begin, .replaced = replaced, .listed = listed, .looking = looking, .free = free_all};

@@ -7,15 +7,36 @@
 #define ANDON_ENGINE_RECOVER_H
 
 #include <stdbool.h>
+#include <stdint.h>
+#include "audit/log.h"
 #include "engine/parts.h"
 
+struct leftovers;
+struct job;
+
 struct en_recover {
-    bool recovered; /* the past was read from the log; at once when there is none */
-    bool looking;
-    bool past_taken;       /* holds and acknowledgements, once the server's rollouts were known */
-    bool anew;             /* the next look reads the latches whatever the log's size: a rollout was replaced */
-    struct job *leftovers; /* kept until the rollouts are known */
+    bool recovered;           /* the past was read from the log; at once when there is none */
+    bool looking, look_again; /* a look is under way; one more was wanted meanwhile */
+    int64_t read_size;        /* entries of the log that were read; what was written since is not known, but by whom */
+    bool past_taken;          /* holds and acknowledgements, once the server's rollouts were known */
+    bool anew;                /* the next look reads the latches whatever the log's size: a rollout was replaced */
+    struct job *leftovers;    /* kept until the rollouts are known */
 };
+
+/* A look (JOB_LOOK) that another part has asked for: what it reads, and what it has read. */
+struct job *recover_look(struct engine *en);
+void recover_looked(struct engine *en, const struct job *j);
+
+/* ---- recover_log.c: what was read, handed on ---- */
+bool log_surely(const struct ro *ro, const struct stored *s); /* about the rollout that has the number now */
+bool log_of_another(struct ro *ro, const struct stored *s);   /* surely about another one; that is said, once */
+void log_say_another(struct ro *ro);                          /* that another one had its number; into the log, once */
+void log_latched(struct engine *en, const struct leftovers *l); /* halts that nobody has acknowledged */
+/* Halts that stood in the log when it had so many entries, and that it does not call latched any more. */
+void log_lifted(struct engine *en, const struct leftovers *l, int64_t read_size);
+void log_holds(struct engine *en, const struct leftovers *l); /* by the newest word about each rollout */
+void log_runs(struct engine *en, const struct leftovers *l);  /* an andon has told it to run since */
+void log_acks(struct engine *en, const struct leftovers *l);  /* of evidence; a rule's say nothing about it */
 
 extern const struct part part_recover;
 

@@ -307,6 +307,7 @@ static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n)
                                    .health = &h->health[w],
                                    .wave_index = w,
                                    .device_class = "",
+                                   .telemetry_source = true,
                                    .telemetry_expected = h->health[w].canary.expected > 0,
                                    .telemetry_ok = n > 0,
                                    .interval_us = beat_interval(h->en),

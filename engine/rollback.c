@@ -53,7 +53,6 @@ static void ask(struct rollback *rb, enum backend_verb v)
     }
     rb->asked_at = now_of(rb->en);
     struct req *q = rb_req(rb, sent);
-    ro_stop_sent(rb->ro, ROLLOUT_PAUSED);
     rb->en->be->ops->verb(rb->en->be, rb->ro->id, v, "", req_done, q);
 }
 
@@ -179,7 +178,11 @@ static void step(struct engine *en, void *arg)
     if (rb->busy)
         return;
     switch (rb->ro->rollback.step) {
+    case RB_TARGET:
+        rb_target(rb);
+        break;
     case RB_PAUSE:
+        rb->acted = true;
         do_pause(rb);
         break;
     case RB_SNAPSHOT:
@@ -237,6 +240,7 @@ static void saga_free(struct rollback *rb)
     free(rb->parts);
     rb_forget_log(rb);
     free(rb->index);
+    arena_release(&rb->ask.arena);
     arena_release(&rb->arena);
     free(rb);
 }
@@ -246,6 +250,7 @@ static struct rollback *rb_new(struct engine *en, struct op *op)
     struct rollback *rb = xcalloc(1, sizeof *rb);
     struct ro *ro = op->ro;
     arena_init(&rb->arena);
+    arena_init(&rb->ask.arena);
     rb->en = en;
     rb->ro = ro;
     rb->op = op;
@@ -278,7 +283,7 @@ static void begun(struct engine *en, struct job *j)
     }
     struct rollback *rb = rb_new(en, op);
     op_say(en, op, OP_RUNNING, "", "roll back begins");
-    rb_go(rb, RB_PAUSE);
+    rb_go(rb, RB_TARGET);
 }
 
 void rollback_begin(struct engine *en, struct op *op)
@@ -306,7 +311,7 @@ void rollback_begin(struct engine *en, struct op *op)
 
 static enum rollback_step step_of(const char *word)
 {
-    for (int s = RB_PAUSE; s <= RB_DONE; s++)
+    for (int s = RB_TARGET; s < RB_DONE; s++)
         if (strcmp(word, rollback_step_word((enum rollback_step)s)) == 0)
             return (enum rollback_step)s;
     return RB_NONE;
@@ -337,7 +342,7 @@ void rollback_resume(struct engine *en, struct op *op, const struct stored *step
         if (steps[i].corr != op->corr || s == RB_NONE)
             continue;
         last = s;
-        if (s == RB_SNAPSHOT && blobs[i] && rb_load(rb, blobs[i])) {
+        if (s == RB_TARGET || (s == RB_SNAPSHOT && blobs[i] && rb_load(rb, blobs[i]))) {
             rb->to.id = arena_strdup(&rb->arena, stored_field(&steps[i], "to.id"));
             rb->to.name = arena_strdup(&rb->arena, stored_field(&steps[i], "to.name"));
             rb->to.version = arena_strdup(&rb->arena, stored_field(&steps[i], "to.version"));
@@ -347,11 +352,12 @@ void rollback_resume(struct engine *en, struct op *op, const struct stored *step
     }
     op_say(en, op, OP_RUNNING, "", "taken up again after %s",
            last == RB_NONE ? "its intent" : rollback_step_word(last));
-    if (last >= RB_SNAPSHOT && (rb->n == 0 || !*rb->to.id))
+    rb->acted = last != RB_NONE;
+    if (last >= RB_SNAPSHOT && rb->n == 0)
         last = RB_PAUSE; /* without the list it is made again: the groups still name their devices */
     /* Verify and repair are looked at anew: what they did shows in the devices. */
-    if (last == RB_NONE)
-        rb_go(rb, RB_PAUSE);
+    if (!*rb->to.id)
+        rb_go(rb, RB_TARGET);
     else if (last >= RB_START)
         rb_go(rb, RB_FOLLOW);
     else

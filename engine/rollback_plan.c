@@ -341,7 +341,6 @@ static void state_read(struct req *q, const struct reply *r)
     if (s == ROLLOUT_READY) {
         struct req *go = rb_req(rb, start_sent);
         rb_text(rb, "starts %s", p->name);
-        ro_stop_sent(part, ROLLOUT_RUNNING);
         rb->en->be->ops->verb(rb->en->be, p->id, BV_START, "", req_done, go);
     } else if (s == ROLLOUT_CREATING || s == ROLLOUT_UNKNOWN) {
         rb_text(rb, "waits until the server has made %s", p->name);

@@ -42,20 +42,31 @@ struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct
     return q;
 }
 
+void rb_ended(struct rollback *rb)
+{
+    const struct rollback_view *v = &rb->view;
+    rb->ro->rollback.step = RB_DONE;
+    rb->ended = now_of(rb->en);
+    rb->view.outcome = v->verified == 0 ? RB_FAILED : v->verified == (int64_t)rb->n ? RB_COMPLETE : RB_PARTLY;
+    rb->view.draining = rb->view.repairing = 0;
+}
+
 /* The end without success: what was done stays as it is, and the log says so. */
 void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...)
 {
     char text[300];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (!rb->acted && n > 0 && (size_t)n < sizeof text)
+        snprintf(text + n, sizeof text - (size_t)n, ": nothing was done");
     snprintf(rb->left, sizeof rb->left, "%s", text);
     rb_text(rb, "%s", text);
-    rb->ro->rollback.step = RB_DONE;
-    rb->ended = now_of(rb->en);
+    rb_ended(rb);
     timer_cancel(rb->en, rb->next, rb);
-    op_outcome(rb->en, rb->op, OP_FAILED, "failed", rb->ro->facts.r.state_word, next, "%s", text);
+    op_outcome(rb->en, rb->op, rb->acted ? OP_FAILED : OP_REFUSED, rb->acted ? "failed" : "refused",
+               rb->ro->facts.r.state_word, next, "%s", text);
     rb_close(rb);
 }
 
@@ -76,6 +87,13 @@ void rb_entry(struct rollback *rb, struct entry *e)
     e->before = rb->op ? rb->op->before : "";
     e->after = rb->ro->facts.r.state_word;
     entry_str(e, "step", rollback_step_word(rb->ro->rollback.step));
+}
+
+void rb_entry_target(const struct rollback *rb, struct entry *e)
+{
+    entry_str(e, "to.id", rb->to.id);
+    entry_str(e, "to.name", rb->to.name);
+    entry_str(e, "to.version", rb->to.version);
 }
 
 static void step_logged(struct engine *en, struct job *j);
@@ -136,6 +154,21 @@ void rb_forget_log(struct rollback *rb)
         timer_cancel(rb->en, log_again, rb->waiting);
     job_free(rb->waiting);
     rb->waiting = NULL;
+}
+
+void rollback_is_of(struct ro *ro, const char *of)
+{
+    if (!*ro->rollback.of)
+        snprintf(ro->rollback.of, sizeof ro->rollback.of, "%s", of);
+}
+
+bool rb_next_wave(struct rollback *rb)
+{
+    const struct ro_facts *f = &rb->ro->facts;
+    while (rb->wave < f->n_waves &&
+           (wave_told(&f->waves[rb->wave]) == 0 || !intent_has_wave(&rb->op->in, (int)rb->wave)))
+        rb->wave++;
+    return rb->wave < f->n_waves;
 }
 
 void rb_mark(struct rollback *rb, const char *id)

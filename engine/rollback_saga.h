@@ -6,13 +6,14 @@
 
 #define RB_FILTER_MAX 1000 /* hawkBit takes filters of at most 1024 characters */
 #define RB_NAME_MAX   120
-#define RB_TRIES      3 /* repairs of one device */
+#define RB_TRIES      3  /* repairs of one device */
+#define RB_VOTES      32 /* releases that devices came from, of one rollout */
+#define RB_ASKED      20 /* devices whose history is read when nothing else tells what they came from */
 
 /* One device that was told. */
 struct rb_dev {
     const char *raw_id;
     int wave;
-    const char *from;
     enum device_status status;
     bool involved;     /* installed or assigned release is the one that is rolled back */
     bool installed_to; /* the old release is shown as installed */
@@ -50,17 +51,23 @@ struct rollback {
     bool adopting; /* the name was taken: looking for who has it */
     bool told_auto;
     int64_t next_at, every; /* of the next look in follow */
-    size_t wave;            /* snapshot: the wave to read */
+    size_t wave;            /* target, snapshot: the wave to read */
     size_t auto_at;
     struct auto_assign_list autos;
     size_t repair_at;
     int repairing, repaired_now;
     bool pass_logged; /* this pass of repairs is in the log */
     int64_t last_verified;
-    struct job *waiting;      /* a step that the log has not taken yet */
-    struct release *releases; /* of the fleet, while `to` is being found */
-    size_t n_releases;
-    int64_t *votes; /* devices that came from each of them */
+    struct job *waiting; /* a step that the log has not taken yet */
+    struct target_ask ask;
+    struct {
+        const char *from;
+        int64_t n;
+    } votes[RB_VOTES]; /* devices that came from each release, while `to` is being found */
+    size_t n_votes;
+    const char *asked[RB_ASKED];
+    size_t n_asked, n_histories;
+    bool acted; /* something was sent, or may have been */
     void (*then)(struct rollback *rb, const struct err *e);
     struct rollback_view view;
     char text[240], left[300];
@@ -71,6 +78,8 @@ void rb_go(struct rollback *rb, enum rollback_step step);
 void rb_again(struct rollback *rb, int64_t in_us); /* looks again after a while */
 void rb_text(struct rollback *rb, const char *fmt, ...) ANDON_PRINTF(2, 3);
 void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...) ANDON_PRINTF(3, 4);
+/* How it has ended, by the devices that are verified. */
+void rb_ended(struct rollback *rb);
 /* The saga has ended and lets go of its op. */
 void rb_close(struct rollback *rb);
 /* Logs that the step is done, with the fields of `e` (made by rb_entry), then goes to `next`. */
@@ -80,6 +89,10 @@ void rb_forget_log(struct rollback *rb);           /* a step that waits for the 
 void rb_mark(struct rollback *rb, const char *id); /* that rollout is one of this roll back */
 struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct reply *r));
 struct rb_dev *rb_find(struct rollback *rb, const char *raw_id);
+void rb_entry_target(const struct rollback *rb, struct entry *e); /* the release to go back to */
+bool rb_next_wave(struct rollback *rb); /* rb->wave is moved on to a told wave in scope; false: none is left */
+/* rollback_target.c */
+void rb_target(struct rollback *rb);
 /* rollback_snapshot.c */
 void rb_snapshot(struct rollback *rb);
 bool rb_load(struct rollback *rb, const char *blob);

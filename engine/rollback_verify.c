@@ -188,12 +188,9 @@ void rb_follow(struct rollback *rb)
 
 static void finish(struct rollback *rb)
 {
-    struct rollback_view *v = &rb->view;
+    const struct rollback_view *v = &rb->view;
     int64_t left = (int64_t)rb->n - v->verified;
-    rb->ro->rollback.step = RB_DONE;
-    rb->ended = now_of(rb->en);
-    v->complete = left == 0;
-    v->draining = v->repairing = 0;
+    rb_ended(rb);
     if (left == 0) {
         rb_text(rb, "all %zu devices are shown with %s:%s installed", rb->n, rb->to.name, rb->to.version);
         op_outcome(rb->en, rb->op, OP_DONE, "ok", rb->ro->facts.r.state_word, "", "%s", rb->text);
@@ -204,8 +201,8 @@ static void finish(struct rollback *rb)
              "%lld devices are not verified: %lld report an error (their real state is not known), %lld offline, "
              "%lld others",
              (long long)left, (long long)v->failed, (long long)v->offline, (long long)(left - v->failed - v->offline));
-    rb_text(rb, "%lld of %zu devices are back; %s", (long long)v->verified, rb->n, rb->left);
-    op_outcome(rb->en, rb->op, OP_DONE, "incomplete", rb->ro->facts.r.state_word,
+    rb_text(rb, "ended, %lld of %zu devices are back; %s", (long long)v->verified, rb->n, rb->left);
+    op_outcome(rb->en, rb->op, OP_FAILED, "incomplete", rb->ro->facts.r.state_word,
                "Look at each device that is left; its history says why.", "%s", rb->text);
     rb_close(rb);
 }

@@ -132,10 +132,25 @@ static bool read_steps(struct scribe *s, struct job *j)
     return true;
 }
 
-static bool read_acks(struct scribe *s, struct job *j, struct err *e)
+static bool read_newest(struct scribe *s, struct job *j, const char *kind, struct stored **out, size_t *n)
 {
-    struct audit_query q = {.fleet = j->fleet, .kind = "ack", .newest_first = true, .limit = RECENT_MAX};
-    return audit_query(s->log, &q, &j->arena, &j->left.acks, &j->left.n_acks, e);
+    struct audit_query q = {.fleet = j->fleet, .kind = kind, .newest_first = true, .limit = RECENT_MAX};
+    return audit_query(s->log, &q, &j->arena, out, n, &j->err);
+}
+
+/* What other sessions may have written. The size is taken first: what comes while it is being read is read again. */
+static bool read_others(struct scribe *s, struct job *j)
+{
+    struct leftovers *l = &j->left;
+    struct audit_head head;
+    j->looked = audit_head(s->log, &head, &j->err) &&
+                audit_open_intents(s->log, j->fleet, &j->arena, &l->open, &l->n_open, &j->err) &&
+                audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &j->err) &&
+                read_newest(s, j, "outcome", &l->recent, &l->n_recent) &&
+                read_newest(s, j, "recovered", &l->recovered, &l->n_recovered) &&
+                read_newest(s, j, "ack", &l->acks, &l->n_acks);
+    j->read_size = head.size;
+    return j->looked;
 }
 
 /* Whether it was said already that a latched halt is another rollout's. */
@@ -158,18 +173,12 @@ static void do_recover(struct scribe *s, struct job *j)
     l->verified = rep.ok;
     if (!rep.ok)
         memcpy(l->problem, rep.text, sizeof l->problem);
-    struct audit_query q = {.fleet = j->fleet, .kind = "outcome", .newest_first = true, .limit = RECENT_MAX};
-    j->ok = audit_open_intents(s->log, j->fleet, &j->arena, &l->open, &l->n_open, &j->err) &&
-            audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &j->err) &&
-            audit_query(s->log, &q, &j->arena, &l->recent, &l->n_recent, &j->err) && read_acks(s, j, &j->err) &&
-            read_steps(s, j) && read_watches(s, j);
+    j->ok = read_others(s, j) && read_steps(s, j) && read_watches(s, j);
 }
 
 static void do_look(struct scribe *s, struct job *j)
 {
-    struct leftovers *l = &j->left;
     struct audit_intake spool = {0};
-    struct err e;
     if (!ensure_open(s, &j->err))
         return;
     audit_waiting(s->log, &spool);
@@ -177,10 +186,7 @@ static void do_look(struct scribe *s, struct job *j)
         (void)audit_take_in(s->log, &spool);
     if (!audit_head(s->log, &j->head, &j->err))
         return;
-    j->ok = true;
-    if (j->head.size == j->seen_size && spool.waiting == 0)
-        return;
-    j->looked = audit_latched(s->log, j->fleet, &j->arena, &l->latched, &l->n_latched, &e) && read_acks(s, j, &e);
+    j->ok = (j->head.size == j->seen_size && spool.waiting == 0) || read_others(s, j);
 }
 
 static void do_take_in(struct scribe *s, struct job *j)

@@ -35,7 +35,7 @@ struct log_ops {
 enum job_kind {
     JOB_APPEND,  /* an entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key` */
     JOB_RECOVER, /* what a crash left: see struct leftovers */
-    JOB_LOOK,    /* the head, and the latched halts when it has grown since `seen_size` */
+    JOB_LOOK,    /* the head, and what others may have written when it is not `seen_size` */
     JOB_TAKE_IN, /* the spool */
     JOB_READ     /* whatever read() wants of the log, on the scribe's thread: results go into the job's arena */
 };
@@ -50,6 +50,8 @@ struct leftovers {
     size_t n_latched;
     struct stored *recent; /* newest outcomes first: who holds what */
     size_t n_recent;
+    struct stored *recovered; /* the same of what other sessions had left open */
+    size_t n_recovered;
     struct stored *watches; /* when halts are latched: what was said of rollouts, newest first */
     size_t n_watches;
     struct stored *acks; /* acknowledgements, newest first */
@@ -69,7 +71,7 @@ struct job {
     const char *blob;   /* NULL, or NUL-terminated bytes to store first */
     const char *blob_key;
     const char *fleet;                                /* JOB_RECOVER, JOB_LOOK */
-    int64_t seen_size;                                /* JOB_LOOK */
+    int64_t seen_size;                                /* JOB_LOOK: what has been read of it, not what was written */
     bool (*read)(struct job *j, struct audit_log *l); /* JOB_READ; false with j->err */
     /* results */
     bool ok;
@@ -79,8 +81,9 @@ struct job {
     bool head_known;
     char digest[65];
     struct leftovers left;
-    bool looked;  /* JOB_LOOK: the log has grown and `left.latched` is filled */
-    void *result; /* JOB_READ: in the arena; else the worker's own */
+    bool looked;       /* `left` is filled: all, or what a look reads (open, latched, recent, recovered, acks) */
+    int64_t read_size; /* with `looked`: entries that were there then */
+    void *result;      /* JOB_READ: in the arena; else the worker's own */
     /* the worker's own */
     void (*done)(struct engine *en, struct job *j);
     void *ctx;

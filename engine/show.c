@@ -53,11 +53,15 @@ static void ANDON_PRINTF(5, 6)
 static void rollout_alerts(struct snapshot *s, const struct ro *ro)
 {
     const struct ro_stop *h = &ro->stop;
-    if (h->phase == HALT_ESCALATED)
-        alert(s, ALERT_ESCALATED, ro->id, h->since, "the halt of %s is not shown by the server; andon goes on trying",
+    const struct halt_known *k = ro_stop_halt(ro);
+    if (stop_escalated(&h->m))
+        alert(s, ALERT_ESCALATED, ro->id, h->m.since, "the halt of %s is not shown by the server; andon goes on trying",
               ro->id);
-    else if (h->latched)
-        alert(s, ALERT_HALT, ro->id, h->since, "halted by %s: %s", h->by, h->text);
+    else if (h->m.phase == STOP_CLAIMED || h->m.phase == STOP_CLAIM_RUN)
+        alert(s, ALERT_HALT, ro->id, k->at, "a note that no known key has signed says: halted by %s%s%s: %s", k->by,
+              *k->host ? " on " : "", k->host, k->text);
+    else if (stop_latched(&h->m))
+        alert(s, ALERT_HALT, ro->id, k->at, "halted by %s%s%s: %s", k->by, *k->host ? " on " : "", k->host, k->text);
     if (*ro->stop.external)
         alert(s, ALERT_EXTERNAL, ro->id, ro->stop.external_at, "%s", ro->stop.external);
     if (ro->facts.other_at > 0 && now_of(ro->en) - ro->facts.other_at < OTHER_US)
@@ -65,10 +69,15 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
               "this is another rollout %s: the server's database began anew?", ro->id);
     if (ro_ended(ro))
         return;
+    if (ro->watch.unlisted.code != ERR_NONE)
+        alert(s, ALERT_UNLISTED, ro->id, now_of(ro->en), "told devices cannot be listed, nothing of them is judged: %s",
+              ro->watch.unlisted.what);
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)
             continue;
+        if (v->data_missing && v->early)
+            continue; /* too early to say */
         if (v->data_missing)
             alert(s, ALERT_LOST, ro->id, v->unknown_since, "W%zu: %s", i, v->text);
         else if (v->react == REACT_WATCH || v->react == REACT_HOLD)
@@ -156,6 +165,7 @@ static struct snapshot *build(struct engine *en)
     s->kind = dup_text(&s->arena, f->kind);
     s->user = dup_text(&s->arena, en->facts.info.user);
     s->production = f->production;
+    s->fresh_us = fresh_us(en);
     s->read_only = f->read_only || en->spec.observe_only;
     s->info = (struct backend_info){.kind = dup_text(&s->arena, en->facts.info.kind),
                                     .version = dup_text(&s->arena, en->facts.info.version),

@@ -104,10 +104,10 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     if (v->rollback.step != RB_NONE && v->rollback.step != RB_DONE)
         return arena_printf(&s->arena, "back %lld/%lld", (long long)v->rollback.verified,
                             (long long)v->rollback.devices);
-    if (v->halt == HALT_ESCALATED)
+    if (v->stop == STOP_ESCALATED)
         return "you: stop it at the server";
     if (v->latched)
-        return v->rollback.step == RB_DONE && v->rollback.complete ? "you: ack (a)" : "you: decide";
+        return v->rollback.outcome == RB_COMPLETE ? "you: ack (a)" : "you: decide";
     switch (ro->facts.r.state) {
     case ROLLOUT_WAITING_APPROVAL:
         return "you: approve";
@@ -136,21 +136,37 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
                         w->running_since ? fmt_dur(dur, s->taken_at - w->running_since) : "");
 }
 
-void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+static void halt(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     const struct ro_stop *h = &ro->stop;
+    static const struct halt_known none;
+    bool any = stop_latched(&h->m) || stop_driving(&h->m);
+    const struct halt_known *k = any ? ro_stop_halt(ro) : &none;
+    v->stop = h->m.phase;
+    v->stop_old = h->m.stale;
+    v->latched = stop_latched(&h->m);
+    v->runs_on = h->ran;
+    v->ran_at = h->ran_at;
+    v->halted_at = !any ? 0 : halt_said(v->stop, false).true_now && h->shown_at ? h->shown_at : k->at;
+    v->halted_by = dup_text(&s->arena, k->by);
+    v->halted_host = dup_text(&s->arena, k->host);
+    v->halted_from = h->m.from;
+    v->halted_log = dup_text(&s->arena, k->log);
+    v->halt_text = dup_text(&s->arena, k->text);
+}
+
+void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
+{
     rollout_copy(&s->arena, &v->rollout, &ro->facts.r);
     v->policy = ro->policy.applies;
     v->waves_known = ro->facts.waves_known;
+    v->unlisted = ro_ended(ro) ? NULL : err_shown(&s->arena, &ro->watch.unlisted);
+    v->waves_error = err_shown(&s->arena, &ro->facts.waves_error);
     v->current = ro->facts.current;
     waves(s, ro, v);
-    v->latched = h->latched;
-    v->halt = h->phase;
-    v->halted_at = h->phase == HALT_SHOWN ? h->at : h->latched ? h->since : 0;
-    v->halted_by = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->by : "");
-    v->halt_text = dup_text(&s->arena, h->latched || h->phase != HALT_NONE ? h->text : "");
+    halt(s, ro, v);
     v->in_flight = going(ro);
-    v->held = ro->stop.held && ro->facts.r.state == ROLLOUT_PAUSED;
+    v->held = stop_held(&ro->stop.m);
     v->paused_by = dup_text(&s->arena, ro->facts.r.state == ROLLOUT_PAUSED ? ro->stop.paused_by : "");
     v->gate_waits = ro->facts.r.state == ROLLOUT_WAITING_APPROVAL ||
                     (v->held && ro->policy.applies->promotion == PROMOTE_HOLD && !v->latched);

@@ -1,24 +1,18 @@
-/* Halts: the pause request and the log entry start together and neither waits for the other; then the server is asked
- * until it shows the halt, the request repeated with a short back-off (a pause or a stop may be repeated), escalated
- * when it cannot be had, and retried for ever. A halt is latched until a person acknowledges it. */
+/* Halts: the request and the log's entry start together and neither waits for the other; then the server is asked until
+ * it shows the halt. When to ask, repeat, read and escalate is the machine's (core/stop.h); this file carries it out.
+ */
 #include <stdio.h>
+#include <stdlib.h>
 #include "engine/worker.h"
 
-#define INPUTS_MAX  ((size_t)8 << 20)
-#define SENDING_MAX 3 /* requests that a hung server may keep unanswered while the next one is tried */
-
-static void drive(struct engine *en, void *arg);
-
-static void who(const struct intent *in, char *out, size_t size)
-{
-    snprintf(out, size, "%s%s", in->actor.kind == ACTOR_RULE ? "rule " : "", in->actor.name);
-}
+#define INPUTS_MAX    ((size_t)8 << 20)
+#define FLEET_LATE_US STOP_ESCALATE_US /* the fleet's rollouts cannot be read for so long */
 
 static int escalated(const struct engine *en)
 {
     int n = 0;
     for (size_t i = 0; i < en->facts.n_all; i++)
-        n += en->facts.all[i]->stop.phase == HALT_ESCALATED;
+        n += stop_escalated(&en->facts.all[i]->stop.m);
     for (const struct op *op = en->verbs.ops; op; op = op->next)
         n += op->stop.fleet_wide && !op_ended(op) && op->stop.stage == 1;
     return n;
@@ -35,16 +29,11 @@ int engine_escalations(const struct engine *en)
     return __atomic_load_n(&en->stop.escalations, __ATOMIC_RELAXED);
 }
 
-static bool wants_stop(const struct ro *ro)
-{
-    return ro->stop.stops && (ro->en->facts.info.caps & CAP_STOP);
-}
-
 /* ---- it shows ---- */
 
 static int64_t told_and_going(const struct ro *ro)
 {
-    if (ro->facts.inflight.known && ro->facts.inflight_at >= ro->stop.since)
+    if (ro->facts.inflight.known && ro->facts.inflight_at >= ro->stop.m.counts)
         return ro->facts.inflight.running + ro->facts.inflight.canceling;
     return ro->facts.r.counts.known ? ro->facts.r.counts.running : -1;
 }
@@ -72,14 +61,17 @@ static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
 {
     struct engine *en = ro->en;
     struct entry e;
-    diary_entry(en, &e, w->op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, w->op, ro);
+    bool recovered = w->op->recovered && w->corr == w->op->corr; /* not one of a fleet's, which is asked for anew */
+    diary_entry(en, &e, recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, w->op, ro);
     e.corr = w->corr;
-    e.result = w->op->recovered ? "applied" : "ok";
+    e.result = recovered ? "applied" : "ok";
     e.before = ro->stop.before;
     e.after = ro->facts.gone ? "gone" : ro->facts.r.state_word;
     entry_str(&e, "text", text);
     entry_int(&e, "in_flight", told_and_going(ro));
-    entry_int(&e, "took_us", now_of(en) - ro->stop.since);
+    entry_int(&e, "took_us", now_of(en) - ro->stop.m.since);
+    if (ro->stop.m.shown == SHOWS_IDLE)
+        entry_str(&e, STOP_FIELD_SHOWN, STOP_SHOWN_STANDBY);
     put_outcome(en, w->op, &e);
     if (op_pending(w->op, -1) > 0)
         return;
@@ -94,16 +86,14 @@ static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
     }
 }
 
-static void it_shows(struct ro *ro, bool waits_start)
+static void shown(struct ro *ro)
 {
     const struct ro_stop *h = &ro->stop;
     char text[200];
     int64_t n = told_and_going(ro);
-    ro_stop_shown(ro, waits_start);
-    timer_cancel(ro->en, drive, ro);
-    if (ro->facts.gone)
+    if (ro->facts.gone || !ro->facts.known)
         snprintf(text, sizeof text, "halted: the rollout is gone from the server");
-    else if (waits_start)
+    else if (h->m.shown == SHOWS_IDLE)
         snprintf(text, sizeof text, "halted: it has not started; it is paused at once if somebody starts it");
     else if (n > 0)
         snprintf(text, sizeof text, "halted: the server shows it %s; %lld devices were told before and go on",
@@ -113,35 +103,37 @@ static void it_shows(struct ro *ro, bool waits_start)
     for (size_t i = 0; i < h->n_waits; i++)
         end_wait(ro, &h->waits[i], text);
     ro_stop_waits_over(ro);
-    count_escalations(ro->en);
 }
 
-/* Does the server show it by now? */
-static void look(struct ro *ro)
+/* Nobody asks for it any more, and it was never shown: acknowledged, and an andon has told it to run since. */
+static void given_up(struct ro *ro)
 {
-    enum rollout_state s = ro->facts.r.state;
-    if (!ro_stop_under_way(ro))
-        return;
-    if (ro->facts.gone) {
-        it_shows(ro, false);
-        return;
+    const struct ro_stop *h = &ro->stop;
+    for (size_t i = 0; i < h->n_waits; i++) {
+        struct op *op = h->waits[i].op;
+        if (op_pending(op, -1) > 0)
+            continue;
+        if (op->stop.fleet_wide)
+            op_say(ro->en, op, OP_DONE, "", "what was not acknowledged meanwhile is halted");
+        else
+            op_outcome(ro->en, op, OP_UNKNOWN, "unknown", ro->facts.r.state_word, "",
+                       "the halt was acknowledged, and is asked for no more; the server did not show it before that");
     }
-    if (!ro->facts.known || ro->facts.seen_at < ro->stop.since)
-        return;
-    if (rollout_state_ended(s) || s == ROLLOUT_DELETING || ro->facts.r.deleted)
-        it_shows(ro, false);
-    else if (s == ROLLOUT_PAUSED && !wants_stop(ro))
-        it_shows(ro, false);
-    else if (ro_stop_not_started(s))
-        it_shows(ro, true);
+    ro_stop_waits_over(ro);
+}
+
+static void listed_as_gone(struct engine *en)
+{
+    for (size_t i = 0; i < en->facts.n_all; i++) {
+        struct ro *ro = en->facts.all[i];
+        if (ro->facts.gone || (!ro->facts.known && !en->facts.rollouts_clipped))
+            ro_stop_seen(ro, ROLLOUT_UNKNOWN, en->facts.link.asked_at);
+    }
 }
 
 static void seen(struct ro *ro, enum rollout_state was)
 {
-    if (ro_stop_state_shown(ro, was))
-        drive(ro->en, ro);
-    else
-        look(ro);
+    ro_stop_seen(ro, was, ro->facts.seen_at);
 }
 
 /* ---- asking for it ---- */
@@ -150,28 +142,33 @@ static void answered(struct req *q, const struct reply *r)
 {
     (void)r; /* whatever it says: what the server shows decides */
     ro_stop_answered(q->ro);
-    if (ro_stop_under_way(q->ro))
-        timer_set(q->en, now_of(q->en), drive, q->ro);
 }
+
+static void read_back(struct ro *ro);
 
 static void read_done(struct req *q, const struct reply *r)
 {
     struct ro *ro = q->ro;
-    ro_stop_reading(ro, false);
+    bool again = ro->stop.read_again;
+    ro_stop_reading(ro, false, false);
     if (!r->err) {
         ro_take(ro, &q->out.rollout, q->n);
-    } else if (r->err->code == ERR_NOT_FOUND && q->n >= ro->stop.since) {
+    } else if (r->err->code == ERR_NOT_FOUND && q->n >= ro->stop.m.counts) {
         ro_lost(ro);
-        seen(ro, ROLLOUT_UNKNOWN);
+        ro_stop_seen(ro, ROLLOUT_UNKNOWN, q->n);
     }
+    if (again)
+        read_back(ro);
 }
 
+/* What is asked for while a reading is under way may have come about after it: then it is read once more. */
 static void read_back(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (ro->stop.reading)
+    bool under_way = ro->stop.reading;
+    ro_stop_reading(ro, true, under_way);
+    if (under_way)
         return;
-    ro_stop_reading(ro, true);
     struct req *q = req_new(en, read_done);
     q->ro = ro;
     q->unless = &ro->facts.past;
@@ -179,57 +176,65 @@ static void read_back(struct ro *ro)
     en->be->ops->rollout(en->be, ro->id, &q->arena, &q->out.rollout, req_done, q);
 }
 
-static void send_halt(struct ro *ro)
+void stop_send(struct ro *ro, unsigned did)
 {
     struct engine *en = ro->en;
-    enum backend_verb v = wants_stop(ro) ? BV_STOP : BV_PAUSE;
-    if (ro->stop.sending >= SENDING_MAX)
+    bool for_good = ro->stop.m.for_good && (en->facts.info.caps & CAP_STOP);
+    if (!(did & (STOP_SEND | STOP_REPEAT)))
         return;
-    ro_stop_sent_halt(ro);
     struct req *q = req_new(en, answered);
     q->ro = ro;
     q->unless = &ro->facts.past;
-    en->be->ops->verb(en->be, ro->id, v, "", req_done, q);
+    en->be->ops->verb(en->be, ro->id, for_good ? BV_STOP : BV_PAUSE, "", req_done, q);
 }
 
 static void escalate(struct ro *ro)
 {
     const struct ro_stop *h = &ro->stop;
     struct entry e;
-    if (!ro_stop_late(ro))
-        return;
     for (size_t i = 0; i < h->n_waits; i++)
         op_say(ro->en, h->waits[i].op, h->waits[i].op->phase,
                "Stop it on the server itself, or cut the server off; andon goes on trying.",
-               "the halt is not shown by the server after %lld s", (long long)(HALT_ESCALATE_US / US_PER_S));
+               "the halt is not shown by the server after %lld s", (long long)(STOP_ESCALATE_US / US_PER_S));
     diary_entry(ro->en, &e, ENTRY_STEP, NULL, ro);
-    e.corr = h->corr;
+    e.corr = h->m.id;
     e.verb = VERB_HALT;
     e.result = "escalated";
     diary_write(ro->en, &e, DIARY_HALT, NULL, NULL);
-    count_escalations(ro->en);
 }
 
-/* Each round: ask again for what is not there yet, read the state back, come again a little later. */
-static void drive(struct engine *en, void *arg)
+static void time_came(struct engine *en, void *arg)
 {
-    struct ro *ro = arg;
-    const struct ro_stop *h = &ro->stop;
-    if (!ro_stop_under_way(ro))
-        return;
-    escalate(ro);
-    bool fresh = ro->facts.known && ro->facts.seen_at >= h->since;
-    bool paused = ro->facts.r.state == ROLLOUT_PAUSED && !wants_stop(ro);
-    bool stopping = ro->facts.r.state == ROLLOUT_STOPPING;
-    bool first = h->at == 0;
-    if (now_of(en) >= h->at) { /* h->at: when it may be sent again; a fast answer only brings the reading forward */
-        if (!(fresh && stopping) && !(ro->facts.known && paused && first))
-            send_halt(ro);
-        ro_stop_tried(ro);
-    }
-    timer_set(en, h->at, drive, ro);
-    if (!first || h->sending == 0)
+    (void)en;
+    ro_stop_time(arg);
+}
+
+void stop_carry(struct ro *ro, enum stop_phase was, unsigned did)
+{
+    struct ro_stop *h = &ro->stop;
+    int64_t due = stop_due(&h->m);
+    if (due > 0)
+        timer_set(ro->en, due, time_came, ro);
+    else if (was != h->m.phase)
+        timer_cancel(ro->en, time_came, ro);
+    if ((did & STOP_READ) && !(did & STOP_SEND)) /* after a request: when it was answered, or with the next */
         read_back(ro);
+    if (did & STOP_ESCALATE)
+        escalate(ro);
+    if (did & STOP_SHOWN)
+        shown(ro);
+    else if (h->n_waits > 0 && !stop_driving(&h->m) && !stop_latched(&h->m))
+        given_up(ro);
+    if (did & STOP_UNLATCHED)
+        ANNOUNCE(ro->en, acknowledged, ro);
+    stop_say(ro, did);
+    if (was != h->m.phase)
+        count_escalations(ro->en);
+    if (did & STOP_LOOK) {
+        ANNOUNCE(ro->en, looking, ro);
+        if (h->looks == 0) /* there is nothing to read */
+            ro_stop_looked(ro, STOP_IN_LOG, h->look_at);
+    }
 }
 
 /* ---- beginning ---- */
@@ -237,9 +242,13 @@ static void drive(struct engine *en, void *arg)
 static void halt_logged(struct engine *en, struct job *j)
 {
     struct op *op = j->ctx;
+    struct ro *ro = ro_find(en, j->entry.rollout);
     op_release(op);
-    if (j->ok)
+    if (j->ok) {
         op_logged(op, j->receipt.seq);
+        if (ro)
+            ro_stop_logged(ro, j->entry.corr, j->receipt.seq);
+    }
     mark(en);
 }
 
@@ -257,26 +266,42 @@ static void attach_inputs(const struct ro *ro, const struct op *op, struct job *
     buf_release(&b);
 }
 
+static void wait_for(struct ro *ro, struct op *op, uint64_t corr)
+{
+    if (ro_stop_waits(ro, op, corr))
+        op_pending(op, 1);
+    else if (!op->stop.fleet_wide)
+        op_say(ro->en, op, OP_DONE, "", "it is being halted already, %zu have asked for it", ro->stop.n_waits);
+}
+
 static void halt_one(struct ro *ro, struct op *op, uint64_t corr)
 {
     struct engine *en = ro->en;
     struct entry e;
-    char by[sizeof ro->stop.by];
-    if (ro_stop_waits(ro, op, corr))
-        op_pending(op, 1);
-    else if (!op->stop.fleet_wide)
-        op_say(en, op, OP_DONE, "", "it is being halted already, %zu have asked for it", ro->stop.n_waits);
-    who(&op->in, by, sizeof by);
-    if (ro_stop_asked(ro, by, op->in.reason, corr))
-        drive(en, ro); /* on the wire before anything else is done */
-    if (op->recovered)
-        return; /* its entry is in the log already */
+    if (!ro_stop_asked(ro, &op->in, corr)) { /* on the wire before anything else is done */
+        struct err why = {0};
+        (void)err_set(&why, ERR_REFUSED, "",
+                      "rule %s does not halt %s now: it is halted, or a person has acknowledged it", op->in.rule,
+                      ro->id);
+        if (!op->stop.fleet_wide)
+            op_refuse(en, op, &why);
+        return;
+    }
+    wait_for(ro, op, corr);
     op_intent(en, op, ENTRY_HALT, ro, corr, &e);
     op_hold(op);
     struct job *j = job_new(JOB_APPEND);
     job_entry(j, &e);
     attach_inputs(ro, op, j);
     put(en, op, j, DIARY_HALT, halt_logged);
+}
+
+void halt_take_over(struct ro *ro, struct op *op)
+{
+    enum stop_phase p = ro->stop.m.phase;
+    wait_for(ro, op, op->corr);
+    if (p == STOP_HALTED || p == STOP_STANDBY || p == STOP_OVER)
+        shown(ro);
 }
 
 static void halt_all(struct engine *en, struct op *op)
@@ -324,7 +349,7 @@ static void begin_fleet(struct engine *en, struct op *op)
     if (en->facts.rollouts_known) {
         halt_all(en, op);
     } else {
-        timer_set(en, now_of(en) + HALT_ESCALATE_US, fleet_waits, op);
+        timer_set(en, now_of(en) + FLEET_LATE_US, fleet_waits, op);
         ANNOUNCE(en, refresh, en);
     }
     if (op->recovered)
@@ -366,13 +391,17 @@ static void ro_init(struct ro *ro)
     ro_stop_hold_placed(ro, -1);
 }
 
-/* Nobody knows whether it was shown: the rollout is gone. */
+static void ro_free(struct ro *ro)
+{
+    free(ro->stop.halts);
+}
+
+/* Nobody knows whether it was shown: the rollout is gone. What is asked for of it would reach the new one. */
 static void replaced(struct ro *old, struct ro *fresh)
 {
     struct engine *en = fresh->en;
     const struct ro_stop *h = &old->stop;
-    timer_cancel(en, drive, old);
-    for (size_t i = 0; ro_stop_under_way(old) && i < h->n_waits; i++) {
+    for (size_t i = 0; stop_driving(&h->m) && i < h->n_waits; i++) {
         struct op *op = h->waits[i].op;
         struct entry e;
         diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, old);
@@ -384,17 +413,31 @@ static void replaced(struct ro *old, struct ro *fresh)
                    "the server has another rollout %s by now: that one is not halted", old->id);
     }
     ro_stop_waits_over(old);
-    ro_stop_in_doubt(old);
+    ro_stop_seen(old, ROLLOUT_UNKNOWN, now_of(old->en));
     count_escalations(en);
 }
 
 static void listed(struct engine *en)
 {
-    for (size_t i = 0; i < en->facts.n_all; i++)
-        if (en->facts.all[i]->facts.gone)
-            seen(en->facts.all[i], ROLLOUT_UNKNOWN);
+    listed_as_gone(en);
     halt_fleet(en);
 }
 
-const struct part part_stop = {
-    .name = "stop", .ro_init = ro_init, .replaced = replaced, .seen = seen, .listed = listed};
+/* Of what is not free the words change when the newest answer is old. */
+static void sweep(struct engine *en)
+{
+    int64_t old = now_of(en) - fresh_us(en);
+    for (size_t i = 0; i < en->facts.n_all; i++) {
+        struct ro *ro = en->facts.all[i];
+        if (ro->stop.m.phase != STOP_FREE && !ro->stop.m.stale && ro->facts.known && ro->facts.seen_at <= old)
+            ro_stop_old(ro);
+    }
+}
+
+const struct part part_stop = {.name = "stop",
+                               .ro_init = ro_init,
+                               .ro_free = ro_free,
+                               .replaced = replaced,
+                               .seen = seen,
+                               .listed = listed,
+                               .sweep = sweep};

@@ -1,21 +1,28 @@
 /* The part "stop": halts, holds, latches and acknowledgements, and what others do to a rollout meanwhile.
  *
- * Everything that is known about stopping one rollout is struct ro_stop. It changes only by the events below
- * (stop_state.c); stop.c carries a halt out: the requests, the reading back, the log and the ops that wait for it. */
+ * What is known about stopping one rollout is the machine of core/stop.h; struct ro_stop holds it with the words that
+ * go with it. What happens is turned into its events in stop_state.c; what comes out of a step is carried out by stop.c
+ * (requests, reading back, ops that wait) and stop_say.c (entries, alerts, the notes' part), a request before all else.
+ */
 #ifndef ANDON_ENGINE_STOP_H
 #define ANDON_ENGINE_STOP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/intent.h"
 #include "core/model.h"
 #include "core/snapshot.h"
+#include "core/stop.h"
 #include "engine/parts.h"
 
 struct op;
 
-#define HALT_ESCALATE_US (10 * US_PER_S)
-#define HALT_WAITS       16
+#define HALT_WAITS 16
+
+/* In the outcome of a halt whose rollout had not started: that is no halt that was shown. */
+#define STOP_FIELD_SHOWN   "shown"
+#define STOP_SHOWN_STANDBY "standby"
 
 struct en_stop {
     int escalations; /* atomic: read by other threads */
@@ -25,29 +32,31 @@ struct halt_wait { /* an op that waits for the halt */
     struct op *op;
     uint64_t corr;
 };
+struct halt_known { /* the words that go with a halt that the machine knows */
+    uint64_t id;
+    int64_t seq; /* in this log; 0: it does not stand there */
+    int64_t at;  /* it was asked for, engine clock */
+    char by[80], host[64], text[256];
+    char log[140]; /* its entry in the log of who asked: "andon/console-2 #18231", "" */
+};
 
 struct ro_stop {
-    /* the halt */
-    enum halt_phase phase;
-    bool latched, stops, waits_start; /* stops: by policy it is stopped, not paused, where the server can */
-    uint64_t corr;                    /* of the newest halt */
-    int64_t since;                    /* asked for at */
-    int64_t at;                       /* may be sent again at, 0 = not sent yet; once shown: shown at */
-    int64_t delay;                    /* back-off */
-    int sending;                      /* requests without an answer */
-    bool reading;
-    char by[80], text[256];
-    char before[32]; /* state word when it was asked for */
+    struct stop m; /* what is known and what is to be done; written by its own steps, but for the owner's fields */
+    struct halt_known *halts; /* newest last */
+    size_t n_halts;
+    int64_t shown_at; /* the server was first seen to show it, engine clock; 0 */
+    char before[32];  /* state word when it was asked for */
     struct halt_wait waits[HALT_WAITS];
     size_t n_waits;
-    /* the hold */
-    bool held;
-    bool acked_pause; /* a person acknowledged the halt in this pause */
-    int hold_wave;    /* wave for which a rule has placed a hold, -1 */
-    /* whose doing its state is */
+    bool reading, read_again; /* its state; asked for while it was being read */
+    bool ran;                 /* it was said that it runs in spite of the halt, and it was not shown stopped since */
+    int64_t ran_at;           /* when that was said last, engine clock; 0 */
+    uint64_t to_settle;       /* a halt of a note that was put into this log, without outcome there; 0 */
+    int64_t look_at;          /* log and notes were to be read then */
+    unsigned looks;           /* readings that are not done: enum stop_look */
+    int hold_wave;            /* wave for which a rule has placed a hold, -1 */
     char paused_by[80];
-    enum rollout_state told_state; /* state that andon itself last brought about; to tell others' doing */
-    char external[200];            /* what another client did to a halt or a hold, "" */
+    char external[320]; /* what another client did to a halt or a hold, "" */
     int64_t external_at;
 };
 
@@ -56,32 +65,72 @@ struct op_stop { /* of a halt */
     int stage; /* of a fleet's: 0 begun, 1 its rollouts cannot be read, 2 each is being halted */
 };
 
+/* A halt of another session that nobody has acknowledged: of the log, the spool, or a note on the server. Texts are
+ * borrowed; "" and 0: not known. May be handed in at each look: a halt that was taken once, by its id, changes nothing.
+ */
+struct halt_found {
+    enum stop_from from;
+    enum stop_who who;
+    uint64_t id;           /* its correlation number */
+    bool shown_once;       /* the log has its outcome */
+    const char *by, *host; /* "rule R-REBOOT", "m.ito" */
+    const char *reason;
+    const char *origin; /* of the log that it stands in, with its number there */
+    int64_t t, seq;     /* t: wall clock, us */
+};
+/* An acknowledgement by another session, of the halt `id`. May be handed in again. */
+struct ack_found {
+    enum stop_from from;
+    enum stop_who who;
+    uint64_t id;
+    const char *by, *host, *reason;
+    int64_t t; /* wall clock, us */
+};
+
 /* ---- events: stop_state.c ---- */
-/* A halt is wanted. True when it begins with this; else one is under way and goes on, under the newer reason. */
-bool ro_stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr);
-bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr); /* op waits for it; false when too many do */
+void ro_stop_found(struct ro *ro, const struct halt_found *f);
+void ro_stop_ack_found(struct ro *ro, const struct ack_found *f);
+/* Asked for here. False: nothing was done, a rule may not halt it (again) now. */
+bool ro_stop_asked(struct ro *ro, const struct intent *in, uint64_t id);
+void ro_stop_seen(struct ro *ro, enum rollout_state was, int64_t at); /* an answer about it, asked for at `at` */
+void ro_stop_old(struct ro *ro);                                      /* the newest answer is old */
+void ro_stop_answered(struct ro *ro);                                 /* a request of a halt, or it is lost */
+void ro_stop_time(struct ro *ro);
+bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr); /* op waits for the halt; false when too many do */
 void ro_stop_waits_over(struct ro *ro);
-void ro_stop_tried(struct ro *ro);                               /* this round is over, the next one comes at `at` */
-void ro_stop_sent(struct ro *ro, enum rollout_state brings);     /* any request that should bring a state about */
-void ro_stop_sent_halt(struct ro *ro);                           /* the halt's own request */
-void ro_stop_answered(struct ro *ro);                            /* the halt's request was answered, or is lost */
-void ro_stop_reading(struct ro *ro, bool reading);               /* the state is being read back */
-bool ro_stop_late(struct ro *ro);                                /* true once, when it is not shown for too long */
-void ro_stop_shown(struct ro *ro, bool waits_start);             /* the server shows it, or has not begun the rollout */
-bool ro_stop_state_shown(struct ro *ro, enum rollout_state was); /* a newer state; true: a latched one was started */
-void ro_stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, uint64_t corr); /* as the log says */
-void ro_stop_in_doubt(struct ro *ro);                        /* nobody has seen it take effect: may be asked for anew */
-void ro_stop_acknowledged(struct ro *ro, bool looked);       /* looked: by a person, not a rule */
-void ro_stop_paused(struct ro *ro, const char *by);          /* a pause of andon's is shown: held */
-void ro_stop_resumed(struct ro *ro);                         /* a resume, advance or start of andon's is shown */
-void ro_stop_settled(struct ro *ro);                         /* the verb that was sent has ended, one way or another */
-void ro_stop_held(struct ro *ro, bool held, const char *by); /* as the log says; by NULL: not known */
-void ro_stop_hold_placed(struct ro *ro, int wave);           /* a rule holds it before this wave's successor */
-bool ro_stop_under_way(const struct ro *ro);                 /* asked for, and not shown */
-bool ro_stop_not_started(enum rollout_state s);
+void ro_stop_reading(struct ro *ro, bool reading, bool again);
+/* The halt stands in this log with that number: what the log says of it from then on can be told. */
+void ro_stop_logged(struct ro *ro, uint64_t id, int64_t seq);
+int64_t ro_stop_seq(const struct ro *ro, uint64_t id); /* 0: it does not */
+/* Acknowledged here, when its newest halt was `id`. */
+void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id);
+void ro_stop_held(struct ro *ro, const char *by);       /* a pause of andon's is shown */
+void ro_stop_hold_found(struct ro *ro, const char *by); /* the log says so, of one that is paused */
+bool ro_stop_run(struct ro *ro);                        /* a verb that lets it run is about to be sent; false: no */
+void ro_stop_run_over(struct ro *ro);                   /* that verb has ended, however */
+void ro_stop_run_found(struct ro *ro);                  /* the log says that an andon has told it to run since */
+void ro_stop_hold_placed(struct ro *ro, int wave);      /* a rule holds it before this wave's successor */
+/* `looking` was announced: who reads log or notes for it says so at once, and when it is done; `asked`: when the
+ * reading began. What it found was handed in before. */
+enum stop_look { STOP_IN_LOG = 1, STOP_IN_NOTES = 2 };
+void ro_stop_look_begun(struct ro *ro, enum stop_look where);
+void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked);
+void ro_stop_said(struct ro *ro, const char *external, bool ran); /* what stop_say.c has said of others' doing */
+void ro_stop_to_settle(struct ro *ro, uint64_t id);
+/* The newest halt's words; all "" when there is none. */
+const struct halt_known *ro_stop_halt(const struct ro *ro);
+enum stop_who stop_who_of(enum actor_kind k, const char *name);
 
 /* ---- stop.c ---- */
 void halt_begin(struct engine *en, struct op *op); /* an intent to halt */
+/* A halt of another session that has no outcome in the log: this one is written when the server shows it. */
+void halt_take_over(struct ro *ro, struct op *op);
+/* ---- what a step wants to be done: stop.c and stop_say.c, for stop_state.c ---- */
+void stop_send(struct ro *ro, unsigned did);
+void stop_carry(struct ro *ro, enum stop_phase was, unsigned did);
+void stop_say(struct ro *ro, unsigned did);
+void stop_log_halt(struct ro *ro, const struct halt_found *f); /* of a signed note, into this log */
+void stop_log_ack(struct ro *ro, const struct ack_found *f);
 
 extern const struct part part_stop;
 

@@ -1,46 +1,193 @@
-/* What is known about stopping one rollout, and the events that change it. Nothing here asks, writes or waits. */
+/* What is known about stopping one rollout: what happens is made an event of the machine (core/stop.h), and the words
+ * that go with its state are kept. Nothing here asks, writes or waits. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/verdict.h"
 #include "engine/worker.h"
 
-#define DELAY_FIRST (250 * US_PER_MS)
-#define DELAY_MAX   (2 * US_PER_S)
+/* ---- the words of a halt ---- */
 
-bool ro_stop_under_way(const struct ro *ro)
+static struct halt_known *known(const struct ro *ro, uint64_t id)
 {
-    return ro->stop.phase == HALT_SENDING || ro->stop.phase == HALT_ESCALATED;
+    for (size_t i = 0; i < ro->stop.n_halts; i++)
+        if (ro->stop.halts[i].id == id)
+            return &ro->stop.halts[i];
+    return NULL;
 }
 
-bool ro_stop_not_started(enum rollout_state s)
+const struct halt_known *ro_stop_halt(const struct ro *ro)
 {
-    return s == ROLLOUT_READY || s == ROLLOUT_WAITING_APPROVAL || s == ROLLOUT_CREATING;
+    static const struct halt_known none;
+    const struct halt_known *k = known(ro, ro->stop.m.id);
+    return k ? k : &none;
+}
+
+static struct halt_known *keep(struct ro *ro, uint64_t id)
+{
+    struct ro_stop *h = &ro->stop;
+    struct halt_known *k = known(ro, id);
+    if (k)
+        return k;
+    if (!h->halts)
+        h->halts = xcalloc(STOP_KNOWN, sizeof *h->halts);
+    if (h->n_halts == STOP_KNOWN)
+        memmove(h->halts, h->halts + 1, --h->n_halts * sizeof *h->halts);
+    k = &h->halts[h->n_halts++];
+    *k = (struct halt_known){.id = id};
+    return k;
+}
+
+/* By the engine's clock, of something that has a wall-clock time. */
+static int64_t engine_time(const struct engine *en, int64_t wall)
+{
+    int64_t ago = clock_wall(en->clock) - wall;
+    return wall > 0 && ago > 0 && ago < now_of(en) ? now_of(en) - ago : now_of(en);
+}
+
+enum stop_who stop_who_of(enum actor_kind k, const char *name)
+{
+    switch (k) {
+    case ACTOR_PERSON:
+        return STOP_PERSON;
+    case ACTOR_SCRIPT:
+        return STOP_SCRIPT;
+    case ACTOR_RULE:
+        break;
+    }
+    return strcmp(name, VERDICT_RULE_LOST) == 0 ? STOP_RULE_LOST : STOP_RULE;
+}
+
+/* ---- a step ---- */
+
+static void trace_step(const struct ro *ro, enum stop_phase was, unsigned did)
+{
+    struct trace_line t;
+    if (!traced(ro->en, &t, TRACE_VERBS, "stop"))
+        return;
+    json_w_kstr(&t.w, "rollout", ro->id);
+    json_w_kstr(&t.w, "before", stop_phase_name(was));
+    json_w_kstr(&t.w, "after", stop_phase_name(ro->stop.m.phase));
+    json_w_key(&t.w, "did");
+    json_w_arr(&t.w);
+    for (int i = 0; i < STOP_DIDS; i++)
+        if (did >> i & 1)
+            json_w_str(&t.w, stop_did_name(i));
+    json_w_arr_end(&t.w);
+    trace_end(&t);
+}
+
+/* The request goes out before anything else is done; `k`, when not NULL, holds the words of the halt that is taken. */
+static unsigned step(struct ro *ro, const struct stop_event *ev, const struct halt_known *k)
+{
+    struct stop *m = &ro->stop.m;
+    const struct engine *en = ro->en;
+    enum stop_phase was = m->phase;
+    m->foreign = ro->policy.applies->foreign;
+    m->passive = en->spec.fleet->read_only || en->spec.observe_only;
+    if (en->facts.info_known && !(en->facts.info.caps & CAP_STOP))
+        m->for_good = false; /* asked for before it was known what the server can */
+    unsigned did = stop_step(m, ev, now_of(en));
+    stop_send(ro, did);
+    if (k && (did & STOP_LATCHED)) {
+        if (!stop_phase_latched(was))
+            snprintf(ro->stop.before, sizeof ro->stop.before, "%s", ro->facts.r.state_word);
+        int64_t seq = ro_stop_seq(ro, k->id);
+        struct halt_known *kept = keep(ro, k->id);
+        *kept = *k;
+        if (seq > 0)
+            kept->seq = seq;
+    }
+    if ((did & STOP_SHOWN) && !(was == STOP_RECALLED && ro->stop.shown_at > 0))
+        ro->stop.shown_at = was == STOP_RECALLED ? ro_stop_halt(ro)->at : now_of(en);
+    if (did & STOP_SHOWN)
+        snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", ro_stop_halt(ro)->by);
+    if (did & STOP_UNLATCHED) {
+        ro->stop.shown_at = ro->stop.ran_at = 0;
+        ro->stop.ran = false;
+    }
+    if (did & (STOP_UNLATCHED | STOP_SHOWN))
+        ro->stop.external[0] = '\0';
+    if (did & STOP_LOOK) {
+        ro->stop.look_at = now_of(en);
+        ro->stop.looks = 0;
+    }
+    if (did || m->phase != was) {
+        trace_step(ro, was, did);
+        mark(ro->en);
+    }
+    stop_carry(ro, was, did);
+    return did;
+}
+
+static void plain(struct ro *ro, enum stop_event_kind kind)
+{
+    struct stop_event ev = {.kind = kind};
+    (void)step(ro, &ev, NULL);
 }
 
 /* ---- a halt ---- */
 
-static void begin(struct ro *ro)
+bool ro_stop_asked(struct ro *ro, const struct intent *in, uint64_t id)
 {
-    struct ro_stop *h = &ro->stop;
-    h->phase = HALT_SENDING;
-    h->since = now_of(ro->en);
-    h->delay = DELAY_FIRST;
+    const struct engine *en = ro->en;
+    bool can = !en->facts.info_known || (en->facts.info.caps & CAP_STOP);
+    struct halt_known k = {.id = id, .at = now_of(en)};
+    struct stop_event ev = {.kind = SE_HALT,
+                            .who = stop_who_of(in->actor.kind, in->actor.name),
+                            .id = id,
+                            .for_good = ro->policy.applies->halt_stops && can};
+    snprintf(k.by, sizeof k.by, "%s%s", in->actor.kind == ACTOR_RULE ? "rule " : "", in->actor.name);
+    snprintf(k.text, sizeof k.text, "%s", in->reason);
+    return !(step(ro, &ev, &k) & STOP_REFUSED);
 }
 
-bool ro_stop_asked(struct ro *ro, const char *by, const char *text, uint64_t corr)
+void ro_stop_found(struct ro *ro, const struct halt_found *f)
+{
+    struct halt_known k = {.id = f->id, .at = engine_time(ro->en, f->t)};
+    struct stop_event ev = {.kind = SE_FOUND, .from = f->from, .who = f->who, .id = f->id, .shown_once = f->shown_once};
+    snprintf(k.by, sizeof k.by, "%s", f->by);
+    snprintf(k.host, sizeof k.host, "%s", f->host);
+    snprintf(k.text, sizeof k.text, "%s", f->reason);
+    if (*f->origin && f->seq > 0)
+        snprintf(k.log, sizeof k.log, "%.100s #%lld", f->origin, (long long)f->seq);
+    unsigned did = step(ro, &ev, &k);
+    if ((did & STOP_LOG_FOREIGN) && (did & STOP_LATCHED))
+        stop_log_halt(ro, f);
+}
+
+void ro_stop_seen(struct ro *ro, enum rollout_state was, int64_t at)
 {
     struct ro_stop *h = &ro->stop;
-    bool first = !ro_stop_under_way(ro);
-    snprintf(h->by, sizeof h->by, "%s", by);
-    snprintf(h->text, sizeof h->text, "%s", text);
-    h->corr = corr;
-    h->latched = true;
-    h->held = false;
-    if (!first)
-        return false;
-    begin(ro);
-    h->at = 0;
-    h->stops = ro->policy.applies->halt_stops;
-    snprintf(h->before, sizeof h->before, "%s", ro->facts.r.state_word);
-    return true;
+    enum rollout_state s = ro->facts.r.state;
+    bool gone = ro->facts.gone || !ro->facts.known;
+    struct stop_event ev = {
+        .kind = SE_SHOWS, .shows = gone ? SHOWS_OVER : stop_shows_of(&ro->facts.r, false), .at = at};
+    unsigned did = step(ro, &ev, NULL);
+    if (gone || s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING)
+        h->paused_by[0] = '\0';
+    else if (s == ROLLOUT_PAUSED && was != ROLLOUT_UNKNOWN && !*h->paused_by && !stop_driving(&h->m) &&
+             !rollback_running(ro)) /* a verb of ours says so itself when it hears of this */
+        snprintf(h->paused_by, sizeof h->paused_by, "the server or another client");
+    bool again = s == ROLLOUT_PAUSED && was != ROLLOUT_PAUSED;
+    if (!(did & STOP_SAY_RESUMED) && (again || gone || rollout_state_ended(s)))
+        h->external[0] = '\0';
+}
+
+void ro_stop_old(struct ro *ro)
+{
+    plain(ro, SE_STALE);
+    mark(ro->en);
+}
+
+void ro_stop_answered(struct ro *ro)
+{
+    plain(ro, SE_ANSWERED);
+}
+
+void ro_stop_time(struct ro *ro)
+{
+    plain(ro, SE_TIME);
 }
 
 bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr)
@@ -54,121 +201,88 @@ bool ro_stop_waits(struct ro *ro, struct op *op, uint64_t corr)
 
 void ro_stop_waits_over(struct ro *ro)
 {
-    struct ro_stop *h = &ro->stop;
-    h->n_waits = 0;
-    if (!h->latched)
-        h->phase = HALT_NONE; /* acknowledged while it was on its way */
+    ro->stop.n_waits = 0;
 }
 
-void ro_stop_tried(struct ro *ro)
-{
-    struct ro_stop *h = &ro->stop;
-    h->at = now_of(ro->en) + h->delay;
-    if (h->delay < DELAY_MAX)
-        h->delay *= 2;
-}
-
-void ro_stop_sent(struct ro *ro, enum rollout_state brings)
-{
-    ro->stop.told_state = brings;
-}
-
-void ro_stop_sent_halt(struct ro *ro)
-{
-    ro->stop.sending++;
-    ro_stop_sent(ro, ROLLOUT_PAUSED);
-}
-
-void ro_stop_answered(struct ro *ro)
-{
-    if (ro->stop.sending > 0)
-        ro->stop.sending--;
-}
-
-void ro_stop_reading(struct ro *ro, bool reading)
+void ro_stop_reading(struct ro *ro, bool reading, bool again)
 {
     ro->stop.reading = reading;
+    ro->stop.read_again = again;
 }
 
-bool ro_stop_late(struct ro *ro)
+void ro_stop_logged(struct ro *ro, uint64_t id, int64_t seq)
 {
-    struct ro_stop *h = &ro->stop;
-    if (h->phase != HALT_SENDING || now_of(ro->en) - h->since < HALT_ESCALATE_US)
-        return false;
-    h->phase = HALT_ESCALATED;
-    return true;
+    struct halt_known *k = known(ro, id);
+    if (k)
+        k->seq = seq;
 }
 
-void ro_stop_shown(struct ro *ro, bool waits_start)
+int64_t ro_stop_seq(const struct ro *ro, uint64_t id)
 {
-    struct ro_stop *h = &ro->stop;
-    h->phase = HALT_SHOWN;
-    h->at = now_of(ro->en);
-    h->waits_start = waits_start;
-    snprintf(h->paused_by, sizeof h->paused_by, "%s", h->by);
-    h->external[0] = '\0';
+    const struct halt_known *k = known(ro, id);
+    return k ? k->seq : 0;
 }
 
-/* ---- the latch ---- */
+/* ---- acknowledged ---- */
 
-void ro_stop_latched(struct ro *ro, const char *by, const char *text, int64_t at, uint64_t corr)
+void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id)
 {
-    struct ro_stop *h = &ro->stop;
-    if (h->latched)
+    uint64_t ids[STOP_KNOWN];
+    struct stop_event ev = {.kind = SE_ACK, .who = stop_who_of(by->kind, by->name)};
+    int n = stop_standing(&ro->stop.m, ids);
+    if (id == ro->stop.m.id) {
+        (void)step(ro, &ev, NULL);
         return;
-    h->latched = true;
-    if (h->phase == HALT_NONE)
-        h->phase = HALT_SHOWN;
-    h->corr = corr;
-    h->since = h->at = at;
-    snprintf(h->by, sizeof h->by, "%s", by);
-    snprintf(h->text, sizeof h->text, "%s", text);
-    mark(ro->en);
+    }
+    int newest = -1; /* who acknowledged has not heard of those that came later */
+    for (int i = 0; i < n; i++)
+        if (ids[i] == id)
+            newest = i;
+    for (int i = 0; i <= newest; i++) {
+        ev.id = ids[i];
+        (void)step(ro, &ev, NULL);
+    }
 }
 
-void ro_stop_in_doubt(struct ro *ro)
+void ro_stop_ack_found(struct ro *ro, const struct ack_found *f)
 {
-    ro->stop.phase = HALT_NONE;
+    struct stop_event ev = {.kind = SE_ACK, .from = f->from, .who = f->who, .id = f->id};
+    if (f->id == 0) /* that would be whatever stands here */
+        return;
+    unsigned did = step(ro, &ev, NULL);
+    /* An entry of the log lifts every halt before it: while others stand there is none. */
+    if ((did & STOP_LOG_FOREIGN) && (did & STOP_UNLATCHED))
+        stop_log_ack(ro, f);
 }
 
-void ro_stop_acknowledged(struct ro *ro, bool looked)
-{
-    struct ro_stop *h = &ro->stop;
-    h->latched = h->waits_start = false;
-    if (h->phase == HALT_SHOWN)
-        h->phase = HALT_NONE;
-    if (ro->facts.r.state == ROLLOUT_PAUSED)
-        h->held = h->acked_pause = true; /* paused by andon, and no rule halts it again in this pause */
-    if (!looked)
-        h->acked_pause = false; /* nobody has looked at it: what comes to light with the telemetry halts */
-    ANNOUNCE(ro->en, acknowledged, ro);
-    mark(ro->en);
-}
+/* ---- holds, and verbs that let it run ---- */
 
-/* ---- holds, and whose doing a state is ---- */
-
-void ro_stop_paused(struct ro *ro, const char *by)
+void ro_stop_held(struct ro *ro, const char *by)
 {
-    ro->stop.held = true;
     snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", by);
+    plain(ro, SE_HELD);
 }
 
-void ro_stop_resumed(struct ro *ro)
+void ro_stop_hold_found(struct ro *ro, const char *by)
 {
-    ro->stop.held = ro->stop.acked_pause = false;
-    ro->stop.paused_by[0] = '\0';
+    if (ro->facts.known && ro->facts.r.state == ROLLOUT_PAUSED)
+        ro_stop_held(ro, by);
 }
 
-void ro_stop_settled(struct ro *ro)
+bool ro_stop_run(struct ro *ro)
 {
-    ro->stop.told_state = ROLLOUT_UNKNOWN;
+    struct stop_event ev = {.kind = SE_RUN};
+    return !(step(ro, &ev, NULL) & STOP_REFUSED);
 }
 
-void ro_stop_held(struct ro *ro, bool held, const char *by)
+void ro_stop_run_over(struct ro *ro)
 {
-    ro->stop.held = held;
-    if (held && by)
-        snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", by);
+    plain(ro, SE_RUN_OVER);
+}
+
+void ro_stop_run_found(struct ro *ro)
+{
+    plain(ro, SE_RUN_FOUND);
 }
 
 void ro_stop_hold_placed(struct ro *ro, int wave)
@@ -176,48 +290,34 @@ void ro_stop_hold_placed(struct ro *ro, int wave)
     ro->stop.hold_wave = wave;
 }
 
-/* Somebody other than this andon has changed the state: said once. */
-static void tell_external(struct ro *ro, enum rollout_state was)
+/* ---- what others do ---- */
+
+void ro_stop_look_begun(struct ro *ro, enum stop_look where)
+{
+    ro->stop.looks |= where;
+}
+
+void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked)
 {
     struct ro_stop *h = &ro->stop;
-    enum rollout_state is = ro->facts.r.state;
-    if (was == is || was == ROLLOUT_UNKNOWN)
+    if ((h->m.phase != STOP_DOUBT && h->m.phase != STOP_LOOSE) || asked < h->look_at)
         return;
-    if (is == ROLLOUT_PAUSED && !*h->paused_by && h->told_state != ROLLOUT_PAUSED)
-        snprintf(h->paused_by, sizeof h->paused_by, "the server or another client");
-    if (is == ROLLOUT_RUNNING || is == ROLLOUT_STARTING) {
-        bool ours = h->told_state == ROLLOUT_RUNNING;
-        if (was == ROLLOUT_PAUSED && !ours && (h->held || h->latched)) {
-            snprintf(h->external, sizeof h->external, "%s was %s, and was resumed by another client", ro->id,
-                     h->latched ? "halted" : "held");
-            h->external_at = now_of(ro->en);
-        }
-        if (was == ROLLOUT_PAUSED)
-            ro_stop_resumed(ro);
-    }
-    if (is == ROLLOUT_PAUSED || rollout_state_ended(is))
-        h->external[0] = '\0';
-    h->told_state = ROLLOUT_UNKNOWN;
+    h->looks &= ~(unsigned)where;
+    if (h->looks == 0)
+        plain(ro, SE_LOOKED);
 }
 
-/* A latched rollout that has not started stands by, also when another session asked for the halt. */
-static bool started(struct ro *ro)
+void ro_stop_said(struct ro *ro, const char *external, bool ran)
 {
     struct ro_stop *h = &ro->stop;
-    enum rollout_state s = ro->facts.r.state;
-    if (h->phase != HALT_SHOWN)
-        return false;
-    if (h->latched && ro->facts.known && ro_stop_not_started(s))
-        h->waits_start = true;
-    if (!h->waits_start || !h->latched || (s != ROLLOUT_STARTING && s != ROLLOUT_RUNNING))
-        return false;
-    h->waits_start = false;
-    begin(ro);
-    return true;
+    if (ran && !h->ran)
+        h->ran_at = now_of(ro->en);
+    h->ran = ran;
+    snprintf(h->external, sizeof h->external, "%s", external);
+    h->external_at = now_of(ro->en);
 }
 
-bool ro_stop_state_shown(struct ro *ro, enum rollout_state was)
+void ro_stop_to_settle(struct ro *ro, uint64_t id)
 {
-    tell_external(ro, was);
-    return started(ro);
+    ro->stop.to_settle = id;
 }

@@ -1,9 +1,14 @@
 #include "engine/telemetry.h"
 
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "core/fmt.h"
 #include "engine/worker.h"
 
 #define FIRST_US  (100 * US_PER_MS)
 #define SETTLE_US (5 * US_PER_S)
+#define PAST_US   (3 * US_PER_S) /* so long at most it waits for the past: a dead log blinds nobody */
 
 int64_t beat_interval(const struct engine *en)
 {
@@ -20,6 +25,40 @@ int64_t beat_settle(const struct engine *en)
 bool beat_history(const struct engine *en)
 {
     return en->tm && en->tm->ops->range;
+}
+
+int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
+{
+    const struct wv *w = &ro->wv[wave];
+    size_t n = 0, need = 0, least = 0;
+    int64_t *at = xreallocarray(NULL, w->watch.n_members + 1, sizeof *at), low = 0, high = 0;
+    for (size_t i = 0; i < w->watch.n_members; i++) {
+        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
+        if (!d->enrolled || d->canary_of != ro || d->wave != (int)wave)
+            continue;
+        at[n++] = d->asked_at > 0 ? d->asked_at : TIME_NEVER;
+        if (d->asked_at > high)
+            high = d->asked_at;
+    }
+    need = (size_t)ceil(share * (double)n);
+    need = need < 1 ? 1 : need;
+    /* The earliest time by which `need` had been asked about: halved, since nothing need be sorted. */
+    for (size_t i = 0; i < n; i++)
+        least += at[i] <= high;
+    if (high == 0 || least < need)
+        high = 0;
+    while (low < high) {
+        int64_t mid = low + (high - low) / 2;
+        size_t by = 0;
+        for (size_t i = 0; i < n; i++)
+            by += at[i] <= mid;
+        if (by >= need)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    free(at);
+    return high;
 }
 
 static int64_t tick_of(const struct engine *en, int64_t t)
@@ -40,6 +79,40 @@ static int64_t next_beat(struct engine *en, int64_t asked)
 
 static void telemetry_poll(struct engine *en, void *arg);
 
+/* Why nothing is known of devices though the source answers. */
+static void say_lack(struct engine *en, const struct sample_list *l)
+{
+    char n[FMT_MAX];
+    char *to = en->telemetry.lack;
+    size_t size = sizeof en->telemetry.lack;
+    to[0] = '\0';
+    if (en->telemetry.watched == 0)
+        return; /* nothing was asked for */
+    if (l->n == 0 && l->unmatched > 0)
+        snprintf(to, size, "its %s series are of other devices; is the join label right?",
+                 fmt_count(n, (int64_t)l->unmatched));
+    else if (l->n == 0)
+        snprintf(to, size, "no query has any series");
+    else if (l->warning && *l->warning)
+        snprintf(to, size, "it says: %s", l->warning);
+}
+
+static void trace_answer(struct engine *en, const struct sample_list *l)
+{
+    struct trace_line t;
+    if (!traced(en, &t, TRACE_POLL, "telemetry"))
+        return;
+    json_w_kint(&t.w, "tick_us", en->telemetry.tick);
+    json_w_kint(&t.w, "asked_us", en->telemetry.link.asked_at);
+    json_w_kint(&t.w, "watched", (int64_t)en->telemetry.watched);
+    json_w_kint(&t.w, "rows", (int64_t)l->n);
+    json_w_kint(&t.w, "unmatched", (int64_t)l->unmatched);
+    json_w_kint(&t.w, "newest_us", l->newest);
+    if (*en->telemetry.lack)
+        traced_text(&t, "lack", en->telemetry.lack);
+    trace_end(&t);
+}
+
 static void telemetry_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
@@ -49,6 +122,8 @@ static void telemetry_done(struct req *q, const struct reply *r)
         link_bad(en, &en->telemetry.link, r->err);
     } else {
         link_ok(en, &en->telemetry.link, r);
+        say_lack(en, &q->out.samples);
+        trace_answer(en, &q->out.samples);
     }
     ANNOUNCE(en, ticked, en, r->err ? NULL : &q->out.samples);
     int64_t next = next_beat(en, en->telemetry.link.asked_at);
@@ -75,7 +150,7 @@ static void telemetry_ask(struct engine *en)
 static void telemetry_poll(struct engine *en, void *arg)
 {
     (void)arg;
-    if (!en->tm || en->telemetry.link.busy)
+    if (!en->tm || en->telemetry.link.busy || en->telemetry.waits)
         return;
     en->telemetry.polls++;
     telemetry_ask(en);
@@ -84,7 +159,7 @@ static void telemetry_poll(struct engine *en, void *arg)
 static void first_poll(struct engine *en, void *arg)
 {
     (void)arg;
-    if (en->telemetry.polls > 1)
+    if (en->telemetry.polls > 1 || en->telemetry.waits)
         return;
     if (en->telemetry.link.busy) {
         timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
@@ -102,9 +177,40 @@ static void found(struct engine *en)
         timer_set(en, now_of(en) + FIRST_US, first_poll, NULL);
 }
 
+/* A page of telemetry is what may end this process: what the log says is halted, or must be, comes before the first. */
+static bool past_pending(const struct engine *en)
+{
+    const struct job *j = en->recover.leftovers;
+    if (!en->recover.recovered || (j && !en->facts.rollouts_known && j->left.n_open + j->left.n_latched > 0))
+        return true;
+    for (size_t i = 0; i < en->facts.n_all; i++)
+        if (stop_driving(&en->facts.all[i]->stop.m) && !stop_escalated(&en->facts.all[i]->stop.m))
+            return true;
+    return false;
+}
+
+static void past_over(struct engine *en, void *arg)
+{
+    (void)arg;
+    en->telemetry.waits = false;
+    telemetry_poll(en, NULL);
+}
+
 static void begin(struct engine *en)
 {
-    telemetry_poll(en, NULL);
+    en->telemetry.waits = true;
+    en->telemetry.until = now_of(en) + PAST_US;
+    timer_set(en, en->telemetry.until, past_over, NULL);
+}
+
+/* Once it is over, whoever looks at the snapshots is given a moment to say so. */
+static void sweep(struct engine *en)
+{
+    int64_t soon = now_of(en) + (en->facts.n_all > 0 ? FIRST_US : 0);
+    if (!en->telemetry.waits || en->telemetry.until <= soon || past_pending(en))
+        return;
+    en->telemetry.until = soon;
+    timer_set(en, soon, past_over, NULL);
 }
 
 static void refresh(struct engine *en)
@@ -113,4 +219,5 @@ static void refresh(struct engine *en)
     telemetry_poll(en, NULL);
 }
 
-const struct part part_telemetry = {.name = "telemetry", .begin = begin, .refresh = refresh, .found = found};
+const struct part part_telemetry = {
+    .name = "telemetry", .begin = begin, .sweep = sweep, .refresh = refresh, .found = found};

@@ -14,10 +14,13 @@
 
 struct en_telemetry {
     struct link link;
+    bool waits;       /* for what the log left to be halted: nothing is asked for yet */
+    int64_t until;    /* at the latest */
     int polls;        /* on its beat */
     bool extra;       /* the one under way is off the beat */
     int64_t answered; /* when the newest one that has succeeded or failed was asked for */
     size_t watched;   /* devices that it is about */
+    char lack[80];    /* what the newest good answer lacks, in words; "" */
     int64_t tick;     /* on the telemetry's grid, of the poll under way or the newest one */
 };
 
@@ -25,6 +28,10 @@ struct en_telemetry {
 int64_t beat_interval(const struct engine *en);
 int64_t beat_settle(const struct engine *en); /* after a tick, before it is asked for: its scrapes are in by then */
 bool beat_history(const struct engine *en);   /* the source answers for times gone by */
+
+/* Since when this watcher has asked telemetry about at least `share` (0..1) of the wave's enrolled devices; 0 = it has
+ * not yet asked about so many. A wave that is told while we watch has devices that were watched before. */
+int64_t telemetry_since(const struct ro *ro, size_t wave, double share);
 
 extern const struct part part_telemetry;
 

@@ -384,8 +384,8 @@ static void ask_past(struct run *r, size_t w)
         return;
     }
     run_say(r, "what %zu devices did before", r->wave[w].n);
-    if (now_of(en) < r->spec.start + beat_settle(en)) {
-        r->again = r->spec.start + beat_settle(en);
+    if (en->telemetry.waits || now_of(en) < r->spec.start + beat_settle(en)) {
+        r->again = en->telemetry.waits ? now_of(en) + US_PER_S : r->spec.start + beat_settle(en);
         return;
     }
     struct req *q = ask(r, w, past_done);

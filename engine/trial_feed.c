@@ -247,6 +247,14 @@ static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
         if (at[i].t > 0)
             r->rows[m++] = at[i];
     trial_tick(r->trial, t, r->rows, m);
+    struct trace_line l;
+    if (traced(r->ro->en, &l, TRACE_TRIAL, "tick")) {
+        json_w_kstr(&l.w, "rollout", r->ro->id);
+        json_w_kint(&l.w, "tick_us", t);
+        json_w_kint(&l.w, "rows", (int64_t)m);
+        json_w_kint(&l.w, "stage", trial_stage(r->trial));
+        trace_end(&l);
+    }
     if (ro_replayed(r->ro))
         r->ro->trials.each_tick(r->ro->trials.each_ctx, t, r->rows, m);
     if (beat_history(r->ro->en))
@@ -300,7 +308,7 @@ static void fetch(struct run *r, int64_t from, int64_t to)
 {
     struct engine *en = r->ro->en;
     size_t fit = SAMPLES / (r->n ? r->n : 1);
-    if (en->trials.ranging || now_of(en) < r->fetch_again)
+    if (en->trials.ranging || en->telemetry.waits || now_of(en) < r->fetch_again)
         return;
     if (r->fetch_ticks == 0 || r->fetch_ticks > fit)
         r->fetch_ticks = fit < 1 ? 1 : fit;
@@ -368,12 +376,26 @@ static void stand(struct run *r)
             r->catching_from = next;
     }
     bool wait = r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING;
-    if (!wait)
+    /* Who was started a moment ago has much to read: that takes as long as it takes, while it gets less. */
+    int64_t left = r->trial ? (en->trials.newest - trial_next_tick(r->trial)) / r->spec.step_us
+                            : TIME_NEVER - (int64_t)r->wave[0].step;
+    if (!wait) {
         r->catching_since = 0;
-    else if (r->catching_since == 0)
+    } else if (r->catching_since == 0 || left < r->catching_left) {
         r->catching_since = now;
-    if (r->state != was)
-        mark(en);
+        r->catching_left = left;
+    }
+    if (r->state == was)
+        return;
+    mark(en);
+    struct trace_line l;
+    if (traced(en, &l, TRACE_TRIAL, "state")) {
+        json_w_kstr(&l.w, "rollout", r->ro->id);
+        json_w_kstr(&l.w, "before", trial_state_word(was));
+        json_w_kstr(&l.w, "after", trial_state_word(r->state));
+        traced_text(&l, "waits", r->waits);
+        trace_end(&l);
+    }
 }
 
 void run_feed(struct run *r)

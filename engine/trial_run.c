@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/explain.h"
 #include "engine/trial_run.h"
 
 /* The rollout has ended: what is shown stays, the rest goes. */
@@ -110,6 +111,31 @@ static bool give_outcomes(struct run *r)
     return any;
 }
 
+/* What a test's evidence calls for has changed. */
+static void trace_levels(const struct run *r, const struct run_stage *now, int stage)
+{
+    const struct evidence_policy *p = &r->ro->policy.applies->evidence;
+    for (size_t i = 0; i < now->n; i++) {
+        enum reaction was = REACT_NONE, is = explain_reaction(p, &now->v[i]);
+        struct trace_line t;
+        for (size_t k = 0; k < r->n_ev && stage == r->ev_stage; k++)
+            if (r->ev_which[k] == now->which[i])
+                was = explain_reaction(p, &r->ev[k]);
+        if (was == is || !traced(r->ro->en, &t, TRACE_TRIAL, "evidence"))
+            continue;
+        json_w_kstr(&t.w, "rollout", r->ro->id);
+        json_w_kint(&t.w, "stage", stage);
+        json_w_kstr(&t.w, "test", now->v[i].test);
+        json_w_kint(&t.w, "tick_us", r->ev_tick);
+        json_w_kstr(&t.w, "before", reaction_word(was));
+        json_w_kstr(&t.w, "after", reaction_word(is));
+        json_w_knum(&t.w, "log_e", now->v[i].log_e);
+        json_w_knum(&t.w, "log_pause", now->v[i].log_pause);
+        json_w_kint(&t.w, "devices", now->v[i].devices);
+        trace_end(&t);
+    }
+}
+
 static void look(struct run *r)
 {
     int64_t tick = trial_next_tick(r->trial);
@@ -120,12 +146,15 @@ static void look(struct run *r)
         return;
     r->ev_tick = tick;
     r->ev_ack = r->ack;
-    r->ev_stage = trial_stage(r->trial);
+    int stage = trial_stage(r->trial);
+    const struct run_stage *g = stage < 0 ? NULL : run_standing(r);
+    if (g)
+        trace_levels(r, g, stage);
+    r->ev_stage = stage;
     r->n_ev = 0;
     r->changed = true;
-    if (r->ev_stage < 0)
+    if (!g)
         return;
-    const struct run_stage *g = run_standing(r);
     r->n_ev = g->n;
     memcpy(r->ev, g->v, g->n * sizeof *g->v);
     memcpy(r->ev_which, g->which, g->n * sizeof *g->which);

@@ -104,7 +104,8 @@ struct run {
     char waits[240];
     /* how it stands */
     enum trial_state state;
-    int64_t catching_since, catching_from; /* engine clock; tick where it began */
+    int64_t catching_since, catching_from; /* engine clock: it waits, and has not come nearer; tick where it began */
+    int64_t catching_left;                 /* at that time, of facts and ticks that are still to be read */
     int64_t begun_at;                      /* tick, when nothing before it is known (scrape) */
     int rebuilds;
     bool rebuild, no_kept; /* to be built anew; not from a kept state */

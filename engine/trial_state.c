@@ -7,8 +7,8 @@
 #include "engine/keeper.h"
 #include "engine/trial_run.h"
 
-#define HOLD_US      US_PER_MIN
-#define REBUILDS_MAX 5 /* later, what comes late counts from the next tick on */
+#define HOLD_US      US_PER_MIN /* without progress; not before one window of coverage */
+#define REBUILDS_MAX 5          /* later, what comes late counts from the next tick on */
 
 void run_say(struct run *r, const char *fmt, ...)
 {
@@ -223,7 +223,9 @@ bool trial_catching(const struct ro *ro)
 
 bool trial_catching_long(const struct ro *ro)
 {
-    return trial_catching(ro) && now_of(ro->en) - ro->trials.run->catching_since >= HOLD_US;
+    int64_t window = VERDICT_COVERAGE * beat_interval(ro->en);
+    return trial_catching(ro) &&
+           now_of(ro->en) - ro->trials.run->catching_since >= (window > HOLD_US ? window : HOLD_US);
 }
 
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out)

@@ -326,13 +326,13 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->judge.health.canary.reporting,
              (long long)w->judge.health.canary.expected, fmt_percent(f, p->min_coverage));
     if (w->judge.verdict.data_missing)
-        miss(v, a, "telemetry is missing");
+        miss(v, a, w->judge.verdict.early ? "telemetry has not come in yet" : "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
     else if (v->state == TRIAL_BEHIND)
         miss(v, a, "the evidence is behind");
     missing_limits(&w->judge.verdict, v, a);
-    if (ro->stop.latched)
+    if (stop_latched(&ro->stop.m))
         miss(v, a, "the halt must be acknowledged");
     else if (w->judge.verdict.react >= REACT_HOLD && !w->judge.verdict.data_missing && !trial_catching(ro))
         miss(v, a, "the verdict is %s", reaction_word(w->judge.verdict.react));

@@ -47,7 +47,7 @@ void trial_advance(struct ro *ro);             /* facts or telemetry have come i
 void trial_acked(struct ro *ro, int64_t at);   /* a person acknowledged a halt */
 int trial_declared(const struct ro *ro);       /* waves that are tested: those that were known when the tests began */
 bool trial_catching(const struct ro *ro);      /* the evidence is not known yet */
-bool trial_catching_long(const struct ro *ro); /* for so long that it holds the rollout */
+bool trial_catching_long(const struct ro *ro); /* and has not come nearer for so long that it holds the rollout */
 /* The tests that are judged with a wave: those of the stage that runs. */
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
 /* The figures of the test that decided, and the level that reacted so, as members of an open object; false when `rule`

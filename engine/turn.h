@@ -67,6 +67,7 @@ struct req {
         struct range_list range;
         struct past_list past;
         struct attribute_table attributes;
+        struct note_list notes;
         int64_t when;
         const char *id;
     } out;

@@ -15,59 +15,19 @@
 static void act_send(struct engine *en, struct op *op);
 static void act_reread(struct engine *en, void *arg);
 
+/* Does it let the rollout run? Nothing of the kind is sent before the log was looked at, and the halts known. */
+static bool lets_run(const struct op *op)
+{
+    return op->in.verb == VERB_RESUME || op->in.verb == VERB_ADVANCE || op->in.verb == VERB_START;
+}
+
+static void run_over(const struct op *op)
+{
+    if (lets_run(op))
+        ro_stop_run_over(op->ro);
+}
+
 /* ---- what the server should show ---- */
-
-static bool wave_started(const struct ro *ro, int i)
-{
-    if (i < 0 || (size_t)i >= ro->facts.n_waves)
-        return false;
-    enum wave_state s = ro->facts.waves[i].state;
-    return s == WAVE_RUNNING || s == WAVE_FINISHED || s == WAVE_ERROR;
-}
-
-static bool retry_exists(const struct engine *en, const struct ro *ro)
-{
-    char name[NAME_MAX_BYTES];
-    snprintf(name, sizeof name, "%s_retry", ro->facts.r.name);
-    for (size_t i = 0; i < en->facts.n_ros; i++)
-        if (strcmp(en->facts.ros[i]->facts.r.name, name) == 0)
-            return true;
-    return false;
-}
-
-static bool shown(const struct engine *en, const struct op *op)
-{
-    const struct ro *ro = op->ro;
-    enum rollout_state s = ro->facts.r.state;
-    switch (op->in.verb) {
-    case VERB_START:
-        return s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING || s == ROLLOUT_PAUSED || s == ROLLOUT_FINISHED;
-    case VERB_PAUSE:
-        return s == ROLLOUT_PAUSED || rollout_state_ended(s);
-    case VERB_RESUME:
-        return s == ROLLOUT_RUNNING || s == ROLLOUT_STARTING || s == ROLLOUT_FINISHED;
-    case VERB_APPROVE:
-        return s == ROLLOUT_READY || s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING || s == ROLLOUT_FINISHED;
-    case VERB_DENY:
-        return s == ROLLOUT_DENIED;
-    case VERB_RETRY:
-        return retry_exists(en, ro);
-    case VERB_ADVANCE:
-        return wave_started(ro, op->target_wave);
-    case VERB_NONE: /* the others are no single request: see verbs_request() */
-    case VERB_HALT:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
-        break;
-    }
-    return false;
-}
-
-static enum rollout_state expected_state(enum verb v)
-{
-    return v == VERB_PAUSE ? ROLLOUT_PAUSED : ROLLOUT_RUNNING;
-}
 
 static void done(struct engine *en, struct op *op)
 {
@@ -75,9 +35,7 @@ static void done(struct engine *en, struct op *op)
     if (op->in.verb == VERB_PAUSE && ro->facts.r.state == ROLLOUT_PAUSED) {
         char by[sizeof ro->stop.paused_by];
         snprintf(by, sizeof by, "%s%s", op->in.actor.kind == ACTOR_RULE ? "rule " : "", op->in.actor.name);
-        ro_stop_paused(ro, by);
-    } else if (op->in.verb == VERB_RESUME || op->in.verb == VERB_ADVANCE || op->in.verb == VERB_START) {
-        ro_stop_resumed(ro);
+        ro_stop_held(ro, by);
     }
     if (op->in.verb == VERB_ADVANCE) {
         if (op->target_wave > 0)
@@ -90,13 +48,13 @@ static void done(struct engine *en, struct op *op)
     } else {
         op_outcome(en, op, OP_DONE, "ok", ro->facts.r.state_word, "", "the server shows it %s", ro->facts.r.state_word);
     }
-    ro_stop_settled(ro);
+    run_over(op);
 }
 
 static void give_up(struct engine *en, struct op *op)
 {
     struct ro *ro = op->ro;
-    ro_stop_settled(ro);
+    run_over(op);
     if (op->act.answer.code != ERR_NONE && !op->act.maybe)
         op_outcome(en, op, OP_FAILED, "failed", ro->facts.r.state_word, op->act.answer.next, "%s", op->act.answer.what);
     else
@@ -133,7 +91,7 @@ static void poll_ops(struct engine *en, struct ro *ro)
             continue;
         if (op->in.verb == VERB_HALT || op->in.verb == VERB_ROLLBACK)
             continue;
-        if (shown(en, op))
+        if (verbs_became(en, op->ro, op->in.verb, op->target_wave) == BECAME_APPLIED)
             done(en, op);
         else if (now_of(en) >= op->act.verify_until)
             give_up(en, op);
@@ -200,35 +158,35 @@ static void answered(struct req *q, const struct reply *r)
     act_reread(en, op);
 }
 
-bool verbs_request(enum verb v, bool paused, enum backend_verb *out)
+/* The back end's word for it; false for REQUEST_NONE and for what is no request: nothing may be sent for it. */
+static bool request_verb(enum verb_request r, enum backend_verb *out)
 {
-    switch (v) {
-    case VERB_START:
+    switch (r) {
+    case REQUEST_START:
         *out = BV_START;
         return true;
-    case VERB_PAUSE:
+    case REQUEST_PAUSE:
         *out = BV_PAUSE;
         return true;
-    case VERB_RESUME:
+    case REQUEST_RESUME:
         *out = BV_RESUME;
         return true;
-    case VERB_APPROVE:
+    case REQUEST_NEXT:
+        *out = BV_TRIGGER_NEXT;
+        return true;
+    case REQUEST_STOP:
+        *out = BV_STOP;
+        return true;
+    case REQUEST_APPROVE:
         *out = BV_APPROVE;
         return true;
-    case VERB_DENY:
+    case REQUEST_DENY:
         *out = BV_DENY;
         return true;
-    case VERB_RETRY:
+    case REQUEST_RETRY:
         *out = BV_RETRY;
         return true;
-    case VERB_ADVANCE:
-        *out = paused ? BV_RESUME : BV_TRIGGER_NEXT;
-        return true;
-    case VERB_NONE: /* nothing, or more than one request, or none: it has a way of its own, or is a mistake */
-    case VERB_HALT:
-    case VERB_ROLLBACK:
-    case VERB_ACK:
-    case VERB_COUNT:
+    case REQUEST_NONE:
         break;
     }
     return false;
@@ -237,20 +195,25 @@ bool verbs_request(enum verb v, bool paused, enum backend_verb *out)
 static void act_send(struct engine *en, struct op *op)
 {
     enum backend_verb v;
+    const struct verb_row *row = verb_row(op->in.verb);
     /* An advance that was begun by a resume goes on with the trigger. */
-    bool paused = op->act.stage != 2 && op->ro->facts.r.state == ROLLOUT_PAUSED;
-    if (!verbs_request(op->in.verb, paused, &v)) { /* verbs_begin() lets none through */
+    enum verb_request request = op->act.stage == 2 ? row->request : verb_request_of(op->in.verb, op->ro->facts.r.state);
+    if (!request_verb(request, &v)) { /* verbs_begin() lets none through */
         op_outcome(en, op, OP_FAILED, "failed", op->ro->facts.r.state_word, "", "nothing was sent: %s is no request",
-                   verb_word(op->in.verb));
+                   row->word);
+        return;
+    }
+    if (lets_run(op) && !ro_stop_run(op->ro)) { /* halted, since it was asked for or between its two requests */
+        run_over(op);
+        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, "Acknowledge the halt first.",
+                   "%s is refused: %s %s", row->word, op->ro->id, stop_words(&op->ro->stop.m)->text);
         return;
     }
     if (op->in.verb == VERB_ADVANCE)
-        op->act.stage = paused ? 1 : 2;
+        op->act.stage = request == row->paused_request ? 1 : 2;
     struct req *q = req_new(en, answered);
     q->op = op;
     op_hold(op);
-    if (op->in.verb != VERB_APPROVE && op->in.verb != VERB_DENY && op->in.verb != VERB_RETRY)
-        ro_stop_sent(op->ro, expected_state(op->in.verb));
     op_say(en, op, OP_SENT, "", "%s sent", backend_verb_word(v));
     en->be->ops->verb(en->be, op->ro->id, v, arena_strdup(&q->arena, *op->in.remark ? op->in.remark : op->in.reason),
                       req_done, q);
@@ -267,13 +230,44 @@ static void log_late(struct engine *en, void *arg)
            "nothing was sent: the audit log does not answer");
 }
 
+static void not_sent(struct engine *en, struct op *op, const struct err *why)
+{
+    op_outcome(en, op, OP_FAILED, "not-applied", op->before, why->next, "nothing was sent: %s", why->what);
+}
+
+static void go(struct engine *en, struct op *op)
+{
+    struct verb_facts f;
+    struct err why = {0};
+    verbs_facts(en, op->ro, &f); /* the log may have taken its time */
+    if (op->in.actor.kind != ACTOR_RULE && !verb_check(&op->in, &f, &why)) {
+        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, why.next, "%s", why.what);
+        return;
+    }
+    act_send(en, op);
+}
+
+/* What other sessions have written into the log before the intent is known now. */
+static void looked(struct engine *en, struct job *j)
+{
+    struct op *op = j->ctx;
+    op_release(op);
+    timer_cancel(en, log_late, op);
+    recover_looked(en, j);
+    if (op_ended(op)) /* given up before */
+        op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
+    else if (!j->ok)
+        not_sent(en, op, &j->err);
+    else
+        go(en, op);
+}
+
 static void logged(struct engine *en, struct job *j)
 {
     struct op *op = j->ctx;
-    struct verb_facts f;
-    struct err why = {0};
     op_release(op);
-    timer_cancel(en, log_late, op);
+    if (!j->ok || op_ended(op) || !lets_run(op))
+        timer_cancel(en, log_late, op);
     if (!j->ok) {
         if (!op_ended(op))
             op_say(en, op, OP_FAILED, j->err.next, "nothing was sent: the audit log could not be written: %s",
@@ -283,14 +277,12 @@ static void logged(struct engine *en, struct job *j)
     op_logged(op, j->receipt.seq);
     if (op_ended(op)) { /* given up before; the log must say that nothing was sent */
         op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
-        return;
+    } else if (lets_run(op)) {
+        op_hold(op);
+        diary_put(en, recover_look(en), 0, looked, op);
+    } else {
+        go(en, op);
     }
-    verbs_facts(en, op->ro, &f); /* the log may have taken its time */
-    if (op->in.actor.kind != ACTOR_RULE && !verb_check(&op->in, &f, &why)) {
-        op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, why.next, "%s", why.what);
-        return;
-    }
-    act_send(en, op);
 }
 
 static void act_ack(struct engine *en, struct op *op);
@@ -335,7 +327,6 @@ void verbs_begin(struct engine *en, struct op *op)
     struct verb_facts f;
     struct err why = {0};
     struct entry e;
-    enum backend_verb request;
     int target = -1;
     if (op->in.verb == VERB_HALT) {
         halt_begin(en, op);
@@ -346,11 +337,6 @@ void verbs_begin(struct engine *en, struct op *op)
     if (*op->in.rollout)
         op_rollout(op, ro_find(en, op->in.rollout));
     verbs_facts(en, op->ro, &f);
-    if (op->in.verb != VERB_ACK && op->in.verb != VERB_ROLLBACK && !verbs_request(op->in.verb, false, &request)) {
-        (void)err_set(&why, ERR_INTERNAL, "", "there is no such verb");
-        op_refuse(en, op, &why);
-        return;
-    }
     if (!verb_check(&op->in, &f, &why)) {
         op_refuse(en, op, &why);
         return;
@@ -394,7 +380,7 @@ static void ack_logged(struct engine *en, struct job *j)
         op_logged(op, j->receipt.seq);
         if (op->in.actor.kind != ACTOR_RULE)
             trial_acked(ro, j->entry.t);
-        ro_stop_acknowledged(ro, op->in.actor.kind != ACTOR_RULE);
+        ro_stop_acknowledged(ro, &op->in.actor, j->entry.corr);
     } else {
         op->act.maybe = true;
         op->act.answer = j->err;
@@ -415,7 +401,7 @@ static void log_ack(struct engine *en, struct op *op, struct ro *ro)
     struct entry e;
     struct job *j = job_new(JOB_APPEND);
     diary_entry(en, &e, ENTRY_ACK, op, ro);
-    e.corr = ro->stop.corr; /* ties it to the halt that it lifts */
+    e.corr = ro->stop.m.id; /* ties it to the halt that it lifts */
     op_hold(op);
     op_pending(op, 1);
     job_entry(j, &e);
@@ -431,7 +417,7 @@ static void act_ack(struct engine *en, struct op *op)
         return;
     }
     for (size_t i = 0; i < en->facts.n_all; i++)
-        if (en->facts.all[i]->stop.latched)
+        if (stop_latched(&en->facts.all[i]->stop.m))
             log_ack(en, op, en->facts.all[i]);
     if (op->pending == 0)
         op_say(en, op, OP_DONE, "", "nothing was halted");

@@ -84,12 +84,18 @@ uint64_t verbs_by_rule(struct engine *en, const struct intent *in); /* an intent
 void verbs_begin(struct engine *en, struct op *op);
 void verbs_queued(struct engine *en);                    /* the log is open: what waited for it may begin */
 bool verbs_busy(struct engine *en, const struct ro *ro); /* a verb on it is under way */
-/* The request that carries a verb out; false for a verb that is no single request: nothing may be sent for it. An
- * advance of a paused rollout begins as a resume. */
-bool verbs_request(enum verb v, bool paused, enum backend_verb *out);
 
-/* ---- verbs_facts.c: what a verb is checked against; ro may be NULL ---- */
-void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out);
+/* ---- verbs_facts.c: what a verb is checked against, and what became of it ---- */
+void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out); /* ro may be NULL */
+enum became {
+    BECAME_APPLIED,     /* the server shows what it should bring about */
+    BECAME_NOT_APPLIED, /* it shows what was before */
+    BECAME_UNKNOWN,     /* it shows neither */
+    BECAME_NOT_READ     /* what would tell has not been read yet */
+};
+/* By the state that the server shows, as the verb's row has it; where states do not tell, by the wave that it was to
+ * start (-1: not known), or by the rollout that it was to make. */
+enum became verbs_became(const struct engine *en, const struct ro *ro, enum verb v, int wave);
 
 extern const struct part part_verbs;
 

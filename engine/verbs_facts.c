@@ -1,4 +1,6 @@
-/* What is known about a rollout, as core/verb.h asks for it: the facts, what andon did and holds, the verdict. */
+/* What is known about a rollout, as core/verb.h asks for it: the facts, what andon did and holds, the verdict; and what
+ * the server shows of a verb. */
+#include <stdio.h>
 #include <string.h>
 #include "engine/worker.h"
 
@@ -11,6 +13,7 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->log_ok = diary_ok(en);
     out->log_backlog = en->diary.n_backlog > 0;
     out->data_age = en->facts.link.last_ok > 0 ? now - en->facts.link.last_ok : TIME_NEVER;
+    out->fresh_us = fresh_us(en);
     out->fresh = link_fresh(en);
     out->policy = ro ? ro->policy.applies : en->policy;
     if (!ro || !ro->facts.known || ro->facts.gone)
@@ -18,8 +21,9 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->rollout = &ro->facts.r;
     out->waves = ro->facts.waves;
     out->n_waves = ro->facts.waves_known ? ro->facts.n_waves : 0;
-    out->latched = ro->stop.latched;
-    out->held_by_andon = ro->stop.held;
+    out->stop = ro->stop.m.phase;
+    out->latched = stop_latched(&ro->stop.m);
+    out->held_by_andon = stop_held(&ro->stop.m);
     out->rollback_running = rollback_running(ro);
     (void)trial_hours_left(ro, &out->hours_left);
     for (size_t i = out->n_waves; i > 0; i--)
@@ -29,8 +33,57 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
             break;
         }
     if (ro->facts.current >= 0 && (size_t)ro->facts.current < ro->facts.n_waves) {
-        out->verdict = ro->wv[ro->facts.current].judge.verdict.react;
-        out->data_missing =
-            ro->wv[ro->facts.current].judge.verdict.data_missing || (en->tm && !ro->wv[ro->facts.current].judge.judged);
+        const struct wv_judge *j = &ro->wv[ro->facts.current].judge;
+        const struct verdict *v = &j->verdict;
+        out->verdict = v->react;
+        out->on_resume = verdict_on_resume(v);
+        out->data_missing = v->data_missing || (en->tm && !j->judged);
     }
+}
+
+static enum became wave_became(const struct ro *ro, int wave)
+{
+    if (!ro->facts.waves_known)
+        return BECAME_NOT_READ;
+    if (wave < 0 || (size_t)wave >= ro->facts.n_waves)
+        return BECAME_UNKNOWN;
+    switch (ro->facts.waves[wave].state) {
+    case WAVE_RUNNING:
+    case WAVE_FINISHED:
+    case WAVE_ERROR:
+        return BECAME_APPLIED;
+    case WAVE_SCHEDULED:
+    case WAVE_READY:
+        return BECAME_NOT_APPLIED;
+    case WAVE_UNKNOWN:
+    case WAVE_CREATING:
+        break;
+    }
+    return BECAME_UNKNOWN;
+}
+
+/* The server gives the new rollout this name. */
+static enum became retry_became(const struct engine *en, const struct ro *ro)
+{
+    char name[NAME_MAX_BYTES];
+    snprintf(name, sizeof name, "%s_retry", ro->facts.r.name);
+    for (size_t i = 0; i < en->facts.n_ros; i++)
+        if (strcmp(en->facts.ros[i]->facts.r.name, name) == 0)
+            return BECAME_APPLIED;
+    return BECAME_NOT_APPLIED;
+}
+
+enum became verbs_became(const struct engine *en, const struct ro *ro, enum verb v, int wave)
+{
+    const struct verb_row *row = verb_row(v);
+    enum rollout_state s = ro->facts.r.state;
+    if (v == VERB_ADVANCE)
+        return wave_became(ro, wave);
+    if (v == VERB_RETRY)
+        return retry_became(en, ro);
+    if (s == ROLLOUT_UNKNOWN)
+        return BECAME_UNKNOWN;
+    if (state_in(row->shown, s))
+        return BECAME_APPLIED;
+    return row->shown != 0 && state_in(row->from, s) ? BECAME_NOT_APPLIED : BECAME_UNKNOWN;
 }

@@ -12,6 +12,29 @@
 #define OP_KEEP_US (10 * US_PER_MIN)
 #define OUTCOME_US (1 * US_PER_S) /* longer than this the screen does not wait for the log to say how it ended */
 
+static void trace_op(const struct engine *en, const struct op *op, const char *event)
+{
+    struct trace_line t;
+    char n[24];
+    if (!traced(en, &t, TRACE_VERBS, event))
+        return;
+    snprintf(n, sizeof n, "%016" PRIx64, op->corr);
+    json_w_kstr(&t.w, "corr", n); /* as in the log */
+    json_w_kint(&t.w, "ticket", (int64_t)op->ticket);
+    json_w_kstr(&t.w, "verb", verb_word(op->in.verb));
+    traced_text(&t, "rollout", op->in.rollout);
+    traced_text(&t, "actor", op->in.actor.name);
+    if (op->ro)
+        traced_text(&t, "server", op->ro->facts.r.state_word);
+    if (*op->result)
+        json_w_kstr(&t.w, "result", op->result);
+    if (op->status)
+        json_w_kint(&t.w, "status", op->status);
+    if (*op->text)
+        traced_text(&t, "text", op->text);
+    trace_end(&t);
+}
+
 struct op *op_new(struct engine *en, uint64_t ticket, const struct intent *in)
 {
     struct op *op = xcalloc(1, sizeof *op);
@@ -25,6 +48,7 @@ struct op *op_new(struct engine *en, uint64_t ticket, const struct intent *in)
     en->verbs.ops = op;
     if (*in->rollout)
         op->ro = ro_find(en, in->rollout);
+    trace_op(en, op, "asked");
     mark(en);
     return op;
 }
@@ -49,6 +73,8 @@ static void end_phase(struct engine *en, struct op *op, enum op_phase phase)
         op->final = phase; /* it ends when that is settled */
         return;
     }
+    if (phase != op->phase)
+        trace_op(en, op, op_phase_word(phase));
     op->phase = phase;
     if (op_ended(op) && op->ended == 0)
         op->ended = now_of(en);
@@ -240,6 +266,18 @@ void op_answered(struct op *op, const struct reply *r)
 {
     op->status = r->status;
     safe_text_into(op->request_id, sizeof op->request_id, r->request_id, strlen(r->request_id));
+    struct trace_line t;
+    if (!traced(op->ro->en, &t, TRACE_VERBS, "answered"))
+        return;
+    json_w_kstr(&t.w, "verb", verb_word(op->in.verb));
+    traced_text(&t, "rollout", op->in.rollout);
+    json_w_kint(&t.w, "status", r->status);
+    json_w_kbool(&t.w, "maybe_sent", r->maybe_sent);
+    if (r->err) {
+        json_w_kstr(&t.w, "code", err_word(r->err->code));
+        traced_text(&t, "what", r->err->what);
+    }
+    trace_end(&t);
 }
 
 void op_command(struct engine *en)

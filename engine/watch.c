@@ -77,7 +77,7 @@ void watch_clear(struct engine *en)
 {
     watch_set_clear(en->watch.set);
     arena_release(&en->watch.dev_arena);
-    en->watch.n_devs = 0;
+    en->watch.n_devs = en->watch.n_asked = 0;
 }
 
 /* ---- samples ---- */
@@ -147,8 +147,12 @@ static void members_done(struct req *q, const struct reply *r)
     struct wv *v = &ro->wv[i];
     v->watch.listing = false;
     v->watch.listed_at = now_of(q->en);
-    if (r->err)
+    if (r->err) {
+        ro->watch.unlisted = *r->err;
+        mark(q->en);
         return;
+    }
+    err_clear(&ro->watch.unlisted);
     v->watch.list_asked = q->x_at;
     v->watch.list_errors = v->watch.listed_counts.known ? v->watch.listed_counts.error : 0;
     if (v->watch.list_as_of < v->watch.list_asked)
@@ -462,6 +466,8 @@ static void devices(struct ro *ro)
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
+    for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
+        en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->n; i++) {
         const struct sample_row *s = &l->v[i];
         if (s->index < en->watch.n_devs)

@@ -23,6 +23,7 @@ struct dev {
     const char *id, *raw_id;
     enum device_status status;
     int64_t installed_at, last_seen;
+    int64_t asked_at;         /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
     double boot_time, boots;  /* sources that give the time of the last boot: boots are counted here */
     int64_t installed_before; /* installed_at as it was before its wave was told; -1 not known */
     bool overdue, enrolled;
@@ -35,6 +36,7 @@ struct en_watch {
     struct watch_set *set;
     struct dev *devs; /* by index in the set */
     size_t n_devs, cap_devs;
+    size_t n_asked; /* the first so many have asked_at */
     struct arena dev_arena;
 };
 
@@ -44,6 +46,7 @@ struct ro_watch {
     uint32_t *control; /* devices of the waves that have not started: indices into en->watch.devs */
     size_t n_control;
     bool control_loading;
+    struct err unlisted;            /* why the devices of a told wave cannot be listed: nothing of them is judged */
     int control_next;               /* wave to read next, from the last one down; see CONTROL_* */
     struct from_scan *from_scan;    /* that is under way, NULL */
     bool from_wanted, from_loading; /* the fleet's release lists are to be read: new devices are watched */

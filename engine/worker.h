@@ -10,14 +10,17 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include "core/digest.h"
 #include "core/rng.h"
+#include "core/trace.h"
 #include "engine/detail.h"
 #include "engine/diary.h"
 #include "engine/door.h"
 #include "engine/engine.h"
 #include "engine/facts.h"
 #include "engine/judge.h"
+#include "engine/notes.h"
 #include "engine/parts.h"
 #include "engine/policy.h"
 #include "engine/recover.h"
@@ -50,6 +53,7 @@ struct ro {
     struct ro_trials trials;
     struct ro_judge judge;
     struct ro_stop stop;
+    struct ro_notes notes;
     struct ro_rollback rollback;
 };
 
@@ -76,6 +80,7 @@ struct engine {
     struct en_telemetry telemetry;
     struct en_trials trials;
     struct en_stop stop;
+    struct en_notes notes;
     struct en_verbs verbs;
     struct en_recover recover;
     struct en_detail detail;
@@ -91,6 +96,17 @@ static inline int64_t now_of(const struct engine *en)
 static inline void mark(struct engine *en)
 {
     en->show.dirty = true;
+}
+/* A line of the trace about this fleet; false, and nothing done, when its kind is not traced (core/trace.h). */
+static inline bool traced(const struct engine *en, struct trace_line *l, enum trace_kind k, const char *event)
+{
+    const struct traced *d = &en->spec.fleet->endpoint.traced;
+    return trace_begin(l, d->trace, k, en->clock, d->fleet, event);
+}
+/* A member of words: what shows itself as a secret in them is masked. */
+static inline void traced_text(struct trace_line *l, const char *key, const char *text)
+{
+    trace_text(l, key, text, strlen(text), NULL);
 }
 static inline struct req *req_new(struct engine *en, void (*then)(struct req *q, const struct reply *r))
 {
@@ -111,6 +127,11 @@ static inline bool ro_ended(const struct ro *ro)
 static inline bool rollback_running(const struct ro *ro)
 {
     return rollback_runs(&ro->rollback);
+}
+/* A copy for a snapshot; NULL when there is none. */
+static inline const struct err *err_shown(struct arena *a, const struct err *e)
+{
+    return e->code == ERR_NONE ? NULL : arena_memdup(a, e, sizeof *e);
 }
 static inline bool ro_replayed(const struct ro *ro)
 {

@@ -73,11 +73,12 @@ PARTS = {
     "trials": ["engine/trial"],
     "judge": ["engine/judge"],
     "stop": ["engine/stop"],
+    "notes": ["engine/notes"],
     "verbs": ["engine/verbs"],
     "act": ["engine/verbs."],
     "rollback": ["engine/rollback"],
     "recover": ["engine/recover."],
-    "detail": ["engine/detail."],
+    "detail": ["engine/detail"],
     "tell": ["engine/tell."],
     "show": ["engine/show"],
 }

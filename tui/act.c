@@ -36,6 +36,7 @@ static void submit(struct session *s, const struct intent *confirmed)
         snprintf(text, sizeof text, "%s %s%s%s: on its way", verb_word(in.verb), in.fleet, in.rollout[0] ? "/" : "",
                  in.rollout);
     app_message(s->app, ticket == 0, text);
+    app_awaits(s->app, in.fleet, ticket);
 }
 
 static void copy(struct session *s, const char *text)

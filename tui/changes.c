@@ -51,9 +51,9 @@ static void link_line(const struct told *t, const char *what, const struct link_
 
 static const char *state_words(const struct rollout_view *r)
 {
-    struct halt_said halt = halt_said(r->halt, r->latched, r->rollout.state);
+    struct halt_said halt = halt_said(r->stop, r->stop_old);
     if (*halt.word)
-        return halt.word;
+        return halt.title;
     return *str(r->rollout.state_word) ? r->rollout.state_word : rollout_state_word(r->rollout.state);
 }
 
@@ -86,7 +86,7 @@ static void rollback_changes(const struct told *t, const struct rollout_view *a,
     char done[FMT_MAX], all[FMT_MAX];
     if (r->step == was)
         return;
-    say(t, "roll back of %s: %s, %s of %s devices verified. %s", b->rollout.id, rollback_step_word(r->step),
+    say(t, "roll back of %s: %s, %s of %s devices verified. %s", b->rollout.id, rollback_word(r),
         fmt_count(done, r->verified), fmt_count(all, r->devices), str(r->step == RB_DONE ? r->left : r->text));
 }
 

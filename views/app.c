@@ -83,11 +83,32 @@ void app_say(struct app *a, bool bad, const char *fmt, ...)
     vsnprintf(a->msg, sizeof a->msg, fmt, ap);
     va_end(ap);
     a->msg_bad = bad;
+    a->awaited = 0;
 }
 
 void app_message(struct app *a, bool bad, const char *text)
 {
     app_say(a, bad, "%.500s", text);
+}
+
+void app_awaits(struct app *a, const char *fleet, uint64_t ticket)
+{
+    a->awaited = ticket;
+    snprintf(a->awaited_fleet, sizeof a->awaited_fleet, "%s", fleet);
+}
+
+/* What was on its way has ended: no line says any more that it is. */
+static void follow_awaited(struct app *a, const struct view_data *d)
+{
+    const struct snapshot *s = a->awaited && a->msg[0] ? find_snap(d, a->awaited_fleet) : NULL;
+    for (size_t i = 0; s && i < s->n_ops; i++) {
+        const struct op_view *o = &s->ops[i];
+        if (o->ticket != a->awaited || o->ended == 0)
+            continue;
+        app_say(a, o->phase != OP_DONE, "%s %s%s%s: %s: %.300s", verb_word(o->verb), str(s->fleet),
+                *str(o->rollout) ? "/" : "", str(o->rollout), op_phase_word(o->phase), str(o->text));
+        return;
+    }
 }
 
 void app_copy(struct app *a, struct action *out, enum action_kind kind, const char *text, const char *whole)
@@ -131,6 +152,19 @@ static void wanted_focus(struct app *a, const struct view_data *d, struct focus 
         snprintf(f->device, sizeof f->device, "%s", top->device);
 }
 
+/* What a roll back's dialog is about, and the release that is typed in it. */
+static void dialog_focus(const struct dialog *g, struct focus *f, char fleet[64])
+{
+    if (verb_row(g->verb)->confirm != CONFIRM_PHRASE)
+        return;
+    if (strcmp(fleet, g->in.fleet) != 0 || strcmp(f->rollout, g->in.rollout) != 0) {
+        *f = (struct focus){.wave = -1};
+        snprintf(fleet, 64, "%s", g->in.fleet);
+        snprintf(f->rollout, sizeof f->rollout, "%s", g->in.rollout);
+    }
+    snprintf(f->to, sizeof f->to, "%s", g->preview.to);
+}
+
 static void follow_focus(struct app *a, const struct view_data *d, struct action *out)
 {
     if (out->kind != ACT_NONE && out->kind != ACT_REDRAW)
@@ -138,9 +172,10 @@ static void follow_focus(struct app *a, const struct view_data *d, struct action
     struct focus want;
     char fleet[64];
     wanted_focus(a, d, &want, fleet);
+    dialog_focus(&a->dlg, &want, fleet);
     bool same_fleet = !strcmp(fleet, a->focus_fleet);
     if (same_fleet && !strcmp(want.rollout, a->focus_sent.rollout) && want.wave == a->focus_sent.wave &&
-        !strcmp(want.device, a->focus_sent.device)) {
+        !strcmp(want.device, a->focus_sent.device) && !strcmp(want.to, a->focus_sent.to)) {
         if (!a->focus_clear[0])
             return;
         out->kind = ACT_FOCUS; /* another fleet need not go on reading what nobody looks at */
@@ -326,6 +361,7 @@ void app_update(struct app *a, const struct view_data *d, struct action *out)
 {
     *out = (struct action){.kind = ACT_REDRAW};
     app_sync(a, d);
+    follow_awaited(a, d);
     if (a->dlg.verb != VERB_NONE)
         dialog_refresh(a, d);
     if (app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))

@@ -9,7 +9,6 @@
 #include "views/view.h"
 
 enum { STACK_MAX = 10, KEY_TEXT = 400, FREEZE_US = 2 * 1000 * 1000, MIN_ROWS = 10, MIN_COLS = 40 };
-#define STALE_US (15 * US_PER_S)
 
 /* --- edit.c: one line of text being typed ------------------------------------------------------------------- */
 struct edit {
@@ -101,6 +100,8 @@ struct app {
     int64_t last_key;
     char msg[512];
     bool msg_bad;
+    uint64_t awaited; /* the message says that this ticket of a fleet is on its way; 0 = no such message */
+    char awaited_fleet[64];
     bool utc_toggle; /* shows the other of local and UTC */
     bool quit_asked;
     size_t banner_at;

@@ -27,6 +27,7 @@ static int urgency(enum alert_kind k)
     case ALERT_LOG:
         return 3;
     case ALERT_LOST:
+    case ALERT_UNLISTED:
         return 4;
     case ALERT_EXTERNAL:
         return 5;
@@ -74,7 +75,7 @@ static void gather_fleet(const struct snapshot *s, int64_t now, struct item *v, 
         const char *id = str(r->rollout.id);
         if (*state_halt(r).word && !told_of(s, ALERT_HALT, id) && !told_of(s, ALERT_ESCALATED, id))
             add(v, n,
-                (struct item){s, r, r->halt == HALT_ESCALATED ? ALERT_ESCALATED : ALERT_HALT, str(r->halt_text),
+                (struct item){s, r, r->stop == STOP_ESCALATED ? ALERT_ESCALATED : ALERT_HALT, str(r->halt_text),
                               r->halted_at, id});
     }
     if (s->audit.degraded && !told_of(s, ALERT_LOG, ""))
@@ -86,7 +87,10 @@ static void gather_fleet(const struct snapshot *s, int64_t now, struct item *v, 
     enum link_state tel = state_link(s, &s->telemetry, now);
     if ((tel == LINK_STALE || tel == LINK_FAILED) && !told_of(s, ALERT_LOST, ""))
         add(v, n,
-            (struct item){s, NULL, ALERT_LOST, "telemetry is lost: unknown is not healthy, verdicts hold",
+            (struct item){s, NULL, ALERT_LOST,
+                          tel == LINK_FAILED && *str(s->telemetry.error)
+                              ? s->telemetry.error
+                              : "its newest answer is old: unknown is not healthy",
                           s->telemetry.last_ok, ""});
 }
 
@@ -143,22 +147,56 @@ static bool large(const struct app *a, const struct item *v, size_t n, int rows,
     return halt && (n > 1 || v[0].kind == ALERT_ESCALATED) && rows >= 24 && cols >= 70;
 }
 
+/* With the mark, for the row above the words. */
+static const char *halt_word(const struct rollout_view *r)
+{
+    switch (r->stop) {
+    case STOP_FREE:
+    case STOP_HELD:
+    case STOP_ACKED:
+    case STOP_LOOSE:
+        break;
+    case STOP_HALTED:
+        return r->stop_old ? "✖ HALTED WHEN LAST SEEN" : "✖ HALT";
+    case STOP_ASKED:
+    case STOP_LIFTING:
+        return "✖ HALT on its way";
+    case STOP_ESCALATED:
+    case STOP_UNSEEN:
+    case STOP_RECALLED:
+        return "✖ HALT NOT CONFIRMED";
+    case STOP_STANDBY:
+        return "✖ HALT, not started";
+    case STOP_DOUBT:
+    case STOP_RUNS:
+        return r->stop_old ? "✖ RAN WHEN LAST SEEN" : "✖ HALTED, BUT RUNNING";
+    case STOP_OVER:
+        return "✖ HALT, ended";
+    case STOP_CLAIMED:
+        return "✖ HALT CLAIMED";
+    case STOP_CLAIM_RUN:
+        return "✖ HALT CLAIMED, BUT RUNNING";
+    case STOP_PHASES:
+        break;
+    }
+    return "✖ HALT";
+}
+
 static const char *kind_word(const struct item *it)
 {
     switch (it->kind) {
     case ALERT_ESCALATED:
         return "✖ HALT NOT CONFIRMED";
     case ALERT_HALT:
-        return !it->r                        ? "✖ HALT"
-               : it->r->halt == HALT_SENDING ? "✖ HALT on its way"
-               : state_halt(it->r).alarm     ? "✖ HALTED, BUT RUNNING"
-                                             : "✖ HALT";
+        return !it->r ? "✖ HALT" : halt_word(it->r);
     case ALERT_UNKNOWN_OP:
         return "? OUTCOME UNKNOWN";
     case ALERT_LOG:
         return "▲ LOG";
     case ALERT_LOST:
         return !stale_item(it) ? "▲ TELEMETRY" : it->s->link.last_ok > 0 ? "▲ STALE" : "▲ NO LINK";
+    case ALERT_UNLISTED:
+        return "▲ DEVICES";
     case ALERT_EXTERNAL:
         return "▲ CHANGED ELSEWHERE";
     case ALERT_OTHER:
@@ -203,8 +241,9 @@ static void subject(const struct item *it, char *out, size_t size)
 static void words(const struct item *it, char *out, size_t size)
 {
     if (stale_item(it))
-        snprintf(out, size, "%.200s. Verbs but H wait until data is fresh.",
-                 *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer");
+        snprintf(out, size, "%.200s. Only %s until data is fresh.",
+                 *str(it->s->link.error) ? it->s->link.error : "the fleet server does not answer",
+                 it->s->link.last_ok > 0 ? "H and a" : "H");
     else {
         /* "HALT" stands above it: the figures need the room. */
         static const char said[] = "halted by rule ";
@@ -315,8 +354,9 @@ static void big(const struct item *it, size_t i, size_t n, const struct advice *
         snprintf(buf, sizeof buf, "%s in flight go on.", fmt_count(num, it->r->in_flight)), flight = buf;
     else if (it->r)
         flight = "In flight: not known.";
-    if (it->kind == ALERT_HALT && it->r && it->r->latched && it->r->halt != HALT_SENDING)
-        snprintf(line, sizeof line, "halted %s by %.60s, %s ago. %s Nobody acked.", parts_time(a, d, t, it->since),
+    if (it->kind == ALERT_HALT && it->r && it->r->latched && it->r->stop != STOP_ASKED)
+        snprintf(line, sizeof line, "%s %s by %.60s, %s ago. %s Nobody acked.",
+                 state_halt(it->r).true_now ? "halted" : "halt asked", parts_time(a, d, t, it->since),
                  str(it->r->halted_by), fmt_dur(dur, it->since > 0 ? d->now - it->since : 0), flight);
     else
         snprintf(line, sizeof line, "since %s. %s", parts_time(a, d, t, it->since), flight);

@@ -101,6 +101,10 @@ static void line(struct canvas *c, int row, int id, const struct device_row *r, 
 
 static void loading(const struct snapshot *s, struct canvas *c, int row)
 {
+    if (s && s->devices_error) {
+        canvas_printf(c, row, 2, -1, ROLE_LOST, "the devices cannot be listed: %.250s", s->devices_error->what);
+        return;
+    }
     canvas_text(c, row, 2, -1, ROLE_DIM, "the list of devices is being read");
     if (s && *str(s->link.error))
         canvas_printf(c, row + 1, 2, -1, ROLE_LOST, "%.200s", s->link.error);

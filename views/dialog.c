@@ -138,6 +138,8 @@ void dialog_refresh(struct app *a, const struct view_data *d)
     snapshot_facts(s, in.rollout, d->now, &f);
     bool mine = s->told_known && !strcmp(s->focus.rollout, in.rollout);
     preview_make(&in, &f, mine ? s->told : NULL, mine ? s->n_told : 0, d->now, &g->preview);
+    if (*g->preview.to) /* what "previous" means */
+        snprintf(in.to_release, sizeof in.to_release, "%s", g->preview.to);
     if (g->whole_fleet && g->verb == VERB_HALT)
         fleet_preview(g, s, d->now);
     memset(g->told_mask, 0, sizeof g->told_mask);
@@ -225,7 +227,7 @@ static void submit(struct app *a, const struct view_data *d, struct action *out)
     in->actor.kind = ACTOR_PERSON;
     snprintf(in->actor.name, sizeof in->actor.name, "%.63s", str(d->user));
     safe_text_into(in->reason, sizeof in->reason, g->reason.text, g->reason.len);
-    safe_text_into(in->to_release, sizeof in->to_release, g->to.text, g->to.len);
+    snprintf(in->to_release, sizeof in->to_release, "%s", g->preview.to); /* the one that was confirmed */
     if (verb_row(g->verb)->confirm == CONFIRM_YES)
         memcpy(in->remark, in->reason, sizeof in->remark); /* an approval's and a denial's is the server's */
     if (verb_row(g->verb)->confirm == CONFIRM_PHRASE)

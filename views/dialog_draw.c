@@ -138,8 +138,13 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
     }
     if (verb_row(g->verb)->confirm == CONFIRM_PHRASE) {
         const bool mine = s && s->told_known && !strcmp(s->focus.rollout, g->in.rollout);
-        if (!mine)
+        if (s && s->told_error && !mine) {
+            snprintf(text, sizeof text, "▲ the devices cannot be listed, counts are the server's: %.300s",
+                     s->told_error->what);
+            add_wrapped(b, ROLE_WARN, text, 2, b->cols, NULL);
+        } else if (!mine) {
             add(b, ROLE_WARN, "▲ the list of devices is still being read: counts are the server's");
+        }
         add(b, ROLE_DIALOG, "UNDO   H halts it at any moment; devices already back stay back");
     }
     if (verb_changes_devices(g->verb)) {

@@ -36,7 +36,7 @@ static const struct {
                 " ↶ BACK  rolled back or on the way"},
     {"!", "in front of a row: a threshold of the server can't fire, see the rollout"},
     {NULL, "freshness, on every screen"},
-    {"● live", "newest answer at most two polls old     ◌ slow  older     ! STALE  older than 15 s"},
+    {"● live", "newest answer at most two polls old     ◌ slow  older     ! STALE  too old for verbs but H, a"},
     {"?", "not known. Unknown is never shown as healthy; old figures are dimmed and said to be old"},
     {NULL, "waves"},
     {"██ ▓░ ░· ··", "two cells a wave: done, more than half, less than half, not yet; ✖ over its error threshold"},

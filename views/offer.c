@@ -25,6 +25,7 @@ bool offer_verb(const struct view_data *d, const char *fleet, const char *rollou
     snprintf(in.fleet, sizeof in.fleet, "%s", fleet);
     snprintf(in.rollout, sizeof in.rollout, "%s", rollout);
     snapshot_facts(s, rollout, d->now, &f);
+    f.target = NULL; /* asked for when the dialog is open */
     return offer_passes(&in, &f, why);
 }
 

@@ -142,7 +142,8 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         if (w->running_since > 0 && n > 0 && (size_t)n < sizeof line)
             n += snprintf(line + n, sizeof line - (size_t)n, "   started %s", short_when(a, d, t, w->running_since));
         if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
-            snprintf(line + n, sizeof line - (size_t)n, "   halted %s by %.60s", short_when(a, d, u, r->halted_at),
+            snprintf(line + n, sizeof line - (size_t)n, "   %s %s by %.60s",
+                     state_halt(r).true_now ? "halted" : "halt asked", short_when(a, d, u, r->halted_at),
                      str(r->halted_by));
         canvas_text(c, row + 1, 2, c->cols - 3, num, line);
     }
@@ -150,7 +151,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
     int at = row + 2, end = row + rows;
     if (b->step != RB_NONE) {
         canvas_printf(c, at++, 2, c->cols - 3, ROLE_BACK, "↶ roll back to %.80s: %s   %s of %s verified back",
-                      str(b->to), rollback_step_word(b->step), fmt_count(x, b->verified), fmt_count(y, b->devices));
+                      str(b->to), rollback_word(b), fmt_count(x, b->verified), fmt_count(y, b->devices));
         at += parts_wrap(c, at, 2, c->cols - 3, end - at - 1, *str(b->left) ? ROLE_WARN : ROLE_TEXT,
                          *str(b->left) ? b->left : str(b->text));
     } else if (w && w->watched) {

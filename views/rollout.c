@@ -241,7 +241,7 @@ static int draw_rollback(const struct view_data *d, struct canvas *c, int row, i
 {
     const struct rollback_view *b = &r->rollback;
     char n[6][FMT_MAX], title[120], ago[FMT_MAX];
-    snprintf(title, sizeof title, "roll back to %.60s: %s", str(b->to), rollback_step_word(b->step));
+    snprintf(title, sizeof title, "roll back to %.60s: %s", str(b->to), rollback_word(b));
     char since[64];
     snprintf(since, sizeof since, "started %s", parts_ago(ago, d->now, b->started));
     parts_rule(c, row++, title, b->started > 0 ? since : NULL);
@@ -292,13 +292,11 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
         const char *now = r->in_flight < 0    ? "in flight: not known"
                           : r->in_flight == 0 ? "nothing in flight"
                                               : fmt_count(n, r->in_flight);
-        const char *how = r->halt == HALT_SENDING     ? "HALT on its way, asked"
-                          : r->halt == HALT_ESCALATED ? "HALT NOT CONFIRMED, asked"
-                          : halt.alarm                ? "HALTED, BUT RUNNING: asked"
-                                                      : "halted";
         bool said = verdict_halted(r, w);
-        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s %s by %.60s, %s%s%s%.200s", how,
-                      parts_when(a, d, t, r->halted_at), str(r->halted_by), now,
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s%s %s by %.60s%s%.60s, %s%s%s%.200s",
+                      r->stop == STOP_HALTED && !r->stop_old ? "halted" : halt.title,
+                      r->stop == STOP_HALTED && !r->stop_old ? "" : ": asked", parts_when(a, d, t, r->halted_at),
+                      str(r->halted_by), *str(r->halted_host) ? " on " : "", str(r->halted_host), now,
                       r->in_flight > 0 ? " in flight still get it" : "", said ? "" : ": ",
                       said ? "" : str(r->halt_text));
         if (r->latched && row < end)

@@ -20,7 +20,7 @@ static bool has_soaked_in(const struct rollout_view *r)
 
 struct halt_said state_halt(const struct rollout_view *r)
 {
-    return halt_said(r->halt, r->latched, r->rollout.state);
+    return halt_said(r->stop, r->stop_old);
 }
 
 static struct look look_ended(const struct rollout_view *r)
@@ -56,12 +56,12 @@ struct look state_rollout(const struct rollout_view *r)
 {
     struct halt_said halt = state_halt(r);
     if (halt.alarm)
-        return look("✖", halt.brief, ROLE_HALT, r->halt == HALT_SENDING ? 1 : 0);
+        return look("✖", halt.brief, ROLE_HALT, r->stop == STOP_ASKED || r->stop == STOP_LIFTING ? 1 : 0);
     if (r->rollback.step != RB_NONE && r->rollback.step != RB_DONE)
         return look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 12);
     if (r->rollback.step == RB_DONE)
-        return r->rollback.complete ? look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 90)
-                                    : look("▲", "STUCK", ROLE_WATCH, 5);
+        return r->rollback.outcome == RB_COMPLETE ? look("↶", "BACK", ROLE_BACK, r->latched ? 3 : 90)
+                                                  : look("▲", "STUCK", ROLE_WATCH, 5);
     if (*halt.word)
         return look("✖", halt.brief, ROLE_HALT, 2);
     if (rollout_state_ended(r->rollout.state))
@@ -234,7 +234,7 @@ struct look state_trial(const struct trial_view *t)
 const char *state_next(const struct rollout_view *r)
 {
     /* Everything is back; only the latch is left. */
-    if (r->latched && r->rollback.step == RB_DONE && r->rollback.complete)
+    if (r->latched && r->rollback.step == RB_DONE && r->rollback.outcome == RB_COMPLETE)
         return "you: ack (a)";
     return str(r->next);
 }
@@ -280,9 +280,9 @@ enum link_state state_link(const struct snapshot *s, const struct link_view *l, 
         return l->state == LINK_FAILED ? LINK_FAILED : LINK_CONNECTING;
     enum link_state st = l->state == LINK_CONNECTING ? LINK_LIVE : l->state;
     int64_t since = now - s->taken_at; /* the snapshot itself may have aged: an engine that hangs must show */
-    if (st < LINK_STALE && (since > STALE_US || (l == &s->link && now - l->last_ok > STALE_US)))
+    if (st < LINK_STALE && (since > s->fresh_us || (l == &s->link && now - l->last_ok > s->fresh_us)))
         return LINK_STALE;
-    if (st == LINK_LIVE && since > STALE_US / 3)
+    if (st == LINK_LIVE && since > s->fresh_us / 2)
         return LINK_SLOW;
     return st;
 }

@@ -122,6 +122,8 @@ void app_key(struct app *a, const struct view_data *d, uint32_t key, struct acti
 void app_update(struct app *a, const struct view_data *d, struct action *out);
 /* A line at the bottom until the next key (result of a copy, an error). Safe text. */
 void app_message(struct app *a, bool bad, const char *text);
+/* The message just given says that this ticket is on its way: its end takes the message's place. */
+void app_awaits(struct app *a, const char *fleet, uint64_t ticket);
 enum view_kind app_view(const struct app *a);
 /* The operator has silenced the bell (z) for now. */
 bool app_silenced(const struct app *a, int64_t now);

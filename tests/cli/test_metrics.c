@@ -62,7 +62,7 @@ static void scene_init(struct scene *s)
         .n_waves = 2,
         .verdict = REACT_PAUSE,
         .latched = true,
-        .halt = HALT_SHOWN,
+        .stop = STOP_HALTED,
         .policy = &s->policy,
         .trial = {.state = TRIAL_LIVE, .tick = WALL - 31 * US_PER_S, .stages = &s->stage, .n_stages = 1}};
     s->rollout[1] = (struct rollout_view){.rollout = {.id = "4470", .name = "old", .state = ROLLOUT_FINISHED}};
@@ -288,8 +288,8 @@ static void many_rollouts(void **state)
         v[i].rollout =
             (struct rollout){.id = id[i], .name = "", .state = i % 10 == 0 ? ROLLOUT_STOPPED : ROLLOUT_RUNNING};
     }
-    v[20].latched = true; /* ended, and nobody has looked at its halt */
-    v[30].halt = HALT_ESCALATED;
+    v[20].latched = true, v[20].stop = STOP_OVER; /* ended, and nobody has looked at its halt */
+    v[30].stop = STOP_ESCALATED;
     s.snap.rollouts = v;
     s.snap.n_rollouts = N;
     char *text = page(&s, true);

@@ -448,6 +448,13 @@ static void test_release_look_up(void **state)
          "{\"content\":[{\"id\":6,\"name\":\"two\\u200balike\",\"version\":\"1\"},"
          "{\"id\":7,\"name\":\"two<U+200B>alike\",\"version\":\"1\"}],\"total\":2,\"size\":2}"},
         {Q("none"), 200, "{\"content\":[],\"total\":0,\"size\":0}"},
+        {Q("half"), 200,
+         "{\"content\":[{\"id\":8,\"name\":\"half\",\"version\":\"1\",\"complete\":false}],\"total\":1,\"size\":1}"},
+        {Q("void"), 200,
+         "{\"content\":[{\"id\":9,\"name\":\"void\",\"version\":\"1\",\"valid\":false}],\"total\":1,\"size\":1}"},
+        {Q("whole"), 200,
+         "{\"content\":[{\"id\":10,\"name\":\"whole\",\"version\":\"1\",\"complete\":true,\"valid\":true,"
+         "\"locked\":true}],\"total\":1,\"size\":1}"},
         {Q("401"), 401, NULL},
         {Q("403"), 403, "{\"errorCode\":\"hawkbit.server.error.insufficientPermission\"}"},
         {Q("404"), 404, NULL},
@@ -466,6 +473,8 @@ static void test_release_look_up(void **state)
         {"none", NULL, ERR_NOT_FOUND},      {"401", NULL, ERR_AUTH},
         {"403", NULL, ERR_FORBIDDEN},       {"404", NULL, ERR_UNSUPPORTED},
         {"500", NULL, ERR_PROTOCOL},        {"broken", NULL, ERR_PROTOCOL},
+        {"half", NULL, ERR_STATE},          {"void", NULL, ERR_STATE},
+        {"whole", "10", ERR_NONE},
     };
     struct fleet f;
     struct release r;

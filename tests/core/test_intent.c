@@ -193,7 +193,12 @@ static void all_other_verbs_fail_closed(void **state)
         bench_init(&b, (enum verb)v);
         b.f.fresh = false;
         b.f.data_age = 34 * US_PER_S;
-        REFUSED(&b, "34s old");
+        b.f.fresh_us = 20 * US_PER_S;
+        b.f.latched = v == VERB_ACK;
+        if (verb_changes_devices((enum verb)v))
+            REFUSED(&b, "34s old, more than 20s");
+        else
+            assert_true(ok(&b)); /* an acknowledgement needs what is known of the latch */
         b.f.data_age = TIME_NEVER;
         REFUSED(&b, "has not answered yet");
         bench_init(&b, (enum verb)v);
@@ -307,7 +312,7 @@ static void gates_of_advance_and_resume(void **state)
     b.f.verdict = REACT_HOLD;
     b.f.data_missing = true;
     assert_true(ok(&b)); /* a person may resume; nothing is promoted by that */
-    b.f.verdict = REACT_PAUSE;
+    b.f.on_resume = REACT_PAUSE;
     REFUSED(&b, "verdict on 4471 is pause");
 }
 
@@ -513,6 +518,53 @@ static void rollback_groups_devices(void **state)
     assert_true(ok(&b));
 }
 
+static void rollback_target_is_looked_up(void **state)
+{
+    struct rollback_target t = {TARGET_ASKING, "", "", ""};
+    struct preview_device d[20];
+    struct bench b;
+
+    (void)state;
+    for (size_t i = 0; i < 20; i++) /* all under way: what they came from counts all the same, but not what they get */
+        d[i] = (struct preview_device){.id = "d",
+                                       .from = i < 9    ? "hearth:4.12.1"
+                                               : i < 17 ? "hearth:4.11.9"
+                                                        : "hearth:4.11.8",
+                                       .told = true,
+                                       .status = DEVICE_PENDING};
+    bench_init(&b, VERB_ROLLBACK);
+    b.r.release = (struct release){"2", "hearth", "4.12.1"};
+    b.f.target = &t;
+    REFUSED(&b, "not known which release the devices came from");
+    preview(&b, NULL, 0);
+    assert_string_equal(b.view.to, "");
+    preview(&b, d, 20);
+    assert_string_equal(b.view.to, "hearth:4.11.9");
+    snprintf(b.in.to_release, sizeof b.in.to_release, "hearth:9.9.9");
+    REFUSED(&b, "whether this server has the release hearth:9.9.9 is not known yet");
+    t = (struct rollback_target){TARGET_FOUND, "hearth:4.11.9", "7", ""}; /* of what was typed before */
+    REFUSED(&b, "not known yet");
+    t.name = "hearth:9.9.9";
+    assert_true(ok(&b));
+    preview(&b, d, 20);
+    assert_int_equal(total(b.view.will, b.view.n_will, true), 220);
+    t = (struct rollback_target){TARGET_MISSING, "hearth:9.9.9", "", ""};
+    REFUSED(&b, "there is no release hearth:9.9.9 on this server");
+    preview(&b, d, 20);
+    assert_int_equal(b.view.n_will, 0);
+    assert_non_null(strstr(b.view.wont[0].text, "they stay as they are"));
+    assert_string_equal(b.view.phrase, "home/4471 ALL 220");
+    t = (struct rollback_target){TARGET_BARRED, "hearth:9.9.9", "", "it is incomplete"};
+    REFUSED(&b, "it is incomplete");
+    t = (struct rollback_target){TARGET_UNKNOWN, "hearth:9.9.9", "", "no answer"};
+    REFUSED(&b, "is not known: no answer");
+    b.in.actor.kind = ACTOR_RULE; /* its roll back asks by itself, first of all */
+    assert_true(ok(&b));
+    b.in.actor.kind = ACTOR_PERSON;
+    b.f.target = NULL;
+    assert_true(ok(&b));
+}
+
 static void rollback_of_many_versions(void **state)
 {
     static char from[20][16];
@@ -596,6 +648,7 @@ int main(void)
         cmocka_unit_test(halt_shows_who_goes_on),
         cmocka_unit_test(advance_shows_one_wave),
         cmocka_unit_test(rollback_groups_devices),
+        cmocka_unit_test(rollback_target_is_looked_up),
         cmocka_unit_test(rollback_of_many_versions),
         cmocka_unit_test(five_hundred_waves_fit_the_phrase),
         cmocka_unit_test(unknown_facts_do_not_crash),

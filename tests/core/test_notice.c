@@ -206,7 +206,7 @@ static void halts_of_rules_and_of_people(void **state)
     struct scene c;
     scene(&c);
     c.r[0].latched = true;
-    c.r[0].halt = HALT_SENDING;
+    c.r[0].stop = STOP_ASKED;
     c.r[0].halted_by = "rule crash-loop";
     c.r[0].halt_text = "W1: 3 of 20 canaries reboot in a loop";
     const struct notice *n = stands(&c, NOTICE_HALT);
@@ -225,15 +225,42 @@ static void halts_of_rules_and_of_people(void **state)
     assert_string_equal(n->actor, "m.ito");
     assert_string_equal(n->key, "homes/4471/halt");
     assert_null(stands(&c, NOTICE_ESCALATED));
-    c.r[0].halt = HALT_ESCALATED;
+    c.r[0].stop = STOP_ESCALATED;
     assert_non_null(stands(&c, NOTICE_HALT));
     n = stands(&c, NOTICE_ESCALATED);
     assert_non_null(n);
     assert_non_null(strstr(n->text, "a person must stop it"));
     c.r[0].latched = false;
-    c.r[0].halt = HALT_NONE;
+    c.r[0].stop = STOP_FREE;
     assert_null(stands(&c, NOTICE_HALT));
     assert_int_equal(c.n, 0);
+}
+
+static void halted_but_running(void **state)
+{
+    (void)state;
+    struct scene c;
+    scene(&c);
+    c.r[0].latched = c.r[0].runs_on = true;
+    c.r[0].stop = STOP_RUNS;
+    c.r[0].halted_by = "m.ito";
+    c.r[0].ran_at = c.s.taken_at - US_PER_HOUR;
+    const struct notice *n = stands(&c, NOTICE_RUNS);
+    assert_non_null(n);
+    assert_string_equal(n->key, "homes/4471/halted-but-running");
+    assert_string_equal(notice_severity(NOTICE_RUNS), "critical");
+    assert_non_null(strstr(n->text, "halted by m.ito, and resumed by another client"));
+    assert_non_null(stands(&c, NOTICE_HALT)); /* nobody has acknowledged that */
+    /* Halted again within a second: it is news all the same, for a minute. */
+    c.r[0].stop = STOP_HALTED;
+    c.r[0].runs_on = false;
+    assert_null(stands(&c, NOTICE_RUNS));
+    c.r[0].ran_at = c.s.taken_at - US_PER_S;
+    n = stands(&c, NOTICE_RUNS);
+    assert_non_null(n);
+    assert_non_null(strstr(n->text, "stopped again"));
+    c.r[0].latched = false;
+    assert_null(stands(&c, NOTICE_RUNS));
 }
 
 static void a_roll_back_from_its_beginning_to_its_end(void **state)
@@ -250,14 +277,19 @@ static void a_roll_back_from_its_beginning_to_its_end(void **state)
     c.r[0].rollback.step = RB_NONE; /* after a restart, until the log has been read */
     assert_null(stands(&c, NOTICE_ROLLBACK));
     assert_false(notice_can_end(&c.s, &told));
-    c.r[0].rollback = (struct rollback_view){
-        .step = RB_DONE, .devices = 20, .verified = 18, .text = "", .left = "2 are offline", .to = "hearth:4.11"};
+    c.r[0].rollback = (struct rollback_view){.step = RB_DONE,
+                                             .outcome = RB_PARTLY,
+                                             .devices = 20,
+                                             .verified = 18,
+                                             .text = "",
+                                             .left = "2 are offline",
+                                             .to = "hearth:4.11"};
     assert_null(stands(&c, NOTICE_ROLLBACK));
     assert_true(notice_can_end(&c.s, &told));
     notice_end(&told, &c.s, T0 + 9);
     assert_true(told.resolved);
     assert_int_equal(told.t, T0 + 9);
-    assert_string_equal(told.text, "18 of 20 devices verified; 2 are offline");
+    assert_string_equal(told.text, "incomplete: 18 of 20 devices verified; 2 are offline");
     assert_string_equal(told.key, "homes/4471/rollback");
 }
 
@@ -456,7 +488,7 @@ static void long_names_still_have_keys_of_their_own(void **state)
     c.s.fleet = fleet;
     c.r[0].rollout.id = id;
     c.r[0].latched = true;
-    c.r[0].halt = HALT_ESCALATED;
+    c.r[0].stop = STOP_ESCALATED;
     c.r[0].halted_by = "m.ito";
     c.n = notice_standing(&c.s, T0, c.out, 16);
     assert_int_equal(c.n, 2);
@@ -683,6 +715,7 @@ int main(void)
         cmocka_unit_test(a_full_book_forgets_the_oldest_and_the_resolved_first),
         cmocka_unit_test(a_quiet_fleet_gives_no_notice),
         cmocka_unit_test(halts_of_rules_and_of_people),
+        cmocka_unit_test(halted_but_running),
         cmocka_unit_test(a_roll_back_from_its_beginning_to_its_end),
         cmocka_unit_test(lost_telemetry_is_news_once_it_lasts),
         cmocka_unit_test(one_source_that_fails_is_one_notice),

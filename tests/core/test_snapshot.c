@@ -7,28 +7,28 @@
 #include <string.h>
 #include "core/snapshot.h"
 
-/* Every phase with every state of the server: "halted" is said only while the server shows it, and while it is wanted
- * and not shown it is an alarm. */
+/* Every phase, of a fresh answer and of an old one: "halted" is said only while the server shows it, and while it is
+ * wanted and not shown it is an alarm. */
 static void what_is_said_of_a_halt(void **state)
 {
     (void)state;
-    for (int p = HALT_NONE; p <= HALT_ESCALATED; p++)
-        for (int latched = 0; latched < 2; latched++)
-            for (int s = ROLLOUT_UNKNOWN; s <= ROLLOUT_DELETED; s++) {
-                struct halt_said h = halt_said((enum halt_phase)p, latched, (enum rollout_state)s);
-                bool runs = rollout_state_active((enum rollout_state)s), wanted = p != HALT_NONE || latched;
+    for (int p = STOP_FREE; p < STOP_PHASES; p++)
+        for (int old = 0; old < 2; old++) {
+            struct halt_said h = halt_said((enum stop_phase)p, old);
+            bool wanted = stop_phase_latched((enum stop_phase)p) || p == STOP_LIFTING;
 
-                assert_true((*h.word != '\0') == wanted && (*h.brief != '\0') == wanted);
-                assert_true(strlen(h.brief) <= 6);
-                assert_false(h.true_now && (runs || h.alarm));
-                assert_true(strcmp(h.word, "HALTED") != 0 || h.true_now);
-                if (wanted && runs)
-                    assert_true(h.alarm);
-                if (p == HALT_SHOWN && latched && runs)
-                    assert_string_equal(h.word, "HALTED, BUT RUNNING");
-                if (p == HALT_SHOWN && s == ROLLOUT_PAUSED)
-                    assert_string_equal(h.word, "HALTED");
-            }
+            assert_true((*h.word != '\0') == wanted && (*h.brief != '\0') == wanted && (*h.title != '\0') == wanted);
+            assert_true(strlen(h.brief) <= 6);
+            assert_false(h.true_now && h.alarm);
+            assert_true(strcmp(h.title, "HALTED") != 0 || h.true_now);
+            if (old && p != STOP_OVER)
+                assert_false(h.true_now);
+        }
+    assert_string_equal(halt_said(STOP_HALTED, false).word, "halted");
+    assert_string_equal(halt_said(STOP_RUNS, false).title, "HALTED, BUT RUNNING");
+    assert_true(halt_said(STOP_RUNS, false).alarm && halt_said(STOP_DOUBT, false).alarm);
+    assert_true(halt_said(STOP_ASKED, false).alarm && halt_said(STOP_UNSEEN, false).alarm);
+    assert_false(halt_said(STOP_HALTED, false).alarm);
 }
 
 static struct snapshot *fleet(const char *name, size_t n, const char *const *ids)
@@ -70,6 +70,26 @@ static void what_a_word_names(void **state)
 }
 
 /* Without a rollout the facts are the fleet's: is anything halted? */
+/* Between two polls nothing is stale, however far they are apart. */
+static void freshness_goes_by_the_poll(void **state)
+{
+    (void)state;
+    struct snapshot *s = snapshot_new();
+    struct verb_facts f;
+    assert_int_equal(fresh_limit_us(2 * US_PER_S, 10 * US_PER_S), 15 * US_PER_S);
+    assert_int_equal(fresh_limit_us(30 * US_PER_S, 10 * US_PER_S), 70 * US_PER_S);
+    s->link.last_ok = 1000 * US_PER_S;
+    snapshot_facts(s, "", 1016 * US_PER_S, &f);
+    assert_false(f.fresh);
+    s->fresh_us = fresh_limit_us(30 * US_PER_S, 10 * US_PER_S);
+    snapshot_facts(s, "", 1069 * US_PER_S, &f);
+    assert_true(f.fresh);
+    snapshot_facts(s, "", 1071 * US_PER_S, &f);
+    assert_false(f.fresh);
+    assert_int_equal(f.fresh_us, 70 * US_PER_S);
+    snapshot_unref(s);
+}
+
 static void facts_of_a_fleet(void **state)
 {
     static const char *const ids[] = {"1", "2"};
@@ -96,6 +116,7 @@ int main(void)
         cmocka_unit_test(what_is_said_of_a_halt),
         cmocka_unit_test(what_a_word_names),
         cmocka_unit_test(facts_of_a_fleet),
+        cmocka_unit_test(freshness_goes_by_the_poll),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

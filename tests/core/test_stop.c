@@ -119,7 +119,8 @@ struct node {
 /* One part of the states: what the policy says, who only looks, whether requests are answered at all. */
 struct part {
     enum foreign_resume foreign;
-    bool passive, answers, all; /* all: every kind of who, and a halt for good, too (minutes) */
+    bool passive, answers;
+    bool for_good; /* halts that are to stop it for good too */
 };
 
 /* What no later step can tell apart is made the same, and now is always T0. */
@@ -130,12 +131,10 @@ static void normalise(struct node *n, int64_t now, const struct part *part)
     bool looks = s->phase == STOP_LOOSE || s->phase == STOP_DOUBT;
     int64_t back = now - T0;
     s->from = STOP_HERE; /* is only kept */
-    if (!part->all) {
-        if (part->answers)
-            s->unanswered = 0;
-        else if (s->unanswered < STOP_UNANSWERED - 1)
-            s->unanswered = STOP_UNANSWERED - 1;
-    }
+    if (part->answers)
+        s->unanswered = 0;
+    else if (s->unanswered < STOP_UNANSWERED - 1)
+        s->unanswered = STOP_UNANSWERED - 1;
     s->counts = s->counts - back < T0 - US_PER_S ? 0 : s->counts - back;
     s->since = clocked && !s->escalated ? s->since - back : 0;
     s->next = clocked || looks ? s->next - back : 0;
@@ -152,18 +151,17 @@ static const enum stop_who whos[] = {STOP_PERSON, STOP_RULE, STOP_RULE_LOST};
 #define EVENTS_MAX 200
 static size_t all_events(struct stop_event *v, const struct part *part)
 {
-    bool all = part->all;
-    int last = all || part->answers ? STOP_NOTE_UNKNOWN : STOP_NOTE;
+    int last = part->answers ? STOP_NOTE_UNKNOWN : STOP_NOTE;
     size_t n = 0;
     for (int shows = SHOWS_OTHER; shows < SHOWS_COUNT; shows++)
         for (int old = 0; old < 2; old++)
             v[n++] = (struct stop_event){
                 .kind = SE_SHOWS, .shows = (enum stop_shows)shows, .at = old ? T0 - US_PER_S / 2 : T0};
-    for (int i = 0; i < 3; i += all ? 1 : 2)
-        for (int good = 0; good < (all ? 2 : 1); good++)
+    for (int i = 0; i < 3; i += 2)
+        for (int good = 0; good <= part->for_good; good++)
             v[n++] = (struct stop_event){.kind = SE_HALT, .who = whos[i], .id = HALT_A, .for_good = good};
     for (int from = STOP_LOG; from <= last; from++)
-        for (int i = 0; i < 3; i += all ? 1 : 2)
+        for (int i = 0; i < 3; i += 2)
             for (int once = 0; once < 2 && from != STOP_SPOOL; once++)
                 v[n++] = (struct stop_event){
                     .kind = SE_FOUND, .from = (enum stop_from)from, .who = whos[i], .id = HALT_B, .shown_once = once};
@@ -224,8 +222,10 @@ static void latch_holds(const struct node *n, const struct stop_event *ev, const
         KEEP("I2", t->phase == STOP_HALTED && !t->stale);
     if (stop_latched(t) && t->phase != STOP_CLAIMED && t->phase != STOP_CLAIM_RUN)
         KEEP("taken", t->latched_by != 0);
-    if (!stop_latched(t))
+    else
         KEEP("taken", t->latched_by == 0);
+    if (ev->kind == SE_ACK && ev->id == 0 && ev->who == STOP_PERSON && !stop_latched(s))
+        KEEP("refused", did == STOP_REFUSED);
 }
 
 static void running_is_said(const struct node *n, const struct stop_event *ev, const struct node *to, unsigned did)
@@ -401,7 +401,7 @@ static void walk(const struct part *part, unsigned *phases)
 {
     static struct stop_event events[EVENTS_MAX];
     size_t n_events = all_events(events, part);
-    struct set set = {.cap = part->all ? 1 << 20 : 1 << 18, .slots = part->all ? 1 << 22 : 1 << 20};
+    struct set set = {.cap = 1 << 19, .slots = 1 << 21};
     set.v = calloc(set.cap, sizeof *set.v);
     set.slot = calloc(set.slots, sizeof *set.slot);
     assert_non_null(set.v);
@@ -440,7 +440,8 @@ static void every_state_keeps_the_invariants(void **state)
         walk(&some[i], &phases);
     for (int foreign = FOREIGN_BY_ACTOR; foreign <= FOREIGN_HALT && all; foreign++)
         for (int passive = 0; passive < 2; passive++)
-            walk(&(struct part){(enum foreign_resume)foreign, passive, true, true}, &phases);
+            for (int answers = 0; answers < 2; answers++)
+                walk(&(struct part){(enum foreign_resume)foreign, passive, answers, answers}, &phases);
     assert_int_equal(phases, (1u << STOP_PHASES) - 1); /* each phase can be reached */
 }
 
@@ -731,6 +732,8 @@ static void a_claim_stands_in_the_way_and_no_more(void **state)
     assert_int_equal(shows(&s, SHOWS_RUNNING, T0 + 3), 0);
     struct stop real = s;
     assert_true(is(found(&real, STOP_LOG, STOP_RULE, HALT_B, false, T0 + 4), STOP_LATCHED));
+    uint64_t ids[STOP_KNOWN];
+    assert_int_equal(stop_standing(&real, ids), 1); /* the claim is worth nothing beside it */
     assert_true(is(shows(&real, SHOWS_RUNNING, T0 + 4), STOP_SEND));
     (void)ack(&s, STOP_HERE, STOP_PERSON, 0, T0 + 5);
     at(&s, STOP_FREE);
@@ -771,6 +774,38 @@ static void each_halt_is_acknowledged_by_name(void **state)
     assert_int_equal(ack(&s, STOP_LOG, STOP_PERSON, HALT_A, T0 + 7), STOP_UNLATCHED);
     assert_int_equal(ack(&here, STOP_HERE, STOP_PERSON, 0, T0 + 5), STOP_UNLATCHED | STOP_NOTE_ACK);
     assert_int_equal(stop_standing(&here, ids), 0);
+}
+
+/* What a halt leaves behind does not reach into the next. */
+static void the_next_halt_begins_anew(void **state)
+{
+    (void)state;
+    struct stop s = halted(STOP_RULE_LOST, FOREIGN_BY_ACTOR);
+    for (int i = 1; i <= 2; i++) {
+        int64_t now = T0 + i * US_PER_MIN;
+        (void)plain(&s, SE_STALE, now - 1);
+        (void)shows(&s, SHOWS_RUNNING, now);
+        assert_true(is(plain(&s, SE_LOOKED, now), STOP_SEND));
+        assert_false(stop_escalated(&s));
+        assert_int_equal(ack(&s, STOP_HERE, STOP_RULE_LOST, 0, now), STOP_REFUSED); /* not before it shows */
+        while (!stop_escalated(&s))
+            (void)plain(&s, SE_TIME, stop_due(&s));
+        assert_int_equal(stop_due(&s) > now + STOP_ESCALATE_US, 1);
+        s.unanswered = 0;
+        (void)shows(&s, SHOWS_PAUSED, now + US_PER_MIN / 2);
+        assert_string_equal(stop_words(&s)->word, "halted");
+    }
+    assert_int_equal(ack(&s, STOP_NOTE_UNKNOWN, STOP_PERSON, HALT_A, T0), STOP_SAY_CLAIM);
+    (void)found(&s, STOP_LOG, STOP_PERSON, HALT_B, false, T0 + US_PER_HOUR);
+    assert_int_equal(shows(&s, SHOWS_PAUSED, T0 + US_PER_HOUR - 1), 0); /* asked for before it was known */
+    at(&s, STOP_UNSEEN);
+    assert_int_equal(ack(&s, STOP_NOTE_UNKNOWN, STOP_PERSON, HALT_A, T0 + US_PER_HOUR), STOP_SAY_CLAIM);
+    /* stopped for good, paused next time */
+    struct stop t = {0};
+    (void)stop_step(&t, &(struct stop_event){.kind = SE_HALT, .id = HALT_A, .for_good = true}, T0);
+    (void)ack(&t, STOP_HERE, STOP_PERSON, 0, T0);
+    (void)halt(&t, STOP_PERSON, HALT_B, T0 + 1);
+    assert_int_equal(shows(&t, SHOWS_PAUSED, T0 + 1), STOP_SHOWN);
 }
 
 /* What nobody does every day. */
@@ -863,6 +898,7 @@ int main(void)
         cmocka_unit_test(a_claim_stands_in_the_way_and_no_more),
         cmocka_unit_test(stopped_for_good),
         cmocka_unit_test(each_halt_is_acknowledged_by_name),
+        cmocka_unit_test(the_next_halt_begins_anew),
         cmocka_unit_test(seldom_things),
         cmocka_unit_test(many_halts_are_remembered),
     };

@@ -399,10 +399,15 @@ static void silence_is_the_worlds(void **state)
     verdict_step(&late.in, &late.st, &late.out);
     assert_int_equal(late.out.react, REACT_PAUSE);
     /* A person who resumes in spite of it is given as long again. */
+    assert_int_equal(verdict_on_resume(&late.out), REACT_WATCH);
     late.in.resumed_at = late.in.now;
+    late.in.now += STEP;
     verdict_step(&late.in, &late.st, &late.out);
-    assert_int_equal(late.out.react, REACT_HOLD);
-    assert_int_equal(late.out.unknown_since, late.in.now);
+    assert_int_equal(late.out.react, REACT_WATCH);
+    assert_int_equal(late.out.unknown_since, T0);
+    assert_non_null(strstr(late.out.text, "for 10m"));
+    assert_non_null(strstr(late.out.text, "pauses 10m"));
+    late.in.now -= STEP;
     late.in.now += late.policy.lost_pause_us;
     verdict_step(&late.in, &late.st, &late.out);
     assert_int_equal(late.out.react, REACT_PAUSE);
@@ -453,6 +458,34 @@ static void a_new_watcher_waits_for_a_window(void **state)
     assert_int_equal(b.out.react, REACT_HOLD);
     assert_false(b.out.early);
     assert_int_equal(b.out.unknown_since, T0);
+}
+
+/* What has not come, and why, are different things. */
+static void silence_is_named(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    b.in.telemetry_expected = false;
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_non_null(strstr(b.out.text, "no source is configured"));
+    b.in.telemetry_source = true;
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_non_null(strstr(b.out.text, "not been asked about this wave yet"));
+    b.h.canary.expected = 0;
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_non_null(strstr(b.out.text, "no device of this wave counts yet"));
+    b.h.canary.expected = 20;
+    b.h.canary.reporting = 0;
+    b.in.telemetry_expected = true;
+    b.in.lack = "no query has any series";
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_non_null(strstr(b.out.text, "none of 20 canaries reports: no query has any series for"));
+    b.in.telemetry_ok = false;
+    assert_int_equal(step(&b), REACT_HOLD);
+    assert_non_null(strstr(b.out.text, "no fresh telemetry")); /* what an old answer lacked says nothing */
 }
 
 static void coverage_below_the_minimum_holds(void **state)
@@ -708,6 +741,7 @@ int main(void)
         cmocka_unit_test(lost_telemetry_holds_then_pauses),
         cmocka_unit_test(silence_is_the_worlds),
         cmocka_unit_test(a_new_watcher_waits_for_a_window),
+        cmocka_unit_test(silence_is_named),
         cmocka_unit_test(coverage_below_the_minimum_holds),
         cmocka_unit_test(a_breach_is_seen_through_thin_coverage),
         cmocka_unit_test(a_few_reboots_are_chance),

@@ -33,7 +33,7 @@ static struct snapshot *view(struct talk *t)
 
 static void halt(struct talk *t, struct snapshot *s, const char *by)
 {
-    s->rollouts[0].halt = HALT_SHOWN;
+    s->rollouts[0].stop = STOP_HALTED;
     s->rollouts[0].latched = true;
     s->rollouts[0].halted_at = clock_now(drill_clock(t->d));
     s->rollouts[0].halted_by = by;
@@ -74,6 +74,9 @@ static void test_operator(void **state)
     assert_int_equal(in.decided_at, clock_now(c));
     assert_false(drill_operator(t.d, s, &in));
     s->rollouts[0].rollback.step = RB_DONE;
+    s->rollouts[0].rollback.outcome = RB_FAILED; /* it has ended, and nothing is back */
+    assert_false(drill_operator(t.d, s, &in));
+    s->rollouts[0].rollback.outcome = RB_COMPLETE;
     assert_true(drill_operator(t.d, s, &in));
     assert_int_equal(in.verb, VERB_ACK);
     assert_false(drill_operator(t.d, s, &in));
@@ -285,7 +288,7 @@ static void test_score_second_halt(void **state)
     struct snapshot *s = view(&t);
     halt(&t, s, "rule LOST-TELEMETRY");
     assert_false(drill_over(t.d, s));
-    s->rollouts[0].halt = HALT_NONE;
+    s->rollouts[0].stop = STOP_FREE;
     s->rollouts[0].halted_at = 0;
     talk_wait(&t, 60);
     assert_false(drill_over(t.d, s));
@@ -314,7 +317,7 @@ static void test_score_truth(void **state)
     struct snapshot *s = view(&t);
     halt(&t, s, "rule R-REBOOT");
     s->rollouts[0].rollback.step = RB_DONE;
-    s->rollouts[0].rollback.complete = true;
+    s->rollouts[0].rollback.outcome = RB_COMPLETE;
     drill_score(t.d, s, &r);
     assert_false(r.passed);
     assert_non_null(strstr(r.why, "still run the new firmware"));

@@ -31,7 +31,7 @@ static bool halt_ack(struct play *p, const struct snapshot *s)
         return hand_in(p, VERB_HALT, "10");
     if (p->stage == 1 && op_over(s, p->ticket)) {
         const struct rollout_view *v = snapshot_rollout(s, "10");
-        assert_int_equal(v->halt, HALT_SHOWN);
+        assert_int_equal(v->stop, STOP_HALTED);
         assert_true(v->latched);
         assert_string_equal(v->halted_by, "m.ito");
         assert_int_equal(v->in_flight, 4);
@@ -89,7 +89,7 @@ static void a_latch_outlives_the_session(void **state)
     world_play(&w, &q, look, 60);
     const struct rollout_view *v = snapshot_rollout(q.last, "10");
     assert_true(v->latched);
-    assert_int_equal(v->halt, HALT_SHOWN);
+    assert_int_equal(v->stop, STOP_HALTED);
     assert_string_equal(v->halted_by, "m.ito");
     assert_int_equal(world_asked(&w, "pause 10"), 1);
     play_release(&p);
@@ -109,7 +109,7 @@ static bool halt_with_bad_log(struct play *p, const struct snapshot *s)
         return hand_in(p, VERB_HALT, "10");
     }
     if (p->stage == 1 && op_over(s, p->ticket)) {
-        assert_int_equal(snapshot_rollout(s, "10")->halt, HALT_SHOWN);
+        assert_int_equal(snapshot_rollout(s, "10")->stop, STOP_HALTED);
         assert_in_range(world_asked_at(p->w, "pause 10") - p->t, 0, 10 * US_PER_MS);
         p->stage = 2;
     }
@@ -203,7 +203,7 @@ static void without_a_log_a_halt_is_possible(void **state)
     struct play p = {.no_log = true};
     world_init(&w, three, 3);
     world_play(&w, &p, halt_no_log, 60);
-    assert_int_equal(snapshot_rollout(p.last, "10")->halt, HALT_SHOWN);
+    assert_int_equal(snapshot_rollout(p.last, "10")->stop, STOP_HALTED);
     play_release(&p);
     world_release(&w);
 }
@@ -217,7 +217,7 @@ static bool halt_ignored(struct play *p, const struct snapshot *s)
         p->w->pause_ignored = true;
         return hand_in(p, VERB_HALT, "10");
     }
-    if (p->stage == 1 && v->halt == HALT_ESCALATED) {
+    if (p->stage == 1 && v->stop == STOP_ESCALATED) {
         assert_in_range(p->w->now - p->t, 10 * US_PER_S, 12 * US_PER_S);
         assert_int_equal(engine_escalations(p->en), 1);
         bool told = false;
@@ -227,7 +227,7 @@ static bool halt_ignored(struct play *p, const struct snapshot *s)
         p->w->pause_ignored = false;
         p->stage = 2;
     }
-    p->done = p->stage == 2 && v->halt == HALT_SHOWN;
+    p->done = p->stage == 2 && v->stop == STOP_HALTED;
     return false;
 }
 
@@ -250,7 +250,7 @@ static bool halt_starting(struct play *p, const struct snapshot *s)
 {
     if (p->stage == 0 && ready(s))
         return hand_in(p, VERB_HALT, "10");
-    p->done = p->stage == 1 && snapshot_rollout(s, "10")->halt == HALT_SHOWN;
+    p->done = p->stage == 1 && snapshot_rollout(s, "10")->stop == STOP_HALTED;
     return false;
 }
 
@@ -365,7 +365,7 @@ static void an_old_answer_does_not_undo_a_halt(void **state)
     w.each_turn = hand_in_amid;
     w.each_turn_arg = &p;
     world_play(&w, &p, amid, 60);
-    assert_int_equal(snapshot_rollout(p.last, "10")->halt, HALT_SHOWN);
+    assert_int_equal(snapshot_rollout(p.last, "10")->stop, STOP_HALTED);
     assert_int_equal(world_asked(&w, "pause 10"), 1);
     play_release(&p);
     world_release(&w);

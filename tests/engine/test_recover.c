@@ -122,7 +122,7 @@ static void a_halt_is_asked_for_again(void **state)
     world_play(&w, &q, settled, 60);
     assert_int_equal(world_asked(&w, "pause 10"), asked + 1);
     const struct rollout_view *v = snapshot_rollout(q.last, "10");
-    assert_int_equal(v->halt, HALT_SHOWN);
+    assert_int_equal(v->stop, STOP_HALTED);
     assert_true(v->latched);
     char *log = world_entries(&w, "recovered");
     assert_string_equal(log, "recovered halt 10 applied\n");
@@ -216,7 +216,7 @@ static void nothing_meant_for_one_rollout_reaches_another(void **state)
         assert_int_equal(op->phase, cases[i].phase);
         assert_non_null(strstr(op->text, "another rollout"));
         assert_int_equal(v->rollout.state, ROLLOUT_RUNNING);
-        assert_false(v->latched || v->held || v->halt != HALT_NONE || v->rollback.step != RB_NONE);
+        assert_false(v->latched || v->held || v->stop != STOP_FREE || v->rollback.step != RB_NONE);
         assert_true(v->other_at > 0);
         char *log = world_entries(&w, "");
         assert_non_null(strstr(log, cases[i].entry));

@@ -52,7 +52,7 @@ static void every_device_told_comes_back(void **state)
     const struct rollout_view *v = snapshot_rollout(p.last, "10");
     assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
     everyone_on(&w, 0);
-    assert_true(v->rollback.complete);
+    assert_int_equal(v->rollback.outcome, RB_COMPLETE);
     assert_int_equal(v->rollback.verified, v->rollback.devices);
     assert_string_equal(v->rollback.to, "hearth:1.0");
     assert_string_equal(v->rollback.name, "andon-rb-10-1");
@@ -114,7 +114,7 @@ static void an_offline_device_is_waited_for(void **state)
     struct play p = {0};
     world_init(&w, three, 3);
     world_play(&w, &p, back_offline, 3600);
-    assert_true(snapshot_rollout(p.last, "10")->rollback.complete);
+    assert_int_equal(snapshot_rollout(p.last, "10")->rollback.outcome, RB_COMPLETE);
     everyone_on(&w, 0);
     play_release(&p);
     world_release(&w);
@@ -180,7 +180,7 @@ static void dies_at(const char *at, const char *before)
     for (int i = 0; i < w.n_rollouts; i++)
         rollbacks += strncmp(w.rollouts[i].name, "andon-rb-", 9) == 0;
     assert_int_equal(rollbacks, 1); /* never made twice */
-    assert_true(snapshot_rollout(q.last, "10")->rollback.complete);
+    assert_int_equal(snapshot_rollout(q.last, "10")->rollback.outcome, RB_COMPLETE);
     char *log = world_entries(&w, "");
     assert_non_null(strstr(log, "recovered rollback 10"));
     free(log);
@@ -206,6 +206,208 @@ static void killed_anywhere_it_goes_on(void **state)
     }
 }
 
+/* ---- the release to go back to ---- */
+
+static const char *named; /* of the next roll back */
+
+static bool back_to(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && ready(s) && v->waves_known && p->w->now - p->limit > -(int64_t)3570 * US_PER_S) {
+        struct intent in = world_intent(VERB_ROLLBACK, "10");
+        snprintf(in.to_release, sizeof in.to_release, "%s", named);
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && op_over(s, p->ticket);
+    return false;
+}
+
+/* Nothing is paused, recalled or made, and the end is no success. */
+static void refused(struct world *w, const char *to, const char *why)
+{
+    struct play p = {0};
+    named = to;
+    world_play(w, &p, back_to, 3600);
+    const struct op_view *op = op_of(p.last, p.ticket);
+    const struct rollback_view *b = &snapshot_rollout(p.last, "10")->rollback;
+    assert_int_equal(op->phase, OP_REFUSED);
+    if (!strstr(op->text, why))
+        fail_msg("%s: %s", to, op->text);
+    assert_non_null(strstr(op->text, "nothing was done"));
+    assert_int_equal(b->step, RB_DONE);
+    assert_int_equal(b->outcome, RB_FAILED);
+    assert_string_equal(rollback_word(b), "failed");
+    for (size_t i = 0; i < w->n_log; i++)
+        fail_msg("%s: it did %s", to, w->log[i].what);
+    assert_int_equal(w->rollouts[0].state, ROLLOUT_RUNNING);
+    char *log = world_entries(w, "outcome");
+    assert_non_null(strstr(log, "rollback 10 refused"));
+    assert_null(strstr(log, "rollback 10 ok"));
+    free(log);
+    play_release(&p);
+    world_release(w);
+}
+
+static void a_release_that_is_not_there_is_found_out_first(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, three, 3);
+    refused(&w, "hearth:9.9.9", "there is no release hearth:9.9.9 on this server");
+    world_init(&w, three, 3);
+    refused(&w, "hearth:2.0", "is the release that is rolled back");
+    world_init(&w, three, 3);
+    refused(&w, "hearth", "it is written name:version");
+    world_init(&w, three, 3);
+    w.releases[w.n_releases++] = (struct release){"3", "hearth", "1.*"};
+    refused(&w, "hearth:1.*", "can't be written into a filter");
+    world_init(&w, three, 3);
+    w.releases[1].version = "2.*"; /* that devices have it can never be asked */
+    refused(&w, "hearth:1.0", "can't be written into a filter");
+}
+
+static void a_release_with_colons_is_found(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.releases[0] = (struct release){"1", "hearth:eu", "1:0"};
+    named = "hearth:eu:1:0";
+    world_play(&w, &p, back_to, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool back_later(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    bool done = back_to(p, s);
+    if (p->stage == 1 && v->rollback.step == RB_TARGET && strstr(v->rollback.text, "cannot be looked up yet")) {
+        assert_int_equal(p->w->n_log, 0); /* it waits, and has done nothing */
+        p->w->releases_down = false;
+    }
+    return done;
+}
+
+static void it_waits_until_it_can_be_asked_for(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.releases_down = true;
+    named = "hearth:1.0";
+    world_play(&w, &p, back_later, 3600);
+    assert_false(w.releases_down);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* What a dialog asks for before it lets anybody confirm. */
+static bool looks(struct play *p, const struct snapshot *s)
+{
+    static const struct {
+        const char *to;
+        enum target_state state;
+    } want[] = {{"hearth:9.9.9", TARGET_MISSING}, {"hearth:1.0", TARGET_FOUND},   {"hearth:2.0", TARGET_BARRED},
+                {"hearth", TARGET_BARRED},        {"hearth:1.0", TARGET_UNKNOWN}, {"hearth:1.0", TARGET_FOUND}};
+    struct focus f = {.wave = -1, .rollout = "10"};
+    if (!ready(s))
+        return false;
+    if (p->stage > 0) {
+        if (strcmp(s->target.name, want[p->stage - 1].to) != 0 || s->target.state == TARGET_ASKING)
+            return false;
+        if (p->stage == 6 && s->target.state == TARGET_UNKNOWN)
+            return false; /* asked for again after a while */
+        assert_int_equal(s->target.state, want[p->stage - 1].state);
+        if (s->target.state == TARGET_FOUND)
+            assert_string_equal(s->target.id, "1");
+    }
+    p->done = p->stage == 6;
+    p->w->releases_down = p->stage == 4;
+    if (p->done || p->stage == 5) {
+        p->stage++;
+        return false;
+    }
+    snprintf(f.to, sizeof f.to, "%s", want[p->stage].to);
+    engine_focus(p->en, &f);
+    p->stage++;
+    return true;
+}
+
+static void a_dialog_is_told_what_the_server_has(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    world_play(&w, &p, looks, 120);
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool denied(struct play *p, const struct snapshot *s)
+{
+    struct focus f = {.wave = 0, .rollout = "10"};
+    if (p->stage == 0 && ready(s)) {
+        engine_focus(p->en, &f);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && s->devices_error && s->told_error && s->rollouts[0].unlisted && s->n_alerts > 0;
+    return false;
+}
+
+static void what_may_not_be_read_is_said(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.devices_denied = true;
+    world_play(&w, &p, denied, 120);
+    assert_int_equal(p.last->told_error->code, ERR_FORBIDDEN);
+    assert_non_null(strstr(p.last->devices_error->what, "(403)"));
+    assert_non_null(strstr(p.last->alerts[0].text, "cannot be listed"));
+    assert_int_equal(p.last->alerts[0].kind, ALERT_UNLISTED);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* Devices fail on the way back: an end is no success. */
+static void nothing_back_is_never_done(void **state)
+{
+    (void)state;
+    for (int all = 0; all < 2; all++) {
+        struct world w;
+        struct play p = {0};
+        world_init(&w, three, 3);
+        for (int i = 0; i < (all ? w.n_devices : 3); i++)
+            w.devices[i].fails = true;
+        w.fails_back = true;
+        world_play(&w, &p, back, 7200);
+        const struct rollback_view *b = &snapshot_rollout(p.last, "10")->rollback;
+        assert_int_equal(b->step, RB_DONE);
+        assert_int_equal(op_of(p.last, p.ticket)->phase, OP_FAILED);
+        assert_int_equal(b->outcome, all ? RB_FAILED : RB_PARTLY);
+        assert_true(b->verified < b->devices && (b->verified == 0) == all);
+        assert_string_equal(rollback_word(b), all ? "failed" : "incomplete");
+        char *log = world_entries(&w, "outcome");
+        assert_non_null(strstr(log, "rollback 10 incomplete"));
+        assert_null(strstr(log, "rollback 10 ok"));
+        free(log);
+        play_release(&p);
+        world_release(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +417,12 @@ int main(void)
         cmocka_unit_test(a_roll_back_made_by_another_is_adopted),
         cmocka_unit_test(a_device_outside_the_rollout_is_left_alone),
         cmocka_unit_test(killed_anywhere_it_goes_on),
+        cmocka_unit_test(a_release_that_is_not_there_is_found_out_first),
+        cmocka_unit_test(a_release_with_colons_is_found),
+        cmocka_unit_test(it_waits_until_it_can_be_asked_for),
+        cmocka_unit_test(a_dialog_is_told_what_the_server_has),
+        cmocka_unit_test(what_may_not_be_read_is_said),
+        cmocka_unit_test(nothing_back_is_never_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,7 +38,7 @@ static void crash_loop(struct world *w, int n)
 static bool until_halt(struct play *p, const struct snapshot *s)
 {
     const struct rollout_view *v = snapshot_rollout(s, "10");
-    p->done = v && v->latched && v->halt == HALT_SHOWN;
+    p->done = v && v->latched && v->stop == STOP_HALTED;
     return false;
 }
 
@@ -523,7 +523,7 @@ static void the_inputs_of_a_halt_are_in_the_log(void **state)
 static bool halt_and_ack(struct play *p, const struct snapshot *s)
 {
     const struct rollout_view *v = snapshot_rollout(s, "10");
-    if (p->stage == 0 && v && v->latched && v->halt == HALT_SHOWN) {
+    if (p->stage == 0 && v && v->latched && v->stop == STOP_HALTED) {
         for (int i = 0; i < p->w->n_devices; i++)
             p->w->devices[i].reboots_to = p->w->now; /* no reboot after this */
         struct intent in = world_intent(VERB_ACK, "10");
@@ -618,7 +618,7 @@ static bool lose_and_find(struct play *p, const struct snapshot *s)
         p->w->telemetry_down = true;
         p->stage = 1;
     }
-    if (p->stage == 1 && v->latched && v->halt == HALT_SHOWN) { /* after ten minutes */
+    if (p->stage == 1 && v->latched && v->stop == STOP_HALTED) { /* after ten minutes */
         assert_string_equal(v->halted_by, "rule LOST-TELEMETRY");
         p->w->telemetry_down = false;
         p->t = p->w->now;
@@ -657,7 +657,7 @@ static bool find_a_loop(struct play *p, const struct snapshot *s)
         p->w->telemetry_down = true;
         p->stage = 1;
     }
-    if (p->stage == 1 && v->latched && v->halt == HALT_SHOWN) {
+    if (p->stage == 1 && v->latched && v->stop == STOP_HALTED) {
         crash_loop(p->w, 4); /* it has begun, and comes to light when telemetry is back */
         p->w->telemetry_down = false;
         p->t = p->w->now;

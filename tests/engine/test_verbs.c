@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "engine/verbs.h"
+#include "engine/worker.h"
 #include "tests/engine/world.h"
 
 static const int three[] = {4, 6, 10};
@@ -175,33 +175,31 @@ static void stale_data_refuses(void **state)
     world_release(&w);
 }
 
-/* A verb that is no single request has none: nothing is sent in its place. */
-static void each_verb_has_its_request(void **state)
+/* What a state says about a verb that was sent: what it should bring about, what was before, or neither. */
+static void what_became_by_the_state(void **state)
 {
     (void)state;
-    const struct {
+    static const struct {
         enum verb verb;
-        enum backend_verb request, paused;
-    } sent[] = {
-        {VERB_START, BV_START, BV_START},       {VERB_ADVANCE, BV_TRIGGER_NEXT, BV_RESUME},
-        {VERB_PAUSE, BV_PAUSE, BV_PAUSE},       {VERB_RESUME, BV_RESUME, BV_RESUME},
-        {VERB_APPROVE, BV_APPROVE, BV_APPROVE}, {VERB_DENY, BV_DENY, BV_DENY},
-        {VERB_RETRY, BV_RETRY, BV_RETRY},
-    };
-    size_t found = 0;
-    for (int v = VERB_NONE; v <= VERB_COUNT + 1; v++) {
-        size_t i = 0;
-        enum backend_verb got = BV_DELETE;
-        while (i < sizeof sent / sizeof *sent && (int)sent[i].verb != v)
-            i++;
-        bool is = i < sizeof sent / sizeof *sent;
-        found += is;
-        assert_int_equal(verbs_request((enum verb)v, false, &got), is);
-        assert_int_equal(got, is ? sent[i].request : BV_DELETE);
-        assert_int_equal(verbs_request((enum verb)v, true, &got), is);
-        assert_int_equal(got, is ? sent[i].paused : BV_DELETE);
+        enum rollout_state shown;
+        enum became is;
+    } cases[] = {
+        {VERB_START, ROLLOUT_PAUSED, BECAME_APPLIED},    {VERB_START, ROLLOUT_READY, BECAME_NOT_APPLIED},
+        {VERB_START, ROLLOUT_STOPPED, BECAME_UNKNOWN},   {VERB_PAUSE, ROLLOUT_RUNNING, BECAME_NOT_APPLIED},
+        {VERB_PAUSE, ROLLOUT_FINISHED, BECAME_APPLIED},  {VERB_RESUME, ROLLOUT_STOPPED, BECAME_UNKNOWN},
+        {VERB_RESUME, ROLLOUT_STARTING, BECAME_APPLIED}, {VERB_HALT, ROLLOUT_STARTING, BECAME_NOT_APPLIED},
+        {VERB_HALT, ROLLOUT_UNKNOWN, BECAME_UNKNOWN},    {VERB_APPROVE, ROLLOUT_PAUSED, BECAME_APPLIED},
+        {VERB_APPROVE, ROLLOUT_DENIED, BECAME_UNKNOWN},  {VERB_DENY, ROLLOUT_WAITING_APPROVAL, BECAME_NOT_APPLIED},
+        {VERB_ACK, ROLLOUT_PAUSED, BECAME_UNKNOWN},      {VERB_ROLLBACK, ROLLOUT_STOPPED, BECAME_UNKNOWN},
+        {VERB_NONE, ROLLOUT_RUNNING, BECAME_UNKNOWN}};
+    struct engine en = {0};
+    struct ro ro = {.en = &en};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        ro.facts.r.state = cases[i].shown;
+        if (verbs_became(&en, &ro, cases[i].verb, -1) != cases[i].is)
+            fail_msg("%s, shown %s", verb_word(cases[i].verb), rollout_state_word(cases[i].shown));
     }
-    assert_int_equal(found, sizeof sent / sizeof *sent);
+    assert_int_equal(verbs_became(&en, &ro, VERB_ADVANCE, 1), BECAME_NOT_READ);
 }
 
 static bool unknown_then(struct play *p, const struct snapshot *s)
@@ -233,10 +231,14 @@ static void a_verb_that_nobody_knows_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_snapshot_tells_the_fleet),          cmocka_unit_test(a_pause_is_logged_sent_and_shown),
-        cmocka_unit_test(a_lost_answer_is_settled_by_reading), cmocka_unit_test(what_cannot_be_told_is_unknown),
-        cmocka_unit_test(advance_of_a_hold_starts_one_wave),   cmocka_unit_test(stale_data_refuses),
-        cmocka_unit_test(each_verb_has_its_request),           cmocka_unit_test(a_verb_that_nobody_knows_is_refused),
+        cmocka_unit_test(a_snapshot_tells_the_fleet),
+        cmocka_unit_test(a_pause_is_logged_sent_and_shown),
+        cmocka_unit_test(a_lost_answer_is_settled_by_reading),
+        cmocka_unit_test(what_cannot_be_told_is_unknown),
+        cmocka_unit_test(advance_of_a_hold_starts_one_wave),
+        cmocka_unit_test(stale_data_refuses),
+        cmocka_unit_test(what_became_by_the_state),
+        cmocka_unit_test(a_verb_that_nobody_knows_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -80,7 +80,7 @@ static void install(struct world *w, struct w_device *d)
     int release = d->action;
     bool rolled_back = release == 0;
     d->action = -1;
-    if (d->fails && release == 1) {
+    if (d->fails && (release == 1 || (w->fails_back && rolled_back))) {
         d->status = DEVICE_ERROR;
         d->assigned = -1;
         return;
@@ -208,7 +208,7 @@ void world_init(struct world *w, const int *waves, int n_waves)
     memset(w, 0, sizeof *w);
     w->now = T0;
     w->caps = CAP_WAVES | CAP_PAUSE | CAP_TRIGGER_NEXT | CAP_STOP | CAP_RETRY | CAP_APPROVE | CAP_ACTION_LIST |
-              CAP_WAVE_COUNTS;
+              CAP_WAVE_COUNTS | CAP_NOTES | CAP_NOTES_PUT;
     w->releases[0] = (struct release){"1", "hearth", "1.0"};
     w->releases[1] = (struct release){"2", "hearth", "2.0"};
     w->n_releases = 2;

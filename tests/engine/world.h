@@ -15,6 +15,7 @@
 #define W_ROLLOUTS 12
 #define W_WAVES    4
 #define W_LOG      4000
+#define W_NOTES    16
 
 struct w_device {
     char id[64];
@@ -48,6 +49,13 @@ struct w_rollout {
     double error_percent;
     int64_t changed_at, created_at; /* created_at 0: a minute before the beginning */
     bool deleted;
+};
+
+/* A note beside a release, as any client may have left it. */
+struct w_text {
+    char release[16], key[80];
+    char value[NOTE_VALUE_MAX + 1];
+    size_t n;
 };
 
 struct w_call {
@@ -90,13 +98,24 @@ struct world {
     size_t n_log;
     /* faults */
     int64_t answer_us, install_us, step_us;
-    int64_t list_us;    /* the list of rollouts takes so much longer: it shows what was when it was asked for */
-    bool down;          /* every request fails */
-    bool verbs_lost;    /* verbs are answered with a network error, and take effect */
-    bool verbs_dropped; /* verbs are answered with a network error, and take no effect */
-    bool pause_ignored; /* 200, and nothing happens */
-    bool name_taken;    /* another client has made andon-rb-<id>-1 */
+    int64_t list_us;     /* the list of rollouts takes so much longer: it shows what was when it was asked for */
+    bool down;           /* every request fails */
+    bool verbs_lost;     /* verbs are answered with a network error, and take effect */
+    bool verbs_dropped;  /* verbs are answered with a network error, and take no effect */
+    bool pause_ignored;  /* 200, and nothing happens */
+    bool name_taken;     /* another client has made andon-rb-<id>-1 */
+    bool devices_denied; /* a wave's devices may not be read */
+    bool releases_down;  /* nobody can be asked for a release */
+    bool fails_back;     /* what fails does so with the old release too */
     bool telemetry_down;
+    struct w_text notes[W_NOTES];
+    int n_notes;
+    bool notes_refused;                   /* writing is: 403 */
+    bool notes_dropped;                   /* writing is answered with a network error, and takes no effect */
+    bool notes_lost;                      /* the same, and takes effect */
+    bool notes_down;                      /* reading fails */
+    int64_t notes_us;                     /* both take so much longer */
+    void (*at_note_put)(struct world *w); /* just before a note is written: somebody else is faster */
     /* history: scrapes at 1 s after each multiple of 10 s, kept from the start whether or not anybody asks */
     bool history;         /* the source has it: range and past */
     bool no_told;         /* the server does not say when a wave was told */
@@ -123,6 +142,8 @@ struct world {
     char die_before[100]; /* dies before it takes effect */
     char dir[64], db[96], key[96], evidence[96];
     struct audit_spec audit;
+    const char *known_keys[4];
+    size_t n_known_keys;
     struct engine_seam seam;
     struct policy policy;
     struct fleet_spec fleet;
@@ -158,6 +179,9 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
 void play_release(struct play *p);
 /* Time goes on with nobody watching. */
 void world_alone(struct world *w, int64_t seconds);
+/* What stands under the key beside the release, NULL; and writing it as another client does (n 0: away with it). */
+const struct w_text *world_note(const struct world *w, const char *release, const char *key);
+void world_put_note(struct world *w, const char *release, const char *key, const char *value, size_t n);
 int world_asked(const struct world *w, const char *what);        /* how often */
 int64_t world_asked_at(const struct world *w, const char *what); /* when first, -1 never */
 struct intent world_intent(enum verb v, const char *rollout);

@@ -240,7 +240,9 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
                                .actor = {ACTOR_PERSON, "m.ito"},
                                .judge = p->judge,
                                .seam = &w->seam,
-                               .evidence_db = p->kept ? w->evidence : NULL};
+                               .evidence_db = p->kept ? w->evidence : NULL,
+                               .known_keys = w->known_keys,
+                               .n_known_keys = w->n_known_keys};
     p->en = engine_new(&spec, &e);
     if (!p->en)
         fail_msg("%s", e.what);

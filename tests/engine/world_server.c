@@ -143,6 +143,10 @@ static void b_wave_devices(struct backend *b, const char *rollout, const char *w
     struct w_rollout *r = world_rollout(w, rollout);
     (void)limit;
     assert_non_null(r);
+    if (w->devices_denied) {
+        w_answer_err(w, done, ctx, ERR_FORBIDDEN, false, "may not read devices (403)");
+        return;
+    }
     struct w_wave *v = &r->waves[strtol(wave, NULL, 10) - 100];
     out->v = arena_array(a, (size_t)v->n + 1, sizeof *out->v);
     for (int i = 0; i < v->n; i++)
@@ -173,6 +177,10 @@ static void b_release(struct backend *b, const char *id, const char *name, const
 {
     struct world *w = of(b);
     (void)a;
+    if (w->releases_down) {
+        w_answer_err(w, done, ctx, ERR_NETWORK, false, "releases are down");
+        return;
+    }
     for (int i = 0; i < w->n_releases; i++)
         if (id ? strcmp(id, w->releases[i].id) == 0
                : strcmp(name, w->releases[i].name) == 0 && strcmp(version, w->releases[i].version) == 0) {
@@ -199,6 +207,10 @@ static void b_devices_by_release(struct backend *b, const struct release *r, enu
     struct world *w = of(b);
     int k = (int)strtol(r->id, NULL, 10) - 1;
     (void)limit;
+    if (strpbrk(r->version, "*\\")) {
+        w_answer_err(w, done, ctx, ERR_RANGE, false, "it can't be written into a filter so that it means only itself");
+        return;
+    }
     out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
     for (int i = 0; i < w->n_devices; i++)
         if (w->devices[i].installed == k || (q == DQ_INVOLVED && w->devices[i].assigned == k))
@@ -501,6 +513,89 @@ static void b_attributes(struct backend *b, const char *const *raw_ids, size_t n
     w_answer(w, done, ctx);
 }
 
+/* ---- notes ---- */
+
+const struct w_text *world_note(const struct world *w, const char *release, const char *key)
+{
+    for (int i = 0; i < w->n_notes; i++)
+        if (strcmp(w->notes[i].release, release) == 0 && strcmp(w->notes[i].key, key) == 0)
+            return &w->notes[i];
+    return NULL;
+}
+
+void world_put_note(struct world *w, const char *release, const char *key, const char *value, size_t n)
+{
+    struct w_text *t = (struct w_text *)(uintptr_t)world_note(w, release, key);
+    assert_true(n <= NOTE_VALUE_MAX);
+    if (n == 0) {
+        if (t)
+            *t = w->notes[--w->n_notes];
+        return;
+    }
+    if (!t) {
+        assert_true(w->n_notes < W_NOTES);
+        t = &w->notes[w->n_notes++];
+    }
+    snprintf(t->release, sizeof t->release, "%s", release);
+    snprintf(t->key, sizeof t->key, "%s", key);
+    memcpy(t->value, value, n);
+    t->value[n] = '\0';
+    t->n = n;
+}
+
+static void b_notes(struct backend *b, const char *const *release_ids, size_t n, const char *prefix, struct arena *a,
+                    struct note_list *out, backend_done done, void *ctx)
+{
+    struct world *w = of(b);
+    *out = (struct note_list){.v = arena_array(a, W_NOTES, sizeof *out->v)};
+    for (size_t k = 0; k < n; k++)
+        for (int i = 0; i < w->n_notes; i++) {
+            const struct w_text *t = &w->notes[i];
+            if (strcmp(t->release, release_ids[k]) != 0 || strncmp(t->key, prefix, strlen(prefix)) != 0)
+                continue;
+            out->v[out->n++] = (struct note){arena_strdup(a, t->release), arena_strdup(a, t->key),
+                                             arena_strndup(a, t->value, t->n), t->n, true};
+        }
+    if (w->notes_down)
+        w_answer_err(w, done, ctx, ERR_PROTOCOL, false, "the server is in trouble (500)");
+    else
+        w_answer(w, done, ctx);
+    w->calls[w->n_calls - 1].due += w->notes_us;
+}
+
+static void write_note(struct world *w, const char *release, const char *key, const char *value, size_t n,
+                       backend_done done, void *ctx)
+{
+    if (w->dead)
+        return;
+    w_note(w, "note %s %s", n ? "put" : "delete", key);
+    if (w->notes_refused) {
+        w_answer_err(w, done, ctx, ERR_FORBIDDEN, false, "the user of this fleet may not (403)");
+        return;
+    }
+    if (w->at_note_put)
+        w->at_note_put(w);
+    if (!w->notes_dropped && !w->down)
+        world_put_note(w, release, key, value, n);
+    if (w->notes_dropped || w->notes_lost)
+        w_answer_err(w, done, ctx, ERR_NETWORK, true, "the connection was reset");
+    else
+        w_answer(w, done, ctx);
+    w->calls[w->n_calls - 1].due += w->notes_us;
+}
+
+static void b_note_put(struct backend *b, const char *release_id, const char *key, const char *value, size_t n,
+                       backend_done done, void *ctx)
+{
+    assert_true(n > 0 && n <= NOTE_VALUE_MAX && strlen(value) >= n);
+    write_note(of(b), release_id, key, value, n, done, ctx);
+}
+
+static void b_note_delete(struct backend *b, const char *release_id, const char *key, backend_done done, void *ctx)
+{
+    write_note(of(b), release_id, key, "", 0, done, ctx);
+}
+
 const struct backend_ops w_backend_ops = {.kind = "hawkbit",
                                           .free = b_free,
                                           .probe = b_probe,
@@ -520,4 +615,7 @@ const struct backend_ops w_backend_ops = {.kind = "hawkbit",
                                           .auto_assigns = b_autos,
                                           .auto_assign_off = b_auto_off,
                                           .told_at = b_told_at,
-                                          .attributes = b_attributes};
+                                          .attributes = b_attributes,
+                                          .notes = b_notes,
+                                          .note_put = b_note_put,
+                                          .note_delete = b_note_delete};

@@ -58,7 +58,7 @@ static void other(struct scene *s, struct keys *k, uint8_t b)
     } else {
         snap->generation++;
         for (size_t i = 0; i < snap->n_rollouts; i++) {
-            snap->rollouts[i].halt = (enum halt_phase)(b >> 2 & 3);
+            snap->rollouts[i].stop = (enum stop_phase)(b >> 2 & 3);
             snap->rollouts[i].rollback.step = (enum rollback_step)(b % (RB_DONE + 1));
         }
     }

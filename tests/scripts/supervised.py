@@ -1,5 +1,5 @@
 """A supervisor as packaging/andon-guard.service asks for, and a guard under it that dies at each page of telemetry. Used by
-test-supervised and later-supervised."""
+test-supervised."""
 import pathlib
 import re
 import signal

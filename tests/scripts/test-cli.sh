@@ -148,6 +148,13 @@ run 0 get rollouts -o json; holds 'any(r["id"] == "4471" and r["halted"] for r i
 run 3 resume 4471 --yes; tells "acknowledge"
 run 0 rollback 4471 --preview -o json; holds 'd["phrase"].startswith("home/4471 ALL ") and d["allowed"] and d["devices"] > 0'
 says "Roll back home/4471 (test)"
+holds 'd["to_state"] == "found" and d["to"].startswith("hearth:")'
+phrase=$(python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))["phrase"])' "$work/out")
+run 0 rollback 4471 --to hearth:9.9.9 --preview; says "refused now: there is no release hearth:9.9.9 on this server"
+run 0 rollback 4471 --to hearth:9.9.9 --preview -o json; holds 'd["to_state"] == "missing" and not d["allowed"] and not d["will"]'
+run 3 rollback 4471 --to hearth:9.9.9 --reason x --confirm "$phrase"; tells "there is no release hearth:9.9.9"
+run 3 rollback 4471 --to hearth:9.9.9 --reason x --confirm "$phrase" --yes --wait; tells "there is no release hearth:9.9.9 on this server: nothing was done"
+run 3 rollback 4471 --to hearth --reason x --confirm "$phrase"; tells "name:version"
 run 3 rollback 4471 --reason x --confirm "home/4471 ALL 1"; tells "phrase"
 run 3 rollback 4471 --reason x --confirm "4471 ALL 1"; tells "phrase"
 run 3 rollback 4471 --reason x --confirm "other/4471 ALL 20"; tells "phrase"

@@ -65,7 +65,7 @@ static void make_rollout(struct arena *a, struct rollout_view *r, const char *id
     r->rollback.to = r->rollback.name = r->rollback.text = r->rollback.left = "";
     if (halted) {
         r->latched = true;
-        r->halt = HALT_SHOWN;
+        r->stop = STOP_HALTED;
         r->halted_at = FIXTURE_NOW - US_PER_MIN;
         r->halted_by = "rule R-REBOOT";
         r->halt_text = "reboot rate 3.1x control (limit 1.5x)";

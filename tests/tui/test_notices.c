@@ -117,7 +117,7 @@ static void test_roll_back_begins_and_ends(void **state)
     assert_false(w.out[0].resolved);
     b->verified = 12;
     assert_int_equal(look(&w), 0);
-    b->step = RB_DONE, b->complete = true, b->ended = w.now, b->verified = 20;
+    b->step = RB_DONE, b->outcome = RB_COMPLETE, b->ended = w.now, b->verified = 20;
     assert_int_equal(look(&w), 1);
     assert_true(w.out[0].resolved);
     assert_int_equal(look(&w), 0);

@@ -235,7 +235,7 @@ static void rollout_of(struct arena *a, struct rollout_view *r, const struct row
 static void incident(struct snapshot *s)
 {
     struct rollout_view *r = &s->rollouts[1];
-    r->latched = true, r->halt = HALT_SHOWN, r->halted_at = NOW - 125 * US_PER_S, r->halted_by = "rule R-REBOOT";
+    r->latched = true, r->stop = STOP_HALTED, r->halted_at = NOW - 125 * US_PER_S, r->halted_by = "rule R-REBOOT";
     r->halt_text = "reboot rate 3.1x control (limit 1.5x)";
     r->in_flight = 126;
     r->paused_by = "andon";
@@ -246,7 +246,7 @@ static void incident(struct snapshot *s)
     s->rollouts[7].n_warnings = 1;
     struct rollback_view *b = &s->rollouts[13].rollback;
     b->step = RB_DONE, b->to = "hearth:4.11.9", b->name = "andon-rb-4444-1", b->devices = 453, b->verified = 453;
-    b->started = NOW - 2 * US_PER_DAY, b->ended = b->started + US_PER_HOUR, b->complete = true;
+    b->started = NOW - 2 * US_PER_DAY, b->ended = b->started + US_PER_HOUR, b->outcome = RB_COMPLETE;
     s->alerts = ARENA_ARRAY(&s->arena, struct alert, 1);
     s->n_alerts = 1;
     s->alerts[0] =
@@ -396,6 +396,7 @@ void fixture_second_fleet(struct fixture *f)
 {
     struct snapshot *s = snapshot_new();
     *s = (struct snapshot){.refs = s->refs,
+                           .fresh_us = s->fresh_us,
                            .arena = s->arena,
                            .generation = 1,
                            .taken_at = NOW,
@@ -520,6 +521,13 @@ void fixture_focus(struct fixture *f, const char *rollout, int wave, const char 
                                                                                    : DEVICE_PENDING};
     }
     s->told = t, s->n_told = at, s->told_known = true;
+}
+
+void fixture_target(struct fixture *f, const char *to)
+{
+    struct snapshot *s = f->s;
+    snprintf(s->focus.to, sizeof s->focus.to, "%s", to);
+    s->target = (struct rollback_target){*to ? TARGET_FOUND : TARGET_ASKING, arena_strdup(&s->arena, to), "77", ""};
 }
 
 void fixture_hostile(struct fixture *f)

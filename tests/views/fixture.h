@@ -26,5 +26,7 @@ void fixture_second_fleet(struct fixture *f);
 void fixture_stale(struct fixture *f);
 /* As if the engine had read what the console asked for. */
 void fixture_focus(struct fixture *f, const char *rollout, int wave, const char *device);
+/* The server has been asked for this release, and has it. */
+void fixture_target(struct fixture *f, const char *to);
 
 #endif

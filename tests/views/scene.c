@@ -8,7 +8,7 @@
 static void answer(struct scene *s, const struct action *a)
 {
     if (a->kind == ACT_FOCUS && !strcmp(a->fleet, s->f.s->fleet))
-        fixture_focus(&s->f, a->focus.rollout, a->focus.wave, a->focus.device);
+        fixture_focus(&s->f, a->focus.rollout, a->focus.wave, a->focus.device), fixture_target(&s->f, a->focus.to);
     if (a->kind == ACT_SUBMIT)
         s->submits++;
     if (a->kind != ACT_NONE && a->kind != ACT_REDRAW && a->kind != ACT_FOCUS)

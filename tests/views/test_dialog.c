@@ -168,7 +168,7 @@ static void test_rollback(void **state)
     assert_string_equal(in->reason, "INC-2207");
     assert_int_equal(in->expect_devices, 2060);
     assert_true(in->all_waves);
-    assert_string_equal(in->to_release, "");
+    assert_string_equal(in->to_release, "hearth:4.11.9"); /* what was shown and confirmed */
 }
 
 static void test_rollback_of_one_wave(void **state)
@@ -188,6 +188,53 @@ static void test_rollback_of_one_wave(void **state)
     assert_int_equal(s->last.intent.wave_mask[0] & 7, 4);
     assert_int_equal(s->last.intent.expect_devices, 1648);
     assert_string_equal(s->last.intent.to_release, "hearth:4.11.8");
+}
+
+/* Nobody can confirm a release that the server was not asked for, or does not have. */
+static void test_a_release_that_is_not_there(void **state)
+{
+    struct scene *s = *state;
+    struct action out;
+    scene_type(s, "B");
+    scene_key(s, KEY_UP_);
+    scene_key(s, KEY_UP_);
+    scene_type(s, "hearth:9.9.9\t\tINC-1\temea-home/4471 ALL 2060\t");
+    assert_string_equal(s->f.s->focus.to, "hearth:9.9.9"); /* what is typed is what is asked for */
+    s->f.s->target = (struct rollback_target){TARGET_ASKING, "", "", ""};
+    scene_type(s, "y");
+    assert_int_equal(s->submits, 0);
+    assert_true(scene_shows(s, "not known yet"));
+    s->f.s->target = (struct rollback_target){TARGET_MISSING, "hearth:9.9.9", "", ""};
+    s->f.s->generation++;
+    app_update(s->app, &s->f.d, &out); /* the answer comes: no key is needed to see it */
+    assert_true(scene_shows(s, "there is no release hearth:9.9.9 on this server"));
+    assert_false(scene_shows(s, "WHAT WILL HAPPEN"));
+    scene_type(s, "y");
+    assert_int_equal(s->submits, 0);
+    s->f.s->target = (struct rollback_target){TARGET_FOUND, "hearth:9.9.9", "9", ""};
+    scene_type(s, "y");
+    assert_int_equal(s->submits, 1);
+    assert_string_equal(s->last.intent.to_release, "hearth:9.9.9");
+}
+
+/* What has ended is not said to be on its way any more. */
+static void test_the_end_takes_the_place_of_the_beginning(void **state)
+{
+    struct scene *s = *state;
+    struct action out;
+    struct op_view *op = &s->f.s->ops[0];
+    op->ticket = 77, op->verb = VERB_ROLLBACK, op->rollout = "4471", op->phase = OP_RUNNING, op->ended = 0;
+    app_message(s->app, false, "rollback emea-home/4471: on its way");
+    app_awaits(s->app, "emea-home", 77);
+    app_update(s->app, &s->f.d, &out);
+    assert_true(scene_shows(s, "on its way"));
+    op->phase = OP_FAILED, op->ended = s->f.d.now, op->text = "ended, 0 of 20 devices are back";
+    app_update(s->app, &s->f.d, &out);
+    assert_false(scene_shows(s, "on its way"));
+    assert_true(scene_shows(s, "rollback emea-home/4471: failed: ended, 0 of 20 devices are back"));
+    app_message(s->app, false, "copied"); /* a newer message stays */
+    app_update(s->app, &s->f.d, &out);
+    assert_true(scene_shows(s, "copied"));
 }
 
 static void test_changed_count_empties_the_field(void **state)
@@ -250,7 +297,7 @@ static void test_target_is_frozen(void **state)
     struct scene *s = *state;
     scene_type(s, ":4466\n\033");
     scene_type(s, "gH");                                   /* the first row: 4471 */
-    fixture_rollout(&s->f, "4468")->halt = HALT_ESCALATED; /* it sorts before 4471 now */
+    fixture_rollout(&s->f, "4468")->stop = STOP_ESCALATED; /* it sorts before 4471 now */
     s->f.d.now += 60 * US_PER_S;
     s->f.s->link.last_ok = s->f.s->taken_at = s->f.d.now;
     s->f.s->generation++;
@@ -312,6 +359,8 @@ int main(void)
         T(test_pause_and_ack_by_enter),
         T(test_rollback),
         T(test_rollback_of_one_wave),
+        T(test_a_release_that_is_not_there),
+        T(test_the_end_takes_the_place_of_the_beginning),
         T(test_changed_count_empties_the_field),
         T(test_paste_is_never_keys),
         T(test_target_is_frozen),

@@ -262,10 +262,10 @@ static void test_next_is_to_acknowledge(void **state)
     struct scene s;
     scene_init(&s, 30, 100, false);
     struct rollout_view *r = fixture_rollout(&s.f, "4471");
-    r->rollback.step = RB_DONE, r->rollback.complete = true;
+    r->rollback.step = RB_DONE, r->rollback.outcome = RB_COMPLETE;
     s.f.s->generation++;
     shows(&s, "you: ack (a)");
-    r->rollback.complete = false; /* devices are left: more is to be decided */
+    r->rollback.outcome = RB_PARTLY; /* devices are left: more is to be decided */
     s.f.s->generation++;
     assert_false(scene_shows(&s, "you: ack (a)"));
     scene_release(&s);

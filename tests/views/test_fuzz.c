@@ -125,7 +125,7 @@ static void shake_world(struct fixture *f, struct rng *r)
         break;
     case 4:
         for (size_t i = 0; i < s->n_rollouts; i++)
-            s->rollouts[i].halt = (enum halt_phase)rng_below(r, 4),
+            s->rollouts[i].stop = (enum stop_phase)rng_below(r, 4),
             s->rollouts[i].verdict = (enum reaction)rng_below(r, 5);
         break;
     case 5:
@@ -174,7 +174,7 @@ static void run(uint64_t seed, int keys, bool hostile)
         app_key(s.app, &s.f.d, key, &a);
         check_action(&a, key, before, seed);
         if (a.kind == ACT_FOCUS && s.f.s->n_rollouts == 14 && rng_below(&r, 4) == 0 && s.f.s->arena.used < (8u << 20))
-            fixture_focus(&s.f, a.focus.rollout, a.focus.wave, a.focus.device);
+            fixture_focus(&s.f, a.focus.rollout, a.focus.wave, a.focus.device), fixture_target(&s.f, a.focus.to);
         before = key;
         app_update(s.app, &s.f.d, &a);
         assert_int_not_equal(a.kind, ACT_SUBMIT); /* news never confirm anything */

@@ -79,7 +79,7 @@ static void lost_telemetry(struct fixture *f)
     struct snapshot *s = f->s;
     s->telemetry.state = LINK_STALE, s->telemetry.last_ok = NOW - 300 * INT64_C(1000000);
     s->alerts[0].acked = true;
-    s->rollouts[1].latched = false, s->rollouts[1].halt = HALT_NONE;
+    s->rollouts[1].latched = false, s->rollouts[1].stop = STOP_FREE;
     struct wave_view *w = &s->rollouts[1].waves[2];
     w->verdict.data_missing = true, w->verdict.react = REACT_HOLD,
     w->verdict.unknown_since = NOW - 240 * INT64_C(1000000);
@@ -97,6 +97,45 @@ static void rolling_back(struct fixture *f)
     r->rollback.offline = 6, r->rollback.failed = 2, r->rollback.started = NOW - 420 * INT64_C(1000000);
     r->rollback.text = "waits for 1,520 devices of the roll-back rollout", r->rollback.left = "";
     f->s->generation++;
+}
+
+/* A halt of 4471 that is not, or not any more, what the server shows. */
+static void halt_is(struct fixture *f, enum stop_phase stop, enum rollout_state shown)
+{
+    struct rollout_view *r = fixture_rollout(f, "4471");
+    r->stop = stop, r->rollout.state = shown;
+    r->halted_by = "m.ito", r->halted_host = "console-2", r->halt_text = "smoke in the pump room";
+    f->s->alerts[0].text = "halted by m.ito on console-2: smoke in the pump room";
+    f->s->generation++;
+}
+
+static void runs_on(struct fixture *f)
+{
+    halt_is(f, STOP_RUNS, ROLLOUT_RUNNING);
+}
+
+static void not_confirmed(struct fixture *f)
+{
+    halt_is(f, STOP_UNSEEN, ROLLOUT_RUNNING);
+}
+
+static void claimed(struct fixture *f)
+{
+    halt_is(f, STOP_CLAIMED, ROLLOUT_PAUSED);
+    f->s->alerts[0].text =
+        "a note that no known key has signed says: halted by m.ito on console-2: smoke in the pump room";
+}
+
+static void stands_by(struct fixture *f)
+{
+    halt_is(f, STOP_STANDBY, ROLLOUT_READY);
+}
+
+static void halted_when_last_seen(struct fixture *f)
+{
+    halt_is(f, STOP_HALTED, ROLLOUT_PAUSED);
+    fixture_rollout(f, "4471")->stop_old = true;
+    fixture_stale(f);
 }
 
 static const struct picture MAIN[] = {
@@ -125,6 +164,14 @@ static const struct picture MORE[] = {
     {"rollback-stale", "B", fixture_stale},
     {"deny", ":deny 4459\nno window", NULL},
     {"ack", "a", NULL},
+    {"board-runs-on", "", runs_on},
+    {"rollout-runs-on", "\n", runs_on},
+    {"rollout-not-confirmed", "\n", not_confirmed},
+    {"board-claimed", "", claimed},
+    {"rollout-claimed", "\n", claimed},
+    {"advance-claimed", "A", claimed},
+    {"rollout-standby", "\n", stands_by},
+    {"board-halted-when-last-seen", "", halted_when_last_seen},
 };
 
 /* The screen "why", and where the evidence shows elsewhere. */

@@ -68,7 +68,7 @@ static void test_cursor_follows_the_id(void **state)
     assert_true(row_of(s, "● RUN   4466") > row_of(s, "✖ HALT  4471"));
     pass_time(s, 60 * US_PER_S);
     struct rollout_view *r = fixture_rollout(&s->f, "4466");
-    r->halt = HALT_ESCALATED;
+    r->stop = STOP_ESCALATED;
     scene_draw(s);
     expect_cursor_on(s, "4466");
     assert_true(row_of(s, "✖ HALT! 4466") < row_of(s, "✖ HALT  4471")); /* it has moved to the top */
@@ -79,7 +79,7 @@ static void test_rows_rest_after_a_key(void **state)
     struct scene *s = *state;
     pass_time(s, 60 * US_PER_S);
     scene_type(s, "j");
-    fixture_rollout(&s->f, "4466")->halt = HALT_ESCALATED;
+    fixture_rollout(&s->f, "4466")->stop = STOP_ESCALATED;
     pass_time(s, US_PER_S);
     scene_draw(s);
     /* Within 2 s of the key nothing moves, but the row says what it is. */

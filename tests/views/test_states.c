@@ -28,8 +28,8 @@ static void draw_state(struct scene *s, const char *id, char out[16])
 
 static void clear(struct rollout_view *r)
 {
-    r->halt = HALT_NONE, r->latched = false, r->verdict = REACT_NONE, r->gate_waits = false;
-    r->rollback.step = RB_NONE, r->rollback.complete = false;
+    r->stop = STOP_FREE, r->latched = false, r->verdict = REACT_NONE, r->gate_waits = false;
+    r->rollback.step = RB_NONE, r->rollback.outcome = RB_PARTLY;
     r->rollout.state = ROLLOUT_RUNNING;
     r->rollout.counts.error = r->rollout.counts.cancelled = 0;
     r->waves[r->current].wave.counts.running = 7;
@@ -49,14 +49,14 @@ static void test_board_states_differ(void **state)
         clear(r);
         switch (i) {
         case 0:
-            r->halt = HALT_SHOWN;
+            r->stop = STOP_HALTED;
             r->latched = true;
             break;
         case 1:
-            r->halt = HALT_SENDING;
+            r->stop = STOP_ASKED;
             break;
         case 2:
-            r->halt = HALT_ESCALATED;
+            r->stop = STOP_ESCALATED;
             r->latched = true;
             break;
         case 3:
@@ -107,7 +107,7 @@ static void test_board_states_differ(void **state)
             break;
         case 18:
             r->rollback.step = RB_DONE;
-            r->rollback.complete = true;
+            r->rollback.outcome = RB_COMPLETE;
             break;
         default:
             r->rollback.step = RB_DONE;
@@ -246,7 +246,7 @@ static void test_log_and_failed_commands_show(void **state)
     (void)state;
     struct scene s;
     scene_init(&s, 30, 100, true);
-    s.f.s->n_alerts = 0, s.f.s->rollouts[1].latched = false, s.f.s->rollouts[1].halt = HALT_NONE;
+    s.f.s->n_alerts = 0, s.f.s->rollouts[1].latched = false, s.f.s->rollouts[1].stop = STOP_FREE;
     s.f.s->audit.degraded = true, s.f.s->audit.backlog = 4;
     assert_true(scene_shows(&s, "! LOG emea-home"));
     assert_true(scene_shows(&s, "4 entries wait to be logged late"));

@@ -1,0 +1,157 @@
+/* What is wanted in detail, into a snapshot. */
+#include <math.h>
+#include <string.h>
+#include "engine/detail_data.h"
+
+static int64_t boots_of(const struct track *t)
+{
+    int64_t n = 0;
+    for (int i = 0; i < TRACK_BUCKETS; i++)
+        n += t->boots[i];
+    return t->last_t ? n : -1;
+}
+
+static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
+                      struct device_row *r)
+{
+    int64_t now = clock_now(en->clock);
+    bool told = w && w->canary_of == ro;
+    int64_t scrape = beat_interval(en);
+    r->state = DEV_OK;
+    r->note = "";
+    if (d->status == DEVICE_ERROR) {
+        r->state = DEV_FAILED;
+        r->note = "the install failed";
+    } else if (d->status == DEVICE_PENDING) {
+        r->state = DEV_UPDATING;
+    } else if (!told) {
+        r->state = DEV_WAITING;
+    } else if (w->track.last_t > 0 && now - w->track.last_t > 3 * scrape) {
+        r->state = DEV_STALE;
+        r->note = "no telemetry";
+    } else if (w->enrolled && r->reboots >= 2) {
+        r->state = DEV_BAD;
+        r->note = "keeps rebooting";
+    } else if (w->enrolled && (r->reboots == 1 || (double)r->variance > 2.0 ||
+                               (double)w->track.cpu > 1.5 * (double)w->track.cpu_base)) {
+        r->state = DEV_ODD;
+        r->note = r->reboots == 1 ? "has rebooted" : (double)r->variance > 2.0 ? "sensor is unsteady" : "cpu is up";
+    }
+    if (d->overdue) {
+        r->state = DEV_GONE;
+        r->note = "does not call in";
+    }
+}
+
+static void rows(struct engine *en, struct snapshot *s)
+{
+    const struct detail *f = en->detail.data;
+    const struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, f->n_rows + 1);
+    for (size_t i = 0; i < f->n_rows; i++) {
+        const struct device *d = &f->rows[i];
+        long k = watch_set_find(en->watch.set, d->raw_id, strlen(d->raw_id));
+        const struct dev *w = k >= 0 ? &en->watch.devs[k] : NULL;
+        struct device_row *r = &v[i];
+        r->id = arena_strdup(&s->arena, d->id);
+        r->status = d->status;
+        r->installed_at = d->installed_at;
+        r->last_seen = d->last_seen;
+        r->reboots = w ? boots_of(&w->track) : -1;
+        r->last_sample = w ? w->track.last_t : 0;
+        r->cpu = w ? w->track.cpu : NAN;
+        r->cpu_base = w ? w->track.cpu_base : NAN;
+        r->variance = w && w->track.var_base > 0 ? w->track.variance / w->track.var_base : NAN;
+        r->from = w ? arena_strdup(&s->arena, w->from) : "";
+        r->now_release = "";
+        if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)
+            r->now_release = arena_printf(&s->arena, "%s:%s", ro->facts.r.release.name, ro->facts.r.release.version);
+        if (w)
+            memcpy(r->boots, w->track.boots, sizeof r->boots);
+        row_state(en, ro, d, w, r);
+    }
+    s->devices = v;
+    s->n_devices = f->n_rows;
+    s->devices_total = f->rows_total;
+    s->devices_at = f->rows_at;
+}
+
+static void detail(struct engine *en, struct snapshot *s)
+{
+    const struct detail *f = en->detail.data;
+    const struct device_info *in = &f->info;
+    struct arena *a = &s->arena;
+    struct device_detail *d = ARENA_NEW(a, struct device_detail);
+    d->id = arena_strdup(a, en->detail.focus.device);
+    d->name = d->address = d->installed = d->assigned = "";
+    d->error = arena_strdup(a, f->device_error);
+    for (int i = 0; i < TREND_N; i++)
+        d->cpu[i] = d->variance[i] = d->boots[i] = NAN;
+    s->device = d;
+    if (f->device_at == 0)
+        return;
+    d->id = arena_strdup(a, in->device.id);
+    d->name = arena_strdup(a, in->device.name);
+    d->address = arena_strdup(a, in->device.address);
+    d->status = in->device.status;
+    d->installed_at = in->device.installed_at;
+    d->last_seen = in->device.last_seen;
+    d->overdue = in->device.overdue;
+    d->fetched_at = f->device_at;
+    if (*in->installed.id)
+        d->installed = arena_printf(a, "%s:%s", in->installed.name, in->installed.version);
+    if (*in->assigned.id)
+        d->assigned = arena_printf(a, "%s:%s", in->assigned.name, in->assigned.version);
+    d->n_attributes = in->n_attributes;
+    d->attributes = arena_array(a, in->n_attributes + 1, sizeof *d->attributes);
+    for (size_t i = 0; i < in->n_attributes; i++) {
+        d->attributes[i][0] = arena_strdup(a, in->attributes[i][0]);
+        d->attributes[i][1] = arena_strdup(a, in->attributes[i][1]);
+    }
+    d->events = ARENA_ARRAY(a, struct device_event, in->n_history + in->n_actions + 1);
+    for (size_t i = 0; i < in->n_history; i++) {
+        const char *t = in->history[i].type;
+        bool bad = strcmp(t, "error") == 0, ok = strcmp(t, "finished") == 0;
+        d->events[d->n_events++] = (struct device_event){in->history[i].t,
+                                                         bad  ? "bad"
+                                                         : ok ? "ok"
+                                                              : "info",
+                                                         arena_printf(a, "%s %s", t, in->history[i].text)};
+    }
+    long k = watch_set_find(en->watch.set, en->detail.focus.device, strlen(en->detail.focus.device));
+    for (int i = 0; k >= 0 && i < TRACK_BUCKETS; i++)
+        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)en->watch.devs[k].track.boots[i];
+}
+
+static void told(struct engine *en, struct snapshot *s)
+{
+    const struct detail *f = en->detail.data;
+    s->told = ARENA_ARRAY(&s->arena, struct preview_device, f->n_told + 1);
+    for (size_t i = 0; i < f->n_told; i++) {
+        s->told[i] = f->told[i];
+        s->told[i].id = arena_strdup(&s->arena, f->told[i].id);
+        s->told[i].from = arena_strdup(&s->arena, f->told[i].from);
+    }
+    s->n_told = f->n_told;
+    s->told_known = true;
+}
+
+void detail_publish(struct engine *en, struct snapshot *s)
+{
+    const struct detail *f = en->detail.data;
+    s->focus = en->detail.focus;
+    s->target = (struct rollback_target){TARGET_ASKING, "", "", ""};
+    if (!f)
+        return;
+    s->devices_error = err_shown(&s->arena, &f->rows_error);
+    s->told_error = err_shown(&s->arena, &f->told_error);
+    s->target =
+        (struct rollback_target){f->target.state, arena_strdup(&s->arena, f->target.name),
+                                 arena_strdup(&s->arena, f->target.to.id), arena_strdup(&s->arena, f->target.why)};
+    if (*en->detail.focus.rollout && en->detail.focus.wave >= 0)
+        rows(en, s);
+    if (*en->detail.focus.device)
+        detail(en, s);
+    if (*en->detail.focus.rollout && en->detail.data->told_known)
+        told(en, s);
+}
