@@ -73,7 +73,7 @@ struct ro *ro_find(struct engine *en, const char *id)
     return NULL;
 }
 
-struct ro *ro_new(struct engine *en, const char *id)
+static struct ro *ro_new(struct engine *en, const char *id)
 {
     struct ro *ro = xcalloc(1, sizeof *ro);
     ro->en = en;
@@ -153,6 +153,27 @@ static void resolve_release(struct ro *ro)
                          &q->out.release, req_done, q);
 }
 
+static void put_in_place(struct ro **v, size_t n, const struct ro *old, struct ro *fresh)
+{
+    for (size_t i = 0; i < n; i++)
+        if (v[i] == old)
+            v[i] = fresh;
+}
+
+/* A new one in its place; this one is past. */
+static struct ro *replace(struct ro *ro)
+{
+    struct en_facts *f = &ro->en->facts;
+    struct ro *fresh = ro_new(ro->en, ro->id);
+    put_in_place(f->all, f->n_all, ro, fresh);
+    put_in_place(f->ros, f->n_ros, ro, fresh);
+    f->past = xreallocarray(f->past, f->n_past + 1, sizeof(struct ro *));
+    f->past[f->n_past++] = ro;
+    ro->facts.past = ro->facts.gone = true;
+    ro_had_other(fresh);
+    return fresh;
+}
+
 static void trace_rollout(const struct ro *ro, enum rollout_state was, int64_t asked)
 {
     const struct rollout *r = &ro->facts.r;
@@ -184,7 +205,7 @@ void ro_take(struct ro *ro, const struct rollout *r, int64_t at)
         return; /* asked for before the newest: it may show what was before a verb */
     if (ro_is_other(ro, r)) {
         old = ro;
-        ro = ro_replace(old);
+        ro = replace(old);
     }
     enum rollout_state was = ro->facts.known ? ro->facts.r.state : ROLLOUT_UNKNOWN;
     char name[NAME_MAX_BYTES], version[NAME_MAX_BYTES], release[ID_MAX];

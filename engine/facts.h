@@ -68,7 +68,6 @@ struct wv_facts {
 };
 
 /* ---- facts.c ---- */
-struct ro *ro_new(struct engine *en, const char *id); /* stands nowhere yet */
 struct ro *ro_find(struct engine *en, const char *id);
 struct ro *ro_get(struct engine *en, const char *id);             /* makes it when it is new */
 void ro_take(struct ro *ro, const struct rollout *r, int64_t at); /* an answer about it, asked for at `at` */
@@ -80,7 +79,6 @@ enum identity_answer ro_about(const struct ro *ro, const struct identity_mark *m
 void ro_named(struct ro *ro, const struct identity_mark *m);
 void ro_identify(struct ro *ro);                                /* the server has shown it: ro->facts.r is new */
 bool ro_is_other(const struct ro *ro, const struct rollout *r); /* the server shows another one under its number */
-struct ro *ro_replace(struct ro *ro);                           /* a new one in its place; this one is past */
 void ro_had_other(struct ro *ro);                               /* another one had its number: known since now */
 /* ---- facts.c ---- */
 void ro_lost(struct ro *ro); /* the server does not know it any more */

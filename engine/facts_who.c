@@ -1,6 +1,4 @@
-/* Which rollout stands under a number, and what is to be done when the server shows another one there. */
-#include <stdlib.h>
-#include <string.h>
+/* Which rollout stands under a number. */
 #include "engine/worker.h"
 
 enum identity_answer ro_about(const struct ro *ro, const struct identity_mark *m)
@@ -34,26 +32,6 @@ bool ro_is_other(const struct ro *ro, const struct rollout *r)
     if (ro->facts.known)
         return identity_same(&ro->facts.mark.who, &now) == IDENTITY_OTHER;
     return ro->facts.mark.t > 0 && identity_about(&ro->facts.mark, &now) == IDENTITY_OTHER;
-}
-
-static void put_in_place(struct ro **v, size_t n, const struct ro *old, struct ro *fresh)
-{
-    for (size_t i = 0; i < n; i++)
-        if (v[i] == old)
-            v[i] = fresh;
-}
-
-struct ro *ro_replace(struct ro *ro)
-{
-    struct en_facts *f = &ro->en->facts;
-    struct ro *fresh = ro_new(ro->en, ro->id);
-    put_in_place(f->all, f->n_all, ro, fresh);
-    put_in_place(f->ros, f->n_ros, ro, fresh);
-    f->past = xreallocarray(f->past, f->n_past + 1, sizeof(struct ro *));
-    f->past[f->n_past++] = ro;
-    ro->facts.past = ro->facts.gone = true;
-    ro_had_other(fresh);
-    return fresh;
 }
 
 void ro_had_other(struct ro *ro)

@@ -446,7 +446,8 @@ static void breach_due(struct many *m)
         looked |= x->alive && !x->read_only && x->born_at < by && x->good_since < by;
     }
     if (seen && looked)
-        broken(m, m->life > 0 ? I7 : I0, "the breach of %.3f was never halted", many_s(m, m->breach_at));
+        broken(m, m->life > 0 && !m->person_halt_in_life ? I7 : I0, "the breach of %.3f was never halted",
+               many_s(m, m->breach_at));
 }
 
 /* The newest wave was told so lately that not everybody has read the waves since. */
