@@ -14,9 +14,9 @@
 
 struct known_keys;
 
-/* None yet. The caller frees it. */
+/* Knows none. */
 struct known_keys *known_keys_new(void);
-void known_keys_free(struct known_keys *k);
+void known_keys_free(struct known_keys *k); /* NULL is fine */
 /* Adds a verifier key (audit/note.h); once, however often. `own`: of the log here. ERR_SYNTAX; ERR_LIMIT. */
 bool known_keys_add(struct known_keys *k, const char *vkey, bool own, struct err *e) ANDON_MUST_USE;
 /* The name of a key that has signed `text` (which ends in a newline) by one of these signature lines, NULL when none
