@@ -153,8 +153,7 @@ void ro_stop_found(struct ro *ro, const struct halt_found *f)
     if (*f->origin && f->seq > 0)
         snprintf(k.log, sizeof k.log, "%.100s #%lld", f->origin, (long long)f->seq);
     unsigned did = step(ro, &ev, &k);
-    bool own = ro->en->spec.audit && strcmp(f->origin, ro->en->spec.audit->origin) == 0; /* it comes by itself */
-    if ((did & STOP_LOG_FOREIGN) && (did & STOP_LATCHED) && !own)
+    if ((did & STOP_LOG_FOREIGN) && (did & STOP_LATCHED))
         stop_log_halt(ro, f);
 }
 
