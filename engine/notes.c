@@ -82,12 +82,29 @@ static const struct log_item *in_log(const struct log_facts *f, uint64_t id)
     return &none;
 }
 
+/* By another session of this log, which has not been read since: sooner than by the next look at it. */
+static void hand_in_lifted(struct ro *ro, const struct log_item *x)
+{
+    char by[80];
+    struct ack_found f = {.from = STOP_LOG,
+                          .who = stop_who_of(x->ack.kind, x->ack.by),
+                          .id = x->id,
+                          .by = by_of(&x->ack, by),
+                          .host = x->ack.host,
+                          .reason = x->ack.reason,
+                          .t = x->ack.t};
+    if (notes_stands(ro, x->id))
+        ro_stop_ack_found(ro, &f);
+}
+
 /* One halt, as it stands after all that the board says about it. What this log has lifted is lifted. */
 static void hand_in_one(struct ro *ro, const struct board *b, const struct log_item *x, uint64_t id)
 {
     const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
-    if (x->acked)
+    if (x->acked) {
+        hand_in_lifted(ro, x);
         return;
+    }
     if (halt && !(ack && ack->known))
         hand_in_halt(ro, halt, x);
     if (ack)
