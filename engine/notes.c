@@ -80,13 +80,25 @@ static const struct log_item *in_log(const struct log_facts *f, uint64_t id)
     return &none;
 }
 
+/* A claim that nobody known has signed. One by the rule for lost telemetry ends by itself where it was made, and the
+ * same rule here sees for itself: it is left out, as who wrote it could have done. */
+static bool worth_claiming(const struct part_of_board *halt)
+{
+    return stop_who_of(halt->halt.halted.kind, halt->halt.halted.by) != STOP_RULE_LOST;
+}
+
 /* One halt, as it stands after all that the board says about it. What this log has lifted is lifted. */
 static void hand_in_one(struct ro *ro, const struct board *b, const struct log_item *x, uint64_t id)
 {
     const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
-    if (x->acked)
+    if (x->acked) { /* a claim does not stand in the log, so that who reads it for what was lifted does not find it */
+        struct ack_found f = {
+            .from = STOP_LOG, .who = stop_who_of(x->ack.kind, x->ack.by), .id = id, .by = "", .host = "", .reason = ""};
+        if (notes_stands(ro, id))
+            ro_stop_ack_found(ro, &f);
         return;
-    if (halt && !(ack && ack->known))
+    }
+    if (halt && !(ack && ack->known) && (halt->known || worth_claiming(halt)))
         hand_in_halt(ro, halt, x);
     if (ack)
         hand_in_ack(ro, ack, id);
