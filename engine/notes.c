@@ -82,13 +82,37 @@ static const struct log_item *in_log(const struct log_facts *f, uint64_t id)
     return &none;
 }
 
+/* By another session of this log, which has not been read since: sooner than by the next look at it. */
+static void hand_in_lifted(struct ro *ro, const struct log_item *x)
+{
+    char by[80];
+    struct ack_found f = {.from = STOP_LOG,
+                          .who = stop_who_of(x->ack.kind, x->ack.by),
+                          .id = x->id,
+                          .by = by_of(&x->ack, by),
+                          .host = x->ack.host,
+                          .reason = x->ack.reason,
+                          .t = x->ack.t};
+    if (notes_stands(ro, x->id))
+        ro_stop_ack_found(ro, &f);
+}
+
+/* A claim that nobody known has signed. One by the rule for lost telemetry ends by itself where it was made, and the
+ * same rule here sees for itself: it is left out, as who wrote it could have done. */
+static bool worth_claiming(const struct part_of_board *halt)
+{
+    return stop_who_of(halt->halt.halted.kind, halt->halt.halted.by) != STOP_RULE_LOST;
+}
+
 /* One halt, as it stands after all that the board says about it. What this log has lifted is lifted. */
 static void hand_in_one(struct ro *ro, const struct board *b, const struct log_item *x, uint64_t id)
 {
     const struct part_of_board *halt = board_halt(b, id, false), *ack = board_halt(b, id, true);
-    if (x->acked)
+    if (x->acked) { /* also of a claim, which does not stand in the log */
+        hand_in_lifted(ro, x);
         return;
-    if (halt && !(ack && ack->known))
+    }
+    if (halt && !(ack && ack->known) && (halt->known || worth_claiming(halt)))
         hand_in_halt(ro, halt, x);
     if (ack)
         hand_in_ack(ro, ack, id);

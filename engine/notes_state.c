@@ -159,6 +159,8 @@ uint64_t notes_state(const struct ro *ro)
     for (int k = 0; k < BOARD_KINDS; k++)
         h = h * UINT64_C(0x9e3779b97f4a7c15) ^
             hash_bytes(ro->notes.board[k].text ? ro->notes.board[k].text : "", ro->notes.board[k].n);
+    if (ro->stop.m.phase == STOP_CLAIMED || ro->stop.m.phase == STOP_CLAIM_RUN) /* acknowledged in another session? */
+        h ^= (uint64_t)ro->en->diary.size << 7;
     return (h << 3) | (unsigned)(*ro->rollback.of != '\0') << 2 | (unsigned)ro->en->notes.own_key << 1 |
            (unsigned)diary_ok(ro->en);
 }

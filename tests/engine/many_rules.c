@@ -14,7 +14,7 @@
 #define TAKEN_US  (30 * US_PER_S)   /* and by another watcher of the same log: it looks each 10 s */
 #define LEARN_US  (15 * US_PER_S)   /* a latch is known to who reads the same log */
 #define NOTED_US  (6 * US_PER_S)    /* two polls: a note on the server */
-#define BACK_US   (10 * US_PER_S)   /* who could not reach the server looks again after so long at most */
+#define BACK_US   (11 * US_PER_S)   /* who could not reach the server looks again after 10 s at most, and is answered */
 #define DOOMED_US (250 * US_PER_MS) /* who is killed so soon may leave no trace */
 #define BREACH_US (45 * US_PER_S)
 #define SEEN_US   US_PER_S /* a snapshot may be so much later than what it shows */
@@ -31,7 +31,9 @@ const struct many_rule many_rules[] = {
     {"I6P", "after another client's resume of a person's halt there is an alert", true, ""},
     {"I7", "nothing of an old rollout is applied to a new one under its number", true, ""},
     {"I8", "every halt has a trace in the log of who was asked", true, ""},
-    {"I9", "watchers of the same log agree, and all agree about what the server shows", true, ""},
+    {"I9",
+     "watchers of the same log agree (about the latch of one that has not ended), and all about what the server shows",
+     true, ""},
     {"I10", "every log verifies", true, ""},
     {"I11", "who knows a latch by the log does not fight the resume of a person who acknowledged it there", true, ""},
     {"I12", "no resume or advance is sent on a log that has an unacknowledged halt of a second ago", true, ""},
@@ -376,7 +378,7 @@ static void foreign_due(struct many *m, struct fact *f)
             continue;
         if (by_rule(v) && !y->read_only)
             broken(m, I6, "%s knows the halt of %s, and it runs on since %.3f", y->name, v->halted_by, many_s(m, f->t));
-        else if (!says_running_on(y->snap))
+        else if (!says_running_on(y->snap) && now - latest(f->t, at_pace_since(y)) >= SEEN_US)
             broken(m, I6P, "%s knows the halt of %s, and says nothing of its running on since %.3f", y->name,
                    v->halted_by, many_s(m, f->t));
     }
@@ -395,11 +397,12 @@ static void latch_due(struct many *m)
             !ack_open(m, g) && of_this_life(m, v))
             m->latch_due_at[g] = now;
         int64_t since = latest(latest(m->latch_due_at[g], x->born_at), latest(x->good_since, log_good_since(m, g)));
-        if (m->latch_due_at[g] > 0 && x->latched_at == 0 && !ack_open(m, g) && now - since >= LEARN_US)
+        bool ended = rollout_state_ended(v->rollout.state); /* then there is nothing that a latch keeps from going on */
+        if (m->latch_due_at[g] > 0 && x->latched_at == 0 && !ack_open(m, g) && now - since >= LEARN_US && !ended)
             broken(m, I2, "%s does not know the latch that its log's watchers have had since %.3f", x->name,
                    many_s(m, m->latch_due_at[g]));
         const struct watcher *y = latched_elsewhere(m, x, false, NOTED_US);
-        if (y && x->latched_at == 0 && !rollout_state_ended(v->rollout.state) && now - at_pace_since(x) > NOTED_US)
+        if (y && x->latched_at == 0 && !ended && now - at_pace_since(x) > NOTED_US)
             broken(m, N1, "%s does not know the latch of %s", x->name, y->name);
     }
 }
@@ -481,9 +484,8 @@ void rules_end(struct many *m)
             if (u->current != v->current && !wave_is_news(m, r))
                 broken(m, m->life > 0 ? I7 : I9, "%s is in wave %d, %s in wave %d", x->name, v->current, y->name,
                        u->current);
-            bool notes =
-                !rollout_state_ended(r->state) && !(u->latched ? y : x)->read_only; /* who only looks notes none */
-            if (u->latched != v->latched && (x->group == y->group || notes))
+            bool notes = !(u->latched ? y : x)->read_only; /* who only looks notes none */
+            if (u->latched != v->latched && !rollout_state_ended(r->state) && (x->group == y->group || notes))
                 broken(m, x->group == y->group ? I9 : N3, "%s shows %s, %s %s", x->name,
                        v->latched ? "a latch" : "none", y->name, u->latched ? "one" : "none");
         }

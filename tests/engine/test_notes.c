@@ -524,6 +524,15 @@ static void who_halted_is_shown(void **state)
     world_release(&w);
 }
 
+static const struct other *forger;
+static void forge_ack(struct world *w)
+{
+    struct halt_note n = halt_of(w, 4711);
+    n.acked = true;
+    n.ack = n.halted;
+    leave(w, forger, &n);
+}
+
 /* A note that nobody known has signed stands in the way, sends nothing, and lifts nothing. */
 static void a_claim_is_a_claim(void **state)
 {
@@ -533,15 +542,16 @@ static void a_claim_is_a_claim(void **state)
         struct scene sc = {0};
         struct other o;
         char text[8000];
-        static const struct step steps[] = {{DO_UNTIL, 4, latched, NULL},
-                                            {DO_CALL, 0, NULL, run_it},
-                                            {DO_REFUSED, 0, NULL, NULL},
-                                            {DO_WAIT, 20, NULL, NULL},
-                                            {DO_END, 0, NULL, NULL}};
-        static const struct step ack[] = {{DO_ACK, 0, NULL, NULL}, {DO_WAIT, 20, NULL, NULL}, {DO_END, 0, NULL, NULL}};
+        static const struct step steps[] = {
+            {DO_UNTIL, 4, latched, NULL}, {DO_CALL, 0, NULL, run_it},    {DO_REFUSED, 0, NULL, NULL},
+            {DO_WAIT, 20, NULL, NULL},    {DO_CALL, 0, NULL, forge_ack}, /* that helps nobody who knows of it */
+            {DO_WAIT, 6, NULL, NULL},     {DO_REFUSED, 0, NULL, NULL},   {DO_END, 0, NULL, NULL}};
+        static const struct step ack[] = {
+            {DO_UNTIL, 4, latched, NULL}, {DO_ACK, 0, NULL, NULL}, {DO_WAIT, 20, NULL, NULL}, {DO_END, 0, NULL, NULL}};
         start(&w);
         other_init(&o, &w, "other");
         struct halt_note n = halt_of(&w, 4711);
+        forger = how == 1 ? &o : NULL;
         if (how == 2) { /* the note of a key that is known, changed afterwards */
             w.known_keys[w.n_known_keys++] = o.vkey;
             size_t len = other_note(&o, &w, &n, text);
@@ -555,14 +565,8 @@ static void a_claim_is_a_claim(void **state)
         assert_int_equal(last(&sc)->halted_from, STOP_NOTE_UNKNOWN);
         assert_int_equal(world_asked(&w, "pause"), 0);
         assert_int_equal(world_asked(&w, "note put"), 0); /* it is not made one of ours */
-        /* Neither does a claim that it was acknowledged help. */
-        n.acked = true;
-        n.ack = n.halted;
-        leave(&w, how == 0 ? NULL : &o, &n);
-        if (how == 2)
-            w.n_known_keys = 0;
-        play(&w, &sc, look);
         assert_true(last(&sc)->latched);
+        w.n_known_keys = 0;
         play(&w, &sc, ack); /* a person here */
         assert_false(last(&sc)->latched);
         play(&w, &sc, look);
@@ -571,6 +575,53 @@ static void a_claim_is_a_claim(void **state)
         other_release(&o);
         world_release(&w);
     }
+}
+
+static void ack_in_log(struct world *w)
+{
+    struct err e = {0};
+    struct entry en;
+    struct receipt r;
+    struct audit_log *l = audit_open(&w->audit, &e);
+    assert_non_null(l);
+    entry_init(&en, ENTRY_ACK);
+    en.t = en.mono = w->now;
+    en.fleet = "lab";
+    en.rollout = "10";
+    en.corr = 4711;
+    en.verb = VERB_ACK;
+    en.actor = (struct actor){ACTOR_PERSON, "m.ito"};
+    entry_str(&en, "name", "spring");
+    assert_true(audit_append(l, &en, &r, &e));
+    audit_close(l);
+}
+
+/* A guard has nobody to acknowledge a claim: a command on its log does. */
+static void a_claim_is_acknowledged_by_another_session(void **state)
+{
+    (void)state;
+    struct world w;
+    struct scene sc = {0};
+    static const struct step steps[] = {{DO_UNTIL, 4, latched, NULL},
+                                        {DO_CALL, 0, NULL, ack_in_log},
+                                        {DO_UNTIL, 14, unlatched, NULL}, /* the log is looked at each 10 s */
+                                        {DO_WAIT, 12, NULL, NULL},
+                                        {DO_END, 0, NULL, NULL}};
+    start(&w);
+    struct halt_note n = halt_of(&w, 4711);
+    leave(&w, NULL, &n);
+    play(&w, &sc, steps);
+    assert_false(last(&sc)->latched);
+    play_release(&sc.p);
+    /* Of the rule for lost telemetry there is no claim. */
+    n.halted.kind = ACTOR_RULE;
+    n.halted.corr++;
+    snprintf(n.halted.by, sizeof n.halted.by, "LOST-TELEMETRY");
+    leave(&w, NULL, &n);
+    play(&w, &sc, look);
+    assert_false(last(&sc)->latched);
+    play_release(&sc.p);
+    world_release(&w);
 }
 
 /* A known key's halt is not lifted by an unknown key's acknowledgement beside it. */
@@ -755,6 +806,7 @@ int main(void)
         cmocka_unit_test(two_andons_with_logs_of_their_own),
         cmocka_unit_test(who_halted_is_shown),
         cmocka_unit_test(a_claim_is_a_claim),
+        cmocka_unit_test(a_claim_is_acknowledged_by_another_session),
         cmocka_unit_test(a_claimed_acknowledgement_lifts_nothing),
         cmocka_unit_test(what_is_no_note_of_this_rollout_is_none),
         cmocka_unit_test(nothing_runs_unread),
