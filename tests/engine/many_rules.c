@@ -130,6 +130,17 @@ static struct fact *follow(struct many *m, enum fact_kind kind, const struct wat
     return f;
 }
 
+/* The newest halt that was asked for up to then: an acknowledgement after it is of it, though who reads of both in a
+ * note may hear of them later. */
+static int64_t halt_before(const struct many *m, int64_t t)
+{
+    int64_t newest = 0;
+    for (size_t i = 0; i < m->n_facts; i++)
+        if (m->facts[i].kind == FACT_HALT && m->facts[i].t <= t && m->facts[i].t > newest)
+            newest = m->facts[i].t;
+    return newest > 0 ? newest : t;
+}
+
 static bool ack_open(const struct many *m, int group)
 {
     for (size_t i = 0; i < m->n_facts; i++)
@@ -211,7 +222,7 @@ static const struct watcher *latched_elsewhere(struct many *m, const struct watc
         const struct watcher *y = &m->ws[i];
         if (y != x && (y->group == x->group) == same_log && y->alive && !y->read_only && y->latched_at > 0 &&
             m->w.now - y->latched_at > us && m->w.now - at_pace_since(y) > us &&
-            m->any_ack_at < y->latched_at - SEEN_US && view(y) && of_this_life(m, view(y)))
+            m->any_ack_at < halt_before(m, y->latched_at - SEEN_US) && view(y) && of_this_life(m, view(y)))
             return y;
     }
     return NULL;
@@ -222,8 +233,9 @@ void rules_sent(struct many *m, struct watcher *x, const char *what)
     int g = x->group;
     bool resume = is(what, BV_RESUME), trigger = is(what, BV_TRIGGER_NEXT);
     stopped(m);
-    if (is(what, BV_PAUSE) && x->latched_at > 0 && x->latched_at < m->ack_at[g] && m->resumed_at[g] > 0 &&
-        m->w.now - m->resumed_at[g] < LEARN_US && m->breach_at == 0)
+    if (is(what, BV_PAUSE) && halt_before(m, m->w.now) <= m->ack_at[g] && x->latched_at > 0 &&
+        x->latched_at < m->ack_at[g] && m->resumed_at[g] > 0 && m->w.now - m->resumed_at[g] < LEARN_US &&
+        m->breach_at == 0)
         broken(m, I11, "%s sends %s, %.1f s after a person's resume", x->name, what,
                (double)(m->w.now - m->resumed_at[g]) / 1e6);
     if (!resume && !trigger)
@@ -317,7 +329,8 @@ static void latch_seen(struct many *m, struct watcher *x, const struct rollout_v
             follow(m, FACT_HALT, x, 0)->by_rule = by_rule(v);
     } else if (!v->latched && x->latched_at > 0) {
         bool other = v->rollout.name && *x->latched_life && strcmp(v->rollout.name, x->latched_life) != 0;
-        if (m->any_ack_at < x->latched_at - SEEN_US && !ack_open(m, x->group) && !other) /* by whom, a note says */
+        if (m->any_ack_at < halt_before(m, x->latched_at - SEEN_US) && !ack_open(m, x->group) &&
+            !other) /* by whom, a note says */
             broken(m, I2, "%s has forgotten a latch of %.1f s ago", x->name, (double)(now - x->latched_at) / 1e6);
         x->latched_at = 0;
     }
@@ -393,8 +406,8 @@ static void latch_due(struct many *m)
         int g = x->group;
         if (!x->alive || !v || x->snap->link.state == LINK_FAILED)
             continue;
-        if (x->latched_at - SEEN_US > m->any_ack_at && now - x->latched_at >= US_PER_S && m->latch_due_at[g] == 0 &&
-            !ack_open(m, g) && of_this_life(m, v))
+        if (halt_before(m, x->latched_at - SEEN_US) > m->any_ack_at && now - x->latched_at >= US_PER_S &&
+            m->latch_due_at[g] == 0 && !ack_open(m, g) && of_this_life(m, v))
             m->latch_due_at[g] = now;
         int64_t since = latest(latest(m->latch_due_at[g], x->born_at), latest(x->good_since, log_good_since(m, g)));
         bool ended = rollout_state_ended(v->rollout.state); /* then there is nothing that a latch keeps from going on */
