@@ -49,6 +49,26 @@ static void take(struct stop *m, struct audit_log *l, const char *fleet, const s
     }
 }
 
+/* Who only looks has no key of its own: a note of this log's own halt is a claim to it. The log knows better. */
+static bool lifted_here(struct audit_log *l, const char *fleet, const struct rollout_view *v, struct arena *a)
+{
+    struct audit_query q = {
+        .fleet = fleet, .rollout = v->rollout.id, .kind = "halt", .newest_first = true, .limit = 64};
+    struct stored *got = NULL;
+    struct err e;
+    size_t n = 0;
+    bool ours = false;
+
+    if (v->stop != STOP_CLAIMED && v->stop != STOP_CLAIM_RUN)
+        return false;
+    if (!audit_query(l, &q, a, &got, &n, &e))
+        return false;
+    for (size_t i = 0; i < n && !ours; i++)
+        ours = v->halt_text && strcmp(got[i].reason, v->halt_text) == 0 && v->halted_by &&
+               strstr(v->halted_by, got[i].actor) != NULL;
+    return ours;
+}
+
 void halts_of(const struct session *s, const char *fleet, const struct rollout_view *v, struct log_halt *out)
 {
     struct stop m = {.passive = true};
@@ -69,6 +89,10 @@ void halts_of(const struct session *s, const char *fleet, const struct rollout_v
         return;
     arena_init(&a);
     take(&m, l, fleet, &v->rollout, &a, out);
+    if (!stop_latched(&m) && lifted_here(l, fleet, v, &a)) {
+        out->stop = STOP_FREE;
+        out->latched = false;
+    }
     arena_release(&a);
     audit_close(l);
     if (!stop_latched(&m))
