@@ -180,11 +180,13 @@ bool note_open(const char *bytes, size_t n, const struct note_key *k, const stru
 
 bool note_signed(struct slice text, struct slice lines, const struct note_key *k, const struct verifier *v)
 {
-    const char *p = lines.p, *end = lines.n ? lines.p + lines.n : lines.p, *one;
     uint8_t sig[KEY_SIG_LEN];
-    size_t n;
-    while (line(&p, end, &one, &n))
-        if (signature_of(one, n, k, sig) && verifier_check(v, text.p, text.n, sig))
+    while (lines.n > 0) {
+        const char *nl = memchr(lines.p, '\n', lines.n);
+        size_t n = nl ? (size_t)(nl - lines.p) : lines.n, past = nl ? n + 1 : n;
+        if (signature_of(lines.p, n, k, sig) && verifier_check(v, text.p, text.n, sig))
             return true;
+        lines = (struct slice){lines.p + past, lines.n - past};
+    }
     return false;
 }

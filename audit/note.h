@@ -57,7 +57,8 @@ bool note_open(const char *bytes, size_t n, const struct note_key *k, const stru
 
 /* Appends "\n— name base64\n": with the text before it, which ends in a newline, this is a signed note. */
 void note_sign(const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out);
-/* Is one of these signature lines k's own, and right for the text? The empty line before them may be among them. */
+/* Is one of these signature lines k's own, and right for the text? The empty line before them may be among them, and
+ * the newest may lack its newline: hawkBit takes it off. */
 bool note_signed(struct slice text, struct slice lines, const struct note_key *k, const struct verifier *v);
 
 #endif

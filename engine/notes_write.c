@@ -62,6 +62,8 @@ static void put_board(struct ro *ro, const struct writing *w)
     notes_key(ro, w->kind, key);
     bool ok = board_write(b, w->own, w->n, w->clean, &out, &why);
     free(b);
+    if (out.len > 0)
+        out.data[--out.len] = '\0'; /* its newline; the server takes it off anyway */
     struct slice now = notes_board_text(ro, w->kind);
     if (!ok) {
         written(ro, &why);

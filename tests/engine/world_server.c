@@ -527,6 +527,8 @@ void world_put_note(struct world *w, const char *release, const char *key, const
 {
     struct w_text *t = (struct w_text *)(uintptr_t)world_note(w, release, key);
     assert_true(n <= NOTE_VALUE_MAX);
+    while (n > 0 && (value[n - 1] == '\n' || value[n - 1] == ' ')) /* as hawkBit does */
+        n--;
     if (n == 0) {
         if (t)
             *t = w->notes[--w->n_notes];
