@@ -206,9 +206,9 @@ static void settle(struct engine *en, struct job *j)
             en->diary.newest = j->head.newest_t;
         }
         if (en->diary.n_backlog == 0 && (j->kind == JOB_APPEND || !en->diary.outstanding))
-            healed(en);                  /* after a look: its own entry proves that the log can be written */
-    } else if (j->kind != JOB_RECOVER) { /* that one says it itself, and is asked for again */
-        degrade(en, &j->err);
+            healed(en); /* after a look: its own entry proves that the log can be written */
+    } else if (j->kind != JOB_RECOVER && !(j->kind == JOB_READ && en->diary.degraded)) {
+        degrade(en, &j->err); /* recovery says it itself, and is asked for again; what came first is told */
     }
     mark(en);
 }

@@ -246,18 +246,16 @@ static void consider(struct engine *en, void *arg)
         m->again = true;
         return;
     }
-    if (m->late || !en->diary.scribe) {
-        struct arena a;
-        arena_init(&a);
-        struct log_facts *f = facts_of(ro, &a);
-        notes_unsigned(f, &a);
+    struct job *j = job_new(JOB_READ);
+    struct log_facts *f = facts_of(ro, &j->arena);
+    if (f->n == 0 || m->late || !en->diary.scribe) { /* nothing to ask, or nobody who answers */
+        notes_unsigned(f, &j->arena);
         decide(ro, f);
-        arena_release(&a);
+        job_free(j);
         return;
     }
-    struct job *j = job_new(JOB_READ);
     j->read = notes_look_up;
-    j->result = facts_of(ro, &j->arena);
+    j->result = f;
     m->asking = true;
     timer_set(en, now_of(en) + LOG_LATE_US, log_late, ro);
     diary_put(en, j, 0, looked_up, ro);
