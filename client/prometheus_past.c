@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "client/prometheus_impl.h"
 
-enum past_part { P_CPU_BASE, P_VAR_BASE, P_CPU_HOUR, P_VAR_HOUR, P_BOOTS, P_LAST, P_COUNT };
+enum past_part { P_CPU_BASE, P_VAR_BASE, P_CPU_HOUR, P_VAR_HOUR, P_BOOTS, P_BOOTS_DAY, P_AWAY, P_LAST, P_COUNT };
 _Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
 
 /* In the following, $ is the configured expression. A mean over a day needs an hour of data. */
@@ -18,6 +18,11 @@ _Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
 #define BOOTS       "sum_over_time(clamp_min($ - " BEFORE ", 0)[1h:1m]) + resets($[1h])"
 #define BOOT_TIMES  "sum_over_time((abs($ - " BEFORE ") > bool 5)[1h:1m])"
 #define EXPRESSIONS "changes(($)[1h:1m])"
+/* The same of a day, coarser: it tells rare from frequent. */
+#define BOOTS_DAY       "increase($[24h]) + resets($[24h])"
+#define BOOT_TIMES_DAY  "sum_over_time((abs($ - last_over_time($[10m] offset 5m)) > bool 5)[24h:5m])"
+#define EXPRESSIONS_DAY "changes(($)[24h:5m])"
+#define AWAY_DAY        "clamp_min(1 - count_over_time(($)[24h:5m]) / 288, 0)"
 
 struct past {
     struct prom_cells part[P_COUNT];
@@ -66,6 +71,8 @@ static void past_end(struct prom_call *c)
                                       .boots_hour = prom_cells_mean(&p->part[P_BOOTS], i),
                                       .cpu_hour = prom_cells_mean(&p->part[P_CPU_HOUR], i),
                                       .var_hour = prom_cells_mean(&p->part[P_VAR_HOUR], i),
+                                      .boots_day = prom_cells_mean(&p->part[P_BOOTS_DAY], i),
+                                      .away_day = prom_cells_mean(&p->part[P_AWAY], i),
                                       .last_t = p->part[P_LAST].count[i] ? prom_time_value(p->part[P_LAST].v[i]) : 0};
     out->n = n;
 }
@@ -122,6 +129,12 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
               : c->prom->boot_times ? BOOT_TIMES
                                     : BOOTS,
               window_us, when);
+    ask_about(c, P_BOOTS_DAY, "reboots of a day", Q_REBOOTS,
+              !plain                ? EXPRESSIONS_DAY
+              : c->prom->boot_times ? BOOT_TIMES_DAY
+                                    : BOOTS_DAY,
+              window_us, when);
+    ask_about(c, P_AWAY, "silence of a day", Q_TIME, AWAY_DAY, window_us, when);
     ask_about(c, P_LAST, "time of sample", Q_TIME, "$", window_us, when);
     prom_call_go(c);
 }

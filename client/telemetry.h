@@ -60,6 +60,8 @@ struct past_row {
     size_t index;
     double cpu_base, var_base; /* means over the day before; NaN when there is less than an hour of data */
     double boots_hour, cpu_hour, var_hour;
+    double boots_day; /* as boots_hour, of the day, in steps of 5 min */
+    double away_day;  /* share of the day without samples, in steps of 5 min */
     int64_t last_t;
 };
 struct past_list {

@@ -174,7 +174,8 @@ static void judge(struct bulk *b, enum bulk_metric metric, struct watched *w, si
     describe(b, metric, w, all, canary, n, control, m, who);
 }
 
-static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick)
+static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick,
+                      const struct strata *strata)
 {
     int from = window_of(b, metric, w, all);
     int64_t samples = 0, devices = 0;
@@ -200,9 +201,9 @@ static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w
         double v = change_of(&w[i], metric, from);
         if (w[i].flags & WATCHED_CANARY) {
             who[n] = (uint32_t)i;
-            canary[n++] = (struct change){v - tol, w[i].stratum};
+            canary[n++] = (struct change){v - tol, strata->cell[w[i].cell].attributes};
         } else {
-            control[m++] = (struct change){v, w[i].stratum};
+            control[m++] = (struct change){v, strata->cell[w[i].cell].attributes};
         }
     }
     if (n > 0 && m > 0)
@@ -212,11 +213,12 @@ static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w
     free(who);
 }
 
-void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number)
+void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number,
+                const struct strata *strata)
 {
     if (b->valid < b->next)
         return;
-    take_look(b, m, w, n, tick);
+    take_look(b, m, w, n, tick, strata);
     int64_t before = b->next;
     b->next = look_time(b->first, b->looks + 1);
     b->stride = 1 + (b->next - before) / COUNT_MAX;

@@ -69,7 +69,8 @@ bool bulk_tick(struct bulk *b, int32_t number);
 /* A sample of a device that counts since tick number `from`: summed when it has been there for the whole block. */
 void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value);
 /* The tick ends: takes the look when it is time. */
-void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number);
+void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number,
+                const struct strata *strata);
 /* Evidence of one look from its values: sets u and p in *r and returns -ln p + ln look_share(k); 0 where no stratum
  * has both groups. */
 double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,

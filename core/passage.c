@@ -20,6 +20,13 @@ double passage_ratio(enum passage k, double ratio)
     return k == PASSAGE_LOOP ? 1 : ratio;
 }
 
+enum strata_by passage_by(enum passage k)
+{
+    return k >= PASSAGE_BOOT1 && k <= PASSAGE_BOOT8 ? STRATA_BY_BOOTS
+           : k == PASSAGE_SILENT                    ? STRATA_BY_CONTACT
+                                                    : STRATA_BY_ATTRIBUTES;
+}
+
 void tail_init(struct tail *t, double ratio)
 {
     memset(t, 0, sizeof *t);
@@ -108,6 +115,11 @@ static enum side side_of(const struct watched *w)
     return w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL;
 }
 
+static uint8_t stratum_of(const struct risk *r, const struct watched *w, int k)
+{
+    return r->strata.of[passage_by((enum passage)k)][w->cell];
+}
+
 void risk_enter(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds)
 {
     enum side g = side_of(w);
@@ -115,7 +127,7 @@ void risk_enter(struct risk *r, struct tail *t, struct watched *w, uint16_t kind
     for (int k = 0; kinds >> k; k++) {
         if (!(kinds & PASSAGE_BIT(k)))
             continue;
-        r->y[w->stratum][k][g]++;
+        r->y[stratum_of(r, w, k)][k][g]++;
         if (!(w->entered & PASSAGE_BIT(k)))
             t->of[g][k]++;
     }
@@ -130,7 +142,7 @@ void risk_happen(struct risk *r, struct tail *t, struct watched *w, uint16_t kin
     for (int k = 0; count >> k; k++) {
         if (!(count & PASSAGE_BIT(k)))
             continue;
-        r->d[w->stratum][k][g]++;
+        r->d[stratum_of(r, w, k)][k][g]++;
         t->had[g][k]++;
         r->touched = true;
     }
@@ -144,7 +156,7 @@ void risk_censor(struct risk *r, struct watched *w)
     enum side g = side_of(w);
     for (int k = 0; w->risk >> k; k++) {
         if (w->risk & PASSAGE_BIT(k)) {
-            r->gone[w->stratum][k][g]++;
+            r->gone[stratum_of(r, w, k)][k][g]++;
             r->touched = true;
         }
     }
@@ -197,10 +209,18 @@ void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room,
     }
 }
 
+void risk_clear(struct risk *r)
+{
+    memset(r->y, 0, sizeof r->y);
+    memset(r->d, 0, sizeof r->d);
+    memset(r->gone, 0, sizeof r->gone);
+    r->touched = false;
+}
+
 void risk_count(struct risk *r, const struct watched *w, size_t n)
 {
-    memset(r, 0, sizeof *r);
+    risk_clear(r);
     for (size_t i = 0; i < n; i++)
         for (int k = 0; w[i].risk >> k; k++)
-            r->y[w[i].stratum][k][side_of(&w[i])] += w[i].risk >> k & 1;
+            r->y[stratum_of(r, &w[i], k)][k][side_of(&w[i])] += w[i].risk >> k & 1;
 }

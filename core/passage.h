@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/eprocess.h"
+#include "core/strata.h"
 
 /* In the order of enum trial_test. */
 enum passage {
@@ -41,7 +42,7 @@ enum passage {
 #define PASSAGE_BOOTS  ((uint16_t)0x001f) /* loop and reboots */
 #define PASSAGE_CPUS   ((uint16_t)0x03c0)
 #define PASSAGE_VARS   ((uint16_t)0x3c00)
-#define PASSAGE_STRATA 64
+#define PASSAGE_STRATA STRATA_MAX
 
 enum side { SIDE_CANARY, SIDE_CONTROL };
 
@@ -67,7 +68,7 @@ struct watched {
     uint16_t entered;  /* bit k: has been at risk in this stage */
     uint16_t carried;  /* bit k: its event k counted; bits 14, 15: carries the bulk tests' newest look */
     uint8_t boots;     /* reboots of this stage, at most 255 */
-    uint8_t stratum;   /* < PASSAGE_STRATA */
+    uint8_t cell;      /* of struct strata */
     int8_t wave;       /* -1: of no wave */
     uint8_t flags;     /* WATCHED_... */
 };
@@ -82,6 +83,7 @@ struct watched {
 
 /* Devices at risk, and what the open tick has brought, by stratum, kind and side. */
 struct risk {
+    struct strata strata;
     int32_t y[PASSAGE_STRATA][PASSAGE_COUNT][2];    /* at risk */
     int32_t d[PASSAGE_STRATA][PASSAGE_COUNT][2];    /* have the event in the open tick */
     int32_t gone[PASSAGE_STRATA][PASSAGE_COUNT][2]; /* censored in the open tick */
@@ -114,6 +116,8 @@ struct tail {
 
 /* Tolerated ratio of kind k under a policy that tolerates `ratio`: crash loops have none. */
 double passage_ratio(enum passage k, double ratio);
+/* By what its devices are compared. */
+enum strata_by passage_by(enum passage k);
 /* No evidence; ratio >= 1 is the tolerated ratio of event rates. */
 void tail_init(struct tail *t, double ratio);
 
@@ -139,6 +143,8 @@ void risk_happen(struct risk *r, struct tail *t, struct watched *w, uint16_t kin
 void risk_censor(struct risk *r, struct watched *w);
 /* Ends the tick: what it brought goes into the processes and into the journal. */
 void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room, int32_t tick);
+/* Nobody is at risk; strata stay. */
+void risk_clear(struct risk *r);
 /* Sets y anew from the devices' own marks (after loading); the tick must be closed. */
 void risk_count(struct risk *r, const struct watched *w, size_t n);
 

@@ -167,7 +167,7 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 static uint16_t not_eligible(const struct trial *t, const struct trial_past *p)
 {
     unsigned bits = 0;
-    if (p->boots_hour >= 3)
+    if (p->boots_hour >= 3 || p->boots_day >= STRATA_BOOTS_LOOP)
         bits |= PASSAGE_BIT(PASSAGE_LOOP);
     if (p->last_t <= 0 || t->spec.start - p->last_t > t->spec.silence_us)
         bits |= PASSAGE_BIT(PASSAGE_SILENT);
@@ -204,7 +204,8 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
     w->counter = NAN;
     w->from = INT32_MAX;
     w->cpu_base = w->var_base = NAN;
-    w->stratum = stratum < TRIAL_STRATA ? stratum : TRIAL_STRATA - 1;
+    w->cell = strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->boots_day) : 0,
+                          past && past->known ? strata_contact_class(past->away_day) : 0);
     w->wave = (int8_t)(wave < 0 ? -1 : wave);
     w->last_t = t->spec.start;
     if (past && past->known) {
@@ -219,7 +220,7 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
         w->flags |= WATCHED_CONTROL;
     t->join = t->next;
     if (t->n_stages > 0 && wave >= 0 && wave < t->n_stages)
-        t->expected[w->stratum]++;
+        t->expected[trial_stratum(t, w)]++;
     return t->n++;
 }
 
@@ -260,6 +261,25 @@ void trial_active(struct trial *t, struct watched *w, bool active)
     t->active[w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] += active ? 1 : -1;
 }
 
+/* Clocks start by the strata in which reboots are compared: they are what makes devices poll, and install. */
+uint8_t trial_stratum(const struct trial *t, const struct watched *w)
+{
+    return t->risk.strata.of[STRATA_BY_BOOTS][w->cell];
+}
+
+void trial_make_strata(struct trial *t)
+{
+    int32_t side[2][STRATA_CELLS] = {{0}};
+    for (size_t i = 0; i < t->n; i++) {
+        const struct watched *w = &t->w[i];
+        if (!(w->flags & WATCHED_LEFT) && w->wave >= 0 && w->wave < t->n_stages)
+            side[SIDE_CANARY][w->cell]++;
+        else if (w->flags & WATCHED_CONTROL)
+            side[SIDE_CONTROL][w->cell]++;
+    }
+    strata_make(&t->risk.strata, side[SIDE_CANARY], side[SIDE_CONTROL]);
+}
+
 void trial_count_joined(struct trial *t)
 {
     memset(t->expected, 0, sizeof t->expected);
@@ -268,8 +288,8 @@ void trial_count_joined(struct trial *t)
         const struct watched *w = &t->w[i];
         if (w->flags & WATCHED_LEFT || w->wave < 0 || w->wave >= t->n_stages)
             continue;
-        t->expected[w->stratum]++;
-        t->joined[w->stratum] += w->flags & WATCHED_CANARY ? 1 : 0;
+        t->expected[trial_stratum(t, w)]++;
+        t->joined[trial_stratum(t, w)] += w->flags & WATCHED_CANARY ? 1 : 0;
     }
 }
 
@@ -283,7 +303,7 @@ static uint32_t scatter(uint32_t h)
 
 bool trial_open(const struct trial *t, size_t i)
 {
-    uint8_t s = t->w[i].stratum;
+    uint8_t s = trial_stratum(t, &t->w[i]);
     return (uint64_t)scatter((uint32_t)i + 1) * (uint64_t)t->expected[s] < (uint64_t)t->joined[s] << 32;
 }
 
@@ -293,12 +313,13 @@ void trial_leave(struct trial *t, size_t device)
         return;
     struct watched *w = &t->w[device];
     for (int k = 0; w->risk >> k; k++)
-        t->risk.y[w->stratum][k][w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] -= w->risk >> k & 1;
+        t->risk.y[t->risk.strata.of[passage_by((enum passage)k)][w->cell]][k]
+                 [w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] -= w->risk >> k & 1;
     w->risk = 0;
     trial_active(t, w, false);
     if (!(w->flags & WATCHED_LEFT) && w->wave >= 0 && w->wave < t->n_stages) {
-        t->expected[w->stratum]--;
-        t->joined[w->stratum] -= w->flags & WATCHED_CANARY ? 1 : 0;
+        t->expected[trial_stratum(t, w)]--;
+        t->joined[trial_stratum(t, w)] -= w->flags & WATCHED_CANARY ? 1 : 0;
     }
     w->flags = (uint8_t)(WATCHED_LEFT | (w->flags & WATCHED_MAY));
     t->join = t->next; /* the shares have changed */

@@ -26,6 +26,7 @@
 #include "core/err.h"
 #include "core/json.h"
 #include "core/policy.h"
+#include "core/strata.h"
 #include "core/verdict.h"
 
 /* Tests of a stage: first passages (core/passage.h, same order), then the looks of the bulk engine, then installs. */
@@ -56,7 +57,7 @@ const char *trial_test_plain(enum trial_test t);
 bool trial_test_find(const char *word, enum trial_test *out);
 
 #define TRIAL_WAVES   64
-#define TRIAL_STRATA  64 /* more are merged into the last */
+#define TRIAL_STRATA  STRATA_MAX /* of attributes; more are merged into the last */
 #define TRIAL_DEVICES (1 << 20)
 
 struct trial_spec {
@@ -84,6 +85,8 @@ struct trial_past {
     double cpu_hour, var_hour; /* means over the last hour */
     int64_t last_t;            /* newest sample at `start`; 0 = none: silent already */
     bool known;                /* false: nobody can say (all fields are ignored, the device is at risk for all) */
+    double boots_day;          /* unexpected reboots in the day before; NaN: not known */
+    double away_day;           /* share of the day before in which it was not heard, 0..1; NaN: not known */
 };
 /* A device of wave `wave` (>= 0), or -1: of the declared control group, in no wave. Control until its wave is told
  * (with `control` false: never control). Returns its index 0, 1, 2, ... in order of adding; SIZE_MAX when there are too

@@ -72,7 +72,7 @@ static void put_watched(struct buf *b, const struct watched *w)
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         put(b, bits[i], 2);
     put(b, w->boots, 1);
-    put(b, w->stratum, 1);
+    put(b, w->cell, 1);
     put(b, (uint8_t)w->wave, 1);
     put(b, w->flags, 1);
 }
@@ -154,6 +154,16 @@ static void put_stage(struct buf *b, const struct stage *g)
     }
 }
 
+static void put_strata(struct buf *b, const struct strata *s)
+{
+    put(b, (uint64_t)s->n, 2);
+    for (int i = 0; i < s->n; i++) {
+        buf_add(b, &s->cell[i], sizeof s->cell[i]);
+        for (int by = 0; by < STRATA_BY; by++)
+            put(b, s->of[by][i], 1);
+    }
+}
+
 void trial_save(const struct trial *t, struct buf *out)
 {
     size_t from = out->len;
@@ -184,6 +194,7 @@ void trial_save(const struct trial *t, struct buf *out)
     put(out, (uint64_t)t->n_stages, 1);
     for (int i = 0; i < t->n_stages; i++)
         put_stage(out, t->stage[i]);
+    put_strata(out, &t->risk.strata);
     put(out, t->n, 4);
     for (size_t i = 0; i < t->n; i++)
         put_watched(out, &t->w[i]);

@@ -127,7 +127,7 @@ static void get_watched(struct in *r, struct watched *w)
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         *bits[i] = (uint16_t)get(r, 2);
     w->boots = (uint8_t)get(r, 1);
-    w->stratum = (uint8_t)get_most(r, 1, PASSAGE_STRATA - 1);
+    w->cell = (uint8_t)get(r, 1);
     unsigned wave = (unsigned)get(r, 1);
     w->wave = (int8_t)(wave < TRIAL_WAVES ? (int)wave : -1);
     w->flags = (uint8_t)get_most(r, 1, WATCHED_ALL);
@@ -281,6 +281,18 @@ static void get_facts(struct in *r, struct trial *t)
         get_stage(r, t, s);
 }
 
+static void get_strata(struct in *r, struct strata *s)
+{
+    s->n = (int)get_most(r, 2, STRATA_CELLS);
+    for (int i = 0; i < s->n && !r->bad; i++) {
+        s->cell[i].attributes = (uint8_t)get_most(r, 1, STRATA_MAX - 1);
+        s->cell[i].boots = (uint8_t)get_most(r, 1, STRATA_BOOTS - 1);
+        s->cell[i].contact = (uint8_t)get_most(r, 1, STRATA_CONTACT - 1);
+        for (int by = 0; by < STRATA_BY; by++)
+            s->of[by][i] = (uint8_t)get_most(r, 1, STRATA_MAX - 1);
+    }
+}
+
 static void get_devices(struct in *r, struct trial *t)
 {
     size_t n = (size_t)get_most(r, 4, TRIAL_DEVICES);
@@ -294,6 +306,7 @@ static void get_devices(struct in *r, struct trial *t)
     for (size_t i = 0; i < n && !r->bad; i++) {
         struct watched *w = &t->w[i];
         get_watched(r, w);
+        r->bad |= w->cell >= t->risk.strata.n;
         if (w->flags & WATCHED_ACTIVE)
             t->active[w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL]++;
     }
@@ -354,6 +367,7 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
     if (!t)
         return NULL;
     get_facts(&r, t);
+    get_strata(&r, &t->risk.strata);
     if (!r.bad)
         get_devices(&r, t);
     if (r.bad || r.left != 0) {

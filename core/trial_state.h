@@ -11,7 +11,7 @@
 #define VAR_WINDOW    (10 * US_PER_MIN)
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 2
+#define TRIAL_VERSION 3
 
 /* What is remembered of a test beside its evidence. */
 struct standing {
@@ -73,6 +73,10 @@ struct trial {
 
 /* What of a spec the evidence depends on, as bytes. */
 void trial_put_spec(struct buf *b, const struct trial_spec *s);
+/* The strata of the stage that begins, from the devices on each side. */
+void trial_make_strata(struct trial *t);
+/* The stratum whose canaries a device comes in with. */
+uint8_t trial_stratum(const struct trial *t, const struct watched *w);
 /* Counts expected and joined anew. */
 void trial_count_joined(struct trial *t);
 /* Do the clocks of control device i run? Canaries come in one by one as they install; if control's clocks all ran from

@@ -66,12 +66,13 @@ static void begin_stages(struct turn *u)
     if (!began)
         return;
     const unsigned off = WATCHED_CANARY | WATCHED_CONTROL | WATCHED_SILENT | WATCHED_ACTIVE | WATCHED_IN;
-    memset(&t->risk, 0, sizeof t->risk);
+    risk_clear(&t->risk);
     memset(t->active, 0, sizeof t->active);
     for (size_t i = 0; i < t->n; i++) {
         watched_restart(&t->w[i]);
         t->w[i].flags = (uint8_t)((t->w[i].flags & ~off) | (side_at(u, &t->w[i]) & WATCHED_CONTROL));
     }
+    trial_make_strata(t);
     trial_count_joined(t);
     t->join = t->due = u->tick;
     u->begins = true;
@@ -98,7 +99,7 @@ static void let_in(struct turn *u)
             continue;
         if (side_at(u, w) == WATCHED_CANARY) {
             w->flags |= WATCHED_CANARY;
-            t->joined[w->stratum]++;
+            t->joined[trial_stratum(t, w)]++;
             start_clocks(u, w);
         } else if (w->from != INT32_MAX && time_of(t, w->from) < t->join) {
             t->join = time_of(t, w->from);
@@ -274,7 +275,7 @@ static void run_stage(struct turn *u, const struct trial_row *rows, size_t n)
     close_windows(u, BULK_VARIANCE, VAR_WINDOW, u->tick);
     look_for_silence(u);
     for (int m = 0; m < BULK_METRICS; m++)
-        bulk_close(&g->bulk[m], (enum bulk_metric)m, t->w, t->n, u->tick, u->number);
+        bulk_close(&g->bulk[m], (enum bulk_metric)m, t->w, t->n, u->tick, u->number, &t->risk.strata);
     risk_close(&t->risk, &g->tail, &g->journal, &t->room, u->number);
     g->canary_steps += t->active[SIDE_CANARY];
     for (int k = 0; k < TEST_COUNT; k++)

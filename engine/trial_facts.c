@@ -342,13 +342,14 @@ static void past_done(struct req *q, const struct reply *rep)
     /* Without a single row the source knows nothing of that time; that is no word about the devices. */
     for (size_t i = 0; i < rw->n; i++) {
         at[rw->v[i].dev] = (uint32_t)i + 1;
-        rw->v[i].past = (struct trial_past){NAN, NAN, 0, NAN, NAN, 0, l->n > 0};
+        rw->v[i].past = (struct trial_past){NAN, NAN, 0, NAN, NAN, 0, l->n > 0, NAN, NAN};
     }
     for (; k < l->n; k++) {
         const struct past_row *p = &l->v[k];
         if (p->index < q->en->watch.n_devs && at[p->index] > 0)
             rw->v[at[p->index] - 1].past =
-                (struct trial_past){p->cpu_base, p->var_base, p->boots_hour, p->cpu_hour, p->var_hour, p->last_t, true};
+                (struct trial_past){p->cpu_base, p->var_base, p->boots_hour, p->cpu_hour, p->var_hour,
+                                    p->last_t,   true,        p->boots_day,  p->away_day};
     }
     free(at);
     ready(r, w);
@@ -371,7 +372,9 @@ static void past_from_tracks(struct run *r, size_t w)
                                                    .cpu_hour = NAN,
                                                    .var_hour = NAN,
                                                    .last_t = t->last_t,
-                                                   .known = t->last_t > 0};
+                                                   .known = t->last_t > 0,
+                                                   .boots_day = NAN,
+                                                   .away_day = NAN};
     }
     ready(r, w);
 }

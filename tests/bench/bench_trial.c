@@ -64,7 +64,7 @@ static struct trial *new_trial(size_t n)
     err_clear(&e);
     struct trial *t = trial_new(&spec, &e);
     for (size_t i = 0; t && i < n; i++) {
-        const struct trial_past past = {0.3, 1, 0, 0.3, 1, T0 - STEP, true};
+        const struct trial_past past = {0.3, 1, 0, 0.3, 1, T0 - STEP, true, 0, 0};
         bool canary = i < n / 50;
         if (trial_add(t, canary ? 0 : -1, true, (uint8_t)(i % 8), &past) != i || (canary && !trial_installed(t, i, T0)))
             t = NULL;

@@ -626,22 +626,29 @@ static void test_past(void **state)
     t.words[5] = "query=timestamp%28device_reboots_total%29&time=1795231800.000&nocache=1";
     t.answers[5] = VECTOR(
         HAS("d1", "1795231790.5") "," HAS("d1", "1795231780") "," HAS("d4", "1795231770") "," HAS("d4", "1795231775"));
+    t.words[6] = "query=increase%28device_reboots_total%5B24h%5D%29%20%2B%20resets%28device_reboots_total%5B24h%5D%29&";
+    t.answers[6] = VECTOR(HAS("d1", "7.25"));
+    t.words[7] =
+        "query=clamp_min%281%20-%20count_over_time%28%28timestamp%28device_reboots_total%29%29%5B24h%3A5m%5D%29%20"
+        "%2F%20288%2C%200%29&";
+    t.answers[7] = VECTOR(HAS("d1", "0.5"));
     past_at(&t, AT(0));
     if (t.err.code)
         fail_msg("%s", t.err.what);
-    assert_int_equal(hostile_requests(t.rig.server), 6);
+    assert_int_equal(hostile_requests(t.rig.server), 8);
     assert_int_equal(hostile_connections(t.rig.server), 1);
     assert_int_equal(t.past.n, DEVICES + 1); /* a row for each, known or not */
     for (size_t i = 0; i < t.past.n; i++)
         assert_int_equal(t.past.v[i].index, i);
     r = &t.past.v[watch_set_find(t.watch, "d1", 2)];
     assert_true(r->cpu_base == 0.25 && r->cpu_hour == 0.75 && r->var_base == 4 && r->boots_hour == 3);
+    assert_true(r->boots_day == 7.25 && r->away_day == 0.5);
     assert_true(isnan(r->var_hour));
     assert_int_equal(r->last_t, INT64_C(1795231790500000)); /* the newer */
     assert_int_equal(t.past.v[watch_set_find(t.watch, "d4", 2)].last_t, INT64_C(1795231775000000));
     r = &t.past.v[watch_set_find(t.watch, "d2", 2)];
     assert_true(r->cpu_base == 0.375); /* averaged */
-    assert_true(isnan(r->cpu_hour) && isnan(r->boots_hour));
+    assert_true(isnan(r->cpu_hour) && isnan(r->boots_hour) && isnan(r->boots_day) && isnan(r->away_day));
     assert_int_equal(r->last_t, 0);
     r = &t.past.v[watch_set_find(t.watch, "d3", 2)];
     assert_true(isnan(r->cpu_base) && r->cpu_hour == 0.125); /* less than an hour of data: no baseline */
@@ -659,7 +666,7 @@ static void test_past_other_queries(void **state)
     past_at(&t, AT(0));
     assert_int_equal(t.err.code, ERR_NONE);
     assert_true(t.past.v[watch_set_find(t.watch, "d1", 2)].boots_hour == 2);
-    assert_int_equal(hostile_requests(t.rig.server), 4); /* no sensor: no variance */
+    assert_int_equal(hostile_requests(t.rig.server), 6); /* no sensor: no variance */
     tel_release(&t);
     tel_init(&t, give, "device", "sum by ($label) (boots)");
     t.words[0] = "query=changes%28%28sum%20by%20%28device%29%20%28boots%29%29%5B1h%3A1m%5D%29";

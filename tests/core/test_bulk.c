@@ -172,7 +172,8 @@ static void bench_tick(struct bench *b, double (*cpu)(int i, int32_t tick))
         if (sum)
             bulk_add(&b->b, w, BULK_CPU, w->flags & WATCHED_CANARY ? w->from : INT32_MIN, cpu(i, b->number));
     }
-    bulk_close(&b->b, BULK_CPU, b->w, FLEET, b->number * INT64_C(1000000), b->number);
+    const struct strata one = {.n = 1};
+    bulk_close(&b->b, BULK_CPU, b->w, FLEET, b->number * INT64_C(1000000), b->number, &one);
 }
 
 static double same(int i, int32_t tick)

@@ -18,7 +18,7 @@ static struct watched device(uint8_t flags, uint8_t stratum)
     w.counter = 0;
     w.cpu_base = w.var_base = 1;
     w.flags = flags;
-    w.stratum = stratum;
+    w.cell = stratum;
     return w;
 }
 
@@ -99,6 +99,10 @@ static void only_what_its_data_can_show(void **state)
 static void risk_sets_add_up(void **state)
 {
     struct risk *r = calloc(1, sizeof *r), *again = calloc(1, sizeof *again);
+
+    for (int a = 0; a < 4; a++)
+        strata_find(&r->strata, a, 0, 0);
+    again->strata = r->strata;
     struct tail t;
     struct journal j = {0};
     size_t room = 3;

@@ -553,6 +553,32 @@ static void strata_are_compared_each_within_itself(void **state)
     kit_free(&k);
 }
 
+/* Canaries that reboot often are compared with control devices that do: by what each did in the day before. */
+static void devices_are_compared_with_others_of_the_same_past(void **state)
+{
+    struct kit k;
+    struct trial_past p = kit_past(), often = p;
+
+    (void)state;
+    often.boots_day = 20;
+    for (int with = 0; with < 2; with++) {
+        kit_empty(&k, 1);
+        for (int i = 0; i < 220; i++)
+            kit_add(&k, i < 20 ? 0 : -1, true, 0, with && i % 4 == 0 ? &often : &p);
+        for (size_t i = 0; i < 20; i++)
+            if (i % 4 == 0) /* a boot makes them poll, and install */
+                assert_true(trial_installed(k.t, i, KIT_START));
+        kit_until(&k, KIT_GRACE + US_PER_MIN);
+        for (size_t i = 0; i < 220; i += 4)
+            kit_boot(&k, i);
+        kit_tick(&k);
+        struct evidence v = kit_evidence(&k, 0, TEST_BOOT1);
+        assert_true(with ? v.log_e < 0.1 && v.control == v.control_of : v.log_e > 4 && v.control < v.control_of);
+        assert_int_equal(v.canary, 5);
+        kit_free(&k);
+    }
+}
+
 static void who_leaves_is_gone(void **state)
 {
     struct kit k;
@@ -853,6 +879,7 @@ int main(void)
         cmocka_unit_test(facts_that_come_too_late_are_told),
         cmocka_unit_test(an_acknowledged_test_counts_anew_from_ten_times),
         cmocka_unit_test(strata_are_compared_each_within_itself),
+        cmocka_unit_test(devices_are_compared_with_others_of_the_same_past),
         cmocka_unit_test(who_leaves_is_gone),
         cmocka_unit_test(installs_count_by_device_over_the_rollout),
         cmocka_unit_test(levels_of_cpu_and_variance),

@@ -188,7 +188,7 @@ static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t a
     out->v = arena_array(a, n + 1, sizeof *out->v);
     for (size_t k = 0; k < n && !w->past_empty; k++)
         if (v[k] >= 0)
-            out->v[out->n++] = (struct past_row){k, 0.2, 1.0, 0, 0.2, 1.0, at - US_PER_S};
+            out->v[out->n++] = (struct past_row){k, 0.2, 1.0, 0, 0.2, 1.0, 0, 0, at - US_PER_S};
     w_answer(w, done, ctx);
 }
 

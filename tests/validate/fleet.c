@@ -180,7 +180,8 @@ void fleet_step(struct fleet *f)
 struct trial_past fleet_past(const struct fleet *f, size_t i, int64_t start, double boots_hour)
 {
     const struct member *m = &f->m[i];
-    return (struct trial_past){m->cpu_base, m->var_base, boots_hour, m->cpu_hour, m->var_hour, start - STEP, true};
+    return (struct trial_past){m->cpu_base,  m->var_base, boots_hour, m->cpu_hour, m->var_hour,
+                               start - STEP, true,        NAN,        NAN};
 }
 
 double fleet_change(const struct fleet *f, size_t i)

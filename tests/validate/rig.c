@@ -50,7 +50,7 @@ void rig_add(struct trial *t, size_t i, bool canary, uint8_t stratum, const stru
 
 struct trial_past rig_past(double boots_hour)
 {
-    return (struct trial_past){NAN, NAN, boots_hour, NAN, NAN, T0 - STEP, true};
+    return (struct trial_past){NAN, NAN, boots_hour, NAN, NAN, T0 - STEP, true, NAN, NAN};
 }
 
 void rig_feed_boots(struct trial *t, const struct boots *b, size_t n)
