@@ -5,7 +5,7 @@
 #ifndef ANDON_CLIENT_PROMETHEUS_IMPL_H
 #define ANDON_CLIENT_PROMETHEUS_IMPL_H
 
-#include "client/telemetry_impl.h"
+#include "client/join.h"
 #include "core/buf.h"
 #include "core/json.h"
 
@@ -19,7 +19,8 @@ enum prom_query { Q_REBOOTS, Q_CPU, Q_VARIANCE, Q_TIME, Q_COUNT };
 struct prom {
     struct telemetry base;
     struct http_peer *peer;
-    char *join_label, *query[Q_COUNT]; /* "" = not asked */
+    struct join join;
+    char *query[Q_COUNT]; /* "" = not asked */
     int64_t interval_us;
     bool boot_times;
     struct watch_set *known; /* the devices of boots[] */
@@ -41,6 +42,7 @@ struct prom_sink {
 struct prom_source {
     const char *what; /* of the query, for errors */
     const char *join_label;
+    struct join *join;             /* NULL: the label holds the id as it is */
     const struct watch_set *watch; /* NULL: nobody is watched */
     size_t n_watch;                /* devices added later do not count */
     bool matrix;                   /* of a range query */
