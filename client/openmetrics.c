@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "client/exposition.h"
-#include "client/telemetry_impl.h"
+#include "client/join.h"
 
 #define PAGE_MAX     ((size_t)256 << 20)
 #define BUCKETS      8
@@ -42,7 +42,8 @@ struct om {
     struct telemetry base;
     struct http_peer *peer;
     struct clock *clock;
-    char *join_label, *names[WANT_COUNT];
+    struct join join;
+    char *names[WANT_COUNT];
     enum cpu_kind cpu_kind;
     bool boot_times;
     struct watch_set *known; /* the devices of kept[] */
@@ -58,7 +59,7 @@ struct om_poll {
     struct arena *arena;
     struct sample_list *out;
     struct telemetry_probe *probe; /* out is NULL then */
-    uint8_t *marks;                /* of a probe */
+    struct join_probe *counted;    /* by it */
     backend_done done;
     void *ctx;
     struct seen *seen;
@@ -147,10 +148,10 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, doub
 {
     struct om_poll *p = ctx;
     if (p->probe) {
-        telemetry_count(p->probe, want, p->watch, p->marks, (struct slice){n ? device : NULL, n}, p->arena);
+        join_probe_count(p->counted, want, (struct slice){n ? device : NULL, n});
         return;
     }
-    long i = watch_set_find(p->watch, device, n);
+    long i = join_find(&p->om->join, p->watch, device, n);
     if (i < 0) {
         p->unmatched++;
         return;
@@ -231,7 +232,7 @@ static bool read_page(struct om_poll *p, const struct http_answer *a, struct err
     struct exposition x = {
         .wants = wants,
         .n_wants = WANT_COUNT,
-        .join_label = o->join_label,
+        .join_label = o->join.label,
         .openmetrics = strncmp(a->content_type, "application/openmetrics-text", 28) == 0,
         .fn = on_sample,
         .ctx = p,
@@ -271,12 +272,14 @@ static void on_page(void *ctx, const struct http_answer *a)
         r.err = &e;
     else if (p->out)
         make_rows(p);
-    else
+    else {
+        join_probe_end(p->counted);
         p->probe->text =
             arena_printf(p->arena, "metrics page of %s: %zu bytes", http_peer_name(p->om->peer), a->body.len);
+    }
     p->done(p->ctx, &r);
     free(p->seen);
-    free(p->marks);
+    join_probe_free(p->counted);
     free(p);
 }
 
@@ -303,13 +306,13 @@ static void om_probe(struct telemetry *t, const struct watch_set *devices, struc
 {
     static const char *const words[] = {"reboots", "cpu", "sensor"};
     struct om *o = (struct om *)t;
-    *out = (struct telemetry_probe){.text = "", .label = arena_strdup(a, o->join_label)};
+    *out = (struct telemetry_probe){.text = ""};
     for (size_t i = 0; i < WANT_COUNT; i++)
         if (o->names[i][0])
             out->query[i] =
                 (struct telemetry_query){.what = arena_printf(a, "%s (%s)", words[i], o->names[i]), .example = ""};
     send_poll(o, (struct om_poll){.watch = devices,
-                                  .marks = xcalloc(watch_set_size(devices) + 1, 1),
+                                  .counted = join_probe_new(out, &o->join, devices, a),
                                   .arena = a,
                                   .probe = out,
                                   .done = done,
@@ -323,7 +326,7 @@ static void om_free(struct telemetry *t)
     watch_set_free(o->known);
     free(o->kept);
     free(o->map);
-    free(o->join_label);
+    join_release(&o->join);
     for (size_t i = 0; i < WANT_COUNT; i++)
         free(o->names[i]);
     free(o);
@@ -352,7 +355,7 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->peer = peer;
     o->clock = clock;
     o->known = watch_set_new();
-    o->join_label = pick(spec->join_label, "device");
+    join_init(&o->join, spec->join_label, &spec->join);
     o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
     o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
     o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);

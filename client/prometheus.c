@@ -149,11 +149,6 @@ static bool prom_boot_time(const struct telemetry *t)
 
 /* --- probe --- */
 
-struct probing {
-    struct telemetry_probe *out;
-    uint8_t *seen; /* of each device, a bit for each query */
-};
-
 static bool probe_sample(struct prom_call *c, size_t q, size_t series, long device, int64_t at_ms, double v,
                          struct err *e)
 {
@@ -169,37 +164,34 @@ static bool probe_sample(struct prom_call *c, size_t q, size_t series, long devi
 
 static void probe_label(struct prom_call *c, size_t q, struct slice label)
 {
-    const struct probing *p = c->state;
-    telemetry_count(p->out, q, c->watch, p->seen, label, c->arena);
+    join_probe_count(c->state, q, label);
 }
 
 static void probe_restart(struct prom_call *c, size_t q)
 {
-    const struct probing *p = c->state;
-    telemetry_uncount(p->out, q, c->watch, p->seen);
+    join_probe_uncount(c->state, q);
 }
 
 static void probe_end(struct prom_call *c)
 {
-    const struct probing *p = c->state;
-    p->out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
-                                c->warning[0] ? "; it warns: " : "", c->warning);
+    struct telemetry_probe *out = c->out;
+    join_probe_end(c->state);
+    out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
+                             c->warning[0] ? "; it warns: " : "", c->warning);
 }
 
 static void probe_drop(struct prom_call *c)
 {
-    const struct probing *p = c->state;
-    free(p->seen);
+    join_probe_free(c->state);
+    c->state = NULL;
 }
 
 static void prom_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a,
                        struct telemetry_probe *out, backend_done done, void *ctx)
 {
     struct prom_call *c = prom_call_new(t, devices, a, out, done, ctx);
-    struct probing *p = c->state = xcalloc(1, sizeof *p);
-    *out = (struct telemetry_probe){.text = "", .label = arena_strdup(a, c->prom->join_label)};
-    p->out = out;
-    p->seen = xcalloc(c->n + 1, 1);
+    *out = (struct telemetry_probe){.text = ""};
+    c->state = join_probe_new(out, &c->prom->join, devices, a);
     c->sample = probe_sample;
     c->label = probe_label;
     c->restart = probe_restart;
@@ -223,7 +215,7 @@ static void prom_free(struct telemetry *t)
     http_peer_free(o->peer);
     watch_set_free(o->known);
     free(o->boots);
-    free(o->join_label);
+    join_release(&o->join);
     for (int q = 0; q < Q_COUNT; q++)
         free(o->query[q]);
     free(o);
@@ -276,7 +268,7 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
     o->peer = peer;
     o->interval_us = spec->interval_us;
     o->known = watch_set_new();
-    o->join_label = pick(spec->join_label, "device");
+    join_init(&o->join, spec->join_label, &spec->join);
     choose_queries(o, spec, node);
     return &o->base;
 }

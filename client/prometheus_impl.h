@@ -5,7 +5,7 @@
 #ifndef ANDON_CLIENT_PROMETHEUS_IMPL_H
 #define ANDON_CLIENT_PROMETHEUS_IMPL_H
 
-#include "client/telemetry_impl.h"
+#include "client/join.h"
 #include "core/buf.h"
 #include "core/json.h"
 
@@ -20,7 +20,8 @@ enum prom_query { Q_REBOOTS = COL_REBOOTS, Q_CPU = COL_CPU, Q_VARIANCE = COL_VAR
 struct prom {
     struct telemetry base;
     struct http_peer *peer;
-    char *join_label, *query[Q_COUNT]; /* "" = not asked */
+    struct join join;
+    char *query[Q_COUNT]; /* "" = not asked */
     int64_t interval_us;
     bool boot_times;
     struct watch_set *known; /* the devices of boots[] */
@@ -42,6 +43,7 @@ struct prom_sink {
 struct prom_source {
     const char *what; /* of the query, for errors */
     const char *join_label;
+    struct join *join;             /* NULL: the label holds the id as it is */
     const struct watch_set *watch; /* NULL: nobody is watched */
     size_t n_watch;                /* devices added later do not count */
     bool matrix;                   /* of a range query */

@@ -10,7 +10,7 @@
 
 static long find(const struct prom_source *src, const char *id, size_t n)
 {
-    long i = src->watch ? watch_set_find(src->watch, id, n) : -1;
+    long i = !src->watch ? -1 : src->join ? join_find(src->join, src->watch, id, n) : watch_set_find(src->watch, id, n);
     return i >= 0 && (size_t)i < src->n_watch ? i : -1;
 }
 

@@ -25,6 +25,12 @@ size_t watch_set_add(struct watch_set *w, const char *raw_id);
 /* -1 when it is not watched. */
 long watch_set_find(const struct watch_set *w, const char *raw_id, size_t n);
 size_t watch_set_size(const struct watch_set *w);
+const char *watch_set_id(const struct watch_set *w, size_t i, struct arena *a); /* raw */
+/* What telemetry calls the devices, where that is not their id (struct join_spec, `attribute`): the value of the
+ * attribute, n bytes; 0: the device has none, and no series is its own. In the order of the set, one after the other;
+ * watch_set_named() says how many have it by now. Only those are known to a source that joins so. */
+void watch_set_name(struct watch_set *w, const char *value, size_t n);
+size_t watch_set_named(const struct watch_set *w);
 
 /* One poll's result: rows are the devices of the watch set. */
 struct sample_list {
@@ -59,9 +65,16 @@ struct telemetry_query {
     size_t devices;      /* that have at least one */
     const char *example; /* a value of the label that is none of the devices, safe text, "" */
 };
+/* A way from the label to devices, and how many have a series of any query by it. */
+struct telemetry_join {
+    bool strip_port, lower;
+    size_t devices;
+    const char *example, *of; /* a value of the label, and the id of the device that it stands for; safe text, "" */
+};
 struct telemetry_probe {
-    const char *text;  /* one sentence about the source, safe text */
-    const char *label; /* the one that is to hold the device's id */
+    const char *text;                     /* one sentence about the source, safe text */
+    const char *label;                    /* the one that is to hold the device's id */
+    struct telemetry_join joined, better; /* as configured; the one that matches most, which may be the same */
     struct telemetry_query query[TELEMETRY_QUERIES];
 };
 

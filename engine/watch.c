@@ -52,6 +52,8 @@ size_t watch_raw(struct engine *en, const char *raw_id)
 
 bool watch_idle(const struct engine *en)
 {
+    if (en->watch.naming)
+        return false;
     for (size_t i = 0; i < en->facts.n_all; i++) {
         const struct ro *ro = en->facts.all[i];
         if (!ro_ended(ro) || rollback_running(ro) || ro->watch.control_loading || ro->watch.from_loading)
@@ -488,6 +490,7 @@ const struct part part_watch = {.name = "watch",
                                 .ro_init = ro_init,
                                 .ro_free = ro_free,
                                 .wave_free = wave_free,
+                                .sweep = watch_ask_names,
                                 .replaced = replaced,
                                 .waves = waves,
                                 .devices = devices,

@@ -36,7 +36,9 @@ struct en_watch {
     struct watch_set *set;
     struct dev *devs; /* by index in the set */
     size_t n_devs, cap_devs;
-    size_t n_asked; /* the first so many have asked_at */
+    size_t n_asked;      /* the first so many have asked_at */
+    bool naming;         /* names of devices are being read */
+    int64_t names_again; /* not before, after an error */
     struct arena dev_arena;
 };
 
@@ -77,6 +79,10 @@ void watch_clear(struct engine *en);
 void watch_whole(struct ro *ro, size_t wave, const struct device_list *list);
 void watch_installed(struct engine *en, size_t dev, int64_t at);
 void watch_counts(struct engine *en, size_t dev, int64_t from, bool canary);
+
+/* Devices that telemetry can be asked about, the first so many of the set. */
+size_t watch_known(const struct engine *en);
+void watch_ask_names(struct engine *en); /* of those that are new */
 
 extern const struct part part_watch;
 
