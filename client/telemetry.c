@@ -125,18 +125,6 @@ void telemetry_uncount(struct telemetry_probe *p, size_t query, const struct wat
         seen[i] = (uint8_t)(seen[i] & ~(1u << query));
 }
 
-double boot_counter_feed(struct boot_counter *b, double boot_time)
-{
-    if (!isfinite(boot_time))
-        return (double)NAN;
-    if (b->known && fabs(boot_time - b->boot_time) > 5)
-        b->boots++;
-    /* A clock that is slewed in small steps must not add up to a boot: the reference follows. */
-    b->boot_time = boot_time;
-    b->known = true;
-    return b->boots;
-}
-
 /* The length of the name, and whether nothing but matchers follows. */
 static bool selector(const char *q, size_t *n)
 {
