@@ -190,7 +190,7 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
     double *row = tick_put(to, i, t);
     bool fresh = t > k->last_t; /* the same reading must not count twice */
     if (s->n[WANT_REBOOTS])
-        row[COL_REBOOTS] = o->boot_times ? boot_counter_feed(&k->boots, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
+        row[COL_REBOOTS] = o->boot_times ? boot_counter_feed(&k->boots, t, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
                                          : s->sum[WANT_REBOOTS];
     if (s->n[WANT_CPU])
         row[COL_CPU] = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)

@@ -46,7 +46,7 @@ static void ask_all(struct prom_call *c, int64_t window_us, const char *when)
 /* --- poll --- */
 
 /* The counter that a poll of now gives for a boot time: what it counts is kept from poll to poll. */
-static double boots_of(struct prom_call *c, size_t i, double boot_time)
+static double boots_of(struct prom_call *c, size_t i, int64_t t, double boot_time)
 {
     struct prom *o = c->prom;
     const struct watch_id *id = &c->watch->ids[i];
@@ -59,7 +59,7 @@ static double boots_of(struct prom_call *c, size_t i, double boot_time)
         }
         o->boots[k] = (struct boot_counter){0};
     }
-    return boot_counter_feed(&o->boots[k], boot_time);
+    return boot_counter_feed(&o->boots[k], t, boot_time);
 }
 
 static void poll_end(struct prom_call *c)
@@ -79,7 +79,7 @@ static void poll_end(struct prom_call *c)
             continue;
         double *boots = &tick_row(&out->tick, i)[COL_REBOOTS];
         if (now && c->prom->boot_times)
-            *boots = boots_of(c, i, *boots);
+            *boots = boots_of(c, i, out->tick.at[i], *boots);
         if (out->tick.at[i] > out->newest)
             out->newest = out->tick.at[i];
     }

@@ -12,11 +12,14 @@ _Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
 #define DAY_MEAN  "avg_over_time(($)[24h:5m]) and count_over_time(($)[24h:5m]) >= 12"
 #define HOUR_MEAN "avg_over_time(($)[1h:5m])"
 /* Boots in an hour, minute by minute against the last value before: rises of a counter, and a fall (it was reset) for
- * one; changes of a boot time by more than 5 s (see struct boot_counter). Ten minutes without samples, as devices are
- * while they boot, hide none. Of an expression: its changes. */
+ * one. Ten minutes without samples, as devices are while they boot, hide none. A boot time by the rule of core/boots.h,
+ * as far as it can be told here: it moves to later than the sample before, of which the time is not known after a gap
+ * of five minutes, nor while a clock is not set (before 2001): then to within eleven minutes. Of an expression: its
+ * changes. */
 #define BEFORE      "last_over_time($[10m] offset 1m)"
 #define BOOTS       "sum_over_time(clamp_min($ - " BEFORE ", 0)[1h:1m]) + resets($[1h])"
-#define BOOT_TIMES  "sum_over_time((abs($ - " BEFORE ") > bool 5)[1h:1m])"
+#define COUNTED     "(timestamp($ offset 1m) and $ offset 1m > 1e9 or " BEFORE " * 0 + time() - 660)"
+#define BOOT_TIMES  "sum_over_time((($ - " BEFORE " > bool 5) * ($ > bool " COUNTED " - 5))[1h:1m])"
 #define EXPRESSIONS "changes(($)[1h:1m])"
 
 struct past {

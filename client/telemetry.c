@@ -125,18 +125,6 @@ size_t watch_set_named(const struct watch_set *w)
     return w->n_named;
 }
 
-double boot_counter_feed(struct boot_counter *b, double boot_time)
-{
-    if (!isfinite(boot_time))
-        return (double)NAN;
-    if (b->known && fabs(boot_time - b->boot_time) > 5)
-        b->boots++;
-    /* A clock that is slewed in small steps must not add up to a boot: the reference follows. */
-    b->boot_time = boot_time;
-    b->known = true;
-    return b->boots;
-}
-
 /* The length of the name, and whether nothing but matchers follows. */
 static bool selector(const char *q, size_t *n)
 {

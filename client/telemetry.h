@@ -102,21 +102,10 @@ struct telemetry_ops {
     void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct past_list *out, backend_done done, void *ctx);
     /* COL_REBOOTS from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
-     * trial_spec.boot_time; boot_counter_feed makes one). May be NULL: it is a counter. */
+     * trial_spec.boot_time; core/boots.h makes one). May be NULL: it is a counter. */
     bool (*boot_time)(const struct telemetry *t);
 };
 #define RANGE_TICKS_MAX 1000
-
-/* Boots out of a boot time that changes (node_boot_time_seconds): a counter that goes up by one at each change of more
- * than 5 s; smaller ones are the clock being set. For rows of a source with boot_time(), one for each device, zero at
- * first; a poll of now (`at` 0) has done it already. */
-struct boot_counter {
-    double boot_time;
-    double boots;
-    bool known;
-};
-/* The counter; NaN when the boot time is not known, which changes nothing. */
-double boot_counter_feed(struct boot_counter *b, double boot_time);
 
 struct telemetry {
     const struct telemetry_ops *ops;

@@ -3,6 +3,7 @@
 #define ANDON_CLIENT_TELEMETRY_IMPL_H
 
 #include "client/telemetry.h"
+#include "core/boots.h"
 #include "core/slice.h"
 
 struct watch_set {

@@ -67,7 +67,7 @@ struct trial_spec {
     int64_t step_us;               /* of the grid, 1 s .. 1 h */
     int64_t grace_us;
     int64_t silence_us; /* max(5 min, 5 steps) */
-    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds: a change by over 5 s is one */
+    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
 
 struct trial;

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "client/telemetry.h"
 #include "core/arena.h"
+#include "core/boots.h"
 #include "core/health.h"
 #include "core/model.h"
 #include "engine/parts.h"
@@ -23,9 +24,9 @@ struct dev {
     const char *id, *raw_id;
     enum device_status status;
     int64_t installed_at, last_seen;
-    int64_t asked_at;         /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
-    double boot_time, boots;  /* sources that give the time of the last boot: boots are counted here */
-    int64_t installed_before; /* installed_at as it was before its wave was told; -1 not known */
+    int64_t asked_at;          /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
+    struct boot_counter boots; /* sources that give the time of the last boot: boots are counted here */
+    int64_t installed_before;  /* installed_at as it was before its wave was told; -1 not known */
     bool overdue, enrolled;
     struct ro *canary_of; /* told by this rollout (the newest) */
     int wave;
