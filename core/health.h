@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "core/model.h"
 #include "core/policy.h"
+#include "core/tick.h"
 
 #define TRACK_BUCKETS 12
 
@@ -37,13 +38,14 @@ struct track {
 
 /* Nothing known, not enrolled. */
 void track_init(struct track *t);
-/* Takes one sample (older or equal to the newest: ignored). window_us as in the policy; bucket = window / 10.
+/* Takes one sample of time `at`, a row of a tick (older or equal to the newest: ignored). window_us as in the policy;
+ * bucket = window / 10.
  *
  * Reboots are differences of the boot counter. A fall is a counter reset and counts as one reboot: at least one has
  * happened and no more can be known. A difference over a silence longer than the window counts only with the share
  * that falls into the window, rounded down; one that reaches back before counts_from does not count (it may be the
  * install's own reboot). */
-void track_feed(struct track *t, const struct sample *s, int64_t window_us);
+void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int64_t window_us);
 /* The device was told / has installed: reboots count from `counts_from` (install + grace, rounded up to the next
  * bucket), the baselines are frozen. Control devices are enrolled too, with the canary's own counts_from (the same
  * grace for both), or with 0: a device that is not enrolled adds no exposure and no figures to a group, only to

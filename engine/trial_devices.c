@@ -64,7 +64,8 @@ void run_put(struct run *r, int phase, const struct run_new *v)
     if (r->n == r->cap) {
         r->cap = r->cap ? r->cap * 2 : 64;
         r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
-        r->rows = xreallocarray(r->rows, 2 * r->cap, sizeof *r->rows);
+        tick_release(&r->tick);
+        tick_init(&r->tick, 0, r->cap, COL_BUILTIN);
         r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
     }
     if (en->watch.n_devs > r->n_of_dev) {
@@ -84,9 +85,9 @@ void run_put(struct run *r, int phase, const struct run_new *v)
 
 void run_add(struct run *r, int phase, const struct run_new *v)
 {
-    if (run_index(r, v->dev) != UINT32_MAX)
+    if (trial_ix_known(run_index(r, v->dev)))
         return; /* a server that lists a device twice */
-    if (trial_add(r->trial, v->wave, v->control, v->stratum, &v->past) == SIZE_MAX)
+    if (!trial_ix_known(trial_add(r->trial, v->wave, v->control, v->stratum, &v->past)))
         return;
     run_put(r, phase, v);
     r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;

@@ -28,8 +28,8 @@ struct en_trials {
 };
 
 #define ACKS_MAX 32
-/* After each tick that was fed; rows in the trial's order. */
-typedef void (*trial_tick_fn)(void *ctx, int64_t t, const struct trial_row *rows, size_t n);
+/* After each tick that was fed, in the trial's order. */
+typedef void (*trial_tick_fn)(void *ctx, const struct tick *k);
 
 struct ro_trials {
     struct run *run;           /* NULL: not tested (now); off says why */
