@@ -131,6 +131,27 @@ void track_enrol(struct track *t, int64_t counts_from)
         t->counts_from = counts_from;
 }
 
+/* The bucket from which on reboots count. */
+static int64_t first_bucket(const struct track *t, int64_t len)
+{
+    return t->counts_from == TIME_NEVER ? INT64_MIN : floor_div(ceil_to(t->counts_from, len), len);
+}
+
+int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS])
+{
+    int64_t edge = first_bucket(t, bucket_len(window_us)), n = 0;
+
+    for (int i = 0; i < TRACK_BUCKETS; i++) {
+        uint8_t boots = t->bucket0 - (TRACK_BUCKETS - 1 - i) >= edge ? t->boots[i] : 0;
+
+        if (by)
+            by[i] = boots;
+        if (i >= TRACK_BUCKETS - WINDOW_BUCKETS)
+            n += boots;
+    }
+    return t->last_t ? n : -1;
+}
+
 /* p95 by nearest rank: the smallest value that at least 95 % of the values do not exceed. Hoare's FIND (1961), exact;
  * reorders v. n >= 1. */
 static double p95(float *v, size_t n)
@@ -190,7 +211,7 @@ static int64_t device_boots(const struct track *t, const struct frame *f, int64_
     for (int i = 0; i < TRACK_BUCKETS; i++) {
         int64_t k = t->bucket0 - (TRACK_BUCKETS - 1 - i);
 
-        if (k >= f->first && k >= floor_div(edge, f->len))
+        if (k >= f->first && k >= first_bucket(t, f->len))
             n += t->boots[i];
     }
     return n;

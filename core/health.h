@@ -52,6 +52,11 @@ void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int6
  * `expected` and `reporting`. May be called again: the later time counts. */
 void track_enrol(struct track *t, int64_t counts_from);
 
+/* Reboots of the device that count, in the window that ends with its newest sample: not those of its install and the
+ * grace after it. -1: no sample was seen. by[] (unless NULL) gets them by bucket, newest last, as track.boots has them.
+ */
+int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS]);
+
 /* Levels of a device's value over its own baseline, for counting the devices that carry a change. */
 #define HEALTH_LEVELS 4
 extern const double health_cpu_level[HEALTH_LEVELS]; /* 1.1 1.25 1.5 2 */

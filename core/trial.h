@@ -132,6 +132,9 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COU
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max);
 /* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
+/* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
+ * passages only. 0 where it does not count. */
+uint32_t trial_reached(const struct trial *t, size_t device);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 
