@@ -249,6 +249,22 @@ static void say_query(struct look *l, const char *subject, const struct telemetr
                     of);
 }
 
+/* Several series of a device: which of them count. */
+static void say_several(struct look *l, const char *subject, const struct telemetry_query *q)
+{
+    static const char rule[] = "the newest sample's counts; of several of one time those that differ only in job, "
+                               "instance or replica count once, others are added";
+    char example[400] = "";
+
+    if (*q->one)
+        snprintf(example, sizeof example, ", e.g. %.170s and %.170s", q->one, q->other);
+    if (q->several > 0)
+        doctor_tell(l->d, MARK_NOTE, subject,
+                    q->counter ? "" : "Write `max by` or `avg by` into the query if something else is meant.",
+                    "%s: %zu devices have several series%s: %s", q->what, q->several, example,
+                    q->counter ? rule : "their mean counts");
+}
+
 static void say_probe(struct look *l, const char *subject, const struct telemetry_probe *p)
 {
     size_t any = 0;
@@ -259,9 +275,10 @@ static void say_probe(struct look *l, const char *subject, const struct telemetr
     for (size_t i = 0; i < TELEMETRY_QUERIES; i++) {
         const struct telemetry_query *q = &p->query[i];
 
-        if (q->what && q->series > 0)
+        if (q->what && q->series > 0) {
             say_query(l, subject, p, q);
-        else if (q->what && any > 0)
+            say_several(l, subject, q);
+        } else if (q->what && any > 0)
             doctor_tell(l->d, MARK_NOTE, subject, "", "%s: no series; it is not judged", q->what);
     }
     if (any > 0 && watch_set_size(l->devices) > 0)

@@ -4,7 +4,8 @@
 #include <string.h>
 #include "core/text.h"
 
-#define KEY_MAX 1024 /* bytes of a value; longer ones are of no device */
+#define LABELS_MAX 160  /* bytes of a series' labels in an example */
+#define KEY_MAX    1024 /* bytes of a value; longer ones are of no device */
 
 void join_init(struct join *j, const char *label, const struct join_spec *spec)
 {
@@ -107,8 +108,10 @@ struct join_probe {
     struct arena *arena;
     struct join way[WAYS];
     size_t own;                           /* the configured one of them */
-    uint32_t *seen;                       /* of each device, a bit for each query */
+    uint32_t *seen, *several;             /* of each device, a bit for each query */
     uint8_t *would;                       /* a bit for each way by which any series is its own */
+    struct slice *first;                  /* labels of its first series of the query that is being read */
+    size_t reading;                       /* that query */
     const char *example[WAYS], *of[WAYS]; /* a value of the label, and the device that it stands for */
 };
 
@@ -116,12 +119,16 @@ struct join_probe *join_probe_new(struct telemetry_probe *p, struct join *j, con
                                   struct arena *a)
 {
     struct join_probe *b = xcalloc(1, sizeof *b);
+    *p = (struct telemetry_probe){.text = ""};
     b->out = p;
     b->devices = devices;
     b->arena = a;
     b->seen = xcalloc(devices->n + 1, sizeof *b->seen);
     b->would = xcalloc(devices->n + 1, 1);
+    b->several = xcalloc(devices->n + 1, sizeof *b->several);
+    b->first = xcalloc(devices->n + 1, sizeof *b->first);
     b->own = (j->strip_port ? 1U : 0U) | (j->lower ? 2U : 0U);
+    b->reading = SIZE_MAX;
     p->label = arena_strdup(a, j->label);
     for (size_t k = 0; k < WAYS; k++) {
         join_init(&b->way[k], j->label,
@@ -139,10 +146,30 @@ void join_probe_free(struct join_probe *b)
         join_release(&b->way[k]);
     free(b->seen);
     free(b->would);
+    free(b->several);
+    free(b->first);
     free(b);
 }
 
-void join_probe_count(struct join_probe *b, size_t query, struct slice label)
+void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter)
+{
+    b->out->query[query] =
+        (struct telemetry_query){.what = what, .counter = counter, .example = "", .one = "", .other = ""};
+}
+
+/* A device's series of the query beside the first. */
+static void count_more(struct join_probe *b, struct telemetry_query *q, size_t query, size_t device, struct slice text)
+{
+    if (!(b->several[device] & 1U << query))
+        q->several++;
+    b->several[device] |= 1U << query;
+    if (*q->one || !text.p || !b->first[device].p)
+        return;
+    q->one = safe_text(b->arena, b->first[device].p, b->first[device].n, LABELS_MAX);
+    q->other = safe_text(b->arena, text.p, text.n, LABELS_MAX);
+}
+
+void join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text)
 {
     struct telemetry_query *q = &b->out->query[query];
     long own = -1;
@@ -167,15 +194,26 @@ void join_probe_count(struct join_probe *b, size_t query, struct slice label)
         return;
     }
     q->ours++;
-    q->devices += !(b->seen[own] & 1U << query);
+    if (b->reading != query)
+        memset(b->first, 0, (b->devices->n + 1) * sizeof *b->first); /* those were of another answer */
+    b->reading = query;
+    if (b->seen[own] & 1U << query) {
+        count_more(b, q, query, (size_t)own, text);
+        return;
+    }
+    b->first[own] = text;
     b->seen[own] |= 1U << query;
+    q->devices++;
 }
 
 void join_probe_uncount(struct join_probe *b, size_t query)
 {
-    b->out->query[query] = (struct telemetry_query){.what = b->out->query[query].what, .example = ""};
-    for (size_t i = 0; i < b->devices->n; i++)
+    join_probe_asked(b, query, b->out->query[query].what, b->out->query[query].counter);
+    b->reading = SIZE_MAX;
+    for (size_t i = 0; i < b->devices->n; i++) {
         b->seen[i] &= ~(1U << query);
+        b->several[i] &= ~(1U << query);
+    }
 }
 
 void join_probe_end(struct join_probe *b)

@@ -31,8 +31,11 @@ struct join_probe;
 struct join_probe *join_probe_new(struct telemetry_probe *p, struct join *j, const struct watch_set *devices,
                                   struct arena *a);
 void join_probe_free(struct join_probe *b); /* NULL is fine */
-/* One series by the value of its label (absent: it has none). */
-void join_probe_count(struct join_probe *b, size_t query, struct slice label);
+/* A query is asked; `what`: in words, in the arena or for ever. `counter`: its values are never averaged. */
+void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter);
+/* One series by the value of its label (absent: it has none). `text`: all its labels, for examples; absent where they
+ * cannot be told. The bytes last as long as the query's answer. */
+void join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text);
 /* Forgets what was counted of a query. */
 void join_probe_uncount(struct join_probe *b, size_t query);
 /* After the last series: which transformation would match how many. */

@@ -29,6 +29,15 @@ struct kept {
     double idle, cpus; /* CPU_IDLE_SECONDS: sum over the processors at idle_t */
     int64_t idle_t;
     double cpu; /* newest rate */
+    /* Of a counter: which series it came to on the page before, and how far what is given is ahead of them. */
+    uint64_t series;
+    double given, ahead;
+};
+
+/* One sample of a counter. */
+struct counted {
+    size_t device;
+    struct series_value s;
 };
 
 /* What one page says about one device: a sum over its series. */
@@ -59,10 +68,12 @@ struct om_poll {
     struct arena *arena;
     struct sample_list *out;
     struct telemetry_probe *probe; /* out is NULL then */
-    struct join_probe *counted;    /* by it */
+    struct join_probe *probing;    /* counts for it */
     backend_done done;
     void *ctx;
     struct seen *seen;
+    struct counted *counted; /* by device, once the page has been read */
+    size_t n_counted, cap_counted, next_counted;
     size_t unmatched;
 };
 
@@ -144,11 +155,12 @@ static void make_map(struct om *o, const struct watch_set *w)
 
 /* --- one page --- */
 
-static void on_sample(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t)
+static void on_sample(void *ctx, size_t want, const char *device, size_t n, const struct series_id *series,
+                      double value, int64_t t)
 {
     struct om_poll *p = ctx;
     if (p->probe) {
-        join_probe_count(p->counted, want, (struct slice){n ? device : NULL, n});
+        join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
         return;
     }
     long i = join_find(&p->om->join, p->watch, device, n);
@@ -163,6 +175,43 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, doub
         s->t = t;
     s->sum[want] += value;
     s->n[want]++;
+    if (want != WANT_REBOOTS)
+        return;
+    if (p->n_counted == p->cap_counted) {
+        p->cap_counted = p->cap_counted ? p->cap_counted * 2 : 256;
+        p->counted = xreallocarray(p->counted, p->cap_counted, sizeof *p->counted);
+    }
+    p->counted[p->n_counted++] = (struct counted){(size_t)i, {*series, t ? t : p->now, value}};
+}
+
+static int by_device(const void *pa, const void *pb)
+{
+    const struct counted *a = pa, *b = pb;
+    return a->device < b->device ? -1 : a->device > b->device;
+}
+
+/* Devices are asked for in order. A counter goes on where it was when the page shows other series than the one before:
+ * a series that ends is no reset, and one that begins no leap. */
+static double counter_of(struct om_poll *p, struct kept *k, size_t device, int64_t t)
+{
+    struct series_value *s = xcalloc(p->seen[device].n[WANT_REBOOTS], sizeof *s);
+    uint64_t series = 0;
+    size_t n = 0;
+    while (p->next_counted < p->n_counted && p->counted[p->next_counted].device < device)
+        p->next_counted++;
+    for (; p->next_counted < p->n_counted && p->counted[p->next_counted].device == device; p->next_counted++) {
+        s[n++] = p->counted[p->next_counted].s;
+        series += s[n - 1].id.all;
+    }
+    double v = series_counter(s, n, p->om->boot_times);
+    free(s);
+    if (p->om->boot_times)
+        return boot_counter_feed(&k->boots, t, v);
+    if (k->series && k->series != series)
+        k->ahead = k->given - v;
+    k->series = series;
+    k->given = v + k->ahead;
+    return k->given;
 }
 
 /* CPU in use from the idle time of all processors between two pages. */
@@ -190,8 +239,7 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
     double *row = tick_put(to, i, t);
     bool fresh = t > k->last_t; /* the same reading must not count twice */
     if (s->n[WANT_REBOOTS])
-        row[COL_REBOOTS] = o->boot_times ? boot_counter_feed(&k->boots, t, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
-                                         : s->sum[WANT_REBOOTS];
+        row[COL_REBOOTS] = counter_of(p, k, i, t);
     if (s->n[WANT_CPU])
         row[COL_CPU] = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)
                                                        : s->sum[WANT_CPU] / s->n[WANT_CPU];
@@ -207,6 +255,8 @@ static void make_rows(struct om_poll *p)
     struct sample_list *out = p->out;
     size_t n = watch_set_size(p->watch);
     make_map(p->om, p->watch);
+    if (p->n_counted)
+        qsort(p->counted, p->n_counted, sizeof *p->counted, by_device);
     tick_in(p->arena, &out->tick, 0, n, COL_BUILTIN);
     for (size_t i = 0; i < n; i++) {
         const struct seen *s = &p->seen[i];
@@ -273,13 +323,14 @@ static void on_page(void *ctx, const struct http_answer *a)
     else if (p->out)
         make_rows(p);
     else {
-        join_probe_end(p->counted);
+        join_probe_end(p->probing);
         p->probe->text =
             arena_printf(p->arena, "metrics page of %s: %zu bytes", http_peer_name(p->om->peer), a->body.len);
     }
     p->done(p->ctx, &r);
     free(p->seen);
-    join_probe_free(p->counted);
+    join_probe_free(p->probing);
+    free(p->counted);
     free(p);
 }
 
@@ -306,17 +357,11 @@ static void om_probe(struct telemetry *t, const struct watch_set *devices, struc
 {
     static const char *const words[] = {"reboots", "cpu", "sensor"};
     struct om *o = (struct om *)t;
-    *out = (struct telemetry_probe){.text = ""};
+    struct join_probe *b = join_probe_new(out, &o->join, devices, a);
     for (size_t i = 0; i < WANT_COUNT; i++)
         if (o->names[i][0])
-            out->query[i] =
-                (struct telemetry_query){.what = arena_printf(a, "%s (%s)", words[i], o->names[i]), .example = ""};
-    send_poll(o, (struct om_poll){.watch = devices,
-                                  .counted = join_probe_new(out, &o->join, devices, a),
-                                  .arena = a,
-                                  .probe = out,
-                                  .done = done,
-                                  .ctx = ctx});
+            join_probe_asked(b, i, arena_printf(a, "%s (%s)", words[i], o->names[i]), i == WANT_REBOOTS);
+    send_poll(o, (struct om_poll){.watch = devices, .probing = b, .arena = a, .probe = out, .done = done, .ctx = ctx});
 }
 
 static void om_free(struct telemetry *t)

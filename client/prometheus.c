@@ -13,6 +13,11 @@ static bool grid_sample(struct prom_call *c, size_t q, size_t series, long devic
     return prom_grid_put(&c->grid, (enum prom_query)q, series, device, at_ms, v, e);
 }
 
+static void grid_labels(struct prom_call *c, size_t q, const struct prom_labels *l)
+{
+    prom_grid_called(&c->grid, (enum prom_query)q, l);
+}
+
 static void grid_restart(struct prom_call *c, size_t q)
 {
     prom_grid_restart(&c->grid, (enum prom_query)q);
@@ -28,6 +33,7 @@ static struct prom_call *grid_call(struct telemetry *t, const struct watch_set *
 {
     struct prom_call *c = prom_call_new(t, watch, a, out, done, ctx);
     c->sample = grid_sample;
+    c->labels = grid_labels;
     c->restart = grid_restart;
     c->answered = grid_answered;
     return c;
@@ -162,9 +168,9 @@ static bool probe_sample(struct prom_call *c, size_t q, size_t series, long devi
     return true; /* its label has been counted */
 }
 
-static void probe_label(struct prom_call *c, size_t q, struct slice label)
+static void probe_labels(struct prom_call *c, size_t q, const struct prom_labels *l)
 {
-    join_probe_count(c->state, q, label);
+    join_probe_count(c->state, q, l->join, l->text);
 }
 
 static void probe_restart(struct prom_call *c, size_t q)
@@ -190,17 +196,16 @@ static void prom_probe(struct telemetry *t, const struct watch_set *devices, str
                        struct telemetry_probe *out, backend_done done, void *ctx)
 {
     struct prom_call *c = prom_call_new(t, devices, a, out, done, ctx);
-    *out = (struct telemetry_probe){.text = ""};
     c->state = join_probe_new(out, &c->prom->join, devices, a);
     c->sample = probe_sample;
-    c->label = probe_label;
+    c->labels = probe_labels;
     c->restart = probe_restart;
     c->end = probe_end;
     c->drop = probe_drop;
     for (size_t q = 0; q < TELEMETRY_QUERIES; q++) {
         char *text = prom_expression(c, (enum prom_query)q, 10 * US_PER_MIN);
         if (*text)
-            out->query[q] = (struct telemetry_query){.what = prom_query_word((enum prom_query)q), .example = ""};
+            join_probe_asked(c->state, q, prom_query_word((enum prom_query)q), q == Q_REBOOTS);
         prom_ask(c, q, prom_query_word((enum prom_query)q), text, "");
         free(text);
     }

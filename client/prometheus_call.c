@@ -161,16 +161,16 @@ static void restart(void *ctx)
     r->call->restart(r->call, r->part);
 }
 
-static void take_label(void *ctx, struct slice value)
+static void take_labels(void *ctx, const struct prom_labels *l)
 {
     const struct reading *r = ctx;
-    r->call->label(r->call, r->part, value);
+    r->call->labels(r->call, r->part, l);
 }
 
 static void read_answer(struct prom_call *c, size_t part, const struct http_answer *a, struct err *e)
 {
     struct reading r = {c, part};
-    struct prom_sink sink = {take_sample, restart, c->label ? take_label : NULL, &r};
+    struct prom_sink sink = {take_sample, restart, c->labels ? take_labels : NULL, &r};
     struct prom_source src = {.what = c->part[part].what,
                               .join_label = c->prom->join.label,
                               .join = &c->prom->join,

@@ -60,10 +60,13 @@ struct past_list {
 struct telemetry_query {
     const char *what; /* "reboots"; NULL: not asked */
     size_t series;
-    size_t unlabelled;   /* of them, without the label that is to hold the device's id */
-    size_t ours;         /* of them, of one of the devices */
-    size_t devices;      /* that have at least one */
-    const char *example; /* a value of the label that is none of the devices, safe text, "" */
+    size_t unlabelled;       /* of them, without the label that is to hold the device's id */
+    size_t ours;             /* of them, of one of the devices */
+    size_t devices;          /* that have at least one */
+    size_t several;          /* that have more than one */
+    bool counter;            /* of several series one is followed (client/series.h); else they are averaged */
+    const char *example;     /* a value of the label that is none of the devices, safe text, "" */
+    const char *one, *other; /* labels of two series of one device, safe text, "" */
 };
 /* A way from the label to devices, and how many have a series of any query by it. */
 struct telemetry_join {

@@ -102,7 +102,7 @@ static void names(void **state)
 
 static void count(struct join_probe *b, size_t query, const char *label)
 {
-    join_probe_count(b, query, (struct slice){label, label ? strlen(label) : 0});
+    join_probe_count(b, query, (struct slice){label, label ? strlen(label) : 0}, (struct slice){NULL, 0});
 }
 
 static void what_would_fit(void **state)
@@ -117,8 +117,9 @@ static void what_would_fit(void **state)
     watch_set_add(w, "a");
     watch_set_add(w, "b");
     watch_set_add(w, "c");
-    p.query[0] = p.query[1] = (struct telemetry_query){.what = "x", .example = ""};
     struct join_probe *b = join_probe_new(&p, &j, w, &a);
+    join_probe_asked(b, 0, "x", true);
+    join_probe_asked(b, 1, "y", false);
     count(b, 0, "a");
     count(b, 0, "b:1");
     count(b, 0, "C:1");
@@ -141,14 +142,15 @@ static void what_would_fit(void **state)
     assert_int_equal(p.query[0].series, 1);
     join_probe_free(b);
     /* No more than is needed, and nothing at all when nothing is better. */
-    p.query[0] = (struct telemetry_query){.what = "x", .example = ""};
     b = join_probe_new(&p, &j, w, &a);
+    join_probe_asked(b, 0, "x", true);
     count(b, 0, "b:1");
     join_probe_end(b);
     assert_true(p.better.strip_port && !p.better.lower && p.better.devices == 1);
     assert_string_equal(p.better.of, "b");
     join_probe_free(b);
     b = join_probe_new(&p, &j, w, &a);
+    join_probe_asked(b, 0, "x", true);
     count(b, 0, "b");
     join_probe_end(b);
     assert_true(!p.better.strip_port && !p.better.lower && p.better.devices == 1);
