@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "client/backend.h"
 #include "core/model.h"
+#include "core/tick.h"
 
 struct telemetry;
 
@@ -24,17 +25,16 @@ size_t watch_set_add(struct watch_set *w, const char *raw_id);
 /* -1 when it is not watched. */
 long watch_set_find(const struct watch_set *w, const char *raw_id, size_t n);
 size_t watch_set_size(const struct watch_set *w);
+const char *watch_set_id(const struct watch_set *w, size_t i, struct arena *a); /* raw */
+/* What telemetry calls the devices, where that is not their id (struct join_spec, `attribute`): the value of the
+ * attribute, n bytes; 0: the device has none, and no series is its own. In the order of the set, one after the other;
+ * watch_set_named() says how many have it by now. Only those are known to a source that joins so. */
+void watch_set_name(struct watch_set *w, const char *value, size_t n);
+size_t watch_set_named(const struct watch_set *w);
 
-/* One poll's result. `index` of each sample is its place in the watch set. Sorted by index: the order of summation
- * is fixed. */
-struct sample_row {
-    size_t index;
-    int64_t t;
-    double reboots, cpu, variance;
-};
+/* One poll's result: rows are the devices of the watch set. */
 struct sample_list {
-    struct sample_row *v;
-    size_t n;
+    struct tick tick;
     size_t unmatched; /* series without a watched device */
     int64_t newest;   /* newest sample time seen, 0 */
     /* What the source says about its own answer (Prometheus: partial data and the like), safe text, "" = nothing. Data
@@ -42,31 +42,18 @@ struct sample_list {
     const char *warning;
 };
 
-/* History of a source that keeps it, on a grid: the values as the source had them at each tick. Sorted by tick, then by
- * index. */
-struct range_row {
-    int64_t tick;
-    size_t index;
-    int64_t t; /* of the newest sample at that tick */
-    double reboots, cpu, variance;
-};
+/* History of a source that keeps it, on a grid: the values as the source had them at each tick, in order of time. */
 struct range_list {
-    struct range_row *v;
+    struct tick *v;
     size_t n;
     const char *warning; /* as in struct sample_list */
 };
-/* What a device did before a time: see struct trial_past in core/trial.h. NaN, 0: not known. Sorted by index. */
-struct past_row {
-    size_t index;
-    double cpu_base, var_base; /* means over the day before; NaN when there is less than an hour of data */
-    double boots_hour, cpu_hour, var_hour;
-    double boots_day; /* as boots_hour, of the day, in steps of 5 min */
-    double away_day;  /* share of the day without samples, in steps of 5 min */
-    int64_t last_t;
-};
+/* What devices did before a time: see struct trial_past in core/trial.h. */
 struct past_list {
-    struct past_row *v;
-    size_t n;
+    bool known;       /* false: nobody can say, of any device */
+    struct tick day;  /* means over the day before, NaN when there is less than an hour of data; of a counter its rise */
+    double *away;     /* of each device: share of the day without samples, in steps of 5 min; NaN: not known */
+    struct tick hour; /* means over the hour before, of a counter its rise; `at`: the newest sample, 0 = not known */
 };
 
 /* What a source answers, query by query, and how much of it is about given devices. */
@@ -74,14 +61,24 @@ struct past_list {
 struct telemetry_query {
     const char *what; /* "reboots"; NULL: not asked */
     size_t series;
-    size_t unlabelled;   /* of them, without the label that is to hold the device's id */
-    size_t ours;         /* of them, of one of the devices */
-    size_t devices;      /* that have at least one */
-    const char *example; /* a value of the label that is none of the devices, safe text, "" */
+    size_t unlabelled;       /* of them, without the label that is to hold the device's id */
+    size_t ours;             /* of them, of one of the devices */
+    size_t devices;          /* that have at least one */
+    size_t several;          /* that have more than one */
+    bool counter;            /* of several series one is followed (client/series.h); else they are averaged */
+    const char *example;     /* a value of the label that is none of the devices, safe text, "" */
+    const char *one, *other; /* labels of two series of one device, safe text, "" */
+};
+/* A way from the label to devices, and how many have a series of any query by it. */
+struct telemetry_join {
+    bool strip_port, lower;
+    size_t devices;
+    const char *example, *of; /* a value of the label, and the id of the device that it stands for; safe text, "" */
 };
 struct telemetry_probe {
-    const char *text;  /* one sentence about the source, safe text */
-    const char *label; /* the one that is to hold the device's id */
+    const char *text;                     /* one sentence about the source, safe text */
+    const char *label;                    /* the one that is to hold the device's id */
+    struct telemetry_join joined, better; /* as configured; the one that matches most, which may be the same */
     struct telemetry_query query[TELEMETRY_QUERIES];
 };
 
@@ -103,27 +100,16 @@ struct telemetry_ops {
      * the other, so that polls find room beside them. */
     void (*range)(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
                   int64_t window_us, struct arena *a, struct range_list *out, backend_done done, void *ctx);
-    /* What the devices did in the day and in the hour before `at`. A row for each watched device, in order; or none at
-     * all when the source knows nothing of that time for any of them: then nobody can say what they did. It may take
+    /* What the devices did in the day and in the hour before `at`; not `known` when the source knows nothing of that
+     * time for any of them. It may take
      * long (up to twelve of the endpoint's time-outs a query); asked for once a wave. */
     void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct past_list *out, backend_done done, void *ctx);
-    /* `reboots` of rows from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
-     * trial_spec.boot_time; boot_counter_feed makes one). May be NULL: it is a counter. */
+    /* COL_REBOOTS from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
+     * trial_spec.boot_time; core/boots.h makes one). May be NULL: it is a counter. */
     bool (*boot_time)(const struct telemetry *t);
 };
 #define RANGE_TICKS_MAX 1000
-
-/* Boots out of a boot time that changes (node_boot_time_seconds): a counter that goes up by one at each change of more
- * than 5 s; smaller ones are the clock being set. For rows of a source with boot_time(), one for each device, zero at
- * first; a poll of now (`at` 0) has done it already. */
-struct boot_counter {
-    double boot_time;
-    double boots;
-    bool known;
-};
-/* The counter; NaN when the boot time is not known, which changes nothing. */
-double boot_counter_feed(struct boot_counter *b, double boot_time);
 
 struct telemetry {
     const struct telemetry_ops *ops;

@@ -141,6 +141,25 @@ void trial_free(struct trial *t)
     free(t);
 }
 
+static void set_needs(const struct trial *t, int s, struct stage *g)
+{
+    for (int k = 0; k < TEST_COUNT; k++) {
+        double alpha = trial_alpha(&t->ledger, s, (enum trial_test)k);
+        g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
+    }
+}
+
+bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from)
+{
+    if (t->ledger.drawn > 0)
+        return t->ledger.added_from == from && memcmp(t->ledger.added, added, sizeof t->ledger.added) == 0;
+    if (!ledger_add(&t->ledger, added, from))
+        return false;
+    for (int s = from; s < t->n_stages; s++)
+        set_needs(t, s, t->stage[s]);
+    return true;
+}
+
 struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 {
     const struct evidence_policy *p = &t->spec.policy;
@@ -148,10 +167,7 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
     int64_t step = t->spec.step_us;
     int32_t number = (int32_t)((begin - t->zero) / step);
     g->begin = begin;
-    for (int k = 0; k < TEST_COUNT; k++) {
-        double alpha = trial_alpha(&t->ledger, s, (enum trial_test)k);
-        g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
-    }
+    set_needs(t, s, g);
     tail_init(&g->tail, p->ratio);
     int64_t cpu = (CPU_WINDOW + step - 1) / step, variance = (VAR_WINDOW + step - 1) / step;
     int64_t lag = (VAR_WINDOW - US_PER_MIN + step - 1) / step;
@@ -167,14 +183,14 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 static uint16_t not_eligible(const struct trial *t, const struct trial_past *p)
 {
     unsigned bits = 0;
-    if (p->boots_hour >= 3 || p->boots_day >= STRATA_BOOTS_LOOP)
+    if (p->hour[COL_REBOOTS] >= 3 || p->base[COL_REBOOTS] >= STRATA_BOOTS_LOOP)
         bits |= PASSAGE_BIT(PASSAGE_LOOP);
     if (p->last_t <= 0 || t->spec.start - p->last_t > t->spec.silence_us)
         bits |= PASSAGE_BIT(PASSAGE_SILENT);
-    if (p->cpu_base > 0)
-        bits |= passage_cpu_levels(p->cpu_hour / p->cpu_base);
-    if (p->var_base > 0)
-        bits |= passage_var_levels(p->var_hour / p->var_base);
+    if (p->base[COL_CPU] > 0)
+        bits |= passage_cpu_levels(p->hour[COL_CPU] / p->base[COL_CPU]);
+    if (p->base[COL_VARIANCE] > 0)
+        bits |= passage_var_levels(p->hour[COL_VARIANCE] / p->base[COL_VARIANCE]);
     return (uint16_t)bits;
 }
 
@@ -190,10 +206,10 @@ static int64_t fed(const struct trial *t)
     return last < t->spec.start ? INT64_MIN : last;
 }
 
-size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past)
+struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past)
 {
     if (t->n >= TRIAL_DEVICES || wave >= TRIAL_WAVES)
-        return SIZE_MAX;
+        return TRIAL_NONE;
     if (t->n == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 64;
         t->w = xreallocarray(t->w, t->cap, sizeof *t->w);
@@ -204,13 +220,13 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
     w->counter = NAN;
     w->from = INT32_MAX;
     w->cpu_base = w->var_base = NAN;
-    w->cell = strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->boots_day) : 0,
-                          past && past->known ? strata_contact_class(past->away_day) : 0);
+    w->cell = strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->base[COL_REBOOTS]) : 0,
+                          past && past->known ? strata_contact_class(past->away) : 0);
     w->wave = (int8_t)(wave < 0 ? -1 : wave);
     w->last_t = t->spec.start;
     if (past && past->known) {
-        w->cpu_base = baseline(past->cpu_base);
-        w->var_base = baseline(past->var_base);
+        w->cpu_base = baseline(past->base[COL_CPU]);
+        w->var_base = baseline(past->base[COL_VARIANCE]);
         w->excluded = not_eligible(t, past);
         w->last_t = past->last_t < 0 ? 0 : past->last_t < t->spec.start ? past->last_t : t->spec.start;
     }
@@ -221,7 +237,7 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
     t->join = t->next;
     if (t->n_stages > 0 && wave >= 0 && wave < t->n_stages)
         t->expected[trial_stratum(t, w)]++;
-    return t->n++;
+    return TRIAL_IX(t->n++);
 }
 
 bool trial_told(struct trial *t, int wave, int64_t at)
@@ -236,11 +252,11 @@ bool trial_told(struct trial *t, int wave, int64_t at)
     return true;
 }
 
-bool trial_installed(struct trial *t, size_t device, int64_t at)
+bool trial_installed(struct trial *t, struct trial_ix device, int64_t at)
 {
-    if (device >= t->n || t->w[device].wave < 0)
+    if (device.i >= t->n || t->w[device.i].wave < 0)
         return true;
-    struct watched *w = &t->w[device];
+    struct watched *w = &t->w[device.i];
     int64_t from = (at < t->spec.start ? t->spec.start : at > INT64_MAX / 2 ? INT64_MAX / 2 : at) + t->spec.grace_us;
     int64_t number = (from - t->zero + t->spec.step_us - 1) / t->spec.step_us;
     if (number >= w->from) /* known from an earlier report: the first counts */
@@ -307,11 +323,11 @@ bool trial_open(const struct trial *t, size_t i)
     return (uint64_t)scatter((uint32_t)i + 1) * (uint64_t)t->expected[s] < (uint64_t)t->joined[s] << 32;
 }
 
-void trial_leave(struct trial *t, size_t device)
+void trial_leave(struct trial *t, struct trial_ix device)
 {
-    if (device >= t->n)
+    if (device.i >= t->n)
         return;
-    struct watched *w = &t->w[device];
+    struct watched *w = &t->w[device.i];
     for (int k = 0; w->risk >> k; k++)
         t->risk.y[t->risk.strata.of[passage_by((enum passage)k)][w->cell]][k]
                  [w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] -= w->risk >> k & 1;

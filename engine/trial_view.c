@@ -162,7 +162,7 @@ static void stages(struct run *r, struct trial_shown *sh)
 
 /* ---- who carries it, and what they share ---- */
 
-static void shares(struct run *r, struct trial_shown *sh, const uint32_t *bad, size_t n_bad)
+static void shares(struct run *r, struct trial_shown *sh, const struct trial_ix *bad, size_t n_bad)
 {
     const struct evidence_policy *p = &r->ro->policy.applies->evidence;
     size_t n = 0;
@@ -172,13 +172,13 @@ static void shares(struct run *r, struct trial_shown *sh, const uint32_t *bad, s
     bool *is_bad = xcalloc(r->n + 1, sizeof *is_bad);
     struct share found[SHARE_MAX];
     for (size_t i = 0, k = 0; i < r->n; i++) {
-        while (k < n_bad && bad[k] < i)
+        while (k < n_bad && bad[k].i < i)
             k++;
-        if (!trial_is_canary(r->trial, i))
+        if (!trial_is_canary(r->trial, TRIAL_IX(i)))
             continue;
         for (size_t a = 0; a < p->n_strata; a++)
             values[n * p->n_strata + a] = r->v[i].attr[a];
-        is_bad[n++] = k < n_bad && bad[k] == i;
+        is_bad[n++] = k < n_bad && bad[k].i == i;
     }
     size_t m = share_find(p->strata, p->n_strata, values, (const char *const *)r->names, r->n_names, is_bad, n, found);
     struct share *out = ARENA_ARRAY(&sh->arena, struct share, m + 1);
@@ -200,13 +200,13 @@ static void carriers(struct run *r, struct trial_shown *sh)
     const struct stage_view *s = v->n_stages > 0 ? &v->stages[v->n_stages - 1] : NULL;
     if (!s || s->leading < 0)
         return;
-    uint32_t *at = xcalloc(r->n + 1, sizeof *at);
+    struct trial_ix *at = xcalloc(r->n + 1, sizeof *at);
     size_t n = trial_carriers(r->trial, s->which[s->leading], at, r->n);
     const char **ids = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
     n = n < r->n ? n : r->n;
     v->carriers_total = n;
     for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++)
-        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers]].dev].id);
+        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers].i].dev].id);
     v->carriers = ids;
     shares(r, sh, at, n);
     free(at);
@@ -321,11 +321,11 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         v->hours_left = hours;
         miss(v, a, "device-hours: %s of %s left", fmt_num(f, hours), fmt_num(g, p->min_device_hours));
     }
-    if (w->judge.health.canary.expected > 0 &&
-        (double)w->judge.health.canary.reporting < p->min_coverage * (double)w->judge.health.canary.expected)
-        miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->judge.health.canary.reporting,
-             (long long)w->judge.health.canary.expected, fmt_percent(f, p->min_coverage));
-    if (w->judge.verdict.data_missing)
+    const struct group_health *c = &w->judge.health.canary;
+    if (c->reporting < policy_report_needed(p, c->expected))
+        miss(v, a, "coverage: %lld of %lld canaries report, %lld needed", (long long)c->reporting,
+             (long long)c->expected, (long long)policy_report_needed(p, c->expected));
+    if (w->judge.verdict.thin)
         miss(v, a, w->judge.verdict.early ? "telemetry has not come in yet" : "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
@@ -371,6 +371,27 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
     to->shares = sh;
 }
 
+static void ledger(const struct ro *ro, struct arena *a, struct ledger_view *out)
+{
+    const struct ro_ledger *g = ro->trials.ledger;
+    *out = (struct ledger_view){.text = "", .note = ""};
+    if (!g || !g->bound)
+        return;
+    *out = (struct ledger_view){.known = g->known,
+                                .alpha = g->alpha,
+                                .own = g->own,
+                                .others = g->others,
+                                .left = g->plan.left,
+                                .dry = g->plan.dry,
+                                .text = arena_strdup(a, g->text),
+                                .note = arena_strdup(a, g->note)};
+}
+
+const char *trial_note(const struct ro *ro)
+{
+    return ro->trials.ledger ? ro->trials.ledger->note : "";
+}
+
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
 {
     struct run *r = ro->trials.run;
@@ -387,6 +408,7 @@ void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
         out->state = TRIAL_OFF;
         out->text = ro->trials.off ? ro->trials.off : "";
     }
+    ledger(ro, a, &out->ledger);
     out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;
     missing(ro, a, out);
 }
