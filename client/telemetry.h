@@ -50,9 +50,9 @@ struct range_list {
 };
 /* What devices did before a time: see struct trial_past in core/trial.h. */
 struct past_list {
-    bool known;       /* false: nobody can say, of any device */
-    struct tick day;  /* means over the day before, NaN when there is less than an hour of data; of a counter its rise */
-    double *away;     /* of each device: share of the day without samples, in steps of 5 min; NaN: not known */
+    bool known;      /* false: nobody can say, of any device */
+    struct tick day; /* means over the day before, NaN when there is less than an hour of data; of a counter its rise */
+    double *away;    /* of each device: share of the day without samples, in steps of 5 min; NaN: not known */
     struct tick hour; /* means over the hour before, of a counter its rise; `at`: the newest sample, 0 = not known */
 };
 

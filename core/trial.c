@@ -220,8 +220,9 @@ struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t strat
     w->counter = NAN;
     w->from = INT32_MAX;
     w->cpu_base = w->var_base = NAN;
-    w->cell = strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->base[COL_REBOOTS]) : 0,
-                          past && past->known ? strata_contact_class(past->away) : 0);
+    w->cell =
+        strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->base[COL_REBOOTS]) : 0,
+                    past && past->known ? strata_contact_class(past->away) : 0);
     w->wave = (int8_t)(wave < 0 ? -1 : wave);
     w->last_t = t->spec.start;
     if (past && past->known) {

@@ -340,9 +340,8 @@ static void past_done(struct req *q, const struct reply *rep)
         struct trial_past *p = &rw->v[i].past;
         size_t dev = rw->v[i].dev;
         bool there = l->known && dev < l->hour.n;
-        *p = (struct trial_past){.last_t = there ? l->hour.at[dev] : 0,
-                                 .known = l->known,
-                                 .away = there && l->away ? l->away[dev] : NAN};
+        *p = (struct trial_past){
+            .last_t = there ? l->hour.at[dev] : 0, .known = l->known, .away = there && l->away ? l->away[dev] : NAN};
         for (size_t c = 0; c < TICK_COLUMNS_MAX; c++) {
             p->base[c] = there ? tick_value(&l->day, dev, c) : NAN;
             p->hour[c] = there ? tick_value(&l->hour, dev, c) : NAN;

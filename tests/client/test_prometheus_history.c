@@ -677,7 +677,8 @@ static void test_past(void **state)
     assert_int_equal(t.past.hour.at[watch_set_find(t.watch, "d4", 2)], INT64_C(1795231775000000));
     d = (size_t)watch_set_find(t.watch, "d2", 2);
     assert_true(DAY(d, COL_CPU) == 0.375); /* averaged */
-    assert_true(isnan(HOUR(d, COL_CPU)) && isnan(HOUR(d, COL_REBOOTS)) && isnan(DAY(d, COL_REBOOTS)) && isnan(t.past.away[d]));
+    assert_true(isnan(HOUR(d, COL_CPU)) && isnan(HOUR(d, COL_REBOOTS)) && isnan(DAY(d, COL_REBOOTS)) &&
+                isnan(t.past.away[d]));
     assert_int_equal(t.past.hour.at[d], 0);
     d = (size_t)watch_set_find(t.watch, "d3", 2);
     assert_true(isnan(DAY(d, COL_CPU)) && HOUR(d, COL_CPU) == 0.125); /* less than an hour of data: no baseline */
