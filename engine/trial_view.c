@@ -257,6 +257,7 @@ void run_render(struct run *r)
         return;
     stages(r, sh);
     carriers(r, sh);
+    trial_after(r->trial, &sh->v.after);
     const struct stage_view *s = sh->v.n_stages > 0 ? &sh->v.stages[sh->v.n_stages - 1] : NULL;
     if (s && s->leading >= 0) {
         explain_sentence(&s->v[s->leading], s->which[s->leading], text, sizeof text);
