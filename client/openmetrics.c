@@ -180,23 +180,23 @@ static double cpu_of_idle(struct kept *k, double idle, double cpus, int64_t t)
     return k->cpu;
 }
 
-static void make_row(struct om_poll *p, size_t i, struct sample_row *row)
+static void make_row(struct om_poll *p, size_t i, struct tick *to)
 {
     struct om *o = p->om;
     const struct seen *s = &p->seen[i];
     struct kept *k = &o->kept[o->map[i]];
     int64_t t = s->t ? s->t : p->now;
-    *row = (struct sample_row){.index = i, .t = t, .reboots = (double)NAN, .cpu = (double)NAN};
+    double *row = tick_put(to, i, t);
     bool fresh = t > k->last_t; /* the same reading must not count twice */
     if (s->n[WANT_REBOOTS])
-        row->reboots = o->boot_times ? boot_counter_feed(&k->boots, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
-                                     : s->sum[WANT_REBOOTS];
+        row[COL_REBOOTS] = o->boot_times ? boot_counter_feed(&k->boots, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
+                                         : s->sum[WANT_REBOOTS];
     if (s->n[WANT_CPU])
-        row->cpu = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)
-                                                   : s->sum[WANT_CPU] / s->n[WANT_CPU];
+        row[COL_CPU] = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)
+                                                       : s->sum[WANT_CPU] / s->n[WANT_CPU];
     if (s->n[WANT_SENSOR] && fresh)
         bucket_feed(k, t, p->window_us, s->sum[WANT_SENSOR] / s->n[WANT_SENSOR]);
-    row->variance = s->n[WANT_SENSOR] ? bucket_variance(k, t, p->window_us) : (double)NAN;
+    row[COL_VARIANCE] = s->n[WANT_SENSOR] ? bucket_variance(k, t, p->window_us) : (double)NAN;
     if (fresh)
         k->last_t = t;
 }
@@ -206,15 +206,14 @@ static void make_rows(struct om_poll *p)
     struct sample_list *out = p->out;
     size_t n = watch_set_size(p->watch);
     make_map(p->om, p->watch);
-    out->v = ARENA_ARRAY(p->arena, struct sample_row, n ? n : 1);
+    tick_in(p->arena, &out->tick, 0, n, COL_BUILTIN);
     for (size_t i = 0; i < n; i++) {
         const struct seen *s = &p->seen[i];
         if (!s->n[WANT_REBOOTS] && !s->n[WANT_CPU] && !s->n[WANT_SENSOR])
             continue;
-        make_row(p, i, &out->v[out->n]);
-        if (out->v[out->n].t > out->newest)
-            out->newest = out->v[out->n].t;
-        out->n++;
+        make_row(p, i, &out->tick);
+        if (out->tick.at[i] > out->newest)
+            out->newest = out->tick.at[i];
     }
     out->unmatched = p->unmatched;
 }

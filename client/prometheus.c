@@ -67,23 +67,21 @@ static void poll_end(struct prom_call *c)
     struct sample_list *out = c->out;
     bool now = c->grid.from_ms == 0;
     bool any = c->grid.at_ms[Q_REBOOTS] || c->grid.at_ms[Q_CPU] || c->grid.at_ms[Q_VARIANCE];
-    struct prom_row row;
     if (c->grid.timed[0] == 0 && any && !c->warning[0])
         snprintf(c->warning, sizeof c->warning, "%s",
                  "the time of the samples can't be told from these queries; a silent device looks alive for 5 minutes");
     if (c->grid.wrong_time && !c->warning[0])
         snprintf(c->warning, sizeof c->warning, "%s",
                  "the source answers as of another time than asked; two watchers may come to different verdicts");
-    out->v = ARENA_ARRAY(c->arena, struct sample_row, c->n ? c->n : 1);
+    tick_in(c->arena, &out->tick, now ? 0 : c->grid.from_ms * US_PER_MS, c->n, COL_BUILTIN);
     for (size_t i = 0; i < c->n; i++) {
-        if (!prom_grid_row(&c->grid, c->prom, 0, i, &row))
+        if (!prom_grid_row(&c->grid, c->prom, 0, i, &out->tick))
             continue;
+        double *boots = &tick_row(&out->tick, i)[COL_REBOOTS];
         if (now && c->prom->boot_times)
-            row.v[Q_REBOOTS] = boots_of(c, i, row.v[Q_REBOOTS]);
-        out->v[out->n++] = (struct sample_row){
-            .index = i, .t = row.t, .reboots = row.v[Q_REBOOTS], .cpu = row.v[Q_CPU], .variance = row.v[Q_VARIANCE]};
-        if (row.t > out->newest)
-            out->newest = row.t;
+            *boots = boots_of(c, i, *boots);
+        if (out->tick.at[i] > out->newest)
+            out->newest = out->tick.at[i];
     }
     out->unmatched = c->grid.unmatched;
     out->warning = arena_strdup(c->arena, c->warning);
@@ -106,17 +104,13 @@ static void range_end(struct prom_call *c)
 {
     struct range_list *out = c->out;
     const struct prom_grid *g = &c->grid;
-    struct prom_row row;
-    out->v = ARENA_ARRAY(c->arena, struct range_row, g->n * g->ticks + 1);
-    for (size_t k = 0; k < g->ticks; k++)
+    out->v = ARENA_ARRAY(c->arena, struct tick, g->ticks + 1);
+    out->n = g->ticks;
+    for (size_t k = 0; k < g->ticks; k++) {
+        tick_in(c->arena, &out->v[k], (g->from_ms + (int64_t)k * g->step_ms) * US_PER_MS, g->n, COL_BUILTIN);
         for (size_t i = 0; i < g->n; i++)
-            if (prom_grid_row(g, c->prom, k, i, &row))
-                out->v[out->n++] = (struct range_row){.tick = (g->from_ms + (int64_t)k * g->step_ms) * US_PER_MS,
-                                                      .index = i,
-                                                      .t = row.t,
-                                                      .reboots = row.v[Q_REBOOTS],
-                                                      .cpu = row.v[Q_CPU],
-                                                      .variance = row.v[Q_VARIANCE]};
+            prom_grid_row(g, c->prom, k, i, &out->v[k]);
+    }
     out->warning = arena_strdup(c->arena, c->warning);
 }
 

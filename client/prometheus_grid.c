@@ -169,7 +169,7 @@ static bool counts_untimed(const struct prom_grid *g, const struct prom *o, size
     return false;
 }
 
-bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick, size_t device, struct prom_row *out)
+bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick, size_t device, struct tick *out)
 {
     size_t cell = tick * g->n + device;
     int64_t at_ms = g->from_ms + (int64_t)tick * g->step_ms;
@@ -189,8 +189,8 @@ bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick,
     /* Values of unknown age are no evidence of health. */
     if (timed ? g->q[Q_TIME].count[cell] == 0 : !counts_untimed(g, o, cell))
         return false;
-    out->t = timed ? prom_time_value(g->q[Q_TIME].v[cell]) : at_ms * US_PER_MS;
+    double *row = tick_put(out, device, timed ? prom_time_value(g->q[Q_TIME].v[cell]) : at_ms * US_PER_MS);
     for (int q = 0; q < Q_TIME; q++)
-        out->v[q] = prom_cells_mean(&g->q[q], cell);
+        row[q] = prom_cells_mean(&g->q[q], cell);
     return true;
 }

@@ -14,7 +14,8 @@
 #define PROM_CELLS_MAX  ((size_t)1 << 20)        /* devices x ticks of one range */
 #define PROM_TIME_MAX   INT64_C(250000000000000) /* ms, the year 9892 */
 
-enum prom_query { Q_REBOOTS, Q_CPU, Q_VARIANCE, Q_TIME, Q_COUNT };
+/* Those before the time are columns of a tick. */
+enum prom_query { Q_REBOOTS = COL_REBOOTS, Q_CPU = COL_CPU, Q_VARIANCE = COL_VARIANCE, Q_TIME, Q_COUNT };
 
 struct prom {
     struct telemetry base;
@@ -83,18 +84,14 @@ struct prom_grid {
     size_t series;
     int64_t newest_ms;
 };
-struct prom_row {
-    int64_t t;
-    double v[Q_TIME];
-};
 void prom_grid_init(struct prom_grid *g, size_t n, size_t ticks, int64_t from_ms, int64_t step_ms);
 void prom_grid_release(struct prom_grid *g);
 /* One sample of query q. False with *e: a time that was not asked for, or not after the one before. */
 bool prom_grid_put(struct prom_grid *g, enum prom_query q, size_t series, long device, int64_t at_ms, double v,
                    struct err *e) ANDON_MUST_USE;
 void prom_grid_restart(struct prom_grid *g, enum prom_query q);
-/* What is known of the device at the tick; false: nothing that counts. */
-bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick, size_t device, struct prom_row *out);
+/* Puts what is known of the device at the tick into *out; false: nothing that counts. */
+bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick, size_t device, struct tick *out);
 
 /* --- prometheus_call.c --- */
 

@@ -57,17 +57,18 @@ static void past_end(struct prom_call *c)
 {
     const struct past *p = c->state;
     struct past_list *out = c->out;
-    size_t n = p->matched ? c->n : 0;
-    out->v = ARENA_ARRAY(c->arena, struct past_row, n + 1);
-    for (size_t i = 0; i < n; i++)
-        out->v[i] = (struct past_row){.index = i,
-                                      .cpu_base = prom_cells_mean(&p->part[P_CPU_BASE], i),
-                                      .var_base = prom_cells_mean(&p->part[P_VAR_BASE], i),
-                                      .boots_hour = prom_cells_mean(&p->part[P_BOOTS], i),
-                                      .cpu_hour = prom_cells_mean(&p->part[P_CPU_HOUR], i),
-                                      .var_hour = prom_cells_mean(&p->part[P_VAR_HOUR], i),
-                                      .last_t = p->part[P_LAST].count[i] ? prom_time_value(p->part[P_LAST].v[i]) : 0};
-    out->n = n;
+    out->known = p->matched > 0;
+    tick_in(c->arena, &out->day, 0, c->n, COL_BUILTIN);
+    tick_in(c->arena, &out->hour, 0, c->n, COL_BUILTIN);
+    for (size_t i = 0; i < c->n; i++) {
+        double *day = tick_row(&out->day, i);
+        double *hour = tick_put(&out->hour, i, p->part[P_LAST].count[i] ? prom_time_value(p->part[P_LAST].v[i]) : 0);
+        day[COL_CPU] = prom_cells_mean(&p->part[P_CPU_BASE], i);
+        day[COL_VARIANCE] = prom_cells_mean(&p->part[P_VAR_BASE], i);
+        hour[COL_REBOOTS] = prom_cells_mean(&p->part[P_BOOTS], i);
+        hour[COL_CPU] = prom_cells_mean(&p->part[P_CPU_HOUR], i);
+        hour[COL_VARIANCE] = prom_cells_mean(&p->part[P_VAR_HOUR], i);
+    }
 }
 
 static void past_drop(struct prom_call *c)

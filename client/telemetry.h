@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include "client/backend.h"
 #include "core/model.h"
+#include "core/tick.h"
 
 struct telemetry;
 
@@ -25,16 +26,9 @@ size_t watch_set_add(struct watch_set *w, const char *raw_id);
 long watch_set_find(const struct watch_set *w, const char *raw_id, size_t n);
 size_t watch_set_size(const struct watch_set *w);
 
-/* One poll's result. `index` of each sample is its place in the watch set. Sorted by index: the order of summation
- * is fixed. */
-struct sample_row {
-    size_t index;
-    int64_t t;
-    double reboots, cpu, variance;
-};
+/* One poll's result: rows are the devices of the watch set. */
 struct sample_list {
-    struct sample_row *v;
-    size_t n;
+    struct tick tick;
     size_t unmatched; /* series without a watched device */
     int64_t newest;   /* newest sample time seen, 0 */
     /* What the source says about its own answer (Prometheus: partial data and the like), safe text, "" = nothing. Data
@@ -42,29 +36,17 @@ struct sample_list {
     const char *warning;
 };
 
-/* History of a source that keeps it, on a grid: the values as the source had them at each tick. Sorted by tick, then by
- * index. */
-struct range_row {
-    int64_t tick;
-    size_t index;
-    int64_t t; /* of the newest sample at that tick */
-    double reboots, cpu, variance;
-};
+/* History of a source that keeps it, on a grid: the values as the source had them at each tick, in order of time. */
 struct range_list {
-    struct range_row *v;
+    struct tick *v;
     size_t n;
     const char *warning; /* as in struct sample_list */
 };
-/* What a device did before a time: see struct trial_past in core/trial.h. NaN, 0: not known. Sorted by index. */
-struct past_row {
-    size_t index;
-    double cpu_base, var_base; /* means over the day before; NaN when there is less than an hour of data */
-    double boots_hour, cpu_hour, var_hour;
-    int64_t last_t;
-};
+/* What devices did before a time: see struct trial_past in core/trial.h. */
 struct past_list {
-    struct past_row *v;
-    size_t n;
+    bool known;       /* false: nobody can say, of any device */
+    struct tick day;  /* means over the day before; NaN when there is less than an hour of data */
+    struct tick hour; /* means over the hour before, of a counter its rise; `at`: the newest sample, 0 = not known */
 };
 
 /* What a source answers, query by query, and how much of it is about given devices. */
@@ -101,12 +83,12 @@ struct telemetry_ops {
      * the other, so that polls find room beside them. */
     void (*range)(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
                   int64_t window_us, struct arena *a, struct range_list *out, backend_done done, void *ctx);
-    /* What the devices did in the day and in the hour before `at`. A row for each watched device, in order; or none at
-     * all when the source knows nothing of that time for any of them: then nobody can say what they did. It may take
+    /* What the devices did in the day and in the hour before `at`; not `known` when the source knows nothing of that
+     * time for any of them. It may take
      * long (up to twelve of the endpoint's time-outs a query); asked for once a wave. */
     void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct past_list *out, backend_done done, void *ctx);
-    /* `reboots` of rows from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
+    /* COL_REBOOTS from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
      * trial_spec.boot_time; boot_counter_feed makes one). May be NULL: it is a counter. */
     bool (*boot_time)(const struct telemetry *t);
 };

@@ -66,10 +66,10 @@ static void advance(struct track *t, int64_t k)
 }
 
 /* Reboots between the track's newest counter and this one, as they count. */
-static int64_t boots_between(const struct track *t, const struct sample *s, int64_t window_us)
+static int64_t boots_between(const struct track *t, int64_t at, double reboots, int64_t window_us)
 {
-    double diff = s->reboots - t->reboots;
-    int64_t gap = s->t - t->reboots_t;
+    double diff = reboots - t->reboots;
+    int64_t gap = at - t->reboots_t;
 
     if (diff < 0)
         return 1;
@@ -79,23 +79,23 @@ static int64_t boots_between(const struct track *t, const struct sample *s, int6
     return diff >= UINT8_MAX ? UINT8_MAX : (int64_t)(diff + 1e-6);
 }
 
-static void feed_reboots(struct track *t, const struct sample *s, int64_t window_us)
+static void feed_reboots(struct track *t, int64_t at, double reboots, int64_t window_us)
 {
     int64_t edge = t->counts_from == TIME_NEVER ? TIME_NEVER : ceil_to(t->counts_from, bucket_len(window_us));
-    bool straddles = edge != TIME_NEVER && t->reboots_t < edge && s->t >= edge;
+    bool straddles = edge != TIME_NEVER && t->reboots_t < edge && at >= edge;
 
-    if (!isfinite(s->reboots))
+    if (!isfinite(reboots))
         return;
     if (isnan(t->reboots) || straddles) {
-        t->first_t = s->t;
+        t->first_t = at;
     } else {
         uint8_t *b = &t->boots[TRACK_BUCKETS - 1];
-        int64_t n = *b + boots_between(t, s, window_us);
+        int64_t n = *b + boots_between(t, at, reboots, window_us);
 
         *b = n > UINT8_MAX ? UINT8_MAX : (uint8_t)n;
     }
-    t->reboots = s->reboots;
-    t->reboots_t = s->t;
+    t->reboots = reboots;
+    t->reboots_t = at;
 }
 
 static void feed_base(float *base, float x, uint16_t n)
@@ -105,22 +105,24 @@ static void feed_base(float *base, float x, uint16_t n)
     *base = isnan(*base) ? x : *base + (x - *base) / ((float)n + 1.0F);
 }
 
-void track_feed(struct track *t, const struct sample *s, int64_t window_us)
+void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int64_t window_us)
 {
-    if (s->t <= t->last_t)
+    double cpu = row[COL_CPU], variance = row[COL_VARIANCE];
+
+    if (at <= t->last_t)
         return;
-    advance(t, floor_div(s->t, bucket_len(window_us)));
+    advance(t, floor_div(at, bucket_len(window_us)));
     t->seen = (uint16_t)(t->seen | 1U << (TRACK_BUCKETS - 1));
-    feed_reboots(t, s, window_us);
-    t->cpu = isfinite(s->cpu) && s->cpu >= 0 ? (float)s->cpu : NAN;
-    t->variance = isfinite(s->variance) && s->variance >= 0 ? (float)s->variance : NAN;
+    feed_reboots(t, at, row[COL_REBOOTS], window_us);
+    t->cpu = isfinite(cpu) && cpu >= 0 ? (float)cpu : NAN;
+    t->variance = isfinite(variance) && variance >= 0 ? (float)variance : NAN;
     if (t->counts_from == TIME_NEVER) {
         feed_base(&t->cpu_base, t->cpu, t->base_n);
         feed_base(&t->var_base, t->variance, t->base_n);
         if (t->base_n < UINT16_MAX)
             t->base_n++;
     }
-    t->last_t = s->t;
+    t->last_t = at;
 }
 
 void track_enrol(struct track *t, int64_t counts_from)
@@ -132,6 +134,27 @@ void track_enrol(struct track *t, int64_t counts_from)
 bool track_excused(const struct track *t, int64_t now, int64_t scrape_us)
 {
     return t->counts_from != TIME_NEVER && t->counts_from > now && now - t->last_t > FRESH_SCRAPES * scrape_us;
+}
+
+/* The bucket from which on reboots count. */
+static int64_t first_bucket(const struct track *t, int64_t len)
+{
+    return t->counts_from == TIME_NEVER ? INT64_MIN : floor_div(ceil_to(t->counts_from, len), len);
+}
+
+int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS])
+{
+    int64_t edge = first_bucket(t, bucket_len(window_us)), n = 0;
+
+    for (int i = 0; i < TRACK_BUCKETS; i++) {
+        uint8_t boots = t->bucket0 - (TRACK_BUCKETS - 1 - i) >= edge ? t->boots[i] : 0;
+
+        if (by)
+            by[i] = boots;
+        if (i >= TRACK_BUCKETS - WINDOW_BUCKETS)
+            n += boots;
+    }
+    return t->last_t ? n : -1;
 }
 
 /* p95 by nearest rank: the smallest value that at least 95 % of the values do not exceed. Hoare's FIND (1961), exact;
@@ -193,7 +216,7 @@ static int64_t device_boots(const struct track *t, const struct frame *f, int64_
     for (int i = 0; i < TRACK_BUCKETS; i++) {
         int64_t k = t->bucket0 - (TRACK_BUCKETS - 1 - i);
 
-        if (k >= f->first && k >= floor_div(edge, f->len))
+        if (k >= f->first && k >= first_bucket(t, f->len))
             n += t->boots[i];
     }
     return n;

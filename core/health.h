@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "core/model.h"
 #include "core/policy.h"
+#include "core/tick.h"
 
 #define TRACK_BUCKETS 12
 
@@ -37,13 +38,14 @@ struct track {
 
 /* Nothing known, not enrolled. */
 void track_init(struct track *t);
-/* Takes one sample (older or equal to the newest: ignored). window_us as in the policy; bucket = window / 10.
+/* Takes one sample of time `at`, a row of a tick (older or equal to the newest: ignored). window_us as in the policy;
+ * bucket = window / 10.
  *
  * Reboots are differences of the boot counter. A fall is a counter reset and counts as one reboot: at least one has
  * happened and no more can be known. A difference over a silence longer than the window counts only with the share
  * that falls into the window, rounded down; one that reaches back before counts_from does not count (it may be the
  * install's own reboot). */
-void track_feed(struct track *t, const struct sample *s, int64_t window_us);
+void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int64_t window_us);
 /* The device was told / has installed: reboots count from `counts_from` (install + grace, rounded up to the next
  * bucket), the baselines are frozen. Control devices are enrolled too, with the canary's own counts_from (the same
  * grace for both), or with 0: a device that is not enrolled adds no exposure and no figures to a group, only to
@@ -53,6 +55,11 @@ void track_enrol(struct track *t, int64_t counts_from);
 /* Is it silent while it may be: it has installed and its grace is not over, so that it reboots. Nobody expects it to
  * report; as soon as it does it counts as any other. */
 bool track_excused(const struct track *t, int64_t now, int64_t scrape_us);
+
+/* Reboots of the device that count, in the window that ends with its newest sample: not those of its install and the
+ * grace after it. -1: no sample was seen. by[] (unless NULL) gets them by bucket, newest last, as track.boots has them.
+ */
+int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS]);
 
 /* Levels of a device's value over its own baseline, for counting the devices that carry a change. */
 #define HEALTH_LEVELS 4

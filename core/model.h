@@ -1,4 +1,4 @@
-/* The words that all rooms share: fleet, release, rollout, wave, device, telemetry sample.
+/* The words that all rooms share: fleet, release, rollout, wave, device.
  *
  * These are plain values. Strings live in the arena of whoever made them, have passed safe_text(), and are never
  * NULL ("" when unknown). Ids are the back end's own, as text: hawkBit's numbers in decimal, other back ends' names.
@@ -133,15 +133,6 @@ struct backend_info {
     const char *version; /* as far as it can be told: "0.3", "1.x", "?" */
     uint32_t caps;       /* enum cap */
     const char *user;    /* who the server says we are, "" */
-};
-
-/* One device's telemetry at one time. NaN: this source has no such value for it. */
-struct sample {
-    const char *device; /* value of the join label, raw bytes */
-    int64_t t;          /* the telemetry's own time */
-    double reboots;     /* counter of boots; only differences mean anything; a fall is a counter reset */
-    double cpu;         /* fraction 0..1 (may exceed 1 on several cores) */
-    double variance;    /* of the sensor, in the sensor's unit squared */
 };
 
 /* Both known and the same, or both unknown. */

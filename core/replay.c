@@ -129,21 +129,33 @@ static struct change *read_changes(const struct json_t *a, size_t *n)
     return v;
 }
 
+/* How the look treated ties. */
+static bool read_ties(const struct json_t *look, enum rank_ties *out)
+{
+    const struct json_t *v = json_get(look, "ties");
+    const char *word = json_str(look, "ties", NULL);
+    *out = v ? TIES_PERMUTATION : TIES_NORMAL;
+    return !v || (word && !strcmp(word, LOOK_TIES));
+}
+
 static bool replay_look(struct work *w, struct err *e)
 {
     const struct json_t *o = json_get(w->doc, "look");
+    enum rank_ties by;
     int64_t k;
     size_t n, m;
     struct ranktest r;
     if (!json_is_obj(o) || !json_int(o, "k", &k) || k < 0 || k > 100000)
         return bad(e, "there is no look");
+    if (!read_ties(o, &by))
+        return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: ties are treated in a way that is not known");
     if (k == 0) /* no look has given evidence */
         return true;
     struct change *canary = read_changes(json_get(o, "canary"), &n),
                   *control = read_changes(json_get(o, "control"), &m);
     bool ok = canary && control;
     if (ok) {
-        double now = bulk_evidence(canary, n, control, m, (int)k, &r);
+        double now = bulk_evidence(canary, n, control, m, (int)k, by, &r);
         w->out->log_e = now > 0 ? now : 0;
         w->out->devices = (int)n;
         w->out->peeks = 1;

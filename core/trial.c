@@ -167,14 +167,14 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 static uint16_t not_eligible(const struct trial *t, const struct trial_past *p)
 {
     unsigned bits = 0;
-    if (p->boots_hour >= 3)
+    if (p->hour[COL_REBOOTS] >= 3)
         bits |= PASSAGE_BIT(PASSAGE_LOOP);
     if (p->last_t <= 0 || t->spec.start - p->last_t > t->spec.silence_us)
         bits |= PASSAGE_BIT(PASSAGE_SILENT);
-    if (p->cpu_base > 0)
-        bits |= passage_cpu_levels(p->cpu_hour / p->cpu_base);
-    if (p->var_base > 0)
-        bits |= passage_var_levels(p->var_hour / p->var_base);
+    if (p->base[COL_CPU] > 0)
+        bits |= passage_cpu_levels(p->hour[COL_CPU] / p->base[COL_CPU]);
+    if (p->base[COL_VARIANCE] > 0)
+        bits |= passage_var_levels(p->hour[COL_VARIANCE] / p->base[COL_VARIANCE]);
     return (uint16_t)bits;
 }
 
@@ -190,10 +190,10 @@ static int64_t fed(const struct trial *t)
     return last < t->spec.start ? INT64_MIN : last;
 }
 
-size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past)
+struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past)
 {
     if (t->n >= TRIAL_DEVICES || wave >= TRIAL_WAVES)
-        return SIZE_MAX;
+        return TRIAL_NONE;
     if (t->n == t->cap) {
         t->cap = t->cap ? t->cap * 2 : 64;
         t->w = xreallocarray(t->w, t->cap, sizeof *t->w);
@@ -208,8 +208,8 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
     w->wave = (int8_t)(wave < 0 ? -1 : wave);
     w->last_t = t->spec.start;
     if (past && past->known) {
-        w->cpu_base = baseline(past->cpu_base);
-        w->var_base = baseline(past->var_base);
+        w->cpu_base = baseline(past->base[COL_CPU]);
+        w->var_base = baseline(past->base[COL_VARIANCE]);
         w->excluded = not_eligible(t, past);
         w->last_t = past->last_t < 0 ? 0 : past->last_t < t->spec.start ? past->last_t : t->spec.start;
     }
@@ -220,7 +220,7 @@ size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const
     t->join = t->next;
     if (t->n_stages > 0 && wave >= 0 && wave < t->n_stages)
         t->expected[w->stratum]++;
-    return t->n++;
+    return TRIAL_IX(t->n++);
 }
 
 bool trial_told(struct trial *t, int wave, int64_t at)
@@ -235,11 +235,11 @@ bool trial_told(struct trial *t, int wave, int64_t at)
     return true;
 }
 
-bool trial_installed(struct trial *t, size_t device, int64_t at)
+bool trial_installed(struct trial *t, struct trial_ix device, int64_t at)
 {
-    if (device >= t->n || t->w[device].wave < 0)
+    if (device.i >= t->n || t->w[device.i].wave < 0)
         return true;
-    struct watched *w = &t->w[device];
+    struct watched *w = &t->w[device.i];
     int64_t from = (at < t->spec.start ? t->spec.start : at > INT64_MAX / 2 ? INT64_MAX / 2 : at) + t->spec.grace_us;
     int64_t number = (from - t->zero + t->spec.step_us - 1) / t->spec.step_us;
     if (number >= w->from) /* known from an earlier report: the first counts */
@@ -287,11 +287,11 @@ bool trial_open(const struct trial *t, size_t i)
     return (uint64_t)scatter((uint32_t)i + 1) * (uint64_t)t->expected[s] < (uint64_t)t->joined[s] << 32;
 }
 
-void trial_leave(struct trial *t, size_t device)
+void trial_leave(struct trial *t, struct trial_ix device)
 {
-    if (device >= t->n)
+    if (device.i >= t->n)
         return;
-    struct watched *w = &t->w[device];
+    struct watched *w = &t->w[device.i];
     for (int k = 0; w->risk >> k; k++)
         t->risk.y[w->stratum][k][w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] -= w->risk >> k & 1;
     w->risk = 0;

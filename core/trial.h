@@ -26,6 +26,7 @@
 #include "core/err.h"
 #include "core/json.h"
 #include "core/policy.h"
+#include "core/tick.h"
 #include "core/verdict.h"
 
 /* Tests of a stage: first passages (core/passage.h, same order), then the looks of the bulk engine, then installs. */
@@ -66,7 +67,7 @@ struct trial_spec {
     int64_t step_us;               /* of the grid, 1 s .. 1 h */
     int64_t grace_us;
     int64_t silence_us; /* max(5 min, 5 steps) */
-    bool boot_time;     /* `reboots` of a row is the time of the last boot in seconds: a change by over 5 s is one */
+    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds: a change by over 5 s is one */
 };
 
 struct trial;
@@ -79,24 +80,24 @@ void trial_free(struct trial *t); /* NULL is fine */
 /* What is known of a device from before the rollout: over the 24 h before `start` for the baselines, over the last hour
  * for who is at risk. NaN, 0: not known. */
 struct trial_past {
-    double cpu_base, var_base; /* means; NaN when there is less than an hour of data */
-    double boots_hour;         /* unexpected reboots in the last hour; 3 or more: already in a loop */
-    double cpu_hour, var_hour; /* means over the last hour */
-    int64_t last_t;            /* newest sample at `start`; 0 = none: silent already */
-    bool known;                /* false: nobody can say (all fields are ignored, the device is at risk for all) */
+    double base[TICK_COLUMNS_MAX]; /* means of the day; NaN when there is less than an hour of data */
+    /* Means over the last hour; of a counter its rise. 3 or more unexpected reboots: already in a loop. */
+    double hour[TICK_COLUMNS_MAX];
+    int64_t last_t; /* newest sample at `start`; 0 = none: silent already */
+    bool known;     /* false: nobody can say (all fields are ignored, the device is at risk for all) */
 };
 /* A device of wave `wave` (>= 0), or -1: of the declared control group, in no wave. Control until its wave is told
- * (with `control` false: never control). Returns its index 0, 1, 2, ... in order of adding; SIZE_MAX when there are too
- * many. */
-size_t trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past);
+ * (with `control` false: never control). Returns its index 0, 1, 2, ... in order of adding; TRIAL_NONE when there are
+ * too many. */
+struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past);
 /* Wave `wave` was told at `at`. Waves are told in order. False: a tick at or after `at` has been fed (a repeated, same
  * call is fine and true). */
 bool trial_told(struct trial *t, int wave, int64_t at) ANDON_MUST_USE;
 /* The device has reported the install, at `at`, or has had the time for it. The earliest report counts; later ones
  * change nothing (true). False when `at` + grace is at or before the newest tick and this was not known. */
-bool trial_installed(struct trial *t, size_t device, int64_t at) ANDON_MUST_USE;
+bool trial_installed(struct trial *t, struct trial_ix device, int64_t at) ANDON_MUST_USE;
 /* The device leaves for good: decommissioned, maintenance, told by another rollout. From the next tick on. */
-void trial_leave(struct trial *t, size_t device);
+void trial_leave(struct trial *t, struct trial_ix device);
 /* A person acknowledged the halt at `at`: tests that had crossed count anew only from ten times their evidence then. */
 void trial_ack(struct trial *t, int64_t at);
 /* Outcomes over the whole rollout, by device: failed (time-outs included) of started. Not on the grid: totals. */
@@ -104,18 +105,13 @@ void trial_outcomes(struct trial *t, int64_t failed, int64_t started);
 
 /* ---- telemetry ---- */
 
-struct trial_row {
-    uint32_t device;
-    int64_t t;                     /* of the sample, telemetry's time */
-    double reboots, cpu, variance; /* NaN: no such value */
-};
 /* The next tick to be fed: a multiple of step_us. */
 int64_t trial_next_tick(const struct trial *t);
-/* Feeds one tick, in ascending order; ticks may be left out (nothing was measured then). Rows in order of device; a
- * device without a row has no new sample. A row whose sample is not newer than the device's newest is no new sample.
- * A sample later than the tick is taken as of the tick. A tick without rows is as if it had been left out.
- * Ignored when `tick` is before trial_next_tick(). */
-void trial_tick(struct trial *t, int64_t tick, const struct trial_row *rows, size_t n);
+/* Feeds one tick, in ascending order; ticks may be left out (nothing was measured then). Its rows are the trial's
+ * devices; those beyond are ignored. A sample that is not newer than the device's newest is no new one. A sample later
+ * than the tick is taken as of the tick. A tick without samples is as if it had been left out.
+ * Ignored when it is before trial_next_tick(). */
+void trial_tick(struct trial *t, const struct tick *k);
 
 /* ---- results ---- */
 
@@ -133,11 +129,14 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COU
  * failed share over the tolerated one. Without events all three are NaN. */
 /* Canary devices that carry a test of the running stage, by index, ascending; returns how many there are, fills `max`.
  */
-size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out, size_t max);
+size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max);
 /* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
+/* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
+ * passages only. 0 where it does not count. */
+uint32_t trial_reached(const struct trial *t, size_t device);
 /* Is the device a canary that counts now? */
-bool trial_is_canary(const struct trial *t, size_t device);
+bool trial_is_canary(const struct trial *t, struct trial_ix device);
 
 /* ---- kept across restarts ---- */
 

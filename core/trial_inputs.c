@@ -38,6 +38,7 @@ static void write_look(struct json_w *w, const struct bulk *b, bool values)
     json_w_kint(w, "m", l->m);
     json_w_kint(w, "n", l->n);
     json_w_kint(w, "tick", l->tick);
+    json_w_kstr(w, "ties", LOOK_TIES);
     json_w_obj_end(w);
 }
 

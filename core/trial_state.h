@@ -11,7 +11,10 @@
 #define VAR_WINDOW    (10 * US_PER_MIN)
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 2
+#define TRIAL_VERSION 3
+
+/* How a look treats ties, as a word of its logged inputs; without it: TIES_NORMAL, as all did once. */
+#define LOOK_TIES "permutation"
 
 /* What is remembered of a test beside its evidence. */
 struct standing {

@@ -147,31 +147,41 @@ static void feed_in(struct turn *u, struct watched *w, int boots, int64_t before
         risk_happen(&t->risk, &u->g->tail, w, watched_boots(w, boots, seconds(t, before), seconds(t, at)));
 }
 
-static void feed_row(struct turn *u, const struct trial_row *r)
+/* The row of device i, at the time of its sample. */
+static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
 {
     struct trial *t = u->t;
-    if (r->device >= t->n)
-        return;
-    struct watched *w = &t->w[r->device];
-    int64_t at = r->t < u->tick ? r->t : u->tick, before = w->last_t;
+    struct watched *w = &t->w[i];
+    int64_t before = w->last_t;
+    double cpu = row[COL_CPU], variance = row[COL_VARIANCE];
+    if (at > u->tick)
+        at = u->tick;
     if (at <= before)
         return;
     w->last_t = at;
     u->fresh = true;
-    int boots = watched_count(w, r->reboots, t->spec.boot_time);
+    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time);
     if (!u->g || u->quiet || w->flags & WATCHED_LEFT)
         return;
     if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || at < since(u, w))
         return;
     if (w->flags & WATCHED_IN) {
         feed_in(u, w, boots, before, at);
-        feed_window(u, w, r->cpu, r->variance);
+        feed_window(u, w, cpu, variance);
     }
     int32_t from = w->flags & WATCHED_CANARY ? w->from : INT32_MIN;
-    if (u->sum[BULK_CPU] && SANE(r->cpu))
-        bulk_add(&u->g->bulk[BULK_CPU], w, BULK_CPU, from, r->cpu);
-    if (u->sum[BULK_VARIANCE] && SANE(r->variance))
-        bulk_add(&u->g->bulk[BULK_VARIANCE], w, BULK_VARIANCE, from, r->variance);
+    if (u->sum[BULK_CPU] && SANE(cpu))
+        bulk_add(&u->g->bulk[BULK_CPU], w, BULK_CPU, from, cpu);
+    if (u->sum[BULK_VARIANCE] && SANE(variance))
+        bulk_add(&u->g->bulk[BULK_VARIANCE], w, BULK_VARIANCE, from, variance);
+}
+
+static void feed_rows(struct turn *u, const struct tick *k)
+{
+    size_t n = k->n < u->t->n ? k->n : u->t->n;
+    for (size_t i = 0; i < n; i++)
+        if (k->at[i] > 0)
+            feed_row(u, i, k->at[i], tick_row(k, i));
 }
 
 /* ---- windows of the tail engine, tumbling from the stage's begin ---- */
@@ -257,7 +267,7 @@ static void note_gap(struct turn *u)
     u->t->fresh = u->tick;
 }
 
-static void run_stage(struct turn *u, const struct trial_row *rows, size_t n)
+static void run_stage(struct turn *u, const struct tick *k)
 {
     struct trial *t = u->t;
     struct stage *g = u->g;
@@ -267,8 +277,7 @@ static void run_stage(struct turn *u, const struct trial_row *rows, size_t n)
     let_in(u);
     for (int m = 0; m < BULK_METRICS; m++)
         u->sum[m] = bulk_tick(&g->bulk[m], u->number);
-    for (size_t i = 0; i < n; i++)
-        feed_row(u, &rows[i]);
+    feed_rows(u, k);
     note_gap(u);
     close_windows(u, BULK_CPU, CPU_WINDOW, u->tick);
     close_windows(u, BULK_VARIANCE, VAR_WINDOW, u->tick);
@@ -277,17 +286,18 @@ static void run_stage(struct turn *u, const struct trial_row *rows, size_t n)
         bulk_close(&g->bulk[m], (enum bulk_metric)m, t->w, t->n, u->tick, u->number);
     risk_close(&t->risk, &g->tail, &g->journal, &t->room, u->number);
     g->canary_steps += t->active[SIDE_CANARY];
-    for (int k = 0; k < TEST_COUNT; k++)
-        trial_cross(t, t->n_stages - 1, (enum trial_test)k, u->tick);
+    for (int i = 0; i < TEST_COUNT; i++)
+        trial_cross(t, t->n_stages - 1, (enum trial_test)i, u->tick);
 }
 
-void trial_tick(struct trial *t, int64_t tick, const struct trial_row *rows, size_t n)
+void trial_tick(struct trial *t, const struct tick *k)
 {
+    int64_t tick = k->t;
     if (tick < t->next || tick % t->spec.step_us != 0 || (tick - t->zero) / t->spec.step_us >= INT32_MAX)
         return;
     trial_acks_before(t, tick);
     t->next = tick + t->spec.step_us;
-    if (n == 0) /* nothing was measured: as if the tick had been left out */
+    if (k->samples == 0) /* nothing was measured: as if the tick had been left out */
         return;
     struct turn u = {.t = t, .tick = tick, .number = (int32_t)((tick - t->zero) / t->spec.step_us)};
     while (u.told < t->n_told && t->told[u.told] <= tick)
@@ -296,10 +306,9 @@ void trial_tick(struct trial *t, int64_t tick, const struct trial_row *rows, siz
     u.quiet = u.told > 0 && tick < t->told[u.told - 1] + t->spec.grace_us;
     u.g = t->n_stages > 0 ? t->stage[t->n_stages - 1] : NULL;
     if (u.g && !u.quiet) {
-        run_stage(&u, rows, n);
+        run_stage(&u, k);
     } else {
-        for (size_t i = 0; i < n; i++)
-            feed_row(&u, &rows[i]);
+        feed_rows(&u, k);
         note_gap(&u);
     }
     t->newest = tick;

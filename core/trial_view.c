@@ -159,7 +159,7 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COU
     return n;
 }
 
-size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out, size_t max)
+size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max)
 {
     size_t found = 0;
     if ((unsigned)test >= TEST_INSTALL)
@@ -168,10 +168,15 @@ size_t trial_carriers(const struct trial *t, enum trial_test test, uint32_t *out
         if (!(t->w[i].carried & PASSAGE_BIT(test)) || !(t->w[i].flags & WATCHED_CANARY))
             continue;
         if (found < max)
-            out[found] = (uint32_t)i;
+            out[found] = TRIAL_IX(i);
         found++;
     }
     return found;
+}
+
+uint32_t trial_reached(const struct trial *t, size_t device)
+{
+    return device < t->n ? t->w[device].happened : 0;
 }
 
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours)
@@ -183,11 +188,11 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
         *canary_hours = (double)t->stage[t->n_stages - 1]->canary_steps * ((double)t->spec.step_us / US_PER_HOUR);
 }
 
-bool trial_is_canary(const struct trial *t, size_t device)
+bool trial_is_canary(const struct trial *t, struct trial_ix device)
 {
-    if (device >= t->n || t->newest == 0)
+    if (device.i >= t->n || t->newest == 0)
         return false;
-    const struct watched *w = &t->w[device];
+    const struct watched *w = &t->w[device.i];
     return !(w->flags & WATCHED_LEFT) && w->wave >= 0 && w->wave < t->n_told && t->told[w->wave] <= t->newest &&
            w->from <= (t->newest - t->zero) / t->spec.step_us;
 }

@@ -35,7 +35,7 @@ struct rehearser {
     size_t room;
 };
 
-static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n);
+static void fed(void *ctx, const struct tick *k);
 
 /* ---- reading what there is ---- */
 
@@ -171,11 +171,12 @@ static bool read_installs(struct rehearser *h, struct err *e)
 
 /* ---- the limits, after each tick ---- */
 
-static void feed_tracks(struct rehearser *h, const struct trial_row *rows, size_t n)
+static void feed_tracks(struct rehearser *h, const struct tick *k)
 {
     const struct run *r = h->ro->trials.run;
-    for (size_t i = 0; i < n; i++)
-        watch_sample(h->en, r->v[rows[i].device].dev, rows[i].t, rows[i].reboots, rows[i].cpu, rows[i].variance);
+    for (size_t i = 0; i < r->n; i++)
+        if (k->at[i] > 0)
+            watch_sample(h->en, r->v[i].dev, k->at[i], tick_row(k, i));
 }
 
 /* As watch.c does it live, with what was known at t. */
@@ -285,9 +286,10 @@ static void give_outcomes(struct rehearser *h)
     }
 }
 
-static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n)
+static void fed(void *ctx, const struct tick *k)
 {
     struct rehearser *h = ctx;
+    int64_t t = k->t;
     struct run *r = h->ro->trials.run;
     struct evidence ev[TEST_COUNT];
     enum trial_test which[TEST_COUNT];
@@ -295,7 +297,7 @@ static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n)
         h->room = r->n + r->n / 4 + 16;
         h->buf = xreallocarray(h->buf, h->room, sizeof(struct track *));
     }
-    feed_tracks(h, rows, n);
+    feed_tracks(h, k);
     enrol(h, t);
     int stage = trial_stage(r->trial);
     for (int w = 0; w < r->n_waves && r->wave[w].applied; w++)
@@ -309,7 +311,7 @@ static void fed(void *ctx, int64_t t, const struct trial_row *rows, size_t n)
                                    .device_class = "",
                                    .telemetry_source = true,
                                    .telemetry_expected = h->health[w].canary.expected > 0,
-                                   .telemetry_ok = n > 0,
+                                   .telemetry_ok = k->samples > 0,
                                    .interval_us = beat_interval(h->en),
                                    .now = t};
         if (w == stage) {

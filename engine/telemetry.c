@@ -87,10 +87,10 @@ static void say_lack(struct engine *en, const struct sample_list *l)
     to[0] = '\0';
     if (en->telemetry.watched == 0)
         return; /* nothing was asked for */
-    if (l->n == 0 && l->unmatched > 0)
+    if (l->tick.samples == 0 && l->unmatched > 0)
         snprintf(to, size, "its %s series are of other devices; is the join label right?",
                  fmt_count(n, (int64_t)l->unmatched));
-    else if (l->n == 0)
+    else if (l->tick.samples == 0)
         snprintf(to, size, "no query has any series");
     else if (l->warning && *l->warning)
         snprintf(to, size, "it says: %s", l->warning);
@@ -104,7 +104,7 @@ static void trace_answer(struct engine *en, const struct sample_list *l)
     json_w_kint(&t.w, "tick_us", en->telemetry.tick);
     json_w_kint(&t.w, "asked_us", en->telemetry.link.asked_at);
     json_w_kint(&t.w, "watched", (int64_t)en->telemetry.watched);
-    json_w_kint(&t.w, "rows", (int64_t)l->n);
+    json_w_kint(&t.w, "rows", (int64_t)l->tick.samples);
     json_w_kint(&t.w, "unmatched", (int64_t)l->unmatched);
     json_w_kint(&t.w, "newest_us", l->newest);
     if (*en->telemetry.lack)

@@ -55,6 +55,20 @@ void run_number_strata(struct run *r, size_t w)
     rw->step = RUN_PAST;
 }
 
+bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested)
+{
+    struct run *r = ro->trials.run;
+    struct trial_ix i = r ? run_index(r, dev) : TRIAL_NONE;
+    if (!trial_ix_known(i) || !r->trial || r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING)
+        return false;
+    const struct run_stage *g = run_standing(r);
+    *reached = trial_reached(r->trial, i.i);
+    *tested = 0;
+    for (size_t k = 0; k < g->n; k++)
+        *tested |= 1U << g->which[k];
+    return true;
+}
+
 /* ---- the population ---- */
 
 void run_put(struct run *r, int phase, const struct run_new *v)
@@ -64,7 +78,8 @@ void run_put(struct run *r, int phase, const struct run_new *v)
     if (r->n == r->cap) {
         r->cap = r->cap ? r->cap * 2 : 64;
         r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
-        r->rows = xreallocarray(r->rows, 2 * r->cap, sizeof *r->rows);
+        tick_release(&r->tick);
+        tick_init(&r->tick, 0, r->cap, COL_BUILTIN);
         r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
     }
     if (en->watch.n_devs > r->n_of_dev) {
@@ -84,9 +99,9 @@ void run_put(struct run *r, int phase, const struct run_new *v)
 
 void run_add(struct run *r, int phase, const struct run_new *v)
 {
-    if (run_index(r, v->dev) != UINT32_MAX)
+    if (trial_ix_known(run_index(r, v->dev)))
         return; /* a server that lists a device twice */
-    if (trial_add(r->trial, v->wave, v->control, v->stratum, &v->past) == SIZE_MAX)
+    if (!trial_ix_known(trial_add(r->trial, v->wave, v->control, v->stratum, &v->past)))
         return;
     run_put(r, phase, v);
     r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;

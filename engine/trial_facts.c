@@ -132,7 +132,7 @@ static void want_members(struct run *r, size_t w)
     const struct wv *v = &r->ro->wv[w];
     r->wave[w].n = 0;
     for (size_t i = 0; i < v->watch.n_members; i++)
-        if (run_index(r, v->watch.members[i]) == UINT32_MAX)
+        if (!trial_ix_known(run_index(r, v->watch.members[i])))
             want(r, w, v->watch.members[i], (int)w, false);
 }
 
@@ -332,25 +332,23 @@ static void ready(struct run *r, size_t w)
 
 static void past_done(struct req *q, const struct reply *rep)
 {
-    size_t w = (size_t)q->n, k = 0;
+    size_t w = (size_t)q->n;
     struct run *r = answered(q, rep, "baselines cannot be read");
     if (!r)
         return;
     struct run_wave *rw = &r->wave[w];
     const struct past_list *l = &q->out.past;
-    uint32_t *at = xcalloc(q->en->watch.n_devs + 1, sizeof *at);
-    /* Without a single row the source knows nothing of that time; that is no word about the devices. */
+    /* Where the source knows nothing of that time, that is no word about the devices. */
     for (size_t i = 0; i < rw->n; i++) {
-        at[rw->v[i].dev] = (uint32_t)i + 1;
-        rw->v[i].past = (struct trial_past){NAN, NAN, 0, NAN, NAN, 0, l->n > 0};
+        struct trial_past *p = &rw->v[i].past;
+        size_t dev = rw->v[i].dev;
+        bool there = l->known && dev < l->hour.n;
+        *p = (struct trial_past){.last_t = there ? l->hour.at[dev] : 0, .known = l->known};
+        for (size_t c = 0; c < TICK_COLUMNS_MAX; c++) {
+            p->base[c] = there ? tick_value(&l->day, dev, c) : NAN;
+            p->hour[c] = there ? tick_value(&l->hour, dev, c) : NAN;
+        }
     }
-    for (; k < l->n; k++) {
-        const struct past_row *p = &l->v[k];
-        if (p->index < q->en->watch.n_devs && at[p->index] > 0)
-            rw->v[at[p->index] - 1].past =
-                (struct trial_past){p->cpu_base, p->var_base, p->boots_hour, p->cpu_hour, p->var_hour, p->last_t, true};
-    }
-    free(at);
     ready(r, w);
     learned(r);
 }
@@ -365,13 +363,15 @@ static void past_from_tracks(struct run *r, size_t w)
         double boots = 0;
         for (int k = 0; k < TRACK_BUCKETS; k++)
             boots += t->boots[k];
-        r->wave[w].v[i].past = (struct trial_past){.cpu_base = hour ? (double)t->cpu_base : NAN,
-                                                   .var_base = hour ? (double)t->var_base : NAN,
-                                                   .boots_hour = boots,
-                                                   .cpu_hour = NAN,
-                                                   .var_hour = NAN,
-                                                   .last_t = t->last_t,
-                                                   .known = t->last_t > 0};
+        struct trial_past *p = &r->wave[w].v[i].past;
+        *p = (struct trial_past){.last_t = t->last_t, .known = t->last_t > 0};
+        for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
+            p->base[c] = p->hour[c] = NAN;
+        p->hour[COL_REBOOTS] = boots;
+        if (hour) {
+            p->base[COL_CPU] = (double)t->cpu_base;
+            p->base[COL_VARIANCE] = (double)t->var_base;
+        }
     }
     ready(r, w);
 }

@@ -14,23 +14,26 @@
 #define BEHIND      3                /* ticks */
 
 /* One poll's answer. */
-struct tick {
-    int64_t t;
+struct polled {
     size_t watched; /* devices that were asked about */
-    size_t n;
-    struct trial_row *v; /* device: index in engine.devs */
+    struct tick k;  /* of the watch set */
 };
 struct tick_queue {
-    struct tick v[TICKS_MAX];
+    struct polled v[TICKS_MAX];
     size_t n, bytes;
 };
 
 /* ---- the queue ---- */
 
+static size_t bytes_of(const struct tick *k)
+{
+    return k->n * (sizeof *k->at + k->columns * sizeof *k->v);
+}
+
 static void drop(struct tick_queue *q, size_t i)
 {
-    q->bytes -= q->v[i].n * sizeof *q->v[i].v;
-    free(q->v[i].v);
+    q->bytes -= bytes_of(&q->v[i].k);
+    tick_release(&q->v[i].k);
     q->n--;
     memmove(&q->v[i], &q->v[i + 1], (q->n - i) * sizeof *q->v);
 }
@@ -49,25 +52,23 @@ void run_take_tick(struct engine *en, int64_t t, size_t watched, const struct sa
         en->trials.ticks = xcalloc(1, sizeof *en->trials.ticks);
     struct tick_queue *q = en->trials.ticks;
     size_t i = q->n;
-    while (i > 0 && q->v[i - 1].t > t)
+    while (i > 0 && q->v[i - 1].k.t > t)
         i--;
-    if (i > 0 && q->v[i - 1].t == t) {
+    if (i > 0 && q->v[i - 1].k.t == t) {
         if (q->v[i - 1].watched >= watched)
             return; /* the same again */
         drop(q, --i);
     }
-    while (q->n == TICKS_MAX || (q->n > 0 && q->bytes + l->n * sizeof *q->v[0].v > TICKS_BYTES)) {
+    while (q->n == TICKS_MAX || (q->n > 0 && q->bytes + bytes_of(&l->tick) > TICKS_BYTES)) {
         drop(q, 0);
         i -= i > 0;
     }
     memmove(&q->v[i + 1], &q->v[i], (q->n - i) * sizeof *q->v);
-    struct tick *k = &q->v[i];
-    *k = (struct tick){.t = t, .watched = watched, .v = xcalloc(l->n + 1, sizeof *k->v)};
-    for (size_t j = 0; j < l->n; j++)
-        k->v[k->n++] =
-            (struct trial_row){(uint32_t)l->v[j].index, l->v[j].t, l->v[j].reboots, l->v[j].cpu, l->v[j].variance};
+    q->v[i].watched = watched;
+    tick_copy(&q->v[i].k, &l->tick);
+    q->v[i].k.t = t;
     q->n++;
-    q->bytes += k->n * sizeof *k->v;
+    q->bytes += bytes_of(&q->v[i].k);
     if (t > en->trials.newest)
         en->trials.newest = t;
 }
@@ -85,23 +86,23 @@ void run_trim_ticks(struct engine *en)
         int64_t next = r->trial ? trial_next_tick(r->trial) : beat_history(en) ? TIME_NEVER : 0;
         keep = next < keep ? next : keep;
     }
-    while (en->trials.ticks->n > 0 && en->trials.ticks->v[0].t < keep)
+    while (en->trials.ticks->n > 0 && en->trials.ticks->v[0].k.t < keep)
         drop(en->trials.ticks, 0);
 }
 
-static const struct tick *tick_find(const struct engine *en, int64_t t)
+static const struct polled *tick_find(const struct engine *en, int64_t t)
 {
     for (size_t i = 0; en->trials.ticks && i < en->trials.ticks->n; i++)
-        if (en->trials.ticks->v[i].t == t)
+        if (en->trials.ticks->v[i].k.t == t)
             return &en->trials.ticks->v[i];
     return NULL;
 }
 
 /* The first tick of the queue from t on. */
-static const struct tick *tick_from(const struct engine *en, int64_t t)
+static const struct polled *tick_from(const struct engine *en, int64_t t)
 {
     for (size_t i = 0; en->trials.ticks && i < en->trials.ticks->n; i++)
-        if (en->trials.ticks->v[i].t >= t)
+        if (en->trials.ticks->v[i].k.t >= t)
             return &en->trials.ticks->v[i];
     return NULL;
 }
@@ -187,11 +188,11 @@ static bool apply_installs(struct run *r, int64_t t)
         if (d->installed + r->spec.grace_us > t)
             break;
         d->given = true;
-        if (trial_installed(r->trial, r->pending[k], d->installed))
+        if (trial_installed(r->trial, TRIAL_IX(r->pending[k]), d->installed))
             continue;
         ok = run_late(r);
         if (ok)
-            ok = trial_installed(r->trial, r->pending[k], t - r->spec.grace_us);
+            ok = trial_installed(r->trial, TRIAL_IX(r->pending[k]), t - r->spec.grace_us);
     }
     r->n_pending -= k;
     if (k > 0)
@@ -220,43 +221,38 @@ static void apply_leaves(struct run *r, int64_t t)
         if (told <= r->spec.start || told > t)
             continue;
         r->v[i].left = true;
-        trial_leave(r->trial, i);
+        trial_leave(r->trial, TRIAL_IX(i));
     }
 }
 
 /* ---- feeding ---- */
 
-/* `v`: rows by index in engine.devs, in any order of devices. False when a fact came too late: then nothing was fed. */
-static bool feed(struct run *r, int64_t t, const struct trial_row *v, size_t n)
+/* `k`: rows by index in the watch set. False when a fact came too late: then nothing was fed. */
+static bool feed(struct run *r, int64_t t, const struct tick *k)
 {
     if (!apply_waves(r, t) || !apply_installs(r, t))
         return false;
     apply_leaves(r, t);
-    struct trial_row *at = r->rows + r->cap;
-    for (size_t i = 0; i < r->n; i++)
-        at[i].t = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t k = run_index(r, v[i].device);
-        if (k == UINT32_MAX || fed_from(r, r->v[k].phase) > t)
+    tick_clear(&r->tick, t);
+    for (size_t i = 0; i < r->n; i++) {
+        size_t dev = r->v[i].dev;
+        if (dev >= k->n || k->at[dev] <= 0 || fed_from(r, r->v[i].phase) > t)
             continue;
-        at[k] = v[i];
-        at[k].device = k;
+        double *row = tick_put(&r->tick, i, k->at[dev]);
+        for (size_t c = 0; c < r->tick.columns; c++)
+            row[c] = tick_value(k, dev, c);
     }
-    size_t m = 0;
-    for (size_t i = 0; i < r->n; i++)
-        if (at[i].t > 0)
-            r->rows[m++] = at[i];
-    trial_tick(r->trial, t, r->rows, m);
+    trial_tick(r->trial, &r->tick);
     struct trace_line l;
     if (traced(r->ro->en, &l, TRACE_TRIAL, "tick")) {
         json_w_kstr(&l.w, "rollout", r->ro->id);
         json_w_kint(&l.w, "tick_us", t);
-        json_w_kint(&l.w, "rows", (int64_t)m);
+        json_w_kint(&l.w, "rows", (int64_t)r->tick.samples);
         json_w_kint(&l.w, "stage", trial_stage(r->trial));
         trace_end(&l);
     }
     if (ro_replayed(r->ro))
-        r->ro->trials.each_tick(r->ro->trials.each_ctx, t, r->rows, m);
+        r->ro->trials.each_tick(r->ro->trials.each_ctx, &r->tick);
     if (beat_history(r->ro->en))
         run_keep(r, false); /* of several ticks that waited for a fact, the one that is to be kept is not the last */
     return true;
@@ -285,20 +281,13 @@ static void fetched(struct req *q, const struct reply *rep)
         run_say(r, "history cannot be read: %s", rep->err->what);
     } else {
         const struct range_list *l = &q->out.range;
-        struct trial_row *rows = xcalloc(l->n + 1, sizeof *rows);
-        size_t i = 0;
         r->waits[0] = '\0';
-        for (int64_t t = r->fetch_from; t <= r->fetch_to && r->trial; t += r->spec.step_us) {
-            size_t n = 0;
-            for (; i < l->n && l->v[i].tick <= t; i++)
-                if (l->v[i].tick == t)
-                    rows[n++] = (struct trial_row){(uint32_t)l->v[i].index, l->v[i].t, l->v[i].reboots, l->v[i].cpu,
-                                                   l->v[i].variance};
+        for (size_t i = 0; i < l->n && r->trial; i++) {
+            int64_t t = l->v[i].t;
             if (t != trial_next_tick(r->trial) || t > facts_until(r) || r->fetch_watched < needed(r, t) ||
-                !feed(r, t, rows, n))
+                !feed(r, t, &l->v[i]))
                 break;
         }
-        free(rows);
     }
     ANNOUNCE(en, history, en, q->ro);
     mark(en);
@@ -334,10 +323,10 @@ static void fetch_gap(struct run *r, int64_t t, int64_t until)
     if (to > en->trials.newest)
         to = en->trials.newest;
     for (size_t i = 0; en->trials.ticks && i < en->trials.ticks->n; i++) {
-        const struct tick *k = &en->trials.ticks->v[i];
-        if (k->t > t && k->watched >= needed(r, k->t)) {
-            if (k->t - r->spec.step_us < to)
-                to = k->t - r->spec.step_us;
+        const struct polled *p = &en->trials.ticks->v[i];
+        if (p->k.t > t && p->watched >= needed(r, p->k.t)) {
+            if (p->k.t - r->spec.step_us < to)
+                to = p->k.t - r->spec.step_us;
             break;
         }
     }
@@ -408,18 +397,18 @@ void run_feed(struct run *r)
         return;
     while (r->trial) {
         int64_t t = trial_next_tick(r->trial), until = facts_until(r);
-        const struct tick *k = beat_history(en) ? tick_find(en, t) : tick_from(en, t);
+        const struct polled *p = beat_history(en) ? tick_find(en, t) : tick_from(en, t);
         if (t > until || t > en->trials.newest)
             break;
-        if (beat_history(en) && (!k || k->watched < needed(r, t))) {
+        if (beat_history(en) && (!p || p->watched < needed(r, t))) {
             fetch_gap(r, t, until);
             break;
         }
-        if (!k || k->t > until)
+        if (!p || p->k.t > until)
             break;
-        if (k->t > t && t == first_tick(r))
-            r->begun_at = k->t;
-        if (feed(r, k->t, k->v, k->n))
+        if (p->k.t > t && t == first_tick(r))
+            r->begun_at = p->k.t;
+        if (feed(r, p->k.t, &p->k))
             continue;
         if (!r->rebuild)
             break;

@@ -155,7 +155,7 @@ static void read_device(struct run *r, struct reader *in)
     int64_t installed = get_int(in, 0, INT64_MAX);
     if (!in->bad && *raw) {
         v.dev = (uint32_t)watch_raw(en, raw);
-        in->bad = run_index(r, v.dev) != UINT32_MAX;
+        in->bad = trial_ix_known(run_index(r, v.dev));
     } else {
         in->bad = true;
     }

@@ -85,7 +85,7 @@ struct run {
     size_t n_of_dev;
     uint32_t *pending; /* devices whose install is known and not given, by time */
     size_t n_pending;
-    struct trial_row *rows; /* room for n, twice */
+    struct tick tick; /* in the trial's order: the one that is fed; room for cap */
     char *names[RUN_NAMES];
     size_t n_names;
     char *strata[TRIAL_STRATA];
@@ -146,8 +146,8 @@ void run_rebuild(struct run *r);
 void run_drop_kept(struct run *r); /* what is kept is wrong, and its tick would be in the way of true ones */
 const struct run_stage *run_standing(struct run *r); /* the stage that runs, at the newest tick; without its plan */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
-uint32_t run_index(const struct run *r, size_t dev); /* in the trial, UINT32_MAX = it is not there */
-int32_t run_name(struct run *r, const char *text);   /* -1 when there are too many */
+struct trial_ix run_index(const struct run *r, size_t dev); /* in the trial, TRIAL_NONE = it is not there */
+int32_t run_name(struct run *r, const char *text);          /* -1 when there are too many */
 
 /* trial_log.c */
 void run_say_ledger(struct run *r);               /* once for each rollout */

@@ -25,9 +25,9 @@ void run_failed(struct run *r, const struct err *e)
     r->err = *e;
 }
 
-uint32_t run_index(const struct run *r, size_t dev)
+struct trial_ix run_index(const struct run *r, size_t dev)
 {
-    return dev < r->n_of_dev && r->of_dev[dev] > 0 ? r->of_dev[dev] - 1 : UINT32_MAX;
+    return dev < r->n_of_dev && r->of_dev[dev] > 0 ? TRIAL_IX(r->of_dev[dev] - 1) : TRIAL_NONE;
 }
 
 int32_t run_name(struct run *r, const char *text)
@@ -175,7 +175,7 @@ static void run_free(struct run *r)
     free(r->v);
     free(r->of_dev);
     free(r->pending);
-    free(r->rows);
+    tick_release(&r->tick);
     arena_release(&r->arena);
     free(r);
 }

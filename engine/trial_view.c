@@ -162,7 +162,7 @@ static void stages(struct run *r, struct trial_shown *sh)
 
 /* ---- who carries it, and what they share ---- */
 
-static void shares(struct run *r, struct trial_shown *sh, const uint32_t *bad, size_t n_bad)
+static void shares(struct run *r, struct trial_shown *sh, const struct trial_ix *bad, size_t n_bad)
 {
     const struct evidence_policy *p = &r->ro->policy.applies->evidence;
     size_t n = 0;
@@ -172,13 +172,13 @@ static void shares(struct run *r, struct trial_shown *sh, const uint32_t *bad, s
     bool *is_bad = xcalloc(r->n + 1, sizeof *is_bad);
     struct share found[SHARE_MAX];
     for (size_t i = 0, k = 0; i < r->n; i++) {
-        while (k < n_bad && bad[k] < i)
+        while (k < n_bad && bad[k].i < i)
             k++;
-        if (!trial_is_canary(r->trial, i))
+        if (!trial_is_canary(r->trial, TRIAL_IX(i)))
             continue;
         for (size_t a = 0; a < p->n_strata; a++)
             values[n * p->n_strata + a] = r->v[i].attr[a];
-        is_bad[n++] = k < n_bad && bad[k] == i;
+        is_bad[n++] = k < n_bad && bad[k].i == i;
     }
     size_t m = share_find(p->strata, p->n_strata, values, (const char *const *)r->names, r->n_names, is_bad, n, found);
     struct share *out = ARENA_ARRAY(&sh->arena, struct share, m + 1);
@@ -200,13 +200,13 @@ static void carriers(struct run *r, struct trial_shown *sh)
     const struct stage_view *s = v->n_stages > 0 ? &v->stages[v->n_stages - 1] : NULL;
     if (!s || s->leading < 0)
         return;
-    uint32_t *at = xcalloc(r->n + 1, sizeof *at);
+    struct trial_ix *at = xcalloc(r->n + 1, sizeof *at);
     size_t n = trial_carriers(r->trial, s->which[s->leading], at, r->n);
     const char **ids = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
     n = n < r->n ? n : r->n;
     v->carriers_total = n;
     for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++)
-        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers]].dev].id);
+        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers].i].dev].id);
     v->carriers = ids;
     shares(r, sh, at, n);
     free(at);

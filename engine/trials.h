@@ -28,8 +28,8 @@ struct en_trials {
 };
 
 #define ACKS_MAX 32
-/* After each tick that was fed; rows in the trial's order. */
-typedef void (*trial_tick_fn)(void *ctx, int64_t t, const struct trial_row *rows, size_t n);
+/* After each tick that was fed, in the trial's order. */
+typedef void (*trial_tick_fn)(void *ctx, const struct tick *k);
 
 struct ro_trials {
     struct run *run;           /* NULL: not tested (now); off says why */
@@ -50,6 +50,9 @@ bool trial_catching(const struct ro *ro);      /* the evidence is not known yet 
 bool trial_catching_long(const struct ro *ro); /* and has not come nearer for so long that it holds the rollout */
 /* The tests that are judged with a wave: those of the stage that runs. */
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
+/* What a watched device (by its index in the watch set) has had since it counts, and which tests the policy has, as
+ * sets of core/device_state.h. False: the rollout's tests say nothing of it (now). */
+bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested);
 /* The figures of the test that decided, and the level that reacted so, as members of an open object; false when `rule`
  * is no test. */
 bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w);

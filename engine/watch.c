@@ -98,10 +98,10 @@ static double count_boots(struct engine *en, size_t dev, double boot_time)
     return count;
 }
 
-void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, double cpu, double variance)
+void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row)
 {
-    struct sample one = {"", t, count_boots(en, dev, reboots), cpu, variance};
-    track_feed(&en->watch.devs[dev].track, &one, en->policy->window_us);
+    const double v[COL_BUILTIN] = {count_boots(en, dev, row[COL_REBOOTS]), row[COL_CPU], row[COL_VARIANCE]};
+    track_feed(&en->watch.devs[dev].track, at, v, en->policy->window_us);
 }
 
 /* ---- a wave's devices ---- */
@@ -468,11 +468,9 @@ static void ticked(struct engine *en, const struct sample_list *l)
 {
     for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
         en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
-    for (size_t i = 0; l && i < l->n; i++) {
-        const struct sample_row *s = &l->v[i];
-        if (s->index < en->watch.n_devs)
-            watch_sample(en, s->index, s->t, s->reboots, s->cpu, s->variance);
-    }
+    for (size_t i = 0; l && i < l->tick.n && i < en->watch.n_devs; i++)
+        if (l->tick.at[i] > 0)
+            watch_sample(en, i, l->tick.at[i], tick_row(&l->tick, i));
     for (size_t i = 0; i < en->facts.n_ros; i++)
         enrol(en->facts.ros[i]);
 }

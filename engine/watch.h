@@ -67,7 +67,7 @@ struct wv_watch {
 size_t watch_dev(struct engine *en, const struct device *d);
 size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
 /* A sample into the device's track. `reboots`: as its source gives them, a count or the time of the last boot. */
-void watch_sample(struct engine *en, size_t dev, int64_t t, double reboots, double cpu, double variance);
+void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row); /* of a tick */
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */
 bool watch_idle(const struct engine *en);

@@ -64,9 +64,10 @@ static struct trial *new_trial(size_t n)
     err_clear(&e);
     struct trial *t = trial_new(&spec, &e);
     for (size_t i = 0; t && i < n; i++) {
-        const struct trial_past past = {0.3, 1, 0, 0.3, 1, T0 - STEP, true};
+        const struct trial_past past = {.base = {0, 0.3, 1}, .hour = {0, 0.3, 1}, .last_t = T0 - STEP, .known = true};
         bool canary = i < n / 50;
-        if (trial_add(t, canary ? 0 : -1, true, (uint8_t)(i % 8), &past) != i || (canary && !trial_installed(t, i, T0)))
+        if (trial_add(t, canary ? 0 : -1, true, (uint8_t)(i % 8), &past).i != i ||
+            (canary && !trial_installed(t, TRIAL_IX(i), T0)))
             t = NULL;
     }
     if (!t) {
@@ -77,16 +78,17 @@ static struct trial *new_trial(size_t n)
 }
 
 /* Every `each`-th device, with a reboot now and then. */
-static size_t fill(struct trial_row *rows, size_t n, struct rng *r, int64_t at, size_t each, int *boots)
+static void fill(struct tick *rows, size_t n, struct rng *r, int64_t at, size_t each, int *boots)
 {
-    size_t k = 0;
+    tick_clear(rows, at);
     for (size_t i = 0; i < n; i += each) {
         uint64_t bits = rng_u64(r);
         boots[i] += (bits & 4095) == 0;
-        rows[k++] = (struct trial_row){(uint32_t)i, at, boots[i], 0.2 + (double)(bits >> 12 & 1023) / 5000,
-                                       0.7 + (double)(bits >> 22 & 1023) / 1600};
+        double *row = tick_put(rows, i, at);
+        row[COL_REBOOTS] = boots[i];
+        row[COL_CPU] = 0.2 + (double)(bits >> 12 & 1023) / 5000;
+        row[COL_VARIANCE] = 0.7 + (double)(bits >> 22 & 1023) / 1600;
     }
-    return k;
 }
 
 static int by_value(const void *a, const void *b)
@@ -96,15 +98,15 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Feeds TICKS ticks from tick `from`; cost[0] the median, cost[1] the most. */
-static void run(struct trial *t, struct trial_row *rows, size_t n, struct rng *r, int from, size_t each, int *boots,
+static void run(struct trial *t, struct tick *rows, size_t n, struct rng *r, int from, size_t each, int *boots,
                 double cost[2])
 {
     double ms[TICKS];
     for (int k = 0; k < TICKS; k++) {
         int64_t at = T0 + (from + k) * STEP;
-        size_t count = fill(rows, n, r, at, each, boots);
+        fill(rows, n, r, at, each, boots);
         double begin = cpu_ms();
-        trial_tick(t, at, rows, count);
+        trial_tick(t, rows);
         ms[k] = cpu_ms() - begin;
     }
     qsort(ms, TICKS, sizeof *ms, by_value);
@@ -124,13 +126,14 @@ int main(int argc, char **argv)
     size_t n = argc > 1 ? (size_t)strtoull(argv[1], NULL, 10) : 100000;
     struct rng r;
     rng_init(&r, 1);
-    struct trial_row *rows = xcalloc(n, sizeof *rows);
+    struct tick rows;
+    tick_init(&rows, 0, n, COL_BUILTIN);
     int *boots = xcalloc(n, sizeof *boots);
     for (size_t i = 0; i < n; i++)
-        rows[i].device = (uint32_t)(boots[i] = 1); /* resident before the trial is */
+        boots[i] = 1; /* resident before the trial is */
     double full[2], some[2];
     struct trial *t = new_trial(n / 50); /* so that code and libraries are resident, too */
-    run(t, rows, n / 50, &r, 0, 1, boots, full);
+    run(t, &rows, n / 50, &r, 0, 1, boots, full);
     trial_free(t);
     malloc_trim(0);
     double before = resident();
@@ -143,7 +146,7 @@ int main(int argc, char **argv)
     t = new_trial(n);
     malloc_trim(0);
     double devices = resident() - before;
-    run(t, rows, n, &r, 0, 1, boots, full);
+    run(t, &rows, n, &r, 0, 1, boots, full);
     malloc_trim(0); /* what a look needed and gave back */
     double journals = resident() - before - devices;
     struct evidence e[TEST_COUNT];
@@ -151,7 +154,7 @@ int main(int argc, char **argv)
     double begin = cpu_ms();
     size_t tests = trial_evidence(t, trial_stage(t), e, which);
     double evidence = cpu_ms() - begin;
-    run(t, rows, n, &r, TICKS, 20, boots, some);
+    run(t, &rows, n, &r, TICKS, 20, boots, some);
     printf("%zu devices, %zu of them canaries, %zu tests\n", n, n / 50, tests);
     bool good = line("a tick with a new sample of every device", full[0], "ms", LIMIT_MS);
     good &= line("the most expensive one: windows close, rank tests look", full[1], "ms", LIMIT_MS);
@@ -160,7 +163,7 @@ int main(int argc, char **argv)
     good &= line("memory of a device", (devices - few) / (double)(n - n / 50), "bytes", LIMIT_B);
     printf("%-58s %9.0f KiB\n", "memory of the stage and its journal of events, beside that", journals / 1024);
     trial_free(t);
-    free(rows);
+    tick_release(&rows);
     free(boots);
     return good ? 0 : 1;
 }

@@ -41,15 +41,16 @@ static void make_inputs(struct buf *out, struct replay *want)
     struct trial *t = trial_new(&s, &e);
     assert_non_null(t);
     for (size_t i = 0; i < 100; i++)
-        assert_int_equal(trial_add(t, i < 20 ? 0 : -1, true, 0, &past), i);
+        assert_int_equal(trial_add(t, i < 20 ? 0 : -1, true, 0, &past).i, i);
     for (size_t i = 0; i < 20; i++)
-        assert_true(trial_installed(t, i, START + US_PER_S));
+        assert_true(trial_installed(t, TRIAL_IX(i), START + US_PER_S));
     for (int k = 0; k < 40; k++) {
-        int64_t tick = trial_next_tick(t);
-        struct trial_row rows[100];
+        struct tick rows;
+        tick_init(&rows, trial_next_tick(t), 100, COL_BUILTIN);
         for (uint32_t i = 0; i < 100; i++)
-            rows[i] = (struct trial_row){.device = i, .t = tick, .reboots = 0, .cpu = 0.3, .variance = 1};
-        trial_tick(t, tick, rows, 100);
+            memcpy(tick_put(&rows, i, rows.t), (double[]){0, 0.3, 1}, sizeof(double[COL_BUILTIN]));
+        trial_tick(t, &rows);
+        tick_release(&rows);
     }
     trial_outcomes(t, 12, 20);
     trial_inputs(t, 0, TEST_INSTALL, out);

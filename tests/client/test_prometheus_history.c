@@ -220,6 +220,30 @@ static void past_at(struct tel *t, int64_t at)
 
 /* --- ranges --- */
 
+/* The device of the n-th row that holds a sample. */
+static size_t nth(const struct tick *k, size_t n)
+{
+    size_t i = 0;
+    for (; i < k->n; i++)
+        if (k->at[i] > 0 && n-- == 0)
+            break;
+    assert_true(i < k->n);
+    return i;
+}
+
+static double value(const struct tick *k, size_t n, size_t column)
+{
+    return tick_value(k, nth(k, n), column);
+}
+
+static size_t range_rows(const struct range_list *l)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++)
+        n += l->v[i].samples;
+    return n;
+}
+
 static bool same_bits(double a, double b)
 {
     return memcmp(&a, &b, sizeof a) == 0;
@@ -228,7 +252,7 @@ static bool same_bits(double a, double b)
 static void test_range_is_polls(void **state)
 {
     struct tel t;
-    size_t row = 0, at_tick[TICKS] = {0};
+    size_t at_tick[TICKS] = {0};
     (void)state;
     tel_init(&t, serve, "device", "");
     range_of(&t, AT(0), AT(TICKS - 1), STEP * US_PER_S);
@@ -237,30 +261,26 @@ static void test_range_is_polls(void **state)
     for (int k = 0; k < TICKS; k++) {
         poll_at(&t, AT(k));
         assert_int_equal(t.err.code, ERR_NONE);
-        for (size_t i = 0; i < t.poll.n; i++, row++) {
-            const struct sample_row *p = &t.poll.v[i];
-            const struct range_row *r = &t.range.v[row];
-            assert_true(row < t.range.n);
-            assert_int_equal(r->tick, AT(k));
-            assert_int_equal(r->index, p->index);
-            assert_int_equal(r->t, p->t);
-            assert_true(same_bits(r->reboots, p->reboots));
-            assert_true(same_bits(r->cpu, p->cpu));
-            assert_true(same_bits(r->variance, p->variance));
+        const struct tick *p = &t.poll.tick, *r = &t.range.v[k];
+        assert_int_equal(r->t, AT(k));
+        assert_int_equal(r->n, p->n);
+        assert_int_equal(r->samples, p->samples);
+        for (size_t i = 0; i < p->n; i++) {
+            assert_int_equal(r->at[i], p->at[i]);
+            for (size_t c = 0; c < COL_BUILTIN; c++)
+                assert_true(same_bits(tick_value(r, i, c), tick_value(p, i, c)));
         }
-        at_tick[k] = t.poll.n;
+        at_tick[k] = p->samples;
     }
-    assert_int_equal(row, t.range.n);
+    assert_int_equal(t.range.n, TICKS);
     assert_int_equal(at_tick[0], DEVICES - 1); /* one has values of unknown age only */
     assert_int_equal(at_tick[8], DEVICES - 2); /* one more has fallen silent */
     assert_int_equal(at_tick[7], DEVICES - 2); /* one leaves out ticks */
     assert_int_equal(at_tick[16], 0);          /* a variance of the last ten minutes is no sign of life */
     assert_int_equal(at_tick[17], 0);
     assert_int_equal(at_tick[18], DEVICES - 2);
-    const struct range_row *r = &t.range.v[0];
-    while ((long)r->index != watch_set_find(t.watch, "d6", 2))
-        r++;
-    assert_true(same_bits(r->cpu, (0.031 + 0.229 + 0.901 + 0.945) / 4)); /* in order of value */
+    double cpu = tick_value(&t.range.v[0], (size_t)watch_set_find(t.watch, "d6", 2), COL_CPU);
+    assert_true(same_bits(cpu, (0.031 + 0.229 + 0.901 + 0.945) / 4)); /* in order of value */
     tel_release(&t);
 }
 
@@ -360,16 +380,17 @@ static void test_range_odd(void **state)
         t.words[1] = "query_range";
         range_of(&t, AT(0), AT(2), STEP * US_PER_S);
         /* The time can still be told by CPU, which gives nothing: so nothing may count. */
-        assert_int_equal(t.range.n, 0);
+        assert_int_equal(range_rows(&t.range), 0);
         if (t.err.code != cases[i].code)
             fail_msg("%s: %s %s", cases[i].body, err_word(t.err.code), t.err.what);
         /* as CPU, a plain selector */
         t.words[0] = "query=device_cpu_ratio";
         range_of(&t, AT(0), AT(2), STEP * US_PER_S);
-        if (t.err.code != cases[i].code || t.range.n != cases[i].rows)
-            fail_msg("%s: %s %s, %zu rows", cases[i].body, err_word(t.err.code), t.err.what, t.range.n);
+        if (t.err.code != cases[i].code || range_rows(&t.range) != cases[i].rows)
+            fail_msg("%s: %s %s, %zu rows", cases[i].body, err_word(t.err.code), t.err.what, range_rows(&t.range));
         for (size_t k = 0; k < t.range.n; k++)
-            assert_int_equal(t.range.v[k].t, t.range.v[k].tick);
+            for (size_t d = 0; d < t.range.v[k].n; d++)
+                assert_true(t.range.v[k].at[d] == 0 || t.range.v[k].at[d] == t.range.v[k].t);
         tel_release(&t);
     }
 }
@@ -403,7 +424,7 @@ static void test_range_too_large(void **state)
         if (t.err.code != cases[i].code)
             fail_msg("%d %s: %s %s", cases[i].status, cases[i].error, err_word(t.err.code), t.err.what);
         assert_true(t.err.next[0] != '\0');
-        assert_int_equal(t.range.n, 0);
+        assert_int_equal(range_rows(&t.range), 0);
         tel_release(&t);
     }
     /* andon's own limits: nothing is asked */
@@ -426,7 +447,7 @@ static void test_range_too_large(void **state)
     assert_int_equal(hostile_requests(t.rig.server), 0);
     range_of(&t, AT(0), AT(0), STEP * US_PER_S); /* one tick */
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_int_equal(t.range.n, DEVICES - 1);
+    assert_int_equal(range_rows(&t.range), DEVICES - 1);
     tel_release(&t);
 }
 
@@ -440,7 +461,7 @@ static void test_set_cleared(void **state)
     watch_set_add(t.watch, "d1");
     rig_run(&t.rig, &t.done);
     assert_int_equal(t.err.code, ERR_CANCELLED);
-    assert_int_equal(t.range.n, 0);
+    assert_int_equal(range_rows(&t.range), 0);
     tel_release(&t);
 }
 
@@ -562,16 +583,16 @@ static void test_boot_times(void **state)
     t.words[1] = "node_boot";
     t.answers[1] = VECTOR(HAS("d1", "1795000000"));
     poll_at(&t, 0);
-    assert_int_equal(t.poll.n, 1);
-    assert_true(t.poll.v[0].reboots == 0); /* of now: a counter */
+    assert_int_equal(t.poll.tick.samples, 1);
+    assert_true(value(&t.poll.tick, 0, COL_REBOOTS) == 0); /* of now: a counter */
     poll_at(&t, AT(0));
-    assert_true(t.poll.v[0].reboots == 1795000000); /* as of a time: as it is */
+    assert_true(value(&t.poll.tick, 0, COL_REBOOTS) == 1795000000); /* as of a time: as it is */
     assert_string_equal(t.poll.warning, "");
     t.answers[1] = VECTOR(HAS("d1", "1795231000"));
     poll_at(&t, AT(0));
-    assert_true(t.poll.v[0].reboots == 1795231000);
+    assert_true(value(&t.poll.tick, 0, COL_REBOOTS) == 1795231000);
     poll_at(&t, 0);
-    assert_true(t.poll.v[0].reboots == 1);
+    assert_true(value(&t.poll.tick, 0, COL_REBOOTS) == 1);
     t.words[0] = "query_range?query=timestamp";
     t.answers[0] = MATRIX(OF("d1", "[1795231800,\"1795231795\"]"));
     t.words[1] = "query_range?query=node_boot";
@@ -579,8 +600,8 @@ static void test_boot_times(void **state)
     t.words[2] = "query_range";
     t.answers[2] = MATRIX("");
     range_of(&t, AT(0), AT(0), STEP * US_PER_S);
-    assert_int_equal(t.range.n, 1);
-    assert_true(t.range.v[0].reboots == 1795231000);
+    assert_int_equal(range_rows(&t.range), 1);
+    assert_true(value(&t.range.v[0], 0, COL_REBOOTS) == 1795231000);
     tel_release(&t);
 }
 
@@ -603,10 +624,13 @@ static void test_wrong_time(void **state)
 
 /* --- the day before --- */
 
+#define DAY(d, c)  tick_value(&t.past.day, d, c)
+#define HOUR(d, c) tick_value(&t.past.hour, d, c)
+
 static void test_past(void **state)
 {
     struct tel t;
-    const struct past_row *r;
+    size_t d;
     (void)state;
     tel_init(&t, give, "device", "");
     t.words[0] =
@@ -631,20 +655,19 @@ static void test_past(void **state)
         fail_msg("%s", t.err.what);
     assert_int_equal(hostile_requests(t.rig.server), 6);
     assert_int_equal(hostile_connections(t.rig.server), 1);
-    assert_int_equal(t.past.n, DEVICES + 1); /* a row for each, known or not */
-    for (size_t i = 0; i < t.past.n; i++)
-        assert_int_equal(t.past.v[i].index, i);
-    r = &t.past.v[watch_set_find(t.watch, "d1", 2)];
-    assert_true(r->cpu_base == 0.25 && r->cpu_hour == 0.75 && r->var_base == 4 && r->boots_hour == 3);
-    assert_true(isnan(r->var_hour));
-    assert_int_equal(r->last_t, INT64_C(1795231790500000)); /* the newer */
-    assert_int_equal(t.past.v[watch_set_find(t.watch, "d4", 2)].last_t, INT64_C(1795231775000000));
-    r = &t.past.v[watch_set_find(t.watch, "d2", 2)];
-    assert_true(r->cpu_base == 0.375); /* averaged */
-    assert_true(isnan(r->cpu_hour) && isnan(r->boots_hour));
-    assert_int_equal(r->last_t, 0);
-    r = &t.past.v[watch_set_find(t.watch, "d3", 2)];
-    assert_true(isnan(r->cpu_base) && r->cpu_hour == 0.125); /* less than an hour of data: no baseline */
+    assert_true(t.past.known);
+    assert_int_equal(t.past.hour.n, DEVICES + 1); /* a row for each, known or not */
+    d = (size_t)watch_set_find(t.watch, "d1", 2);
+    assert_true(DAY(d, COL_CPU) == 0.25 && HOUR(d, COL_CPU) == 0.75 && DAY(d, COL_VARIANCE) == 4);
+    assert_true(HOUR(d, COL_REBOOTS) == 3 && isnan(HOUR(d, COL_VARIANCE)));
+    assert_int_equal(t.past.hour.at[d], INT64_C(1795231790500000)); /* the newer */
+    assert_int_equal(t.past.hour.at[watch_set_find(t.watch, "d4", 2)], INT64_C(1795231775000000));
+    d = (size_t)watch_set_find(t.watch, "d2", 2);
+    assert_true(DAY(d, COL_CPU) == 0.375); /* averaged */
+    assert_true(isnan(HOUR(d, COL_CPU)) && isnan(HOUR(d, COL_REBOOTS)));
+    assert_int_equal(t.past.hour.at[d], 0);
+    d = (size_t)watch_set_find(t.watch, "d3", 2);
+    assert_true(isnan(DAY(d, COL_CPU)) && HOUR(d, COL_CPU) == 0.125); /* less than an hour of data: no baseline */
     tel_release(&t);
 }
 
@@ -658,7 +681,7 @@ static void test_past_other_queries(void **state)
     t.answers[0] = VECTOR(HAS("d1", "2"));
     past_at(&t, AT(0));
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_true(t.past.v[watch_set_find(t.watch, "d1", 2)].boots_hour == 2);
+    assert_true(HOUR((size_t)watch_set_find(t.watch, "d1", 2), COL_REBOOTS) == 2);
     assert_int_equal(hostile_requests(t.rig.server), 4); /* no sensor: no variance */
     tel_release(&t);
     tel_init(&t, give, "device", "sum by ($label) (boots)");
@@ -666,7 +689,7 @@ static void test_past_other_queries(void **state)
     t.answers[0] = VECTOR(HAS("d1", "4"));
     past_at(&t, AT(0));
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_true(t.past.v[watch_set_find(t.watch, "d1", 2)].boots_hour == 4);
+    assert_true(HOUR((size_t)watch_set_find(t.watch, "d1", 2), COL_REBOOTS) == 4);
     tel_release(&t);
 }
 
@@ -679,7 +702,7 @@ static void test_past_nothing(void **state)
     t.answers[0] = VECTOR(HAS("other", "4"));
     past_at(&t, AT(0));
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_int_equal(t.past.n, 0); /* it knows nothing of that time: nobody can say */
+    assert_false(t.past.known); /* it knows nothing of that time: nobody can say */
     t.status = 422;
     t.body = "{\"error\":\"query processing would load too many samples\"}";
     past_at(&t, AT(0));

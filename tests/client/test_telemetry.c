@@ -172,6 +172,22 @@ static void on_done(void *ctx, const struct reply *r)
     t->err = r->err ? *r->err : (struct err){0};
 }
 
+/* The device of the n-th row that holds a sample. */
+static size_t nth(const struct tick *k, size_t n)
+{
+    size_t i = 0;
+    for (; i < k->n; i++)
+        if (k->at[i] > 0 && n-- == 0)
+            break;
+    assert_true(i < k->n);
+    return i;
+}
+
+static double value(const struct tick *k, size_t n, size_t column)
+{
+    return tick_value(k, nth(k, n), column);
+}
+
 static void poll_now(struct tel *t)
 {
     t->done = false;
@@ -200,17 +216,17 @@ static void test_scrape(void **state)
              "device_sensor_value{device=\"b\"} 20.5\n");
     poll_now(&t);
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_int_equal(t.out.n, 2); /* nothing about the silent one */
+    assert_int_equal(t.out.tick.samples, 2); /* nothing about the silent one */
     assert_int_equal(t.out.unmatched, 1);
-    assert_int_equal(t.out.v[0].index, 0); /* in order of the set, not of the page */
-    assert_int_equal(t.out.v[1].index, 2);
-    assert_true(isnan(t.out.v[0].reboots));
-    assert_true(isnan(t.out.v[0].cpu));
-    assert_true(isnan(t.out.v[0].variance));   /* of one reading there is none */
-    assert_int_equal(t.out.v[0].t, t.rig.now); /* a page without times: of the request */
-    assert_true(t.out.v[1].reboots == 3);
-    assert_true(t.out.v[1].cpu == 0.25);
-    assert_int_equal(t.out.v[1].t, INT64_C(1795231728281000));
+    assert_int_equal(nth(&t.out.tick, 0), 0); /* in order of the set, not of the page */
+    assert_int_equal(nth(&t.out.tick, 1), 2);
+    assert_true(isnan(value(&t.out.tick, 0, COL_REBOOTS)));
+    assert_true(isnan(value(&t.out.tick, 0, COL_CPU)));
+    assert_true(isnan(value(&t.out.tick, 0, COL_VARIANCE)));         /* of one reading there is none */
+    assert_int_equal(t.out.tick.at[nth(&t.out.tick, 0)], t.rig.now); /* a page without times: of the request */
+    assert_true(value(&t.out.tick, 1, COL_REBOOTS) == 3);
+    assert_true(value(&t.out.tick, 1, COL_CPU) == 0.25);
+    assert_int_equal(t.out.tick.at[nth(&t.out.tick, 1)], INT64_C(1795231728281000));
     assert_int_equal(t.out.newest, t.rig.now);
     tel_release(&t);
 }
@@ -235,16 +251,17 @@ static void test_scrape_variance(void **state)
         sq += readings[i] * readings[i];
         double mean = sum / (i + 1), var = sq / (i + 1) - mean * mean;
         if (i < 7) /* of seven readings there is none */
-            assert_true(isnan(t.out.v[0].variance));
+            assert_true(isnan(value(&t.out.tick, 0, COL_VARIANCE)));
         else
-            assert_true(fabs(t.out.v[0].variance - var) < 1e-9);
+            assert_true(fabs(value(&t.out.tick, 0, COL_VARIANCE) - var) < 1e-9);
     }
     /* An hour later the old ones are out of the window; many readings of a short while are not half a window. */
     for (int i = 0; i < 12; i++) {
         snprintf(t.page, sizeof t.page, "device_sensor_value{device=\"a\"} %d %lld\n", 100 + 2 * (i % 2),
                  1795231728000LL + 3600000 + (i < 10 ? 15000 * i : 150000 * (i - 8)));
         poll_now(&t);
-        assert_true(i < 11 ? isnan(t.out.v[0].variance) : fabs(t.out.v[0].variance - 1) < 1e-9);
+        assert_true(i < 11 ? isnan(value(&t.out.tick, 0, COL_VARIANCE))
+                           : fabs(value(&t.out.tick, 0, COL_VARIANCE) - 1) < 1e-9);
     }
     tel_release(&t);
 }
@@ -271,11 +288,11 @@ static void test_scrape_set_changes(void **state)
                  "device_sensor_value{device=\"a\"} %d %lld\ndevice_sensor_value{device=\"b\"} 7 %lld\n", i % 2,
                  1795231728000LL + 45000 * i, 1795231728000LL + 45000 * i);
         poll_now(&t);
-        assert_int_equal(t.out.n, 2);
-        const struct sample_row *a = &t.out.v[i % 2 ? 1 : 0], *b = &t.out.v[i % 2 ? 0 : 1];
+        assert_int_equal(t.out.tick.samples, 2);
+        size_t a = i % 2 ? 1 : 0, b = 1 - a;
         if (i >= 7) {
-            assert_true(b->variance == 0);
-            assert_true(a->variance > 0.2);
+            assert_true(value(&t.out.tick, b, COL_VARIANCE) == 0);
+            assert_true(value(&t.out.tick, a, COL_VARIANCE) > 0.2);
         }
     }
     tel_release(&t);
@@ -305,12 +322,12 @@ static void test_scrape_node_exporter(void **state)
                  i < 2 ? 1000 : 2000, 100 + 22.5 * i, 200 + 22.5 * i, 40 + i);
         poll_now(&t);
         assert_int_equal(t.err.code, ERR_NONE);
-        assert_int_equal(t.out.n, 1);
-        assert_true(t.out.v[0].reboots == (i < 2 ? 0 : 1));
-        assert_true(i == 0 ? isnan(t.out.v[0].cpu) : fabs(t.out.v[0].cpu - 0.5) < 1e-9);
+        assert_int_equal(t.out.tick.samples, 1);
+        assert_true(value(&t.out.tick, 0, COL_REBOOTS) == (i < 2 ? 0 : 1));
+        assert_true(i == 0 ? isnan(value(&t.out.tick, 0, COL_CPU)) : fabs(value(&t.out.tick, 0, COL_CPU) - 0.5) < 1e-9);
         t.rig.now += 45 * US_PER_S;
     }
-    assert_true(fabs(t.out.v[0].variance - 80.0 / 12) < 1e-9); /* of 40 ... 48 */
+    assert_true(fabs(value(&t.out.tick, 0, COL_VARIANCE) - 80.0 / 12) < 1e-9); /* of 40 ... 48 */
     tel_release(&t);
 }
 
@@ -341,7 +358,7 @@ static void test_scrape_failures(void **state)
         snprintf(t.page, sizeof t.page, "%s", cases[i].page);
         poll_now(&t);
         assert_int_equal(t.err.code, cases[i].code);
-        assert_int_equal(t.out.n, 0);
+        assert_int_equal(t.out.tick.samples, 0);
         assert_true(t.err.next[0] != '\0');
         tel_release(&t);
     }
@@ -433,13 +450,13 @@ static void test_prometheus(void **state)
     poll_now(&t);
     if (t.err.code != ERR_NONE)
         fail_msg("%s (%s)", t.err.what, t.err.cause);
-    assert_int_equal(t.out.n, 2);
-    assert_int_equal(t.out.v[0].index, 0);
-    assert_int_equal(t.out.v[0].t, INT64_C(1795231500000000)); /* not the time of the query */
-    assert_int_equal(t.out.v[1].index, 1);
-    assert_true(t.out.v[1].reboots == 3);
-    assert_true(t.out.v[1].cpu == 0.25);
-    assert_true(isnan(t.out.v[1].variance));
+    assert_int_equal(t.out.tick.samples, 2);
+    assert_int_equal(nth(&t.out.tick, 0), 0);
+    assert_int_equal(t.out.tick.at[nth(&t.out.tick, 0)], INT64_C(1795231500000000)); /* not the time of the query */
+    assert_int_equal(nth(&t.out.tick, 1), 1);
+    assert_true(value(&t.out.tick, 1, COL_REBOOTS) == 3);
+    assert_true(value(&t.out.tick, 1, COL_CPU) == 0.25);
+    assert_true(isnan(value(&t.out.tick, 1, COL_VARIANCE)));
     assert_int_equal(t.out.newest, INT64_C(1795231720500000));
     assert_string_equal(t.out.warning, "");
     /* "b" has a value of unknown age: it does not count as reporting */
@@ -462,8 +479,8 @@ static void test_prometheus_own_queries(void **state)
     tel_open(&t, &spec);
     poll_now(&t);
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_int_equal(t.out.n, 3);
-    assert_int_equal(t.out.v[0].t, INT64_C(1795231728281000));
+    assert_int_equal(t.out.tick.samples, 3);
+    assert_int_equal(t.out.tick.at[nth(&t.out.tick, 0)], INT64_C(1795231728281000));
     assert_non_null(strstr(t.out.warning, "can't be told"));
     assert_int_equal(hostile_requests(t.rig.server), 3);
     tel_release(&t);
@@ -485,14 +502,14 @@ static void test_prometheus_node_exporter(void **state)
     t.answers[0] = VECTOR(SERIES("a", "1000"));
     poll_now(&t);
     assert_int_equal(t.err.code, ERR_NONE);
-    assert_int_equal(t.out.n, 1);
-    assert_int_equal(t.out.v[0].index, 1);
-    assert_true(t.out.v[0].reboots == 0);
+    assert_int_equal(t.out.tick.samples, 1);
+    assert_int_equal(nth(&t.out.tick, 0), 1);
+    assert_true(value(&t.out.tick, 0, COL_REBOOTS) == 0);
     t.answers[0] = VECTOR(SERIES("a", "1500"));
     poll_now(&t);
-    assert_true(t.out.v[0].reboots == 1);
+    assert_true(value(&t.out.tick, 0, COL_REBOOTS) == 1);
     poll_now(&t);
-    assert_true(t.out.v[0].reboots == 1);
+    assert_true(value(&t.out.tick, 0, COL_REBOOTS) == 1);
     tel_release(&t);
 }
 
@@ -532,7 +549,7 @@ static void test_prometheus_failures(void **state)
             fail_msg("%s: %s %s", cases[i].body, err_word(t.err.code), t.err.what);
         assert_non_null(strstr(t.err.cause, cases[i].cause));
         assert_null(strchr(t.err.cause, 0x1b));
-        assert_int_equal(t.out.n, 0);
+        assert_int_equal(t.out.tick.samples, 0);
         tel_release(&t);
     }
 }
@@ -572,7 +589,7 @@ static void test_prometheus_set_cleared(void **state)
     }
     rig_run(&t.rig, &t.done);
     assert_int_equal(t.err.code, ERR_CANCELLED);
-    assert_int_equal(t.out.n, 0);
+    assert_int_equal(t.out.tick.samples, 0);
     tel_release(&t);
 }
 

@@ -18,9 +18,9 @@
 
 static void feed(struct track *t, int64_t at, double reboots, double cpu, double variance)
 {
-    struct sample s = {"d", at, reboots, cpu, variance};
+    const double row[COL_BUILTIN] = {reboots, cpu, variance};
 
-    track_feed(t, &s, WINDOW);
+    track_feed(t, at, row, WINDOW);
 }
 
 static struct group_health group(const struct track *t, size_t n, int64_t now)

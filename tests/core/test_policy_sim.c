@@ -64,22 +64,23 @@ static double run(const struct world *w, uint64_t seed, const char **rule)
     for (int64_t t = T0 - US_PER_HOUR; t < T0 + w->hours * US_PER_HOUR && halted < 0; t += w->step) {
         for (int i = 0; i < n; i++) {
             bool bad = i < w->bad && t >= T0;
-            struct sample s = {.device = "", .t = t - (int64_t)rng_below(&r, 5 * US_PER_S)};
+            int64_t at = t - (int64_t)rng_below(&r, 5 * US_PER_S);
+            double row[COL_BUILTIN];
 
             if (t == T0) {
                 track_enrol(&d[i].t, T0 + p->grace_us);
                 if (bad && w->loop_us > 0)
                     d[i].next = (double)t + rng_exp(&r, w->loop_us);
             }
-            while (d[i].next <= (double)s.t) {
+            while (d[i].next <= (double)at) {
                 d[i].boots++;
                 d[i].next =
                     bad && w->loop_us > 0 ? d[i].next + rng_exp(&r, w->loop_us) : draw_next(&r, d[i].next, d[i].rate);
             }
-            s.reboots = d[i].boots;
-            s.cpu = d[i].cpu * (bad && w->cpu > 0 ? w->cpu : 1) * exp(0.3 * rng_normal(&r));
-            s.variance = d[i].var * (bad && w->var > 0 ? w->var : 1) * exp(0.4 * rng_normal(&r));
-            track_feed(&d[i].t, &s, p->window_us);
+            row[COL_REBOOTS] = d[i].boots;
+            row[COL_CPU] = d[i].cpu * (bad && w->cpu > 0 ? w->cpu : 1) * exp(0.3 * rng_normal(&r));
+            row[COL_VARIANCE] = d[i].var * (bad && w->var > 0 ? w->var : 1) * exp(0.4 * rng_normal(&r));
+            track_feed(&d[i].t, at, row, p->window_us);
         }
         if (t < T0)
             continue;

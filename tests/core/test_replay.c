@@ -16,10 +16,12 @@
 #define TICKS    260
 
 /* A rollout of two waves in which all kinds of things happen. Values depend on device and tick only. */
-static size_t world(size_t n, int64_t tick, struct trial_row *rows)
+static void world(struct tick *rows, int64_t tick)
 {
-    size_t m = 0;
+    size_t n = rows->n;
     int64_t number = (tick - KIT_START) / KIT_STEP;
+
+    tick_clear(rows, tick);
 
     for (size_t i = 0; i < n; i++) {
         struct rng r;
@@ -30,11 +32,9 @@ static size_t world(size_t n, int64_t tick, struct trial_row *rows)
 
         if (away || rng_unit(&r) < 0.02 || number % 53 == 52)
             continue;
-        rows[m++] = (struct trial_row){(uint32_t)i, tick - (int64_t)(i % 5) * US_PER_S,
-                                       floor(((double)number + (double)(i * 37 % 90)) / per), cpu,
-                                       rng_unit(&r) < 0.01 ? NAN : exp(0.3 * rng_normal(&r)) * (bad ? 6 : 1)};
+        kit_row(rows, i, tick - (int64_t)(i % 5) * US_PER_S, floor(((double)number + (double)(i * 37 % 90)) / per), cpu,
+                rng_unit(&r) < 0.01 ? NAN : exp(0.3 * rng_normal(&r)) * (bad ? 6 : 1));
     }
-    return m;
 }
 
 static struct trial_spec spec(void)
@@ -62,8 +62,8 @@ static struct trial *begin(void)
     struct trial_past p = kit_past();
 
     for (size_t i = 0; i < DEVICES; i++) {
-        p.boots_hour = i % 40 == 11 ? 4 : 0;
-        assert_int_equal(trial_add(t, i < CANARIES ? 0 : i < 40 ? 1 : -1, true, (uint8_t)(i % 3), &p), i);
+        p.hour[COL_REBOOTS] = i % 40 == 11 ? 4 : 0;
+        assert_int_equal(trial_add(t, i < CANARIES ? 0 : i < 40 ? 1 : -1, true, (uint8_t)(i % 3), &p).i, i);
     }
     return t;
 }
@@ -73,7 +73,7 @@ static void facts(struct trial *t, int64_t from, int64_t upto)
 {
     for (size_t i = 0; i < 40; i++)
         if (installed_at(i) >= from && installed_at(i) < upto)
-            assert_true(trial_installed(t, i, installed_at(i)));
+            assert_true(trial_installed(t, TRIAL_IX(i), installed_at(i)));
     if (ACKED >= from && ACKED < upto)
         trial_ack(t, ACKED);
     if (TOLD >= from && TOLD < upto)
@@ -89,27 +89,26 @@ static void bytes_of(const struct trial *t, struct buf *b)
 
 /* Feeds all ticks; `live`: facts are handed in just before the tick they belong to, else all at once; every `save`
  * ticks the trial is saved and loaded. */
-static struct trial *run(bool live, int save, bool reversed)
+static struct trial *run(bool live, int save)
 {
     struct trial *t = begin();
-    struct trial_row rows[DEVICES], other[DEVICES];
+    struct tick rows;
     struct buf b;
     struct trial_spec s = spec();
     int64_t from = 0;
 
     buf_init(&b, 1 << 24);
+    tick_init(&rows, 0, DEVICES, COL_BUILTIN);
     if (!live)
         facts(t, 0, INT64_MAX);
     for (int k = 0; k < TICKS; k++) {
         int64_t tick = trial_next_tick(t);
-        size_t n = world(DEVICES, tick, rows);
 
         if (live)
             facts(t, from, tick + 1);
         from = tick + 1;
-        for (size_t i = 0; i < n; i++)
-            other[n - 1 - i] = rows[i];
-        trial_tick(t, tick, reversed ? other : rows, n);
+        world(&rows, tick);
+        trial_tick(t, &rows);
         if (k == 150)
             trial_outcomes(t, 3, 40);
         if (save && k % save == 0) {
@@ -121,13 +120,14 @@ static struct trial *run(bool live, int save, bool reversed)
     }
     if (live)
         facts(t, from, INT64_MAX);
+    tick_release(&rows);
     buf_release(&b);
     return t;
 }
 
 static void all_watchers_come_to_the_same_bits(void **state)
 {
-    struct trial *first = run(false, 0, false), *t;
+    struct trial *first = run(false, 0), *t;
     struct buf a, b;
     struct evidence v;
     enum trial_test which;
@@ -140,7 +140,7 @@ static void all_watchers_come_to_the_same_bits(void **state)
     assert_true(kit_leading(first, 0, &v, &which));
     assert_true(v.log_e > 3);
     for (int k = 1; k <= 8; k++) {
-        t = run(k % 2, k == 8 ? 97 : k - 1, k == 5);
+        t = run(k % 2, k == 8 ? 97 : k - 1);
         bytes_of(t, &b);
         assert_int_equal(a.len, b.len);
         assert_memory_equal(a.data, b.data, a.len);
@@ -153,7 +153,7 @@ static void all_watchers_come_to_the_same_bits(void **state)
 
 static void what_is_saved_is_checked(void **state)
 {
-    struct trial *t = run(false, 0, false), *u;
+    struct trial *t = run(false, 0), *u;
     struct trial_spec s = spec();
     struct err e;
     struct buf b;
@@ -178,7 +178,7 @@ static void what_is_saved_is_checked(void **state)
 
 static void damage_is_found(void **state)
 {
-    struct trial *t = run(false, 0, false);
+    struct trial *t = run(false, 0);
     struct rng r;
     struct err e;
     struct buf b;
@@ -206,13 +206,14 @@ static void damage_is_found(void **state)
 /* Bytes that someone has made on purpose, with a right digest: an error or a trial that can be fed, never a crash. */
 static void forged_states_do_no_harm(void **state)
 {
-    struct trial *t = run(false, 0, false), *u;
-    struct trial_row rows[DEVICES];
+    struct trial *t = run(false, 0), *u;
+    struct tick rows;
     struct rng r;
     struct buf b, c;
     int loaded = 0, refused = 0;
 
     (void)state;
+    tick_init(&rows, 0, DEVICES, COL_BUILTIN);
     rng_init(&r, 5);
     buf_init(&b, 1 << 24);
     buf_init(&c, 1 << 24);
@@ -239,13 +240,15 @@ static void forged_states_do_no_harm(void **state)
             struct evidence v;
             enum trial_test which;
             int64_t tick = trial_next_tick(u);
-            trial_tick(u, tick, rows, world(DEVICES, tick, rows));
+            world(&rows, tick);
+            trial_tick(u, &rows);
             if (k == 29)
                 (void)kit_leading(u, trial_stage(u), &v, &which);
         }
         trial_free(u);
     }
     assert_true(loaded > 100 && refused > 100);
+    tick_release(&rows);
     trial_free(t);
     buf_release(&b);
     buf_release(&c);
@@ -253,7 +256,7 @@ static void forged_states_do_no_harm(void **state)
 
 static void decisions_are_recomputed_to_the_last_bit(void **state)
 {
-    struct trial *t = run(true, 0, false);
+    struct trial *t = run(true, 0);
     struct evidence v[TEST_COUNT];
     enum trial_test which[TEST_COUNT];
     struct replay out;
@@ -292,7 +295,7 @@ static void decisions_are_recomputed_to_the_last_bit(void **state)
 static void tampering_shows(void **state)
 {
     static const enum trial_test those[] = {TEST_LOOP, TEST_CPU, TEST_INSTALL};
-    struct trial *t = run(true, 0, false);
+    struct trial *t = run(true, 0);
     struct replay out;
     struct rng r;
     struct buf b;
@@ -337,7 +340,7 @@ static void tampering_shows(void **state)
 
 static void what_does_not_fit_is_left_out(void **state)
 {
-    struct trial *t = run(true, 0, false);
+    struct trial *t = run(true, 0);
     struct replay out;
     struct err e;
     struct buf b;

@@ -212,7 +212,7 @@ static void one_device_never_crosses(void **state)
     struct trial_past p = kit_past();
     for (int i = 0; i < 250; i++)
         kit_add(&k, i < 2 ? 0 : -1, true, 0, &p);
-    assert_true(trial_installed(k.t, 0, KIT_START) && trial_installed(k.t, 1, KIT_START));
+    assert_true(trial_installed(k.t, TRIAL_IX(0), KIT_START) && trial_installed(k.t, TRIAL_IX(1), KIT_START));
     kit_until(&k, KIT_GRACE + US_PER_MIN);
     for (int j = 0; j < 3; j++) {
         kit_boot(&k, 0);
@@ -241,7 +241,7 @@ static void who_is_at_risk_is_decided_before_the_rollout(void **state)
     kit_empty(&k, 1);
     for (int wave = 0; wave >= -1; wave--) { /* the same for canary and control */
         kit_add(&k, wave, true, 0, &p);
-        p.boots_hour = 3;
+        p.hour[COL_REBOOTS] = 3;
         kit_add(&k, wave, true, 0, &p);
         p = kit_past();
         p.last_t = KIT_START - 6 * US_PER_MIN;
@@ -249,22 +249,22 @@ static void who_is_at_risk_is_decided_before_the_rollout(void **state)
         p.last_t = 0;
         kit_add(&k, wave, true, 0, &p);
         p = kit_past();
-        p.cpu_hour = 0.2 * 1.6;
+        p.hour[COL_CPU] = 0.2 * 1.6;
         kit_add(&k, wave, true, 0, &p);
         p = kit_past();
-        p.var_hour = 9;
+        p.hour[COL_VARIANCE] = 9;
         kit_add(&k, wave, true, 0, &p);
-        p.var_hour = 0.01;
+        p.hour[COL_VARIANCE] = 0.01;
         kit_add(&k, wave, true, 0, &p);
-        p = (struct trial_past){.boots_hour = 9, .cpu_base = 1, .cpu_hour = 5}; /* not known: at risk for all */
+        p = (struct trial_past){.hour = {9, 5}, .base = {[COL_CPU] = 1}}; /* not known: at risk for all */
         kit_add(&k, wave, true, 0, &p);
         p = kit_past();
-        p.cpu_base = p.var_base = NAN;
+        p.base[COL_CPU] = p.base[COL_VARIANCE] = NAN;
         kit_add(&k, wave, true, 0, &p);
         p = kit_past();
     }
     for (size_t i = 0; i < 9; i++)
-        assert_true(trial_installed(k.t, i, KIT_START));
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START));
     kit_until(&k, KIT_GRACE + 3 * KIT_STEP);
     static const int of[TEST_INSTALL] = {8, 9, 9, 9, 9, 7, 6, 6, 7, 7, 6, 6, 7, 6, 0, 0};
     for (int t = 0; t < TEST_CPU; t++) {
@@ -314,10 +314,10 @@ static void a_device_that_the_update_killed_is_seen(void **state)
     kit_empty(&k, 1);
     for (int i = 0; i < 60; i++)
         kit_add(&k, i < 3 ? 0 : -1, true, 0, &p);
-    assert_true(trial_installed(k.t, 0, KIT_START + 2 * US_PER_MIN));
+    assert_true(trial_installed(k.t, TRIAL_IX(0), KIT_START + 2 * US_PER_MIN));
     kit_until(&k, 2 * US_PER_MIN);
     k.silent[1] = true; /* never reports its install: it has had the time for it */
-    assert_true(trial_installed(k.t, 1, KIT_START + 10 * US_PER_MIN));
+    assert_true(trial_installed(k.t, TRIAL_IX(1), KIT_START + 10 * US_PER_MIN));
     kit_until(&k, 14 * US_PER_MIN);
     EVENTS(&k, 0, TEST_SILENT, 1, 0);
     assert_int_equal(kit_evidence(&k, 0, TEST_SILENT).devices, 1);
@@ -334,9 +334,12 @@ static void a_gap_of_the_telemetry_is_nobodys_silence(void **state)
         kit_until(&k, KIT_GRACE + US_PER_MIN);
         int64_t after = trial_next_tick(k.t) + 40 * KIT_STEP;
         while (empty && trial_next_tick(k.t) < after)
-            trial_tick(k.t, trial_next_tick(k.t), NULL, 0); /* the same as left out */
-        struct trial_row one = {7, after, 7, 0.2, 1};
-        trial_tick(k.t, after, &one, 1); /* they come back one by one */
+            trial_tick(k.t, &(struct tick){.t = trial_next_tick(k.t)}); /* the same as left out */
+        struct tick one;
+        tick_init(&one, after, 24, COL_BUILTIN);
+        kit_row(&one, 7, after, 7, 0.2, 1);
+        trial_tick(k.t, &one); /* they come back one by one */
+        tick_release(&one);
         kit_ticks(&k, 40);
         EVENTS(&k, 0, TEST_SILENT, 0, 0);
         if (empty) {
@@ -363,7 +366,7 @@ static void late_installs_bring_their_share_of_control(void **state)
     for (int i = 0; i < 220; i++)
         kit_add(&k, i < 20 ? 0 : -1, true, 0, &p);
     for (size_t i = 0; i < 20; i++)
-        assert_true(trial_installed(k.t, i, KIT_START + (i < 10 ? 0 : 20 * US_PER_MIN)));
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START + (i < 10 ? 0 : 20 * US_PER_MIN)));
     kit_until(&k, KIT_GRACE + 10 * US_PER_MIN);
     trial_watch(k.t, &canary, &control, &hours);
     assert_int_equal(canary, 10);
@@ -399,7 +402,7 @@ static void who_comes_in_within_a_window_is_judged_by_the_next(void **state)
     for (int i = 0; i < 40; i++)
         kit_add(&k, i < 4 ? 0 : -1, true, 0, &p);
     for (size_t i = 0; i < 4; i++)
-        assert_true(trial_installed(k.t, i, KIT_START + US_PER_MIN));
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START + US_PER_MIN));
     for (size_t i = 0; i < 40; i++)
         k.cpu[i] = 2; /* canary and control alike, since always */
     kit_until(&k, KIT_GRACE + 6 * US_PER_MIN);
@@ -447,9 +450,9 @@ static void a_wave_restarts_the_clocks(void **state)
     assert_int_equal(before.canary, 3);
     int64_t told = trial_next_tick(k.t) + 1;
     for (size_t i = 10; i < 30; i++) /* waves 1 are told but 30..69 stay control in no wave */
-        assert_true(trial_installed(k.t, i, told));
+        assert_true(trial_installed(k.t, TRIAL_IX(i), told));
     for (size_t i = 30; i < 70; i++)
-        assert_false(trial_is_canary(k.t, i));
+        assert_false(trial_is_canary(k.t, TRIAL_IX(i)));
     assert_true(trial_told(k.t, 1, told));
     kit_boot(&k, 5); /* before the tick that is at or after `told`: counts in wave 0 */
     kit_tick(&k);
@@ -465,7 +468,7 @@ static void a_wave_restarts_the_clocks(void **state)
     kit_tick(&k);
     EVENTS(&k, 1, TEST_BOOT1, 2, 0);
     assert_int_equal(kit_evidence(&k, 0, TEST_BOOT1).canary, 4); /* keeps its result */
-    assert_true(trial_is_canary(k.t, 0) && trial_is_canary(k.t, 20));
+    assert_true(trial_is_canary(k.t, TRIAL_IX(0)) && trial_is_canary(k.t, TRIAL_IX(20)));
     assert_int_equal(kit_evidence(&k, 1, TEST_BOOT1).canary_of, 30);
     assert_int_equal(kit_evidence(&k, 1, TEST_BOOT1).control_of, 0); /* told: no longer control */
     kit_free(&k);
@@ -486,14 +489,14 @@ static void facts_that_come_too_late_are_told(void **state)
     assert_false(trial_told(k.t, 1, newest));
     assert_true(trial_told(k.t, 1, newest + 1));
     assert_true(trial_told(k.t, 1, newest + 1));
-    assert_false(trial_installed(k.t, 7, newest - KIT_GRACE));
-    assert_true(trial_installed(k.t, 7, newest - KIT_GRACE + 1));
-    assert_true(trial_installed(k.t, 7, newest + US_PER_HOUR)); /* the earliest report counts */
-    assert_true(trial_installed(k.t, 7, newest - KIT_GRACE + 1));
-    assert_true(trial_installed(k.t, 0, KIT_START + US_PER_DAY));
-    assert_true(trial_is_canary(k.t, 0));
-    assert_true(trial_installed(k.t, 9999, 0));
-    trial_tick(k.t, newest, NULL, 0);
+    assert_false(trial_installed(k.t, TRIAL_IX(7), newest - KIT_GRACE));
+    assert_true(trial_installed(k.t, TRIAL_IX(7), newest - KIT_GRACE + 1));
+    assert_true(trial_installed(k.t, TRIAL_IX(7), newest + US_PER_HOUR)); /* the earliest report counts */
+    assert_true(trial_installed(k.t, TRIAL_IX(7), newest - KIT_GRACE + 1));
+    assert_true(trial_installed(k.t, TRIAL_IX(0), KIT_START + US_PER_DAY));
+    assert_true(trial_is_canary(k.t, TRIAL_IX(0)));
+    assert_true(trial_installed(k.t, TRIAL_IX(9999), 0));
+    trial_tick(k.t, &(struct tick){.t = newest});
     assert_int_equal(trial_next_tick(k.t), newest + KIT_STEP);
     kit_free(&k);
 }
@@ -542,7 +545,7 @@ static void strata_are_compared_each_within_itself(void **state)
     for (int i = 0; i < 240; i++) /* canaries are nearly all of a model that always reboots */
         kit_add(&k, i < 20 ? 0 : -1, true, i < 18 || (i >= 20 && i < 60) ? 3 : 200, &p);
     for (size_t i = 0; i < 20; i++)
-        assert_true(trial_installed(k.t, i, KIT_START));
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START));
     kit_until(&k, KIT_GRACE + US_PER_MIN);
     for (size_t i = 0; i < 60; i++)
         if (i < 18 || i >= 20)
@@ -562,10 +565,10 @@ static void who_leaves_is_gone(void **state)
     (void)state;
     kit_init(&k, 1, 10, 40);
     kit_until(&k, KIT_GRACE + US_PER_MIN);
-    trial_leave(k.t, 0);
-    trial_leave(k.t, 0);
-    trial_leave(k.t, 30);
-    trial_leave(k.t, 99999);
+    trial_leave(k.t, TRIAL_IX(0));
+    trial_leave(k.t, TRIAL_IX(0));
+    trial_leave(k.t, TRIAL_IX(30));
+    trial_leave(k.t, TRIAL_IX(99999));
     kit_boot(&k, 0);
     kit_boot(&k, 1);
     kit_tick(&k);
@@ -577,7 +580,7 @@ static void who_leaves_is_gone(void **state)
     trial_watch(k.t, &canary, &control, &hours);
     assert_int_equal(canary, 9);
     assert_int_equal(control, 39);
-    assert_false(trial_is_canary(k.t, 0));
+    assert_false(trial_is_canary(k.t, TRIAL_IX(0)));
     kit_free(&k);
 }
 
@@ -605,7 +608,7 @@ static void installs_count_by_device_over_the_rollout(void **state)
 static void levels_of_cpu_and_variance(void **state)
 {
     struct kit k;
-    uint32_t who[8];
+    struct trial_ix who[8];
 
     (void)state;
     kit_init(&k, 1, 8, 60);
@@ -630,9 +633,9 @@ static void levels_of_cpu_and_variance(void **state)
     EVENTS(&k, 0, TEST_VAR16, 1, 0);
     EVENTS(&k, 0, TEST_STUCK, 1, 0);
     assert_int_equal(trial_carriers(k.t, TEST_VAR4, who, 8), 2);
-    assert_true(who[0] == 2 && who[1] == 3);
+    assert_true(who[0].i == 2 && who[1].i == 3);
     assert_int_equal(trial_carriers(k.t, TEST_CPU125, who, 1), 2); /* control's are no carriers */
-    assert_int_equal(who[0], 0);
+    assert_int_equal(who[0].i, 0);
     kit_free(&k);
 }
 
@@ -641,7 +644,7 @@ static void a_shift_of_all_is_seen_by_the_rank_test(void **state)
     struct kit k;
     struct evidence v, lead;
     enum trial_test which;
-    uint32_t who[32];
+    struct trial_ix who[32];
 
     (void)state;
     kit_init(&k, 4, 20, 180);
@@ -707,7 +710,7 @@ static void old_variance_is_not_compared(void **state)
     for (size_t i = 0; i < 200; i++) {
         kit_add(&k, i < 20 ? 0 : 1, true, 0, &past);
         if (i < 20)
-            assert_true(trial_installed(k.t, i, late));
+            assert_true(trial_installed(k.t, TRIAL_IX(i), late));
     }
     while (trial_next_tick(k.t) < begin + 40 * US_PER_MIN) {
         for (size_t i = 0; i < 20; i++)
@@ -796,7 +799,7 @@ static void a_time_of_boot_that_moves_is_a_reboot(void **state)
     for (int i = 0; i < 20; i++)
         kit_add(&k, i < 5 ? 0 : -1, true, 0, &p);
     for (size_t i = 0; i < 5; i++)
-        assert_true(trial_installed(k.t, i, KIT_START));
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START));
     for (size_t i = 0; i < 20; i++)
         k.boots[i] = 86400.0 * 999;
     kit_until(&k, KIT_GRACE + US_PER_MIN);
@@ -817,14 +820,16 @@ static void hostile_rows_do_no_harm(void **state)
     kit_init(&k, 1, 5, 20);
     kit_until(&k, KIT_GRACE + US_PER_MIN);
     tick = trial_next_tick(k.t);
-    const struct trial_row rows[] = {{0, INT64_MAX, 1e300, 1e300, 1e300},
-                                     {1, INT64_MIN, 0, 0, 0},
-                                     {2, tick, -INFINITY, -1, -1},
-                                     {3, tick, NAN, INFINITY, NAN},
-                                     {4000000000U, tick, 1, 1, 1},
-                                     {4, tick, -1e300, 0, 0},
-                                     {4, tick, 5, 0.2, 1}};
-    trial_tick(k.t, tick, rows, sizeof rows / sizeof *rows);
+    struct tick rows;
+    tick_init(&rows, tick, 400, COL_BUILTIN); /* more than there are devices */
+    kit_row(&rows, 0, INT64_MAX, 1e300, 1e300, 1e300);
+    kit_row(&rows, 1, INT64_MIN, 0, 0, 0);
+    kit_row(&rows, 2, tick, -INFINITY, -1, -1);
+    kit_row(&rows, 3, tick, NAN, INFINITY, NAN);
+    kit_row(&rows, 399, tick, 1, 1, 1);
+    kit_row(&rows, 4, tick, -1e300, 0, 0);
+    trial_tick(k.t, &rows);
+    tick_release(&rows);
     kit_ticks(&k, 60);
     EVENTS(&k, 0, TEST_SILENT, 0, 0);
     assert_int_equal(trial_next_tick(k.t), tick + 61 * KIT_STEP);

@@ -22,13 +22,15 @@ void kit_empty(struct kit *k, int waves)
 
 struct trial_past kit_past(void)
 {
-    return (struct trial_past){
-        .cpu_base = 0.2, .var_base = 1, .cpu_hour = 0.2, .var_hour = 1, .last_t = KIT_START - US_PER_S, .known = true};
+    return (struct trial_past){.base = {[COL_CPU] = 0.2, [COL_VARIANCE] = 1},
+                               .hour = {[COL_CPU] = 0.2, [COL_VARIANCE] = 1},
+                               .last_t = KIT_START - US_PER_S,
+                               .known = true};
 }
 
 size_t kit_add(struct kit *k, int wave, bool control, uint8_t stratum, const struct trial_past *past)
 {
-    size_t i = trial_add(k->t, wave, control, stratum, past);
+    size_t i = trial_add(k->t, wave, control, stratum, past).i;
 
     assert_int_equal(i, k->n);
     assert_true(i < KIT_MAX);
@@ -46,7 +48,7 @@ void kit_init(struct kit *k, int waves, size_t canaries, size_t controls)
     for (size_t i = 0; i < canaries + controls; i++) {
         kit_add(k, i < canaries ? 0 : 1, true, 0, &past);
         if (i < canaries)
-            assert_true(trial_installed(k->t, i, KIT_START));
+            assert_true(trial_installed(k->t, TRIAL_IX(i), KIT_START));
     }
 }
 
@@ -55,21 +57,30 @@ void kit_free(struct kit *k)
     trial_free(k->t);
 }
 
+void kit_row(struct tick *k, size_t device, int64_t at, double reboots, double cpu, double variance)
+{
+    double *row = tick_put(k, device, at);
+
+    row[COL_REBOOTS] = reboots;
+    row[COL_CPU] = cpu;
+    row[COL_VARIANCE] = variance;
+}
+
 void kit_tick(struct kit *k)
 {
-    struct trial_row rows[KIT_MAX];
     int64_t tick = trial_next_tick(k->t);
-    size_t n = 0;
+    struct tick rows;
 
+    tick_init(&rows, tick, k->n, COL_BUILTIN);
     for (size_t i = 0; i < k->n; i++) {
         /* A little of its own, so that nothing ties. */
         double jitter = 1 + 0.0001 * (double)((i * 7919 + (size_t)(tick / KIT_STEP) * 104729) % 97);
 
         if (!k->silent[i])
-            rows[n++] =
-                (struct trial_row){(uint32_t)i, tick, k->boots[i], 0.2 * k->cpu[i] * jitter, k->var[i] * jitter};
+            kit_row(&rows, i, tick, k->boots[i], 0.2 * k->cpu[i] * jitter, k->var[i] * jitter);
     }
-    trial_tick(k->t, tick, rows, n);
+    trial_tick(k->t, &rows);
+    tick_release(&rows);
 }
 
 void kit_ticks(struct kit *k, int n)

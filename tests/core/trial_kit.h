@@ -28,6 +28,8 @@ size_t kit_add(struct kit *k, int wave, bool control, uint8_t stratum, const str
 void kit_free(struct kit *k);
 /* An ordinary device before the rollout. */
 struct trial_past kit_past(void);
+/* One row of a tick. */
+void kit_row(struct tick *k, size_t device, int64_t at, double reboots, double cpu, double variance);
 /* Feeds one tick. */
 void kit_tick(struct kit *k);
 void kit_ticks(struct kit *k, int n);

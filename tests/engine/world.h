@@ -30,7 +30,8 @@ struct w_device {
     int64_t reboots_from;     /* and only from then on */
     int64_t reboots_to;       /* and only until then; 0 = for ever */
     bool silent;
-    int model; /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */
+    bool restarts; /* once, for its install */
+    int model;     /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */
 };
 
 struct w_wave {

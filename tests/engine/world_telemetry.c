@@ -21,10 +21,12 @@ static void t_free(struct telemetry *t)
     (void)t;
 }
 
-static int by_index(const void *a, const void *b)
+static void put(struct tick *k, size_t device, int64_t at, double reboots, double cpu, double variance)
 {
-    const struct sample_row *x = a, *y = b;
-    return x->index < y->index ? -1 : x->index > y->index;
+    double *row = tick_put(k, device, at);
+    row[COL_REBOOTS] = reboots;
+    row[COL_CPU] = cpu;
+    row[COL_VARIANCE] = variance;
 }
 
 static double boots_at(struct w_device *d, int64_t now)
@@ -33,7 +35,7 @@ static double boots_at(struct w_device *d, int64_t now)
         if (d->reboots_to > 0 && now > d->reboots_to)
             now = d->reboots_to;
         int64_t from = d->reboots_from > d->installed_at ? d->reboots_from : d->installed_at;
-        d->reboots = now > from ? floor((double)(now - from) / 1e6 * d->reboots_per_s_new) : 0;
+        d->reboots = (now > from ? floor((double)(now - from) / 1e6 * d->reboots_per_s_new) : 0) + d->restarts;
     }
     return d->reboots;
 }
@@ -53,15 +55,14 @@ static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     (void)window_us;
     if (refused(w, done, ctx))
         return;
-    out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
+    tick_in(a, &out->tick, 0, watch_set_size(watch), COL_BUILTIN);
     for (int i = 0; i < w->n_devices; i++) {
         struct w_device *d = &w->devices[i];
         long k = watch_set_find(watch, d->id, strlen(d->id));
         if (k < 0 || d->silent)
             continue;
-        out->v[out->n++] = (struct sample_row){(size_t)k, w->now, boots_at(d, w->now), d->cpu, d->variance};
+        put(&out->tick, (size_t)k, w->now, boots_at(d, w->now), d->cpu, d->variance);
     }
-    qsort(out->v, out->n, sizeof *out->v, by_index);
     out->newest = w->now;
     w_answer(w, done, ctx);
 }
@@ -136,11 +137,11 @@ static void h_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     if (refused(w, done, ctx))
         return;
     int *v = order(w, watch, a, &n);
-    out->v = arena_array(a, n + 1, sizeof *out->v);
+    tick_in(a, &out->tick, at, n, COL_BUILTIN);
     for (size_t k = 0; k < n; k++) {
         const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at);
         if (s)
-            out->v[out->n++] = (struct sample_row){k, s->t, s->reboots, s->cpu, s->variance};
+            put(&out->tick, k, s->t, s->reboots, s->cpu, s->variance);
         if (s && s->t > out->newest)
             out->newest = s->t;
     }
@@ -163,13 +164,16 @@ static void h_range(struct telemetry *t, const struct watch_set *watch, int64_t 
         return;
     }
     out->warning = "";
-    out->v = arena_array(a, most + 1, sizeof *out->v);
-    for (int64_t at = from; at <= to; at += step_us)
+    out->v = arena_array(a, (size_t)((to - from) / step_us) + 2, sizeof *out->v);
+    for (int64_t at = from; at <= to; at += step_us) {
+        struct tick *to_tick = &out->v[out->n++];
+        tick_in(a, to_tick, at, n, COL_BUILTIN);
         for (size_t k = 0; k < n; k++) {
             const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at);
             if (s)
-                out->v[out->n++] = (struct range_row){at, k, s->t, s->reboots, s->cpu, s->variance};
+                put(to_tick, k, s->t, s->reboots, s->cpu, s->variance);
         }
+    }
     w_answer(w, done, ctx);
 }
 
@@ -185,10 +189,14 @@ static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t a
         return;
     }
     int *v = order(w, watch, a, &n);
-    out->v = arena_array(a, n + 1, sizeof *out->v);
+    tick_in(a, &out->day, 0, n, COL_BUILTIN);
+    tick_in(a, &out->hour, 0, n, COL_BUILTIN);
+    out->known = !w->past_empty;
     for (size_t k = 0; k < n && !w->past_empty; k++)
-        if (v[k] >= 0)
-            out->v[out->n++] = (struct past_row){k, 0.2, 1.0, 0, 0.2, 1.0, at - US_PER_S};
+        if (v[k] >= 0) {
+            put(&out->day, k, at - US_PER_S, NAN, 0.2, 1.0);
+            put(&out->hour, k, at - US_PER_S, 0, 0.2, 1.0);
+        }
     w_answer(w, done, ctx);
 }
 

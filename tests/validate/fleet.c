@@ -180,7 +180,10 @@ void fleet_step(struct fleet *f)
 struct trial_past fleet_past(const struct fleet *f, size_t i, int64_t start, double boots_hour)
 {
     const struct member *m = &f->m[i];
-    return (struct trial_past){m->cpu_base, m->var_base, boots_hour, m->cpu_hour, m->var_hour, start - STEP, true};
+    return (struct trial_past){.base = {[COL_CPU] = m->cpu_base, [COL_VARIANCE] = m->var_base},
+                               .hour = {boots_hour, m->cpu_hour, m->var_hour},
+                               .last_t = start - STEP,
+                               .known = true};
 }
 
 double fleet_change(const struct fleet *f, size_t i)

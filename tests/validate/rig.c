@@ -43,34 +43,36 @@ static void must(bool ok, const char *what)
 
 void rig_add(struct trial *t, size_t i, bool canary, uint8_t stratum, const struct trial_past *past)
 {
-    must(trial_add(t, canary ? 0 : -1, true, stratum, past) == i, "a device");
+    must(trial_add(t, canary ? 0 : -1, true, stratum, past).i == i, "a device");
     if (canary)
-        must(trial_installed(t, i, T0), "an install");
+        must(trial_installed(t, TRIAL_IX(i), T0), "an install");
 }
 
 struct trial_past rig_past(double boots_hour)
 {
-    return (struct trial_past){NAN, NAN, boots_hour, NAN, NAN, T0 - STEP, true};
+    return (struct trial_past){
+        .base = {NAN, NAN, NAN}, .hour = {boots_hour, NAN, NAN}, .last_t = T0 - STEP, .known = true};
 }
 
 void rig_feed_boots(struct trial *t, const struct boots *b, size_t n)
 {
-    struct trial_row *rows = xcalloc(n, sizeof *rows);
+    struct tick rows;
     int *count = xcalloc(n, sizeof *count);
+    tick_init(&rows, T0, n, COL_BUILTIN);
     for (size_t i = 0; i < n; i++)
-        rows[i] = (struct trial_row){(uint32_t)i, T0, 0, NAN, NAN};
-    trial_tick(t, T0, rows, n);
+        tick_put(&rows, i, T0)[COL_REBOOTS] = 0;
+    trial_tick(t, &rows);
     for (size_t k = 0; k < b->n;) {
         int tick = b->v[k].tick;
-        size_t r = 0;
+        tick_clear(&rows, T0 + tick * STEP);
         for (; k < b->n && b->v[k].tick == tick; k++) {
             uint32_t d = b->v[k].device;
             count[d]++;
-            rows[r++] = (struct trial_row){d, T0 + tick * STEP, count[d], NAN, NAN};
+            tick_put(&rows, d, rows.t)[COL_REBOOTS] = count[d];
         }
-        trial_tick(t, T0 + tick * STEP, rows, r);
+        trial_tick(t, &rows);
     }
-    free(rows);
+    tick_release(&rows);
     free(count);
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/err.h"
 #include "tests/validate/validate.h"
@@ -44,12 +45,12 @@ static struct trial *enrol(const struct shift_case *c, const struct fleet *f)
     return t;
 }
 
-static void feed(struct trial *t, const struct fleet *f, struct trial_row *rows)
+static void feed(struct trial *t, const struct fleet *f, struct tick *rows)
 {
-    int64_t at = T0 + (f->tick - GRACE) * STEP;
+    tick_clear(rows, T0 + (f->tick - GRACE) * STEP);
     for (size_t i = 0; i < f->n; i++)
-        rows[i] = (struct trial_row){(uint32_t)i, at, 0, f->m[i].cpu, f->m[i].variance};
-    trial_tick(t, at, rows, f->n);
+        memcpy(tick_put(rows, i, rows->t), (double[]){0, f->m[i].cpu, f->m[i].variance}, sizeof(double[COL_BUILTIN]));
+    trial_tick(t, rows);
 }
 
 static void one_run(const void *arg, struct rng *r, double *out)
@@ -63,7 +64,8 @@ static void one_run(const void *arg, struct rng *r, double *out)
         f->m[i].var_base = f->m[i].var_hour;
     }
     struct trial *t = enrol(c, f);
-    struct trial_row *rows = xcalloc(f->n, sizeof *rows);
+    struct tick rows;
+    tick_init(&rows, 0, f->n, COL_BUILTIN);
     usual_cpu_init(&u, pre);
     int bad = (int)(c->part * c->canaries + 0.5);
     for (int i = 0; i < bad; i++) {
@@ -75,7 +77,7 @@ static void one_run(const void *arg, struct rng *r, double *out)
         fleet_step(f);
     for (int k = 0; k < c->looks; k++) {
         fleet_step(f);
-        feed(t, f, rows);
+        feed(t, f, &rows);
         if (c->usual)
             usual_cpu_look(&u, f, (size_t)c->canaries);
     }
@@ -89,7 +91,7 @@ static void one_run(const void *arg, struct rng *r, double *out)
     out[CPU_RANK] = u.rank ? 0 : NAN;
     out[CPU_SIGMA] = u.sigma ? 0 : NAN;
     out[CPU_KAYENTA] = u.kayenta ? 0 : NAN;
-    free(rows);
+    tick_release(&rows);
     trial_free(t);
     fleet_free(f);
 }

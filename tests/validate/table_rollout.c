@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/err.h"
 #include "tests/validate/validate.h"
@@ -72,7 +73,7 @@ static void enrol(struct course *o, bool least)
         for (double at = rng_exp(o->r, 1); at < d->rate; at += rng_exp(o->r, 1))
             boots++;
         struct trial_past past = fleet_past(o->f, (size_t)i, T0, boots);
-        if (trial_add(o->t, d->wave, true, 0, &past) != (size_t)i)
+        if (trial_add(o->t, d->wave, true, 0, &past).i != (uint32_t)i)
             exit(2);
     }
 }
@@ -89,11 +90,11 @@ static void tell(struct course *o, int tick)
         int told = d->wave * WAVE_TICKS;
         o->started += tick == told;
         if (tick == d->installed && !d->fails) {
-            ok &= trial_installed(o->t, (size_t)i, time_of(tick));
+            ok &= trial_installed(o->t, TRIAL_IX(i), time_of(tick));
             d->counter++;            /* the update's own reboot */
             d->quiet_end = tick + 4; /* and the time that it takes */
         } else if (tick == told + 20 && d->fails) {
-            ok &= trial_installed(o->t, (size_t)i, time_of(tick));
+            ok &= trial_installed(o->t, TRIAL_IX(i), time_of(tick));
         }
         o->failed += tick == d->installed && d->fails;
     }
@@ -108,10 +109,10 @@ static void tell(struct course *o, int tick)
 
 static void one_tick(struct course *o, int tick, struct usual_boots *u)
 {
-    struct trial_row rows[DEVICES];
-    size_t n = 0;
+    struct tick rows;
     int wave = tick / WAVE_TICKS;
     fleet_step(o->f);
+    tick_init(&rows, time_of(tick), DEVICES, COL_BUILTIN);
     for (int i = 0; i < DEVICES; i++) {
         struct patient *d = &o->d[i];
         if (rng_unit(o->r) < d->rate / PER_HOUR) {
@@ -122,9 +123,11 @@ static void one_tick(struct course *o, int tick, struct usual_boots *u)
             d->quiet_end = tick + (int)rng_exp(o->r, 60); /* half an hour on average */
         if (tick < d->quiet_end)
             continue;
-        rows[n++] = (struct trial_row){(uint32_t)i, time_of(tick), d->counter, o->f->m[i].cpu, o->f->m[i].variance};
+        memcpy(tick_put(&rows, (size_t)i, rows.t), (double[]){d->counter, o->f->m[i].cpu, o->f->m[i].variance},
+               sizeof(double[COL_BUILTIN]));
     }
-    trial_tick(o->t, time_of(tick), rows, n);
+    trial_tick(o->t, &rows);
+    tick_release(&rows);
     usual_boots_look(&u[wave], tick - wave * WAVE_TICKS + 1);
 }
 
