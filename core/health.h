@@ -52,14 +52,14 @@ void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int6
  * `expected` and `reporting`. May be called again: the later time counts. */
 void track_enrol(struct track *t, int64_t counts_from);
 
-/* Is it silent while it may be: it has installed and its grace is not over, so that it reboots. Nobody expects it to
- * report; as soon as it does it counts as any other. */
-bool track_excused(const struct track *t, int64_t now, int64_t scrape_us);
-
 /* Reboots of the device that count, in the window that ends with its newest sample: not those of its install and the
  * grace after it. -1: no sample was seen. by[] (unless NULL) gets them by bucket, newest last, as track.boots has them.
  */
 int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS]);
+
+/* Is it silent while it may be: it has installed and its grace is not over, so that it reboots. Nobody expects it to
+ * report; as soon as it does it counts as any other. */
+bool track_excused(const struct track *t, int64_t now, int64_t scrape_us);
 
 /* Levels of a device's value over its own baseline, for counting the devices that carry a change. */
 #define HEALTH_LEVELS 4
