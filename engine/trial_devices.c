@@ -62,7 +62,7 @@ bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_
     if (!trial_ix_known(i) || !r->trial || r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING)
         return false;
     const struct run_stage *g = run_standing(r);
-    *reached = trial_reached(r->trial, i.i);
+    *reached = trial_reached(r->trial, i);
     *tested = 0;
     for (size_t k = 0; k < g->n; k++)
         *tested |= 1U << g->which[k];
