@@ -131,14 +131,6 @@ void track_enrol(struct track *t, int64_t counts_from)
         t->counts_from = counts_from;
 }
 
-<<<<<<< HEAD
-bool track_excused(const struct track *t, int64_t now, int64_t scrape_us)
-{
-    return t->counts_from != TIME_NEVER && t->counts_from > now && now - t->last_t > FRESH_SCRAPES * scrape_us;
-}
-
-=======
->>>>>>> main
 /* The bucket from which on reboots count. */
 static int64_t first_bucket(const struct track *t, int64_t len)
 {
@@ -158,14 +150,11 @@ int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_B
             n += boots;
     }
     return t->last_t ? n : -1;
-<<<<<<< HEAD
-=======
 }
 
 bool track_excused(const struct track *t, int64_t now, int64_t scrape_us)
 {
     return t->counts_from != TIME_NEVER && t->counts_from > now && now - t->last_t > FRESH_SCRAPES * scrape_us;
->>>>>>> main
 }
 
 /* p95 by nearest rank: the smallest value that at least 95 % of the values do not exceed. Hoare's FIND (1961), exact;
