@@ -68,7 +68,7 @@ struct trial_spec {
     int64_t step_us;               /* of the grid, 1 s .. 1 h */
     int64_t grace_us;
     int64_t silence_us; /* max(5 min, 5 steps) */
-    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds: a change by over 5 s is one */
+    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
 
 struct trial;
@@ -141,7 +141,7 @@ size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
 /* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
  * passages only. 0 where it does not count. */
-uint32_t trial_reached(const struct trial *t, size_t device);
+uint32_t trial_reached(const struct trial *t, struct trial_ix device);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 

@@ -381,6 +381,12 @@ static void ask_past(struct run *r, size_t w)
         return;
     }
     run_say(r, "what %zu devices did before", r->wave[w].n);
+    for (size_t i = 0; i < r->wave[w].n; i++)
+        if (r->wave[w].v[i].dev >= watch_known(en)) {
+            run_say(r, "what telemetry calls %zu devices", r->wave[w].n);
+            r->again = now_of(en) + US_PER_S;
+            return;
+        }
     if (en->telemetry.waits || now_of(en) < r->spec.start + beat_settle(en)) {
         r->again = en->telemetry.waits ? now_of(en) + US_PER_S : r->spec.start + beat_settle(en);
         return;

@@ -124,8 +124,8 @@ static void the_installs_own_reboot_is_excused(void **state)
     track_init(&t);
     assert_int_equal(track_boots(&t, window, by), -1);
     for (int i = 0; i < 4; i++) { /* restarts at minute 2, for the install that is reported then */
-        struct sample s = {"d", t0 + i * US_PER_MIN, boots += i == 2, 0.2, NAN};
-        track_feed(&t, &s, window);
+        const double row[COL_BUILTIN] = {boots += i == 2, 0.2, NAN};
+        track_feed(&t, t0 + i * US_PER_MIN, row, window);
     }
     assert_int_equal(track_boots(&t, window, NULL), 1); /* of who is not told, every reboot is its own */
     track_enrol(&t, t0 + 2 * US_PER_MIN + grace);
@@ -133,8 +133,8 @@ static void the_installs_own_reboot_is_excused(void **state)
     for (int i = 0; i < TRACK_BUCKETS; i++)
         assert_int_equal(by[i], 0);
     for (int i = 4; i < 8; i++) { /* once more within the grace, and once after it */
-        struct sample s = {"d", t0 + i * US_PER_MIN, boots += i == 4 || i == 7, 0.2, NAN};
-        track_feed(&t, &s, window);
+        const double row[COL_BUILTIN] = {boots += i == 4 || i == 7, 0.2, NAN};
+        track_feed(&t, t0 + i * US_PER_MIN, row, window);
     }
     assert_int_equal(track_boots(&t, window, by), 1);
     assert_int_equal(by[TRACK_BUCKETS - 1], 1);
@@ -150,8 +150,8 @@ static void reboots_are_of_the_window(void **state)
     (void)state;
     track_init(&t);
     for (int i = 0; i < 12; i++) {
-        struct sample s = {"d", t0 + i * US_PER_MIN, boots += i == 1 || i == 5, 0.2, NAN};
-        track_feed(&t, &s, window);
+        const double row[COL_BUILTIN] = {boots += i == 1 || i == 5, 0.2, NAN};
+        track_feed(&t, t0 + i * US_PER_MIN, row, window);
     }
     assert_int_equal(track_boots(&t, window, NULL), 1);
 }
