@@ -51,7 +51,7 @@ enum trial_test {
     TEST_COUNT
 };
 const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
-/* In words for an operator: "reboot in a loop", "use 1.5 times their own CPU or more", ... */
+/* In words for an operator: "have rebooted in a loop", "have used 1.5 times their own CPU or more", ... */
 const char *trial_test_plain(enum trial_test t);
 /* The test of that word; false when there is none (NULL too). */
 bool trial_test_find(const char *word, enum trial_test *out);
@@ -134,7 +134,7 @@ size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
 /* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
  * passages only. 0 where it does not count. */
-uint32_t trial_reached(const struct trial *t, size_t device);
+uint32_t trial_reached(const struct trial *t, struct trial_ix device);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 

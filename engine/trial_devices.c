@@ -58,8 +58,8 @@ void run_number_strata(struct run *r, size_t w)
 bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested)
 {
     struct run *r = ro->trials.run;
-    uint32_t i = r ? run_index(r, dev) : UINT32_MAX;
-    if (i == UINT32_MAX || !r->trial || r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING)
+    struct trial_ix i = r ? run_index(r, dev) : TRIAL_NONE;
+    if (!trial_ix_known(i) || !r->trial || r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING)
         return false;
     const struct run_stage *g = run_standing(r);
     *reached = trial_reached(r->trial, i);
