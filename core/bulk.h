@@ -71,8 +71,8 @@ void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32
 /* The tick ends: takes the look when it is time. */
 void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number);
 /* Evidence of one look from its values: sets u and p in *r and returns -ln p + ln look_share(k); 0 where no stratum
- * has both groups. */
+ * has both groups. Looks are decided by TIES_PERMUTATION; those of old logs were by TIES_NORMAL. */
 double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,
-                     struct ranktest *r);
+                     enum rank_ties by, struct ranktest *r);
 
 #endif

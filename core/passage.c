@@ -3,14 +3,14 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/boots.h"
 #include "core/err.h"
 
 _Static_assert(sizeof(struct watched) <= 96, "a watched device costs at most 96 bytes");
 _Static_assert(PASSAGE_COUNT + BULK_METRICS <= 16, "tests fit a device's marks");
 
-#define LOOP_S     (30 * 60)
-#define LONG_AGO   (INT32_MIN / 2)
-#define BOOT_MOVED 5.0 /* seconds: clocks of devices are set and jitter */
+#define LOOP_S   (30 * 60)
+#define LONG_AGO (INT32_MIN / 2)
 
 static const double cpu_level[] = {1.25, 1.5, 2, 3};
 static const double var_level[] = {4, 8, 16};
@@ -55,16 +55,25 @@ void watched_restart(struct watched *w)
     w->boots = 0;
 }
 
-int watched_count(struct watched *w, double value, bool boot_time)
+static int count_time(struct watched *w, double value, int64_t *since)
+{
+    struct boot_mark m = {w->counter, w->flags & WATCHED_MOVED};
+    int boots = boot_mark_feed(&m, value, since);
+    w->counter = m.at;
+    w->flags = (uint8_t)((w->flags & ~WATCHED_MOVED) | (m.open ? WATCHED_MOVED : 0));
+    return boots;
+}
+
+int watched_count(struct watched *w, double value, bool boot_time, int64_t *since)
 {
     if (!isfinite(value))
         return 0;
+    if (boot_time)
+        return count_time(w, value, since);
     double before = w->counter, diff = value - before;
     w->counter = value;
     if (isnan(before))
         return 0;
-    if (boot_time)
-        return fabs(diff) > BOOT_MOVED;
     return diff < 0 ? 1 : diff > 100 ? 100 : (int)(diff + 0.5);
 }
 

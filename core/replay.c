@@ -18,7 +18,7 @@ static bool bad(struct err *e, const char *what)
 }
 
 /* Only what fmt_hexfloat writes: hexadecimal, or one of its words. */
-static bool hex_value(const struct json_t *v, double *out)
+bool trial_hex(const struct json_t *v, double *out)
 {
     size_t n;
     const char *s = v ? json_str_value(v, &n) : NULL;
@@ -37,10 +37,26 @@ static bool hex_value(const struct json_t *v, double *out)
 
 static bool get_hex(const struct json_t *o, const char *key, double *out)
 {
-    return hex_value(json_get(o, key), out);
+    return trial_hex(json_get(o, key), out);
 }
 
-static bool read_spec(const struct json_t *o, struct trial_spec *s, struct err *e)
+bool trial_read_added(const struct json_t *o, struct ledger *l)
+{
+    const struct json_t *a = json_get(o, "added");
+    double added[LEDGER_METRICS];
+    int64_t from;
+    if (!a)
+        return true;
+    if (!json_is_arr(a) || json_len(a) != LEDGER_METRICS || !json_int(o, "added_from", &from) || from < 0 ||
+        from >= l->waves)
+        return false;
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        if (!trial_hex(json_at(a, (size_t)m), &added[m]))
+            return false;
+    return ledger_add(l, added, (int)from);
+}
+
+bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct err *e)
 {
     struct evidence_policy *p = &s->policy;
     int64_t min, waves;
@@ -120,7 +136,7 @@ static struct change *read_changes(const struct json_t *a, size_t *n)
         const struct json_t *pair = json_at(a, i);
         double stratum;
         if (!json_is_arr(pair) || json_len(pair) != 2 || !json_num_value(json_at(pair, 0), &stratum) ||
-            !(stratum >= 0 && stratum < PASSAGE_STRATA) || !hex_value(json_at(pair, 1), &v[i].v) || !isfinite(v[i].v)) {
+            !(stratum >= 0 && stratum < PASSAGE_STRATA) || !trial_hex(json_at(pair, 1), &v[i].v) || !isfinite(v[i].v)) {
             free(v);
             return NULL;
         }
@@ -129,21 +145,33 @@ static struct change *read_changes(const struct json_t *a, size_t *n)
     return v;
 }
 
+/* How the look treated ties. */
+static bool read_ties(const struct json_t *look, enum rank_ties *out)
+{
+    const struct json_t *v = json_get(look, "ties");
+    const char *word = json_str(look, "ties", NULL);
+    *out = v ? TIES_PERMUTATION : TIES_NORMAL;
+    return !v || (word && !strcmp(word, LOOK_TIES));
+}
+
 static bool replay_look(struct work *w, struct err *e)
 {
     const struct json_t *o = json_get(w->doc, "look");
+    enum rank_ties by;
     int64_t k;
     size_t n, m;
     struct ranktest r;
     if (!json_is_obj(o) || !json_int(o, "k", &k) || k < 0 || k > 100000)
         return bad(e, "there is no look");
+    if (!read_ties(o, &by))
+        return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: ties are treated in a way that is not known");
     if (k == 0) /* no look has given evidence */
         return true;
     struct change *canary = read_changes(json_get(o, "canary"), &n),
                   *control = read_changes(json_get(o, "control"), &m);
     bool ok = canary && control;
     if (ok) {
-        double now = bulk_evidence(canary, n, control, m, (int)k, &r);
+        double now = bulk_evidence(canary, n, control, m, (int)k, by, &r);
         w->out->log_e = now > 0 ? now : 0;
         w->out->devices = (int)n;
         w->out->peeks = 1;
@@ -202,7 +230,7 @@ static bool replay_doc(struct work *w, struct err *e)
         !get_hex(w->doc, "log_pause", &need) || !json_int(w->doc, "devices", &devices) ||
         !json_bool(w->doc, "clipped", &clipped))
         return bad(e, "test, stage or evidence are missing");
-    if (!read_spec(json_get(w->doc, "spec"), &w->spec, e))
+    if (!trial_read_spec(json_get(w->doc, "spec"), &w->spec, e))
         return false;
     snprintf(out->test, sizeof out->test, "%s", trial_test_word(w->test));
     out->stage = (int)stage;
@@ -214,6 +242,8 @@ static bool replay_doc(struct work *w, struct err *e)
                                 : !replay_journal(w, e))
         return false;
     trial_ledger(&w->spec.policy, w->spec.waves, &l);
+    if (!trial_read_added(w->doc, &l))
+        return bad(e, "what was added to the ledger is not possible");
     double mine = trial_alpha(&l, out->stage, w->test);
     out->log_pause = mine > 0 ? eprocess_needed(mine) : INFINITY;
     out->log_rollback = out->log_pause + trial_ten();

@@ -99,6 +99,16 @@ struct stage_view {
     struct plan plan; /* what this wave can see */
     const char *plan_text;
 };
+/* What the log says of the alpha of the rollout's firmware. */
+struct ledger_view {
+    bool known;         /* it was read */
+    double alpha;       /* of the firmware, over all its rollouts */
+    double own, others; /* spent by this rollout, and by others */
+    double left;        /* not spent by anybody */
+    bool dry;           /* not enough is left: the tests do not act */
+    const char *text;   /* in one line; "" */
+    const char *note;   /* what is not as the policy says, in words; "" */
+};
 struct trial_view {
     enum trial_state state;
     const char *text;    /* why it is off, what it waits for, "" */
@@ -106,6 +116,7 @@ struct trial_view {
     int64_t start, tick; /* telemetry's time of the newest tick; 0 */
     int stage;           /* that runs, -1 */
     bool dry_run;
+    struct ledger_view ledger;
     struct stage_view *stages; /* by wave; n_stages of them have begun, n_planned have a plan (those included) */
     size_t n_stages, n_planned;
     /* of the leading test of the stage that runs */

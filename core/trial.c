@@ -141,6 +141,25 @@ void trial_free(struct trial *t)
     free(t);
 }
 
+static void set_needs(const struct trial *t, int s, struct stage *g)
+{
+    for (int k = 0; k < TEST_COUNT; k++) {
+        double alpha = trial_alpha(&t->ledger, s, (enum trial_test)k);
+        g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
+    }
+}
+
+bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from)
+{
+    if (t->ledger.drawn > 0)
+        return t->ledger.added_from == from && memcmp(t->ledger.added, added, sizeof t->ledger.added) == 0;
+    if (!ledger_add(&t->ledger, added, from))
+        return false;
+    for (int s = from; s < t->n_stages; s++)
+        set_needs(t, s, t->stage[s]);
+    return true;
+}
+
 struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 {
     const struct evidence_policy *p = &t->spec.policy;
@@ -148,10 +167,7 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
     int64_t step = t->spec.step_us;
     int32_t number = (int32_t)((begin - t->zero) / step);
     g->begin = begin;
-    for (int k = 0; k < TEST_COUNT; k++) {
-        double alpha = trial_alpha(&t->ledger, s, (enum trial_test)k);
-        g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
-    }
+    set_needs(t, s, g);
     tail_init(&g->tail, p->ratio);
     int64_t cpu = (CPU_WINDOW + step - 1) / step, variance = (VAR_WINDOW + step - 1) / step;
     int64_t lag = (VAR_WINDOW - US_PER_MIN + step - 1) / step;

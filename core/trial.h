@@ -25,6 +25,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/json.h"
+#include "core/ledger.h"
 #include "core/policy.h"
 #include "core/tick.h"
 #include "core/verdict.h"
@@ -67,13 +68,19 @@ struct trial_spec {
     int64_t step_us;               /* of the grid, 1 s .. 1 h */
     int64_t grace_us;
     int64_t silence_us; /* max(5 min, 5 steps) */
-    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds: a change by over 5 s is one */
+    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
 
 struct trial;
 /* NULL with *e when the spec is out of range. */
 struct trial *trial_new(const struct trial_spec *spec, struct err *e);
 void trial_free(struct trial *t); /* NULL is fine */
+
+/* Adds to the shares of the metrics (enum ledger_metric, core/ledger.h) from wave `from` on, out of the ledger's
+ * reserve. Told after trial_new and again after trial_load, for a kept state does not hold it; the same again is fine
+ * and true. No stage from `from` on may have begun before it was added at first. False, and nothing added, when the
+ * reserve does not hold it. */
+bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;
 
 /* ---- facts ---- */
 

@@ -38,6 +38,7 @@ static void write_look(struct json_w *w, const struct bulk *b, bool values)
     json_w_kint(w, "m", l->m);
     json_w_kint(w, "n", l->n);
     json_w_kint(w, "tick", l->tick);
+    json_w_kstr(w, "ties", LOOK_TIES);
     json_w_obj_end(w);
 }
 
@@ -71,7 +72,7 @@ static void write_outcomes(struct json_w *w, const struct installs *s)
     json_w_arr_end(w);
 }
 
-static void write_spec(struct json_w *w, const struct trial_spec *s)
+void trial_write_spec(struct json_w *w, const struct trial_spec *s)
 {
     const struct evidence_policy *p = &s->policy;
     json_w_key(w, "spec");
@@ -97,6 +98,19 @@ static void write_spec(struct json_w *w, const struct trial_spec *s)
     json_w_obj_end(w);
 }
 
+void trial_write_added(struct json_w *w, const struct ledger *l)
+{
+    char s[FMT_MAX];
+    if (!(l->drawn > 0))
+        return;
+    json_w_key(w, "added");
+    json_w_arr(w);
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        json_w_str(w, fmt_hexfloat(s, l->added[m]));
+    json_w_arr_end(w);
+    json_w_kint(w, "added_from", l->added_from);
+}
+
 /* Is all there that the evidence can be recomputed from? */
 static bool kept(const struct trial *t, int s, enum trial_test test)
 {
@@ -113,6 +127,7 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     struct json_w w;
     json_w_init(&w, out, 0);
     json_w_obj(&w);
+    trial_write_added(&w, &t->ledger);
     hex(&w, "alpha", trial_alpha(&t->ledger, s, test));
     json_w_kbool(&w, "clipped", !whole);
     json_w_kint(&w, "crossed_at", trial_standing(t, s, test)->crossed);
@@ -126,7 +141,7 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
                    whole && t->stage[s]->bulk[test - TEST_CPU].best.canary != NULL);
     if (whole && test == TEST_INSTALL)
         write_outcomes(&w, &t->install);
-    write_spec(&w, &t->spec);
+    trial_write_spec(&w, &t->spec);
     json_w_kint(&w, "stage", s);
     json_w_kstr(&w, "test", trial_test_word(test));
     json_w_kint(&w, "v", 1);

@@ -160,7 +160,7 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
         return;
     w->last_t = at;
     u->fresh = true;
-    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time);
+    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time, &before);
     if (!u->g || u->quiet || w->flags & WATCHED_LEFT)
         return;
     if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || at < since(u, w))

@@ -18,6 +18,8 @@
 
 struct en_diary {
     struct scribe *scribe; /* NULL: there is no log */
+    struct scribe
+        *reader; /* NULL: nothing is only read. Of a session that only looks: its log is read, never written */
     struct crier *crier;
     struct spooler *spooler;    /* NULL: there is no spool */
     struct aside *spool_thread; /* NULL: not needed so far */
@@ -47,6 +49,9 @@ void diary_write(struct engine *en, const struct entry *e, unsigned flags,
                  void (*done)(struct engine *en, struct job *j), void *ctx);
 /* An entry about an op (its actor, reason and corr) or of this session, about a rollout or the fleet; either NULL. */
 void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const struct op *op, const struct ro *ro);
+/* JOB_READ, also by who only looks; only when diary_reads(): there is a log to be read. */
+void diary_read(struct engine *en, struct job *j, void (*done)(struct engine *en, struct job *j), void *ctx);
+bool diary_reads(const struct engine *en);
 bool diary_ok(const struct engine *en); /* intents may be written */
 /* The past was read (recover.c): the tail verifies, or `problem` says why not; or it could not be read. */
 void diary_past_read(struct engine *en, bool verified, const char *problem);

@@ -86,10 +86,12 @@ static void say_lack(struct engine *en, const struct sample_list *l)
     char *to = en->telemetry.lack;
     size_t size = sizeof en->telemetry.lack;
     to[0] = '\0';
+    if (en->telemetry.watched == 0 && watch_set_size(en->watch.set) > 0)
+        snprintf(to, size, "the attribute by which it knows devices is not read yet");
     if (en->telemetry.watched == 0)
         return; /* nothing was asked for */
     if (l->tick.samples == 0 && l->unmatched > 0)
-        snprintf(to, size, "its %s series are of other devices; is the join label right?",
+        snprintf(to, size, "its %s series are of other devices; `andon doctor` tells why",
                  fmt_count(n, (int64_t)l->unmatched));
     else if (l->tick.samples == 0)
         snprintf(to, size, "no query has any series");
@@ -140,7 +142,7 @@ static void telemetry_ask(struct engine *en)
     ANNOUNCE(en, asking, en);
     en->telemetry.link.busy = true;
     en->telemetry.link.asked_at = now_of(en);
-    en->telemetry.watched = watch_set_size(en->watch.set);
+    en->telemetry.watched = watch_known(en);
     en->telemetry.tick = tick_of(en, en->telemetry.link.asked_at - (beat_history(en) ? beat_settle(en) : 0));
     struct req *q = req_new(en, telemetry_done);
     en->tm->ops->poll(en->tm, en->watch.set, beat_history(en) ? en->telemetry.tick : 0, en->policy->window_us,

@@ -371,6 +371,27 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
     to->shares = sh;
 }
 
+static void ledger(const struct ro *ro, struct arena *a, struct ledger_view *out)
+{
+    const struct ro_ledger *g = ro->trials.ledger;
+    *out = (struct ledger_view){.text = "", .note = ""};
+    if (!g || !g->bound)
+        return;
+    *out = (struct ledger_view){.known = g->known,
+                                .alpha = g->alpha,
+                                .own = g->own,
+                                .others = g->others,
+                                .left = g->plan.left,
+                                .dry = g->plan.dry,
+                                .text = arena_strdup(a, g->text),
+                                .note = arena_strdup(a, g->note)};
+}
+
+const char *trial_note(const struct ro *ro)
+{
+    return ro->trials.ledger ? ro->trials.ledger->note : "";
+}
+
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
 {
     struct run *r = ro->trials.run;
@@ -387,6 +408,7 @@ void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
         out->state = TRIAL_OFF;
         out->text = ro->trials.off ? ro->trials.off : "";
     }
+    ledger(ro, a, &out->ledger);
     out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;
     missing(ro, a, out);
 }

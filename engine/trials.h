@@ -14,6 +14,7 @@
 
 struct run;
 struct trial_shown;
+struct ro_ledger;
 struct tick_queue;
 struct keeper;
 
@@ -35,7 +36,7 @@ struct ro_trials {
     struct run *run;           /* NULL: not tested (now); off says why */
     const char *off;           /* static */
     struct trial_shown *shown; /* what is shown of it, NULL = nothing */
-    bool ledger_said;
+    struct ro_ledger *ledger;  /* trial_ledger.c; NULL: not asked for yet */
     bool no_past; /* who only looks finds no kept evidence, and the source has no history: nothing to be said */
     int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
     size_t n_acks;
@@ -58,6 +59,7 @@ bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_
 bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w);
 bool trial_blob(const struct ro *ro, const char *rule, struct buf *out); /* everything that it was decided by */
 bool trial_hours_left(const struct ro *ro, double *hours);               /* of canary watch, before promotion */
+const char *trial_note(const struct ro *ro); /* what of its tests is not as the policy says; "" */
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out);
 /* For a rehearsal: the trial is fed up to `newest`, and `each` is told. */
 void trial_rehearse(struct ro *ro, int64_t newest, trial_tick_fn each, void *ctx);

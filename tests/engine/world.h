@@ -136,11 +136,11 @@ struct world {
     struct log_ops log_ops;
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    bool log_hangs, log_fails;
-    int log_fail_after;   /* appends that still succeed; -1 = all */
-    bool dead;            /* the process has been killed: nothing more reaches the server or the log */
-    char die_at[100];     /* dies when a request begins with this, after it took effect */
-    char die_before[100]; /* dies before it takes effect */
+    bool log_hangs, log_fails, log_shut; /* shut: it cannot be opened */
+    int log_fail_after;                  /* appends that still succeed; -1 = all */
+    bool dead;                           /* the process has been killed: nothing more reaches the server or the log */
+    char die_at[100];                    /* dies when a request begins with this, after it took effect */
+    char die_before[100];                /* dies before it takes effect */
     char dir[64], db[96], key[96], evidence[96];
     struct audit_spec audit;
     const char *known_keys[4];
@@ -164,6 +164,7 @@ struct play {
     int64_t limit, t;
     struct snapshot *last; /* the newest snapshot at the end */
     bool judge, no_log, read_only;
+    bool looks;  /* only observes, and reads the log */
     bool kept;   /* with evidence.db */
     char *bytes; /* of the trial of rollout 10 at the end, NULL = there is none; free() */
     size_t n_bytes;
