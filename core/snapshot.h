@@ -129,8 +129,8 @@ struct trial_view {
     size_t n_missing;
     bool person;          /* the last of them is that a person must advance it */
     double hours_left;    /* device-hours of canary watch that the policy still asks for; 0 */
-    const char *sentence; /* for 3 a.m.: "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250
-                             needed to pause, 2,500 to roll back." */
+    const char *sentence; /* for 3 a.m.: "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000;
+                             250 needed to pause, 2,500 to roll back." */
 };
 
 struct wave_view {
