@@ -313,16 +313,16 @@ void explain_promise(const struct policy *p, char *out, size_t size)
              i, a);
 }
 
-const char *explain_one_sided(const struct policy *p)
+const char *explain_one_sided(const struct evidence_policy *e)
 {
-    const struct evidence_policy *e = &p->evidence;
     bool cpu = e->share_cpu > 0, variance = e->share_variance > 0;
 
     if (e->tests == TESTS_OFF || (!cpu && !variance))
         return "";
-    return !variance ? " CPU: looks for a rise only, a fall is not seen."
-           : cpu ? " CPU and sensor variance: looks for a rise only, a fall is not seen but of a sensor that sticks."
-                 : " Sensor variance: looks for a rise only, a fall is not seen but of a sensor that sticks.";
+    return !variance ? " CPU: looks for a rise only; a fall is not seen."
+           : cpu ? " CPU and sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that "
+                   "sticks."
+                 : " Sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that sticks.";
 }
 
 void explain_not_covered(const struct policy *p, char *out, size_t size)
@@ -332,5 +332,5 @@ void explain_not_covered(const struct policy *p, char *out, size_t size)
     snprintf(out, size,
              "Not covered: limits, what people do, canaries that were not picked at random, and the %.20s after an "
              "install.%s",
-             fmt_dur(grace, p->grace_us), explain_one_sided(p));
+             fmt_dur(grace, p->grace_us), explain_one_sided(&p->evidence));
 }

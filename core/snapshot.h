@@ -120,7 +120,8 @@ struct trial_view {
     struct stage_view *stages; /* by wave; n_stages of them have begun, n_planned have a plan (those included) */
     size_t n_stages, n_planned;
     /* of the leading test of the stage that runs */
-    const char *const *carriers; /* safe device ids, at most 20 */
+    const char *const *carriers;     /* safe device ids, at most 20 */
+    const char *const *carriers_raw; /* the same as the server knows them, for focus.device; NULL = the same */
     size_t n_carriers, carriers_total;
     const struct share *shares; /* what they share that the rest do not */
     size_t n_shares;

@@ -160,12 +160,12 @@ static void test_one_sided(void **state)
     explain_not_covered(&p, out, sizeof out);
     assert_non_null(strstr(out, "CPU and sensor variance: looks for a rise only"));
     p.evidence.share_variance = 0;
-    assert_non_null(strstr(explain_one_sided(&p), "CPU: looks for a rise only, a fall is not seen."));
+    assert_non_null(strstr(explain_one_sided(&p.evidence), "CPU: looks for a rise only; a fall is not seen."));
     p.evidence.share_cpu = 0;
-    assert_string_equal(explain_one_sided(&p), "");
+    assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
     p.evidence.tests = TESTS_OFF;
-    assert_string_equal(explain_one_sided(&p), "");
+    assert_string_equal(explain_one_sided(&p.evidence), "");
 }
 
 static void test_reaction(void **state)
