@@ -313,16 +313,16 @@ void explain_promise(const struct policy *p, char *out, size_t size)
              i, a);
 }
 
-const char *explain_one_sided(const struct policy *p)
+const char *explain_one_sided(const struct evidence_policy *e)
 {
-    const struct evidence_policy *e = &p->evidence;
     bool cpu = e->share_cpu > 0, variance = e->share_variance > 0;
 
     if (e->tests == TESTS_OFF || (!cpu && !variance))
         return "";
-    return !variance ? " CPU: looks for a rise only, a fall is not seen."
-           : cpu ? " CPU and sensor variance: looks for a rise only, a fall is not seen but of a sensor that sticks."
-                 : " Sensor variance: looks for a rise only, a fall is not seen but of a sensor that sticks.";
+    return !variance ? " CPU: looks for a rise only; a fall is not seen."
+           : cpu ? " CPU and sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that "
+                   "sticks."
+                 : " Sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that sticks.";
 }
 
 /* How the canaries' reboots lie after their own installs. */
@@ -353,6 +353,6 @@ void explain_not_covered(const struct policy *p, const struct trial_view *t, cha
         after_installs(&t->after, after, sizeof after);
     snprintf(out, size,
              "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself "
-             "does later than %.20s after an install: a second reboot, load while it warms up.%.120s%.290s",
-             fmt_dur(grace, p->grace_us), explain_one_sided(p), after);
+             "does later than %.20s after an install: a second reboot, load while it warms up.%.130s%.290s",
+             fmt_dur(grace, p->grace_us), explain_one_sided(&p->evidence), after);
 }

@@ -69,7 +69,7 @@ bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave
 extern const char *const explain_metric_words[LEDGER_METRICS]; /* "reboots", "silence", "CPU", "variance" */
 
 /* What the tests of this policy cannot see because they look one way; a sentence with a space in front, or "". */
-const char *explain_one_sided(const struct policy *p);
+const char *explain_one_sided(const struct evidence_policy *e);
 /* The promise in one line, and what it does not cover in another, with what has been seen of that. */
 void explain_promise(const struct policy *p, char *out, size_t size);
 void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size);

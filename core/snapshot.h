@@ -121,7 +121,8 @@ struct trial_view {
     size_t n_stages, n_planned;
     struct trial_after after; /* of the stage that runs */
     /* of the leading test of the stage that runs */
-    const char *const *carriers; /* safe device ids, at most 20 */
+    const char *const *carriers;     /* safe device ids, at most 20 */
+    const char *const *carriers_raw; /* the same as the server knows them, for focus.device; NULL = the same */
     size_t n_carriers, carriers_total;
     const struct share *shares; /* what they share that the rest do not */
     size_t n_shares;

@@ -228,7 +228,8 @@ static const struct device_row *row_of(const struct snapshot *s, const char *id)
 void explain_carriers(struct explain_page *p, const struct explain_view *v)
 {
     const struct trial_view *t = v->t;
-    char title[96], n[FMT_MAX];
+    char title[96], n[FMT_MAX], when[80];
+    plots_when(v->s, when);
     if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)
         return;
     snprintf(title, sizeof title, "devices that carry it: %s", fmt_count(n, (int64_t)t->carriers_total));
@@ -248,7 +249,8 @@ void explain_carriers(struct explain_page *p, const struct explain_view *v)
         int x = 4 + canvas_text(&p->c, row, 4, p->c.cols / 2, ROLE_STRONG, id);
         x = x < 24 ? 24 : x + 2;
         if (r->reboots >= 0)
-            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s  ", fmt_count(n, r->reboots));
+            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s%s%s  ", fmt_count(n, r->reboots),
+                               *when ? " " : "", when);
         canvas_text(&p->c, row, x, p->c.cols - x - 1, ROLE_DIM, str(r->note));
     }
     if (t->carriers_total > t->n_carriers) {

@@ -162,12 +162,12 @@ static void test_one_sided(void **state)
     explain_not_covered(&p, &t, out, sizeof out);
     assert_non_null(strstr(out, "CPU and sensor variance: looks for a rise only"));
     p.evidence.share_variance = 0;
-    assert_non_null(strstr(explain_one_sided(&p), "CPU: looks for a rise only, a fall is not seen."));
+    assert_non_null(strstr(explain_one_sided(&p.evidence), "CPU: looks for a rise only; a fall is not seen."));
     p.evidence.share_cpu = 0;
-    assert_string_equal(explain_one_sided(&p), "");
+    assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
     p.evidence.tests = TESTS_OFF;
-    assert_string_equal(explain_one_sided(&p), "");
+    assert_string_equal(explain_one_sided(&p.evidence), "");
 }
 
 static void test_reaction(void **state)
@@ -284,7 +284,7 @@ static void test_not_covered(void **state)
 #define HEAD                                                                                                           \
     "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself does "   \
     "later than 3m00s after an install: a second reboot, load while it warms up. CPU and sensor variance: looks for "   \
-    "a rise only, a fall is not seen but of a sensor that sticks."
+    "a rise only; a fall is not seen, other than of a sensor that sticks."
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out, HEAD " Of 20 canaries that count now none has rebooted since this wave's tests began.");
     t.after = (struct trial_after){20, 12, 10, 358 * US_PER_MIN, 370 * US_PER_MIN, true};
