@@ -1,6 +1,5 @@
 #include "engine/telemetry.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "core/fmt.h"
@@ -27,7 +26,7 @@ bool beat_history(const struct engine *en)
     return en->tm && en->tm->ops->range;
 }
 
-int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
+int64_t telemetry_since(const struct ro *ro, size_t wave)
 {
     const struct wv *w = &ro->wv[wave];
     size_t n = 0, need = 0, least = 0;
@@ -40,7 +39,7 @@ int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
         if (d->asked_at > high)
             high = d->asked_at;
     }
-    need = (size_t)ceil(share * (double)n);
+    need = (size_t)policy_report_needed(ro->policy.applies, (int64_t)n);
     need = need < 1 ? 1 : need;
     /* The earliest time by which `need` had been asked about: halved, since nothing need be sorted. */
     for (size_t i = 0; i < n; i++)
@@ -120,6 +119,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
     struct engine *en = q->en;
     en->telemetry.link.busy = false;
     en->telemetry.answered = en->telemetry.link.asked_at;
+    en->telemetry.judged = en->telemetry.tick;
     if (r->err) {
         link_bad(en, &en->telemetry.link, r->err);
     } else {

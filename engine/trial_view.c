@@ -321,11 +321,11 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         v->hours_left = hours;
         miss(v, a, "device-hours: %s of %s left", fmt_num(f, hours), fmt_num(g, p->min_device_hours));
     }
-    if (w->judge.health.canary.expected > 0 &&
-        (double)w->judge.health.canary.reporting < p->min_coverage * (double)w->judge.health.canary.expected)
-        miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->judge.health.canary.reporting,
-             (long long)w->judge.health.canary.expected, fmt_percent(f, p->min_coverage));
-    if (w->judge.verdict.data_missing)
+    const struct group_health *c = &w->judge.health.canary;
+    if (c->reporting < policy_report_needed(p, c->expected))
+        miss(v, a, "coverage: %lld of %lld canaries report, %lld needed", (long long)c->reporting,
+             (long long)c->expected, (long long)policy_report_needed(p, c->expected));
+    if (w->judge.verdict.thin)
         miss(v, a, w->judge.verdict.early ? "telemetry has not come in yet" : "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
