@@ -291,7 +291,7 @@ static void test_not_covered(void **state)
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out,
                         HEAD " Of 20 canaries that count now 12 rebooted since this wave's tests began, 10 of them "
-                             "last 5h 58m to 6h 10m after their own install: so alike that it may be a step of "
+                             "last 5h58m to 6h10m after their own install: so alike that it may be a step of "
                              "the update, or a fault that takes as long.");
     t.after.alike = false;
     explain_not_covered(&p, &t, out, sizeof out);
