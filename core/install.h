@@ -31,8 +31,8 @@ struct install_counts {
 void install_count(struct install_counts *c, enum install_state s);
 
 /* How long installs usually take here, from the telling to the report: the 9th decile of the `n` of `told` devices that
- * have reported one (microseconds each; reordered). 0, not known, while fewer than 5 or fewer than a quarter of them have:
- * the first to report say nothing about the slow ones. */
+ * have reported one (microseconds each; reordered). 0, not known, while fewer than 5 or fewer than a quarter of them
+ * have: the first to report say nothing about the slow ones. */
 int64_t install_usual(int64_t *took, size_t n, int64_t told);
 /* How long after it was reached a device is overdue: three times what is usual, and never shorter than the policy's
  * install_time and three of the device's own intervals of contact (0 = the server does not say). While nothing is usual

@@ -19,7 +19,7 @@ static size_t members(const struct ro *ro, size_t wave, const struct limit *l, c
         if (d->canary_of != ro || d->wave != (int)wave || !limit_names(l, d->raw_id))
             continue;
         install_count(&by, watch_install(ro, wave, d, now_of(ro->en)));
-        if (d->enrolled)
+        if (d->enrolled && !track_excused(&d->track, now_of(ro->en), beat_interval(ro->en)))
             v[n++] = &d->track;
     }
     h->told = by.told;
