@@ -132,7 +132,7 @@ void evidence_loop(struct fixture *f)
     r->verdict = REACT_ROLLBACK;
     r->waves[2].verdict.react = REACT_ROLLBACK;
     r->waves[2].verdict.rule = "crash-loop";
-    memcpy(r->waves[2].verdict.text, "3 of 20 canaries reboot in a loop", 34);
+    memcpy(r->waves[2].verdict.text, "3 of 20 canaries have rebooted in a loop", 34);
 }
 
 void evidence_dry_run(struct fixture *f)
