@@ -328,12 +328,34 @@ const char *explain_one_sided(const struct evidence_policy *e)
                  : " Sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that sticks.";
 }
 
-void explain_not_covered(const struct policy *p, char *out, size_t size)
+/* How the canaries' reboots lie after their own installs. */
+static void after_installs(const struct trial_after *a, char *out, size_t size)
 {
-    char grace[FMT_MAX];
+    char all[FMT_MAX], n[FMT_MAX], most[FMT_MAX], first[FMT_MAX], last[FMT_MAX];
 
+    fmt_count(all, a->canaries);
+    fmt_count(n, a->rebooted);
+    fmt_count(most, a->most);
+    if (a->canaries == 0)
+        *out = '\0';
+    else if (a->rebooted == 0)
+        snprintf(out, size, " Of %.20s canaries that count now none has rebooted since this wave's tests began.", all);
+    else
+        snprintf(out, size,
+                 " Of %.20s canaries that count now %.20s rebooted since this wave's tests began, %.20s of them last "
+                 "%.20s to %.20s after their own install%s.",
+                 all, n, most, fmt_dur(first, a->first_us), fmt_dur(last, a->last_us),
+                 a->alike ? ": so alike that it may be a step of the update, or a fault that takes as long" : "");
+}
+
+void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size)
+{
+    char grace[FMT_MAX], after[EXPLAIN_TEXT] = "";
+
+    if (t->state != TRIAL_OFF)
+        after_installs(&t->after, after, sizeof after);
     snprintf(out, size,
-             "Not covered: limits, what people do, canaries that were not picked at random, and the %.20s after an "
-             "install.%s",
-             fmt_dur(grace, p->grace_us), explain_one_sided(&p->evidence));
+             "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself "
+             "does later than %.20s after an install: a second reboot, load while it warms up.%.130s%.290s",
+             fmt_dur(grace, p->grace_us), explain_one_sided(&p->evidence), after);
 }

@@ -13,6 +13,11 @@
 #define RETRY_US (1 * US_PER_S)
 #define STOP_US  (2 * US_PER_S)
 
+bool process_lives(int64_t pid, int64_t start)
+{
+    return pid > 0 && pid != (int64_t)getpid() && start > 0 && process_start(pid) == start;
+}
+
 int64_t process_start(int64_t pid)
 {
     char path[64], text[1024];

@@ -58,6 +58,9 @@ void diary_past_read(struct engine *en, bool verified, const char *problem);
 void diary_past_unread(struct engine *en, const struct err *why);
 uint64_t corr_new(struct engine *en);
 int64_t process_start(int64_t pid); /* in clock ticks since boot, from /proc; -1 = no such process */
+/* Of an entry of the log: does the process that wrote it live, and is it another one? An earlier engine of this process
+ * is gone by now. */
+bool process_lives(int64_t pid, int64_t start);
 /* ---- diary_trail.c: where an entry of a halt (entry_of_halt) can be found; job->trailed hears of it, once ---- */
 void trail_open(struct engine *en);
 void trail_begin(struct engine *en, const struct job *j, bool at_once); /* on its way to the log; and to the spool */

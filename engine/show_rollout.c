@@ -116,6 +116,8 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     case ROLLOUT_READY:
         return "you: start";
     case ROLLOUT_PAUSED:
+        if (ro_stop_passes(ro) && ro->policy.applies->lost_resume && ro->en->spec.judge)
+            return "andon: resumes";
         return v->verdict >= REACT_WATCH ? "you: decide" : v->held ? "you: advance" : "you: resume";
     case ROLLOUT_STARTING:
         return "starting";
