@@ -107,7 +107,10 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
                  d);
 }
 
-const char *explain_standing(char out[EXPLAIN_STANDING], const struct evidence *e)
+#define EXPLAIN_STANDING 90
+
+/* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
+static const char *standing(char out[EXPLAIN_STANDING], const struct evidence *e)
 {
     char most[FMT_MAX], now[FMT_MAX];
 
@@ -148,7 +151,7 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
         snprintf(roll, sizeof roll, ", %.30s to roll back", explain_need(back, e->log_rollback));
     if (e->log_e >= e->log_pause && e->devices < e->min_devices)
         snprintf(few, sizeof few, " Carried by %d; no pause before %d devices do.", e->devices, e->min_devices);
-    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, explain_standing(so_far, e),
+    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, standing(so_far, e),
              explain_need(pause, e->log_pause), roll, few, e->dismissed ? " Acknowledged." : "");
 }
 
