@@ -2,6 +2,7 @@
 
 #include <math.h>
 #include <string.h>
+#include "core/policy.h"
 
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install)
@@ -16,13 +17,42 @@ bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, cons
         !(install >= 0) || sum > 1 + 1e-12)
         return false;
     *l = (struct ledger){.alpha = alpha, .reserve = reserve, .waves = waves, .install = install};
-    memcpy(l->share, share, sizeof l->share);
+    memcpy(l->share, share, LEDGER_METRICS * sizeof *share);
+    l->metrics = LEDGER_METRICS;
     return true;
 }
 
-double ledger_alpha(const struct ledger *l, int s, enum ledger_metric m)
+bool ledger_of(const struct evidence_policy *p, int waves, struct ledger *l)
 {
-    if (s < 0 || s >= l->waves)
+    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
+    double sum = p->share_install;
+    if (p->n_own > METRICS_OWN || !ledger_init(l, p->alpha, p->reserve, waves, share, p->share_install))
+        return false;
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        sum += share[m];
+    for (size_t i = 0; i < p->n_own; i++) {
+        if (!(p->own[i].share >= 0))
+            return false;
+        sum += l->share[l->metrics++] = p->own[i].share;
+    }
+    return sum <= 1 + 1e-12;
+}
+
+int ledger_row(size_t metric)
+{
+    return metric < ROW_INSTALL    ? (int)metric
+           : metric == ROW_INSTALL ? -1
+                                   : LEDGER_METRICS + (int)metric - METRICS_BUILTIN;
+}
+
+size_t ledger_metric(int m)
+{
+    return m < LEDGER_METRICS ? (size_t)m : (size_t)(METRICS_BUILTIN + m - LEDGER_METRICS);
+}
+
+double ledger_alpha(const struct ledger *l, int s, int m)
+{
+    if (s < 0 || s >= l->waves || m < 0 || m >= l->metrics)
         return 0;
     /* 2^-s over the sum of 2^-0 .. 2^-(waves-1); all exact in binary */
     double weight = ldexp(1, -s) / (2 - ldexp(1, 1 - l->waves));
@@ -38,7 +68,7 @@ double ledger_total(const struct ledger *l)
 {
     double sum = ledger_install(l);
     for (int s = 0; s < l->waves; s++)
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            sum += ledger_alpha(l, s, (enum ledger_metric)m);
+        for (int m = 0; m < l->metrics; m++)
+            sum += ledger_alpha(l, s, m);
     return sum;
 }

@@ -7,24 +7,36 @@
 #define ANDON_CORE_LEDGER_H
 
 #include <stdbool.h>
+#include "core/metric.h"
 
 #define LEDGER_WAVES 64
 
+struct evidence_policy;
+
+/* Those that spend by wave, as the policy's own do, which follow from LEDGER_METRICS on. */
 enum ledger_metric { LEDGER_REBOOT, LEDGER_SILENCE, LEDGER_CPU, LEDGER_VARIANCE, LEDGER_METRICS };
+#define LEDGER_ALL (LEDGER_METRICS + METRICS_OWN)
 
 struct ledger {
-    double alpha;                 /* of the whole rollout, for a pause */
-    double reserve;               /* share of alpha that no declared wave spends */
-    int waves;                    /* declared, 1..LEDGER_WAVES */
-    double share[LEDGER_METRICS]; /* per wave */
-    double install;               /* share of the whole rollout */
+    double alpha;             /* of the whole rollout, for a pause */
+    double reserve;           /* share of alpha that no declared wave spends */
+    int waves;                /* declared, 1..LEDGER_WAVES */
+    double share[LEDGER_ALL]; /* per wave */
+    int metrics;              /* LEDGER_METRICS .. LEDGER_ALL */
+    double install;           /* share of the whole rollout */
 };
 
 /* Shares must be >= 0 and sum with `install` to at most 1; 0 < alpha < 1; 0 <= reserve < 1. False when not. */
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install);
+/* The ledger of a policy, its own metrics included. False as above. */
+bool ledger_of(const struct evidence_policy *p, int waves, struct ledger *l);
+/* Its place in the ledger; -1 for the installs', which spend over the whole rollout. */
+int ledger_row(size_t metric);
+/* The row of metric number m of a ledger. */
+size_t ledger_metric(int m);
 /* What metric m may spend in wave s (from 0); 0 for a wave that was not declared. */
-double ledger_alpha(const struct ledger *l, int s, enum ledger_metric m);
+double ledger_alpha(const struct ledger *l, int s, int m);
 /* What the install test may spend over the whole rollout. */
 double ledger_install(const struct ledger *l);
 /* Everything that is promised; at most l->alpha. */

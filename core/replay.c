@@ -40,8 +40,84 @@ static bool get_hex(const struct json_t *o, const char *key, double *out)
     return hex_value(json_get(o, key), out);
 }
 
-static bool read_spec(const struct json_t *o, struct trial_spec *s, struct err *e)
+struct work {
+    const struct json_t *doc;
+    struct trial_spec spec;
+    struct arena arena; /* the rows of its metrics */
+    int test;
+    struct replay *out;
+};
+
+static int word_of(const char *s, const char *(*word)(int), int n)
 {
+    for (int i = 0; s && i < n; i++)
+        if (strcmp(s, word(i)) == 0)
+            return i;
+    return -1;
+}
+
+static const char *kind_word(int i)
+{
+    return metric_kind_word((enum metric_kind)i);
+}
+
+static const char *worse_word(int i)
+{
+    return metric_worse_word((enum metric_worse)i);
+}
+
+static bool read_row(struct work *w, const struct json_t *o, struct metric_def *d)
+{
+    const char *id = json_str(o, "id", NULL);
+    const struct json_t *levels = json_get(o, "levels");
+    int kind = word_of(json_str(o, "kind", NULL), kind_word, KIND_PRESENCE),
+        worse = word_of(json_str(o, "worse", NULL), worse_word, WORSE_BOTH + 1);
+    if (!id || !metric_id_ok(id) || kind < 0 || worse < 0 || !json_is_arr(levels) || json_len(levels) > METRIC_LEVELS ||
+        !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) || !get_hex(o, "tolerance", &d->tolerance) ||
+        !json_int(o, "window_us", &d->window_us))
+        return false;
+    d->id = d->title = arena_strdup(&w->arena, id);
+    d->unit = "";
+    d->kind = (enum metric_kind)kind;
+    d->worse = (enum metric_worse)worse;
+    d->n_levels = json_len(levels);
+    for (size_t i = 0; i < d->n_levels; i++)
+        if (!hex_value(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1))
+            return false;
+    return true;
+}
+
+/* Entries of before a metric was data know the five only. */
+static bool read_metrics(struct work *w, const struct json_t *o, struct err *e)
+{
+    struct evidence_policy *p = &w->spec.policy;
+    const struct json_t *own = json_get(o, "own");
+    char digest[SHA256_HEX];
+    if (!o)
+        return true;
+    int cpu = word_of(json_str(o, "cpu_worse", NULL), worse_word, WORSE_BOTH + 1),
+        variance = word_of(json_str(o, "variance_worse", NULL), worse_word, WORSE_BOTH + 1);
+    const char *said = json_str(o, "digest", NULL);
+    size_t n = json_is_arr(own) ? json_len(own) : METRICS_OWN + 1;
+    if (cpu < 0 || variance < 0 || cpu == WORSE_DOWN || variance == WORSE_DOWN || !said || n > METRICS_OWN)
+        return bad(e, "the metrics are not whole");
+    struct metric_def *row = ARENA_ARRAY(&w->arena, struct metric_def, n + 1);
+    for (size_t i = 0; i < n; i++)
+        if (!read_row(w, json_at(own, i), &row[i]))
+            return bad(e, "a metric is not whole");
+    p->cpu_worse = (enum metric_worse)cpu;
+    p->variance_worse = (enum metric_worse)variance;
+    p->own = row;
+    p->n_own = n;
+    metric_digest(p, digest);
+    if (!metric_make_tests(p, &w->arena) || strcmp(digest, said) != 0)
+        return bad(e, "the metrics are others than their digest says");
+    return true;
+}
+
+static bool read_spec(struct work *w, const struct json_t *o, struct err *e)
+{
+    struct trial_spec *s = &w->spec;
     struct evidence_policy *p = &s->policy;
     int64_t min, waves;
     memset(s, 0, sizeof *s);
@@ -57,7 +133,7 @@ static bool read_spec(const struct json_t *o, struct trial_spec *s, struct err *
         return bad(e, "the spec is not whole");
     p->min_devices = (int)min;
     s->waves = (int)waves;
-    return trial_spec_ok(s, e);
+    return read_metrics(w, json_get(o, "metrics"), e) && trial_spec_ok(s, e);
 }
 
 /* Integers of an array of `n` within 0..INT32_MAX. */
@@ -74,13 +150,6 @@ static bool whole_numbers(const struct json_t *a, size_t n, int32_t *out)
     return true;
 }
 
-struct work {
-    const struct json_t *doc;
-    struct trial_spec spec;
-    enum trial_test test;
-    struct replay *out;
-};
-
 /* Peek by peek; the running maximum is taken at the end of each tick, as in risk_close(). */
 static bool replay_journal(struct work *w, struct err *e)
 {
@@ -90,7 +159,7 @@ static bool replay_journal(struct work *w, struct err *e)
     size_t n = json_is_arr(j) ? json_len(j) : 0;
     if (!json_is_arr(j))
         return bad(e, "there is no journal");
-    eprocess_init(&p, passage_ratio((enum passage)w->test, w->spec.policy.ratio));
+    eprocess_init(&p, passage_ratio(metric_test(&w->spec.policy, w->test), w->spec.policy.ratio));
     for (size_t i = 0; i < n; i++) {
         int32_t v[6], next[6];
         if (!whole_numbers(json_at(j, i), 6, v) || !eprocess_logrank(&p, v[2], v[3], v[4], v[5]))
@@ -195,26 +264,31 @@ static bool replay_doc(struct work *w, struct err *e)
     int64_t stage, devices, v;
     double alpha, need;
     bool clipped;
-    if (!json_int(w->doc, "v", &v) || v != 1)
+    if (!json_int(w->doc, "v", &v) || (v != 1 && v != 2))
         return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: not of a version that this andon knows");
-    if (!trial_test_find(json_str(w->doc, "test", NULL), &w->test) || !json_int(w->doc, "stage", &stage) || stage < 0 ||
-        stage >= TRIAL_WAVES || !get_hex(w->doc, "log_e", &out->logged_log_e) || !get_hex(w->doc, "alpha", &alpha) ||
+    const char *test = json_str(w->doc, "test", NULL);
+    if (!test || !json_int(w->doc, "stage", &stage) || stage < 0 || stage >= TRIAL_WAVES ||
+        !get_hex(w->doc, "log_e", &out->logged_log_e) || !get_hex(w->doc, "alpha", &alpha) ||
         !get_hex(w->doc, "log_pause", &need) || !json_int(w->doc, "devices", &devices) ||
         !json_bool(w->doc, "clipped", &clipped))
         return bad(e, "test, stage or evidence are missing");
-    if (!read_spec(json_get(w->doc, "spec"), &w->spec, e))
+    if (!read_spec(w, json_get(w->doc, "spec"), e))
         return false;
-    snprintf(out->test, sizeof out->test, "%s", trial_test_word(w->test));
+    w->test = metric_test_find(&w->spec.policy, test);
+    if (w->test < 0)
+        return bad(e, "there is no such test");
+    const struct metric_test *what = metric_test(&w->spec.policy, w->test);
+    snprintf(out->test, sizeof out->test, "%s", what->word);
     out->stage = (int)stage;
     if (clipped)
         return err_set(e, ERR_LIMIT, "the telemetry's own history may still hold it",
                        "inputs of a decision: the journal was too long to be kept");
-    if (w->test == TEST_INSTALL ? !replay_outcomes(w, e)
-        : w->test >= TEST_CPU   ? !replay_look(w, e)
-                                : !replay_journal(w, e))
+    if (what->rule == RULE_OUTCOME ? !replay_outcomes(w, e)
+        : what->rule == RULE_SHIFT ? !replay_look(w, e)
+                                   : !replay_journal(w, e))
         return false;
-    trial_ledger(&w->spec.policy, w->spec.waves, &l);
-    double mine = trial_alpha(&l, out->stage, w->test);
+    ledger_of(&w->spec.policy, w->spec.waves, &l);
+    double mine = trial_alpha(&w->spec.policy, &l, out->stage, w->test);
     out->log_pause = mine > 0 ? eprocess_needed(mine) : INFINITY;
     out->log_rollback = out->log_pause + trial_ten();
     out->min_devices = w->spec.policy.min_devices;
@@ -233,7 +307,9 @@ bool trial_replay(const void *json, size_t n, struct replay *out, struct err *e)
     if (!doc)
         return false;
     struct work w = {.doc = doc, .out = out};
+    arena_init(&w.arena);
     bool ok = replay_doc(&w, e);
+    arena_release(&w.arena);
     json_free(doc);
     return ok;
 }

@@ -291,8 +291,8 @@ static void fed(void *ctx, const struct tick *k)
     struct rehearser *h = ctx;
     int64_t t = k->t;
     struct run *r = h->ro->trials.run;
-    struct evidence ev[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence ev[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     if (r->n > h->room) {
         h->room = r->n + r->n / 4 + 16;
         h->buf = xreallocarray(h->buf, h->room, sizeof(struct track *));

@@ -16,25 +16,21 @@ static void write_ledger(const struct run *r, const struct ledger *l, struct buf
     json_w_obj(&w);
     json_w_kstr(&w, "alpha", fmt_hexfloat(f, l->alpha));
     json_w_kstr(&w, "install", fmt_hexfloat(f, ledger_install(l)));
+    char digest[SHA256_HEX];
+    metric_digest(&r->spec.policy, digest);
+    json_w_kstr(&w, "metrics", digest);
     json_w_kstr(&w, "reserve", fmt_hexfloat(f, l->reserve));
-    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance of each */
+    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance, the policy's own, of each */
     json_w_arr(&w);
     for (int s = 0; s < r->spec.waves; s++) {
         json_w_arr(&w);
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(l, s, (enum ledger_metric)m)));
+        for (int m = 0; m < l->metrics; m++)
+            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(l, s, m)));
         json_w_arr_end(&w);
     }
     json_w_arr_end(&w);
     json_w_kstr(&w, "total", fmt_hexfloat(f, ledger_total(l)));
     json_w_obj_end(&w);
-}
-
-static bool ledger_of(const struct run *r, struct ledger *l)
-{
-    const struct evidence_policy *p = &r->spec.policy;
-    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
-    return ledger_init(l, p->alpha, p->reserve, r->spec.waves, share, p->share_install);
 }
 
 void run_say_ledger(struct run *r)
@@ -44,7 +40,7 @@ void run_say_ledger(struct run *r)
     struct ledger l;
     struct entry e;
     struct buf b, keys;
-    if (ro->trials.ledger_said || !ro->en->spec.judge || !ledger_of(r, &l))
+    if (ro->trials.ledger_said || !ro->en->spec.judge || !ledger_of(p, r->spec.waves, &l))
         return;
     ro->trials.ledger_said = true;
     buf_init(&b, ENTRY_MAX);
@@ -114,7 +110,8 @@ bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, s
     json_w_kint(w, "control", v->control);
     json_w_kint(w, "control_of", v->control_of);
     json_w_kint(w, "devices", v->devices);
-    json_w_kstr(w, "ledger.total", fmt_hexfloat(f, ledger_of(r, &l) ? ledger_total(&l) : NAN));
+    json_w_kstr(w, "ledger.total",
+                fmt_hexfloat(f, ledger_of(&r->spec.policy, r->spec.waves, &l) ? ledger_total(&l) : NAN));
     double times = level_times(&ro->policy.applies->evidence, react);
     if (!isnan(times))
         json_w_kstr(w, "level.times", fmt_hexfloat(f, times));

@@ -59,8 +59,8 @@ struct run_dev { /* in the trial's own order */
 
 /* The tests of one stage, for the screen. */
 struct run_stage {
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     size_t n;
 };
 struct run_plan { /* what a wave can see */
@@ -120,8 +120,8 @@ struct run {
     int64_t ev_ack;
     struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial */
     int ev_stage;
-    struct evidence ev[TEST_COUNT];
-    enum trial_test ev_which[TEST_COUNT];
+    struct evidence ev[TESTS_MAX];
+    enum trial_test ev_which[TESTS_MAX];
     size_t n_ev;
     /* Intervals cost: those of the stage that runs are computed once for each tick, for the judge and for the screen.
      */

@@ -64,6 +64,11 @@ static void digest_of(struct run *r)
                (long long)r->ro->en->policy->window_us);
     for (size_t i = 0; i < sizeof num / sizeof *num; i++)
         hash_num(&b, num[i]);
+    if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
+        char metrics[SHA256_HEX];
+        metric_digest(p, metrics);
+        buf_printf(&b, "metrics %s\n", metrics);
+    }
     buf_printf(&b, "%lld\n%s\n", (long long)r->ro->policy.applies->control_max, p->control ? p->control : "");
     for (size_t i = 0; i < p->n_strata; i++)
         buf_printf(&b, "%s\n", p->strata[i]);
