@@ -130,6 +130,7 @@ struct session {
     char spool[SPOOL_DIRS][512]; /* audit/spool.h */
     bool explain;                /* engines that only observe gather the evidence all the same */
     struct audit_spec audit;
+    struct audit_spec audit_looks; /* the same for engines that only observe: never written */
 };
 /* Loads the configuration (none is not an error: !configured) and works out the paths of the log. On failure the error
  * has been printed and an exit code returned; 0 = go on. */

@@ -10,6 +10,7 @@
 
 #define SKEW_US    (5 * US_PER_S)
 #define LOOK_AT    500 /* devices of the fleet, and as many of a wave */
+#define LOOK_FEW   100 /* where each has to be asked for an attribute */
 #define ENOUGH     0.8 /* of them with figures; fewer are worth a note */
 #define PERMISSION "Give the user of this fleet the permission READ_TARGET, or use another user."
 
@@ -93,7 +94,10 @@ static void say_refused(struct look *l, const struct ask *q, const char *what, c
 
 static void keep(struct look *l, const struct device_list *list)
 {
-    for (size_t i = 0; i < list->n; i++)
+    const char *by = l->f->telemetry.join.attribute;
+    size_t most = by && *by ? LOOK_FEW : LOOK_AT;
+
+    for (size_t i = 0; i < list->n && i < most; i++)
         watch_set_add(l->devices, list->v[i].raw_id);
 }
 
@@ -190,6 +194,30 @@ static const char *like(const struct look *l, const char *label)
     return l->page.n ? l->page.v[0].id : "";
 }
 
+/* Two values of a query's label beside an id may differ by what `join` can take away. */
+static void say_join(struct look *l, const char *subject, const struct telemetry_probe *p)
+{
+    const struct join_spec *join = &l->f->telemetry.join;
+    const struct telemetry_join *now = &p->joined, *best = &p->better;
+    size_t n = watch_set_size(l->devices);
+    char keys[64], map[100] = "";
+
+    snprintf(keys, sizeof keys, "%s%s%s", best->strip_port ? "strip_port: true" : "",
+             best->strip_port && best->lower ? ", " : "", best->lower ? "lower: true" : "");
+    if (join->attribute && *join->attribute)
+        snprintf(map, sizeof map, ", by the attribute %.64s", join->attribute);
+    if (now->devices > 0 && (now->strip_port || now->lower || *map))
+        doctor_tell(l->d, MARK_OK, subject, "",
+                    "%zu of the %zu devices are found by the label%s%s%s: e.g. %s=\"%.100s\" is %.100s", now->devices,
+                    n, now->strip_port ? ", without its port" : "", now->lower ? ", capitals or not" : "", map,
+                    p->label, now->example, now->of);
+    if (best->devices > now->devices)
+        doctor_tell(l->d, MARK_NOTE, subject, "Set it in `join:` of the telemetry source.",
+                    "with `%s` %zu of the %zu devices would be found (%zu are now): %s=\"%.100s\" would be %.100s",
+                    *keys ? keys : "strip_port: false, lower: false", best->devices, n, now->devices, p->label,
+                    best->example, best->of);
+}
+
 static void say_query(struct look *l, const char *subject, const struct telemetry_probe *p,
                       const struct telemetry_query *q)
 {
@@ -202,21 +230,39 @@ static void say_query(struct look *l, const char *subject, const struct telemetr
         doctor_tell(l->d, MARK_NOTE, subject, "", "%s: %zu series; there are no devices to compare them with", q->what,
                     q->series);
     else if (q->devices == 0 && q->unlabelled == q->series)
-        doctor_tell(l->d, MARK_FAIL, subject,
-                    "Name the label that holds the device's id in the key join_label, or keep it in the query.",
-                    "%s: %zu series, 0 of them are devices of this fleet: none has the label \"%s\"", q->what,
-                    q->series, p->label);
+        doctor_tell(
+            l->d, MARK_FAIL, subject,
+            "Name the label that holds the device's id in the key join_label (or join.label), or keep it in the query.",
+            "%s: %zu series, 0 of them are devices of this fleet: none has the label \"%s\"", q->what, q->series,
+            p->label);
     else if (q->devices == 0)
-        doctor_tell(l->d, MARK_FAIL, subject,
-                    "Name the label that holds the device's id in the key join_label, or relabel in the source.",
-                    "%s: %zu series, 0 of them are devices of this fleet; e.g. the label %s=\"%.100s\" beside the id "
-                    "%.100s",
-                    q->what, q->series, p->label, q->example, like(l, q->example));
+        doctor_tell(
+            l->d, MARK_FAIL, subject,
+            "Name the label that holds the device's id in the key join_label, or say in `join:` what lies between.",
+            "%s: %zu series, 0 of them are devices of this fleet; e.g. the label %s=\"%.100s\" beside the id "
+            "%.100s",
+            q->what, q->series, p->label, q->example, like(l, q->example));
     else
         doctor_tell(l->d, (double)q->devices < ENOUGH * (double)n ? MARK_NOTE : MARK_OK, subject,
                     "Look which devices the source does not know; missing data holds and then pauses a rollout.",
                     "%s: %zu series, figures of %zu of the %zu devices looked at%s", q->what, q->series, q->devices, n,
                     of);
+}
+
+/* Several series of a device: which of them count. */
+static void say_several(struct look *l, const char *subject, const struct telemetry_query *q)
+{
+    static const char rule[] = "the newest sample's counts; of several of one time those that differ only in job, "
+                               "instance or replica count once, others are added";
+    char example[400] = "";
+
+    if (*q->one)
+        snprintf(example, sizeof example, ", e.g. %.170s and %.170s", q->one, q->other);
+    if (q->several > 0)
+        doctor_tell(l->d, MARK_NOTE, subject,
+                    q->counter ? "" : "Write `max by` or `avg by` into the query if something else is meant.",
+                    "%s: %zu devices have several series%s: %s", q->what, q->several, example,
+                    q->counter ? rule : "their mean counts");
 }
 
 static void say_probe(struct look *l, const char *subject, const struct telemetry_probe *p)
@@ -229,14 +275,47 @@ static void say_probe(struct look *l, const char *subject, const struct telemetr
     for (size_t i = 0; i < TELEMETRY_QUERIES; i++) {
         const struct telemetry_query *q = &p->query[i];
 
-        if (q->what && q->series > 0)
+        if (q->what && q->series > 0) {
             say_query(l, subject, p, q);
-        else if (q->what && any > 0)
+            say_several(l, subject, q);
+        } else if (q->what && any > 0)
             doctor_tell(l->d, MARK_NOTE, subject, "", "%s: no series; it is not judged", q->what);
     }
+    if (any > 0 && watch_set_size(l->devices) > 0)
+        say_join(l, subject, p);
     if (any == 0)
         doctor_tell(l->d, MARK_FAIL, subject, "Look whether it scrapes the devices, and at the queries.",
                     "it has no series for any query: nothing would be judged");
+}
+
+/* What telemetry calls the devices, where that is not their id. */
+static bool name_devices(struct look *l, const char *subject)
+{
+    const char *key = l->f->telemetry.join.attribute;
+    size_t n = watch_set_size(l->devices), got = 0;
+    struct attribute_table *t = ARENA_NEW(&l->arena, struct attribute_table);
+    struct ask *q = question(l);
+
+    if (!key || !*key || n == 0 || !l->b)
+        return true;
+    const char **ids = ARENA_ARRAY(&l->arena, const char *, n);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = watch_set_id(l->devices, i, &l->arena);
+    l->b->ops->attributes(l->b, ids, n, &key, 1, n, &l->arena, t, ask_done, q);
+    if (!ask_wait(l->http, q, l->d->timeout)) {
+        say_refused(l, q, "attributes of devices", "telemetry knows devices by one, so that none would be judged");
+        return false;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *name = t->v[i] < 0 ? "" : t->names[t->v[i]];
+        got += *name != '\0';
+        watch_set_name(l->devices, name, strlen(name));
+    }
+    if (got < n)
+        doctor_tell(l->d, got == 0 ? MARK_FAIL : MARK_NOTE, subject, "Look at `andon get devices ID`, and at join.map.",
+                    "%zu of the %zu devices looked at have the attribute %.64s, by which telemetry knows them", got, n,
+                    key);
+    return true;
 }
 
 static void check_telemetry(struct look *l)
@@ -256,6 +335,10 @@ static void check_telemetry(struct look *l)
     t = telemetry_open(l->http, clock_real(), &l->f->telemetry, &e);
     if (!t) {
         doctor_err(l->d, subject, &e);
+        return;
+    }
+    if (!name_devices(l, subject)) {
+        telemetry_free(t);
         return;
     }
     t->ops->probe(t, l->devices, &l->arena, probe, ask_done, q);

@@ -147,6 +147,10 @@ static void rollout_text(struct buf *out, const char *fleet, const struct snapsh
     if (r->trial.tick > 0)
         buf_printf(out, ", up to %s", fmt_iso(at, r->trial.tick));
     buf_printf(out, "; policy %s\n", p->name);
+    if (r->trial.ledger.text && *r->trial.ledger.text)
+        buf_printf(out, "Ledger: %s\n", r->trial.ledger.text);
+    if (r->trial.ledger.note && *r->trial.ledger.note)
+        buf_printf(out, "Ledger: %s\n", r->trial.ledger.note);
     for (size_t i = 0; i < r->n_waves; i++)
         if (only >= 0 ? r->waves[i].wave.index == only : r->waves[i].wave.index <= r->current || i == 0)
             wave_text(out, p, r, &r->waves[i]);

@@ -126,6 +126,25 @@ static void ledger(struct json_w *w, const struct policy *p, const struct rollou
     json_w_obj_end(w);
 }
 
+static void firmware(struct json_w *w, const struct ledger_view *l)
+{
+    json_w_key(w, "ledger");
+    if (!l->text || !l->note || (!*l->text && !*l->note)) {
+        json_w_null(w);
+        return;
+    }
+    json_w_obj(w);
+    json_w_kbool(w, "known", l->known);
+    json_w_knum(w, "alpha", l->alpha);
+    json_w_knum(w, "spent", l->own);
+    json_w_knum(w, "spent_by_others", l->others);
+    json_w_knum(w, "left", l->left);
+    json_w_kbool(w, "dry", l->dry);
+    json_w_kstr(w, "text", l->text);
+    json_w_kstr(w, "note", l->note);
+    json_w_obj_end(w);
+}
+
 static void plan(struct json_w *w, const struct stage_view *s)
 {
     json_w_key(w, "sees");
@@ -236,6 +255,7 @@ void explain_json(struct json_w *w, const char *fleet, const struct snapshot *s,
     json_w_kstr(w, "promise", text);
     explain_not_covered(p, text, sizeof text);
     json_w_kstr(w, "not_covered", text);
+    firmware(w, &r->trial.ledger);
     json_w_key(w, "waves");
     json_w_arr(w);
     for (size_t i = 0; i < r->n_waves; i++)

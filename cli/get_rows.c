@@ -272,7 +272,6 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
 
 void get_device(struct get *g, const struct fleet_run *r, const char *rollout, int wave, const struct device_row *d)
 {
-    static const char *const states[] = {"ok", "bad", "odd", "stale", "updating", "waiting", "failed", "gone"};
     struct json_w *w = &g->json.w;
     char b[FMT_MAX];
 
@@ -281,7 +280,7 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     json_w_kstr(w, "rollout", rollout);
     json_w_kint(w, "wave", wave);
     json_w_kstr(w, "id", d->id);
-    json_w_kstr(w, "state", states[d->state]);
+    json_w_kstr(w, "state", device_state_word(d->state));
     json_w_kstr(w, "status", device_status_word(d->status));
     json_w_ktime(w, "installed_at", d->installed_at);
     json_w_ktime(w, "last_seen", d->last_seen);
@@ -295,7 +294,7 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     json_w_obj_end(w);
     table_addf(&g->table, "W%d", wave);
     table_add(&g->table, d->id);
-    table_add(&g->table, states[d->state]);
+    table_add(&g->table, device_state_word(d->state));
     table_add(&g->table, device_status_word(d->status));
     if (d->reboots < 0)
         table_add(&g->table, "?");

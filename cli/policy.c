@@ -91,8 +91,7 @@ static size_t advise(const struct policy *p, const char *out[NOTES_MAX])
             "neither a limit nor a test pauses or rolls back: this policy never halts by itself, except for lost "
             "telemetry";
     if (p->lost_react < REACT_PAUSE)
-        out[n++] = p->lost_resume ? "lost telemetry only holds: there is no pause that could end by itself"
-                                  : "lost telemetry only holds: a wave that runs goes on unseen";
+        out[n++] = "lost telemetry only holds: the devices of a wave that runs go on unseen";
     return n;
 }
 
@@ -106,11 +105,10 @@ static void policy_text(const struct policy *p, const struct policy_plan *v, con
         limit_text(&p->limits[i]);
     printf("  figures over the last %s; reboots count from %s after the install\n", fmt_dur(a, p->window_us),
            fmt_dur(b, p->grace_us));
-    printf("  missing data (coverage under %s) holds at once%s%s\n", fmt_percent(a, p->min_coverage),
-           p->lost_react >= REACT_PAUSE ? ", and pauses after " : "",
+    printf("  missing data (under %s report, %d or more silent) holds at the third poll in a row%s%s\n",
+           fmt_percent(a, p->min_coverage), p->lost_devices, p->lost_react >= REACT_PAUSE ? ", and halts after " : "",
            p->lost_react >= REACT_PAUSE ? fmt_dur(b, p->lost_pause_us) : "");
-    if (p->lost_react >= REACT_PAUSE && p->lost_resume)
-        printf("  such a pause ends by itself after 3 good polls\n");
+    printf("  such a pause ends %s\n", p->lost_resume ? "by itself after 3 good polls" : "when a person resumes it");
     printf("  waves: %s; bake time %s; a halt %s; roll back to %s, drain %s\n",
            p->promotion == PROMOTE_HOLD ? "a person advances" : "the server's own conditions", fmt_dur(a, p->bake_us),
            p->halt_stops ? "stops for good where the server can" : "pauses", p->rollback_to, fmt_dur(c, p->drain_us));

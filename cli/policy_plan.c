@@ -173,7 +173,7 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
 
 static bool ledger(const struct evidence_policy *e, size_t waves, struct ledger *l)
 {
-    return e->tests != TESTS_OFF && ledger_of(e, (int)waves, l);
+    return e->tests != TESTS_OFF && ledger_of_policy(e, (int)waves, l);
 }
 
 static void shares_text(const struct evidence_policy *e, struct buf *out)

@@ -105,6 +105,8 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         s->audit.spool[n] = s->spool[n];
         n++;
     }
+    s->audit_looks = s->audit;
+    s->audit_looks.read_only = true;
     return true;
 }
 
@@ -237,7 +239,7 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                               bool observe, struct err *e)
 {
     struct engine_spec spec = {.fleet = f,
-                               .audit = observe ? NULL : &s->audit,
+                               .audit = observe ? &s->audit_looks : &s->audit,
                                .clock = clock_real(),
                                .seed = random_seed(),
                                .actor = s->actor,

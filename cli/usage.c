@@ -113,7 +113,7 @@ static void usage_print(const struct command *c, struct buf *out)
 static void schema_print(const struct yfield *f, int depth, struct buf *out)
 {
     static const char *const types[] = {"text", "true or false", "whole number", "number", "duration (90s, 10m, 1h30m)",
-                                        "word", "list",          "map",          "map"};
+                                        "word", "list",          "map",          "map",    "text, or map"};
 
     for (; f && f->key; f++) {
         char left[60];

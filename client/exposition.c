@@ -107,7 +107,7 @@ static const char *skip_blanks(const char *p, const char *end)
 /* Reads "{a="b",...}" from just behind the brace; returns where it ends, NULL when malformed. A control character in a
  * label's name is malformed; in a value it is a byte like any other, and no device's id. */
 static const char *read_labels(const char *p, const char *end, struct slice join, struct slice filter, struct label *l,
-                               struct label *f)
+                               struct label *f, struct series_id *id)
 {
     for (;;) {
         p = skip_blanks(p, end);
@@ -132,6 +132,7 @@ static const char *read_labels(const char *p, const char *end, struct slice join
         if (p >= end)
             return NULL;
         v.value.n = (size_t)(p - v.value.p);
+        series_label(id, called, v.value, join);
         if (slice_same(called, join))
             *l = v;
         else if (slice_same(called, filter)) /* an absent filter is no label's name: those are not empty */
@@ -192,12 +193,13 @@ static bool read_sample(const struct reading *r, size_t want, const char *p, con
 {
     const struct asked *w = &r->want[want];
     struct label device = {.value = {"", 0}}, filter = {.value = {"", 0}};
+    struct series_id id = {0, 0};
     char room[EXPOSITION_LABEL_MAX];
     double value;
     int64_t t;
     p = skip_blanks(p, end);
     if (p < end && *p == '{') {
-        p = read_labels(p + 1, end, r->join, w->filter_label, &device, &filter);
+        p = read_labels(p + 1, end, r->join, w->filter_label, &device, &filter, &id);
         if (!p)
             return false;
     }
@@ -207,7 +209,7 @@ static bool read_sample(const struct reading *r, size_t want, const char *p, con
         return true;
     if (!unescape(&device, room))
         return false;
-    r->x->fn(r->x->ctx, want, device.value.p, device.value.n, value, t);
+    r->x->fn(r->x->ctx, want, device.value.p, device.value.n, &id, value, t);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "client/series.h"
 #include "core/err.h"
 
 #define EXPOSITION_LABEL_MAX 1024 /* longest value of the join label, unescaped */
@@ -16,9 +17,10 @@ struct exposition_want {
     const char *filter_label, *filter_value; /* only series with this label; NULL = all */
 };
 
-/* One sample of a wanted metric: `device` is the join label's value, unescaped, not NUL-terminated. t is 0 when the
- * page gives no time. */
-typedef void (*exposition_fn)(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t);
+/* One sample of a wanted metric: `device` is the join label's value, unescaped, not NUL-terminated; `series` what its
+ * labels come to. t is 0 when the page gives no time. */
+typedef void (*exposition_fn)(void *ctx, size_t want, const char *device, size_t n, const struct series_id *series,
+                              double value, int64_t t);
 
 struct exposition {
     const struct exposition_want *wants;

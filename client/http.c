@@ -67,6 +67,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
     if (n > 5 && strncmp(line, "HTTP/", 5) == 0) {
         a->content_type[0] = a->request_id[0] = r->location[0] = '\0';
         a->server_date = a->retry_after_us = 0;
+        r->aged = false;
     } else if (http_header_value(line, n, "content-type", &v, &len)) {
         safe_text_into(a->content_type, sizeof a->content_type, v, len);
     } else if (http_header_value(line, n, "x-request-id", &v, &len) ||
@@ -83,7 +84,10 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         memcpy(text, v, len);
         text[len] = '\0';
         time_t t = curl_getdate(text, NULL);
-        a->server_date = t > 0 ? (int64_t)t * US_PER_S : 0;
+        a->server_date = t > 0 && !r->aged ? (int64_t)t * US_PER_S : 0;
+    } else if (http_header_value(line, n, "age", &v, &len)) {
+        a->server_date = 0;
+        r->aged = true;
     }
     return n;
 }
@@ -144,10 +148,29 @@ bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *
     return true;
 }
 
+void wire_peer_header(struct http_peer *p, const char *name, const char *value)
+{
+    struct buf line;
+    buf_init(&line, SIZE_MAX);
+    buf_printf(&line, "%s: %s", name, value);
+    p->plain_headers = curl_slist_append(p->plain_headers, line.data);
+    p->json_headers = curl_slist_append(p->json_headers, line.data);
+    explicit_bzero(line.data, line.cap);
+    buf_release(&line);
+}
+
+/* A header's value may be a secret. */
+static void free_list(struct curl_slist *list)
+{
+    for (struct curl_slist *l = list; l; l = l->next)
+        explicit_bzero(l->data, strlen(l->data));
+    curl_slist_free_all(list);
+}
+
 void wire_peer_release(struct http_peer *p)
 {
-    curl_slist_free_all(p->plain_headers);
-    curl_slist_free_all(p->json_headers);
+    free_list(p->plain_headers);
+    free_list(p->json_headers);
 }
 
 /* --- requests --- */

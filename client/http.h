@@ -23,7 +23,7 @@ struct http_answer {
     struct buf body; /* owned by http, valid during the callback */
     char content_type[80];
     char request_id[80];          /* X-Request-Id and the like, safe text, "" */
-    int64_t server_date;          /* Date header, us, 0 */
+    int64_t server_date;          /* Date header, us; 0: none, or of a cache's answer (Age header) */
     int64_t retry_after_us;       /* 0 none */
     int64_t sent_at, answered_at; /* clock */
     bool maybe_sent;              /* the request may have reached the server (for verbs: outcome unknown) */

@@ -36,6 +36,7 @@ struct req {
     bool second_secret; /* it was refused once and has been sent again */
     size_t header_bytes;
     bool header_over;
+    bool aged;       /* a cache on the way keeps answers: its Date says when this one was made */
     bool maybe_sent; /* by any try */
     struct http_answer answer;
     struct err err;
@@ -52,6 +53,7 @@ struct http_peer {
     int max_parallel, parallel;
     char *user, *secret, *ca_file, *client_cert, *client_key, *proxy; /* NULL = none, except proxy */
     bool bearer, secret_in_body;
+    char *header_secret[HEADERS_MAX]; /* of headers of one's own, for masking; NULL = none */
     struct traced traced;
     /* http_secret.c: */
     struct secret_ref ref; /* its strings are in `arena` */
@@ -85,6 +87,8 @@ void wire_release(struct http *h);
 /* Fills the peer's name and header lists. false with *e filled when the URL is not acceptable. */
 bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *e);
 void wire_peer_release(struct http_peer *p);
+/* A header for all requests to the peer. */
+void wire_peer_header(struct http_peer *p, const char *name, const char *value);
 void wire_start(struct req *r);
 /* Takes a request off, answered or not, and notes whether anything of it was sent. */
 void wire_stop(struct req *r);

@@ -35,12 +35,40 @@ static char *copy_or_null(const char *s)
     return s && s[0] ? xstrdup(s) : NULL;
 }
 
+/* Headers of one's own. What a secret holds must not begin another header. */
+static bool own_headers(struct http_peer *p, const struct endpoint *ep, struct err *e)
+{
+    for (size_t i = 0; i < ep->n_headers && i < HEADERS_MAX; i++) {
+        const struct header_spec *s = &ep->headers[i];
+        if (!secret_read(&s->secret, SECRET_LIMIT_US, &p->header_secret[i], e)) {
+            err_prefix(e, "the header %s: ", s->name);
+            return false;
+        }
+        const char *value = p->header_secret[i] ? p->header_secret[i] : s->value;
+        for (const char *c = value; *c; c++)
+            if (*c < ' ' || *c > '~')
+                return err_set(e, ERR_RANGE, "let it hold one line of visible ASCII characters",
+                               "the secret of the header %s holds what a header cannot", s->name);
+        wire_peer_header(p, s->name, value);
+    }
+    return true;
+}
+
+static void free_header_secrets(struct http_peer *p)
+{
+    for (size_t i = 0; i < HEADERS_MAX; i++)
+        secret_free(p->header_secret[i]);
+}
+
 struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int max_parallel, struct err *e)
 {
     struct http_peer *p = xcalloc(1, sizeof *p);
     p->http = h;
-    if (!wire_peer_init(p, ep, e) || !secret_read(&ep->secret, SECRET_LIMIT_US, &p->secret, e)) {
+    if (!wire_peer_init(p, ep, e) || !secret_read(&ep->secret, SECRET_LIMIT_US, &p->secret, e) ||
+        !own_headers(p, ep, e)) {
         wire_peer_release(p);
+        free_header_secrets(p);
+        secret_free(p->secret);
         free(p);
         return NULL;
     }
@@ -339,6 +367,7 @@ static void peer_destroy(struct http_peer *p)
         req_destroy(r);
     }
     wire_peer_release(p);
+    free_header_secrets(p);
     secret_free(p->secret);
     arena_release(&p->arena);
     free(p->url);

@@ -6,6 +6,8 @@
 #include "core/digest.h"
 #include "core/trace.h"
 
+_Static_assert(5 + HEADERS_MAX <= sizeof(struct trace_secrets) / sizeof(char *), "room for all secrets of a peer");
+
 /* The forms of a peer's secret. Read anew for each line, since it may have changed. */
 enum { JSON, JSON_IN_JSON, PERCENT, BASIC, FORMS };
 struct forms {
@@ -29,6 +31,8 @@ static void forms_init(struct forms *f, const struct http_peer *p)
     for (size_t i = 0; i < FORMS; i++)
         buf_init(&f->b[i], SIZE_MAX);
     f->s = (struct trace_secrets){0};
+    for (size_t i = 0; i < HEADERS_MAX; i++)
+        f->s.v[FORMS + 1 + i] = p->header_secret[i];
     if (!p->secret || !*p->secret)
         return;
     const char *once = json_form(&f->b[JSON], p->secret), *twice = json_form(&f->b[JSON_IN_JSON], once);
@@ -38,7 +42,8 @@ static void forms_init(struct forms *f, const struct http_peer *p)
     base64_encode(&f->b[BASIC], pair.data, pair.len);
     explicit_bzero(pair.data, pair.len);
     buf_release(&pair);
-    f->s = (struct trace_secrets){{p->secret, once, twice, f->b[PERCENT].data, f->b[BASIC].data}};
+    const char *all[FORMS + 1] = {p->secret, once, twice, f->b[PERCENT].data, f->b[BASIC].data};
+    memcpy(f->s.v, all, sizeof all);
 }
 
 static void forms_release(struct forms *f)

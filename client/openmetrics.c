@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "client/exposition.h"
-#include "client/telemetry_impl.h"
+#include "client/join.h"
 
 #define PAGE_MAX     ((size_t)256 << 20)
 #define BUCKETS      8
@@ -29,6 +29,15 @@ struct kept {
     double idle, cpus; /* CPU_IDLE_SECONDS: sum over the processors at idle_t */
     int64_t idle_t;
     double cpu; /* newest rate */
+    /* Of a counter: which series it came to on the page before, and how far what is given is ahead of them. */
+    uint64_t series;
+    double given, ahead;
+};
+
+/* One sample of a counter. */
+struct counted {
+    size_t device;
+    struct series_value s;
 };
 
 /* What one page says about one device: a sum over its series. */
@@ -42,7 +51,8 @@ struct om {
     struct telemetry base;
     struct http_peer *peer;
     struct clock *clock;
-    char *join_label, *names[WANT_COUNT];
+    struct join join;
+    char *names[WANT_COUNT];
     enum cpu_kind cpu_kind;
     bool boot_times;
     struct watch_set *known; /* the devices of kept[] */
@@ -58,10 +68,12 @@ struct om_poll {
     struct arena *arena;
     struct sample_list *out;
     struct telemetry_probe *probe; /* out is NULL then */
-    uint8_t *marks;                /* of a probe */
+    struct join_probe *probing;    /* counts for it */
     backend_done done;
     void *ctx;
     struct seen *seen;
+    struct counted *counted; /* by device, once the page has been read */
+    size_t n_counted, cap_counted, next_counted;
     size_t unmatched;
 };
 
@@ -143,14 +155,15 @@ static void make_map(struct om *o, const struct watch_set *w)
 
 /* --- one page --- */
 
-static void on_sample(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t)
+static void on_sample(void *ctx, size_t want, const char *device, size_t n, const struct series_id *series,
+                      double value, int64_t t)
 {
     struct om_poll *p = ctx;
     if (p->probe) {
-        telemetry_count(p->probe, want, p->watch, p->marks, (struct slice){n ? device : NULL, n}, p->arena);
+        join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
         return;
     }
-    long i = watch_set_find(p->watch, device, n);
+    long i = join_find(&p->om->join, p->watch, device, n);
     if (i < 0) {
         p->unmatched++;
         return;
@@ -162,6 +175,43 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, doub
         s->t = t;
     s->sum[want] += value;
     s->n[want]++;
+    if (want != WANT_REBOOTS)
+        return;
+    if (p->n_counted == p->cap_counted) {
+        p->cap_counted = p->cap_counted ? p->cap_counted * 2 : 256;
+        p->counted = xreallocarray(p->counted, p->cap_counted, sizeof *p->counted);
+    }
+    p->counted[p->n_counted++] = (struct counted){(size_t)i, {*series, t ? t : p->now, value}};
+}
+
+static int by_device(const void *pa, const void *pb)
+{
+    const struct counted *a = pa, *b = pb;
+    return a->device < b->device ? -1 : a->device > b->device;
+}
+
+/* Devices are asked for in order. A counter goes on where it was when the page shows other series than the one before:
+ * a series that ends is no reset, and one that begins no leap. */
+static double counter_of(struct om_poll *p, struct kept *k, size_t device, int64_t t)
+{
+    struct series_value *s = xcalloc(p->seen[device].n[WANT_REBOOTS], sizeof *s);
+    uint64_t series = 0;
+    size_t n = 0;
+    while (p->next_counted < p->n_counted && p->counted[p->next_counted].device < device)
+        p->next_counted++;
+    for (; p->next_counted < p->n_counted && p->counted[p->next_counted].device == device; p->next_counted++) {
+        s[n++] = p->counted[p->next_counted].s;
+        series += s[n - 1].id.all;
+    }
+    double v = series_counter(s, n, p->om->boot_times);
+    free(s);
+    if (p->om->boot_times)
+        return boot_counter_feed(&k->boots, t, v);
+    if (k->series && k->series != series)
+        k->ahead = k->given - v;
+    k->series = series;
+    k->given = v + k->ahead;
+    return k->given;
 }
 
 /* CPU in use from the idle time of all processors between two pages. */
@@ -189,8 +239,7 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
     double *row = tick_put(to, i, t);
     bool fresh = t > k->last_t; /* the same reading must not count twice */
     if (s->n[WANT_REBOOTS])
-        row[COL_REBOOTS] = o->boot_times ? boot_counter_feed(&k->boots, s->sum[WANT_REBOOTS] / s->n[WANT_REBOOTS])
-                                         : s->sum[WANT_REBOOTS];
+        row[COL_REBOOTS] = counter_of(p, k, i, t);
     if (s->n[WANT_CPU])
         row[COL_CPU] = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)
                                                        : s->sum[WANT_CPU] / s->n[WANT_CPU];
@@ -206,6 +255,8 @@ static void make_rows(struct om_poll *p)
     struct sample_list *out = p->out;
     size_t n = watch_set_size(p->watch);
     make_map(p->om, p->watch);
+    if (p->n_counted)
+        qsort(p->counted, p->n_counted, sizeof *p->counted, by_device);
     tick_in(p->arena, &out->tick, 0, n, COL_BUILTIN);
     for (size_t i = 0; i < n; i++) {
         const struct seen *s = &p->seen[i];
@@ -231,7 +282,7 @@ static bool read_page(struct om_poll *p, const struct http_answer *a, struct err
     struct exposition x = {
         .wants = wants,
         .n_wants = WANT_COUNT,
-        .join_label = o->join_label,
+        .join_label = o->join.label,
         .openmetrics = strncmp(a->content_type, "application/openmetrics-text", 28) == 0,
         .fn = on_sample,
         .ctx = p,
@@ -271,12 +322,15 @@ static void on_page(void *ctx, const struct http_answer *a)
         r.err = &e;
     else if (p->out)
         make_rows(p);
-    else
+    else {
+        join_probe_end(p->probing);
         p->probe->text =
             arena_printf(p->arena, "metrics page of %s: %zu bytes", http_peer_name(p->om->peer), a->body.len);
+    }
     p->done(p->ctx, &r);
     free(p->seen);
-    free(p->marks);
+    join_probe_free(p->probing);
+    free(p->counted);
     free(p);
 }
 
@@ -303,17 +357,11 @@ static void om_probe(struct telemetry *t, const struct watch_set *devices, struc
 {
     static const char *const words[] = {"reboots", "cpu", "sensor"};
     struct om *o = (struct om *)t;
-    *out = (struct telemetry_probe){.text = "", .label = arena_strdup(a, o->join_label)};
+    struct join_probe *b = join_probe_new(out, &o->join, devices, a);
     for (size_t i = 0; i < WANT_COUNT; i++)
         if (o->names[i][0])
-            out->query[i] =
-                (struct telemetry_query){.what = arena_printf(a, "%s (%s)", words[i], o->names[i]), .example = ""};
-    send_poll(o, (struct om_poll){.watch = devices,
-                                  .marks = xcalloc(watch_set_size(devices) + 1, 1),
-                                  .arena = a,
-                                  .probe = out,
-                                  .done = done,
-                                  .ctx = ctx});
+            join_probe_asked(b, i, arena_printf(a, "%s (%s)", words[i], o->names[i]), i == WANT_REBOOTS);
+    send_poll(o, (struct om_poll){.watch = devices, .probing = b, .arena = a, .probe = out, .done = done, .ctx = ctx});
 }
 
 static void om_free(struct telemetry *t)
@@ -323,7 +371,7 @@ static void om_free(struct telemetry *t)
     watch_set_free(o->known);
     free(o->kept);
     free(o->map);
-    free(o->join_label);
+    join_release(&o->join);
     for (size_t i = 0; i < WANT_COUNT; i++)
         free(o->names[i]);
     free(o);
@@ -352,7 +400,7 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->peer = peer;
     o->clock = clock;
     o->known = watch_set_new();
-    o->join_label = pick(spec->join_label, "device");
+    join_init(&o->join, spec->join_label, &spec->join);
     o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
     o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
     o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);

@@ -13,6 +13,11 @@ static bool grid_sample(struct prom_call *c, size_t q, size_t series, long devic
     return prom_grid_put(&c->grid, (enum prom_query)q, series, device, at_ms, v, e);
 }
 
+static void grid_labels(struct prom_call *c, size_t q, const struct prom_labels *l)
+{
+    prom_grid_called(&c->grid, (enum prom_query)q, l);
+}
+
 static void grid_restart(struct prom_call *c, size_t q)
 {
     prom_grid_restart(&c->grid, (enum prom_query)q);
@@ -28,6 +33,7 @@ static struct prom_call *grid_call(struct telemetry *t, const struct watch_set *
 {
     struct prom_call *c = prom_call_new(t, watch, a, out, done, ctx);
     c->sample = grid_sample;
+    c->labels = grid_labels;
     c->restart = grid_restart;
     c->answered = grid_answered;
     return c;
@@ -46,7 +52,7 @@ static void ask_all(struct prom_call *c, int64_t window_us, const char *when)
 /* --- poll --- */
 
 /* The counter that a poll of now gives for a boot time: what it counts is kept from poll to poll. */
-static double boots_of(struct prom_call *c, size_t i, double boot_time)
+static double boots_of(struct prom_call *c, size_t i, int64_t t, double boot_time)
 {
     struct prom *o = c->prom;
     const struct watch_id *id = &c->watch->ids[i];
@@ -59,7 +65,7 @@ static double boots_of(struct prom_call *c, size_t i, double boot_time)
         }
         o->boots[k] = (struct boot_counter){0};
     }
-    return boot_counter_feed(&o->boots[k], boot_time);
+    return boot_counter_feed(&o->boots[k], t, boot_time);
 }
 
 static void poll_end(struct prom_call *c)
@@ -79,7 +85,7 @@ static void poll_end(struct prom_call *c)
             continue;
         double *boots = &tick_row(&out->tick, i)[COL_REBOOTS];
         if (now && c->prom->boot_times)
-            *boots = boots_of(c, i, *boots);
+            *boots = boots_of(c, i, out->tick.at[i], *boots);
         if (out->tick.at[i] > out->newest)
             out->newest = out->tick.at[i];
     }
@@ -149,11 +155,6 @@ static bool prom_boot_time(const struct telemetry *t)
 
 /* --- probe --- */
 
-struct probing {
-    struct telemetry_probe *out;
-    uint8_t *seen; /* of each device, a bit for each query */
-};
-
 static bool probe_sample(struct prom_call *c, size_t q, size_t series, long device, int64_t at_ms, double v,
                          struct err *e)
 {
@@ -167,48 +168,44 @@ static bool probe_sample(struct prom_call *c, size_t q, size_t series, long devi
     return true; /* its label has been counted */
 }
 
-static void probe_label(struct prom_call *c, size_t q, struct slice label)
+static void probe_labels(struct prom_call *c, size_t q, const struct prom_labels *l)
 {
-    const struct probing *p = c->state;
-    telemetry_count(p->out, q, c->watch, p->seen, label, c->arena);
+    join_probe_count(c->state, q, l->join, l->text);
 }
 
 static void probe_restart(struct prom_call *c, size_t q)
 {
-    const struct probing *p = c->state;
-    telemetry_uncount(p->out, q, c->watch, p->seen);
+    join_probe_uncount(c->state, q);
 }
 
 static void probe_end(struct prom_call *c)
 {
-    const struct probing *p = c->state;
-    p->out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
-                                c->warning[0] ? "; it warns: " : "", c->warning);
+    struct telemetry_probe *out = c->out;
+    join_probe_end(c->state);
+    out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
+                             c->warning[0] ? "; it warns: " : "", c->warning);
 }
 
 static void probe_drop(struct prom_call *c)
 {
-    const struct probing *p = c->state;
-    free(p->seen);
+    join_probe_free(c->state);
+    c->state = NULL;
 }
 
 static void prom_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a,
                        struct telemetry_probe *out, backend_done done, void *ctx)
 {
     struct prom_call *c = prom_call_new(t, devices, a, out, done, ctx);
-    struct probing *p = c->state = xcalloc(1, sizeof *p);
-    *out = (struct telemetry_probe){.text = "", .label = arena_strdup(a, c->prom->join_label)};
-    p->out = out;
-    p->seen = xcalloc(c->n + 1, 1);
+    c->state = join_probe_new(out, &c->prom->join, devices, a);
     c->sample = probe_sample;
-    c->label = probe_label;
+    c->labels = probe_labels;
     c->restart = probe_restart;
     c->end = probe_end;
     c->drop = probe_drop;
     for (size_t q = 0; q < TELEMETRY_QUERIES; q++) {
         char *text = prom_expression(c, (enum prom_query)q, 10 * US_PER_MIN);
         if (*text)
-            out->query[q] = (struct telemetry_query){.what = prom_query_word((enum prom_query)q), .example = ""};
+            join_probe_asked(c->state, q, prom_query_word((enum prom_query)q), q == Q_REBOOTS);
         prom_ask(c, q, prom_query_word((enum prom_query)q), text, "");
         free(text);
     }
@@ -223,7 +220,7 @@ static void prom_free(struct telemetry *t)
     http_peer_free(o->peer);
     watch_set_free(o->known);
     free(o->boots);
-    free(o->join_label);
+    join_release(&o->join);
     for (int q = 0; q < Q_COUNT; q++)
         free(o->query[q]);
     free(o);
@@ -276,7 +273,7 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
     o->peer = peer;
     o->interval_us = spec->interval_us;
     o->known = watch_set_new();
-    o->join_label = pick(spec->join_label, "device");
+    join_init(&o->join, spec->join_label, &spec->join);
     choose_queries(o, spec, node);
     return &o->base;
 }

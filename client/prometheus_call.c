@@ -47,7 +47,7 @@ char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us)
             buf_printf(&out, "%llds", (long long)(rate / US_PER_S));
             s += 5;
         } else if (strncmp(s, "$label", 6) == 0) {
-            buf_adds(&out, o->join_label);
+            buf_adds(&out, o->join.label);
             s += 6;
         } else {
             buf_addc(&out, *s++);
@@ -161,18 +161,19 @@ static void restart(void *ctx)
     r->call->restart(r->call, r->part);
 }
 
-static void take_label(void *ctx, struct slice value)
+static void take_labels(void *ctx, const struct prom_labels *l)
 {
     const struct reading *r = ctx;
-    r->call->label(r->call, r->part, value);
+    r->call->labels(r->call, r->part, l);
 }
 
 static void read_answer(struct prom_call *c, size_t part, const struct http_answer *a, struct err *e)
 {
     struct reading r = {c, part};
-    struct prom_sink sink = {take_sample, restart, c->label ? take_label : NULL, &r};
+    struct prom_sink sink = {take_sample, restart, c->labels ? take_labels : NULL, &r};
     struct prom_source src = {.what = c->part[part].what,
-                              .join_label = c->prom->join_label,
+                              .join_label = c->prom->join.label,
+                              .join = &c->prom->join,
                               .watch = c->watch,
                               .n_watch = c->n,
                               .matrix = c->matrix};

@@ -5,9 +5,22 @@
 
 /* --- cells --- */
 
-void prom_cells_init(struct prom_cells *c, size_t n)
+void prom_cells_init(struct prom_cells *c, size_t n, bool counter)
 {
     *c = (struct prom_cells){.n = n, .v = xcalloc(n + 1, sizeof *c->v), .count = xcalloc(n + 1, sizeof *c->count)};
+    if (counter)
+        c->first = xcalloc(n + 1, sizeof *c->first);
+}
+
+void prom_cells_called(struct prom_cells *c, const struct prom_labels *l)
+{
+    if (!c->first)
+        return;
+    if (c->n_id == c->cap_id) {
+        c->cap_id = c->cap_id ? c->cap_id * 2 : 1024;
+        c->id = xreallocarray(c->id, c->cap_id, sizeof *c->id);
+    }
+    c->id[c->n_id++] = l->id;
 }
 
 void prom_cells_release(struct prom_cells *c)
@@ -15,6 +28,8 @@ void prom_cells_release(struct prom_cells *c)
     free(c->v);
     free(c->count);
     free(c->extra);
+    free(c->first);
+    free(c->id);
     *c = (struct prom_cells){0};
 }
 
@@ -22,22 +37,24 @@ void prom_cells_clear(struct prom_cells *c)
 {
     if (c->n)
         memset(c->count, 0, c->n * sizeof *c->count);
-    c->n_extra = 0;
+    c->n_extra = c->n_id = 0;
 }
 
-void prom_cells_put(struct prom_cells *c, size_t cell, double v)
+void prom_cells_put(struct prom_cells *c, size_t cell, size_t series, double v)
 {
     if (!isfinite(v))
         return;
     if (c->count[cell]++ == 0) {
         c->v[cell] = v;
+        if (c->first)
+            c->first[cell] = (uint32_t)series;
         return;
     }
     if (c->n_extra == c->cap) {
         c->cap = c->cap ? c->cap * 2 : 1024;
         c->extra = xreallocarray(c->extra, c->cap, sizeof *c->extra);
     }
-    c->extra[c->n_extra++] = (struct prom_extra){.cell = (uint32_t)cell, .v = v};
+    c->extra[c->n_extra++] = (struct prom_extra){.cell = (uint32_t)cell, .series = (uint32_t)series, .v = v};
 }
 
 void prom_cells_put_max(struct prom_cells *c, size_t cell, double v)
@@ -58,6 +75,8 @@ void prom_cells_settle(struct prom_cells *c)
 {
     if (c->n_extra)
         qsort(c->extra, c->n_extra, sizeof *c->extra, by_cell);
+    if (c->first)
+        return;
     for (size_t i = 0; i < c->n_extra;) {
         uint32_t cell = c->extra[i].cell;
         double first = c->v[cell], sum = 0;
@@ -82,6 +101,57 @@ double prom_cells_mean(const struct prom_cells *c, size_t cell)
     return isfinite(m) ? m : (double)NAN;
 }
 
+/* The extra values of a cell: the place of the first. */
+static size_t extras_of(const struct prom_cells *c, size_t cell)
+{
+    size_t low = 0, high = c->n_extra;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (c->extra[mid].cell < cell)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low;
+}
+
+double prom_cells_max(const struct prom_cells *c, size_t cell)
+{
+    double most = c->count[cell] ? c->v[cell] : (double)NAN;
+    for (size_t i = extras_of(c, cell); i < c->n_extra && c->extra[i].cell == cell; i++)
+        most = c->extra[i].v > most ? c->extra[i].v : most;
+    return most;
+}
+
+/* When the series' own sample is of, 0: not known. */
+static int64_t time_of(const struct prom_cells *times, size_t cell, const struct series_id *id)
+{
+    if (times->count[cell] == 0)
+        return 0;
+    if (times->id[times->first[cell]].all == id->all)
+        return prom_time_value(times->v[cell]);
+    for (size_t i = extras_of(times, cell); i < times->n_extra && times->extra[i].cell == cell; i++)
+        if (times->id[times->extra[i].series].all == id->all)
+            return prom_time_value(times->extra[i].v);
+    return 0;
+}
+
+double prom_cells_counter(const struct prom_cells *c, const struct prom_cells *times, size_t cell, bool boot_times)
+{
+    size_t n = c->count[cell], at = extras_of(c, cell);
+    if (n <= 1)
+        return n ? c->v[cell] : (double)NAN;
+    struct series_value *s = xcalloc(n, sizeof *s);
+    s[0] = (struct series_value){.id = c->id[c->first[cell]], .v = c->v[cell]};
+    for (size_t i = 1; i < n; i++)
+        s[i] = (struct series_value){.id = c->id[c->extra[at + i - 1].series], .v = c->extra[at + i - 1].v};
+    for (size_t i = 0; i < n; i++)
+        s[i].t = times ? time_of(times, cell, &s[i].id) : 1;
+    double v = series_counter(s, n, boot_times);
+    free(s);
+    return isfinite(v) ? v : (double)NAN;
+}
+
 int64_t prom_time_value(double s)
 {
     return s > 0 && s * 1e3 < (double)PROM_TIME_MAX ? (int64_t)llround(s * 1e6) : 0;
@@ -93,7 +163,7 @@ void prom_grid_init(struct prom_grid *g, size_t n, size_t ticks, int64_t from_ms
 {
     *g = (struct prom_grid){.n = n, .ticks = ticks, .from_ms = from_ms, .step_ms = step_ms};
     for (int q = 0; q < Q_COUNT; q++)
-        prom_cells_init(&g->q[q], n * ticks);
+        prom_cells_init(&g->q[q], n * ticks, q == Q_REBOOTS || q == Q_TIME);
     g->timed = xcalloc(ticks + 1, sizeof *g->timed);
 }
 
@@ -137,6 +207,11 @@ static bool tick_of(struct prom_grid *g, enum prom_query q, size_t series, int64
     return true;
 }
 
+void prom_grid_called(struct prom_grid *g, enum prom_query q, const struct prom_labels *l)
+{
+    prom_cells_called(&g->q[q], l);
+}
+
 bool prom_grid_put(struct prom_grid *g, enum prom_query q, size_t series, long device, int64_t at_ms, double v,
                    struct err *e)
 {
@@ -150,10 +225,8 @@ bool prom_grid_put(struct prom_grid *g, enum prom_query q, size_t series, long d
         return true;
     }
     size_t cell = tick * g->n + (size_t)device;
-    if (q != Q_TIME)
-        prom_cells_put(&g->q[q], cell, v);
-    else if (prom_time_value(v))
-        prom_cells_put_max(&g->q[q], cell, v);
+    if (q != Q_TIME || prom_time_value(v))
+        prom_cells_put(&g->q[q], cell, series, v);
     return true;
 }
 
@@ -189,8 +262,10 @@ bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick,
     /* Values of unknown age are no evidence of health. */
     if (timed ? g->q[Q_TIME].count[cell] == 0 : !counts_untimed(g, o, cell))
         return false;
-    double *row = tick_put(out, device, timed ? prom_time_value(g->q[Q_TIME].v[cell]) : at_ms * US_PER_MS);
+    double *row =
+        tick_put(out, device, timed ? prom_time_value(prom_cells_max(&g->q[Q_TIME], cell)) : at_ms * US_PER_MS);
     for (int q = 0; q < Q_TIME; q++)
-        row[q] = prom_cells_mean(&g->q[q], cell);
+        row[q] = q == Q_REBOOTS ? prom_cells_counter(&g->q[q], &g->q[Q_TIME], cell, o->boot_times)
+                                : prom_cells_mean(&g->q[q], cell);
     return true;
 }

@@ -5,7 +5,8 @@
 #ifndef ANDON_CLIENT_PROMETHEUS_IMPL_H
 #define ANDON_CLIENT_PROMETHEUS_IMPL_H
 
-#include "client/telemetry_impl.h"
+#include "client/join.h"
+#include "client/series.h"
 #include "core/buf.h"
 #include "core/json.h"
 
@@ -20,7 +21,8 @@ enum prom_query { Q_REBOOTS = COL_REBOOTS, Q_CPU = COL_CPU, Q_VARIANCE = COL_VAR
 struct prom {
     struct telemetry base;
     struct http_peer *peer;
-    char *join_label, *query[Q_COUNT]; /* "" = not asked */
+    struct join join;
+    char *query[Q_COUNT]; /* "" = not asked */
     int64_t interval_us;
     bool boot_times;
     struct watch_set *known; /* the devices of boots[] */
@@ -30,18 +32,26 @@ struct prom {
 
 /* --- prometheus_read.c --- */
 
+/* What a series is called. */
+struct prom_labels {
+    size_t series;       /* counts from 0 */
+    struct slice join;   /* the value of its join label, absent where it has none */
+    struct slice text;   /* all labels as JSON, absent when they are not plain; as long as the answer */
+    struct series_id id; /* what they come to */
+};
 /* Takes what an answer holds, sample by sample, in its order. `device` is the index in the watch set, -1 not watched;
  * `series` counts from 0. v may be NaN or infinite. False ends the reading, with *e filled. */
 struct prom_sink {
     bool (*sample)(void *ctx, size_t series, long device, int64_t at_ms, double v, struct err *e);
     void (*restart)(void *ctx); /* forget everything so far: the answer is read once more */
-    /* The value of each series' join label, absent where it has none; before its samples. May be NULL. */
-    void (*label)(void *ctx, struct slice value);
+    /* Each series, before its samples. May be NULL. */
+    void (*labels)(void *ctx, const struct prom_labels *l);
     void *ctx;
 };
 struct prom_source {
     const char *what; /* of the query, for errors */
     const char *join_label;
+    struct join *join;             /* NULL: the label holds the id as it is */
     const struct watch_set *watch; /* NULL: nobody is watched */
     size_t n_watch;                /* devices added later do not count */
     bool matrix;                   /* of a range query */
@@ -53,23 +63,31 @@ bool prom_read(const struct prom_source *src, const struct buf *body, const stru
 /* --- prometheus_grid.c --- */
 
 /* Values of one query by cell. Several series of one device are averaged; their sum is made in order of value, because
- * a server lists series in one order in an instant answer and in another in a range. */
+ * a server lists series in one order in an instant answer and in another in a range. Of a counter, and of the times
+ * that go with it, it is kept which series each value is of: those are never averaged. */
 struct prom_cells {
     double *v;
     uint32_t *count; /* 0: nothing */
     struct prom_extra {
-        uint32_t cell;
+        uint32_t cell, series;
         double v;
-    } * extra; /* what lies beyond the first value of a cell */
+    } * extra; /* what lies beyond the first value of a cell; once settled only of a counter, in order of cell */
     size_t n, n_extra, cap;
+    uint32_t *first; /* of a counter: the series of the first value; else NULL */
+    struct series_id *id;
+    size_t n_id, cap_id;
 };
-void prom_cells_init(struct prom_cells *c, size_t n);
+void prom_cells_init(struct prom_cells *c, size_t n, bool counter);
+void prom_cells_called(struct prom_cells *c, const struct prom_labels *l); /* in order of series */
 void prom_cells_release(struct prom_cells *c);
 void prom_cells_clear(struct prom_cells *c);
-void prom_cells_put(struct prom_cells *c, size_t cell, double v); /* not finite: nothing */
+void prom_cells_put(struct prom_cells *c, size_t cell, size_t series, double v); /* not finite: nothing */
 void prom_cells_put_max(struct prom_cells *c, size_t cell, double v);
 void prom_cells_settle(struct prom_cells *c);                    /* after the last put */
 double prom_cells_mean(const struct prom_cells *c, size_t cell); /* NaN: nothing, or beyond measure */
+/* Of a counter: by the rule of client/series.h. `times`: of the same cells, seconds; NULL: all are of the same time. */
+double prom_cells_counter(const struct prom_cells *c, const struct prom_cells *times, size_t cell, bool boot_times);
+double prom_cells_max(const struct prom_cells *c, size_t cell); /* of a counter, or of times; NaN: nothing */
 
 /* Values by tick and device, for each query. */
 struct prom_grid {
@@ -87,6 +105,7 @@ struct prom_grid {
 void prom_grid_init(struct prom_grid *g, size_t n, size_t ticks, int64_t from_ms, int64_t step_ms);
 void prom_grid_release(struct prom_grid *g);
 /* One sample of query q. False with *e: a time that was not asked for, or not after the one before. */
+void prom_grid_called(struct prom_grid *g, enum prom_query q, const struct prom_labels *l);
 bool prom_grid_put(struct prom_grid *g, enum prom_query q, size_t series, long device, int64_t at_ms, double v,
                    struct err *e) ANDON_MUST_USE;
 void prom_grid_restart(struct prom_grid *g, enum prom_query q);
@@ -124,7 +143,7 @@ struct prom_call {
     bool (*sample)(struct prom_call *c, size_t part, size_t series, long device, int64_t at_ms, double v,
                    struct err *e);
     void (*restart)(struct prom_call *c, size_t part);
-    void (*label)(struct prom_call *c, size_t part, struct slice value); /* of each series; may be NULL */
+    void (*labels)(struct prom_call *c, size_t part, const struct prom_labels *l); /* of each series; may be NULL */
     void (*answered)(struct prom_call *c, size_t part); /* an answer was read to its end; may be NULL */
     void (*end)(struct prom_call *c);                   /* all went well: write the result */
     void (*drop)(struct prom_call *c);                  /* frees what `state` holds; may be NULL */

@@ -12,11 +12,14 @@ _Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
 #define DAY_MEAN  "avg_over_time(($)[24h:5m]) and count_over_time(($)[24h:5m]) >= 12"
 #define HOUR_MEAN "avg_over_time(($)[1h:5m])"
 /* Boots in an hour, minute by minute against the last value before: rises of a counter, and a fall (it was reset) for
- * one; changes of a boot time by more than 5 s (see struct boot_counter). Ten minutes without samples, as devices are
- * while they boot, hide none. Of an expression: its changes. */
+ * one. Ten minutes without samples, as devices are while they boot, hide none. A boot time by the rule of core/boots.h,
+ * as far as it can be told here: it moves to later than the sample before, of which the time is not known after a gap
+ * of five minutes, nor while a clock is not set (before 2001): then to within eleven minutes. Of an expression: its
+ * changes. */
 #define BEFORE      "last_over_time($[10m] offset 1m)"
 #define BOOTS       "sum_over_time(clamp_min($ - " BEFORE ", 0)[1h:1m]) + resets($[1h])"
-#define BOOT_TIMES  "sum_over_time((abs($ - " BEFORE ") > bool 5)[1h:1m])"
+#define COUNTED     "(timestamp($ offset 1m) and $ offset 1m > 1e9 or " BEFORE " * 0 + time() - 660)"
+#define BOOT_TIMES  "sum_over_time((($ - " BEFORE " > bool 5) * ($ > bool " COUNTED " - 5))[1h:1m])"
 #define EXPRESSIONS "changes(($)[1h:1m])"
 
 struct past {
@@ -28,17 +31,22 @@ static bool past_sample(struct prom_call *c, size_t part, size_t series, long de
                         struct err *e)
 {
     struct past *p = c->state;
-    (void)series;
     (void)at_ms;
     (void)e;
     if (device < 0)
         return true;
     p->matched++;
     if (part != P_LAST)
-        prom_cells_put(&p->part[part], (size_t)device, v);
+        prom_cells_put(&p->part[part], (size_t)device, series, v);
     else if (prom_time_value(v))
         prom_cells_put_max(&p->part[part], (size_t)device, v);
     return true;
+}
+
+static void past_labels(struct prom_call *c, size_t part, const struct prom_labels *l)
+{
+    struct past *p = c->state;
+    prom_cells_called(&p->part[part], l);
 }
 
 static void past_restart(struct prom_call *c, size_t part)
@@ -65,7 +73,7 @@ static void past_end(struct prom_call *c)
         double *hour = tick_put(&out->hour, i, p->part[P_LAST].count[i] ? prom_time_value(p->part[P_LAST].v[i]) : 0);
         day[COL_CPU] = prom_cells_mean(&p->part[P_CPU_BASE], i);
         day[COL_VARIANCE] = prom_cells_mean(&p->part[P_VAR_BASE], i);
-        hour[COL_REBOOTS] = prom_cells_mean(&p->part[P_BOOTS], i);
+        hour[COL_REBOOTS] = prom_cells_counter(&p->part[P_BOOTS], NULL, i, false);
         hour[COL_CPU] = prom_cells_mean(&p->part[P_CPU_HOUR], i);
         hour[COL_VARIANCE] = prom_cells_mean(&p->part[P_VAR_HOUR], i);
     }
@@ -105,10 +113,11 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
     bool plain = is_plain_selector(c->prom->query[Q_REBOOTS]);
     *out = (struct past_list){0};
     for (size_t i = 0; i < P_COUNT; i++)
-        prom_cells_init(&p->part[i], c->n);
+        prom_cells_init(&p->part[i], c->n, i == P_BOOTS);
     c->state = p;
     c->in_turn = c->slow = true; /* a day of a large fleet takes seconds, and a minute of a very large one */
     c->sample = past_sample;
+    c->labels = past_labels;
     c->restart = past_restart;
     c->answered = past_answered;
     c->end = past_end;

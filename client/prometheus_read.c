@@ -10,7 +10,7 @@
 
 static long find(const struct prom_source *src, const char *id, size_t n)
 {
-    long i = src->watch ? watch_set_find(src->watch, id, n) : -1;
+    long i = !src->watch ? -1 : src->join ? join_find(src->join, src->watch, id, n) : watch_set_find(src->watch, id, n);
     return i >= 0 && (size_t)i < src->n_watch ? i : -1;
 }
 
@@ -51,24 +51,30 @@ static bool scan_sample(struct plain *s, int64_t *ms, double *v)
            exposition_number(number.p, number.n, v) && plain_take(s, ']');
 }
 
-static bool scan_metric(struct plain *s, const struct prom_source *src, const struct prom_sink *sink, long *device)
+static bool scan_metric(struct plain *s, const struct prom_source *src, const struct prom_sink *sink, size_t series,
+                        long *device)
 {
     struct plain_members m = {.n = 0};
-    struct slice key, value, label = {NULL, 0};
+    struct slice key, value, join = slice_of(src->join_label);
+    struct prom_labels l = {.series = series};
     bool more;
     *device = -1;
     if (!plain_take(s, '{'))
         return false;
+    l.text.p = s->at - 1;
     while (plain_member(s, &m, &key, &more)) {
         if (!more) {
-            if (sink->label)
-                sink->label(sink->ctx, label);
+            l.text.n = (size_t)(s->at - l.text.p);
+            if (sink->labels)
+                sink->labels(sink->ctx, &l);
             return true;
         }
         if (!plain_string(s, &value))
             return false;
-        if (slice_is(key, src->join_label)) {
-            label = value;
+        if (sink->labels)
+            series_label(&l.id, key, value, join);
+        if (slice_same(key, join)) {
+            l.join = value;
             *device = find(src, value.p, value.n);
         }
     }
@@ -105,7 +111,7 @@ static bool scan_series(struct plain *s, const struct prom_source *src, const st
         if (!more)
             return metric && samples;
         if (slice_is(key, "metric"))
-            metric = ok = scan_metric(s, src, sink, &device);
+            metric = ok = scan_metric(s, src, sink, series, &device);
         else if (slice_is(key, src->matrix ? "values" : "value"))
             samples = ok = metric && scan_samples(s, src, sink, series, device);
         else
@@ -190,14 +196,30 @@ static bool one_sample(const struct prom_source *src, const struct json_t *pair,
     return sink->sample(sink->ctx, series, device, (int64_t)llround(at * 1e3), v, e);
 }
 
+static void call_it(const struct json_t *o, const struct prom_source *src, const struct prom_sink *sink, size_t series,
+                    struct slice join)
+{
+    struct prom_labels l = {.series = series, .join = join};
+    void *it = NULL;
+    const char *key;
+    const struct json_t *val;
+    while (json_each(json_get(o, "metric"), &it, &key, &val)) {
+        size_t n;
+        const char *text = json_str_value(val, &n);
+        if (text)
+            series_label(&l.id, slice_of(key), (struct slice){text, n}, slice_of(src->join_label));
+    }
+    sink->labels(sink->ctx, &l);
+}
+
 static bool one_series(const struct prom_source *src, const struct json_t *o, size_t series,
                        const struct prom_sink *sink, struct err *e)
 {
     size_t n = 0;
     const char *id = json_str(json_get(o, "metric"), src->join_label, &n);
     long device = id ? find(src, id, n) : -1;
-    if (sink->label)
-        sink->label(sink->ctx, (struct slice){id, id ? n : 0});
+    if (sink->labels)
+        call_it(o, src, sink, series, (struct slice){id, id ? n : 0});
     if (!src->matrix)
         return one_sample(src, json_get(o, "value"), series, device, sink, e);
     const struct json_t *values = json_get(o, "values");

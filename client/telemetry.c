@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/rng.h"
-#include "core/text.h"
 
 struct watch_set *watch_set_new(void)
 {
@@ -23,7 +22,7 @@ void watch_set_free(struct watch_set *w)
 
 void watch_set_clear(struct watch_set *w)
 {
-    w->n = w->bytes_n = 0;
+    w->n = w->bytes_n = w->n_named = 0;
     w->cleared++;
     if (w->slots)
         memset(w->slots, 0, w->n_slots * sizeof *w->slots);
@@ -32,6 +31,11 @@ void watch_set_clear(struct watch_set *w)
 size_t watch_set_size(const struct watch_set *w)
 {
     return w->n;
+}
+
+const char *watch_set_id(const struct watch_set *w, size_t i, struct arena *a)
+{
+    return arena_strndup(a, w->bytes + w->ids[i].at, w->ids[i].n);
 }
 
 /* The slot of the id, or the free one where it would go. */
@@ -77,6 +81,17 @@ static void grow(struct watch_set *w)
     }
 }
 
+static void put_bytes(struct watch_set *w, const char *bytes, size_t n)
+{
+    if (w->bytes_n + n > w->bytes_cap) {
+        w->bytes_cap = (w->bytes_n + n) * 2;
+        w->bytes = xrealloc(w->bytes, w->bytes_cap);
+    }
+    if (n)
+        memcpy(w->bytes + w->bytes_n, bytes, n);
+    w->bytes_n += n;
+}
+
 size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n)
 {
     grow(w);
@@ -84,14 +99,8 @@ size_t watch_set_add_n(struct watch_set *w, const char *raw_id, size_t n)
     size_t s = slot_of(w, raw_id, n, hash);
     if (w->slots[s])
         return w->slots[s] - 1;
-    if (w->bytes_n + n > w->bytes_cap) {
-        w->bytes_cap = (w->bytes_n + n) * 2;
-        w->bytes = xrealloc(w->bytes, w->bytes_cap);
-    }
-    if (n)
-        memcpy(w->bytes + w->bytes_n, raw_id, n);
     w->ids[w->n] = (struct watch_id){.at = w->bytes_n, .n = (uint32_t)n, .hash = hash};
-    w->bytes_n += n;
+    put_bytes(w, raw_id, n);
     w->slots[s] = (uint32_t)++w->n;
     return w->n - 1;
 }
@@ -101,40 +110,19 @@ size_t watch_set_add(struct watch_set *w, const char *raw_id)
     return watch_set_add_n(w, raw_id, strlen(raw_id));
 }
 
-void telemetry_count(struct telemetry_probe *p, size_t query, const struct watch_set *devices, uint8_t *seen,
-                     struct slice label, struct arena *a)
+void watch_set_name(struct watch_set *w, const char *value, size_t n)
 {
-    struct telemetry_query *q = &p->query[query];
-    long i = label.p ? watch_set_find(devices, label.p, label.n) : -1;
-    q->series++;
-    q->unlabelled += !label.p || label.n == 0;
-    if (i < 0) {
-        if (label.n && !*q->example)
-            q->example = safe_text(a, label.p, label.n, NAME_MAX_BYTES);
+    if (w->n_named == w->n)
         return;
-    }
-    q->ours++;
-    q->devices += !(seen[i] & 1u << query);
-    seen[i] = (uint8_t)(seen[i] | 1u << query);
+    struct watch_id *id = &w->ids[w->n_named++];
+    id->name_at = w->bytes_n;
+    id->name_n = (uint32_t)n;
+    put_bytes(w, value, n);
 }
 
-void telemetry_uncount(struct telemetry_probe *p, size_t query, const struct watch_set *devices, uint8_t *seen)
+size_t watch_set_named(const struct watch_set *w)
 {
-    p->query[query] = (struct telemetry_query){.what = p->query[query].what, .example = ""};
-    for (size_t i = 0; i < devices->n; i++)
-        seen[i] = (uint8_t)(seen[i] & ~(1u << query));
-}
-
-double boot_counter_feed(struct boot_counter *b, double boot_time)
-{
-    if (!isfinite(boot_time))
-        return (double)NAN;
-    if (b->known && fabs(boot_time - b->boot_time) > 5)
-        b->boots++;
-    /* A clock that is slewed in small steps must not add up to a boot: the reference follows. */
-    b->boot_time = boot_time;
-    b->known = true;
-    return b->boots;
+    return w->n_named;
 }
 
 /* The length of the name, and whether nothing but matchers follows. */

@@ -25,6 +25,12 @@ size_t watch_set_add(struct watch_set *w, const char *raw_id);
 /* -1 when it is not watched. */
 long watch_set_find(const struct watch_set *w, const char *raw_id, size_t n);
 size_t watch_set_size(const struct watch_set *w);
+const char *watch_set_id(const struct watch_set *w, size_t i, struct arena *a); /* raw */
+/* What telemetry calls the devices, where that is not their id (struct join_spec, `attribute`): the value of the
+ * attribute, n bytes; 0: the device has none, and no series is its own. In the order of the set, one after the other;
+ * watch_set_named() says how many have it by now. Only those are known to a source that joins so. */
+void watch_set_name(struct watch_set *w, const char *value, size_t n);
+size_t watch_set_named(const struct watch_set *w);
 
 /* One poll's result: rows are the devices of the watch set. */
 struct sample_list {
@@ -54,14 +60,24 @@ struct past_list {
 struct telemetry_query {
     const char *what; /* "reboots"; NULL: not asked */
     size_t series;
-    size_t unlabelled;   /* of them, without the label that is to hold the device's id */
-    size_t ours;         /* of them, of one of the devices */
-    size_t devices;      /* that have at least one */
-    const char *example; /* a value of the label that is none of the devices, safe text, "" */
+    size_t unlabelled;       /* of them, without the label that is to hold the device's id */
+    size_t ours;             /* of them, of one of the devices */
+    size_t devices;          /* that have at least one */
+    size_t several;          /* that have more than one */
+    bool counter;            /* of several series one is followed (client/series.h); else they are averaged */
+    const char *example;     /* a value of the label that is none of the devices, safe text, "" */
+    const char *one, *other; /* labels of two series of one device, safe text, "" */
+};
+/* A way from the label to devices, and how many have a series of any query by it. */
+struct telemetry_join {
+    bool strip_port, lower;
+    size_t devices;
+    const char *example, *of; /* a value of the label, and the id of the device that it stands for; safe text, "" */
 };
 struct telemetry_probe {
-    const char *text;  /* one sentence about the source, safe text */
-    const char *label; /* the one that is to hold the device's id */
+    const char *text;                     /* one sentence about the source, safe text */
+    const char *label;                    /* the one that is to hold the device's id */
+    struct telemetry_join joined, better; /* as configured; the one that matches most, which may be the same */
     struct telemetry_query query[TELEMETRY_QUERIES];
 };
 
@@ -89,21 +105,10 @@ struct telemetry_ops {
     void (*past)(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                  struct past_list *out, backend_done done, void *ctx);
     /* COL_REBOOTS from range, and from poll with `at` > 0, is a time of boot in seconds, not a counter (struct
-     * trial_spec.boot_time; boot_counter_feed makes one). May be NULL: it is a counter. */
+     * trial_spec.boot_time; core/boots.h makes one). May be NULL: it is a counter. */
     bool (*boot_time)(const struct telemetry *t);
 };
 #define RANGE_TICKS_MAX 1000
-
-/* Boots out of a boot time that changes (node_boot_time_seconds): a counter that goes up by one at each change of more
- * than 5 s; smaller ones are the clock being set. For rows of a source with boot_time(), one for each device, zero at
- * first; a poll of now (`at` 0) has done it already. */
-struct boot_counter {
-    double boot_time;
-    double boots;
-    bool known;
-};
-/* The counter; NaN when the boot time is not known, which changes nothing. */
-double boot_counter_feed(struct boot_counter *b, double boot_time);
 
 struct telemetry {
     const struct telemetry_ops *ops;

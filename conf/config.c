@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "conf/endpoint.h"
 #include "conf/file.h"
+#include "conf/join.h"
 #include "conf/notify.h"
 #include "conf/policy.h"
 #include "conf/yaml_node.h"
@@ -29,6 +30,8 @@ static const struct yfield telemetry_fields[] = {
     {.key = "join_label",
      .type = YT_STR,
      .doc = "the label that holds the device's id (device; node_exporter: instance)"},
+    {.key = "join", .type = YT_MAP, .fields = join_fields, .doc = "what lies between that label and a device"},
+    HEADER_FIELDS,
     {.key = "interval", .type = YT_DUR, .min = 1, .max = 3600, .doc = "how often it is asked (15s)"},
     {.key = "reboots", .type = YT_STR, .doc = "PromQL, or a metric's name, for the counter of boots (the preset's)"},
     {.key = "cpu", .type = YT_STR, .doc = "the same for CPU use, 0 to 1 (the preset's)"},
@@ -152,11 +155,6 @@ static bool line_text(struct loading *l, const struct ynode *map, const char *ke
     return true;
 }
 
-static bool label_ok(const char *s)
-{
-    return *s && !strchr("0123456789", *s) && s[strspn(s, LETTERS "0123456789_")] == '\0';
-}
-
 static bool read_telemetry(struct loading *l, const struct ynode *n, struct telemetry_spec *out)
 {
     *out = (struct telemetry_spec){.kind = TELEMETRY_NONE,
@@ -170,6 +168,7 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
                                                 .timeout_us = 10 * US_PER_S},
                                    .preset = "device",
                                    .join_label = "device",
+                                   .join = {.attribute = ""},
                                    .interval_us = 15 * US_PER_S,
                                    .reboots = "",
                                    .cpu = "",
@@ -179,13 +178,13 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
         return true;
     out->kind = y_word(n, "kind", 0) == 0 ? TELEMETRY_PROMETHEUS : TELEMETRY_OPENMETRICS;
     if (!endpoint_read(n, l->folder, out->kind == TELEMETRY_PROMETHEUS ? ENDPOINT_BASE : ENDPOINT_PAGE, l->a,
-                       &out->endpoint, l->e))
+                       &out->endpoint, l->e) ||
+        !endpoint_headers(n, l->folder, l->a, &out->endpoint, l->e))
         return false;
     out->preset = preset_words[y_word(n, "preset", 0)];
     bool node = strcmp(out->preset, "node_exporter") == 0;
-    out->join_label = arena_strdup(l->a, y_str(n, "join_label", node ? "instance" : "device"));
-    if (!label_ok(out->join_label))
-        return y_err(y_get(n, "join_label"), l->e, "expected a label's name: letters, digits and '_'");
+    if (!join_read(n, node ? "instance" : "device", l->a, &out->join_label, &out->join, l->e))
+        return false;
     out->interval_us = y_dur(n, "interval", out->interval_us);
     out->reboots = arena_strdup(l->a, y_str(n, "reboots", ""));
     out->cpu = arena_strdup(l->a, y_str(n, "cpu", ""));

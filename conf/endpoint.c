@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "core/clock.h"
 
 #define URL_MAX 1024
@@ -254,4 +255,81 @@ bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_us
     return read_url(map, use == ENDPOINT_BASE, out->plain_http, a, &out->url, e) &&
            read_proxy(map, a, &out->proxy, e) && read_secret(y_get(map, "secret"), folder, a, &out->secret, e) &&
            credentials_fit(map, use, out, e);
+}
+
+/* --- headers --- */
+
+#define HEADER_NAME_MAX  64
+#define HEADER_VALUE_MAX 1024
+#define TENANT           "X-Scope-OrgID"
+
+/* What andon or HTTP sets; a second one would mean something else to each server on the way. A '*' is any end. */
+static bool header_taken(const char *name)
+{
+    static const char *const taken[] = {"accept*", "connection", "content-*",  "cookie",     "date",  "expect",
+                                        "host",    "if-*",       "keep-alive", "proxy-*",    "range", "te",
+                                        "trailer", "transfer-*", "upgrade",    "user-agent", "via"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        size_t n = strcspn(taken[i], "*");
+        if (strncasecmp(name, taken[i], n) == 0 && (taken[i][n] == '*' || name[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool header_name(const struct ynode *n, const char *name, struct err *e)
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > HEADER_NAME_MAX || name[strspn(name, ALNUM "-_")] != '\0')
+        return y_err(n, e, "expected a header's name: letters, digits, '-' and '_', at most %d", HEADER_NAME_MAX);
+    if (strcasecmp(name, "authorization") == 0)
+        return y_err(n, e, "this header comes from the keys user, bearer and secret");
+    if (header_taken(name))
+        return y_err(n, e, "this header is set by andon or by HTTP itself");
+    return true;
+}
+
+/* Visible ASCII, with single blanks inside; what ends a line would begin another header. Never quoted. */
+static bool header_value(const struct ynode *n, const char *s, struct err *e)
+{
+    size_t len = strlen(s);
+    bool ok = len > 0 && len <= HEADER_VALUE_MAX && s[0] != ' ' && s[len - 1] != ' ';
+    for (size_t i = 0; i < len; i++)
+        ok = ok && s[i] >= ' ' && s[i] < 0x7f;
+    return ok || y_err(n, e, "expected 1 to %d visible ASCII characters", HEADER_VALUE_MAX);
+}
+
+static bool read_header(const struct ynode *n, const char *name, const char *folder, struct arena *a,
+                        struct header_spec *out, struct err *e)
+{
+    if (!header_name(n, name, e) || !(y_is_map(n) || header_value(n, y_text(n), e)))
+        return false;
+    out->name = arena_strdup(a, name);
+    out->value = y_is_map(n) ? "" : arena_strdup(a, y_text(n));
+    return read_secret(y_is_map(n) ? n : NULL, folder, a, &out->secret, e);
+}
+
+bool endpoint_headers(const struct ynode *map, const char *folder, struct arena *a, struct endpoint *out, struct err *e)
+{
+    const struct ynode *headers = y_get(map, "headers"), *tenant = y_get(map, "tenant");
+    size_t n = y_len(headers);
+    struct header_spec *v = ARENA_ARRAY(a, struct header_spec, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        const struct ynode *at = y_at(headers, i);
+        if (!read_header(at, y_key_at(headers, i), folder, a, &v[i], e))
+            return false;
+        for (size_t k = 0; k < i; k++)
+            if (strcasecmp(v[k].name, v[i].name) == 0)
+                return y_err(at, e, "the same header as in line %d: capitals make no difference",
+                             y_line(y_at(headers, k)));
+        if (tenant && strcasecmp(v[i].name, TENANT) == 0)
+            return y_err(tenant, e, "the header %s is given too: leave one of them out", TENANT);
+    }
+    if (tenant && n == HEADERS_MAX)
+        return y_err(tenant, e, "with the tenant there are more than %d headers", HEADERS_MAX);
+    if (tenant && !read_header(tenant, TENANT, folder, a, &v[n++], e))
+        return false;
+    out->headers = v;
+    out->n_headers = n;
+    return true;
 }

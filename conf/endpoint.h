@@ -33,6 +33,16 @@ enum endpoint_use {
 /* Reads them from a checked map. Paths are taken from `folder`, "~/" from the user's home. */
 bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_use use, struct arena *a,
                    struct endpoint *out, struct err *e) ANDON_MUST_USE;
+/* The keys tenant and headers, for services that have them; after endpoint_read(). `tenant` is the header
+ * X-Scope-OrgID by another name. A header that HTTP or andon itself sets is refused. */
+#define HEADER_FIELDS                                                                                                  \
+    {.key = "tenant", .type = YT_STR, .doc = "the header X-Scope-OrgID: of Mimir, Cortex, Loki (none)"},               \
+    {                                                                                                                  \
+        .key = "headers", .type = YT_DICT, .item = YT_TEXT, .fields = secret_fields, .max = HEADERS_MAX, .hush = true, \
+        .doc = "sent with each request, as NAME: value, or NAME: {command, file or env} for a secret"                  \
+    }
+bool endpoint_headers(const struct ynode *map, const char *folder, struct arena *a, struct endpoint *out,
+                      struct err *e) ANDON_MUST_USE;
 /* A path as the file means it: absolute, below $HOME after "~/", else below `folder`. "" stays "". */
 const char *endpoint_path(const char *path, const char *folder, struct arena *a);
 

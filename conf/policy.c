@@ -40,10 +40,11 @@ static const struct yfield limit_fields[] = {
 
 static const struct yfield lost_fields[] = {
     {.key = "react", .type = YT_WORD, .words = lost_words, .doc = "hold, or pause after a while (pause)"},
-    {.key = "after", .type = YT_DUR, .max = 7 * DAY_S, .doc = "from holding to pausing (10m)"},
+    {.key = "after", .type = YT_DUR, .max = 7 * DAY_S, .doc = "how long data must be missing for a pause (10m)"},
+    {.key = "devices", .type = YT_INT, .min = 1, .max = 1e6, .doc = "so many must be silent at least (3)"},
     {.key = "resume",
      .type = YT_BOOL,
-     .doc = "end such a pause by itself after 3 good polls with enough coverage (false: a person does)"},
+     .doc = "andon's own pause ends by itself after 3 good polls (true); false: a person ends it"},
     {0}};
 
 const struct yfield policy_schema[] = {
@@ -178,6 +179,7 @@ static void read_times(const struct ynode *node, struct policy *p)
     p->drain_us = y_dur(node, "drain", p->drain_us);
     if (y_has(lost, "react"))
         p->lost_react = y_word(lost, "react", 0) == 0 ? REACT_HOLD : REACT_PAUSE;
+    p->lost_devices = (int)y_int(lost, "devices", p->lost_devices);
     p->lost_resume = y_bool(lost, "resume", p->lost_resume);
 }
 

@@ -23,7 +23,8 @@ enum ytype {
     YT_WORD, /* one of .words */
     YT_LIST, /* of .item (a map's fields in .fields) */
     YT_MAP,  /* with .fields */
-    YT_DICT  /* free keys, each value of .item */
+    YT_DICT, /* free keys, each value of .item */
+    YT_TEXT  /* any scalar, or a map with .fields in its place */
 };
 
 struct yfield {
@@ -59,6 +60,7 @@ size_t y_len(const struct ynode *list_or_dict);                      /* NULL giv
 const struct ynode *y_at(const struct ynode *list_or_dict, size_t i);
 const char *y_key_at(const struct ynode *dict, size_t i);
 const char *y_text(const struct ynode *scalar); /* its text */
+bool y_is_map(const struct ynode *node);        /* of YT_TEXT: it is the map */
 int y_line(const struct ynode *node);
 /* An error at a node, for checks that a schema can't say: "file:line: path: " + message. Returns false. */
 bool y_err(const struct ynode *node, struct err *e, const char *fmt, ...) ANDON_PRINTF(3, 4);

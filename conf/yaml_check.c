@@ -265,6 +265,7 @@ static bool check_scalar(struct ynode *n, const struct yfield *f, struct err *e)
     case YT_WORD:
         return check_word(n, f, e);
     case YT_STR:
+    case YT_TEXT:
     case YT_LIST:
     case YT_MAP:
     case YT_DICT:
@@ -296,6 +297,8 @@ static const char *type_name(enum ytype t)
     case YT_MAP:
     case YT_DICT:
         return "a map ('key: value' lines)";
+    case YT_TEXT:
+        return "text, or a map ('key: value' lines)";
     }
     return "something else";
 }
@@ -387,7 +390,8 @@ static void advise(const struct ynode *n, const struct yfield *f, struct err *e)
 
 static bool check_node(struct ynode *n, const struct yfield *f, struct arena *a, struct err *e)
 {
-    enum ynode_kind want = f->type == YT_LIST ? YN_LIST : f->type == YT_MAP || f->type == YT_DICT ? YN_MAP : YN_SCALAR;
+    bool map = f->type == YT_MAP || f->type == YT_DICT || (f->type == YT_TEXT && n->kind == YN_MAP);
+    enum ynode_kind want = f->type == YT_LIST ? YN_LIST : map ? YN_MAP : YN_SCALAR;
     if (n->kind != want) {
         if (f->hush)
             y_err(n, e, "expected %s", type_name(f->type));
@@ -406,7 +410,8 @@ static bool check_node(struct ynode *n, const struct yfield *f, struct arena *a,
     size_t i = 0;
     for (const struct ynode *it = n->first; it; it = it->next)
         n->items[i++] = it;
-    return f->type == YT_MAP ? check_map(n, f->fields, a, e) : check_items(n, f, a, e);
+    bool fixed = f->type == YT_MAP || f->type == YT_TEXT;
+    return fixed ? check_map(n, f->fields, a, e) : check_items(n, f, a, e);
 }
 
 bool yaml_check(struct ynode *root, const struct yfield *schema, struct arena *a, struct err *e)

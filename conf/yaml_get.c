@@ -80,6 +80,11 @@ const char *y_text(const struct ynode *node)
     return node && node->kind == YN_SCALAR ? node->text : "";
 }
 
+bool y_is_map(const struct ynode *node)
+{
+    return node && node->kind == YN_MAP;
+}
+
 int y_line(const struct ynode *node)
 {
     return node->line;

@@ -113,7 +113,7 @@ static double median(const double *s, size_t n)
 }
 
 double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,
-                     struct ranktest *r)
+                     enum rank_ties by, struct ranktest *r)
 {
     double *x = xreallocarray(NULL, n + m + 1, sizeof *x);
     uint8_t *s = xreallocarray(NULL, n + m + 1, sizeof *s);
@@ -122,7 +122,7 @@ double bulk_evidence(const struct change *canary, size_t n, const struct change 
         x[i] = c->v;
         s[i] = c->stratum;
     }
-    bool any = ranktest_strata(x, s, n, x + n, s + n, m, r);
+    bool any = ranktest_strata(x, s, n, x + n, s + n, m, by, r);
     free(x);
     free(s);
     return any ? -r->log_p + det_log(look_share(k)) : 0;
@@ -181,7 +181,7 @@ static void judge(struct bulk *b, const struct herd *h, int64_t tick, struct cha
 {
     struct ranktest r;
     b->spent++;
-    b->now = bulk_evidence(canary, n, control, m, b->spent, &r);
+    b->now = bulk_evidence(canary, n, control, m, b->spent, TIES_PERMUTATION, &r);
     if (b->now > b->most) {
         b->most = b->now;
         keep_best(b, canary, n, control, m, tick);

@@ -83,8 +83,8 @@ void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value
 /* The tick ends: takes the look when it is time. `other` is the same metric's other direction, NULL = it has one. */
 void bulk_close(struct bulk *b, struct bulk *other, const struct herd *h, int64_t tick, int32_t number);
 /* Evidence of one look from its values: sets u and p in *r and returns -ln p + ln look_share(k); 0 where no stratum
- * has both groups. */
+ * has both groups. Looks are decided by TIES_PERMUTATION; those of old logs were by TIES_NORMAL. */
 double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,
-                     struct ranktest *r);
+                     enum rank_ties by, struct ranktest *r);
 
 #endif

@@ -21,6 +21,13 @@ struct secret_ref {
     _Atomic unsigned *again; /* counted up when a person asks that it be read again (SIGHUP); NULL: nobody can ask */
 };
 
+/* A header of one's own: its value as it stands in the file, or a secret, read once when the service is opened. */
+#define HEADERS_MAX 8
+struct header_spec {
+    const char *name, *value; /* value: "" when it is a secret */
+    struct secret_ref secret;
+};
+
 /* How to reach an HTTP service. */
 struct endpoint {
     const char *url;  /* http(s)://host[:port][/prefix]; http only to loopback unless plain_http */
@@ -29,19 +36,31 @@ struct endpoint {
     bool bearer;
     struct secret_ref secret;
     const char *ca_file, *client_cert, *client_key;
-    const char *proxy;    /* "" = none; the environment's proxies are not used */
-    int64_t timeout_us;   /* for one answer (default 10 s) */
+    const char *proxy;  /* "" = none; the environment's proxies are not used */
+    int64_t timeout_us; /* for one answer (default 10 s) */
+    /* Sent with each request, such as X-Scope-OrgID; at most HEADERS_MAX. */
+    const struct header_spec *headers;
+    size_t n_headers;
     struct traced traced; /* not from the file: set by who opens a session (core/trace.h) */
 };
 
 enum telemetry_kind { TELEMETRY_NONE, TELEMETRY_PROMETHEUS, TELEMETRY_OPENMETRICS };
+
+/* What lies between the value of the join label and a device. All zero (attribute ""): it is the device's id, byte for
+ * byte. */
+struct join_spec {
+    bool strip_port;       /* "cam-1:9100" is cam-1 */
+    bool lower;            /* capitals or not (ASCII): "CAM-1" is cam-1 */
+    const char *attribute; /* the label holds the value of this attribute of the device, not its id; "" = its id */
+};
 
 struct telemetry_spec {
     enum telemetry_kind kind;
     struct endpoint endpoint; /* Prometheus base URL, or the /metrics page */
     const char *preset;       /* "device" (default) or "node_exporter" */
     const char *join_label;   /* "device" (default) */
-    int64_t interval_us;      /* poll / scrape interval (default 15 s) */
+    struct join_spec join;
+    int64_t interval_us; /* poll / scrape interval (default 15 s) */
     /* Prometheus: PromQL; OpenMetrics: metric name. "" = the preset's. $window is replaced by the policy's window. */
     const char *reboots, *cpu, *variance;
     const char *sensor; /* node_exporter preset: name of the sensor metric */

@@ -131,6 +131,32 @@ void track_enrol(struct track *t, int64_t counts_from)
         t->counts_from = counts_from;
 }
 
+/* The bucket from which on reboots count. */
+static int64_t first_bucket(const struct track *t, int64_t len)
+{
+    return t->counts_from == TIME_NEVER ? INT64_MIN : floor_div(ceil_to(t->counts_from, len), len);
+}
+
+int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS])
+{
+    int64_t edge = first_bucket(t, bucket_len(window_us)), n = 0;
+
+    for (int i = 0; i < TRACK_BUCKETS; i++) {
+        uint8_t boots = t->bucket0 - (TRACK_BUCKETS - 1 - i) >= edge ? t->boots[i] : 0;
+
+        if (by)
+            by[i] = boots;
+        if (i >= TRACK_BUCKETS - WINDOW_BUCKETS)
+            n += boots;
+    }
+    return t->last_t ? n : -1;
+}
+
+bool track_excused(const struct track *t, int64_t now, int64_t scrape_us)
+{
+    return t->counts_from != TIME_NEVER && t->counts_from > now && now - t->last_t > FRESH_SCRAPES * scrape_us;
+}
+
 /* p95 by nearest rank: the smallest value that at least 95 % of the values do not exceed. Hoare's FIND (1961), exact;
  * reorders v. n >= 1. */
 static double p95(float *v, size_t n)
@@ -190,7 +216,7 @@ static int64_t device_boots(const struct track *t, const struct frame *f, int64_
     for (int i = 0; i < TRACK_BUCKETS; i++) {
         int64_t k = t->bucket0 - (TRACK_BUCKETS - 1 - i);
 
-        if (k >= f->first && k >= floor_div(edge, f->len))
+        if (k >= f->first && k >= first_bucket(t, f->len))
             n += t->boots[i];
     }
     return n;
@@ -361,33 +387,42 @@ void health_compare(struct wave_health *h, int64_t now)
     h->data_age = newest == 0 ? TIME_NEVER : now > newest ? now - newest : 0;
 }
 
-int64_t health_covered_until(const struct track *const *tracks, size_t n, double share, int64_t scrape_us)
+/* Until when the device was not missed, 0 = it was never seen. */
+static int64_t good_until(const struct track *t, int64_t scrape_us, bool told)
 {
-    double exact = share * (double)n;
-    size_t need = (size_t)exact + ((double)(size_t)exact < exact), newer = 0;
-    int64_t low = 0, high = 0;
+    int64_t until = t->last_t + FRESH_SCRAPES * scrape_us;
+
+    if (t->last_t <= 0)
+        return 0;
+    return told && t->counts_from != TIME_NEVER && t->counts_from > until ? t->counts_from : until;
+}
+
+int64_t health_covered_until(const struct track *const *tracks, size_t n, int64_t need, int64_t scrape_us, bool told)
+{
+    int64_t low = 0, high = 0, good = 0;
 
     if (n == 0)
         return TIME_NEVER;
-    need = need < 1 ? 1 : need > n ? n : need;
-    for (size_t i = 0; i < n; i++)
-        if (tracks[i]->last_t > 0) {
-            high = tracks[i]->last_t > high ? tracks[i]->last_t : high;
-            newer++;
-        }
-    if (newer < need)
+    need = need < 1 ? 1 : need > (int64_t)n ? (int64_t)n : need;
+    for (size_t i = 0; i < n; i++) {
+        int64_t until = good_until(tracks[i], scrape_us, told);
+
+        high = until > high ? until : high;
+        good += until > 0;
+    }
+    if (good < need)
         return 0;
-    /* The latest time at which `need` devices have a sample of then or later: halved, since nothing need be sorted. */
+    /* The latest time up to which `need` devices were good: halved, since nothing need be sorted. */
     while (low < high) {
         int64_t mid = low + (high - low + 1) / 2;
 
-        newer = 0;
+        good = 0;
         for (size_t i = 0; i < n; i++)
-            newer += tracks[i]->last_t >= mid;
-        if (newer >= need)
+            good += good_until(tracks[i], scrape_us, told) >= mid;
+        if (good >= need)
             low = mid;
         else
             high = mid - 1;
     }
-    return low + FRESH_SCRAPES * scrape_us;
+    return low;
 }

@@ -52,6 +52,15 @@ void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int6
  * `expected` and `reporting`. May be called again: the later time counts. */
 void track_enrol(struct track *t, int64_t counts_from);
 
+/* Reboots of the device that count, in the window that ends with its newest sample: not those of its install and the
+ * grace after it. -1: no sample was seen. by[] (unless NULL) gets them by bucket, newest last, as track.boots has them.
+ */
+int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS]);
+
+/* Is it silent while it may be: it has installed and its grace is not over, so that it reboots. Nobody expects it to
+ * report; as soon as it does it counts as any other. */
+bool track_excused(const struct track *t, int64_t now, int64_t scrape_us);
+
 /* Levels of a device's value over its own baseline, for counting the devices that carry a change. */
 #define HEALTH_LEVELS 4
 extern const double health_cpu_level[HEALTH_LEVELS]; /* 1.1 1.25 1.5 2 */
@@ -91,10 +100,11 @@ struct wave_health {
 /* Sums a group. scrape_us is the telemetry's interval. `now` is the engine's clock. */
 void health_group(const struct track *const *tracks, size_t n, int64_t now, int64_t window_us, int64_t scrape_us,
                   struct group_health *out);
-/* Until when at least `share` (0..1) of the devices, and at least one, had reported: a device counts for three scrapes
- * after its newest sample. By the telemetry's own times, so that every watcher gets the same answer, whenever it was
+/* Until when at least `need` of the devices (one at least, all at most) had reported: a device counts for three scrapes
+ * after its newest sample, and a `told` one, that was seen before, until it counts itself (counts_from): before that it
+ * was not expected to. By the telemetry's own times, so that every watcher gets the same answer, whenever it was
  * started. 0 = so many were never seen; TIME_NEVER when n is 0. */
-int64_t health_covered_until(const struct track *const *tracks, size_t n, double share, int64_t scrape_us);
+int64_t health_covered_until(const struct track *const *tracks, size_t n, int64_t need, int64_t scrape_us, bool told);
 /* Fills ratio, value, against and data_age from canary, control and the install counts already set in *h. */
 void health_compare(struct wave_health *h, int64_t now);
 

@@ -92,10 +92,10 @@ static bool check_halt(const struct intent *in, const struct verb_facts *f, stru
     return true;
 }
 
-/* A pause for lost telemetry may end by itself, where the policy says so. */
-static bool lost_no_more(const struct intent *in, const struct verb_facts *f)
+/* A rule whose cause has passed may end what it has done, where the policy says so. */
+static bool passed(const struct intent *in, const struct verb_facts *f)
 {
-    return f->policy && f->policy->lost_resume && strcmp(in->rule, VERDICT_RULE_LOST) == 0 &&
+    return f->policy && f->policy->lost_resume && verdict_rule_passes(in->rule) &&
            (in->verb == VERB_RESUME || in->verb == VERB_ACK);
 }
 
@@ -121,7 +121,7 @@ static bool check_common(const struct intent *in, const struct verb_facts *f, st
     if (f->log_backlog)
         return err_set(why, ERR_REFUSED, "Wait until they are in the log. Halt is still possible.",
                        "%s is refused: entries are waiting to be logged late", verb_word(in->verb));
-    if (in->actor.kind == ACTOR_RULE && !verb_row(in->verb)->by_rule && !lost_no_more(in, f))
+    if (in->actor.kind == ACTOR_RULE && !verb_row(in->verb)->by_rule && !passed(in, f))
         return err_set(why, ERR_REFUSED, "A person must do it.", "a rule may halt, pause and roll back, not %s",
                        verb_word(in->verb));
     if (!f->rollout && (*in->rollout || in->verb != VERB_ACK))

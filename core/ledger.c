@@ -22,7 +22,7 @@ bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, cons
     return true;
 }
 
-bool ledger_of(const struct evidence_policy *p, int waves, struct ledger *l)
+bool ledger_of_policy(const struct evidence_policy *p, int waves, struct ledger *l)
 {
     const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
     double sum = p->share_install;
@@ -56,7 +56,7 @@ double ledger_alpha(const struct ledger *l, int s, int m)
         return 0;
     /* 2^-s over the sum of 2^-0 .. 2^-(waves-1); all exact in binary */
     double weight = ldexp(1, -s) / (2 - ldexp(1, 1 - l->waves));
-    return l->alpha * (1 - l->reserve) * weight * l->share[m];
+    return l->alpha * (1 - l->reserve) * weight * (s < l->added_from || m >= LEDGER_METRICS ? l->share[m] : l->share[m] + l->added[m]);
 }
 
 double ledger_install(const struct ledger *l)
@@ -64,11 +64,41 @@ double ledger_install(const struct ledger *l)
     return l->alpha * (1 - l->reserve) * l->install;
 }
 
-double ledger_total(const struct ledger *l)
+bool ledger_draw(struct ledger *l, double alpha)
 {
-    double sum = ledger_install(l);
-    for (int s = 0; s < l->waves; s++)
+    if (!(alpha > 0) || l->drawn + alpha > l->alpha * l->reserve * (1 + 1e-12))
+        return false;
+    l->drawn += alpha;
+    return true;
+}
+
+bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from)
+{
+    struct ledger after = *l;
+    double before = ledger_total(l);
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        if (!(added[m] >= 0) || l->added[m] > 0)
+            return false;
+    if (from < 0 || from >= l->waves)
+        return false;
+    memcpy(after.added, added, sizeof after.added);
+    after.added_from = from;
+    if (!ledger_draw(&after, ledger_total(&after) - before))
+        return false;
+    *l = after;
+    return true;
+}
+
+double ledger_begun(const struct ledger *l, int waves)
+{
+    double sum = waves > 0 ? ledger_install(l) : 0;
+    for (int s = 0; s < waves && s < l->waves; s++)
         for (int m = 0; m < l->metrics; m++)
             sum += ledger_alpha(l, s, m);
     return sum;
+}
+
+double ledger_total(const struct ledger *l)
+{
+    return ledger_begun(l, l->waves);
 }

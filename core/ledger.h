@@ -2,11 +2,13 @@
  *
  * Fixed when a rollout starts and written into the log. Weighted Bonferroni: Ville's bound holds for each process and
  * the bounds add up, whatever depends on what. Waves get shares in proportion to 2^-s, so that most is spent where a
- * bad build is cheapest to stop. A reserve is kept for what is added later. docs/statistics.md, "Alpha ledger". */
+ * bad build is cheapest to stop. A reserve is kept for what is added later. What a firmware has spent of its alpha over
+ * all its rollouts is core/trial_account.h. docs/statistics.md, "Alpha ledger". */
 #ifndef ANDON_CORE_LEDGER_H
 #define ANDON_CORE_LEDGER_H
 
 #include <stdbool.h>
+#include "core/err.h"
 #include "core/metric.h"
 
 #define LEDGER_WAVES 64
@@ -24,13 +26,16 @@ struct ledger {
     double share[LEDGER_ALL]; /* per wave */
     int metrics;              /* LEDGER_METRICS .. LEDGER_ALL */
     double install;           /* share of the whole rollout */
+    double drawn;             /* of the reserve, so far: alpha */
+    double added[LEDGER_METRICS]; /* to the share of a built-in metric, from wave `added_from` on */
+    int added_from;
 };
 
 /* Shares must be >= 0 and sum with `install` to at most 1; 0 < alpha < 1; 0 <= reserve < 1. False when not. */
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install);
 /* The ledger of a policy, its own metrics included. False as above. */
-bool ledger_of(const struct evidence_policy *p, int waves, struct ledger *l);
+bool ledger_of_policy(const struct evidence_policy *p, int waves, struct ledger *l);
 /* Its place in the ledger; -1 for the installs', which spend over the whole rollout. */
 int ledger_row(size_t metric);
 /* The row of metric number m of a ledger. */
@@ -39,7 +44,14 @@ size_t ledger_metric(int m);
 double ledger_alpha(const struct ledger *l, int s, int m);
 /* What the install test may spend over the whole rollout. */
 double ledger_install(const struct ledger *l);
-/* Everything that is promised; at most l->alpha. */
+/* Takes `alpha` from the reserve; false, and nothing taken, when not so much is left of it. */
+bool ledger_draw(struct ledger *l, double alpha) ANDON_MUST_USE;
+/* Adds to the metrics' shares from wave `from` on, drawn from the reserve: tests that were thought of when the rollout
+ * ran. Once. False, and nothing added, when the reserve does not hold it, nothing is added, or it is no such wave. */
+bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;
+/* What the first `waves` waves may spend, installs included: 0 when there are none. */
+double ledger_begun(const struct ledger *l, int waves);
+/* Everything that is promised, what was drawn included; at most l->alpha. */
 double ledger_total(const struct ledger *l);
 
 #endif

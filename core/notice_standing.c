@@ -111,16 +111,24 @@ static void rollbacks(struct list *l, const struct rollout_view *r)
         b->to && *b->to ? b->to : "the release before");
 }
 
+/* Held by andon for want of data: that is news at once, and not over before the rollout goes on. */
+static bool held_for_data(const struct rollout_view *r)
+{
+    return r->stop == STOP_HELD && r->rollout.state == ROLLOUT_PAUSED && r->paused_by &&
+           strcmp(r->paused_by, "rule " VERDICT_RULE_LOST) == 0;
+}
+
 /* A verdict without data, for so long that it is news; NULL = none. */
 static const struct wave_view *lost_wave(const struct snapshot *s, const struct rollout_view *r)
 {
     const struct wave_view *worst = NULL;
+    int64_t least = held_for_data(r) ? 0 : NOTICE_LOST_US;
     if (rollout_state_ended(r->rollout.state))
         return NULL;
     for (size_t i = 0; i < r->n_waves; i++) {
         const struct wave_view *w = &r->waves[i];
         if (w->watched && w->verdict.data_missing && w->verdict.unknown_since > 0 &&
-            s->taken_at - w->verdict.unknown_since >= NOTICE_LOST_US &&
+            s->taken_at - w->verdict.unknown_since >= least &&
             (!worst || w->verdict.unknown_since < worst->verdict.unknown_since))
             worst = w;
     }
@@ -150,16 +158,18 @@ static void losses(struct list *l)
             "the fleet server has not answered for %s: andon neither sees nor stops what runs there",
             fmt_dur(dur, s->taken_at - s->link.last_ok));
     if (blind > 0 && down(&s->telemetry)) { /* one cause, one notice */
-        add(l, NOTICE_LOST, NULL, -1, VERDICT_RULE_LOST, "telemetry has been lost for %s; %zu rollout%s it: %s",
-            fmt_dur(dur, s->taken_at - since), blind, blind == 1 ? " needs" : "s need",
+        add(l, NOTICE_LOST, NULL, -1, VERDICT_RULE_LOST, "telemetry has been lost since %s; %zu rollout%s it: %s",
+            fmt_hms(dur, since), blind, blind == 1 ? " needs" : "s need",
             s->telemetry.error && *s->telemetry.error ? s->telemetry.error : "the source is stale");
         return;
     }
     for (size_t i = 0; i < s->n_rollouts; i++) {
         const struct wave_view *w = lost_wave(s, &s->rollouts[i]);
         if (w)
-            add(l, NOTICE_LOST, &s->rollouts[i], w->wave.index, VERDICT_RULE_LOST, "for %s: %s",
-                fmt_dur(dur, s->taken_at - w->verdict.unknown_since), w->verdict.text);
+            add(l, NOTICE_LOST, &s->rollouts[i], w->wave.index, VERDICT_RULE_LOST, "%s", w->verdict.text);
+        else if (held_for_data(&s->rollouts[i]))
+            add(l, NOTICE_LOST, &s->rollouts[i], s->rollouts[i].current, VERDICT_RULE_LOST,
+                "telemetry is there again; andon still holds the rollout that it had paused for want of it");
     }
 }
 
@@ -214,7 +224,30 @@ bool notice_can_end(const struct snapshot *s, const struct notice *n)
     return !r || r->waves_known;
 }
 
-static void end_text(struct notice *n, const struct rollout_view *r)
+/* When andon has let it go on again by itself, 0 = it has not, as far as is known. */
+static int64_t resumed_at(const struct snapshot *s, const struct rollout_view *r)
+{
+    for (size_t i = 0; i < s->n_ops; i++)
+        if (s->ops[i].verb == VERB_RESUME && s->ops[i].phase == OP_DONE &&
+            strcmp(s->ops[i].rollout, r->rollout.id) == 0)
+            return strcmp(s->ops[i].actor, VERDICT_RULE_LOST) == 0 ? s->ops[i].ended : 0;
+    return 0;
+}
+
+static void data_is_back(const struct snapshot *s, const struct rollout_view *r, char *out, size_t size)
+{
+    int64_t at = r && rollout_state_active(r->rollout.state) ? resumed_at(s, r) : 0;
+    char t[FMT_MAX];
+    if (at > 0)
+        snprintf(out, size, "telemetry is back; andon has resumed the rollout at %s", fmt_hms(t, at));
+    else if (r && r->rollout.state == ROLLOUT_PAUSED)
+        snprintf(out, size, "telemetry is back; the rollout stands paused%s%s",
+                 r->paused_by && *r->paused_by ? " by " : "", r->paused_by ? r->paused_by : "");
+    else
+        snprintf(out, size, "telemetry is back");
+}
+
+static void end_text(struct notice *n, const struct snapshot *s, const struct rollout_view *r)
 {
     char text[600];
     switch (n->kind) {
@@ -239,8 +272,11 @@ static void end_text(struct notice *n, const struct rollout_view *r)
         }
         return;
     case NOTICE_LOST:
-        copy(n->text, sizeof n->text,
-             strcmp(n->rule, NOTICE_RULE_SERVER) == 0 ? "the fleet server answers again" : "telemetry is back");
+        if (strcmp(n->rule, NOTICE_RULE_SERVER) == 0)
+            snprintf(text, sizeof text, "the fleet server answers again");
+        else
+            data_is_back(s, r, text, sizeof text);
+        copy(n->text, sizeof n->text, text);
         return;
     case NOTICE_GATE:
         copy(n->text, sizeof n->text, "it waits no longer");
@@ -257,5 +293,5 @@ void notice_end(struct notice *n, const struct snapshot *s, int64_t wall)
 {
     n->resolved = true;
     n->t = wall;
-    end_text(n, view_of(s, n));
+    end_text(n, s, view_of(s, n));
 }

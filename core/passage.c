@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/boots.h"
 #include "core/err.h"
 #include "core/policy.h"
 
@@ -10,9 +11,8 @@ _Static_assert(sizeof(struct watched) <= 104, "a watched device costs at most 10
 _Static_assert(sizeof(struct series) == 28, "a gauge of a device costs 28 bytes");
 _Static_assert(PASSAGE_COUNT + 2 <= 16, "built-in tests fit a device's marks");
 
-#define LOOP_S     (30 * 60)
-#define LONG_AGO   (INT32_MIN / 2)
-#define BOOT_MOVED 5.0 /* seconds: clocks of devices are set and jitter */
+#define LOOP_S   (30 * 60)
+#define LONG_AGO (INT32_MIN / 2)
 
 double passage_ratio(const struct metric_test *t, double ratio)
 {
@@ -73,6 +73,20 @@ void tally_init(struct tally *c, const struct evidence_policy *p, size_t row)
     }
 }
 
+/* n events have happened between two samples, evenly spread as nothing more is known. Have three of them happened
+ * within half an hour? */
+static bool passage_loop(int32_t at_s[2], uint32_t n, int32_t before_s, int32_t now_s)
+{
+    bool loop = false;
+    for (uint32_t i = 1; i <= n; i++) {
+        int32_t at = before_s + (int32_t)((int64_t)(now_s - before_s) * i / n);
+        loop |= at - at_s[0] <= LOOP_S;
+        at_s[0] = at_s[1];
+        at_s[1] = at;
+    }
+    return loop;
+}
+
 void counted_restart(struct counted *v)
 {
     v->at_s[0] = v->at_s[1] = LONG_AGO;
@@ -117,16 +131,23 @@ uint32_t counted_rise(double before, double value, uint32_t most)
     return diff < 0 ? 1 : diff > most ? most : (uint32_t)(diff + 0.5);
 }
 
-int watched_count(struct watched *w, double value, bool boot_time)
+static int count_time(struct watched *w, double value, int64_t *since)
+{
+    struct boot_mark m = {w->counter, w->flags & WATCHED_MOVED};
+    int boots = boot_mark_feed(&m, value, since);
+    w->counter = m.at;
+    w->flags = (uint8_t)((w->flags & ~WATCHED_MOVED) | (m.open ? WATCHED_MOVED : 0));
+    return boots;
+}
+
+int watched_count(struct watched *w, double value, bool boot_time, int64_t *since)
 {
     if (!isfinite(value))
         return 0;
-    double before = w->counter, diff = value - before;
-    w->counter = value;
-    if (isnan(before))
-        return 0;
     if (boot_time)
-        return fabs(diff) > BOOT_MOVED;
+        return count_time(w, value, since);
+    double before = w->counter;
+    w->counter = value;
     return (int)counted_rise(before, value, 100);
 }
 
@@ -136,18 +157,6 @@ static uint64_t boot_levels(uint8_t boots)
     for (int l = 0; l < 4; l++)
         bits |= boots >= 1u << l ? PASSAGE_BIT(PASSAGE_BOOT1 + l) : 0u;
     return bits;
-}
-
-bool passage_loop(int32_t at_s[2], uint32_t n, int32_t before_s, int32_t now_s)
-{
-    bool loop = false;
-    for (uint32_t i = 1; i <= n; i++) {
-        int32_t at = before_s + (int32_t)((int64_t)(now_s - before_s) * i / n);
-        loop |= at - at_s[0] <= LOOP_S;
-        at_s[0] = at_s[1];
-        at_s[1] = at;
-    }
-    return loop;
 }
 
 uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s)

@@ -73,7 +73,7 @@ struct marks {
  * that runs. Ticks are numbered from the trial's start. */
 struct watched {
     int64_t last_t;    /* newest sample */
-    double counter;    /* newest boot counter or time of boot, NaN = never seen */
+    double counter;    /* newest boot counter, or boot_mark.at; NaN = never seen */
     int32_t from;      /* number of the tick from which it counts as canary, INT32_MAX = unknown */
     int32_t boot_s[2]; /* the two newest reboots, seconds since the trial's start */
     struct series cpu, var;
@@ -94,7 +94,8 @@ struct watched {
 #define WATCHED_SILENT  0x10u /* censored until it reports again */
 #define WATCHED_ACTIVE  0x20u /* in and reporting */
 #define WATCHED_IN      0x40u /* its clocks of this stage run: see trial_open() in core/trial_state.h */
-#define WATCHED_ALL     0x7fu
+#define WATCHED_MOVED   0x80u /* boot_mark.open, see core/boots.h */
+#define WATCHED_ALL     0xffu
 
 /* Devices at risk, and what the open tick has brought, by stratum, kind and side. */
 struct risk {
@@ -173,14 +174,12 @@ void series_restart(struct series *s, bool spread);
 /* Events between two samples of a counter: the rise, at most `most`; a fall is one, since no more can be known. NaN and
  * the first value: 0. */
 uint32_t counted_rise(double before, double value, uint32_t most);
-/* n events have happened between two samples, evenly spread as nothing more is known. Have three of them happened
- * within half an hour? */
-bool passage_loop(int32_t at_s[2], uint32_t n, int32_t before_s, int32_t now_s);
 /* Forgets what has happened in the stage before. */
 void watched_restart(struct watched *w);
 /* Reboots since the newest value of the counter; takes `value` as the newest. A fall of a counter is one reboot, since
- * no more can be known; a time of boot that moves by more than 5 s is one. NaN and the first value: 0. At most 100. */
-int watched_count(struct watched *w, double value, bool boot_time);
+ * no more can be known; of a time of boot see core/boots.h. NaN and the first value: 0. At most 100. *since: time of
+ * the sample before; becomes the time from which on they can have been, where that is earlier. */
+int watched_count(struct watched *w, double value, bool boot_time, int64_t *since);
 /* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
  * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
 uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);

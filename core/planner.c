@@ -140,7 +140,7 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
 {
     *out = (struct plan){.canary = canary, .control = control, .hours = hours, .blind = true};
     struct ledger l;
-    if (p->tests == TESTS_OFF || !ledger_of(p, waves, &l))
+    if (p->tests == TESTS_OFF || !ledger_of_policy(p, waves, &l))
         return;
     double reboot = ledger_alpha(&l, wave, LEDGER_REBOOT), cpu = ledger_alpha(&l, wave, LEDGER_CPU);
     double loop = reboot * LOOP_SHARE;

@@ -1,6 +1,8 @@
 /* Policy: the words, and the policy that is used where none is named. */
 #include "core/policy.h"
 
+#include <math.h>
+
 #include "core/clock.h"
 
 const char *metric_word(enum metric m)
@@ -106,6 +108,7 @@ static const struct policy default_policy = {
     .grace_us = 3 * US_PER_MIN,
     .install_us = 10 * US_PER_MIN,
     .min_coverage = 0.8,
+    .lost_devices = 3,
     .lost_pause_us = 10 * US_PER_MIN,
     .lost_react = REACT_PAUSE,
     .bake_us = 0,
@@ -133,9 +136,21 @@ static const struct policy default_policy = {
                  .strata = {"model", "site"},
                  .n_strata = 2,
                  .control = ""},
-    .lost_resume = false,
+    .lost_resume = true,
     .min_device_hours = 0,
 };
+
+int64_t policy_report_needed(const struct policy *p, int64_t expected)
+{
+    int64_t share, spared;
+
+    if (expected <= 0)
+        return 0;
+    share = (int64_t)ceil(p->min_coverage * (double)expected);
+    spared = expected - (p->lost_devices > 1 ? p->lost_devices - 1 : 0);
+    share = spared < share ? spared : share;
+    return share < 1 ? 1 : share;
+}
 
 const struct policy *policy_default(void)
 {

@@ -103,8 +103,9 @@ struct policy {
     int64_t window_us;        /* rates and means over the last.. (default 10 min) */
     int64_t grace_us;         /* after an install its reboots do not count, same window for control (default 3 min) */
     int64_t install_us;       /* a device told this long ago counts as canary even if it never reported (10 min) */
-    double min_coverage;      /* reporting / expected below this is missing data (default 0.8) */
-    int64_t lost_pause_us;    /* missing data holds at once and pauses after this long (default 10 min) */
+    double min_coverage;      /* reporting / expected below this is missing data (default 0.8) .. */
+    int lost_devices;         /* .. when it is at least so many devices that do not report, >= 1 (default 3) */
+    int64_t lost_pause_us;    /* missing data holds, and pauses after this long (default 10 min) */
     enum reaction lost_react; /* REACT_HOLD or REACT_PAUSE */
     int64_t bake_us;          /* a wave must have run this long before advance (default 0) */
     enum promotion promotion;
@@ -114,13 +115,16 @@ struct policy {
     int64_t drain_us;        /* how long a roll back waits for recalled devices (default 10 min) */
     int64_t control_max;     /* at most so many control devices are watched (default 2000) */
     struct evidence_policy evidence;
-    bool lost_resume;        /* a pause for lost telemetry ends by itself after 3 good polls (default false) */
+    bool lost_resume;        /* andon's own pause for want of data ends by itself after 3 good polls (default true) */
     double min_device_hours; /* of canary watch before a wave may be promoted (default 0) */
 };
 
 const char *metric_word(enum metric m);     /* "reboots", "cpu-mean", "cpu-p95", "variance", "install-failed" */
 const char *metric_unit(enum metric m);     /* "reboots/dev-day", "%", ... for the screen */
 const char *reaction_word(enum reaction r); /* "none", "watch", "hold", "pause", "rollback" */
+/* How many of `expected` devices must report, else data is missing; 0 when none is expected. One at least; fewer than
+ * the share min_coverage only where lost_devices or more are away. */
+int64_t policy_report_needed(const struct policy *p, int64_t expected);
 /* The policy used where the configuration names none. Static, never freed. */
 const struct policy *policy_default(void);
 

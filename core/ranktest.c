@@ -6,6 +6,7 @@
 
 #include "core/detmath.h"
 #include "core/err.h"
+#include "core/ranktie.h"
 
 #define STRATA 64
 
@@ -101,74 +102,109 @@ static double exact_tail(const struct sizes *s, size_t pairs, double u)
     return tail < ways ? tail / ways : 1;
 }
 
-/* U of one stratum, and its variance under the null with ties taken into account. Sorted values. */
-static double stratum_u(const double *x, size_t n, const double *y, size_t m, double *ties, double *var)
+/* U of one stratum, and its variance under the null with ties taken into account. Sorted values; their groups go into
+ * `s`, which has room. */
+static double stratum_u(const double *x, size_t n, const double *y, size_t m, struct tie_group *v,
+                        struct tie_stratum *s, double *ties, double *var)
 {
     double ranks = 0, dn = (double)n, dm = (double)m, da = (double)(n + m);
     size_t i = 0, j = 0;
     *ties = 0;
+    *s = (struct tie_stratum){v, 0};
     while (i < n || j < m) {
         size_t i0 = i, j0 = j;
-        double v = j == m || (i < n && x[i] < y[j]) ? x[i] : y[j];
-        while (i < n && !(x[i] > v))
+        double low = j == m || (i < n && x[i] < y[j]) ? x[i] : y[j];
+        while (i < n && !(x[i] > low))
             i++;
-        while (j < m && !(y[j] > v))
+        while (j < m && !(y[j] > low))
             j++;
         double t = (double)(i + j - i0 - j0), rank = (double)(i0 + j0 + i + j + 1) / 2;
         ranks += rank * (double)(i - i0);
         *ties += t * t * t - t;
+        v[s->n++] = (struct tie_group){(uint32_t)(i - i0), (uint32_t)(j - j0)};
     }
     *var = dn * dm / 12 * (da + 1 - *ties / (da * (da - 1)));
     return ranks - dn * (dn + 1) / 2;
 }
 
-static bool sum_up(const double *x, const double *y, struct sizes *s, struct ranktest *out)
+/* What the strata that have both sides sum up to. */
+struct sums {
+    double u, mean, var, ties;
+    double untied; /* the variance that it would have without ties */
+    size_t n, m, pairs, strata;
+    struct tie_stratum stratum[STRATA];
+};
+
+static double log_normal(const struct sums *a, double var)
 {
-    double u = 0, mean = 0, var = 0, ties = 0, t1, v1;
-    size_t n = 0, m = 0, pairs = 0;
+    return var > 0 ? det_log_erfc((a->u - a->mean - 0.5) / sqrt(2 * var)) - det_log(2) : 0;
+}
+
+static void sum_up(const double *x, const double *y, struct sizes *s, struct tie_group *v, struct sums *a)
+{
+    double t1, v1;
+    *a = (struct sums){0};
     for (int g = 0; g < STRATA; g++) {
-        size_t here_n = s->n[g], here_m = s->m[g];
-        if (s->n[g] > 0 && s->m[g] > 0) {
-            u += stratum_u(x, here_n, y, here_m, &t1, &v1);
-            ties += t1;
-            var += v1;
-            mean += (double)s->n[g] * (double)s->m[g] / 2;
-            n += s->n[g];
-            m += s->m[g];
-            pairs += s->n[g] * s->m[g];
+        size_t n = s->n[g], m = s->m[g];
+        if (n > 0 && m > 0) {
+            struct tie_stratum *to = &a->stratum[a->strata++];
+            a->u += stratum_u(x, n, y, m, v, to, &t1, &v1);
+            a->ties += t1;
+            a->var += v1;
+            a->untied += (double)n * (double)m / 12 * (double)(n + m + 1);
+            a->mean += (double)n * (double)m / 2;
+            a->n += n;
+            a->m += m;
+            a->pairs += n * m;
+            v += to->n;
         } else {
             s->n[g] = s->m[g] = 0;
         }
-        x += here_n;
-        y += here_m;
+        x += n;
+        y += m;
     }
-    *out = (struct ranktest){.u = u, .p_asymptotic = 1, .p_exact = NAN, .p = 1, .log_p = 0};
-    if (pairs == 0)
+}
+
+static bool decide(const struct sums *a, const struct sizes *s, enum rank_ties by, struct ranktest *out)
+{
+    *out = (struct ranktest){.u = a->u, .p_asymptotic = 1, .p_exact = NAN, .p = 1, .log_p = 0};
+    if (a->pairs == 0)
         return false;
-    double log_asymptotic = var > 0 ? det_log_erfc((u - mean - 0.5) / sqrt(2 * var)) - det_log(2) : 0;
-    out->p_asymptotic = det_exp(log_asymptotic);
-    bool exact = !(ties > 0) && (n < m ? n : m) <= RANKTEST_EXACT_SIDE && pairs <= RANKTEST_EXACT_PAIRS;
+    bool tied = a->ties > 0 && by == TIES_PERMUTATION, exact = false;
+    out->log_p = log_normal(a, a->var);
+    out->p_asymptotic = out->p = det_exp(out->log_p);
+    if (tied) {
+        out->log_p = ranktie_log_p(a->stratum, a->strata, log_normal(a, a->untied), &exact);
+        out->p = det_exp(out->log_p);
+    } else if (!(a->ties > 0) && (a->n < a->m ? a->n : a->m) <= RANKTEST_EXACT_SIDE &&
+               a->pairs <= RANKTEST_EXACT_PAIRS) {
+        exact = true;
+        out->p = exact_tail(s, a->pairs, a->u);
+        out->log_p = det_log(out->p);
+    }
     if (exact)
-        out->p_exact = exact_tail(s, pairs, u);
-    out->p = exact ? out->p_exact : out->p_asymptotic;
-    out->log_p = exact ? det_log(out->p_exact) : log_asymptotic;
+        out->p_exact = out->p;
     return true;
 }
 
 bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double *y, const uint8_t *ys, size_t m,
-                     struct ranktest *out)
+                     enum rank_ties by, struct ranktest *out)
 {
     struct sizes s;
+    struct sums sums;
     double *a = by_stratum(x, xs, n, s.n), *b = by_stratum(y, ys, m, s.m);
-    bool any = sum_up(a, b, &s, out);
+    struct tie_group *v = xreallocarray(NULL, n + m + 1, sizeof *v);
+    sum_up(a, b, &s, v, &sums);
+    bool any = decide(&sums, &s, by, out);
     free(a);
     free(b);
+    free(v);
     return any;
 }
 
 void ranktest(const double *x, size_t n, const double *y, size_t m, struct ranktest *out)
 {
-    ranktest_strata(x, NULL, n, y, NULL, m, out);
+    ranktest_strata(x, NULL, n, y, NULL, m, TIES_PERMUTATION, out);
 }
 
 int64_t look_time(int64_t first, int k)

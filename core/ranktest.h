@@ -21,16 +21,21 @@ struct ranktest {
     double p;            /* the one that decides: exact where there is one */
     double log_p;        /* ln p; finite also where p is too small for a double */
 };
-/* Is x larger than y? n, m >= 1, finite values. Exact when min(n,m) <= 20, n*m <= 20000 and there are no ties. The
- * arrays are not changed. */
+/* What decides where values tie. */
+enum rank_ties {
+    TIES_NORMAL,     /* the normal tail: far too small where ties are heavy; decisions of old logs were made by it */
+    TIES_PERMUTATION /* exact given the ties, or an upper bound (core/ranktie.h) */
+};
+/* Is x larger than y? n, m >= 1, finite values. Without ties exact when min(n,m) <= 20 and n*m <= 20000, else normal;
+ * with ties as TIES_PERMUTATION. The arrays are not changed. */
 void ranktest(const double *x, size_t n, const double *y, size_t m, struct ranktest *out);
 
 /* The same within strata: device i of x is in stratum xs[i] (0..63; NULL: all in one), U is summed over the strata that
- * have both groups (van Elteren 1960, with equal weights on pairs). Exact when over all those strata min(n,m) <= 20,
- * the sum of n*m <= 20000 and no ties. False, with p = 1, when no stratum has both groups. One stratum gives the same
- * bits as ranktest(). */
+ * have both groups (van Elteren 1960, with equal weights on pairs). Without ties exact when over all those strata
+ * min(n,m) <= 20 and the sum of n*m <= 20000. False, with p = 1, when no stratum has both groups. One stratum gives the
+ * same bits as ranktest(). */
 bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double *y, const uint8_t *ys, size_t m,
-                     struct ranktest *out);
+                     enum rank_ties by, struct ranktest *out);
 
 /* Sorts numbers (no NaN) in ascending order, in linear time. */
 void sort_doubles(double *v, size_t n);

@@ -18,7 +18,7 @@ static bool bad(struct err *e, const char *what)
 }
 
 /* Only what fmt_hexfloat writes: hexadecimal, or one of its words. */
-static bool hex_value(const struct json_t *v, double *out)
+bool trial_hex(const struct json_t *v, double *out)
 {
     size_t n;
     const char *s = v ? json_str_value(v, &n) : NULL;
@@ -37,7 +37,7 @@ static bool hex_value(const struct json_t *v, double *out)
 
 static bool get_hex(const struct json_t *o, const char *key, double *out)
 {
-    return hex_value(json_get(o, key), out);
+    return trial_hex(json_get(o, key), out);
 }
 
 struct work {
@@ -47,6 +47,22 @@ struct work {
     int test;
     struct replay *out;
 };
+
+bool trial_read_added(const struct json_t *o, struct ledger *l)
+{
+    const struct json_t *a = json_get(o, "added");
+    double added[LEDGER_METRICS];
+    int64_t from;
+    if (!a)
+        return true;
+    if (!json_is_arr(a) || json_len(a) != LEDGER_METRICS || !json_int(o, "added_from", &from) || from < 0 ||
+        from >= l->waves)
+        return false;
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        if (!trial_hex(json_at(a, (size_t)m), &added[m]))
+            return false;
+    return ledger_add(l, added, (int)from);
+}
 
 static int word_of(const char *s, const char *(*word)(int), int n)
 {
@@ -66,31 +82,34 @@ static const char *worse_word(int i)
     return metric_worse_word((enum metric_worse)i);
 }
 
-static bool read_row(struct work *w, const struct json_t *o, struct metric_def *d)
+static bool read_row(const struct json_t *o, struct arena *a, struct metric_def *d)
 {
-    const char *id = json_str(o, "id", NULL);
+    const char *id = json_str(o, "id", NULL), *title = json_str(o, "title", NULL), *unit = json_str(o, "unit", NULL);
+    char safe[METRIC_TITLE_MAX + 1];
     const struct json_t *levels = json_get(o, "levels");
     int kind = word_of(json_str(o, "kind", NULL), kind_word, KIND_PRESENCE),
         worse = word_of(json_str(o, "worse", NULL), worse_word, WORSE_BOTH + 1);
-    if (!id || !metric_id_ok(id) || kind < 0 || worse < 0 || !json_is_arr(levels) || json_len(levels) > METRIC_LEVELS ||
+    if (!id || !title || !unit || !metric_id_ok(id) || kind < 0 || worse < 0 || !json_is_arr(levels) || json_len(levels) > METRIC_LEVELS ||
         !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) || !get_hex(o, "tolerance", &d->tolerance) ||
         !json_int(o, "window_us", &d->window_us))
         return false;
-    d->id = d->title = arena_strdup(&w->arena, id);
-    d->unit = "";
+    d->id = arena_strdup(a, id);
+    safe_text_into(safe, sizeof safe, title, strlen(title));
+    d->title = arena_strdup(a, safe);
+    safe_text_into(safe, sizeof safe, unit, strlen(unit));
+    d->unit = arena_strdup(a, safe);
     d->kind = (enum metric_kind)kind;
     d->worse = (enum metric_worse)worse;
     d->n_levels = json_len(levels);
     for (size_t i = 0; i < d->n_levels; i++)
-        if (!hex_value(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1))
+        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1))
             return false;
     return true;
 }
 
 /* Entries of before a metric was data know the five only. */
-static bool read_metrics(struct work *w, const struct json_t *o, struct err *e)
+static bool read_metrics(const struct json_t *o, struct evidence_policy *p, struct arena *a, struct err *e)
 {
-    struct evidence_policy *p = &w->spec.policy;
     const struct json_t *own = json_get(o, "own");
     char digest[SHA256_HEX];
     if (!o)
@@ -101,23 +120,22 @@ static bool read_metrics(struct work *w, const struct json_t *o, struct err *e)
     size_t n = json_is_arr(own) ? json_len(own) : METRICS_OWN + 1;
     if (cpu < 0 || variance < 0 || cpu == WORSE_DOWN || variance == WORSE_DOWN || !said || n > METRICS_OWN)
         return bad(e, "the metrics are not whole");
-    struct metric_def *row = ARENA_ARRAY(&w->arena, struct metric_def, n + 1);
+    struct metric_def *row = ARENA_ARRAY(a, struct metric_def, n + 1);
     for (size_t i = 0; i < n; i++)
-        if (!read_row(w, json_at(own, i), &row[i]))
+        if (!read_row(json_at(own, i), a, &row[i]))
             return bad(e, "a metric is not whole");
     p->cpu_worse = (enum metric_worse)cpu;
     p->variance_worse = (enum metric_worse)variance;
     p->own = row;
     p->n_own = n;
     metric_digest(p, digest);
-    if (!metric_make_tests(p, &w->arena) || strcmp(digest, said) != 0)
+    if (!metric_make_tests(p, a) || strcmp(digest, said) != 0)
         return bad(e, "the metrics are others than their digest says");
     return true;
 }
 
-static bool read_spec(struct work *w, const struct json_t *o, struct err *e)
+bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena *a, struct err *e)
 {
-    struct trial_spec *s = &w->spec;
     struct evidence_policy *p = &s->policy;
     int64_t min, waves;
     memset(s, 0, sizeof *s);
@@ -133,7 +151,7 @@ static bool read_spec(struct work *w, const struct json_t *o, struct err *e)
         return bad(e, "the spec is not whole");
     p->min_devices = (int)min;
     s->waves = (int)waves;
-    return read_metrics(w, json_get(o, "metrics"), e) && trial_spec_ok(s, e);
+    return read_metrics(json_get(o, "metrics"), p, a, e) && trial_spec_ok(s, e);
 }
 
 /* Integers of an array of `n` within 0..INT32_MAX. */
@@ -189,7 +207,7 @@ static struct change *read_changes(const struct json_t *a, size_t *n)
         const struct json_t *pair = json_at(a, i);
         double stratum;
         if (!json_is_arr(pair) || json_len(pair) != 2 || !json_num_value(json_at(pair, 0), &stratum) ||
-            !(stratum >= 0 && stratum < PASSAGE_STRATA) || !hex_value(json_at(pair, 1), &v[i].v) || !isfinite(v[i].v)) {
+            !(stratum >= 0 && stratum < PASSAGE_STRATA) || !trial_hex(json_at(pair, 1), &v[i].v) || !isfinite(v[i].v)) {
             free(v);
             return NULL;
         }
@@ -198,21 +216,33 @@ static struct change *read_changes(const struct json_t *a, size_t *n)
     return v;
 }
 
+/* How the look treated ties. */
+static bool read_ties(const struct json_t *look, enum rank_ties *out)
+{
+    const struct json_t *v = json_get(look, "ties");
+    const char *word = json_str(look, "ties", NULL);
+    *out = v ? TIES_PERMUTATION : TIES_NORMAL;
+    return !v || (word && !strcmp(word, LOOK_TIES));
+}
+
 static bool replay_look(struct work *w, struct err *e)
 {
     const struct json_t *o = json_get(w->doc, "look");
+    enum rank_ties by;
     int64_t k;
     size_t n, m;
     struct ranktest r;
     if (!json_is_obj(o) || !json_int(o, "k", &k) || k < 0 || k > 100000)
         return bad(e, "there is no look");
+    if (!read_ties(o, &by))
+        return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: ties are treated in a way that is not known");
     if (k == 0) /* no look has given evidence */
         return true;
     struct change *canary = read_changes(json_get(o, "canary"), &n),
                   *control = read_changes(json_get(o, "control"), &m);
     bool ok = canary && control;
     if (ok) {
-        double now = bulk_evidence(canary, n, control, m, (int)k, &r);
+        double now = bulk_evidence(canary, n, control, m, (int)k, by, &r);
         w->out->log_e = now > 0 ? now : 0;
         w->out->devices = (int)n;
         w->out->peeks = 1;
@@ -272,7 +302,7 @@ static bool replay_doc(struct work *w, struct err *e)
         !get_hex(w->doc, "log_pause", &need) || !json_int(w->doc, "devices", &devices) ||
         !json_bool(w->doc, "clipped", &clipped))
         return bad(e, "test, stage or evidence are missing");
-    if (!read_spec(w, json_get(w->doc, "spec"), e))
+    if (!trial_read_spec(json_get(w->doc, "spec"), &w->spec, &w->arena, e))
         return false;
     w->test = metric_test_find(&w->spec.policy, test);
     if (w->test < 0)
@@ -287,7 +317,9 @@ static bool replay_doc(struct work *w, struct err *e)
         : what->rule == RULE_SHIFT ? !replay_look(w, e)
                                    : !replay_journal(w, e))
         return false;
-    ledger_of(&w->spec.policy, w->spec.waves, &l);
+    ledger_of_policy(&w->spec.policy, w->spec.waves, &l);
+    if (!trial_read_added(w->doc, &l))
+        return bad(e, "what was added to the ledger is not possible");
     double mine = trial_alpha(&w->spec.policy, &l, out->stage, w->test);
     out->log_pause = mine > 0 ? eprocess_needed(mine) : INFINITY;
     out->log_rollback = out->log_pause + trial_ten();

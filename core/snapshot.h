@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/arena.h"
+#include "core/device_state.h"
 #include "core/entry.h"
 #include "core/health.h"
 #include "core/intent.h"
@@ -46,14 +47,14 @@ struct link_view {
 struct device_row {
     const char *id;
     enum device_status status;
-    enum { DEV_OK, DEV_BAD, DEV_ODD, DEV_STALE, DEV_UPDATING, DEV_WAITING, DEV_FAILED, DEV_GONE } state;
+    enum device_state state;
     int64_t installed_at, last_seen, last_sample;
-    int64_t reboots;     /* in the window, -1 unknown */
+    int64_t reboots;     /* that count, in the window: not its install's; -1 unknown */
     float cpu, variance; /* NaN unknown; variance normalised to own baseline */
     float cpu_base;
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
-    uint8_t boots[TRACK_BUCKETS];   /* newest last, for the sparkline */
+    uint8_t boots[TRACK_BUCKETS];   /* the same by bucket, newest last, for the sparkline */
     const char *raw_id;             /* as the server knows it, for focus.device; NULL = the same as id */
 };
 
@@ -98,6 +99,16 @@ struct stage_view {
     struct plan plan; /* what this wave can see */
     const char *plan_text;
 };
+/* What the log says of the alpha of the rollout's firmware. */
+struct ledger_view {
+    bool known;         /* it was read */
+    double alpha;       /* of the firmware, over all its rollouts */
+    double own, others; /* spent by this rollout, and by others */
+    double left;        /* not spent by anybody */
+    bool dry;           /* not enough is left: the tests do not act */
+    const char *text;   /* in one line; "" */
+    const char *note;   /* what is not as the policy says, in words; "" */
+};
 struct trial_view {
     enum trial_state state;
     const char *text;    /* why it is off, what it waits for, "" */
@@ -105,6 +116,7 @@ struct trial_view {
     int64_t start, tick; /* telemetry's time of the newest tick; 0 */
     int stage;           /* that runs, -1 */
     bool dry_run;
+    struct ledger_view ledger;
     struct stage_view *stages; /* by wave; n_stages of them have begun, n_planned have a plan (those included) */
     size_t n_stages, n_planned;
     /* of the leading test of the stage that runs */

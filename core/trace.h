@@ -57,7 +57,7 @@ void trace_end(struct trace_line *l);
 
 /* Values that must not be traced, besides what shows itself as a secret. */
 struct trace_secrets {
-    const char *v[5]; /* NULL = none */
+    const char *v[16]; /* NULL = none */
 };
 /* Appends n bytes with "[secret]" in the place of: each of the secrets (NULL: none are known); user and password in a
  * URL; what follows "Basic " or "Bearer "; values of members and parameters that are named like a secret (password,

@@ -62,7 +62,7 @@ bool trial_spec_ok(const struct trial_spec *s, struct err *e)
         s->silence_us > 30 * US_PER_DAY)
         return err_set(e, ERR_RANGE, "",
                        "a trial's grace and silence must be at most 30 days, silence at least a step");
-    if (!ledger_of(p, s->waves, &l) || metric_tests(p) > TESTS_MAX)
+    if (!ledger_of_policy(p, s->waves, &l) || metric_tests(p) > TESTS_MAX)
         return err_set(e, ERR_RANGE, "shares of alpha must not be negative and sum to at most 1",
                        "this policy gives no alpha ledger");
     if (!ratio_ok(p->ratio) || !ratio_ok(p->cpu_ratio) || !ratio_ok(p->variance_ratio) ||
@@ -151,7 +151,7 @@ struct trial *trial_new(const struct trial_spec *spec, struct err *e)
     for (int i = 0; i < STRATA_KEYS_MAX; i++)
         t->spec.policy.strata[i] = NULL;
     t->spec.policy.control = NULL;
-    ledger_of(&spec->policy, spec->waves, &t->ledger);
+    ledger_of_policy(&spec->policy, spec->waves, &t->ledger);
     lay_out(t);
     t->told[0] = spec->start;
     t->n_told = 1;
@@ -183,6 +183,25 @@ void trial_free(struct trial *t)
     free(t);
 }
 
+static void set_needs(const struct trial *t, int s, struct stage *g)
+{
+    for (int k = 0; k < t->n_tests; k++) {
+        double alpha = trial_alpha(&t->spec.policy, &t->ledger, s, k);
+        g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
+    }
+}
+
+bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from)
+{
+    if (t->ledger.drawn > 0)
+        return t->ledger.added_from == from && memcmp(t->ledger.added, added, sizeof t->ledger.added) == 0;
+    if (!ledger_add(&t->ledger, added, from))
+        return false;
+    for (int s = from; s < t->n_stages; s++)
+        set_needs(t, s, t->stage[s]);
+    return true;
+}
+
 /* The rank tests of a gauge: each at looks of the whole policy's grid of steps. */
 static void start_ranks(const struct trial *t, struct stage *g, int32_t number)
 {
@@ -206,10 +225,7 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 {
     struct stage *g = xcalloc(1, sizeof *g);
     g->begin = begin;
-    for (int k = 0; k < t->n_tests; k++) {
-        double alpha = trial_alpha(&t->spec.policy, &t->ledger, s, k);
-        g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
-    }
+    set_needs(t, s, g);
     tail_init(&g->tail, &t->spec.policy);
     start_ranks(t, g, (int32_t)((begin - t->zero) / t->spec.step_us));
     return g;

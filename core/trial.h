@@ -25,6 +25,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/json.h"
+#include "core/ledger.h"
 #include "core/policy.h"
 #include "core/tick.h"
 #include "core/verdict.h"
@@ -70,13 +71,19 @@ struct trial_spec {
     int64_t step_us;               /* of the grid, 1 s .. 1 h */
     int64_t grace_us;
     int64_t silence_us; /* max(5 min, 5 steps) */
-    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds: a change by over 5 s is one */
+    bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
 
 struct trial;
 /* NULL with *e when the spec is out of range. */
 struct trial *trial_new(const struct trial_spec *spec, struct err *e);
 void trial_free(struct trial *t); /* NULL is fine */
+
+/* Adds to the shares of the metrics (enum ledger_metric, core/ledger.h) from wave `from` on, out of the ledger's
+ * reserve. Told after trial_new and again after trial_load, for a kept state does not hold it; the same again is fine
+ * and true. No stage from `from` on may have begun before it was added at first. False, and nothing added, when the
+ * reserve does not hold it. */
+bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;
 
 /* ---- facts ---- */
 
@@ -135,6 +142,9 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MA
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max);
 /* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
+/* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
+ * passages only. 0 where it does not count. */
+uint32_t trial_reached(const struct trial *t, struct trial_ix device);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 

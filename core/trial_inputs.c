@@ -38,6 +38,7 @@ static void write_look(struct json_w *w, const struct bulk *b, bool values)
     json_w_kint(w, "m", l->m);
     json_w_kint(w, "n", l->n);
     json_w_kint(w, "tick", l->tick);
+    json_w_kstr(w, "ties", LOOK_TIES);
     json_w_obj_end(w);
 }
 
@@ -85,7 +86,9 @@ static void write_row(struct json_w *w, const struct metric_def *d)
     json_w_arr_end(w);
     json_w_kbool(w, "own", d->own);
     hex(w, "share", d->share);
+    json_w_kstr(w, "title", d->title);
     hex(w, "tolerance", d->tolerance);
+    json_w_kstr(w, "unit", d->unit);
     json_w_kint(w, "window_us", d->window_us);
     json_w_kstr(w, "worse", metric_worse_word(d->worse));
     json_w_obj_end(w);
@@ -109,7 +112,7 @@ static void write_metrics(struct json_w *w, const struct evidence_policy *p)
     json_w_obj_end(w);
 }
 
-static void write_spec(struct json_w *w, const struct trial_spec *s)
+void trial_write_spec(struct json_w *w, const struct trial_spec *s)
 {
     const struct evidence_policy *p = &s->policy;
     json_w_key(w, "spec");
@@ -136,6 +139,19 @@ static void write_spec(struct json_w *w, const struct trial_spec *s)
     json_w_obj_end(w);
 }
 
+void trial_write_added(struct json_w *w, const struct ledger *l)
+{
+    char s[FMT_MAX];
+    if (!(l->drawn > 0))
+        return;
+    json_w_key(w, "added");
+    json_w_arr(w);
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        json_w_str(w, fmt_hexfloat(s, l->added[m]));
+    json_w_arr_end(w);
+    json_w_kint(w, "added_from", l->added_from);
+}
+
 /* Is all there that the evidence can be recomputed from? */
 static bool kept(const struct trial *t, int s, enum trial_test test)
 {
@@ -153,6 +169,7 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     json_w_init(&w, out, 0);
     json_w_obj(&w);
     int rank = t->rank[test];
+    trial_write_added(&w, &t->ledger);
     hex(&w, "alpha", trial_alpha(&t->spec.policy, &t->ledger, s, (int)test));
     json_w_kbool(&w, "clipped", !whole);
     json_w_kint(&w, "crossed_at", trial_standing(t, s, test)->crossed);
@@ -165,7 +182,7 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
         write_look(&w, &t->stage[s]->bulk[rank], whole && t->stage[s]->bulk[rank].best.canary != NULL);
     if (whole && test == TEST_INSTALL)
         write_outcomes(&w, &t->install);
-    write_spec(&w, &t->spec);
+    trial_write_spec(&w, &t->spec);
     json_w_kint(&w, "stage", s);
     json_w_kstr(&w, "test", metric_test(&t->spec.policy, (int)test)->word);
     json_w_kint(&w, "v", t->n_tests > TEST_COUNT ? 2 : 1); /* an andon that knows only the five must not read more */

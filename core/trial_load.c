@@ -162,6 +162,7 @@ static void get_watched(struct in *r, struct watched *w)
     w->wave = (int8_t)(wave < TRIAL_WAVES ? (int)wave : -1);
     w->flags = (uint8_t)get_most(r, 1, WATCHED_ALL);
     bool canary = w->flags & WATCHED_CANARY, control = w->flags & WATCHED_CONTROL;
+    r->bad |= w->flags & WATCHED_MOVED && !(w->counter >= 0 && w->counter < 1e12);
     r->bad |= (wave >= TRIAL_WAVES && wave != UINT8_MAX) || w->risk >> PASSAGE_COUNT != 0 || (canary && control) ||
               (canary && w->from == INT32_MAX) || (!canary && !control && w->flags & WATCHED_IN) ||
               (!(w->flags & WATCHED_IN) && (w->risk || w->flags & WATCHED_ACTIVE));

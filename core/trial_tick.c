@@ -143,8 +143,9 @@ static void feed_window(struct turn *u, size_t g, struct series *s, double v)
     }
 }
 
-/* A new sample of a device whose clocks run, `before` the one before it. */
-static void feed_in(struct turn *u, size_t i, int boots, const uint32_t *rise, int64_t before, int64_t at)
+/* A new sample of a device whose clocks run, `before` the one before it; boots can have been from `boot_from` on. */
+static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, const uint32_t *rise, int64_t before,
+                    int64_t at)
 {
     struct trial *t = u->t;
     struct watched *w = &t->w[i];
@@ -162,10 +163,10 @@ static void feed_in(struct turn *u, size_t i, int boots, const uint32_t *rise, i
         kinds &= ~t->windowed;
     risk_enter(&t->risk, &u->g->tail, w, m, kinds);
     /* A difference that reaches back into the grace may be the update's own reboot. */
+    if (boots > 0 && !first && boot_from >= since(u, w))
+        risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, seconds(t, boot_from), seconds(t, at)));
     if (first || before < since(u, w))
         return;
-    if (boots > 0)
-        risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, seconds(t, before), seconds(t, at)));
     for (size_t c = 0; c < t->n_tallies; c++)
         if (rise[c] > 0)
             risk_happen(&t->risk, &u->g->tail, w, m,
@@ -195,7 +196,7 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
 {
     struct trial *t = u->t;
     struct watched *w = &t->w[i];
-    int64_t before = w->last_t;
+    int64_t before = w->last_t, boot_from = before;
     uint32_t rise[METRICS_OWN];
     if (at > u->tick)
         at = u->tick;
@@ -203,7 +204,7 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
         return;
     w->last_t = at;
     u->fresh = true;
-    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time);
+    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time, &boot_from);
     for (size_t c = 0; c < t->n_tallies; c++) {
         double v = value_of(u, row, t->tally[c].column);
         rise[c] = counted_rise(t->tally[c].own[i].value, v, UINT32_MAX / 2);
@@ -215,7 +216,7 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
     if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || at < since(u, w))
         return;
     if (w->flags & WATCHED_IN)
-        feed_in(u, i, boots, rise, before, at);
+        feed_in(u, i, boots, boot_from, rise, before, at);
     feed_gauges(u, i, row);
 }
 

@@ -180,6 +180,11 @@ size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_
     return found;
 }
 
+uint32_t trial_reached(const struct trial *t, struct trial_ix device)
+{
+    return device.i < t->n ? t->w[device.i].happened : 0;
+}
+
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours)
 {
     *canary = t->active[SIDE_CANARY];

@@ -1,4 +1,4 @@
-/* Verdict: limits with `for:`, evidence, lost telemetry; the most severe decides. */
+/* Verdict: limits with `for:`, evidence, lost telemetry (core/verdict_data.c); the most severe decides. */
 #include "core/verdict.h"
 
 #include <math.h>
@@ -339,96 +339,15 @@ static void step_evidence(const struct verdict_input *in, struct verdict *out)
     }
 }
 
-static bool covered(const struct group_health *g, const struct policy *p)
-{
-    return g->expected <= 0 || (double)g->reporting >= p->min_coverage * (double)g->expected;
-}
-
-bool verdict_data_missing(const struct verdict_input *in)
-{
-    const struct group_health *c = &in->health->canary, *k = &in->health->control;
-
-    if (!in->telemetry_expected)
-        return false;
-    if (!in->telemetry_ok)
-        return true;
-    if (!covered(c, in->policy))
-        return true;
-    return k->expected > 0 && k->reporting == 0;
-}
-
-/* Since when data is missing, as every watcher would say it. */
-static int64_t missing_since(const struct verdict_input *in, const struct verdict_state *st)
-{
-    int64_t since = in->covered_until > 0   ? in->covered_until
-                    : in->watched_since > 0 ? in->watched_since
-                    : st->unknown_since > 0 ? st->unknown_since
-                                            : in->now;
-
-    return since < in->now ? since : in->now;
-}
-
-/* What is missing, in words. */
-static void missing_text(const struct verdict_input *in, char *out, size_t size)
-{
-    const struct group_health *c = &in->health->canary, *k = &in->health->control;
-    const struct policy *p = in->policy;
-    char a[FMT_MAX], b[FMT_MAX], d[FMT_MAX];
-
-    if (in->telemetry_ok && c->reporting == 0 && in->lack && *in->lack)
-        snprintf(out, size, "none of %s canaries reports: %s", fmt_count(a, c->expected), in->lack);
-    else if (!in->telemetry_ok)
-        snprintf(out, size, "no fresh telemetry");
-    else if (covered(c, p))
-        snprintf(out, size, "none of %s control devices reports", fmt_count(a, k->expected));
-    else if (k->expected > 0 && !covered(k, p))
-        snprintf(out, size,
-                 "canary (%s of %s) and control are silent: this looks like the telemetry, not the "
-                 "firmware",
-                 fmt_count(a, c->reporting), fmt_count(b, c->expected));
-    else
-        snprintf(out, size, "only %s of %s canaries report (%s needed)%s", fmt_count(a, c->reporting),
-                 fmt_count(b, c->expected), fmt_percent(d, p->min_coverage),
-                 k->expected > 0 ? ", canary alone is silent" : "");
-}
-
 static void step_data(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
 {
-    const struct policy *p = in->policy;
-    char what[160], a[FMT_MAX], b[FMT_MAX];
-    int64_t since, lost, window = VERDICT_COVERAGE * in->interval_us;
-    bool pauses = p->lost_react > REACT_HOLD, resumed;
+    char text[sizeof out->text];
+    enum reaction r = verdict_data_step(in, st, out, text, sizeof text);
 
-    out->data_missing = verdict_data_missing(in);
-    if (!out->data_missing) {
-        st->unknown_since = 0;
-        return;
-    }
-    out->unknown_since = st->unknown_since = since = missing_since(in, st);
-    missing_text(in, what, sizeof what);
-    fmt_dur(a, in->now - since);
-    fmt_dur(b, p->lost_pause_us);
-    if (window < VERDICT_EARLY_US)
-        window = in->interval_us > 0 ? VERDICT_EARLY_US : 0;
-    out->early = in->watched_since > 0 && in->now - in->watched_since < window;
-    resumed = in->resumed_at > since;
-    if (resumed)
-        since = in->resumed_at < in->now ? in->resumed_at : in->now;
-    lost = in->now - since;
-    if (out->early) {
-        if (out->react == REACT_NONE)
-            snprintf(out->text, sizeof out->text, "%s; it is being watched for only %s of %s", what,
-                     fmt_dur(a, in->now - in->watched_since), fmt_dur(b, window));
-    } else if (lost >= p->lost_pause_us && pauses) {
-        decide(out, REACT_PAUSE, VERDICT_RULE_LOST, "%s for %s: missing data is never health", what, a);
-    } else if (resumed && lost < p->lost_pause_us) {
-        decide(out, REACT_WATCH, VERDICT_RULE_LOST, "%s for %s; resumed all the same: %s %s after that", what, a,
-               pauses ? "pauses" : "holds", b);
-    } else if (pauses) {
-        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start; pauses at %s", what, a, b);
-    } else {
-        decide(out, REACT_HOLD, VERDICT_RULE_LOST, "%s for %s: no wave may start", what, a);
-    }
+    if (r != REACT_NONE)
+        decide(out, r, VERDICT_RULE_LOST, "%s", text);
+    else if (out->thin && out->react == REACT_NONE)
+        memcpy(out->text, text, sizeof out->text);
 }
 
 /* What is said when nothing is wrong. */
@@ -468,15 +387,8 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
                "evidence is being read from history: until it is known no wave may start");
     if (out->would <= out->react)
         out->would = REACT_NONE;
-    if (out->react == REACT_NONE && !out->early)
+    if (out->react == REACT_NONE && !out->thin)
         calm_text(in, out);
-}
-
-enum reaction verdict_on_resume(const struct verdict *v)
-{
-    bool lost = v->data_missing && v->react == REACT_PAUSE && strcmp(v->rule, VERDICT_RULE_LOST) == 0;
-
-    return lost ? REACT_WATCH : v->react;
 }
 
 void verdict_reset(struct verdict_state *st)

@@ -2,9 +2,10 @@
  *
  * Limits act at once and independently; evidence from sequential tests (core/trial.h) comes in through `evidence` and
  * is judged beside them, by the policy's levels of evidence. Severity: rollback > pause > hold > watch > none. Missing
- * data is never health: it holds at once and, after policy->lost_pause_us, pauses. For how long it has been missing is
- * the world's affair and not the watcher's: it counts from when enough devices were last heard of, or from a person's
- * resume after that, and a watcher that was only just started waits for what one whole window of coverage brings. */
+ * data is never health: nothing is advanced on it, from the third poll in a row without it the wave is held, and after
+ * policy->lost_pause_us it is paused. For how long it has been missing is the world's affair and not the watcher's: it
+ * counts from when enough devices were last heard of, or from a person's resume after that, polls are ticks of the
+ * telemetry's own grid, and a watcher that was only just started waits for what one whole window of coverage brings. */
 #ifndef ANDON_CORE_VERDICT_H
 #define ANDON_CORE_VERDICT_H
 
@@ -66,10 +67,11 @@ struct verdict_input {
     size_t n_evidence;
     int64_t now;
     int64_t interval_us; /* the telemetry's; missing data counts once in each; 0 = at each call */
+    int64_t tick;        /* of the newest poll that was answered or has failed, on the grid of interval_us; 0 = now */
     /* Figures of the devices that a limit's class names, by the limit's index in the policy; NULL (the array, or an
      * element) = no figures of its own: then the limit applies when device_class matches, to the wave's. */
     const struct wave_health *const *class_health;
-    /* For how long data has been missing (engine clock); only read when it is: verdict_data_missing(). */
+    /* For how long data has been missing (engine clock); only read when it is: verdict_thin(). */
     int64_t covered_until; /* enough devices were heard of until then (health_covered_until); 0 = this watcher knows of
                               no such time */
     int64_t watched_since; /* when this watcher first asked telemetry about these devices; 0 = ever since */
@@ -90,13 +92,14 @@ struct limit_view { /* for the screen and for the log */
 };
 
 struct verdict {
-    enum reaction react; /* what to do now */
-    enum reaction would; /* what dry-run limits would have added */
-    const char *rule;    /* id of the limit or test that decided, "" */
-    char text[200];      /* one sentence for the operator: figures and limit */
-    bool data_missing;
-    bool early;            /* data is missing, but it has not been watched for yet as long as it may take to come */
-    int64_t unknown_since; /* data has been missing since then; 0 */
+    enum reaction react;   /* what to do now */
+    enum reaction would;   /* what dry-run limits would have added */
+    const char *rule;      /* id of the limit or test that decided, "" */
+    char text[200];        /* one sentence for the operator: figures and limit */
+    bool thin;             /* too little data just now: nothing may be advanced */
+    bool data_missing;     /* and at VERDICT_POLLS polls in a row, or `early` */
+    bool early;            /* thin, but it has not been watched for yet as long as it may take to come */
+    int64_t unknown_since; /* data has been missing since then; 0: it is not */
     struct limit_view limits[VERDICT_LIMITS_MAX];
     size_t n_limits;
 };
@@ -105,8 +108,15 @@ struct verdict {
 /* How long a watcher must have asked in vain before it does anything about it: VERDICT_COVERAGE intervals, but at least
  * this; a source that is asked each second may still be starting. */
 #define VERDICT_EARLY_US (15 * US_PER_S)
-/* Is there too little data to call anything healthy? */
-bool verdict_data_missing(const struct verdict_input *in);
+#define VERDICT_POLLS                                                                                                  \
+    3 /* in a row without enough data before anything is done about it, and with it before it is undone */
+/* Is there too little data just now to call anything healthy? Too little is: no device of a group reports, or fewer
+ * canaries than policy_report_needed(). */
+bool verdict_thin(const struct verdict_input *in);
+/* For verdict_step: what missing data asks for, with a sentence; fills thin, data_missing, early and unknown_since.
+ * With REACT_NONE the sentence is for who is told of nothing worse; "" when there is enough data. */
+enum reaction verdict_data_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out,
+                                char *text, size_t size);
 /* What a rule would do when the rollout is resumed now: for lost telemetry nothing at once, since a resume is given
  * policy->lost_pause_us again; else what the verdict says. */
 enum reaction verdict_on_resume(const struct verdict *v);
@@ -130,6 +140,8 @@ void verdict_reset(struct verdict_state *st);
 
 #define VERDICT_RULE_LOST     "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
 #define VERDICT_RULE_CATCHING "CATCHING-UP"    /* holds until evidence from history is known */
+/* Rules about what is not known yet, whose cause goes by itself: what they paused goes on when it has. */
+bool verdict_rule_passes(const char *rule);
 
 /* "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause, 2,500 to roll back":
  * core/explain.h's sentence without its full stop; a roll back is named only where the policy has one. */

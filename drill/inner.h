@@ -23,6 +23,7 @@ struct play {
     int64_t true_since; /* of the `ends` condition, TIME_NEVER */
     int64_t detected_at, halted_at, rolled_back_at; /* TIME_NEVER */
     char rule[64];
+    char paused_by[80]; /* the main rollout, as the newest snapshot has it; "" */
     bool escalated;
     struct play_halt halts[PLAY_HALTS];
     size_t n_halts;

@@ -106,6 +106,7 @@ void play_look(struct drill *d, const struct snapshot *s)
     if (!v)
         return;
     look_at_halt(d, v);
+    snprintf(p->paused_by, sizeof p->paused_by, "%s", v->paused_by ? v->paused_by : "");
     if (p->rolled_back_at == TIME_NEVER && v->rollback.outcome == RB_COMPLETE)
         p->rolled_back_at = v->rollback.ended > d->epoch ? v->rollback.ended - d->epoch : now_of(d);
 }

@@ -121,9 +121,21 @@ static void judge_names(const struct scenario_expect *x, const struct drill *d, 
         why(r, "%s %s was named, not %s %s", p->shares[0].key, p->shares[0].value, x->names_key, x->names_value);
 }
 
+/* Left paused by a rule of andon's: nothing goes on until a person comes, as with a halt. A policy that lets a person
+ * start each wave wants just that. */
+static void judge_paused(const struct drill *d, struct drill_result *r)
+{
+    const char *by = d->play.paused_by;
+    if (d->world->rollouts[d->world->main_rollout].state == WR_PAUSED && strncmp(by, "rule ", 5) == 0 &&
+        strcmp(by, "rule PROMOTE-HOLD") != 0)
+        why(r, "it stands paused at the end, by %s, but nothing was to be halted", by + 5);
+}
+
 static void judge_end(const struct scenario_expect *x, const struct drill *d, struct drill_result *r)
 {
     const struct w_rollout *ro = &d->world->rollouts[d->world->main_rollout];
+    if (!x->halted)
+        judge_paused(d, r);
     if (x->rolled_back && r->rolled_back_at < 0)
         why(r, "not rolled back");
     if (x->rolled_back && r->devices_on_new > 0)

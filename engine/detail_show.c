@@ -3,44 +3,24 @@
 #include <string.h>
 #include "engine/detail_data.h"
 
-static int64_t boots_of(const struct track *t)
-{
-    int64_t n = 0;
-    for (int i = 0; i < TRACK_BUCKETS; i++)
-        n += t->boots[i];
-    return t->last_t ? n : -1;
-}
-
 static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
                       struct device_row *r)
 {
-    int64_t now = clock_now(en->clock);
-    bool told = w && w->canary_of == ro;
-    int64_t scrape = beat_interval(en);
-    r->state = DEV_OK;
-    r->note = "";
-    if (d->status == DEVICE_ERROR) {
-        r->state = DEV_FAILED;
-        r->note = "the install failed";
-    } else if (d->status == DEVICE_PENDING) {
-        r->state = DEV_UPDATING;
-    } else if (!told) {
-        r->state = DEV_WAITING;
-    } else if (w->track.last_t > 0 && now - w->track.last_t > 3 * scrape) {
-        r->state = DEV_STALE;
-        r->note = "no telemetry";
-    } else if (w->enrolled && r->reboots >= 2) {
-        r->state = DEV_BAD;
-        r->note = "keeps rebooting";
-    } else if (w->enrolled && (r->reboots == 1 || (double)r->variance > 2.0 ||
-                               (double)w->track.cpu > 1.5 * (double)w->track.cpu_base)) {
-        r->state = DEV_ODD;
-        r->note = r->reboots == 1 ? "has rebooted" : (double)r->variance > 2.0 ? "sensor is unsteady" : "cpu is up";
-    }
-    if (d->overdue) {
-        r->state = DEV_GONE;
-        r->note = "does not call in";
-    }
+    int wave = en->detail.focus.wave;
+    bool mine = w && w->canary_of == ro;
+    struct device_facts f = {.status = d->status,
+                             .overdue = d->overdue,
+                             .told = ro && wave >= 0 && (size_t)wave < ro->facts.n_waves && ro->wv[wave].facts.told,
+                             .watched = mine,
+                             .counts = mine && w->enrolled && w->track.last_t >= w->track.counts_from,
+                             .last_sample = r->last_sample,
+                             .now = clock_now(en->clock),
+                             .stale_us = VERDICT_COVERAGE * beat_interval(en),
+                             .tested = UINT32_MAX};
+    if (f.counts && !trial_of_device(ro, (size_t)(w - en->watch.devs), &f.reached, &f.tested))
+        f.reached =
+            device_reached(r->reboots, r->cpu_base > 0 ? (double)(r->cpu / r->cpu_base) : NAN, (double)r->variance);
+    r->state = device_state(&f, &r->note);
 }
 
 static void rows(struct engine *en, struct snapshot *s)
@@ -57,7 +37,9 @@ static void rows(struct engine *en, struct snapshot *s)
         r->status = d->status;
         r->installed_at = d->installed_at;
         r->last_seen = d->last_seen;
-        r->reboots = w ? boots_of(&w->track) : -1;
+        /* Who was told and does not count yet is about to install: what it reboots meanwhile says nothing. */
+        bool settled = w && (w->canary_of != ro || w->enrolled);
+        r->reboots = settled ? track_boots(&w->track, en->policy->window_us, r->boots) : -1;
         r->last_sample = w ? w->track.last_t : 0;
         r->cpu = w ? w->track.cpu : NAN;
         r->cpu_base = w ? w->track.cpu_base : NAN;
@@ -66,8 +48,6 @@ static void rows(struct engine *en, struct snapshot *s)
         r->now_release = "";
         if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)
             r->now_release = arena_printf(&s->arena, "%s:%s", ro->facts.r.release.name, ro->facts.r.release.version);
-        if (w)
-            memcpy(r->boots, w->track.boots, sizeof r->boots);
         row_state(en, ro, d, w, r);
     }
     s->devices = v;
@@ -119,8 +99,12 @@ static void detail(struct engine *en, struct snapshot *s)
                                                          arena_printf(a, "%s %s", t, in->history[i].text)};
     }
     long k = watch_set_find(en->watch.set, en->detail.focus.device, strlen(en->detail.focus.device));
-    for (int i = 0; k >= 0 && i < TRACK_BUCKETS; i++)
-        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)en->watch.devs[k].track.boots[i];
+    uint8_t boots[TRACK_BUCKETS];
+    const struct track *track = k >= 0 ? &en->watch.devs[k].track : NULL;
+    if (track)
+        track_boots(track, en->policy->window_us, boots);
+    for (int i = 0; track && i < TRACK_BUCKETS; i++)
+        d->boots[TREND_N - TRACK_BUCKETS + i] = (float)boots[i];
 }
 
 static void told(struct engine *en, struct snapshot *s)

@@ -13,6 +13,11 @@
 #define RETRY_US (1 * US_PER_S)
 #define STOP_US  (2 * US_PER_S)
 
+bool process_lives(int64_t pid, int64_t start)
+{
+    return pid > 0 && pid != (int64_t)getpid() && start > 0 && process_start(pid) == start;
+}
+
 int64_t process_start(int64_t pid)
 {
     char path[64], text[1024];
@@ -166,6 +171,32 @@ void diary_put(struct engine *en, struct job *j, unsigned flags, void (*done)(st
     send_job(en, j);
 }
 
+bool diary_reads(const struct engine *en)
+{
+    return en->diary.scribe || en->diary.reader;
+}
+
+void diary_read(struct engine *en, struct job *j, void (*done)(struct engine *en, struct job *j), void *ctx)
+{
+    if (en->diary.scribe) {
+        diary_put(en, j, 0, done, ctx);
+        return;
+    }
+    j->done = done;
+    j->ctx = ctx;
+    en->diary.outstanding++;
+    scribe_put(en->diary.reader, j);
+}
+
+static void drain_reader(struct engine *en)
+{
+    for (struct job *j; en->diary.reader && (j = scribe_done(en->diary.reader));) {
+        en->diary.outstanding--;
+        j->done(en, j);
+        job_free(j);
+    }
+}
+
 void diary_write(struct engine *en, const struct entry *e, unsigned flags,
                  void (*done)(struct engine *en, struct job *j), void *ctx)
 {
@@ -222,6 +253,7 @@ static void take_in(struct engine *en)
 
 static void drain(struct engine *en)
 {
+    drain_reader(en);
     if (!en->diary.scribe)
         return;
     for (struct job *j; (j = scribe_done(en->diary.scribe));) {
@@ -267,7 +299,8 @@ static void close_log(struct engine *en)
     for (struct job *j; (j = turn_take(&en->turn, no_log));)
         job_free(j);
     scribe_stop(en->diary.scribe, STOP_US);
-    en->diary.scribe = NULL;
+    scribe_stop(en->diary.reader, STOP_US);
+    en->diary.scribe = en->diary.reader = NULL;
 }
 
 /* The last that is done about the log: what waits is handed in once more, and the session ends. */
@@ -311,6 +344,8 @@ static bool start(struct engine *en, struct err *e)
             return false;
         trail_open(en);
     }
+    if (a && a->read_only && en->tm && !(en->diary.reader = scribe_new(a, NULL, en->turn.wake_fd, e)))
+        return false;
     en->diary.crier = crier_new();
     return true;
 }

@@ -18,6 +18,8 @@
 
 struct en_diary {
     struct scribe *scribe; /* NULL: there is no log */
+    struct scribe
+        *reader; /* NULL: nothing is only read. Of a session that only looks: its log is read, never written */
     struct crier *crier;
     struct spooler *spooler;    /* NULL: there is no spool */
     struct aside *spool_thread; /* NULL: not needed so far */
@@ -47,12 +49,18 @@ void diary_write(struct engine *en, const struct entry *e, unsigned flags,
                  void (*done)(struct engine *en, struct job *j), void *ctx);
 /* An entry about an op (its actor, reason and corr) or of this session, about a rollout or the fleet; either NULL. */
 void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const struct op *op, const struct ro *ro);
+/* JOB_READ, also by who only looks; only when diary_reads(): there is a log to be read. */
+void diary_read(struct engine *en, struct job *j, void (*done)(struct engine *en, struct job *j), void *ctx);
+bool diary_reads(const struct engine *en);
 bool diary_ok(const struct engine *en); /* intents may be written */
 /* The past was read (recover.c): the tail verifies, or `problem` says why not; or it could not be read. */
 void diary_past_read(struct engine *en, bool verified, const char *problem);
 void diary_past_unread(struct engine *en, const struct err *why);
 uint64_t corr_new(struct engine *en);
 int64_t process_start(int64_t pid); /* in clock ticks since boot, from /proc; -1 = no such process */
+/* Of an entry of the log: does the process that wrote it live, and is it another one? An earlier engine of this process
+ * is gone by now. */
+bool process_lives(int64_t pid, int64_t start);
 /* ---- diary_trail.c: where an entry of a halt (entry_of_halt) can be found; job->trailed hears of it, once ---- */
 void trail_open(struct engine *en);
 void trail_begin(struct engine *en, const struct job *j, bool at_once); /* on its way to the log; and to the spool */

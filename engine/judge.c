@@ -7,8 +7,7 @@
 #include "core/json.h"
 #include "engine/worker.h"
 
-#define TREND_US  US_PER_MIN
-#define LOST_GOOD 3 /* polls */
+#define TREND_US US_PER_MIN
 
 /* One poll that fails loses nothing: what was heard before it is as good as it was. */
 static bool telemetry_ok(struct engine *en)
@@ -17,14 +16,15 @@ static bool telemetry_ok(struct engine *en)
            now_of(en) - en->telemetry.link.last_ok <= VERDICT_COVERAGE * beat_interval(en);
 }
 
-/* The tracks of a wave's enrolled devices: how many, `v` has room for all. */
+/* The tracks of a wave's enrolled devices, without those that are installing: how many, `v` has room for all. */
 static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track **v)
 {
     size_t n = 0;
     const struct wv *w = &ro->wv[wave];
+    int64_t now = now_of(ro->en), every = beat_interval(ro->en);
     for (size_t i = 0; i < w->watch.n_members; i++) {
         const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
-        if (d->enrolled && d->canary_of == ro && d->wave == (int)wave)
+        if (d->enrolled && d->canary_of == ro && d->wave == (int)wave && !track_excused(&d->track, now, every))
             v[n++] = &d->track;
     }
     return n;
@@ -109,7 +109,7 @@ static void evidence(const struct ro *ro, size_t i, char *out, size_t size)
     buf_release(&b);
 }
 
-static void rule_intent(const struct ro *ro, size_t i, enum verb verb, const char *rule, struct intent *in)
+void judge_intent(const struct ro *ro, size_t i, enum verb verb, const char *rule, struct intent *in)
 {
     memset(in, 0, sizeof *in);
     in->verb = verb;
@@ -160,7 +160,7 @@ static void halt_by_rule(struct ro *ro, size_t i)
     struct intent in;
     if (v->judge.watch_said || !stop_rule_may_halt(&ro->stop.m))
         return;
-    rule_intent(ro, i, VERB_HALT, v->judge.verdict.rule, &in);
+    judge_intent(ro, i, VERB_HALT, v->judge.verdict.rule, &in);
     v->judge.watch_said = ro->en->spec.fleet->read_only || ro->en->spec.observe_only; /* there it only says so, once */
     verbs_by_rule(ro->en, &in);
 }
@@ -169,13 +169,18 @@ static void hold_by_rule(struct ro *ro, size_t i, const char *rule)
 {
     struct intent in;
     struct engine *en = ro->en;
+    bool passes = verdict_rule_passes(rule);
+    /* Who resumes it by hand is not fought: it is placed once for each wave, or while its cause lasts. */
     if (ro->facts.r.state != ROLLOUT_RUNNING || stop_latched(&ro->stop.m) || stop_held(&ro->stop.m) ||
-        ro->stop.hold_wave == ro->facts.current || !diary_ok(en))
+        (passes ? ro->judge.passing_held : ro->stop.hold_wave == ro->facts.current) || !diary_ok(en))
         return;
     if (en->spec.fleet->read_only || en->spec.observe_only || verbs_busy(en, ro))
-        return;                                 /* what is under way on it ends first; the next verdict comes soon */
-    ro_stop_hold_placed(ro, ro->facts.current); /* once for each wave: who resumes it by hand is not fought */
-    rule_intent(ro, i, VERB_PAUSE, rule, &in);
+        return; /* what is under way on it ends first; the next verdict comes soon */
+    if (passes)
+        ro->judge.passing_held = true;
+    else
+        ro_stop_hold_placed(ro, ro->facts.current);
+    judge_intent(ro, i, VERB_PAUSE, rule, &in);
     if (strcmp(rule, "PROMOTE-HOLD") == 0) {
         snprintf(in.reason, sizeof in.reason, "the policy lets a person start each wave");
         in.evidence[0] = '\0';
@@ -226,41 +231,7 @@ static void rollback_by_rule(struct ro *ro)
     for (size_t i = 0; i < ro->facts.n_waves; i++)
         if (ro->wv[i].judge.verdict.react == REACT_ROLLBACK)
             worst = i;
-    rule_intent(ro, worst, VERB_ROLLBACK, ro->judge.rollback_rule, &in);
-    verbs_by_rule(en, &in);
-}
-
-/* Is the pause that stands one of lost telemetry, placed by andon? */
-static bool paused_by_loss(const struct ro *ro)
-{
-    return ro->facts.r.state == ROLLOUT_PAUSED && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_LOST) == 0 &&
-           (stop_held(&ro->stop.m) || (stop_latched(&ro->stop.m) && stop_lost_only(&ro->stop.m)));
-}
-
-/* Where the policy says so, a pause for lost telemetry ends by itself: after three good polls in a row. */
-static void resume_by_rule(struct ro *ro)
-{
-    struct engine *en = ro->en;
-    struct intent in;
-    if (!ro->policy.applies->lost_resume || !en->spec.judge || *ro->rollback.of || !paused_by_loss(ro)) {
-        ro->judge.lost_good = 0;
-        return;
-    }
-    for (size_t i = 0; i < ro->facts.n_waves; i++) {
-        const struct wave_health *h = &ro->wv[i].judge.health;
-        if (ro->wv[i].facts.told && ro->wv[i].judge.judged &&
-            (ro->wv[i].judge.verdict.data_missing ||
-             (double)h->canary.reporting < ro->policy.applies->min_coverage * (double)h->canary.expected))
-            ro->judge.lost_good = 0;
-    }
-    if (!stop_latched(&ro->stop.m) && !stop_may_run(&ro->stop.m))
-        return;
-    if (ro->judge.lost_good < LOST_GOOD || !diary_ok(en) || verbs_busy(en, ro) || en->spec.fleet->read_only ||
-        en->spec.observe_only)
-        return;
-    ro->judge.lost_good = 0;
-    rule_intent(ro, ro->facts.n_waves, stop_latched(&ro->stop.m) ? VERB_ACK : VERB_RESUME, VERDICT_RULE_LOST, &in);
-    snprintf(in.reason, sizeof in.reason, "telemetry is back: %d good polls in a row", LOST_GOOD);
+    judge_intent(ro, worst, VERB_ROLLBACK, ro->judge.rollback_rule, &in);
     verbs_by_rule(en, &in);
 }
 
@@ -274,14 +245,15 @@ static bool was_asked(const struct engine *en, const struct wv *v)
 /* For how long data has been missing, by the telemetry's own times; a pass over all devices, only when it is. */
 static void since_when(const struct ro *ro, size_t i, const struct track **buf, struct verdict_input *in)
 {
-    double share = in->policy->min_coverage;
-    if (!verdict_data_missing(in))
+    if (!verdict_thin(in))
         return;
-    in->covered_until = health_covered_until(buf, canary_tracks(ro, i, buf), share, in->interval_us);
+    size_t n = canary_tracks(ro, i, buf);
+    in->covered_until =
+        health_covered_until(buf, n, policy_report_needed(in->policy, (int64_t)n), in->interval_us, true);
     int64_t control = control_covered_until(ro, buf, in->interval_us);
     if (control < in->covered_until)
         in->covered_until = control;
-    in->watched_since = telemetry_since(ro, i, share);
+    in->watched_since = telemetry_since(ro, i);
     if (in->watched_since == 0)
         in->watched_since = in->now;
     in->resumed_at = ro->judge.resumed_at;
@@ -298,6 +270,7 @@ static void trace_verdict(const struct ro *ro, size_t i, enum reaction was)
     json_w_kstr(&t.w, "before", reaction_word(was));
     json_w_kstr(&t.w, "after", reaction_word(v->react));
     traced_text(&t, "rule", v->rule);
+    json_w_kbool(&t.w, "thin", v->thin);
     json_w_kbool(&t.w, "data_missing", v->data_missing);
     json_w_kbool(&t.w, "early", v->early);
     json_w_kint(&t.w, "missing_since_us", v->unknown_since);
@@ -333,16 +306,17 @@ static void judge_ro(struct ro *ro)
                                    .telemetry_expected = en->tm && asked && v->judge.health.canary.expected > 0,
                                    .telemetry_ok = telemetry_ok(en),
                                    .interval_us = beat_interval(en),
+                                   .tick = en->telemetry.judged,
                                    .now = now_of(en),
                                    .catching_up = (int)i == ro->facts.current && trial_catching(ro),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
         in.n_evidence = trial_judged(ro, i, &in.evidence);
         since_when(ro, i, buf, &in);
         enum reaction was = v->judge.verdict.react;
-        bool lost = v->judge.verdict.data_missing;
+        bool thin = v->judge.verdict.thin, lost = v->judge.verdict.data_missing;
         verdict_step(&in, &v->judge.vstate, &v->judge.verdict);
         class_release(classes);
-        if (was != v->judge.verdict.react || lost != v->judge.verdict.data_missing)
+        if (was != v->judge.verdict.react || thin != v->judge.verdict.thin || lost != v->judge.verdict.data_missing)
             trace_verdict(ro, i, was);
         v->judge.judged = asked;
     }
@@ -355,7 +329,7 @@ static void judge_ro(struct ro *ro)
         ro->facts.current >= 0 && ro->facts.waves[ro->facts.current].state == WAVE_RUNNING && more_waves(ro))
         hold_by_rule(ro, (size_t)ro->facts.current, "PROMOTE-HOLD");
     rollback_by_rule(ro);
-    resume_by_rule(ro);
+    judge_go_on(ro);
     mark(en);
 }
 
@@ -393,10 +367,10 @@ static void seen(struct ro *ro, enum rollout_state was)
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
-    for (size_t i = 0; i < en->facts.n_ros; i++)
-        en->facts.ros[i]->judge.lost_good = l ? en->facts.ros[i]->judge.lost_good + 1 : 0;
-    for (size_t i = 0; i < en->facts.n_ros; i++)
+    for (size_t i = 0; i < en->facts.n_ros; i++) {
         judge_ro(en->facts.ros[i]);
+        judge_polled(en->facts.ros[i], l != NULL);
+    }
 }
 
 static void history(struct engine *en, struct ro *ro)
@@ -418,12 +392,20 @@ static void ruled(struct ro *ro)
     }
 }
 
+/* What the rule for lost telemetry has acknowledged goes on in the next turn, not at the next poll. */
+static void acknowledged_by_rule(struct engine *en, void *arg)
+{
+    (void)en;
+    judge_go_on(arg);
+}
+
 static void acknowledged(struct ro *ro)
 {
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         verdict_reset(&ro->wv[i].judge.vstate);
         ro->wv[i].judge.watch_said = false;
     }
+    timer_set(ro->en, now_of(ro->en), acknowledged_by_rule, ro);
 }
 
 const struct part part_judge = {.name = "judge",

@@ -21,7 +21,9 @@ struct ro_judge {
     bool rollback_due;
     char rollback_rule[64];
     int64_t resumed_at; /* the rollout was last resumed, by whomever, as far as is known; 0 */
-    int lost_good;      /* good polls since lost telemetry has paused it, where the policy lets it go on by itself */
+    bool passing_held;  /* a rule whose cause passes has held it, and the cause is still there */
+    int good_polls;     /* in a row, with enough data of every told wave */
+    int64_t good_since; /* the first of them, engine clock */
 };
 
 struct wv_judge {
@@ -47,7 +49,12 @@ bool class_figures(const struct ro *ro, size_t wave, const struct track **buf, i
                    struct wave_health *out[VERDICT_LIMITS_MAX]);
 void class_release(struct wave_health *out[VERDICT_LIMITS_MAX]);
 
+/* ---- judge_goon.c ---- */
+void judge_polled(struct ro *ro, bool answered); /* telemetry has answered, or failed, and was judged */
+void judge_go_on(struct ro *ro);                 /* ends andon's own pause whose cause has passed, where it has */
 /* ---- judge.c ---- */
+/* What the rule asks for, with the sentence and the figures of wave i's verdict; of no wave when there is no wave i. */
+void judge_intent(const struct ro *ro, size_t i, enum verb verb, const char *rule, struct intent *in);
 void judge_resumed(struct ro *ro, int64_t at); /* the log says that it was */
 
 extern const struct part part_judge;

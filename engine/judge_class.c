@@ -20,7 +20,7 @@ static size_t members(const struct ro *ro, size_t wave, const struct limit *l, c
         h->told++;
         h->installed += d->status == DEVICE_IN_SYNC;
         h->failed += d->status == DEVICE_ERROR;
-        if (d->enrolled)
+        if (d->enrolled && !track_excused(&d->track, now_of(ro->en), beat_interval(ro->en)))
             v[n++] = &d->track;
     }
     return n;

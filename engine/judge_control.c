@@ -61,7 +61,7 @@ int64_t control_covered_until(const struct ro *ro, const struct track **buf, int
 {
     if (ro->judge.control_frozen_at > 0)
         return TIME_NEVER;
-    return health_covered_until(buf, control_tracks(ro, buf), 0, scrape_us);
+    return health_covered_until(buf, control_tracks(ro, buf), 1, scrape_us, false);
 }
 
 bool control_blind(const struct ro *ro)

@@ -21,9 +21,9 @@ static bool all_match(const struct ro *ro, const char *glob)
 static void use(struct ro *ro, const struct policy *p)
 {
     ro->policy.final = true;
-    if (p == ro->policy.applies)
+    if (p == ro->policy.ruled)
         return;
-    ro->policy.applies = p;
+    ro->policy.ruled = ro->policy.applies = p;
     ANNOUNCE(ro->en, ruled, ro);
 }
 
@@ -51,13 +51,19 @@ static void choose(struct ro *ro)
 
 void policy_fix(struct ro *ro, const struct policy *p)
 {
-    ro->policy.applies = p;
+    ro->policy.ruled = ro->policy.applies = p;
     ro->policy.final = true;
+}
+
+void policy_hold(struct ro *ro, const struct policy *p)
+{
+    ro->policy.applies = p ? p : ro->policy.ruled;
+    mark(ro->en);
 }
 
 static void ro_init(struct ro *ro)
 {
-    ro->policy.applies = ro->en->policy;
+    ro->policy.ruled = ro->policy.applies = ro->en->policy;
 }
 
 static void seen(struct ro *ro, enum rollout_state was)

@@ -22,7 +22,7 @@ static void take_past(struct engine *en, const struct leftovers *l)
     if (!en->facts.rollouts_known || en->recover.past_taken)
         return;
     en->recover.past_taken = true;
-    log_holds(en, l);
+    log_holds(en, l, 0);
     log_acks(en, l);
 }
 
@@ -79,14 +79,10 @@ static void begin(struct engine *en)
 
 /* ---- what became of it ---- */
 
-static bool lives(const struct engine *en, const struct stored *s)
+static bool lives(const struct stored *s)
 {
-    int64_t pid = strtoll(stored_field(s, "pid"), NULL, 10);
-    int64_t start = strtoll(stored_field(s, "pid_start"), NULL, 10);
-    (void)en;
-    if (pid <= 0 || pid == (int64_t)getpid())
-        return false; /* an earlier engine of this process is gone by now */
-    return process_start(pid) == start && start > 0;
+    struct stop_asker a = log_asker(s);
+    return process_lives(a.pid, a.pid_start);
 }
 
 static void settle(struct engine *en, const struct stored *s, enum became b)
@@ -96,8 +92,6 @@ static void settle(struct engine *en, const struct stored *s, enum became b)
     char at[FMT_MAX];
     fmt_hms(at, s->t);
     if (b == BECAME_APPLIED) {
-        if (op->in.verb == VERB_PAUSE && op->ro)
-            ro_stop_hold_found(op->ro, op->in.actor.name);
         op_outcome(en, op, OP_DONE, "applied", state, "",
                    "%s of %s was interrupted; the server shows that it took effect", verb_word(op->in.verb), at);
     } else if (b == BECAME_NOT_APPLIED) {
@@ -130,7 +124,7 @@ static void settle_another(struct engine *en, const struct stored *s)
 static bool take_open(struct engine *en, const struct leftovers *l, const struct stored *s)
 {
     enum verb v = verb_from_word(s->verb);
-    if (lives(en, s))
+    if (lives(s))
         return false;
     if (!*s->rollout) {
         if (v == VERB_HALT && !en->spec.fleet->read_only) {
@@ -174,6 +168,8 @@ static bool take_open(struct engine *en, const struct leftovers *l, const struct
         ro_read(ro);
         return false;
     }
+    if (b == BECAME_APPLIED && v == VERB_PAUSE)
+        log_hold(ro, l, s);
     settle(en, s, b);
     return true;
 }
@@ -215,7 +211,7 @@ static void take_over(struct engine *en, const struct leftovers *l)
         const struct stored *s = &l->open[i];
         struct ro *ro = *s->rollout ? ro_find(en, s->rollout) : NULL;
         bool taken = verb_from_word(s->verb) != VERB_HALT || !ro || !ro->facts.known || !stop_latched(&ro->stop.m) ||
-                     log_of_another(ro, s) || lives(en, s);
+                     log_of_another(ro, s) || lives(s);
         for (const struct op *op = en->verbs.ops; op && !taken; op = op->next)
             taken = op->corr == s->corr;
         for (size_t k = 0; ro && k < ro->stop.n_waits && !taken; k++)
@@ -230,6 +226,7 @@ void recover_looked(struct engine *en, const struct job *j)
     const struct leftovers *l = &j->left;
     if (!j->ok || !j->looked)
         return;
+    log_holds(en, l, en->recover.past_taken ? en->recover.read_size : 0);
     en->recover.read_size = j->read_size;
     log_acks(en, l);
     log_latched(en, l);

@@ -28,15 +28,19 @@ struct job *recover_look(struct engine *en);
 void recover_looked(struct engine *en, const struct job *j);
 
 /* ---- recover_log.c: what was read, handed on ---- */
+struct stop_asker log_asker(const struct stored *s);          /* the process that wrote it */
 bool log_surely(const struct ro *ro, const struct stored *s); /* about the rollout that has the number now */
 bool log_of_another(struct ro *ro, const struct stored *s);   /* surely about another one; that is said, once */
 void log_say_another(struct ro *ro);                          /* that another one had its number; into the log, once */
+void log_hold(struct ro *ro, const struct leftovers *l,
+              const struct stored *s);                          /* it says that an andon has paused it */
 void log_latched(struct engine *en, const struct leftovers *l); /* halts that nobody has acknowledged */
 /* Halts that stood in the log when it had so many entries, and that it does not call latched any more. */
 void log_lifted(struct engine *en, const struct leftovers *l, int64_t read_size);
-void log_holds(struct engine *en, const struct leftovers *l); /* by the newest word about each rollout */
-void log_runs(struct engine *en, const struct leftovers *l);  /* an andon has told it to run since */
-void log_acks(struct engine *en, const struct leftovers *l);  /* of evidence; a rule's say nothing about it */
+/* By the newest word about each rollout, where that is later than the first `read_size` entries. */
+void log_holds(struct engine *en, const struct leftovers *l, int64_t read_size);
+void log_runs(struct engine *en, const struct leftovers *l); /* an andon has told it to run since */
+void log_acks(struct engine *en, const struct leftovers *l); /* of evidence; a rule's say nothing about it */
 
 extern const struct part part_recover;
 

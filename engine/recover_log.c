@@ -96,14 +96,53 @@ static uint64_t halt_id(const struct stored *s)
     return s->corr != 0 ? s->corr : (uint64_t)s->seq | UINT64_C(1) << 60; /* no andon writes 0 */
 }
 
+struct stop_asker log_asker(const struct stored *s)
+{
+    return (struct stop_asker){.here = true,
+                               .pid = strtoll(stored_field(s, "pid"), NULL, 10),
+                               .pid_start = strtoll(stored_field(s, "pid_start"), NULL, 10)};
+}
+
+static const char *actor_of(const struct stored *s, char out[80])
+{
+    snprintf(out, 80, "%s%s", actor_kind_of(s) == ACTOR_RULE ? "rule " : "", s->actor);
+    return out;
+}
+
+static bool about(const struct stored *s, const struct ro *ro)
+{
+    return strcmp(s->rollout, ro->id) == 0 && log_surely(ro, s);
+}
+
+/* Does it say that a rule whose cause passes has paused it while it ran, without a latch? */
+static bool passes(const struct stored *s)
+{
+    return verb_from_word(s->verb) == VERB_PAUSE && actor_kind_of(s) == ACTOR_RULE && verdict_rule_passes(s->actor);
+}
+
+/* Did it run when the halt was asked for, or was only held then by a rule whose cause passes? */
+static bool ran_before(const struct leftovers *l, const struct ro *ro, const struct stored *halt)
+{
+    if (strcmp(halt->before, rollout_state_word(ROLLOUT_RUNNING)) == 0 ||
+        strcmp(halt->before, rollout_state_word(ROLLOUT_STARTING)) == 0)
+        return true;
+    for (size_t i = 0; i < l->n_recent; i++) {
+        const struct stored *s = &l->recent[i];
+        if (s->seq < halt->seq && strcmp(s->result, "ok") == 0 && *s->verb && about(s, ro))
+            return passes(s);
+    }
+    return false;
+}
+
 static void take_halt(struct ro *ro, const struct leftovers *l, const struct stored *s)
 {
     struct arena a;
     char by[80];
     enum actor_kind kind = actor_kind_of(s);
     const char *origin = stored_field(s, "from.log"), *seq = stored_field(s, "from.seq");
+    bool ours = !*origin && s->seq > 0; /* asked for by a watcher of this log; not of a note, nor known by the spool */
     arena_init(&a);
-    snprintf(by, sizeof by, "%s%s", kind == ACTOR_RULE ? "rule " : "", s->actor);
+    actor_of(s, by);
     struct halt_found f = {.from = s->seq > 0 ? STOP_LOG : STOP_SPOOL,
                            .who = stop_who_of(kind, s->actor),
                            .id = halt_id(s),
@@ -113,7 +152,9 @@ static void take_halt(struct ro *ro, const struct leftovers *l, const struct sto
                            .reason = s->reason,
                            .origin = *origin ? origin : ro->en->spec.audit->origin,
                            .t = s->t,
-                           .seq = *seq ? strtoll(seq, NULL, 10) : s->seq};
+                           .seq = *seq ? strtoll(seq, NULL, 10) : s->seq,
+                           .asker = ours ? log_asker(s) : (struct stop_asker){.here = false},
+                           .ran = ours && ran_before(l, ro, s)};
     ro_stop_found(ro, &f);
     if (s->seq > 0)
         ro_stop_logged(ro, f.id, s->seq);
@@ -186,21 +227,36 @@ static const struct stored *last_word(const struct leftovers *l, const struct ro
     for (size_t i = 0; i < l->n_recent; i++) {
         const struct stored *s = &l->recent[i];
         enum verb v = verb_from_word(s->verb);
-        if ((stops(v) || lets_run(v)) && strcmp(s->result, "ok") == 0 && strcmp(s->rollout, ro->id) == 0 &&
-            log_surely(ro, s))
+        if ((stops(v) || lets_run(v)) && strcmp(s->result, "ok") == 0 && about(s, ro))
             return s;
     }
     return NULL;
 }
 
-void log_holds(struct engine *en, const struct leftovers *l)
+/* A halt of the rule for lost telemetry, which the same rule has lifted and not resumed yet. */
+static bool halt_passes(const struct leftovers *l, const struct ro *ro, const struct stored *s)
+{
+    bool lost = verb_from_word(s->verb) == VERB_HALT && stop_who_of(actor_kind_of(s), s->actor) == STOP_RULE_LOST;
+    return lost && lifted_by(l, ro, s->seq) == STOP_RULE_LOST && ran_before(l, ro, s);
+}
+
+void log_hold(struct ro *ro, const struct leftovers *l, const struct stored *s)
+{
+    char by[80];
+    struct stop_asker a = log_asker(s);
+    ro_stop_hold_found(ro, actor_of(s, by), passes(s) || halt_passes(l, ro, s) ? &a : NULL);
+}
+
+void log_holds(struct engine *en, const struct leftovers *l, int64_t read_size)
 {
     for (size_t i = 0; i < en->facts.n_ros; i++) {
         struct ro *ro = en->facts.ros[i];
         const struct stored *s = last_word(l, ro);
-        if (s && stops(verb_from_word(s->verb)) && !stop_latched(&ro->stop.m))
-            ro_stop_hold_found(ro, s->actor);
-        if (s && lets_run(verb_from_word(s->verb)))
+        if (!s || s->seq <= read_size)
+            continue;
+        if (stops(verb_from_word(s->verb)) && !stop_latched(&ro->stop.m))
+            log_hold(ro, l, s);
+        if (lets_run(verb_from_word(s->verb)))
             judge_resumed(ro, s->t);
     }
 }

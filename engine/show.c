@@ -72,6 +72,8 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
     if (ro->watch.unlisted.code != ERR_NONE)
         alert(s, ALERT_UNLISTED, ro->id, now_of(ro->en), "told devices cannot be listed, nothing of them is judged: %s",
               ro->watch.unlisted.what);
+    if (*trial_note(ro))
+        alert(s, ALERT_WATCH, ro->id, now_of(ro->en), "%s", trial_note(ro));
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)

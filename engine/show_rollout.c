@@ -116,6 +116,8 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     case ROLLOUT_READY:
         return "you: start";
     case ROLLOUT_PAUSED:
+        if (ro_stop_passes(ro) && ro->policy.applies->lost_resume && ro->en->spec.judge)
+            return "andon: resumes";
         return v->verdict >= REACT_WATCH ? "you: decide" : v->held ? "you: advance" : "you: resume";
     case ROLLOUT_STARTING:
         return "starting";
@@ -157,10 +159,22 @@ static void halt(struct snapshot *s, const struct ro *ro, struct rollout_view *v
     v->halt_text = dup_text(&s->arena, k->text);
 }
 
+/* One that the rollout is held to is the engine's own: a copy outlives it. */
+static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
+{
+    if (ro->policy.applies == ro->policy.ruled)
+        return ro->policy.ruled;
+    struct policy *p = arena_memdup(a, ro->policy.applies, sizeof *p);
+    p->evidence.control = dup_text(a, p->evidence.control);
+    for (size_t i = 0; i < p->evidence.n_strata; i++)
+        p->evidence.strata[i] = dup_text(a, p->evidence.strata[i]);
+    return p;
+}
+
 void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     rollout_copy(&s->arena, &v->rollout, &ro->facts.r);
-    v->policy = ro->policy.applies;
+    v->policy = shown_policy(&s->arena, ro);
     v->waves_known = ro->facts.waves_known;
     v->unlisted = ro_ended(ro) ? NULL : err_shown(&s->arena, &ro->watch.unlisted);
     v->waves_error = err_shown(&s->arena, &ro->facts.waves_error);

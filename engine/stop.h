@@ -32,12 +32,20 @@ struct halt_wait { /* an op that waits for the halt */
     struct op *op;
     uint64_t corr;
 };
+/* The process that has asked for a pause: what a rule asked for only the same rule may end, and only where it was asked
+ * for, or where that process is gone and this log says so. */
+struct stop_asker {
+    bool here;              /* by this engine, or by another one of this log: then with its process */
+    int64_t pid, pid_start; /* 0: by this engine itself; or an entry of before andon 0.2, whose writer is not known */
+};
 struct halt_known { /* the words that go with a halt that the machine knows */
     uint64_t id;
     int64_t seq; /* in this log; 0: it does not stand there */
     int64_t at;  /* it was asked for, engine clock */
     char by[80], host[64], text[256];
     char log[140]; /* its entry in the log of who asked: "andon/console-2 #18231", "" */
+    struct stop_asker by_whom;
+    bool lifting; /* its acknowledgement by a rule is on its way into the log */
 };
 
 struct ro_stop {
@@ -56,7 +64,9 @@ struct ro_stop {
     unsigned looks;           /* readings that are not done: enum stop_look */
     int hold_wave;            /* wave for which a rule has placed a hold, -1 */
     char paused_by[80];
-    char external[320]; /* what another client did to a halt or a hold, "" */
+    bool passes;             /* the pause that stands is of a rule whose cause passes, placed while it ran .. */
+    struct stop_asker asker; /* .. by it; of a halt see there */
+    char external[320];      /* what another client did to a halt or a hold, "" */
     int64_t external_at;
 };
 
@@ -77,6 +87,8 @@ struct halt_found {
     const char *reason;
     const char *origin; /* of the log that it stands in, with its number there */
     int64_t t, seq;     /* t: wall clock, us */
+    struct stop_asker asker;
+    bool ran; /* it ran when it was asked for, or was held by the same rule, as far as this log says */
 };
 /* An acknowledgement by another session, of the halt `id`. May be handed in again. */
 struct ack_found {
@@ -104,12 +116,13 @@ void ro_stop_logged(struct ro *ro, uint64_t id, int64_t seq);
 int64_t ro_stop_seq(const struct ro *ro, uint64_t id); /* 0: it does not */
 /* Acknowledged here, when its newest halt was `id`. */
 void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id);
-void ro_stop_held(struct ro *ro, const char *by);       /* a pause of andon's is shown */
-void ro_stop_hold_found(struct ro *ro, const char *by); /* the log says so, of one that is paused */
-bool ro_stop_run(struct ro *ro);                        /* a verb that lets it run is about to be sent; false: no */
-void ro_stop_run_over(struct ro *ro);                   /* that verb has ended, however */
-void ro_stop_run_found(struct ro *ro);                  /* the log says that an andon has told it to run since */
-void ro_stop_hold_placed(struct ro *ro, int wave);      /* a rule holds it before this wave's successor */
+/* A pause of andon's is shown, of one that ran. `asker`, not NULL: of a rule whose cause passes, which may end it. */
+void ro_stop_held(struct ro *ro, const char *by, const struct stop_asker *asker);
+void ro_stop_hold_found(struct ro *ro, const char *by, const struct stop_asker *asker); /* the log says so */
+bool ro_stop_run(struct ro *ro);                   /* a verb that lets it run is about to be sent; false: no */
+void ro_stop_run_over(struct ro *ro);              /* that verb has ended, however */
+void ro_stop_run_found(struct ro *ro);             /* the log says that an andon has told it to run since */
+void ro_stop_hold_placed(struct ro *ro, int wave); /* a rule holds it before this wave's successor */
 /* `looking` was announced: who reads log or notes for it says so at once, and when it is done; `asked`: when the
  * reading began. What it found was handed in before. */
 enum stop_look { STOP_IN_LOG = 1, STOP_IN_NOTES = 2 };
@@ -117,9 +130,17 @@ void ro_stop_look_begun(struct ro *ro, enum stop_look where);
 void ro_stop_looked(struct ro *ro, enum stop_look where, int64_t asked);
 void ro_stop_said(struct ro *ro, const char *external, bool ran); /* what stop_say.c has said of others' doing */
 void ro_stop_to_settle(struct ro *ro, uint64_t id);
-/* The halts that stand, by number, as an acknowledgement's entry names them (audit/log.h, stored_ack_lifts). */
+/* The halts that an acknowledgement by this kind of actor lifts, by number, as its entry names them (audit/log.h,
+ * stored_ack_lifts): of a person all that stand, of a rule what it has asked for itself. Returns the newest, 0 = none.
+ */
 #define STOP_STANDING_TEXT (STOP_KNOWN * 17 + 1)
-void ro_stop_standing(const struct ro *ro, char out[STOP_STANDING_TEXT]);
+uint64_t ro_stop_lifts(struct ro *ro, enum actor_kind by, char out[STOP_STANDING_TEXT]);
+void ro_stop_not_lifted(struct ro *ro); /* the log did not take the acknowledgement */
+/* May the rule for lost telemetry acknowledge now what it has asked for: halts that the server shows, and none of
+ * anybody else but the same rule? */
+bool ro_stop_lost_lifts(const struct ro *ro);
+/* Is it paused by a rule whose cause passes, by nobody else, and may that rule let it go on? */
+bool ro_stop_passes(const struct ro *ro);
 /* The newest halt's words; all "" when there is none. */
 const struct halt_known *ro_stop_halt(const struct ro *ro);
 enum stop_who stop_who_of(enum actor_kind k, const char *name);

@@ -46,6 +46,12 @@ static int64_t engine_time(const struct engine *en, int64_t wall)
     return wall > 0 && ago > 0 && ago < now_of(en) ? now_of(en) - ago : now_of(en);
 }
 
+/* What it has asked for may be taken for this engine's own. */
+static bool ours(const struct stop_asker *a)
+{
+    return a->here && (a->pid == 0 || !process_lives(a->pid, a->pid_start));
+}
+
 enum stop_who stop_who_of(enum actor_kind k, const char *name)
 {
     switch (k) {
@@ -78,6 +84,19 @@ static void trace_step(const struct ro *ro, enum stop_phase was, unsigned did)
     trace_end(&t);
 }
 
+/* Is what keeps it paused of a rule whose cause passes, and did it run before? */
+static void still_passes(struct ro *ro, unsigned did)
+{
+    struct ro_stop *h = &ro->stop;
+    bool runs = ro->facts.r.state == ROLLOUT_RUNNING || ro->facts.r.state == ROLLOUT_STARTING;
+    if ((did & STOP_LATCHED) && !stop_lost_only(&h->m))
+        h->passes = false;
+    if ((did & STOP_SEND) && runs && stop_lost_only(&h->m)) {
+        h->passes = true;
+        h->asker = ro_stop_halt(ro)->by_whom;
+    }
+}
+
 /* The request goes out before anything else is done; `k`, when not NULL, holds the words of the halt that is taken. */
 static unsigned step(struct ro *ro, const struct stop_event *ev, const struct halt_known *k)
 {
@@ -99,6 +118,7 @@ static unsigned step(struct ro *ro, const struct stop_event *ev, const struct ha
         if (seq > 0)
             kept->seq = seq;
     }
+    still_passes(ro, did);
     if ((did & STOP_SHOWN) && !(was == STOP_RECALLED && ro->stop.shown_at > 0))
         ro->stop.shown_at = was == STOP_RECALLED ? ro_stop_halt(ro)->at : now_of(en);
     if (did & STOP_SHOWN)
@@ -133,7 +153,7 @@ bool ro_stop_asked(struct ro *ro, const struct intent *in, uint64_t id)
 {
     const struct engine *en = ro->en;
     bool can = !en->facts.info_known || (en->facts.info.caps & CAP_STOP);
-    struct halt_known k = {.id = id, .at = now_of(en)};
+    struct halt_known k = {.id = id, .at = now_of(en), .by_whom = {.here = true}};
     struct stop_event ev = {.kind = SE_HALT,
                             .who = stop_who_of(in->actor.kind, in->actor.name),
                             .id = id,
@@ -145,7 +165,7 @@ bool ro_stop_asked(struct ro *ro, const struct intent *in, uint64_t id)
 
 void ro_stop_found(struct ro *ro, const struct halt_found *f)
 {
-    struct halt_known k = {.id = f->id, .at = engine_time(ro->en, f->t)};
+    struct halt_known k = {.id = f->id, .at = engine_time(ro->en, f->t), .by_whom = f->asker};
     struct stop_event ev = {.kind = SE_FOUND, .from = f->from, .who = f->who, .id = f->id, .shown_once = f->shown_once};
     snprintf(k.by, sizeof k.by, "%s", f->by);
     snprintf(k.host, sizeof k.host, "%s", f->host);
@@ -153,8 +173,20 @@ void ro_stop_found(struct ro *ro, const struct halt_found *f)
     if (*f->origin && f->seq > 0)
         snprintf(k.log, sizeof k.log, "%.100s #%lld", f->origin, (long long)f->seq);
     unsigned did = step(ro, &ev, &k);
+    if ((did & STOP_LATCHED) && f->ran && stop_lost_only(&ro->stop.m)) {
+        ro->stop.passes = true;
+        ro->stop.asker = f->asker;
+    }
     if ((did & STOP_LOG_FOREIGN) && (did & STOP_LATCHED))
         stop_log_halt(ro, f);
+}
+
+/* What keeps it paused is not known, or nothing does. A halt of the rule for lost telemetry that is on its way was
+ * asked for while it ran: that it still does says nothing. */
+static void forget_pause(struct ro_stop *h)
+{
+    h->paused_by[0] = '\0';
+    h->passes = h->passes && stop_driving(&h->m);
 }
 
 void ro_stop_seen(struct ro *ro, enum rollout_state was, int64_t at)
@@ -166,7 +198,7 @@ void ro_stop_seen(struct ro *ro, enum rollout_state was, int64_t at)
         .kind = SE_SHOWS, .shows = gone ? SHOWS_OVER : stop_shows_of(&ro->facts.r, false), .at = at};
     unsigned did = step(ro, &ev, NULL);
     if (gone || s == ROLLOUT_STARTING || s == ROLLOUT_RUNNING)
-        h->paused_by[0] = '\0';
+        forget_pause(h);
     else if (s == ROLLOUT_PAUSED && was != ROLLOUT_UNKNOWN && !*h->paused_by && !stop_driving(&h->m) &&
              !rollback_running(ro)) /* a verb of ours says so itself when it hears of this */
         snprintf(h->paused_by, sizeof h->paused_by, "the server or another client");
@@ -226,13 +258,62 @@ int64_t ro_stop_seq(const struct ro *ro, uint64_t id)
 
 /* ---- acknowledged ---- */
 
-void ro_stop_standing(const struct ro *ro, char out[STOP_STANDING_TEXT])
+uint64_t ro_stop_lifts(struct ro *ro, enum actor_kind by, char out[STOP_STANDING_TEXT])
 {
-    uint64_t ids[STOP_KNOWN];
+    uint64_t ids[STOP_KNOWN], newest = 0;
     int n = stop_standing(&ro->stop.m, ids);
+    size_t len = 0;
     out[0] = '\0';
-    for (int i = 0; i < n; i++)
-        snprintf(out + (ptrdiff_t)i * 17, 18, "%016" PRIx64 "%s", ids[i], i + 1 < n ? " " : "");
+    for (int i = 0; i < n; i++) {
+        struct halt_known *k = known(ro, ids[i]);
+        if (by == ACTOR_RULE && !(k && ours(&k->by_whom)))
+            continue;
+        if (k)
+            k->lifting = by == ACTOR_RULE;
+        len += (size_t)snprintf(out + len, STOP_STANDING_TEXT - len, "%s%016" PRIx64, len ? " " : "", ids[i]);
+        newest = ids[i];
+    }
+    return newest;
+}
+
+void ro_stop_not_lifted(struct ro *ro)
+{
+    for (size_t i = 0; i < ro->stop.n_halts; i++)
+        ro->stop.halts[i].lifting = false;
+}
+
+bool ro_stop_lost_lifts(const struct ro *ro)
+{
+    const struct stop *m = &ro->stop.m;
+    uint64_t ids[STOP_KNOWN];
+    bool any = false;
+    if (m->stale || !stop_lost_only(m) ||
+        (m->phase != STOP_HALTED && m->phase != STOP_STANDBY && m->phase != STOP_RUNS))
+        return false;
+    for (int n = stop_standing(m, ids); n > 0; n--) {
+        const struct halt_known *k = known(ro, ids[n - 1]);
+        any = any || (k && !k->lifting && ours(&k->by_whom));
+    }
+    return any;
+}
+
+bool ro_stop_passes(const struct ro *ro)
+{
+    const struct ro_stop *h = &ro->stop;
+    return h->m.phase == STOP_HELD && ro->facts.r.state == ROLLOUT_PAUSED && h->passes && ours(&h->asker);
+}
+
+/* By the rule for lost telemetry: what it had asked for, and not what another watcher did. */
+static void lifted_by_rule(struct ro *ro, struct stop_event *ev)
+{
+    for (size_t i = 0; i < ro->stop.n_halts; i++) {
+        struct halt_known *k = &ro->stop.halts[i];
+        if (!k->lifting)
+            continue;
+        k->lifting = false;
+        ev->id = k->id;
+        (void)step(ro, ev, NULL);
+    }
 }
 
 void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id)
@@ -240,6 +321,11 @@ void ro_stop_acknowledged(struct ro *ro, const struct actor *by, uint64_t id)
     uint64_t ids[STOP_KNOWN];
     struct stop_event ev = {.kind = SE_ACK, .who = stop_who_of(by->kind, by->name)};
     int n = stop_standing(&ro->stop.m, ids);
+    if (by->kind == ACTOR_RULE) {
+        lifted_by_rule(ro, &ev);
+        return;
+    }
+    ro->stop.passes = false; /* a person has it in hand */
     if (id == ro->stop.m.id) {
         (void)step(ro, &ev, NULL);
         return;
@@ -260,22 +346,27 @@ void ro_stop_ack_found(struct ro *ro, const struct ack_found *f)
     if (f->id == 0) /* that would be whatever stands here */
         return;
     unsigned did = step(ro, &ev, NULL);
+    if (f->who != STOP_RULE_LOST && (did & (STOP_UNLATCHED | STOP_PART)))
+        ro->stop.passes = false;
     if (did & STOP_LOG_FOREIGN)
         stop_log_ack(ro, f);
 }
 
 /* ---- holds, and verbs that let it run ---- */
 
-void ro_stop_held(struct ro *ro, const char *by)
+void ro_stop_held(struct ro *ro, const char *by, const struct stop_asker *asker)
 {
     snprintf(ro->stop.paused_by, sizeof ro->stop.paused_by, "%s", by);
+    ro->stop.passes = asker != NULL;
+    if (asker)
+        ro->stop.asker = *asker;
     plain(ro, SE_HELD);
 }
 
-void ro_stop_hold_found(struct ro *ro, const char *by)
+void ro_stop_hold_found(struct ro *ro, const char *by, const struct stop_asker *asker)
 {
     if (ro->facts.known && ro->facts.r.state == ROLLOUT_PAUSED)
-        ro_stop_held(ro, by);
+        ro_stop_held(ro, by, asker);
 }
 
 bool ro_stop_run(struct ro *ro)

@@ -1,6 +1,5 @@
 #include "engine/telemetry.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "core/fmt.h"
@@ -27,7 +26,7 @@ bool beat_history(const struct engine *en)
     return en->tm && en->tm->ops->range;
 }
 
-int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
+int64_t telemetry_since(const struct ro *ro, size_t wave)
 {
     const struct wv *w = &ro->wv[wave];
     size_t n = 0, need = 0, least = 0;
@@ -40,7 +39,7 @@ int64_t telemetry_since(const struct ro *ro, size_t wave, double share)
         if (d->asked_at > high)
             high = d->asked_at;
     }
-    need = (size_t)ceil(share * (double)n);
+    need = (size_t)policy_report_needed(ro->policy.applies, (int64_t)n);
     need = need < 1 ? 1 : need;
     /* The earliest time by which `need` had been asked about: halved, since nothing need be sorted. */
     for (size_t i = 0; i < n; i++)
@@ -86,10 +85,12 @@ static void say_lack(struct engine *en, const struct sample_list *l)
     char *to = en->telemetry.lack;
     size_t size = sizeof en->telemetry.lack;
     to[0] = '\0';
+    if (en->telemetry.watched == 0 && watch_set_size(en->watch.set) > 0)
+        snprintf(to, size, "the attribute by which it knows devices is not read yet");
     if (en->telemetry.watched == 0)
         return; /* nothing was asked for */
     if (l->tick.samples == 0 && l->unmatched > 0)
-        snprintf(to, size, "its %s series are of other devices; is the join label right?",
+        snprintf(to, size, "its %s series are of other devices; `andon doctor` tells why",
                  fmt_count(n, (int64_t)l->unmatched));
     else if (l->tick.samples == 0)
         snprintf(to, size, "no query has any series");
@@ -118,6 +119,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
     struct engine *en = q->en;
     en->telemetry.link.busy = false;
     en->telemetry.answered = en->telemetry.link.asked_at;
+    en->telemetry.judged = en->telemetry.tick;
     if (r->err) {
         link_bad(en, &en->telemetry.link, r->err);
     } else {
@@ -140,7 +142,7 @@ static void telemetry_ask(struct engine *en)
     ANNOUNCE(en, asking, en);
     en->telemetry.link.busy = true;
     en->telemetry.link.asked_at = now_of(en);
-    en->telemetry.watched = watch_set_size(en->watch.set);
+    en->telemetry.watched = watch_known(en);
     en->telemetry.tick = tick_of(en, en->telemetry.link.asked_at - (beat_history(en) ? beat_settle(en) : 0));
     struct req *q = req_new(en, telemetry_done);
     en->tm->ops->poll(en->tm, en->watch.set, beat_history(en) ? en->telemetry.tick : 0, en->policy->window_us,

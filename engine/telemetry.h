@@ -22,6 +22,7 @@ struct en_telemetry {
     size_t watched;   /* devices that it is about */
     char lack[80];    /* what the newest good answer lacks, in words; "" */
     int64_t tick;     /* on the telemetry's grid, of the poll under way or the newest one */
+    int64_t judged;   /* the same, of the newest one that has succeeded or failed; 0 */
 };
 
 /* Of the fleet's telemetry, us. */
@@ -29,9 +30,10 @@ int64_t beat_interval(const struct engine *en);
 int64_t beat_settle(const struct engine *en); /* after a tick, before it is asked for: its scrapes are in by then */
 bool beat_history(const struct engine *en);   /* the source answers for times gone by */
 
-/* Since when this watcher has asked telemetry about at least `share` (0..1) of the wave's enrolled devices; 0 = it has
- * not yet asked about so many. A wave that is told while we watch has devices that were watched before. */
-int64_t telemetry_since(const struct ro *ro, size_t wave, double share);
+/* Since when this watcher has asked telemetry about so many of the wave's enrolled devices that they might be enough
+ * (policy_report_needed); 0 = it has not yet asked about so many. A wave that is told while we watch has devices that
+ * were watched before. */
+int64_t telemetry_since(const struct ro *ro, size_t wave);
 
 extern const struct part part_telemetry;
 

@@ -55,6 +55,20 @@ void run_number_strata(struct run *r, size_t w)
     rw->step = RUN_PAST;
 }
 
+bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested)
+{
+    struct run *r = ro->trials.run;
+    struct trial_ix i = r ? run_index(r, dev) : TRIAL_NONE;
+    if (!trial_ix_known(i) || !r->trial || r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING)
+        return false;
+    const struct run_stage *g = run_standing(r);
+    *reached = trial_reached(r->trial, i);
+    *tested = 0;
+    for (size_t k = 0; k < g->n; k++)
+        *tested |= 1U << g->which[k];
+    return true;
+}
+
 /* ---- the population ---- */
 
 void run_put(struct run *r, int phase, const struct run_new *v)

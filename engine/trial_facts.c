@@ -57,12 +57,9 @@ static void told_known(struct run *r, size_t w, int64_t at)
         at = r->wave[w - 1].told_at;
     rw->told_at = at;
     rw->told_known = true;
-    if (w > 0) {
-        rw->step = RUN_ATTRS;
-        return;
-    }
-    run_spec(r);
-    rw->step = RUN_KEPT;
+    if (w == 0)
+        r->spec = run_spec_by_rules(r);
+    rw->step = RUN_LEDGER;
 }
 
 /* A server whose clock is wrong must not keep the tests from beginning, or have them read years of history. */
@@ -384,6 +381,12 @@ static void ask_past(struct run *r, size_t w)
         return;
     }
     run_say(r, "what %zu devices did before", r->wave[w].n);
+    for (size_t i = 0; i < r->wave[w].n; i++)
+        if (r->wave[w].v[i].dev >= watch_known(en)) {
+            run_say(r, "what telemetry calls %zu devices", r->wave[w].n);
+            r->again = now_of(en) + US_PER_S;
+            return;
+        }
     if (en->telemetry.waits || now_of(en) < r->spec.start + beat_settle(en)) {
         r->again = en->telemetry.waits ? now_of(en) + US_PER_S : r->spec.start + beat_settle(en);
         return;
@@ -400,6 +403,9 @@ static void step(struct run *r, size_t w)
     switch (r->wave[w].step) {
     case RUN_TOLD:
         ask_told(r, w);
+        break;
+    case RUN_LEDGER:
+        run_ask_ledger(r, w);
         break;
     case RUN_KEPT:
         run_ask_kept(r);

@@ -307,7 +307,7 @@ static void fetch(struct run *r, int64_t from, int64_t to)
     en->trials.ranging = r->fetching = true;
     r->fetch_from = from;
     r->fetch_to = to < most ? to : most;
-    r->fetch_watched = watch_set_size(en->watch.set);
+    r->fetch_watched = watch_known(en);
     struct req *q = req_new(en, fetched);
     q->ro = r->ro;
     q->x_at = (int64_t)r->serial;

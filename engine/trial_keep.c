@@ -200,6 +200,8 @@ static bool read_run(struct run *r, struct reader *in)
         return false;
     struct err e = {0};
     r->trial = trial_load(in->p, (size_t)n, &r->spec, &e);
+    if (r->trial)
+        run_add_shares(r);
     return r->trial != NULL;
 }
 

@@ -274,6 +274,7 @@ static void ro_free(struct ro *ro)
 {
     trial_end(ro);
     run_free_shown(ro);
+    run_free_ledger(ro);
 }
 
 static void end(struct engine *en)

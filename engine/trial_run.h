@@ -10,6 +10,7 @@
 
 #include "core/planner.h"
 #include "core/trial.h"
+#include "core/trial_account.h"
 #include "engine/worker.h"
 
 #define RUN_NAMES 4096 /* distinct values of attributes */
@@ -17,6 +18,7 @@
 /* How far the facts about a wave are known. */
 enum run_step {
     RUN_TOLD,    /* when it was told is not known */
+    RUN_LEDGER,  /* what its firmware has spent is being read, or its stage's claim written */
     RUN_KEPT,    /* wave 0: the kept state is being read */
     RUN_CONTROL, /* wave 0: the control group is being read */
     RUN_ATTRS,   /* attributes are being read */
@@ -68,6 +70,23 @@ struct run_plan { /* what a wave can see */
     double rate; /* it was made with */
     struct plan v;
     char text[400];
+};
+
+/* What the log says of the rollout's firmware, and what follows; kept while the rollout is known. */
+struct ro_ledger {
+    struct arena arena; /* of the account's strings and of the words */
+    struct account account;
+    struct account_plan plan;
+    struct policy held;    /* the rollout's policy with the plan's terms */
+    bool known;            /* it was read */
+    bool asking, claiming; /* under way */
+    uint64_t serial;       /* of the run that waits, and for which wave */
+    size_t wave;
+    int tries;                 /* claims of that wave */
+    bool bound;                /* `held` applies */
+    bool said;                 /* that the policy is not heeded is in the log */
+    double alpha, own, others; /* of the firmware; spent by this rollout, and by others */
+    const char *text, *note;   /* shown: what was spent; what is not as the policy says */
 };
 
 struct run {
@@ -135,10 +154,12 @@ struct run {
 
 /* trial_state.c */
 void run_say(struct run *r, const char *fmt, ...) ANDON_PRINTF(2, 3); /* what it waits for */
-void run_spec(struct run *r);                                         /* wave 0's telling is known */
-void trial_end(struct ro *ro);                                        /* gives it up; what is shown stays */
-bool trial_busy(const struct ro *ro);                                 /* requests are under way */
-bool run_make(struct run *r); /* the trial: wave 0 is ready; false when the policy cannot be tested */
+struct trial_spec run_spec_by_rules(const struct run *r);             /* once wave 0's telling is known */
+/* On these terms, which the log has; NULL: as it stands. Then its digest is known. */
+void run_bind(struct run *r, const struct trial_terms *t);
+void trial_end(struct ro *ro);        /* gives it up; what is shown stays */
+bool trial_busy(const struct ro *ro); /* requests are under way */
+bool run_make(struct run *r);         /* the trial: wave 0 is ready; false when the policy cannot be tested */
 void run_give_acks(struct run *r);
 void run_clear(struct run *r);                       /* nothing is known, nothing is there */
 void run_failed(struct run *r, const struct err *e); /* a request of it */
@@ -149,8 +170,13 @@ bool run_late(struct run *r); /* a fact came too late: true when it is to be tol
 struct trial_ix run_index(const struct run *r, size_t dev); /* in the trial, TRIAL_NONE = it is not there */
 int32_t run_name(struct run *r, const char *text);          /* -1 when there are too many */
 
+/* trial_ledger.c */
+void run_ask_ledger(struct run *r, size_t w);             /* may its stage begin, and on which terms */
+bool run_ledger(const struct run *r, struct ledger *out); /* of the trial */
+void run_add_shares(struct run *r);                       /* the trial was made or loaded: what was added to it */
+void run_free_ledger(struct ro *ro);
+
 /* trial_log.c */
-void run_say_ledger(struct run *r);               /* once for each rollout */
 void run_change(struct run *r, const char *what); /* into the log */
 
 /* trial_facts.c: makes the next request about facts, if one is needed. False: not before r->again. */

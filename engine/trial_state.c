@@ -50,7 +50,7 @@ static void hash_num(struct buf *b, double v)
 }
 
 /* Whatever changes a trial's bits, but for facts and telemetry. */
-static void digest_of(struct run *r)
+static void digest_of(struct run *r, int64_t control_max)
 {
     const struct trial_spec *s = &r->spec;
     const struct evidence_policy *p = &s->policy;
@@ -69,25 +69,36 @@ static void digest_of(struct run *r)
         metric_digest(p, metrics);
         buf_printf(&b, "metrics %s\n", metrics);
     }
-    buf_printf(&b, "%lld\n%s\n", (long long)r->ro->policy.applies->control_max, p->control ? p->control : "");
+    buf_printf(&b, "%lld\n%s\n", (long long)control_max, p->control ? p->control : "");
     for (size_t i = 0; i < p->n_strata; i++)
         buf_printf(&b, "%s\n", p->strata[i]);
     sha256_hex(b.data, b.len, r->digest);
     buf_release(&b);
 }
 
-void run_spec(struct run *r)
+struct trial_spec run_spec_by_rules(const struct run *r)
 {
     struct engine *en = r->ro->en;
+    const struct policy *p = r->ro->policy.ruled;
     int64_t step = beat_interval(en);
-    r->spec = (struct trial_spec){.policy = r->ro->policy.applies->evidence,
-                                  .waves = r->n_waves,
-                                  .start = r->wave[0].told_at,
-                                  .step_us = step,
-                                  .grace_us = r->ro->policy.applies->grace_us,
-                                  .silence_us = 5 * step > 5 * US_PER_MIN ? 5 * step : 5 * US_PER_MIN,
-                                  .boot_time = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm)};
-    digest_of(r);
+    return (struct trial_spec){.policy = p->evidence,
+                               .waves = r->n_waves,
+                               .start = r->wave[0].told_at,
+                               .step_us = step,
+                               .grace_us = p->grace_us,
+                               .silence_us = 5 * step > 5 * US_PER_MIN ? 5 * step : 5 * US_PER_MIN,
+                               .boot_time = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm)};
+}
+
+void run_bind(struct run *r, const struct trial_terms *t)
+{
+    int64_t start = r->spec.start;
+    if (t) {
+        r->spec = t->spec;
+        r->spec.start = start;
+        r->n_waves = t->spec.waves;
+    }
+    digest_of(r, t ? t->control_max : r->ro->policy.ruled->control_max);
 }
 
 /* ---- made, and made anew ---- */
@@ -111,8 +122,8 @@ bool run_make(struct run *r)
         run_say(r, "%s", e.what);
         return false;
     }
+    run_add_shares(r);
     run_give_acks(r);
-    run_say_ledger(r);
     return true;
 }
 

@@ -326,11 +326,11 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         v->hours_left = hours;
         miss(v, a, "device-hours: %s of %s left", fmt_num(f, hours), fmt_num(g, p->min_device_hours));
     }
-    if (w->judge.health.canary.expected > 0 &&
-        (double)w->judge.health.canary.reporting < p->min_coverage * (double)w->judge.health.canary.expected)
-        miss(v, a, "coverage: %lld of %lld canaries report, %s needed", (long long)w->judge.health.canary.reporting,
-             (long long)w->judge.health.canary.expected, fmt_percent(f, p->min_coverage));
-    if (w->judge.verdict.data_missing)
+    const struct group_health *c = &w->judge.health.canary;
+    if (c->reporting < policy_report_needed(p, c->expected))
+        miss(v, a, "coverage: %lld of %lld canaries report, %lld needed", (long long)c->reporting,
+             (long long)c->expected, (long long)policy_report_needed(p, c->expected));
+    if (w->judge.verdict.thin)
         miss(v, a, w->judge.verdict.early ? "telemetry has not come in yet" : "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
@@ -376,6 +376,27 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
     to->shares = sh;
 }
 
+static void ledger(const struct ro *ro, struct arena *a, struct ledger_view *out)
+{
+    const struct ro_ledger *g = ro->trials.ledger;
+    *out = (struct ledger_view){.text = "", .note = ""};
+    if (!g || !g->bound)
+        return;
+    *out = (struct ledger_view){.known = g->known,
+                                .alpha = g->alpha,
+                                .own = g->own,
+                                .others = g->others,
+                                .left = g->plan.left,
+                                .dry = g->plan.dry,
+                                .text = arena_strdup(a, g->text),
+                                .note = arena_strdup(a, g->note)};
+}
+
+const char *trial_note(const struct ro *ro)
+{
+    return ro->trials.ledger ? ro->trials.ledger->note : "";
+}
+
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
 {
     struct run *r = ro->trials.run;
@@ -392,6 +413,7 @@ void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
         out->state = TRIAL_OFF;
         out->text = ro->trials.off ? ro->trials.off : "";
     }
+    ledger(ro, a, &out->ledger);
     out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;
     missing(ro, a, out);
 }

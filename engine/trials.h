@@ -14,6 +14,7 @@
 
 struct run;
 struct trial_shown;
+struct ro_ledger;
 struct tick_queue;
 struct keeper;
 
@@ -35,7 +36,7 @@ struct ro_trials {
     struct run *run;           /* NULL: not tested (now); off says why */
     const char *off;           /* static */
     struct trial_shown *shown; /* what is shown of it, NULL = nothing */
-    bool ledger_said;
+    struct ro_ledger *ledger;  /* trial_ledger.c; NULL: not asked for yet */
     bool no_past; /* who only looks finds no kept evidence, and the source has no history: nothing to be said */
     int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
     size_t n_acks;
@@ -50,11 +51,15 @@ bool trial_catching(const struct ro *ro);      /* the evidence is not known yet 
 bool trial_catching_long(const struct ro *ro); /* and has not come nearer for so long that it holds the rollout */
 /* The tests that are judged with a wave: those of the stage that runs. */
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
+/* What a watched device (by its index in the watch set) has had since it counts, and which tests the policy has, as
+ * sets of core/device_state.h. False: the rollout's tests say nothing of it (now). */
+bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested);
 /* The figures of the test that decided, and the level that reacted so, as members of an open object; false when `rule`
  * is no test. */
 bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w);
 bool trial_blob(const struct ro *ro, const char *rule, struct buf *out); /* everything that it was decided by */
 bool trial_hours_left(const struct ro *ro, double *hours);               /* of canary watch, before promotion */
+const char *trial_note(const struct ro *ro); /* what of its tests is not as the policy says; "" */
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out);
 /* For a rehearsal: the trial is fed up to `newest`, and `each` is told. */
 void trial_rehearse(struct ro *ro, int64_t newest, trial_tick_fn each, void *ctx);

@@ -34,8 +34,9 @@ static void done(struct engine *en, struct op *op)
     struct ro *ro = op->ro;
     if (op->in.verb == VERB_PAUSE && ro->facts.r.state == ROLLOUT_PAUSED) {
         char by[sizeof ro->stop.paused_by];
-        snprintf(by, sizeof by, "%s%s", op->in.actor.kind == ACTOR_RULE ? "rule " : "", op->in.actor.name);
-        ro_stop_held(ro, by);
+        bool rule = op->in.actor.kind == ACTOR_RULE;
+        snprintf(by, sizeof by, "%s%s", rule ? "rule " : "", op->in.actor.name);
+        ro_stop_held(ro, by, rule && verdict_rule_passes(op->in.rule) ? &(struct stop_asker){.here = true} : NULL);
     }
     if (op->in.verb == VERB_ADVANCE) {
         if (op->target_wave > 0)
@@ -386,6 +387,7 @@ static void ack_logged(struct engine *en, struct job *j)
     } else {
         op->act.maybe = true;
         op->act.answer = j->err;
+        ro_stop_not_lifted(ro);
     }
     if (left > 0)
         return;
@@ -404,8 +406,8 @@ static void log_ack(struct engine *en, struct op *op, struct ro *ro)
     char lifts[STOP_STANDING_TEXT];
     struct job *j = job_new(JOB_APPEND);
     diary_entry(en, &e, ENTRY_ACK, op, ro);
-    e.corr = ro->stop.m.id; /* ties it to the halt that it lifts */
-    ro_stop_standing(ro, lifts);
+    uint64_t newest = ro_stop_lifts(ro, op->in.actor.kind, lifts);
+    e.corr = op->in.actor.kind == ACTOR_RULE ? newest : ro->stop.m.id; /* ties it to the halt that it lifts */
     entry_str(&e, "lifts", lifts); /* and to no other that somebody puts into the log meanwhile */
     op_hold(op);
     op_pending(op, 1);

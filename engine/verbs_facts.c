@@ -38,7 +38,7 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
         const struct verdict *v = &j->verdict;
         out->verdict = v->react;
         out->on_resume = verdict_on_resume(v);
-        out->data_missing = v->data_missing || (en->tm && !j->judged);
+        out->data_missing = v->thin || (en->tm && !j->judged);
     }
 }
 

@@ -107,6 +107,12 @@ void op_say(struct engine *en, struct op *op, enum op_phase phase, const char *n
     end_phase(en, op, phase);
 }
 
+static void entry_process(struct entry *e)
+{
+    entry_int(e, "pid", (int64_t)getpid());
+    entry_int(e, "pid_start", process_start((int64_t)getpid()));
+}
+
 void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const struct ro *ro, uint64_t corr,
                struct entry *e)
 {
@@ -115,8 +121,7 @@ void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const str
     e->before = ro ? ro->facts.r.state_word : "";
     entry_int(e, "decided_at", op->in.decided_at);
     entry_int(e, "engine", (int64_t)(en->diary.instance & INT64_C(0xfffffffffffff)));
-    entry_int(e, "pid", (int64_t)getpid());
-    entry_int(e, "pid_start", process_start((int64_t)getpid()));
+    entry_process(e);
     const struct policy *p = ro ? ro->policy.applies : en->policy;
     if (*p->digest)
         entry_str(e, "policy", p->digest);
@@ -189,6 +194,8 @@ void op_outcome(struct engine *en, struct op *op, enum op_phase phase, const cha
         entry_str(&e, "http.request_id", op->request_id);
     if (op->target_wave >= 0)
         entry_int(&e, "target_wave", op->target_wave);
+    if (op->in.verb == VERB_PAUSE && verdict_rule_passes(op->in.rule))
+        entry_process(&e); /* who may end it */
     op->busy++;
     diary_write(en, &e, 0, outcome_logged, op);
     timer_set(en, diary_ok(en) ? now_of(en) + OUTCOME_US : now_of(en), finish, op);

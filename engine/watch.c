@@ -25,7 +25,6 @@ static struct dev *add(struct engine *en, const struct device *d)
         v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->watch.dev_arena, d->raw_id);
         v->installed_before = -1;
         v->from = "";
-        v->boot_time = (double)__builtin_nanf("");
         en->watch.n_devs = i + 1;
     }
     v->status = d->status;
@@ -52,6 +51,8 @@ size_t watch_raw(struct engine *en, const char *raw_id)
 
 bool watch_idle(const struct engine *en)
 {
+    if (en->watch.naming)
+        return false;
     for (size_t i = 0; i < en->facts.n_all; i++) {
         const struct ro *ro = en->facts.all[i];
         if (!ro_ended(ro) || rollback_running(ro) || ro->watch.control_loading || ro->watch.from_loading)
@@ -83,24 +84,15 @@ void watch_clear(struct engine *en)
 /* ---- samples ---- */
 
 /* Some sources give the time of the last boot: here it becomes a count of boots. */
-static double count_boots(struct engine *en, size_t dev, double boot_time)
+static double count_boots(struct engine *en, size_t dev, int64_t at, double reboots)
 {
-    struct dev *d = &en->watch.devs[dev];
     bool times = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
-    if (!times)
-        return boot_time;
-    struct boot_counter c = {.boot_time = d->boot_time, .boots = d->boots, .known = !isnan(d->boot_time)};
-    double count = boot_counter_feed(&c, boot_time);
-    if (!c.known)
-        return count;
-    d->boot_time = c.boot_time;
-    d->boots = c.boots;
-    return count;
+    return times ? boot_counter_feed(&en->watch.devs[dev].boots, at, reboots) : reboots;
 }
 
 void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row)
 {
-    const double v[COL_BUILTIN] = {count_boots(en, dev, row[COL_REBOOTS]), row[COL_CPU], row[COL_VARIANCE]};
+    const double v[COL_BUILTIN] = {count_boots(en, dev, at, row[COL_REBOOTS]), row[COL_CPU], row[COL_VARIANCE]};
     track_feed(&en->watch.devs[dev].track, at, v, en->policy->window_us);
 }
 
@@ -488,6 +480,7 @@ const struct part part_watch = {.name = "watch",
                                 .ro_init = ro_init,
                                 .ro_free = ro_free,
                                 .wave_free = wave_free,
+                                .sweep = watch_ask_names,
                                 .replaced = replaced,
                                 .waves = waves,
                                 .devices = devices,

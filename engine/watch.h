@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include "client/telemetry.h"
 #include "core/arena.h"
+#include "core/boots.h"
 #include "core/health.h"
 #include "core/model.h"
 #include "engine/parts.h"
@@ -23,9 +24,9 @@ struct dev {
     const char *id, *raw_id;
     enum device_status status;
     int64_t installed_at, last_seen;
-    int64_t asked_at;         /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
-    double boot_time, boots;  /* sources that give the time of the last boot: boots are counted here */
-    int64_t installed_before; /* installed_at as it was before its wave was told; -1 not known */
+    int64_t asked_at;          /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
+    struct boot_counter boots; /* sources that give the time of the last boot: boots are counted here */
+    int64_t installed_before;  /* installed_at as it was before its wave was told; -1 not known */
     bool overdue, enrolled;
     struct ro *canary_of; /* told by this rollout (the newest) */
     int wave;
@@ -36,7 +37,9 @@ struct en_watch {
     struct watch_set *set;
     struct dev *devs; /* by index in the set */
     size_t n_devs, cap_devs;
-    size_t n_asked; /* the first so many have asked_at */
+    size_t n_asked;      /* the first so many have asked_at */
+    bool naming;         /* names of devices are being read */
+    int64_t names_again; /* not before, after an error */
     struct arena dev_arena;
 };
 
@@ -77,6 +80,10 @@ void watch_clear(struct engine *en);
 void watch_whole(struct ro *ro, size_t wave, const struct device_list *list);
 void watch_installed(struct engine *en, size_t dev, int64_t at);
 void watch_counts(struct engine *en, size_t dev, int64_t from, bool canary);
+
+/* Devices that telemetry can be asked about, the first so many of the set. */
+size_t watch_known(const struct engine *en);
+void watch_ask_names(struct engine *en); /* of those that are new */
 
 extern const struct part part_watch;
 

@@ -68,7 +68,7 @@ PARTS = {
     "diary": ["engine/diary"],
     "facts": ["engine/facts"],
     "policy": ["engine/policy."],
-    "watch": ["engine/watch."],
+    "watch": ["engine/watch"],
     "telemetry": ["engine/telemetry."],
     "trials": ["engine/trial"],
     "judge": ["engine/judge"],
@@ -185,7 +185,7 @@ PART = r"(?<!\bs)(?:->|\.)(?P<part>%s)\." % "|".join(PARTS)
 STEPS = r"\w+(?:\[[^\]]*\]|\.\w+)*"
 CHANGE = r"\s*(?:=(?!=)|[-+*/%&|^]=|<<=|>>=|\+\+|--)"
 WRITERS = r"\b(?:memset|memcpy|memmove|v?snprintf|safe_text_into|err_set|err_clear|free|arena_\w+|track_\w+|" \
-          r"verdict_\w+|watch_set_(?:add|clear|free)|boot_counter_feed|__atomic_store_n|pthread_\w+)"
+          r"verdict_\w+|watch_set_(?:add|clear|free|name)|boot_counter_feed|__atomic_store_n|pthread_\w+)"
 PLACE = r"[\w>.\[\]-]*?"
 WRITES = [re.compile(p) for p in (
     PART + STEPS + CHANGE,

@@ -159,6 +159,10 @@ static void promise(struct explain_page *p, const struct explain_view *v)
         snprintf(text + used, sizeof text - (size_t)used, "), %s for installs of all waves",
                  explain_percent(n, l.install));
     explain_text(p, ROLE_DIM, text);
+    if (*str(v->t->ledger.text))
+        explain_text(p, ROLE_DIM, v->t->ledger.text);
+    if (*str(v->t->ledger.note))
+        explain_text(p, ROLE_WARN, v->t->ledger.note);
 }
 
 /* --- the page ---------------------------------------------------------------------------------------------------- */

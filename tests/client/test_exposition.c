@@ -22,9 +22,11 @@ struct got {
     } v[32];
 };
 
-static void on_sample(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t)
+static void on_sample(void *ctx, size_t want, const char *device, size_t n, const struct series_id *series,
+                      double value, int64_t t)
 {
     struct got *g = ctx;
+    (void)series;
     assert_true(g->n < 32);
     g->v[g->n].want = want;
     snprintf(g->v[g->n].device, sizeof g->v[0].device, "%.*s", (int)n, device);

@@ -61,6 +61,71 @@ static void test_answer_with_headers(void **state)
     rig_release(&r);
 }
 
+/* A cache's answer says when it was made, not what time it is: in whatever order the headers stand. */
+static void test_date_of_a_cache(void **state)
+{
+    static const char *const heads[] = {"Age: 30\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+                                        "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nAge: 30\r\n"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        char text[300];
+        struct canned c = {.bytes = text};
+        struct rig r;
+        snprintf(text, sizeof text, "%sContent-Length: 2\r\n%s\r\n{}", OK_HEAD, heads[i]);
+        ask(&r, &c, "GET", 100, HTTP_SAFE);
+        assert_null(r.answer.err);
+        assert_int_equal(r.answer.server_date, 0);
+        rig_release(&r);
+    }
+}
+
+/* --- headers of one's own --- */
+
+struct heads {
+    char text[2000];
+};
+
+static enum hostile_end keep_head(void *ctx, const struct hostile_request *r, struct buf *out)
+{
+    struct heads *h = ctx;
+    snprintf(h->text, sizeof h->text, "%s", r->head);
+    hostile_answer(out, 200, "application/json", "{}");
+    return HOSTILE_KEEP;
+}
+
+static void test_own_headers(void **state)
+{
+    static const struct header_spec headers[] = {
+        {.name = "X-Scope-OrgID", .value = "t1"},
+        {.name = "X-Key", .value = "", .secret = {.source = SECRET_ENV, .env = "ANDON_TEST_HEADER"}}};
+    struct heads h = {.text = ""};
+    struct rig r;
+    struct err e = {0};
+    (void)state;
+    rig_init(&r, keep_head, &h);
+    r.endpoint.headers = headers;
+    r.endpoint.n_headers = 2;
+    assert_int_equal(setenv("ANDON_TEST_HEADER", "hunter2", 1), 0);
+    rig_open(&r, 1);
+    for (int i = 0; i < 2; i++) {
+        rig_fetch(&r, i ? "POST" : "GET", "/x", i ? "{}" : NULL, 100, HTTP_SAFE);
+        assert_null(r.answer.err);
+        assert_non_null(strstr(h.text, "X-Scope-OrgID: t1\r\n"));
+        assert_non_null(strstr(h.text, "X-Key: hunter2\r\n"));
+    }
+    /* What ends a line would begin another header. */
+    assert_int_equal(setenv("ANDON_TEST_HEADER", "a\r\nX-Other: b", 1), 0);
+    assert_null(http_peer_new(r.http, &r.endpoint, 1, &e));
+    assert_non_null(strstr(e.what, "the header X-Key: "));
+    assert_int_equal(setenv("ANDON_TEST_HEADER", "a\rX-Other: b", 1), 0);
+    assert_null(http_peer_new(r.http, &r.endpoint, 1, &e));
+    assert_non_null(strstr(e.what, "header X-Key"));
+    assert_int_equal(unsetenv("ANDON_TEST_HEADER"), 0);
+    assert_null(http_peer_new(r.http, &r.endpoint, 1, &e));
+    assert_non_null(strstr(e.what, "the header X-Key: "));
+    rig_release(&r);
+}
+
 static void test_redirect_is_an_error(void **state)
 {
     struct canned c = {.bytes = "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/evil\r\nContent-Length: 0\r\n\r\n"};
@@ -623,6 +688,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answer_with_headers),
+        cmocka_unit_test(test_date_of_a_cache),
+        cmocka_unit_test(test_own_headers),
         cmocka_unit_test(test_redirect_is_an_error),
         cmocka_unit_test(test_body_over_limit),
         cmocka_unit_test(test_endless_header),

@@ -591,6 +591,12 @@ static void test_boot_times(void **state)
     t.answers[1] = VECTOR(HAS("d1", "1795231000"));
     poll_at(&t, AT(0));
     assert_true(value(&t.poll.tick, 0, COL_REBOOTS) == 1795231000);
+    t.answers[0] = VECTOR(HAS("d1", "1795231810"));
+    poll_at(&t, 0);
+    assert_true(value(&t.poll.tick, 0, COL_REBOOTS) ==
+                0); /* its clock was set: it has not booted since the last poll */
+    t.answers[0] = VECTOR(HAS("d1", "1795231855"));
+    t.answers[1] = VECTOR(HAS("d1", "1795231840"));
     poll_at(&t, 0);
     assert_true(value(&t.poll.tick, 0, COL_REBOOTS) == 1);
     t.words[0] = "query_range?query=timestamp";
@@ -676,8 +682,11 @@ static void test_past_other_queries(void **state)
     struct tel t;
     (void)state;
     tel_init(&t, give, "node_exporter", "");
-    t.words[0] = "query=sum_over_time%28%28abs%28node_boot_time_seconds%20-%20last_over_time%28node_boot_time_seconds%"
-                 "5B10m%5D%20offset%201m%29%29%20%3E%20bool%205%29%5B1h%3A1m%5D%29&time=1795231800.000&nocache=1";
+    t.words[0] = "query=sum_over_time%28%28%28node_boot_time_seconds%20-%20last_over_time%28node_boot_time_seconds"
+                 "%5B10m%5D%20offset%201m%29%20%3E%20bool%205%29%20%2A%20%28node_boot_time_seconds%20%3E%20bool%20"
+                 "%28timestamp%28node_boot_time_seconds%20offset%201m%29%20and%20node_boot_time_seconds%20offset%2"
+                 "01m%20%3E%201e9%20or%20last_over_time%28node_boot_time_seconds%5B10m%5D%20offset%201m%29%20%2A%2"
+                 "00%20%2B%20time%28%29%20-%20660%29%20-%205%29%29%5B1h%3A1m%5D%29&time=1795231800.000&nocache=1";
     t.answers[0] = VECTOR(HAS("d1", "2"));
     past_at(&t, AT(0));
     assert_int_equal(t.err.code, ERR_NONE);

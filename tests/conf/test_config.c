@@ -498,6 +498,73 @@ static void fleets_are_checked(void **state)
         NULL);
 }
 
+static void joins_and_headers(void **state)
+{
+#define SOURCE "fleets:\n- name: a\n  url: https://h\n  telemetry:\n    kind: prometheus\n    url: https://h\n"
+    static const struct {
+        const char *lines, *what;
+    } cases[] = {
+        {"    join: {label: a-b}\n", "7: fleets[0].telemetry.join.label: expected a label's name"},
+        {"    join_label: a\n    join: {label: b}\n",
+         "7: fleets[0].telemetry.join_label: join.label says the same: leave one of them out"},
+        {"    join: {map: serial}\n",
+         "7: fleets[0].telemetry.join.map: expected \"attribute\" and the name of an inventory attribute"},
+        {"    join: {map: 'attribute a b'}\n", "7: fleets[0].telemetry.join.map: expected"},
+        {"    join: {map: 'attribute '}\n", "7: fleets[0].telemetry.join.map: expected"},
+        {"    join: {strip_prt: true}\n", "7: fleets[0].telemetry.join.strip_prt: unknown key (did you mean strip_port?)"},
+        {"    headers: {Authorization: x}\n",
+         "7: fleets[0].telemetry.headers.Authorization: this header comes from the keys user, bearer and secret"},
+        {"    headers: {HOST: x}\n",
+         "7: fleets[0].telemetry.headers.HOST: this header is set by andon or by HTTP itself"},
+        {"    headers: {Content-Length: '1'}\n",
+         "7: fleets[0].telemetry.headers.Content-Length: this header is set by"},
+        {"    headers: {te: x}\n", "7: fleets[0].telemetry.headers.te: this header is set by"},
+        {"    headers: {'a b': x}\n", "7: fleets[0].telemetry.headers.a b: expected a header's name"},
+        {"    headers: {X-A: \"a\\nb\"}\n", "7: fleets[0].telemetry.headers.X-A: expected 1 to 1024 visible ASCII"},
+        {"    headers: {X-A: ''}\n", "7: fleets[0].telemetry.headers.X-A: expected 1 to 1024 visible ASCII"},
+        {"    headers: {X-A: [x]}\n", "7: fleets[0].telemetry.headers.X-A: expected text, or a map"},
+        {"    headers: {X-A: {fil: x}}\n", "7: fleets[0].telemetry.headers.X-A.fil: unknown key (did you mean file?)"},
+        {"    headers: {X-A: {}}\n",
+         "7: fleets[0].telemetry.headers.X-A: expected exactly one of command, file and env, found 0"},
+        {"    headers: {X-A: x, x-a: y}\n", "7: fleets[0].telemetry.headers.x-a: the same header as in line 7"},
+        {"    tenant: t1\n    headers: {x-scope-orgid: t2}\n",
+         "7: fleets[0].telemetry.tenant: the header X-Scope-OrgID is given too: leave one of them out"},
+        {"    headers: {A: x, B: x, C: x, D: x, E: x, F: x, G: x, H: x, I: x}\n",
+         "7: fleets[0].telemetry.headers: expected 0 to 8 items, found 9"},
+        {"    tenant: t1\n    headers: {A: x, B: x, C: x, D: x, E: x, F: x, G: x, H: x}\n",
+         "7: fleets[0].telemetry.tenant: with the tenant there are more than 8 headers"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config none;
+        struct err e = {0};
+        char yaml[500];
+        snprintf(yaml, sizeof yaml, SOURCE "%s", cases[i].lines);
+        assert_false(load(*state, yaml, &none, &e));
+        if (!strstr(e.what, cases[i].what))
+            fail_msg("\"%s\" does not say \"%s\"", e.what, cases[i].what);
+    }
+    struct config c =
+        good(*state, SOURCE "    join: {label: instance, strip_port: true, lower: true, map: attribute serial}\n"
+                            "    tenant: t1\n    headers: {THANOS-TENANT: t2, X-Key: {file: k}, Range-X: r, Tea: x}\n");
+    const struct telemetry_spec *t = &c.fleets[0].telemetry;
+    assert_string_equal(t->join_label, "instance");
+    assert_true(t->join.strip_port && t->join.lower);
+    assert_string_equal(t->join.attribute, "serial");
+    assert_int_equal(t->endpoint.n_headers, 5);
+    assert_string_equal(t->endpoint.headers[0].name, "THANOS-TENANT");
+    assert_string_equal(t->endpoint.headers[0].value, "t2");
+    assert_int_equal(t->endpoint.headers[1].secret.source, SECRET_FILE);
+    assert_string_equal(t->endpoint.headers[1].value, "");
+    assert_string_equal(t->endpoint.headers[4].name, "X-Scope-OrgID");
+    assert_string_equal(t->endpoint.headers[4].value, "t1");
+    config_release(&c);
+    c = good(*state, SOURCE "    preset: node_exporter\n    join: {strip_port: true}\n");
+    assert_string_equal(c.fleets[0].telemetry.join_label, "instance"); /* the preset's */
+    assert_string_equal(c.fleets[0].telemetry.join.attribute, "");
+    config_release(&c);
+#undef SOURCE
+}
+
 static void production_follows_the_environment(void **state)
 {
     static const struct {
@@ -648,6 +715,7 @@ int main(void)
         T(secrets_are_only_referred_to),
         T(credentials_belong_together),
         T(fleets_are_checked),
+        T(joins_and_headers),
         T(production_follows_the_environment),
         T(policies_are_loaded),
         T(only_a_file_that_nobody_else_can_write),

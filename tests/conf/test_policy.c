@@ -81,7 +81,8 @@ static void an_empty_file_is_the_built_in_policy(void **state)
     assert_string_equal(p->rollback_to, d->rollback_to);
     assert_int_equal(p->drain_us, d->drain_us);
     assert_int_equal(p->control_max, d->control_max);
-    assert_false(p->lost_resume);
+    assert_true(p->lost_resume);
+    assert_int_equal(p->lost_devices, 3);
     assert_true(p->min_device_hours == 0);
     assert_memory_equal(&p->evidence, &d->evidence, sizeof d->evidence);
     p = load(*state, "lost_telemetry: {after: 1m}\n", &a);
@@ -225,7 +226,7 @@ static void every_field_of_the_evidence(void **state)
     arena_init(&a);
     const struct policy *p =
         load(*state,
-             "lost_telemetry: {resume: true}\nmin_device_hours: 12.5\n"
+             "lost_telemetry: {resume: false, devices: 5}\nmin_device_hours: 12.5\n"
              "evidence:\n  tests: dry-run\n  alpha: 0.01\n  reserve: 0.25\n"
              "  tolerance: {reboots: 2, cpu: 1.5, variance: 3}\n  install_failures: 0.05\n  min_devices: 3\n"
              "  shares: {reboots: 0.5, silence: 0.1, cpu: 0, variance: 0.3, install: 0.1}\n"
@@ -234,7 +235,8 @@ static void every_field_of_the_evidence(void **state)
              "  strata: [hw revision]\n  control: 'ctl-*'\n",
              &a);
     const struct evidence_policy *v = &p->evidence;
-    assert_true(p->lost_resume);
+    assert_false(p->lost_resume);
+    assert_int_equal(p->lost_devices, 5);
     assert_true(p->min_device_hours == 12.5);
     assert_int_equal(v->tests, TESTS_DRY_RUN);
     assert_true(v->alpha == 0.01 && v->reserve == 0.25);
@@ -316,6 +318,8 @@ static void evidence_that_makes_no_sense(void **state)
     }
     bad_next(*state, "min_device_hours: -1\n",
              "p.yaml:1: min_device_hours: expected a number from 0 to 1000000000, found '-1'", NULL);
+    bad_next(*state, "lost_telemetry: {devices: 0}\n",
+             "p.yaml:1: lost_telemetry.devices: expected a whole number from 1 to 1000000, found '0'", NULL);
     bad_next(*state, "lost_telemetry: {resume: 3}\n",
              "p.yaml:1: lost_telemetry.resume: expected true or false, found '3'", NULL);
 }

@@ -58,7 +58,7 @@ static void strata_are_convolved_exactly(void **state)
                 ys[i - 5] = s[i];
             }
         }
-        assert_true(ranktest_strata(x, xs, 5, y, ys, 6, &out));
+        assert_true(ranktest_strata(x, xs, 5, y, ys, 6, TIES_PERMUTATION, &out));
         assert_true(fabs(out.p - by_force(v, s, 11, n0, n1, out.u)) < 1e-12);
         assert_true(out.p == out.p_exact && fabs(out.log_p - log(out.p)) < 1e-12);
     }
@@ -81,7 +81,7 @@ static void one_stratum_is_the_plain_test(void **state)
             s[i] = 9;
         }
         ranktest(x, n, y, m, &a);
-        assert_true(ranktest_strata(x, s, n, y, s, m, &b));
+        assert_true(ranktest_strata(x, s, n, y, s, m, TIES_PERMUTATION, &b));
         assert_true(a.p == b.p && a.u == b.u && a.log_p == b.log_p && a.p_asymptotic == b.p_asymptotic);
     }
 }
@@ -93,9 +93,9 @@ static void a_stratum_of_one_group_says_nothing(void **state)
     struct ranktest out;
 
     (void)state;
-    assert_true(ranktest_strata(x, xs, 3, y, ys, 3, &out));
+    assert_true(ranktest_strata(x, xs, 3, y, ys, 3, TIES_PERMUTATION, &out));
     assert_true(out.u == 2 && fabs(out.p - 1.0 / 3) < 1e-15);
-    assert_false(ranktest_strata(x, xs, 2, y, ys, 3, &out));
+    assert_false(ranktest_strata(x, xs, 2, y, ys, 3, TIES_PERMUTATION, &out));
     assert_true(out.p == 1 && out.log_p == 0);
 }
 
@@ -232,7 +232,7 @@ static void evidence_is_p_times_its_share(void **state)
     assert_int_equal(b.b.best.n, 10);
     memcpy(c, b.b.best.canary, sizeof c);
     memcpy(k, b.b.best.control, sizeof k);
-    assert_true(bulk_evidence(c, 10, k, 50, 1, &r) == b.b.most);
+    assert_true(bulk_evidence(c, 10, k, 50, 1, TIES_PERMUTATION, &r) == b.b.most);
     double then = b.b.most;
     while (b.b.looks < 5)
         bench_tick(&b, more);

@@ -322,14 +322,42 @@ static void coverage_has_an_end(void **state)
         v[i] = &t[i];
         t[i].last_t = 1000 + 100 * i;
     }
-    assert_int_equal(health_covered_until(v, 5, 0.8, 10), 1100 + 30);
-    assert_int_equal(health_covered_until(v, 5, 0.81, 10), 1000 + 30);
-    assert_int_equal(health_covered_until(v, 5, 0, 10), 1400 + 30);
-    assert_int_equal(health_covered_until(v, 5, 1, 10), 1000 + 30);
+    assert_int_equal(health_covered_until(v, 5, 4, 10, true), 1100 + 30);
+    assert_int_equal(health_covered_until(v, 5, 5, 10, true), 1000 + 30);
+    assert_int_equal(health_covered_until(v, 5, 0, 10, true), 1400 + 30);
+    assert_int_equal(health_covered_until(v, 5, 9, 10, true), 1000 + 30);
     t[0].last_t = t[1].last_t = 0;
-    assert_int_equal(health_covered_until(v, 5, 0.8, 10), 0);
-    assert_int_equal(health_covered_until(v, 5, 0.6, 10), 1200 + 30);
-    assert_int_equal(health_covered_until(v, 0, 0.8, 10), TIME_NEVER);
+    assert_int_equal(health_covered_until(v, 5, 4, 10, true), 0);
+    assert_int_equal(health_covered_until(v, 5, 3, 10, true), 1200 + 30);
+    assert_int_equal(health_covered_until(v, 0, 4, 10, true), TIME_NEVER);
+}
+
+/* Before its grace is over nobody expects a device that was told to report: it is missed from then on. One that was
+ * never seen is nobody's word, and control is always expected. */
+static void who_installs_is_missed_from_its_grace_on(void **state)
+{
+    struct track t[3];
+    const struct track *v[3];
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        track_init(&t[i]);
+        v[i] = &t[i];
+        t[i].last_t = 1000 + i;
+    }
+    track_enrol(&t[0], 2000);
+    track_enrol(&t[1], 1010);
+    assert_int_equal(health_covered_until(v, 3, 1, 10, true), 2000);
+    assert_int_equal(health_covered_until(v, 3, 3, 10, true), 1001 + 30);
+    assert_int_equal(health_covered_until(v, 3, 1, 10, false), 1002 + 30);
+    t[0].last_t = 0;
+    assert_int_equal(health_covered_until(v, 3, 3, 10, true), 0);
+    assert_true(track_excused(&t[0], 1999, 10));
+    assert_false(track_excused(&t[0], 2000, 10)); /* its grace is over */
+    t[0].last_t = 1960;
+    assert_false(track_excused(&t[0], 1990, 10)); /* it reports: it counts as any other */
+    assert_true(track_excused(&t[0], 1991, 10));
+    assert_false(track_excused(&t[2], 1991, 10)); /* not told */
 }
 
 int main(void)
@@ -348,6 +376,7 @@ int main(void)
         cmocka_unit_test(variance_is_against_own_baseline),
         cmocka_unit_test(nothing_known_is_nan),
         cmocka_unit_test(coverage_has_an_end),
+        cmocka_unit_test(who_installs_is_missed_from_its_grace_on),
         cmocka_unit_test(ratios),
     };
 

@@ -321,6 +321,48 @@ static void lost_telemetry_is_news_once_it_lasts(void **state)
     assert_true(notice_can_end(&c.s, &told));
 }
 
+/* What andon has paused for want of data is news at once, and until it goes on; then who has let it go on is said. */
+static void a_hold_for_want_of_data_is_news_until_it_goes_on(void **state)
+{
+    (void)state;
+    struct scene c;
+    struct op_view ops[] = {
+        {.verb = VERB_RESUME, .rollout = "4472", .actor = "m.ito", .phase = OP_DONE, .ended = T0},
+        {.verb = VERB_RESUME, .rollout = "4471", .actor = "LOST-TELEMETRY", .phase = OP_DONE, .ended = T0 + US_PER_S}};
+    scene(&c);
+    lose(&c, 0, 1, NOTICE_LOST_US / 2);
+    c.r[0].stop = STOP_HELD;
+    c.r[0].rollout.state = ROLLOUT_PAUSED;
+    c.r[0].paused_by = "rule LOST-TELEMETRY";
+    const struct notice *n = stands(&c, NOTICE_LOST);
+    assert_non_null(n);
+    assert_string_equal(n->text, "3 of 20 canaries report");
+    c.w[0][1].verdict.data_missing = false;
+    n = stands(&c, NOTICE_LOST);
+    assert_non_null(n);
+    assert_non_null(strstr(n->text, "there again; andon still holds"));
+    struct notice told = *n, other = *n;
+    c.r[0].paused_by = "m.ito";
+    assert_null(stands(&c, NOTICE_LOST));
+    notice_end(&told, &c.s, T0);
+    assert_string_equal(told.text, "telemetry is back; the rollout stands paused by m.ito");
+    c.r[0].stop = STOP_ACKED; /* a person has it in hand */
+    c.r[0].paused_by = "rule LOST-TELEMETRY";
+    assert_null(stands(&c, NOTICE_LOST));
+    c.r[0].stop = STOP_FREE;
+    c.r[0].rollout.state = ROLLOUT_RUNNING;
+    told = other;
+    notice_end(&told, &c.s, T0);
+    assert_string_equal(told.text, "telemetry is back");
+    c.s.ops = ops;
+    c.s.n_ops = 2;
+    notice_end(&other, &c.s, T0);
+    assert_non_null(strstr(other.text, "telemetry is back; andon has resumed the rollout at "));
+    ops[1].actor = "m.ito";
+    notice_end(&other, &c.s, T0);
+    assert_string_equal(other.text, "telemetry is back");
+}
+
 static void one_source_that_fails_is_one_notice(void **state)
 {
     (void)state;
@@ -336,7 +378,7 @@ static void one_source_that_fails_is_one_notice(void **state)
     assert_int_equal(c.n, 1);
     assert_string_equal(n->rollout, "");
     assert_string_equal(n->text,
-                        "telemetry has been lost for 12m00s; 2 rollouts need it: prom:9090 refuses connections");
+                        "telemetry has been lost since 12:08:00Z; 2 rollouts need it: prom:9090 refuses connections");
     assert_string_equal(n->key, "homes//lost-telemetry");
     assert_false(notice_can_end(&c.s, n));
     c.s.telemetry.state = LINK_LIVE;
@@ -718,6 +760,7 @@ int main(void)
         cmocka_unit_test(halted_but_running),
         cmocka_unit_test(a_roll_back_from_its_beginning_to_its_end),
         cmocka_unit_test(lost_telemetry_is_news_once_it_lasts),
+        cmocka_unit_test(a_hold_for_want_of_data_is_news_until_it_goes_on),
         cmocka_unit_test(one_source_that_fails_is_one_notice),
         cmocka_unit_test(a_fleet_server_that_is_gone_while_something_runs),
         cmocka_unit_test(gates_wait_until_nothing_is_missing),

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/clock.h"
 #include "core/passage.h"
 #include "core/policy.h"
 
@@ -54,18 +55,24 @@ static void counters_and_times_of_boot(void **state)
     struct watched w = device(WATCHED_CANARY, 0);
 
     (void)state;
+    int64_t since = 0;
     w.counter = NAN;
-    assert_int_equal(watched_count(&w, 40, false), 0); /* the first value is the base */
-    assert_int_equal(watched_count(&w, NAN, false), 0);
-    assert_int_equal(watched_count(&w, INFINITY, false), 0);
-    assert_int_equal(watched_count(&w, 42, false), 2);
-    assert_int_equal(watched_count(&w, 42.4, false), 0);
-    assert_int_equal(watched_count(&w, 0, false), 1); /* a fall: at least one, no more can be known */
-    assert_int_equal(watched_count(&w, 1e9, false), 100);
+    assert_int_equal(watched_count(&w, 40, false, &since), 0); /* the first value is the base */
+    assert_int_equal(watched_count(&w, NAN, false, &since), 0);
+    assert_int_equal(watched_count(&w, INFINITY, false, &since), 0);
+    assert_int_equal(watched_count(&w, 42, false, &since), 2);
+    assert_int_equal(watched_count(&w, 42.4, false, &since), 0);
+    assert_int_equal(watched_count(&w, 0, false, &since), 1); /* a fall: at least one, no more can be known */
+    assert_int_equal(watched_count(&w, 1e9, false, &since), 100);
     w.counter = 1000;
-    assert_int_equal(watched_count(&w, 1004, true), 0);
-    assert_int_equal(watched_count(&w, 1010, true), 1);
-    assert_int_equal(watched_count(&w, 1000, true), 1);
+    since = 2000 * US_PER_S;
+    assert_int_equal(watched_count(&w, 1004, true, &since), 0);
+    assert_int_equal(watched_count(&w, 1040, true, &since), 0); /* its clock was set */
+    assert_true(w.flags & WATCHED_MOVED);
+    since = 2015 * US_PER_S;
+    assert_int_equal(watched_count(&w, 2040, true, &since), 1);
+    assert_int_equal(since, 2000 * US_PER_S);
+    assert_int_equal(w.flags, WATCHED_CANARY);
 }
 
 static void a_loop_is_three_within_half_an_hour(void **state)

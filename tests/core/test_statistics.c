@@ -184,6 +184,33 @@ static void ledger_case(struct job *j)
     same(j->s, j->want, "total", ledger_total(&l));
 }
 
+/* A metric that was not tested at first is added from a stage on, out of the reserve. */
+static void ledger_add_case(struct job *j)
+{
+    static const char *const names[LEDGER_METRICS] = {"reboot", "silence", "cpu", "variance"};
+    const struct json_t *metrics = json_get(j->in, "metrics"), *more = json_get(j->in, "added");
+    const struct json_t *stages = json_get(j->want, "stage_alpha");
+    double share[LEDGER_METRICS], added[LEDGER_METRICS];
+    struct ledger l;
+    for (int m = 0; m < LEDGER_METRICS; m++) {
+        share[m] = num(metrics, names[m]);
+        added[m] = num(more, names[m]);
+    }
+    assert_true(ledger_init(&l, num(j->in, "alpha"), num(j->in, "reserve"), (int)whole(j->in, "stages"), share,
+                            num(j->in, "install_whole_rollout")));
+    bool fits = false;
+    assert_true(json_bool(j->want, "fits", &fits));
+    assert_int_equal(ledger_add(&l, added, (int)whole(j->in, "from")), fits);
+    for (size_t s = 0; s < json_len(stages); s++) {
+        double sum = 0;
+        for (int m = 0; m < LEDGER_METRICS; m++)
+            sum += ledger_alpha(&l, (int)s, (enum ledger_metric)m);
+        near_to(j->s, "stage_alpha", sum, at(stages, s), j->s->rel);
+    }
+    same(j->s, j->want, "drawn", l.drawn);
+    same(j->s, j->want, "total", ledger_total(&l));
+}
+
 static const struct {
     const char *kind;
     void (*run)(struct job *);
@@ -195,6 +222,7 @@ static const struct {
     {"mann_whitney", mann_whitney},
     {"look_schedule", look_schedule},
     {"ledger", ledger_case},
+    {"ledger_add", ledger_add_case},
 };
 
 /* Kinds of the format that are about figures which andon does not have: they are reported as skipped. */

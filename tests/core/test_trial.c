@@ -785,7 +785,7 @@ static void the_interval_holds_the_ratio(void **state)
     kit_free(&k);
 }
 
-static void a_time_of_boot_that_moves_is_a_reboot(void **state)
+static void a_time_of_boot_later_than_the_sample_before_is_a_reboot(void **state)
 {
     struct kit k;
 
@@ -802,11 +802,18 @@ static void a_time_of_boot_that_moves_is_a_reboot(void **state)
         assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START));
     for (size_t i = 0; i < 20; i++)
         k.boots[i] = 86400.0 * 999;
+    kit_until(&k, KIT_GRACE - US_PER_MIN);
+    k.boots[2] = 3; /* the update's reboot, and no clock yet */
     kit_until(&k, KIT_GRACE + US_PER_MIN);
-    k.boots[0] += 3; /* the device's clock was set */
-    k.boots[1] += 4000;
+    double now = (double)trial_next_tick(k.t) / US_PER_S;
+    k.boots[0] += 30; /* the device's clock was set */
+    k.boots[1] = now - 5;
+    k.boots[2] = now - 150;
     kit_tick(&k);
     EVENTS(&k, 0, TEST_BOOT1, 1, 0);
+    k.boots[0] = now + 10;
+    kit_ticks(&k, 3);
+    EVENTS(&k, 0, TEST_BOOT1, 2, 0);
     EVENTS(&k, 0, TEST_BOOT2, 0, 0);
     kit_free(&k);
 }
@@ -865,7 +872,7 @@ int main(void)
         cmocka_unit_test(old_variance_is_not_compared),
         cmocka_unit_test(nothing_leads_when_nothing_happened),
         cmocka_unit_test(the_interval_holds_the_ratio),
-        cmocka_unit_test(a_time_of_boot_that_moves_is_a_reboot),
+        cmocka_unit_test(a_time_of_boot_later_than_the_sample_before_is_a_reboot),
         cmocka_unit_test(hostile_rows_do_no_harm),
     };
 

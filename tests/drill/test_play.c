@@ -208,6 +208,34 @@ static void test_score_quiet(void **state)
     assert_non_null(strstr(r.why, "only 0 of 200"));
 }
 
+/* A good rollout that a rule of andon's has left paused did not come through, though nothing was halted. */
+static void test_score_left_paused(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct drill_result r;
+    static const struct {
+        const char *by;
+        bool passed;
+    } cases[] = {{"rule LOST-TELEMETRY", false}, {"rule R-CPU", false}, {"rule PROMOTE-HOLD", true}, {"m.ito", true}};
+    talk_open(&t, "expect: {halted: false}\n", 1);
+    talk_wait(&t, 10);
+    struct snapshot *s = view(&t);
+    s->rollouts[0].paused_by = cases[0].by;
+    drill_score(t.d, s, &r);
+    assert_true(r.passed); /* it runs on the server, whatever the snapshot says */
+    talk(&t, "POST", "/rest/v1/rollouts/4471/pause", NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        s->rollouts[0].paused_by = cases[i].by;
+        drill_score(t.d, s, &r);
+        assert_int_equal(r.passed, cases[i].passed);
+        if (!r.passed)
+            assert_non_null(strstr(r.why, "stands paused at the end, by "));
+    }
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
 /* A trial as it stands at a halt: the test that halted, another that is further on, and what is shared. */
 static void evidence(struct snapshot *s, const char *model)
 {
@@ -329,10 +357,15 @@ static void test_score_truth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operator),       cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_over),           cmocka_unit_test(test_score_halt),
-        cmocka_unit_test(test_score_quiet),    cmocka_unit_test(test_score_truth),
-        cmocka_unit_test(test_score_evidence), cmocka_unit_test(test_score_second_halt),
+        cmocka_unit_test(test_operator),
+        cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_over),
+        cmocka_unit_test(test_score_halt),
+        cmocka_unit_test(test_score_quiet),
+        cmocka_unit_test(test_score_left_paused),
+        cmocka_unit_test(test_score_truth),
+        cmocka_unit_test(test_score_evidence),
+        cmocka_unit_test(test_score_second_halt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -569,6 +569,57 @@ static void control_is_taken_from_the_last_wave_down(void **state)
     world_release(&w);
 }
 
+/* Every device restarts once for its install, as devices do; the first two go on to restart. */
+struct seen_rows {
+    int64_t counts, bad, odd, of_install;
+};
+static struct seen_rows seen_rows;
+
+static bool look_at_rows(struct play *p, const struct snapshot *s)
+{
+    struct focus f = {.wave = 0, .rollout = "10"};
+    if (p->stage == 0 && s->rollouts_known) {
+        engine_focus(p->en, &f);
+        p->stage = 1;
+        return true;
+    }
+    seen_rows.bad = seen_rows.odd = 0;
+    for (size_t i = 0; s->devices_at > 0 && i < s->n_devices; i++) {
+        const struct device_row *r = &s->devices[i];
+        seen_rows.counts += r->state == DEV_OK && !*r->note;
+        seen_rows.bad += r->state == DEV_BAD;
+        seen_rows.odd += r->state == DEV_ODD;
+        seen_rows.of_install += i >= 2 && (r->state == DEV_ODD || r->state == DEV_BAD || r->reboots > 0);
+    }
+    p->done = p->w->now > p->limit - 100 * US_PER_S;
+    return false;
+}
+
+static void an_installs_own_reboot_makes_no_device_odd(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    world_init(&w, three, 3);
+    for (int i = 0; i < w.n_devices; i++)
+        w.devices[i].restarts = true;
+    for (int i = 0; i < 2; i++) {
+        w.devices[i].reboots_per_s_new = 1.0 / 200;
+        w.devices[i].reboots_from = INT64_C(1700000000) * US_PER_S + 700 * US_PER_S;
+    }
+    w.devices[7].offline = true; /* keeps the first wave running */
+    w.policy.n_limits = 0;
+    w.policy.evidence.min_devices = 60; /* nothing acts */
+    seen_rows = (struct seen_rows){0};
+    world_play(&w, &p, look_at_rows, 1900);
+    assert_true(seen_rows.counts > 0);
+    assert_int_equal(seen_rows.of_install, 0);
+    assert_int_equal(seen_rows.bad, 2);
+    assert_int_equal(seen_rows.odd, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +640,7 @@ int main(void)
         cmocka_unit_test(a_rule_of_the_fleet_chooses_the_policy),
         cmocka_unit_test(control_is_taken_from_the_last_wave_down),
         cmocka_unit_test(started_in_the_last_wave_it_says_that_it_is_blind),
+        cmocka_unit_test(an_installs_own_reboot_makes_no_device_odd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,8 @@ struct w_device {
     int64_t reboots_from;     /* and only from then on */
     int64_t reboots_to;       /* and only until then; 0 = for ever */
     bool silent;
-    int model; /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */
+    bool restarts; /* once, for its install */
+    int model;     /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */
 };
 
 struct w_wave {
@@ -135,11 +136,11 @@ struct world {
     struct log_ops log_ops;
     pthread_mutex_t lock;
     pthread_cond_t cond;
-    bool log_hangs, log_fails;
-    int log_fail_after;   /* appends that still succeed; -1 = all */
-    bool dead;            /* the process has been killed: nothing more reaches the server or the log */
-    char die_at[100];     /* dies when a request begins with this, after it took effect */
-    char die_before[100]; /* dies before it takes effect */
+    bool log_hangs, log_fails, log_shut; /* shut: it cannot be opened */
+    int log_fail_after;                  /* appends that still succeed; -1 = all */
+    bool dead;                           /* the process has been killed: nothing more reaches the server or the log */
+    char die_at[100];                    /* dies when a request begins with this, after it took effect */
+    char die_before[100];                /* dies before it takes effect */
     char dir[64], db[96], key[96], evidence[96];
     struct audit_spec audit;
     const char *known_keys[4];
@@ -163,6 +164,7 @@ struct play {
     int64_t limit, t;
     struct snapshot *last; /* the newest snapshot at the end */
     bool judge, no_log, read_only;
+    bool looks;  /* only observes, and reads the log */
     bool kept;   /* with evidence.db */
     char *bytes; /* of the trial of rollout 10 at the end, NULL = there is none; free() */
     size_t n_bytes;

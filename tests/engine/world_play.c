@@ -160,7 +160,14 @@ static struct telemetry *open_telemetry(void *ctx, struct http *h, const struct 
 
 static struct audit_log *log_open(void *ctx, const struct audit_spec *spec, struct err *e)
 {
-    (void)ctx;
+    struct world *w = ctx;
+    pthread_mutex_lock(&w->lock);
+    bool shut = w->log_shut;
+    pthread_mutex_unlock(&w->lock);
+    if (shut) {
+        err_set(e, ERR_IO, "", "the log cannot be opened");
+        return NULL;
+    }
     return audit_open(spec, e);
 }
 
@@ -233,12 +240,15 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
     w->n_calls = 0;
     w->seam.ctx = p;
     w->fleet.read_only = p->read_only;
+    struct audit_spec audit = w->audit;
+    audit.read_only = p->looks;
     struct engine_spec spec = {.fleet = &w->fleet,
-                               .audit = p->no_log ? NULL : &w->audit,
+                               .audit = p->no_log ? NULL : &audit,
                                .clock = &w->clock,
                                .seed = 7,
                                .actor = {ACTOR_PERSON, "m.ito"},
                                .judge = p->judge,
+                               .observe_only = p->looks,
                                .seam = &w->seam,
                                .evidence_db = p->kept ? w->evidence : NULL,
                                .known_keys = w->known_keys,

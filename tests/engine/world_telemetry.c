@@ -35,7 +35,7 @@ static double boots_at(struct w_device *d, int64_t now)
         if (d->reboots_to > 0 && now > d->reboots_to)
             now = d->reboots_to;
         int64_t from = d->reboots_from > d->installed_at ? d->reboots_from : d->installed_at;
-        d->reboots = now > from ? floor((double)(now - from) / 1e6 * d->reboots_per_s_new) : 0;
+        d->reboots = (now > from ? floor((double)(now - from) / 1e6 * d->reboots_per_s_new) : 0) + d->restarts;
     }
     return d->reboots;
 }

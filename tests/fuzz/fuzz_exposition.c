@@ -11,10 +11,12 @@ struct seen {
     bool openmetrics;
 };
 
-static void on_sample(void *ctx, size_t want, const char *device, size_t n, double value, int64_t t)
+static void on_sample(void *ctx, size_t want, const char *device, size_t n, const struct series_id *series,
+                      double value, int64_t t)
 {
     struct seen *s = ctx;
     (void)value;
+    (void)series;
     must(want < 3);
     must(n <= EXPOSITION_LABEL_MAX);
     must(t >= 0);
