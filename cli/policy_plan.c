@@ -197,7 +197,8 @@ static void own_text(const struct evidence_policy *e, struct buf *out)
     for (size_t i = 0; i < e->n_own; i++) {
         const struct metric_def *d = &e->own[i];
         bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
-        buf_printf(out, "    %s: a %s, %s", d->title, metric_kind_word(d->kind),
+        buf_printf(out, "    %s%s%s%s: a %s, %s", d->title, *d->unit ? " (" : "", d->unit, *d->unit ? ")" : "",
+                   metric_kind_word(d->kind),
                    d->worse == WORSE_UP     ? "more is worse"
                    : d->worse == WORSE_DOWN ? "less is worse"
                                             : "more and less are worse");

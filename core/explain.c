@@ -287,7 +287,11 @@ bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave
     struct ledger l;
 
     *out = (struct explain_ledger){.rollout = e->alpha};
-    if (e->tests == TESTS_OFF || !ledger_of_policy(e, waves < 1 ? 1 : waves > LEDGER_WAVES ? LEDGER_WAVES : (int)waves, &l))
+    if (e->tests == TESTS_OFF || !ledger_of_policy(e,
+                                                   waves < 1              ? 1
+                                                   : waves > LEDGER_WAVES ? LEDGER_WAVES
+                                                                          : (int)waves,
+                                                   &l))
         return false;
     out->install = ledger_install(&l);
     out->metrics = l.metrics;

@@ -56,7 +56,8 @@ double ledger_alpha(const struct ledger *l, int s, int m)
         return 0;
     /* 2^-s over the sum of 2^-0 .. 2^-(waves-1); all exact in binary */
     double weight = ldexp(1, -s) / (2 - ldexp(1, 1 - l->waves));
-    return l->alpha * (1 - l->reserve) * weight * (s < l->added_from || m >= LEDGER_METRICS ? l->share[m] : l->share[m] + l->added[m]);
+    return l->alpha * (1 - l->reserve) * weight *
+           (s < l->added_from || m >= LEDGER_METRICS ? l->share[m] : l->share[m] + l->added[m]);
 }
 
 double ledger_install(const struct ledger *l)

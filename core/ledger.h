@@ -20,13 +20,13 @@ enum ledger_metric { LEDGER_REBOOT, LEDGER_SILENCE, LEDGER_CPU, LEDGER_VARIANCE,
 #define LEDGER_ALL (LEDGER_METRICS + METRICS_OWN)
 
 struct ledger {
-    double alpha;             /* of the whole rollout, for a pause */
-    double reserve;           /* share of alpha that no declared wave spends */
-    int waves;                /* declared, 1..LEDGER_WAVES */
-    double share[LEDGER_ALL]; /* per wave */
-    int metrics;              /* LEDGER_METRICS .. LEDGER_ALL */
-    double install;           /* share of the whole rollout */
-    double drawn;             /* of the reserve, so far: alpha */
+    double alpha;                 /* of the whole rollout, for a pause */
+    double reserve;               /* share of alpha that no declared wave spends */
+    int waves;                    /* declared, 1..LEDGER_WAVES */
+    double share[LEDGER_ALL];     /* per wave */
+    int metrics;                  /* LEDGER_METRICS .. LEDGER_ALL */
+    double install;               /* share of the whole rollout */
+    double drawn;                 /* of the reserve, so far: alpha */
     double added[LEDGER_METRICS]; /* to the share of a built-in metric, from wave `added_from` on */
     int added_from;
 };

@@ -24,12 +24,12 @@ enum metric_worse { WORSE_UP, WORSE_DOWN, WORSE_BOTH };
 /* The built-in rows; a policy's own are numbered from METRICS_BUILTIN on. */
 enum metric_row { ROW_REBOOTS, ROW_SILENCE, ROW_CPU, ROW_VARIANCE, ROW_INSTALL, METRICS_BUILTIN };
 
-#define METRIC_ID_MAX 24 /* bytes of an id: a letter, then letters, digits and '-' */
+#define METRIC_ID_MAX    24 /* bytes of an id: a letter, then letters, digits and '-' */
 #define METRIC_TITLE_MAX 32 /* of a title or unit */
-#define METRIC_LEVELS 4
-#define METRICS_OWN   8
-#define METRICS_MAX   (METRICS_BUILTIN + METRICS_OWN)
-#define TESTS_MAX     64 /* of one policy, the built-in ones included */
+#define METRIC_LEVELS    4
+#define METRICS_OWN      8
+#define METRICS_MAX      (METRICS_BUILTIN + METRICS_OWN)
+#define TESTS_MAX        64 /* of one policy, the built-in ones included */
 
 struct metric_def {
     const char *id, *title, *unit; /* unit may be "" */

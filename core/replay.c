@@ -89,9 +89,9 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
     const struct json_t *levels = json_get(o, "levels");
     int kind = word_of(json_str(o, "kind", NULL), kind_word, KIND_PRESENCE),
         worse = word_of(json_str(o, "worse", NULL), worse_word, WORSE_BOTH + 1);
-    if (!id || !title || !unit || !metric_id_ok(id) || kind < 0 || worse < 0 || !json_is_arr(levels) || json_len(levels) > METRIC_LEVELS ||
-        !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) || !get_hex(o, "tolerance", &d->tolerance) ||
-        !json_int(o, "window_us", &d->window_us))
+    if (!id || !title || !unit || !metric_id_ok(id) || kind < 0 || worse < 0 || !json_is_arr(levels) ||
+        json_len(levels) > METRIC_LEVELS || !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) ||
+        !get_hex(o, "tolerance", &d->tolerance) || !json_int(o, "window_us", &d->window_us))
         return false;
     d->id = arena_strdup(a, id);
     safe_text_into(safe, sizeof safe, title, strlen(title));

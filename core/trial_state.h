@@ -12,9 +12,9 @@
 #define TRIAL_VERSION 3
 
 /* How a look treats ties, as a word of its logged inputs; without it: TIES_NORMAL, as all did once. */
-#define LOOK_TIES "permutation"
-#define GAUGES_MAX    (BULK_BUILTIN + METRICS_OWN)
-#define RANKS_MAX     (2 * GAUGES_MAX)
+#define LOOK_TIES  "permutation"
+#define GAUGES_MAX (BULK_BUILTIN + METRICS_OWN)
+#define RANKS_MAX  (2 * GAUGES_MAX)
 
 /* What is remembered of a test beside its evidence. */
 struct standing {
@@ -101,7 +101,8 @@ void trial_active(struct trial *t, struct watched *w, bool active);
 bool trial_spec_ok(const struct trial_spec *spec, struct err *e);
 /* Shares of the ledger: alpha of a test in stage s. */
 double trial_alpha(const struct evidence_policy *p, const struct ledger *l, int s, int test);
-/* Of a spec as JSON, a member "spec" of an open object; strata, control and levels are not in it. And back, its metrics in the arena. */
+/* Of a spec as JSON, a member "spec" of an open object; strata, control and levels are not in it. And back, its metrics
+ * in the arena. */
 void trial_write_spec(struct json_w *w, const struct trial_spec *s);
 bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena *a, struct err *e);
 /* What was added to a ledger while it ran, as members of an open object; nothing when nothing was. False when what is

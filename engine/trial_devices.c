@@ -79,7 +79,7 @@ void run_put(struct run *r, int phase, const struct run_new *v)
         r->cap = r->cap ? r->cap * 2 : 64;
         r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
         tick_release(&r->tick);
-        tick_init(&r->tick, 0, r->cap, COL_BUILTIN);
+        tick_init(&r->tick, 0, r->cap, COL_BUILTIN + r->spec.policy.n_own);
         r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
     }
     if (en->watch.n_devs > r->n_of_dev) {

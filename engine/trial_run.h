@@ -168,7 +168,9 @@ void run_drop_kept(struct run *r); /* what is kept is wrong, and its tick would 
 const struct run_stage *run_standing(struct run *r); /* the stage that runs, at the newest tick; without its plan */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
 struct trial_ix run_index(const struct run *r, size_t dev); /* in the trial, TRIAL_NONE = it is not there */
-int32_t run_name(struct run *r, const char *text);          /* -1 when there are too many */
+/* The column of a polled tick for each of the trial's; SIZE_MAX: nothing is asked about it. */
+void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX]);
+int32_t run_name(struct run *r, const char *text); /* -1 when there are too many */
 
 /* trial_ledger.c */
 void run_ask_ledger(struct run *r, size_t w);             /* may its stage begin, and on which terms */

@@ -30,6 +30,18 @@ struct trial_ix run_index(const struct run *r, size_t dev)
     return dev < r->n_of_dev && r->of_dev[dev] > 0 ? TRIAL_IX(r->of_dev[dev] - 1) : TRIAL_NONE;
 }
 
+void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX])
+{
+    const struct evidence_policy *p = &r->spec.policy;
+    const struct telemetry_spec *t = &r->ro->en->spec.fleet->telemetry;
+    for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
+        out[c] = c < COL_BUILTIN ? c : SIZE_MAX;
+    for (size_t i = 0; i < p->n_own; i++)
+        for (size_t k = 0; k < t->n_own; k++)
+            if (strcmp(t->own[k].id, p->own[i].id) == 0)
+                out[COL_BUILTIN + i] = COL_BUILTIN + k;
+}
+
 int32_t run_name(struct run *r, const char *text)
 {
     for (size_t i = 0; i < r->n_names; i++)
