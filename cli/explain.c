@@ -157,7 +157,7 @@ static void rollout_text(struct buf *out, const char *fleet, const struct snapsh
     if (r->trial.state != TRIAL_OFF) {
         explain_promise(p, text, sizeof text);
         buf_printf(out, "\n%s\n", text);
-        explain_not_covered(p, text, sizeof text);
+        explain_not_covered(p, &r->trial, text, sizeof text);
         buf_printf(out, "%s\n", text);
     }
 }

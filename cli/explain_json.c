@@ -253,7 +253,7 @@ void explain_json(struct json_w *w, const char *fleet, const struct snapshot *s,
     explain_trial_json(w, &r->trial);
     explain_promise(p, text, sizeof text);
     json_w_kstr(w, "promise", text);
-    explain_not_covered(p, text, sizeof text);
+    explain_not_covered(p, &r->trial, text, sizeof text);
     json_w_kstr(w, "not_covered", text);
     firmware(w, &r->trial.ledger);
     json_w_key(w, "waves");

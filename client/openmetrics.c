@@ -77,6 +77,7 @@ struct om_poll {
     struct seen *seen;
     struct counted *counted; /* by device, once the page has been read */
     size_t n_counted, cap_counted, next_counted;
+    bool timed; /* any sample has a time */
     size_t unmatched;
 };
 
@@ -162,6 +163,7 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
                       double value, int64_t t)
 {
     struct om_poll *p = ctx;
+    p->timed = p->timed || t > 0;
     if (p->probe && want >= WANT_COUNT)
         return;
     if (p->probe) {
@@ -278,6 +280,7 @@ static void make_rows(struct om_poll *p)
             out->newest = out->tick.at[i];
     }
     out->unmatched = p->unmatched;
+    out->our_clock = !p->timed;
 }
 
 static bool read_page(struct om_poll *p, const struct http_answer *a, struct err *e)
@@ -324,8 +327,8 @@ static void on_page(void *ctx, const struct http_answer *a)
 {
     struct om_poll *p = ctx;
     struct err e = {0};
-    struct reply r = {
-        .status = a->status, .sent_at = a->sent_at, .answered_at = a->answered_at, .server_date = a->server_date};
+    struct reply r = {.status = a->status, .sent_at = a->sent_at, .answered_at = a->answered_at};
+    reply_date(&r, a);
     p->now = a->sent_at; /* a page without times is not newer than its request */
     if (p->out)
         p->seen = xcalloc(watch_set_size(p->watch) + 1, sizeof *p->seen);
@@ -335,6 +338,7 @@ static void on_page(void *ctx, const struct http_answer *a)
         make_rows(p);
     else {
         join_probe_end(p->probing);
+        p->probe->our_clock = !p->timed;
         p->probe->text =
             arena_printf(p->arena, "metrics page of %s: %zu bytes", http_peer_name(p->om->peer), a->body.len);
     }

@@ -243,7 +243,7 @@ static void on_answer(void *ctx, const struct http_answer *a)
         if (c->reply.sent_at == 0 || a->sent_at < c->reply.sent_at)
             c->reply.sent_at = a->sent_at;
         c->reply.answered_at = a->answered_at;
-        c->reply.server_date = a->server_date;
+        reply_date(&c->reply, a);
         if (a->err)
             e = *a->err;
         else if (a->status != 200)

@@ -115,7 +115,7 @@ static size_t extras_of(const struct prom_cells *c, size_t cell)
     return low;
 }
 
-double prom_cells_max(const struct prom_cells *c, size_t cell)
+static double cells_max(const struct prom_cells *c, size_t cell)
 {
     double most = c->count[cell] ? c->v[cell] : (double)NAN;
     for (size_t i = extras_of(c, cell); i < c->n_extra && c->extra[i].cell == cell; i++)
@@ -262,8 +262,7 @@ bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick,
     /* Values of unknown age are no evidence of health. */
     if (timed ? g->q[Q_TIME].count[cell] == 0 : !counts_untimed(g, o, cell))
         return false;
-    double *row =
-        tick_put(out, device, timed ? prom_time_value(prom_cells_max(&g->q[Q_TIME], cell)) : at_ms * US_PER_MS);
+    double *row = tick_put(out, device, timed ? prom_time_value(cells_max(&g->q[Q_TIME], cell)) : at_ms * US_PER_MS);
     for (int q = 0; q < g->queries; q++)
         if (q != Q_TIME)
             row[prom_column(q)] =

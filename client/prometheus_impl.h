@@ -96,7 +96,6 @@ void prom_cells_settle(struct prom_cells *c);                    /* after the la
 double prom_cells_mean(const struct prom_cells *c, size_t cell); /* NaN: nothing, or beyond measure */
 /* Of a counter: by the rule of client/series.h. `times`: of the same cells, seconds; NULL: all are of the same time. */
 double prom_cells_counter(const struct prom_cells *c, const struct prom_cells *times, size_t cell, bool boot_times);
-double prom_cells_max(const struct prom_cells *c, size_t cell); /* of a counter, or of times; NaN: nothing */
 
 /* Values by tick and device, for each query. */
 struct prom_grid {

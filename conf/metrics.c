@@ -78,8 +78,8 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     d->own = gauge && y_bool(n, "own_baseline", true);
     d->window_us = !gauge ? 0 : y_dur(n, "window", (d->kind == KIND_SPREAD ? 10 : 5) * US_PER_MIN);
     if (!gauge && (d->worse != WORSE_UP || y_has(n, "tolerance") || y_has(n, "window") || y_has(n, "own_baseline")))
-        return y_err(n, e, "of a %s more is worse; tolerance, window and baseline are a gauge's",
-                     metric_kind_word(d->kind));
+        return y_err(n, e, "of %s more is worse; tolerance, window and baseline are a gauge's",
+                     d->kind == KIND_EVENT ? "an event" : "a counter");
     if (d->own || d->kind == KIND_COUNTER) {
         d->n_levels = METRIC_LEVELS;
         memcpy(d->level, gauge ? gauges : counts, sizeof d->level);

@@ -253,6 +253,10 @@ static const struct scenario *from_node(const struct ynode *root, struct arena *
         s->policy = policy_from_node(y_get(root, "policy"), s->name, a, e);
         if (!s->policy)
             return NULL;
+        if (s->policy->evidence.n_own > 0) {
+            y_err(y_get(y_get(root, "policy"), "metrics"), e, "the drill's devices measure nothing but the five");
+            return NULL;
+        }
     }
     const struct ynode *ends = y_get(root, "ends");
     int until = y_word(ends, "when", -1);

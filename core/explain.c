@@ -287,11 +287,7 @@ bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave
     struct ledger l;
 
     *out = (struct explain_ledger){.rollout = e->alpha};
-    if (e->tests == TESTS_OFF || !ledger_of_policy(e,
-                                                   waves < 1              ? 1
-                                                   : waves > LEDGER_WAVES ? LEDGER_WAVES
-                                                                          : (int)waves,
-                                                   &l))
+    if (e->tests == TESTS_OFF || !trial_ledger(e, waves < 1 ? 1 : waves > LEDGER_WAVES ? LEDGER_WAVES : (int)waves, &l))
         return false;
     out->install = ledger_install(&l);
     out->metrics = l.metrics;
@@ -323,12 +319,34 @@ void explain_promise(const struct policy *p, char *out, size_t size)
              i, a);
 }
 
-void explain_not_covered(const struct policy *p, char *out, size_t size)
+/* How the canaries' reboots lie after their own installs. */
+static void after_installs(const struct trial_after *a, char *out, size_t size)
 {
-    char grace[FMT_MAX];
+    char all[FMT_MAX], n[FMT_MAX], most[FMT_MAX], first[FMT_MAX], last[FMT_MAX];
 
+    fmt_count(all, a->canaries);
+    fmt_count(n, a->rebooted);
+    fmt_count(most, a->most);
+    if (a->canaries == 0)
+        *out = '\0';
+    else if (a->rebooted == 0)
+        snprintf(out, size, " Of %.20s canaries that count now none has rebooted since this wave's tests began.", all);
+    else
+        snprintf(out, size,
+                 " Of %.20s canaries that count now %.20s rebooted since this wave's tests began, %.20s of them last "
+                 "%.20s to %.20s after their own install%s.",
+                 all, n, most, fmt_dur(first, a->first_us), fmt_dur(last, a->last_us),
+                 a->alike ? ": so alike that it may be a step of the update, or a fault that takes as long" : "");
+}
+
+void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size)
+{
+    char grace[FMT_MAX], after[EXPLAIN_TEXT] = "";
+
+    if (t->state != TRIAL_OFF)
+        after_installs(&t->after, after, sizeof after);
     snprintf(out, size,
-             "Not covered: limits, what people do, canaries that were not picked at random, and the %.20s after an "
-             "install.",
-             fmt_dur(grace, p->grace_us));
+             "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself "
+             "does later than %.20s after an install: a second reboot, load while it warms up.%.290s",
+             fmt_dur(grace, p->grace_us), after);
 }

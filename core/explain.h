@@ -12,7 +12,7 @@
 #include "core/ledger.h"
 #include "core/snapshot.h"
 
-#define EXPLAIN_TEXT 400 /* a buffer of this size is enough for any sentence from here */
+#define EXPLAIN_TEXT 500 /* a buffer of this size is enough for any sentence from here */
 
 /* Evidence so far (a natural logarithm): "0.3", "240", "72,000", "10^9". log_need: of what it is shown against. */
 const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);
@@ -65,8 +65,8 @@ struct explain_ledger {
 bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
                     struct explain_ledger *out);
 
-/* The promise in one line, and what it does not cover in one. */
+/* The promise in one line, and what it does not cover in another, with what has been seen of that. */
 void explain_promise(const struct policy *p, char *out, size_t size);
-void explain_not_covered(const struct policy *p, char *out, size_t size);
+void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size);
 
 #endif

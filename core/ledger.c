@@ -2,7 +2,6 @@
 
 #include <math.h>
 #include <string.h>
-#include "core/policy.h"
 
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install)
@@ -20,22 +19,6 @@ bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, cons
     memcpy(l->share, share, LEDGER_METRICS * sizeof *share);
     l->metrics = LEDGER_METRICS;
     return true;
-}
-
-bool ledger_of_policy(const struct evidence_policy *p, int waves, struct ledger *l)
-{
-    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
-    double sum = p->share_install;
-    if (p->n_own > METRICS_OWN || !ledger_init(l, p->alpha, p->reserve, waves, share, p->share_install))
-        return false;
-    for (int m = 0; m < LEDGER_METRICS; m++)
-        sum += share[m];
-    for (size_t i = 0; i < p->n_own; i++) {
-        if (!(p->own[i].share >= 0))
-            return false;
-        sum += l->share[l->metrics++] = p->own[i].share;
-    }
-    return sum <= 1 + 1e-12;
 }
 
 int ledger_row(size_t metric)

@@ -13,8 +13,6 @@
 
 #define LEDGER_WAVES 64
 
-struct evidence_policy;
-
 /* Those that spend by wave, as the policy's own do, which follow from LEDGER_METRICS on. */
 enum ledger_metric { LEDGER_REBOOT, LEDGER_SILENCE, LEDGER_CPU, LEDGER_VARIANCE, LEDGER_METRICS };
 #define LEDGER_ALL (LEDGER_METRICS + METRICS_OWN)
@@ -34,8 +32,6 @@ struct ledger {
 /* Shares must be >= 0 and sum with `install` to at most 1; 0 < alpha < 1; 0 <= reserve < 1. False when not. */
 bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, const double share[LEDGER_METRICS],
                  double install);
-/* The ledger of a policy, its own metrics included. False as above. */
-bool ledger_of_policy(const struct evidence_policy *p, int waves, struct ledger *l);
 /* Its place in the ledger; -1 for the installs', which spend over the whole rollout. */
 int ledger_row(size_t metric);
 /* The row of metric number m of a ledger. */

@@ -317,7 +317,7 @@ static bool replay_doc(struct work *w, struct err *e)
         : what->rule == RULE_SHIFT ? !replay_look(w, e)
                                    : !replay_journal(w, e))
         return false;
-    ledger_of_policy(&w->spec.policy, w->spec.waves, &l);
+    trial_ledger(&w->spec.policy, w->spec.waves, &l);
     if (!trial_read_added(w->doc, &l))
         return bad(e, "what was added to the ledger is not possible");
     double mine = trial_alpha(&w->spec.policy, &l, out->stage, w->test);

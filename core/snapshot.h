@@ -119,6 +119,7 @@ struct trial_view {
     struct ledger_view ledger;
     struct stage_view *stages; /* by wave; n_stages of them have begun, n_planned have a plan (those included) */
     size_t n_stages, n_planned;
+    struct trial_after after; /* of the stage that runs */
     /* of the leading test of the stage that runs */
     const char *const *carriers; /* safe device ids, at most 20 */
     size_t n_carriers, carriers_total;

@@ -15,11 +15,6 @@ _Static_assert(TRIAL_STRATA == PASSAGE_STRATA && TRIAL_WAVES == LEDGER_WAVES, "l
 _Static_assert((int)ROW_REBOOTS == (int)LEDGER_REBOOT && (int)ROW_VARIANCE == (int)LEDGER_VARIANCE,
                "rows have the ledger's order");
 
-const char *trial_test_word(enum trial_test t)
-{
-    return (unsigned)t < TEST_COUNT ? metric_test(&policy_default()->evidence, (int)t)->word : "?";
-}
-
 const char *trial_test_plain(enum trial_test t)
 {
     return (unsigned)t < TEST_COUNT ? metric_test(&policy_default()->evidence, (int)t)->plain : "?";
@@ -36,6 +31,22 @@ bool trial_test_find(const char *word, enum trial_test *out)
 double trial_ten(void)
 {
     return det_log(10);
+}
+
+bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l)
+{
+    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
+    double sum = p->share_install;
+    if (p->n_own > METRICS_OWN || !ledger_init(l, p->alpha, p->reserve, waves, share, p->share_install))
+        return false;
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        sum += share[m];
+    for (size_t i = 0; i < p->n_own; i++) {
+        if (!(p->own[i].share >= 0))
+            return false;
+        sum += l->share[l->metrics++] = p->own[i].share;
+    }
+    return sum <= 1 + 1e-12;
 }
 
 double trial_alpha(const struct evidence_policy *p, const struct ledger *l, int s, int test)
@@ -62,7 +73,7 @@ bool trial_spec_ok(const struct trial_spec *s, struct err *e)
         s->silence_us > 30 * US_PER_DAY)
         return err_set(e, ERR_RANGE, "",
                        "a trial's grace and silence must be at most 30 days, silence at least a step");
-    if (!ledger_of_policy(p, s->waves, &l) || metric_tests(p) > TESTS_MAX)
+    if (!trial_ledger(p, s->waves, &l) || metric_tests(p) > TESTS_MAX)
         return err_set(e, ERR_RANGE, "shares of alpha must not be negative and sum to at most 1",
                        "this policy gives no alpha ledger");
     if (!ratio_ok(p->ratio) || !ratio_ok(p->cpu_ratio) || !ratio_ok(p->variance_ratio) ||
@@ -151,7 +162,7 @@ struct trial *trial_new(const struct trial_spec *spec, struct err *e)
     for (int i = 0; i < STRATA_KEYS_MAX; i++)
         t->spec.policy.strata[i] = NULL;
     t->spec.policy.control = NULL;
-    ledger_of_policy(&spec->policy, spec->waves, &t->ledger);
+    trial_ledger(&spec->policy, spec->waves, &t->ledger);
     lay_out(t);
     t->told[0] = spec->start;
     t->n_told = 1;

@@ -74,6 +74,9 @@ struct trial_spec {
     bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
 
+/* The alpha ledger of a policy, its own metrics included. False when its shares give none (core/ledger.h). */
+bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l);
+
 struct trial;
 /* NULL with *e when the spec is out of range. */
 struct trial *trial_new(const struct trial_spec *spec, struct err *e);
@@ -145,6 +148,16 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
 /* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
  * passages only. 0 where it does not count. */
 uint32_t trial_reached(const struct trial *t, struct trial_ix device);
+/* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
+struct trial_after {
+    int64_t canaries; /* that count in the running stage */
+    int64_t rebooted; /* of them, in it */
+    int64_t most;     /* of those, without a tenth at either end of how long after its install each one's */
+    int64_t first_us,
+        last_us; /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
+    bool alike;  /* they lie so close together that it is no chance */
+};
+void trial_after(const struct trial *t, struct trial_after *out);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 

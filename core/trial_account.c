@@ -24,7 +24,7 @@ struct trial_terms terms_of(const struct trial_spec *spec, const struct policy *
 bool terms_ledger(const struct trial_terms *t, struct ledger *out)
 {
     bool any = false;
-    if (!ledger_of_policy(&t->spec.policy, t->spec.waves, out))
+    if (!trial_ledger(&t->spec.policy, t->spec.waves, out))
         return false;
     for (int m = 0; m < LEDGER_METRICS; m++)
         any = any || t->added[m] > 0;
@@ -81,7 +81,7 @@ static bool read_terms(const struct json_t *o, struct arena *a, struct trial_ter
     struct evidence_policy *p = &t->spec.policy;
     if (!trial_hex(json_get(o, "asked"), &t->asked) || !(p->control = text_of(json_get(o, "control"), a)) ||
         !json_int(o, "control_max", &t->control_max) || !json_int(o, "window_us", &t->window_us) ||
-        t->control_max < 0 || !read_strata(json_get(o, "strata"), a, p) || !ledger_of_policy(p, t->spec.waves, &l) ||
+        t->control_max < 0 || !read_strata(json_get(o, "strata"), a, p) || !trial_ledger(p, t->spec.waves, &l) ||
         !trial_read_added(o, &l))
         return false;
     memcpy(t->added, l.added, sizeof t->added);
@@ -302,7 +302,7 @@ static bool read_old(const struct account_claim *claim, struct trial_terms *t)
     p->share_install = ok ? install / (p->alpha * (1 - p->reserve)) : 0;
     t->asked = p->alpha;
     json_free(doc);
-    return ok && ledger_of_policy(p, t->spec.waves, &l);
+    return ok && trial_ledger(p, t->spec.waves, &l);
 }
 
 /* "model,site" */

@@ -382,9 +382,8 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
     step_limits(in, st, out);
     step_evidence(in, out);
     step_data(in, st, out);
-    if (in->catching_up)
-        decide(out, REACT_HOLD, VERDICT_RULE_CATCHING,
-               "evidence is being read from history: until it is known no wave may start");
+    if (in->waits_rule)
+        decide(out, REACT_HOLD, in->waits_rule, "%s", in->waits);
     if (out->would <= out->react)
         out->would = REACT_NONE;
     if (out->react == REACT_NONE && !out->thin)

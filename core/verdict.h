@@ -78,7 +78,9 @@ struct verdict_input {
     int64_t resumed_at;    /* when the rollout was last resumed; 0. Who resumes while data is missing is given as long
                               again, and no hold is placed meanwhile */
     const char *lack;      /* what the source's newest answer lacks, in words; NULL or "" = nothing that is known */
-    bool catching_up;      /* the evidence is being read from history: not known yet, so no wave may start */
+    /* Why nothing can be said for now that a wave may start by, in words: VERDICT_RULE_CATCHING, _CLOCKS; NULL: nothing
+     * stands in the way. */
+    const char *waits_rule, *waits;
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -139,6 +141,7 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
 void verdict_reset(struct verdict_state *st);
 
 #define VERDICT_RULE_LOST     "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
+#define VERDICT_RULE_CLOCKS   "CLOCKS"         /* holds until the clocks agree */
 #define VERDICT_RULE_CATCHING "CATCHING-UP"    /* holds until evidence from history is known */
 /* Rules about what is not known yet, whose cause goes by itself: what they paused goes on when it has. */
 bool verdict_rule_passes(const char *rule);

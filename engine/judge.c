@@ -136,7 +136,7 @@ static void say_watch(struct ro *ro, size_t i)
     char wave[24];
     enum reaction worst =
         v->judge.verdict.react > v->judge.verdict.would ? v->judge.verdict.react : v->judge.verdict.would;
-    if (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_catching_long(ro))
+    if (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_waits_long(ro))
         return; /* as at every start, for a moment */
     if (worst == v->judge.said || !en->spec.judge)
         return;
@@ -196,6 +196,12 @@ static bool more_waves(const struct ro *ro)
     return false;
 }
 
+/* For something that mostly comes by itself. */
+static bool waits(const struct verdict *v)
+{
+    return strcmp(v->rule, VERDICT_RULE_CATCHING) == 0 || strcmp(v->rule, VERDICT_RULE_CLOCKS) == 0;
+}
+
 static void act_on(struct ro *ro, size_t i)
 {
     struct engine *en = ro->en;
@@ -211,7 +217,7 @@ static void act_on(struct ro *ro, size_t i)
             snprintf(ro->judge.rollback_rule, sizeof ro->judge.rollback_rule, "%s", v->judge.verdict.rule);
         }
     } else if (v->judge.verdict.react == REACT_HOLD && more_waves(ro) &&
-               (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) != 0 || trial_catching_long(ro))) {
+               (!waits(&v->judge.verdict) || trial_waits_long(ro))) {
         hold_by_rule(ro, i, v->judge.verdict.rule);
     } else {
         v->judge.watch_said = false;
@@ -278,6 +284,20 @@ static void trace_verdict(const struct ro *ro, size_t i, enum reaction was)
     trace_end(&t);
 }
 
+/* What nobody can say anything before. */
+static void waits_for(const struct ro *ro, struct verdict_input *in, char *text, size_t size)
+{
+    if (trial_catching(ro)) {
+        in->waits_rule = VERDICT_RULE_CATCHING;
+        snprintf(text, size, "evidence is being read from history: until it is known no wave may start");
+    } else if (trial_clocks(ro, text, size)) {
+        size_t n = strlen(text);
+        in->waits_rule = VERDICT_RULE_CLOCKS;
+        snprintf(text + n, size - n, ": until they agree nothing that is measured counts, and no wave may start");
+    }
+    in->waits = text;
+}
+
 static void judge_ro(struct ro *ro)
 {
     struct engine *en = ro->en;
@@ -295,6 +315,7 @@ static void judge_ro(struct ro *ro)
             continue;
         sum_wave(ro, i, buf);
         bool asked = was_asked(en, v);
+        char waits[200];
         struct wave_health *classes[VERDICT_LIMITS_MAX];
         bool by_class = class_figures(ro, i, buf, beat_interval(en), classes);
         struct verdict_input in = {.policy = ro->policy.applies,
@@ -308,8 +329,9 @@ static void judge_ro(struct ro *ro)
                                    .interval_us = beat_interval(en),
                                    .tick = en->telemetry.judged,
                                    .now = now_of(en),
-                                   .catching_up = (int)i == ro->facts.current && trial_catching(ro),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
+        if ((int)i == ro->facts.current)
+            waits_for(ro, &in, waits, sizeof waits);
         in.n_evidence = trial_judged(ro, i, &in.evidence);
         since_when(ro, i, buf, &in);
         enum reaction was = v->judge.verdict.react;

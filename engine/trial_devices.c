@@ -65,7 +65,8 @@ bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_
     *reached = trial_reached(r->trial, i);
     *tested = 0;
     for (size_t k = 0; k < g->n; k++)
-        *tested |= 1U << g->which[k];
+        if (g->which[k] < TEST_COUNT)
+            *tested |= 1U << g->which[k];
     return true;
 }
 

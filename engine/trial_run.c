@@ -140,7 +140,7 @@ static void look(struct run *r)
 {
     int64_t tick = trial_next_tick(r->trial);
     run_give_acks(r);
-    if (r->state != TRIAL_LIVE)
+    if (r->state != TRIAL_LIVE && !ro_blind(r->ro))
         return; /* what stands is shown, and judged, when it has come up to now */
     if (!give_outcomes(r) && tick == r->ev_tick && r->ack == r->ev_ack)
         return;
@@ -253,6 +253,11 @@ static void asking(struct engine *en)
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
+    for (size_t i = 0; l && i < en->facts.n_ros; i++) {
+        struct ro *ro = en->facts.ros[i];
+        skew_gate_take(&ro->trials.clocks, &en->telemetry.skew, skew_tolerance(ro->policy.applies->grace_us),
+                       now_of(en));
+    }
     if (l)
         run_take_tick(en, en->telemetry.tick, en->telemetry.watched, l);
     advance_all(en);

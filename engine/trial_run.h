@@ -192,6 +192,7 @@ void run_sort_pending(struct run *r);
 void run_installs(struct run *r); /* lists were read: who has reported an install */
 
 /* trial_feed.c */
+bool ro_blind(const struct ro *ro); /* what is measured has no time that counts: the clocks disagree */
 void run_feed(struct run *r);
 void run_take_tick(struct engine *en, int64_t t, size_t watched, const struct sample_list *l);
 void run_trim_ticks(struct engine *en); /* what no trial waits for goes */

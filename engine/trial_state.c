@@ -249,11 +249,24 @@ bool trial_catching(const struct ro *ro)
            (r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING);
 }
 
-bool trial_catching_long(const struct ro *ro)
+bool trial_clocks(const struct ro *ro, char *out, size_t size)
 {
+    const struct skew_gate *g = &ro->trials.clocks;
+    out[0] = '\0';
+    if (!g->shut || !ro->trials.run || ro->policy.applies->evidence.tests != TESTS_ON)
+        return false;
+    skew_text(&g->found, "the fleet server's", "telemetry's", out, size);
+    return true;
+}
+
+bool trial_waits_long(const struct ro *ro)
+{
+    char text[100];
     int64_t window = VERDICT_COVERAGE * beat_interval(ro->en);
-    return trial_catching(ro) &&
-           now_of(ro->en) - ro->trials.run->catching_since >= (window > HOLD_US ? window : HOLD_US);
+    int64_t since = trial_catching(ro)                    ? ro->trials.run->catching_since
+                    : trial_clocks(ro, text, sizeof text) ? ro->trials.clocks.since
+                                                          : TIME_NEVER / 2;
+    return now_of(ro->en) - since >= (window > HOLD_US ? window : HOLD_US);
 }
 
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out)

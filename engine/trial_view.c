@@ -222,7 +222,7 @@ static void carriers(struct run *r, struct trial_shown *sh)
 static void head(const struct run *r, struct trial_view *v, struct arena *a)
 {
     const struct engine *en = r->ro->en;
-    char hms[FMT_MAX];
+    char hms[FMT_MAX], clocks[120];
     v->state = r->state;
     v->stage = r->trial ? trial_stage(r->trial) : -1;
     v->start = r->wave[0].told_known ? r->spec.start : 0;
@@ -233,7 +233,9 @@ static void head(const struct run *r, struct trial_view *v, struct arena *a)
     if (r->state == TRIAL_CATCHING && en->trials.newest > r->catching_from)
         v->progress = (double)(trial_next_tick(r->trial) - r->catching_from) /
                       (double)(en->trials.newest + r->spec.step_us - r->catching_from);
-    if (r->state == TRIAL_WAITING)
+    if (r->state == TRIAL_BEHIND && trial_clocks(r->ro, clocks, sizeof clocks))
+        v->text = arena_printf(a, "%s; what is measured meanwhile does not count", clocks);
+    else if (r->state == TRIAL_WAITING)
         v->text = arena_printf(a, "reads %s", *r->waits ? r->waits : "the facts");
     else if (r->state != TRIAL_LIVE && *r->waits)
         v->text = arena_strdup(a, r->waits);
@@ -262,6 +264,7 @@ void run_render(struct run *r)
         return;
     stages(r, sh);
     carriers(r, sh);
+    trial_after(r->trial, &sh->v.after);
     const struct stage_view *s = sh->v.n_stages > 0 ? &sh->v.stages[sh->v.n_stages - 1] : NULL;
     if (s && s->leading >= 0) {
         explain_sentence(&s->v[s->leading], s->which[s->leading], text, sizeof text);
@@ -311,7 +314,7 @@ static void missing_limits(const struct verdict *d, struct trial_view *v, struct
 static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
 {
     const struct policy *p = ro->policy.applies;
-    char f[FMT_MAX], g[FMT_MAX];
+    char f[FMT_MAX], g[FMT_MAX], clocks[120];
     double hours;
     bool more = false;
     for (size_t i = 0; i < ro->facts.n_waves; i++)
@@ -334,6 +337,8 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         miss(v, a, w->judge.verdict.early ? "telemetry has not come in yet" : "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
+    else if (trial_clocks(ro, clocks, sizeof clocks))
+        miss(v, a, "%s", clocks);
     else if (v->state == TRIAL_BEHIND)
         miss(v, a, "the evidence is behind");
     missing_limits(&w->judge.verdict, v, a);

@@ -148,7 +148,7 @@ static void promise(struct explain_page *p, const struct explain_view *v)
     }
     explain_promise(v->policy, text, sizeof text);
     explain_text(p, ROLE_TEXT, text);
-    explain_not_covered(v->policy, text, sizeof text);
+    explain_not_covered(v->policy, v->t, text, sizeof text);
     explain_text(p, ROLE_DIM, text);
     int used = snprintf(text, sizeof text, "alpha %.10s: of it %.10s for W%d", explain_percent(n, l.rollout),
                         explain_percent(m, l.wave), wave);

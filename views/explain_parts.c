@@ -165,7 +165,7 @@ static void leading(struct explain_page *p, const struct explain_view *v)
 /* The others in a few rows, by name. */
 static void silent_tests(struct explain_page *p, const struct explain_view *v)
 {
-    char text[TESTS_MAX * 20 + 80];
+    char text[TESTS_MAX * 48 + 80];
     size_t n = 0;
     int used = 0;
     for (size_t i = 0; i < v->stage->n && i < TESTS_MAX; i++)
@@ -176,7 +176,7 @@ static void silent_tests(struct explain_page *p, const struct explain_view *v)
                     n == 1 ? " says" : "s say", n == 1 ? "it" : "them");
     for (size_t i = 0; i < v->stage->n && i < TESTS_MAX && used > 0 && (size_t)used < sizeof text; i++) {
         if (!speaks(&v->stage->v[i]))
-            used += snprintf(text + used, sizeof text - (size_t)used, " %.16s", str(v->stage->v[i].test));
+            used += snprintf(text + used, sizeof text - (size_t)used, " %.40s", str(v->stage->v[i].test));
     }
     explain_text(p, v->old ? ROLE_STALE : ROLE_DIM, text);
 }

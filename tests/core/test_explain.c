@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "core/clock.h"
 #include "core/explain.h"
 
 static void test_numbers(void **state)
@@ -237,12 +238,39 @@ static void test_wave_and_state(void **state)
     assert_string_equal(out, "No evidence is gathered: not known.");
 }
 
+static void test_not_covered(void **state)
+{
+    (void)state;
+    struct policy p = *policy_default();
+    struct trial_view t = {.state = TRIAL_LIVE, .after = {.canaries = 20}};
+    char out[EXPLAIN_TEXT];
+    p.grace_us = 3 * US_PER_MIN;
+#define HEAD                                                                                                           \
+    "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself does "   \
+    "later than 3m00s after an install: a second reboot, load while it warms up."
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(out, HEAD " Of 20 canaries that count now none has rebooted since this wave's tests began.");
+    t.after = (struct trial_after){20, 12, 10, 358 * US_PER_MIN, 370 * US_PER_MIN, true};
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(out,
+                        HEAD " Of 20 canaries that count now 12 rebooted since this wave's tests began, 10 of them "
+                             "last 5h 58m to 6h 10m after their own install: so alike that it may be a step of "
+                             "the update, or a fault that takes as long.");
+    t.after.alike = false;
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_null(strstr(out, "alike"));
+    t.state = TRIAL_OFF;
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(out, HEAD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),  cmocka_unit_test(test_needs),  cmocka_unit_test(test_rounding_never_lies),
-        cmocka_unit_test(test_sentence), cmocka_unit_test(test_ratio),  cmocka_unit_test(test_reaction),
-        cmocka_unit_test(test_scale),    cmocka_unit_test(test_ledger), cmocka_unit_test(test_wave_and_state),
+        cmocka_unit_test(test_numbers),     cmocka_unit_test(test_needs),  cmocka_unit_test(test_rounding_never_lies),
+        cmocka_unit_test(test_sentence),    cmocka_unit_test(test_ratio),  cmocka_unit_test(test_reaction),
+        cmocka_unit_test(test_scale),       cmocka_unit_test(test_ledger), cmocka_unit_test(test_wave_and_state),
+        cmocka_unit_test(test_not_covered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

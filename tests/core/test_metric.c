@@ -179,7 +179,7 @@ static void tests_follow_from_the_kind(void **state)
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         assert_int_equal(metric_test_find(&p, words[i]), TEST_COUNT + i);
     /* All tests of a metric together spend what it may, and no more. */
-    assert_true(ledger_of_policy(&p, 2, &l));
+    assert_true(trial_ledger(&p, 2, &l));
     for (size_t row = 0; row < metric_count(&p); row++) {
         double parts = 0;
         for (int i = 0; i < metric_tests(&p); i++)

@@ -754,7 +754,8 @@ static void catching_up_holds_and_masks_nothing(void **state)
     (void)state;
     bench_init(&b);
     cpu(&b, 1.0);
-    b.in.catching_up = true;
+    b.in.waits_rule = VERDICT_RULE_CATCHING;
+    b.in.waits = "until it is known no wave may start";
     assert_int_equal(step(&b), REACT_HOLD);
     assert_string_equal(b.out.rule, VERDICT_RULE_CATCHING);
     b.in.evidence = &e;

@@ -110,7 +110,7 @@ struct evidence kit_evidence(const struct kit *k, int s, enum trial_test test)
         if (which[i] == test)
             return v[i];
     }
-    fail_msg("%s is not tested in stage %d", trial_test_word(test), s);
+    fail_msg("%s is not tested in stage %d", metric_test(&policy_default()->evidence, (int)test)->word, s);
     return v[0];
 }
 
