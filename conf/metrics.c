@@ -11,7 +11,7 @@ static const char *const kind_words[] = {"counter", "gauge", "spread", "event", 
 static const char *const worse_words[] = {"up", "down", "both", NULL};
 
 const struct yfield metrics_fields[] = {
-    {.key = "title", .type = YT_STR, .doc = "its name on screens, after 'have more ..' or 'had ..' (the id)"},
+    {.key = "title", .type = YT_STR, .doc = "its name on screens, as in 'have had ..' (the name)"},
     {.key = "unit", .type = YT_STR, .doc = "of its values, such as MiB ('')"},
     {.key = "kind",
      .type = YT_WORD,

@@ -34,20 +34,20 @@ static const struct metric_def builtin[METRICS_BUILTIN] = {
 
 /* In the order of enum trial_test. */
 static const struct metric_test tests[] = {
-    {"crash-loop", "reboot in a loop", ROW_REBOOTS, RULE_LOOP, 3, false, 2},
+    {"crash-loop", "have rebooted in a loop", ROW_REBOOTS, RULE_LOOP, 3, false, 2},
     {"reboot-1", "have rebooted", ROW_REBOOTS, RULE_EVENTS, 1, false, 8},
     {"reboot-2", "have rebooted twice", ROW_REBOOTS, RULE_EVENTS, 2, false, 8},
     {"reboot-4", "have rebooted 4 times", ROW_REBOOTS, RULE_EVENTS, 4, false, 8},
     {"reboot-8", "have rebooted 8 times", ROW_REBOOTS, RULE_EVENTS, 8, false, 8},
     {"silence", "have gone silent", ROW_SILENCE, RULE_SILENCE, 0, false, 1},
-    {"cpu-1.25", "use 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 8},
-    {"cpu-1.5", "use 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 8},
-    {"cpu-2", "use twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 8},
-    {"cpu-3", "use 3 times their own CPU or more", ROW_CPU, RULE_LEVEL, 3, false, 8},
-    {"variance-4", "measure with 4 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 4, false, 8},
-    {"variance-8", "measure with 8 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 8, false, 8},
-    {"variance-16", "measure with 16 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 16, false, 8},
-    {"stuck-sensor", "have a stuck sensor", ROW_VARIANCE, RULE_LEVEL, 16, true, 8},
+    {"cpu-1.25", "have used 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 8},
+    {"cpu-1.5", "have used 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 8},
+    {"cpu-2", "have used twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 8},
+    {"cpu-3", "have used 3 times their own CPU or more", ROW_CPU, RULE_LEVEL, 3, false, 8},
+    {"variance-4", "have measured with 4 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 4, false, 8},
+    {"variance-8", "have measured with 8 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 8, false, 8},
+    {"variance-16", "have measured with 16 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 16, false, 8},
+    {"stuck-sensor", "have had a stuck sensor", ROW_VARIANCE, RULE_LEVEL, 16, true, 8},
     {"cpu", "use more CPU than before", ROW_CPU, RULE_SHIFT, 0, false, 2},
     {"variance", "measure with more variance than before", ROW_VARIANCE, RULE_SHIFT, 0, false, 2},
     {"install", "failed to install", ROW_INSTALL, RULE_OUTCOME, 0, false, 1},
@@ -56,10 +56,10 @@ static const struct metric_test tests[] = {
 
 /* Of a metric that is worse in both directions, each gets half. The variance's levels look both ways as they are. */
 static const struct metric_test tests_both[] = {
-    {"cpu-1.25", "use 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 16},
-    {"cpu-1.5", "use 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 16},
-    {"cpu-2", "use twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 16},
-    {"cpu-3", "use 3 times their own CPU or more", ROW_CPU, RULE_LEVEL, 3, false, 16},
+    {"cpu-1.25", "have used 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 16},
+    {"cpu-1.5", "have used 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 16},
+    {"cpu-2", "have used twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 16},
+    {"cpu-3", "have used 3 times their own CPU or more", ROW_CPU, RULE_LEVEL, 3, false, 16},
     {"cpu", "use more CPU than before", ROW_CPU, RULE_SHIFT, 0, false, 4},
     {"variance", "measure with more variance than before", ROW_VARIANCE, RULE_SHIFT, 0, false, 4},
 };
@@ -178,15 +178,15 @@ static void add_levels(struct making *m, const struct metric_def *d, size_t row,
     for (size_t i = 0; i < d->n_levels; i++) {
         snprintf(n, sizeof n, "%g", d->level[i]);
         add(m, row, RULE_LEVEL, d->level[i], down, parts, arena_printf(m->a, "%s%s-%s", d->id, down ? "-down" : "", n),
-            down ? arena_printf(m->a, "have %.3g%% of their own %s or less", 100 / d->level[i], d->title)
-                 : arena_printf(m->a, "have %s times their own %s or more", n, d->title));
+            down ? arena_printf(m->a, "have had %.3g%% of their own %s or less", 100 / d->level[i], d->title)
+                 : arena_printf(m->a, "have had %s times their own %s or more", n, d->title));
     }
 }
 
 static void add_shift(struct making *m, const struct metric_def *d, size_t row, bool down, int parts)
 {
     add(m, row, RULE_SHIFT, 0, down, parts, arena_printf(m->a, "%s%s", d->id, down ? "-down" : ""),
-        arena_printf(m->a, "have %s %s%s", down ? "less" : "more", d->title, d->own ? " than before" : ""));
+        arena_printf(m->a, "%s%s", d->title, d->own ? " against their own past" : ""));
 }
 
 static void add_gauge(struct making *m, const struct metric_def *d, size_t row)
@@ -202,13 +202,13 @@ static void add_counter(struct making *m, const struct metric_def *d, size_t row
 {
     char n[FMT_MAX];
     add(m, row, RULE_LOOP, 3, false, 2, arena_printf(m->a, "%s-loop", d->id),
-        arena_printf(m->a, "had %s 3 times within half an hour", d->title));
+        arena_printf(m->a, "have had %s 3 times within half an hour", d->title));
     for (size_t i = 0; i < d->n_levels; i++) {
         fmt_count(n, (int64_t)d->level[i]);
         add(m, row, RULE_EVENTS, d->level[i], false, 2 * (int)d->n_levels,
             arena_printf(m->a, "%s-%.0f", d->id, d->level[i]),
-            d->level[i] > 1 ? arena_printf(m->a, "had %s %s times", d->title, n)
-                            : arena_printf(m->a, "had %s", d->title));
+            d->level[i] > 1 ? arena_printf(m->a, "have had %s %s times", d->title, n)
+                            : arena_printf(m->a, "have had %s", d->title));
     }
 }
 
@@ -227,7 +227,7 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
         if (o->kind == KIND_COUNTER)
             add_counter(&m, o, METRICS_BUILTIN + i);
         else if (o->kind == KIND_EVENT)
-            add(&m, METRICS_BUILTIN + i, RULE_EVENTS, 1, false, 1, o->id, arena_printf(a, "had %s", o->title));
+            add(&m, METRICS_BUILTIN + i, RULE_EVENTS, 1, false, 1, o->id, arena_printf(a, "have had %s", o->title));
         else
             add_gauge(&m, o, METRICS_BUILTIN + i);
     }

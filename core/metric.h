@@ -55,7 +55,7 @@ enum metric_rule {
 };
 struct metric_test {
     const char *word;  /* "crash-loop", "free-memory-down-2" */
-    const char *plain; /* after "3 canaries": "reboot in a loop" */
+    const char *plain; /* after "3 canaries": "have rebooted in a loop"; of a shift after "above the others in" */
     uint8_t metric;    /* row */
     enum metric_rule rule;
     double level;

@@ -151,6 +151,11 @@ int watched_count(struct watched *w, double value, bool boot_time, int64_t *sinc
     return (int)counted_rise(before, value, 100);
 }
 
+bool watched_booted(const struct watched *w)
+{
+    return w->boot_s[1] != LONG_AGO;
+}
+
 static uint64_t boot_levels(uint8_t boots)
 {
     uint64_t bits = 0;
