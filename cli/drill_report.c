@@ -183,13 +183,10 @@ static void evidence_text(const struct drill_result *d)
     char a[FMT_MAX], b[FMT_MAX], words[EXPLAIN_TEXT];
 
     if (d->evidence) {
-        enum trial_test t = 0;
-        while (t < TEST_COUNT && strcmp(trial_test_word(t), d->evidence->test) != 0)
-            t++;
-        if (t < TEST_COUNT) {
-            explain_sentence(&d->evidence->e, t, words, sizeof words);
-            printf("  evidence     %s, wave %d: %s\n", d->evidence->test, d->evidence->wave, words);
-        }
+        enum trial_test t = TEST_COUNT;
+        trial_test_find(d->evidence->test, &t);
+        explain_sentence(&d->evidence->e, t, words, sizeof words);
+        printf("  evidence     %s, wave %d: %s\n", d->evidence->test, d->evidence->wave, words);
     }
     for (size_t i = 0; i < d->n_shares; i++) {
         const struct share *s = &d->shares[i].share;

@@ -25,7 +25,7 @@ static void explain_test_json(struct json_w *w, const struct policy *p, const st
 
     json_w_obj(w);
     json_w_kstr(w, "test", e->test);
-    json_w_kstr(w, "plain", trial_test_plain(which));
+    json_w_kstr(w, "plain", e->plain ? e->plain : trial_test_plain(which));
     json_w_knum(w, "evidence", number(e->log_e));
     json_w_knum(w, "evidence_now", number(e->log_now));
     json_w_knum(w, "to_pause", number(e->log_pause));
@@ -122,10 +122,8 @@ static void ledger(struct json_w *w, const struct policy *p, const struct rollou
     json_w_obj(w);
     json_w_knum(w, "rollout", l.rollout);
     json_w_knum(w, "wave", l.wave);
-    json_w_knum(w, "reboots", l.metric[LEDGER_REBOOT]);
-    json_w_knum(w, "silence", l.metric[LEDGER_SILENCE]);
-    json_w_knum(w, "cpu", l.metric[LEDGER_CPU]);
-    json_w_knum(w, "variance", l.metric[LEDGER_VARIANCE]);
+    for (int m = 0; m < l.metrics; m++)
+        json_w_knum(w, l.id[m], l.metric[m]);
     json_w_knum(w, "install", l.install);
     json_w_obj_end(w);
 }

@@ -6,7 +6,11 @@
 #include "client/prometheus_impl.h"
 
 enum past_part { P_CPU_BASE, P_VAR_BASE, P_CPU_HOUR, P_VAR_HOUR, P_BOOTS, P_LAST, P_COUNT };
-_Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
+/* Behind them of each of the policies' own metrics its day and its hour. */
+#define P_DAY(i)  ((size_t)P_COUNT + 2 * (size_t)(i))
+#define P_HOUR(i) (P_DAY(i) + 1)
+#define P_MAX     (P_COUNT + 2 * METRICS_OWN)
+_Static_assert(P_MAX <= PROM_PARTS, "a call has room for all queries");
 
 /* In the following, $ is the configured expression. A mean over a day needs an hour of data. */
 #define DAY_MEAN  "avg_over_time(($)[24h:5m]) and count_over_time(($)[24h:5m]) >= 12"
@@ -23,7 +27,7 @@ _Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
 #define EXPRESSIONS "changes(($)[1h:1m])"
 
 struct past {
-    struct prom_cells part[P_COUNT];
+    struct prom_cells part[P_MAX];
     size_t matched; /* samples of watched devices */
 };
 
@@ -66,8 +70,9 @@ static void past_end(struct prom_call *c)
     const struct past *p = c->state;
     struct past_list *out = c->out;
     out->known = p->matched > 0;
-    tick_in(c->arena, &out->day, 0, c->n, COL_BUILTIN);
-    tick_in(c->arena, &out->hour, 0, c->n, COL_BUILTIN);
+    int own = c->prom->n_queries - Q_COUNT;
+    tick_in(c->arena, &out->day, 0, c->n, (size_t)(COL_BUILTIN + own));
+    tick_in(c->arena, &out->hour, 0, c->n, (size_t)(COL_BUILTIN + own));
     for (size_t i = 0; i < c->n; i++) {
         double *day = tick_row(&out->day, i);
         double *hour = tick_put(&out->hour, i, p->part[P_LAST].count[i] ? prom_time_value(p->part[P_LAST].v[i]) : 0);
@@ -76,18 +81,24 @@ static void past_end(struct prom_call *c)
         hour[COL_REBOOTS] = prom_cells_counter(&p->part[P_BOOTS], NULL, i, false);
         hour[COL_CPU] = prom_cells_mean(&p->part[P_CPU_HOUR], i);
         hour[COL_VARIANCE] = prom_cells_mean(&p->part[P_VAR_HOUR], i);
+        for (int k = 0; k < own; k++) {
+            day[COL_BUILTIN + k] = prom_cells_mean(&p->part[P_DAY(k)], i);
+            hour[COL_BUILTIN + k] = c->prom->counter[Q_COUNT + k]
+                                        ? prom_cells_counter(&p->part[P_HOUR(k)], NULL, i, false)
+                                        : prom_cells_mean(&p->part[P_HOUR(k)], i);
+        }
     }
 }
 
 static void past_drop(struct prom_call *c)
 {
     struct past *p = c->state;
-    for (size_t i = 0; i < P_COUNT; i++)
+    for (size_t i = 0; i < P_MAX; i++)
         prom_cells_release(&p->part[i]);
 }
 
-static void ask_about(struct prom_call *c, enum past_part part, const char *what, enum prom_query q,
-                      const char *template, int64_t window_us, const char *when)
+static void ask_about(struct prom_call *c, size_t part, const char *what, int q, const char *template,
+                      int64_t window_us, const char *when)
 {
     char *expr = prom_expression(c, q, window_us);
     struct buf b;
@@ -114,6 +125,10 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
     *out = (struct past_list){0};
     for (size_t i = 0; i < P_COUNT; i++)
         prom_cells_init(&p->part[i], c->n, i == P_BOOTS);
+    for (int k = 0; k < c->prom->n_queries - Q_COUNT; k++) {
+        prom_cells_init(&p->part[P_DAY(k)], c->n, false);
+        prom_cells_init(&p->part[P_HOUR(k)], c->n, c->prom->counter[Q_COUNT + k]);
+    }
     c->state = p;
     c->in_turn = c->slow = true; /* a day of a large fleet takes seconds, and a minute of a very large one */
     c->sample = past_sample;
@@ -133,5 +148,15 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
                                     : BOOTS,
               window_us, when);
     ask_about(c, P_LAST, "time of sample", Q_TIME, "$", window_us, when);
+    for (int k = 0; k < c->prom->n_queries - Q_COUNT; k++) {
+        int q = Q_COUNT + k;
+        if (c->prom->counter[q]) {
+            ask_about(c, P_HOUR(k), c->prom->own[k], q, is_plain_selector(c->prom->query[q]) ? BOOTS : EXPRESSIONS,
+                      window_us, when);
+            continue;
+        }
+        ask_about(c, P_DAY(k), c->prom->own[k], q, DAY_MEAN, window_us, when);
+        ask_about(c, P_HOUR(k), c->prom->own[k], q, HOUR_MEAN, window_us, when);
+    }
     prom_call_go(c);
 }

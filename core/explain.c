@@ -10,8 +10,6 @@
 #define MAX_LOG  690.0 /* e^690 still is a number */
 #define NEAR_ONE (1 + 1e-9)
 
-const char *const explain_metric_words[LEDGER_METRICS] = {"reboots", "silence", "CPU", "variance"};
-
 /* ---- numbers ---- */
 
 /* To what is shown: whole from 10 on (what is needed always), two figures from 10,000 on. */
@@ -90,21 +88,26 @@ const char *explain_percent(char out[FMT_MAX], double share)
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size)
 {
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX];
+    const char *plain = e->plain ? e->plain : trial_test_plain(which);
+    enum metric_form form = e->plain || (unsigned)which >= TEST_COUNT
+                                ? e->form
+                                : metric_form(metric_test(&policy_default()->evidence, (int)which));
 
     fmt_count(a, e->canary);
     fmt_count(b, e->canary_of);
     fmt_count(c, e->control);
     fmt_count(d, e->control_of);
-    if (which == TEST_CPU || which == TEST_VARIANCE)
-        snprintf(out, size, "%.30s of %.30s canaries are above 95%% of the %.30s others in %s against their own past",
-                 a, b, d, which == TEST_CPU ? "CPU" : "sensor variance");
-    else if (which == TEST_INSTALL)
-        snprintf(out, size, "%.30s of %.30s canaries %.100s%s%.30s%s", a, b, trial_test_plain(which),
-                 e->overdue > 0 ? " (" : "", e->overdue > 0 ? fmt_count(c, e->overdue) : "",
-                 e->overdue > 0 ? " of them overdue)" : "");
+    if (form == FORM_SHIFT)
+        snprintf(out, size, "%.30s of %.30s canaries are %s 95%% of the %.30s others in %.100s", a, b,
+                 e->down ? "below" : "above", d,
+                 which == TEST_CPU        ? "CPU against their own past"
+                 : which == TEST_VARIANCE ? "sensor variance against their own past"
+                                          : plain);
+    else if (form == FORM_OUTCOME)
+        snprintf(out, size, "%.30s of %.30s canaries %.100s%s%.30s%s", a, b, plain, e->overdue > 0 ? " (" : "",
+                 e->overdue > 0 ? fmt_count(c, e->overdue) : "", e->overdue > 0 ? " of them overdue)" : "");
     else
-        snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, trial_test_plain(which), c,
-                 d);
+        snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, plain, c, d);
 }
 
 #define EXPLAIN_STANDING 90
@@ -289,37 +292,30 @@ double explain_scale(double log_e, double log_pause)
     return !(x > 0) ? 0 : x > 1 ? 1 : x;
 }
 
-static enum ledger_metric metric_of(enum trial_test t)
-{
-    if (t <= TEST_BOOT8)
-        return LEDGER_REBOOT;
-    if (t == TEST_SILENT)
-        return LEDGER_SILENCE;
-    return t <= TEST_CPU300 || t == TEST_CPU ? LEDGER_CPU : LEDGER_VARIANCE;
-}
-
 bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
                     struct explain_ledger *out)
 {
     const struct evidence_policy *e = &p->evidence;
     const struct stage_view *s = explain_stage(t, wave);
-    double share[LEDGER_METRICS] = {e->share_reboot, e->share_silence, e->share_cpu, e->share_variance};
     struct ledger l;
 
     *out = (struct explain_ledger){.rollout = e->alpha};
-    if (e->tests == TESTS_OFF || !ledger_init(&l, e->alpha, e->reserve,
-                                              waves < 1              ? 1
-                                              : waves > LEDGER_WAVES ? LEDGER_WAVES
-                                                                     : (int)waves,
-                                              share, e->share_install))
+    if (e->tests == TESTS_OFF || !trial_ledger(e, waves < 1 ? 1 : waves > LEDGER_WAVES ? LEDGER_WAVES : (int)waves, &l))
         return false;
     out->install = ledger_install(&l);
-    for (int m = 0; m < LEDGER_METRICS && !(s && s->n); m++)
-        out->metric[m] = ledger_alpha(&l, wave, (enum ledger_metric)m);
-    for (size_t i = 0; s && i < s->n; i++)
-        if (s->which[i] != TEST_INSTALL)
-            out->metric[metric_of(s->which[i])] += det_exp(-s->v[i].log_pause);
-    for (int m = 0; m < LEDGER_METRICS; m++)
+    out->metrics = l.metrics;
+    for (int m = 0; m < l.metrics; m++) {
+        out->name[m] = metric_title(e, ledger_metric(m));
+        out->id[m] = metric_id(e, ledger_metric(m));
+        if (!(s && s->n))
+            out->metric[m] = ledger_alpha(&l, wave, m);
+    }
+    for (size_t i = 0; s && i < s->n; i++) {
+        int test = (int)s->which[i], m = test < metric_tests(e) ? ledger_row(metric_test(e, test)->metric) : -1;
+        if (m >= 0)
+            out->metric[m] += det_exp(-s->v[i].log_pause);
+    }
+    for (int m = 0; m < out->metrics; m++)
         out->wave += out->metric[m];
     return true;
 }

@@ -60,14 +60,15 @@ const struct stage_view *explain_stage(const struct trial_view *t, int wave);
 /* Chance of a false halt that a wave may spend, by metric, and that of the installs (whole rollout). From its tests
  * when it has begun, else as the policy will share it over `waves` waves. False when nothing is tested. */
 struct explain_ledger {
-    double metric[LEDGER_METRICS];
+    double metric[LEDGER_ALL];                     /* in the order of the ledger */
+    const char *name[LEDGER_ALL], *id[LEDGER_ALL]; /* the policy's: "CPU", "cpu" */
+    int metrics;
     double wave; /* sum of them */
     double install;
     double rollout; /* all waves, installs and reserve */
 };
 bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
                     struct explain_ledger *out);
-extern const char *const explain_metric_words[LEDGER_METRICS]; /* "reboots", "silence", "CPU", "variance" */
 
 /* What the tests of this policy cannot see because they look one way; a sentence with a space in front, or "". */
 const char *explain_one_sided(const struct evidence_policy *e);

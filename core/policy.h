@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/metric.h"
 
 enum metric {
     METRIC_REBOOTS = 0,    /* reboots per device-day */
@@ -70,6 +71,11 @@ struct evidence_policy {
     int min_devices;       /* distinct canary devices that must carry a test, >= 1 (2) */
     double share_reboot, share_silence, share_cpu, share_variance; /* of alpha; 0 = that metric is not tested */
     double share_install;
+    enum metric_worse cpu_worse, variance_worse; /* WORSE_UP or WORSE_BOTH */
+    const struct metric_def *own;                /* metrics of the policy's own, n_own <= METRICS_OWN */
+    size_t n_own;
+    const struct metric_test *own_test; /* tests beyond the built-in ones: metric_make_tests() */
+    size_t n_own_tests;
     struct evidence_level level[EVIDENCE_LEVELS_MAX]; /* default: 0.1 watch, 1 pause */
     size_t n_levels;
     const char *strata[STRATA_KEYS_MAX]; /* inventory attributes within which devices are compared (model, site) */

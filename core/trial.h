@@ -31,7 +31,9 @@
 #include "core/tick.h"
 #include "core/verdict.h"
 
-/* Tests of a stage: first passages (core/passage.h, same order), then the looks of the bulk engine, then installs. */
+/* Tests of a stage, by number: the built-in ones, then those of the policy's own metrics (core/metric.h), from
+ * TEST_COUNT on. The built-in ones are first passages (core/passage.h, same order), then the looks of the bulk engine,
+ * then installs. */
 enum trial_test {
     TEST_LOOP,
     TEST_BOOT1,
@@ -52,10 +54,9 @@ enum trial_test {
     TEST_INSTALL,  /* one for the whole rollout */
     TEST_COUNT
 };
-const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
 /* In words for an operator: "have rebooted in a loop", "have used 1.5 times their own CPU or more", ... */
 const char *trial_test_plain(enum trial_test t);
-/* The test of that word; false when there is none (NULL too). */
+/* The built-in test of that word; false when there is none (NULL too). */
 bool trial_test_find(const char *word, enum trial_test *out);
 
 #define TRIAL_WAVES   64
@@ -71,6 +72,9 @@ struct trial_spec {
     int64_t silence_us; /* max(5 min, 5 steps) */
     bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
+
+/* The alpha ledger of a policy, its own metrics included. False when its shares give none (core/ledger.h). */
+bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l);
 
 struct trial;
 /* NULL with *e when the spec is out of range. */
@@ -129,9 +133,9 @@ void trial_tick(struct trial *t, const struct tick *k);
 int trial_stage(const struct trial *t);  /* the stage that runs, -1 before the first */
 int trial_stages(const struct trial *t); /* stages begun */
 /* The tests of stage s (those that have a share of alpha), install test included in the running stage; at most
- * TEST_COUNT. In the order of enum trial_test; which[i] says which. Intervals are computed here: cost grows with the
+ * TESTS_MAX. In the order of enum trial_test; which[i] says which. Intervals are computed here: cost grows with the
  * stage's events; ask when the tick has changed. */
-size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COUNT], enum trial_test which[TEST_COUNT]);
+size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MAX], enum trial_test which[TESTS_MAX]);
 /* Figures of struct evidence here: log_e starts at 0. Of the rank tests log_e is the running maximum over looks of
  * -ln p + ln look_share(k), so that it reaches ln(1/alpha) just when p <= alpha look_share(k); log_now may be negative;
  * `devices` is the canary devices compared, canary and control those over control's 95th percentile, ratio that of the
@@ -175,7 +179,7 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
 void trial_inputs(const struct trial *t, int s, enum trial_test test, struct buf *out);
 
 struct replay {
-    char test[24];
+    char test[48];
     int stage;
     double log_e, log_pause, log_rollback; /* recomputed */
     double logged_log_e;                   /* as the inputs say that it was decided */

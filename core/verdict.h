@@ -20,7 +20,7 @@
 
 /* One sequential test's standing (core/trial.h makes them): natural logarithms. */
 struct evidence {
-    const char *test; /* "crash-loop", "cpu", "install"; static */
+    const char *test; /* "crash-loop", "cpu", "install", "free-memory-2"; static, or the policy's */
     double log_e;     /* most evidence so far: once a level is reached it stays reached; of installs as they are now */
     double log_now;   /* evidence at the newest tick */
     double log_pause; /* needed to pause: ln(1/alpha of this test) */
@@ -34,6 +34,10 @@ struct evidence {
     int64_t crossed_at;                  /* tick at which it reached log_pause, 0 = not */
     bool dismissed;                      /* a person acknowledged it: it counts anew only from ten times as much */
     int64_t overdue;                     /* of installs: so many of `canary` have not reported in time */
+    const char *plain;                   /* in words, after "3 canaries"; NULL: those of the built-in test */
+    enum metric_form form;
+    bool down;      /* less is worse */
+    uint8_t metric; /* row of the policy's metrics */
 };
 
 /* What the verdict remembers from one evaluation to the next; a plain value that may be copied and stored. */

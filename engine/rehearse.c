@@ -291,8 +291,8 @@ static void fed(void *ctx, const struct tick *k)
     struct rehearser *h = ctx;
     int64_t t = k->t;
     struct run *r = h->ro->trials.run;
-    struct evidence ev[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence ev[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     if (r->n > h->room) {
         h->room = r->n + r->n / 4 + 16;
         h->buf = xreallocarray(h->buf, h->room, sizeof(struct track *));
@@ -399,6 +399,21 @@ static bool carry_out(struct rehearser *h, struct err *e)
     return true;
 }
 
+/* What the policy measures beside the five is asked as the fleet's configuration says, by this policy's kinds. */
+static bool queries_of(const struct evidence_policy *p, struct telemetry_spec *t, const char *fleet, struct err *e)
+{
+    for (size_t i = 0; i < p->n_own; i++) {
+        size_t k = 0;
+        while (k < t->n_own && strcmp(t->own[k].id, p->own[i].id) != 0)
+            k++;
+        if (k == t->n_own)
+            return err_set(e, ERR_STATE, "Name it under metrics: of the fleet's telemetry.",
+                           "the policy tests %s, and fleet %s has no query for it", p->own[i].id, fleet);
+        t->own[k].counter = p->own[i].kind == KIND_COUNTER || p->own[i].kind == KIND_EVENT;
+    }
+    return true;
+}
+
 bool rehearse(const struct rehearsal_spec *spec, struct rehearsal *out, struct err *e)
 {
     struct fleet_spec fleet = *spec->fleet;
@@ -409,6 +424,8 @@ bool rehearse(const struct rehearsal_spec *spec, struct rehearsal *out, struct e
     arena_init(&out->arena);
     out->rollout = out->name = out->halted_by = out->text = "";
     out->halted_wave = -1;
+    if (!queries_of(&spec->policy->evidence, &fleet.telemetry, fleet.name, e))
+        return false;
     struct engine *en = engine_new(&es, e);
     if (!en)
         return false;

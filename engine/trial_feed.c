@@ -241,6 +241,8 @@ static bool feed(struct run *r, int64_t t, const struct tick *k)
     if (!apply_waves(r, t) || !apply_installs(r, t))
         return false;
     apply_leaves(r, t);
+    size_t column[TICK_COLUMNS_MAX];
+    run_columns(r, column);
     tick_clear(&r->tick, t);
     for (size_t i = 0; !blind && i < r->n; i++) {
         size_t dev = r->v[i].dev;
@@ -248,7 +250,7 @@ static bool feed(struct run *r, int64_t t, const struct tick *k)
             continue;
         double *row = tick_put(&r->tick, i, k->at[dev]);
         for (size_t c = 0; c < r->tick.columns; c++)
-            row[c] = tick_value(k, dev, c);
+            row[c] = tick_value(k, dev, column[c]);
     }
     trial_tick(r->trial, &r->tick);
     struct trace_line l;

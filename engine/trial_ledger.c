@@ -211,20 +211,22 @@ static void write_ledger(const struct trial_terms *t, struct buf *b)
 {
     struct json_w w;
     struct ledger l;
-    char f[FMT_MAX];
+    char f[FMT_MAX], digest[SHA256_HEX];
     if (!terms_ledger(t, &l))
         return;
     json_w_init(&w, b, 0);
     json_w_obj(&w);
     json_w_kstr(&w, "alpha", fmt_hexfloat(f, l.alpha));
     json_w_kstr(&w, "install", fmt_hexfloat(f, ledger_install(&l)));
+    metric_digest(&t->spec.policy, digest);
+    json_w_kstr(&w, "metrics", digest);
     json_w_kstr(&w, "reserve", fmt_hexfloat(f, l.reserve));
-    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance of each */
+    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance, the policy's own, of each */
     json_w_arr(&w);
     for (int s = 0; s < l.waves; s++) {
         json_w_arr(&w);
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(&l, s, (enum ledger_metric)m)));
+        for (int m = 0; m < l.metrics; m++)
+            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(&l, s, m)));
         json_w_arr_end(&w);
     }
     json_w_arr_end(&w);

@@ -61,8 +61,8 @@ struct run_dev { /* in the trial's own order */
 
 /* The tests of one stage, for the screen. */
 struct run_stage {
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     size_t n;
 };
 struct run_plan { /* what a wave can see */
@@ -153,8 +153,8 @@ struct run {
     uint64_t failed;
     int64_t overdue;
     int ev_stage;
-    struct evidence ev[TEST_COUNT];
-    enum trial_test ev_which[TEST_COUNT];
+    struct evidence ev[TESTS_MAX];
+    enum trial_test ev_which[TESTS_MAX];
     size_t n_ev;
     /* Intervals cost: those of the stage that runs are computed once for each tick, for the judge and for the screen.
      */
@@ -182,7 +182,9 @@ void run_drop_kept(struct run *r); /* what is kept is wrong, and its tick would 
 const struct run_stage *run_standing(struct run *r); /* the stage that runs, at the newest tick; without its plan */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
 struct trial_ix run_index(const struct run *r, size_t dev); /* in the trial, TRIAL_NONE = it is not there */
-int32_t run_name(struct run *r, const char *text);          /* -1 when there are too many */
+/* The column of a polled tick for each of the trial's; SIZE_MAX: nothing is asked about it. */
+void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX]);
+int32_t run_name(struct run *r, const char *text); /* -1 when there are too many */
 
 /* trial_ledger.c */
 void run_ask_ledger(struct run *r, size_t w);             /* may its stage begin, and on which terms */

@@ -30,6 +30,18 @@ struct trial_ix run_index(const struct run *r, size_t dev)
     return dev < r->n_of_dev && r->of_dev[dev] > 0 ? TRIAL_IX(r->of_dev[dev] - 1) : TRIAL_NONE;
 }
 
+void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX])
+{
+    const struct evidence_policy *p = &r->spec.policy;
+    const struct telemetry_spec *t = &r->ro->en->spec.fleet->telemetry;
+    for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
+        out[c] = c < COL_BUILTIN ? c : SIZE_MAX;
+    for (size_t i = 0; i < p->n_own; i++)
+        for (size_t k = 0; k < t->n_own; k++)
+            if (strcmp(t->own[k].id, p->own[i].id) == 0)
+                out[COL_BUILTIN + i] = COL_BUILTIN + k;
+}
+
 int32_t run_name(struct run *r, const char *text)
 {
     for (size_t i = 0; i < r->n_names; i++)
@@ -64,6 +76,11 @@ static void digest_of(struct run *r, int64_t control_max)
                (long long)r->ro->en->policy->window_us);
     for (size_t i = 0; i < sizeof num / sizeof *num; i++)
         hash_num(&b, num[i]);
+    if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
+        char metrics[SHA256_HEX];
+        metric_digest(p, metrics);
+        buf_printf(&b, "metrics %s\n", metrics);
+    }
     buf_printf(&b, "%lld\n%s\n", (long long)control_max, p->control ? p->control : "");
     for (size_t i = 0; i < p->n_strata; i++)
         buf_printf(&b, "%s\n", p->strata[i]);

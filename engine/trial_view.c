@@ -51,7 +51,7 @@ static void compared(const struct run_stage *g, int64_t *canary, int64_t *contro
 {
     *canary = *control = 0;
     for (size_t i = 0; i < g->n; i++)
-        if (g->which[i] != TEST_INSTALL) {
+        if (g->v[i].form != FORM_OUTCOME) {
             if (g->v[i].canary_of > *canary)
                 *canary = g->v[i].canary_of;
             if (g->v[i].control_of > *control)
@@ -123,7 +123,12 @@ static int leading_of(const struct run_stage *g)
 
 static void put_stage(struct arena *a, const struct run_stage *g, struct stage_view *out)
 {
-    out->v = arena_memdup(a, g->v, g->n * sizeof *g->v);
+    struct evidence *v = arena_memdup(a, g->v, g->n * sizeof *g->v);
+    for (size_t i = 0; i < g->n; i++) { /* a policy's own words may go with it */
+        v[i].test = arena_strdup(a, v[i].test);
+        v[i].plain = arena_strdup(a, v[i].plain);
+    }
+    out->v = v;
     out->which = arena_memdup(a, g->which, g->n * sizeof *g->which);
     out->n = g->n;
     out->leading = leading_of(g);

@@ -25,6 +25,7 @@ static struct dev *add(struct engine *en, const struct device *d)
         v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->watch.dev_arena, d->raw_id);
         v->installed_before = -1;
         v->from = "";
+        v->own_base = watch_own_base(en);
         en->watch.n_devs = i + 1;
     }
     v->status = d->status;
@@ -462,8 +463,10 @@ static void ticked(struct engine *en, const struct sample_list *l)
     for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
         en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->tick.n && i < en->watch.n_devs; i++)
-        if (l->tick.at[i] > 0)
+        if (l->tick.at[i] > 0) {
+            watch_feed_own(en, i, &l->tick);
             watch_sample(en, i, l->tick.at[i], tick_row(&l->tick, i));
+        }
     for (size_t i = 0; i < en->facts.n_ros; i++)
         enrol(en->facts.ros[i]);
 }

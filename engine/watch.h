@@ -34,6 +34,7 @@ struct dev {
     struct ro *canary_of; /* told by this rollout (the newest) */
     int wave;
     const char *from; /* "name:version" it came from, "" */
+    float *own_base;  /* means of the policies' own metrics while it is watched and does not count yet; NULL: none */
 };
 
 struct en_watch {
@@ -86,6 +87,9 @@ size_t watch_dev(struct engine *en, const struct device *d);
 size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
 /* A sample into the device's track. `reboots`: as its source gives them, a count or the time of the last boot. */
 void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row); /* of a tick */
+/* watch_own.c: a new device's baselines of the policies' own metrics, none known; a sample of it. */
+float *watch_own_base(struct engine *en);
+void watch_feed_own(struct engine *en, size_t dev, const struct tick *k);
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */
 bool watch_idle(const struct engine *en);

@@ -245,7 +245,7 @@ void explain_open(struct app *a, const char *fleet, const struct rollout_view *r
 struct worst {
     bool known;         /* a metric: there is a trend and a ratio to control */
     enum metric metric; /* when known */
-    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet" */
+    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
     int64_t devices;    /* that carry it, when not known */
 };
 struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);

@@ -154,8 +154,8 @@ static void promise(struct explain_page *p, const struct explain_view *v)
     explain_text(p, ROLE_DIM, text);
     int used = snprintf(text, sizeof text, "alpha %.10s: of it %.10s for W%d", explain_percent(n, l.rollout),
                         explain_percent(m, l.wave), wave);
-    for (int i = 0; i < LEDGER_METRICS && used > 0 && (size_t)used < sizeof text; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, "%s%s %s", i ? ", " : " (", explain_metric_words[i],
+    for (int i = 0; i < l.metrics && used > 0 && (size_t)used < sizeof text; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s%s %s", i ? ", " : " (", l.name[i],
                          explain_percent(n, l.metric[i]));
     if (used > 0 && (size_t)used < sizeof text)
         snprintf(text + used, sizeof text - (size_t)used, "), %s for installs of all waves",

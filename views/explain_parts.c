@@ -112,7 +112,6 @@ static void tests_header(struct explain_page *p, const struct columns *k)
 static void test_line(struct explain_page *p, const struct explain_view *v, const struct columns *k, size_t i)
 {
     const struct evidence *e = &v->stage->v[i];
-    enum trial_test which = v->stage->which[i];
     struct canvas *c = &p->c;
     char n[FMT_MAX], m[FMT_MAX], line[2 * FMT_MAX + 8];
     int row = explain_row(p, 't', str(e->test));
@@ -133,7 +132,7 @@ static void test_line(struct explain_page *p, const struct explain_view *v, cons
         snprintf(line, sizeof line, "%s/%s", fmt_count(n, e->canary), fmt_count(m, e->canary_of));
         canvas_right(c, row, k->canary_at, 11, num, line);
     }
-    if (k->others_at && which != TEST_INSTALL) {
+    if (k->others_at && v->stage->which[i] != TEST_INSTALL) {
         snprintf(line, sizeof line, "%s/%s", fmt_count(n, e->control), fmt_count(m, e->control_of));
         canvas_right(c, row, k->others_at, 13, num, line);
     }
@@ -157,18 +156,18 @@ static void leading(struct explain_page *p, const struct explain_view *v)
 /* The others in a few rows, by name. */
 static void silent_tests(struct explain_page *p, const struct explain_view *v)
 {
-    char text[TEST_COUNT * 20 + 80];
+    char text[TESTS_MAX * 48 + 80];
     size_t n = 0;
     int used = 0;
-    for (size_t i = 0; i < v->stage->n && i < TEST_COUNT; i++)
+    for (size_t i = 0; i < v->stage->n && i < TESTS_MAX; i++)
         n += !speaks(&v->stage->v[i]);
     if (n == 0)
         return;
     used = snprintf(text, sizeof text, "%zu test%s nothing against it so far (m shows %s):", n,
                     n == 1 ? " says" : "s say", n == 1 ? "it" : "them");
-    for (size_t i = 0; i < v->stage->n && i < TEST_COUNT && used > 0 && (size_t)used < sizeof text; i++) {
+    for (size_t i = 0; i < v->stage->n && i < TESTS_MAX && used > 0 && (size_t)used < sizeof text; i++) {
         if (!speaks(&v->stage->v[i]))
-            used += snprintf(text + used, sizeof text - (size_t)used, " %.16s", str(v->stage->v[i].test));
+            used += snprintf(text + used, sizeof text - (size_t)used, " %.40s", str(v->stage->v[i].test));
     }
     explain_text(p, v->old ? ROLE_STALE : ROLE_DIM, text);
 }
@@ -184,11 +183,11 @@ void explain_tests(struct explain_page *p, const struct explain_view *v)
     explain_heading(p, "evidence", s->canary > 0 ? right : NULL);
     struct columns k = columns_of(p->c.cols);
     bool any = v->all;
-    for (size_t i = 0; i < s->n && i < TEST_COUNT; i++)
+    for (size_t i = 0; i < s->n && i < TESTS_MAX; i++)
         any = any || speaks(&s->v[i]);
     if (any)
         tests_header(p, &k);
-    for (size_t i = 0; i < s->n && i < TEST_COUNT; i++) {
+    for (size_t i = 0; i < s->n && i < TESTS_MAX; i++) {
         if (v->all || speaks(&s->v[i]))
             test_line(p, v, &k, i);
     }

@@ -15,7 +15,9 @@ static struct worst of_metric(enum metric m)
 static struct worst of_test(const struct wave_view *w, const struct evidence *e, enum trial_test which)
 {
     struct worst out = of_metric(METRIC_REBOOTS);
-    if (which == TEST_SILENT)
+    if ((unsigned)which >= TEST_COUNT) /* a policy's own, or a fall */
+        out = (struct worst){.name = str(e->test)};
+    else if (which == TEST_SILENT)
         out = (struct worst){.name = "quiet"};
     else if (which == TEST_INSTALL)
         out = of_metric(METRIC_INSTALL_FAILED);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/digest.h"
@@ -258,8 +259,8 @@ static void forged_states_do_no_harm(void **state)
 static void decisions_are_recomputed_to_the_last_bit(void **state)
 {
     struct trial *t = run(true, 0);
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     struct replay out;
     struct err e;
     struct buf b, again;
@@ -313,6 +314,39 @@ static void an_older_decision_of_installs(void **state)
     assert_int_equal(out.devices, 3);
     assert_int_equal(out.peeks, 4);
     assert_true(out.log_e == bernoulli_limit_log(4, 10, 0.02));
+}
+
+/* decisions-v1.jsonl holds inputs as they were logged before a metric was data, by this same fleet. */
+static void decisions_of_before_are_recomputed(void **state)
+{
+    struct trial *t = run(true, 0);
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
+    char *line = NULL;
+    size_t room = 0, lines = 0;
+    ssize_t n;
+    FILE *f = fopen("tests/core/decisions-v1.jsonl", "r");
+
+    (void)state;
+    assert_non_null(f);
+    while ((n = getline(&line, &room, f)) > 0) {
+        struct replay out;
+        struct err e;
+        if (!trial_replay(line, (size_t)n - 1, &out, &e))
+            fail_msg("%s", e.what);
+        if (!out.same)
+            fail_msg("%s", out.text);
+        for (size_t i = 0, m = trial_evidence(t, out.stage, v, which); i < m; i++)
+            if (strcmp(v[i].test, out.test) == 0) { /* and the evidence is what it was */
+                assert_true(v[i].log_e == out.log_e && v[i].log_pause == out.log_pause);
+                assert_int_equal(v[i].devices, out.devices);
+                lines++;
+            }
+    }
+    assert_int_equal(lines, 12);
+    free(line);
+    assert_int_equal(fclose(f), 0);
+    trial_free(t);
 }
 
 /* A changed figure is not the same decision; other changes are errors. */
@@ -391,6 +425,7 @@ int main(void)
         cmocka_unit_test(forged_states_do_no_harm),
         cmocka_unit_test(decisions_are_recomputed_to_the_last_bit),
         cmocka_unit_test(an_older_decision_of_installs),
+        cmocka_unit_test(decisions_of_before_are_recomputed),
         cmocka_unit_test(tampering_shows),
         cmocka_unit_test(what_does_not_fit_is_left_out),
     };

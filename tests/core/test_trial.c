@@ -54,7 +54,7 @@ static void words(void **state)
 
     (void)state;
     for (int k = 0; k < TEST_COUNT; k++) {
-        assert_true(trial_test_find(trial_test_word((enum trial_test)k), &t));
+        assert_true(trial_test_find(metric_test(&policy_default()->evidence, (int)k)->word, &t));
         assert_int_equal(t, k);
         assert_true(strlen(trial_test_plain(t)) > 5);
     }
@@ -66,8 +66,8 @@ static void alpha_is_split_as_the_design_says(void **state)
 {
     struct kit k;
     double sum = 0, stage0 = 0.05 * 8 / 15;
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
 
     (void)state;
     kit_init(&k, 4, 5, 20);
@@ -88,8 +88,8 @@ static void alpha_is_split_as_the_design_says(void **state)
 static void a_metric_without_a_share_is_not_tested(void **state)
 {
     struct kit k;
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
 
     (void)state;
     kit_empty(&k, 1);
@@ -740,8 +740,8 @@ static void nothing_leads_when_nothing_happened(void **state)
     kit_init(&k, 1, 5, 20);
     kit_until(&k, KIT_GRACE + US_PER_MIN);
     assert_false(kit_leading(k.t, 0, &v, &which));
-    struct evidence all[TEST_COUNT];
-    enum trial_test those[TEST_COUNT];
+    struct evidence all[TESTS_MAX];
+    enum trial_test those[TESTS_MAX];
     assert_int_equal(trial_evidence(k.t, 1, all, those), 0);
     v = kit_evidence(&k, 0, TEST_BOOT1);
     assert_true(isnan(v.ratio) && isnan(v.ratio_low) && isnan(v.ratio_high) && v.log_e == 0);

@@ -704,8 +704,20 @@ static void evidence_is_judged_beside_limits(void **state)
 
 static void evidence_of_a_dry_run_only_says_so(void **state)
 {
-    struct evidence e = {"cpu", log(5000), log(5000), log(500), log(5000), 20, 2,     18, 9,
-                         20,    180,       1.3,       NAN,      NAN,       0,  false, 0};
+    struct evidence e = {.test = "cpu",
+                         .log_e = log(5000),
+                         .log_now = log(5000),
+                         .log_pause = log(500),
+                         .log_rollback = log(5000),
+                         .devices = 20,
+                         .min_devices = 2,
+                         .canary = 18,
+                         .control = 9,
+                         .canary_of = 20,
+                         .control_of = 180,
+                         .ratio = 1.3,
+                         .ratio_low = NAN,
+                         .ratio_high = NAN};
     struct bench b;
 
     (void)state;
@@ -726,8 +738,20 @@ static void evidence_of_a_dry_run_only_says_so(void **state)
 
 static void catching_up_holds_and_masks_nothing(void **state)
 {
-    struct evidence e = {"silence", log(5000), log(5000), log(500), log(5000), 4, 2,     4, 0,
-                         20,        180,       NAN,       NAN,      NAN,       0, false, 0};
+    struct evidence e = {.test = "silence",
+                         .log_e = log(5000),
+                         .log_now = log(5000),
+                         .log_pause = log(500),
+                         .log_rollback = log(5000),
+                         .devices = 4,
+                         .min_devices = 2,
+                         .canary = 4,
+                         .control = 0,
+                         .canary_of = 20,
+                         .control_of = 180,
+                         .ratio = NAN,
+                         .ratio_low = NAN,
+                         .ratio_high = NAN};
     struct bench b;
 
     (void)state;
@@ -769,7 +793,20 @@ static void who_is_silent_is_told(void **state)
 
 static void evidence_in_words(void **state)
 {
-    struct evidence e = {"cpu", 9, 9, log(500), log(5000), 20, 2, 18, 9, 20, 180, 1.3, NAN, NAN, 0, false, 0};
+    struct evidence e = {.test = "cpu",
+                         .log_e = 9,
+                         .log_now = 9,
+                         .log_pause = log(500),
+                         .log_rollback = log(5000),
+                         .devices = 20,
+                         .min_devices = 2,
+                         .canary = 18,
+                         .control = 9,
+                         .canary_of = 20,
+                         .control_of = 180,
+                         .ratio = 1.3,
+                         .ratio_low = NAN,
+                         .ratio_high = NAN};
     struct bench b;
     char text[200];
 

@@ -35,7 +35,7 @@ static void stage_of(struct arena *a, struct stage_view *g, int wave, const stru
     *g = (struct stage_view){.v = v, .which = which, .leading = -1, .canary = 20, .control = 1980, .canary_hours = 61};
     for (int i = 0; i < TEST_COUNT; i++) {
         which[g->n] = (enum trial_test)i;
-        v[g->n] = (struct evidence){.test = trial_test_word((enum trial_test)i),
+        v[g->n] = (struct evidence){.test = metric_test(&policy_default()->evidence, (int)i)->word,
                                     .log_pause = log(1 / alpha_of((enum trial_test)i, weight)),
                                     .min_devices = 2,
                                     .canary_of = 20,
