@@ -22,7 +22,7 @@ double trial_log(const struct trial *t, int s, enum trial_test test)
 static double trial_log_now(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return t->install.now.log_now;
+        return t->install.now.log_e; /* of the present counts already */
     if (test >= TEST_CPU)
         return t->stage[s]->bulk[test - TEST_CPU].now;
     return eprocess_log(&t->stage[s]->tail.e[test]);
@@ -205,7 +205,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         if (!(w->flags & WATCHED_CANARY))
             continue;
         out->canaries++;
-        if (w->boots > 0)
+        if (watched_booted(w))
             v[n++] = (double)(t->zero + w->boot_s[1] * US_PER_S - installed);
     }
     if (n > 0) {
