@@ -107,6 +107,23 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
                  d);
 }
 
+#define EXPLAIN_STANDING 90
+
+/* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
+static const char *standing(char out[EXPLAIN_STANDING], const struct evidence *e)
+{
+    char most[FMT_MAX], now[FMT_MAX];
+
+    explain_evidence(most, e->log_e, e->log_pause);
+    explain_evidence(now, e->log_now, INFINITY);
+    /* The counts are of now. What was reached stays reached, and is told beside what these counts say. */
+    if (isnan(e->log_now) || e->log_now > e->log_e - 0.05 || strcmp(most, now) == 0)
+        snprintf(out, EXPLAIN_STANDING, "%.30s", most);
+    else
+        snprintf(out, EXPLAIN_STANDING, "%.30s at its most, %.30s now", most, now);
+    return out;
+}
+
 bool explain_installs(const struct wave_health *h, char *out, size_t size)
 {
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], over[60] = "", away[80] = "";
@@ -125,20 +142,6 @@ bool explain_installs(const struct wave_health *h, char *out, size_t size)
     return true;
 }
 
-const char *explain_standing(char out[EXPLAIN_STANDING], const struct evidence *e)
-{
-    char most[FMT_MAX], now[FMT_MAX];
-
-    explain_evidence(most, e->log_e, e->log_pause);
-    explain_evidence(now, e->log_now, INFINITY);
-    /* The counts are of now. What was reached stays reached, and is told beside what these counts say. */
-    if (isnan(e->log_now) || e->log_now > e->log_e - 0.05 || strcmp(most, now) == 0)
-        snprintf(out, EXPLAIN_STANDING, "%.30s", most);
-    else
-        snprintf(out, EXPLAIN_STANDING, "%.30s at its most, %.30s now", most, now);
-    return out;
-}
-
 void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size)
 {
     char who[EXPLAIN_TEXT], so_far[EXPLAIN_STANDING], pause[FMT_MAX], back[FMT_MAX], few[80] = "", roll[80] = "";
@@ -148,7 +151,7 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
         snprintf(roll, sizeof roll, ", %.30s to roll back", explain_need(back, e->log_rollback));
     if (e->log_e >= e->log_pause && e->devices < e->min_devices)
         snprintf(few, sizeof few, " Carried by %d; no pause before %d devices do.", e->devices, e->min_devices);
-    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, explain_standing(so_far, e),
+    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, standing(so_far, e),
              explain_need(pause, e->log_pause), roll, few, e->dismissed ? " Acknowledged." : "");
 }
 

@@ -17,10 +17,10 @@ static const struct {
     const char *word, *plain;
 } tests[TEST_COUNT] = {
     {"crash-loop", "have rebooted in a loop"},
-    {"reboot-1", "have rebooted"},
-    {"reboot-2", "have rebooted twice"},
-    {"reboot-4", "have rebooted 4 times"},
-    {"reboot-8", "have rebooted 8 times"},
+    {"reboot-1", "have rebooted unexpectedly"},
+    {"reboot-2", "have rebooted unexpectedly twice or more"},
+    {"reboot-4", "have rebooted unexpectedly 4 times or more"},
+    {"reboot-8", "have rebooted unexpectedly 8 times or more"},
     {"silence", "have gone silent"},
     {"cpu-1.25", "have used 1.25 times their own CPU or more"},
     {"cpu-1.5", "have used 1.5 times their own CPU or more"},
