@@ -22,7 +22,7 @@ double trial_log(const struct trial *t, int s, enum trial_test test)
 static double trial_log_now(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return t->install.now.log_now;
+        return t->install.now.log_e; /* of the present counts already */
     if (t->rank[test] >= 0)
         return t->stage[s]->bulk[t->rank[test]].now;
     return eprocess_log(&t->stage[s]->tail.e[test]);

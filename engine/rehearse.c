@@ -193,7 +193,7 @@ static void enrol(struct rehearser *h, int64_t t)
         if (d->installed > 0 && d->installed <= t)
             from = d->installed + p->grace_us;
         else if (t - told > p->install_us)
-            from = told + p->install_us;
+            watch_counts(h->en, d->dev, TIME_NEVER, true); /* it should report all the same */
         if (from == TIME_NEVER)
             continue;
         if (from < first)
