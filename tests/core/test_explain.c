@@ -283,7 +283,7 @@ static void test_not_covered(void **state)
     p.grace_us = 3 * US_PER_MIN;
 #define HEAD                                                                                                           \
     "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself does "   \
-    "later than 3m00s after an install: a second reboot, load while it warms up. CPU and sensor variance: looks for "   \
+    "later than 3m00s after an install: a second reboot, load while it warms up. CPU and sensor variance: looks for "  \
     "a rise only; a fall is not seen, other than of a sensor that sticks."
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out, HEAD " Of 20 canaries that count now none has rebooted since this wave's tests began.");
