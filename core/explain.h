@@ -26,6 +26,10 @@ const char *explain_percent(char out[FMT_MAX], double share);
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size);
 /* How large it is and how many carry it: "over 32x as often as the others; carried by 12". */
 void explain_size(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* "installs: 12 of 20 installed, 3 failed (2 overdue), 5 not yet (1 not reached since told)"; false when nobody was
+ * told.
+ */
+bool explain_installs(const struct wave_health *h, char *out, size_t size);
 /* explain_who() and the evidence: "... Evidence 72,000; 250 needed to pause, 2,500 to roll back." */
 void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size);
 /* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else
