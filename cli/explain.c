@@ -84,15 +84,21 @@ static void carriers_text(struct buf *out, const struct trial_view *t)
 
 static void limits_text(struct buf *out, const struct wave_view *x)
 {
-    char v[FMT_MAX];
+    char what[160], limit[40];
 
     for (size_t i = 0; i < x->verdict.n_limits; i++) {
         const struct limit_view *l = &x->verdict.limits[i];
 
         if (!l->limit || l->status == LIMIT_OK)
             continue;
-        buf_printf(out, "  limit %s %s: %s %s (limits are not covered by the promise)\n", l->limit->id,
-                   limit_status_word(l->status), metric_word(l->limit->metric), fmt_num(v, l->value));
+        struct harm h = harm_of(l->limit->metric, l->value, l->against, l->ratio);
+        snprintf(limit, sizeof limit, ", limit %gx", l->limit->value);
+        if (l->limit->basis == BASIS_RELATIVE)
+            harm_figures(l->limit->metric, &h, limit, what, sizeof what);
+        else
+            harm_absolute(l->limit->metric, l->value, l->limit->value, what, sizeof what);
+        buf_printf(out, "  limit %s %s: now %s (limits are not covered by the promise)\n", l->limit->id,
+                   limit_status_word(l->status), what);
     }
 }
 

@@ -121,10 +121,10 @@ void harm_figures(enum metric m, const struct harm *h, const char *limit, char *
              metrics[m].per, harm_value(b, m, h->from), harm_text(r, h), limit);
 }
 
-void harm_over(enum metric m, double value, double limit, char *out, size_t size)
+void harm_absolute(enum metric m, double value, double limit, char *out, size_t size)
 {
     char a[FMT_MAX], b[FMT_MAX];
 
-    snprintf(out, size, "%s %.30s%s over the limit of %.30s", metrics[m].phrase, harm_value(a, m, value),
-             metrics[m].per, harm_value(b, m, limit));
+    snprintf(out, size, "%s %.30s%s, %s%.30s", metrics[m].phrase, harm_value(a, m, value), metrics[m].per,
+             value > limit ? "over the limit of " : "limit ", harm_value(b, m, limit));
 }

@@ -38,8 +38,8 @@ const char *harm_brief(char out[FMT_MAX], const struct harm *h);
 const char *harm_text(char out[FMT_MAX], const struct harm *h);
 /* "reboots 6.1 per device-day against 0.4 (15.2x, limit 3x)"; `limit` is what follows the size, "" = nothing. */
 void harm_figures(enum metric m, const struct harm *h, const char *limit, char *out, size_t size);
-/* "failed installs 30% over the limit of 10%" */
-void harm_over(enum metric m, double value, double limit, char *out, size_t size);
+/* "failed installs 30%, over the limit of 10%", or "..., limit 10%" where it is not. */
+void harm_absolute(enum metric m, double value, double limit, char *out, size_t size);
 /* A metric's own value: "6.1", "41%", "3.06x". */
 const char *harm_value(char out[FMT_MAX], enum metric m, double v);
 

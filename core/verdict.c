@@ -217,7 +217,7 @@ static void limit_text(char *out, size_t size, const struct limit_view *v, const
         say(lim, sizeof lim, ", limit %gx", l->value);
         harm_figures(l->metric, &harm, lim, what, sizeof what);
     } else {
-        harm_over(l->metric, harm.to, l->value, what, sizeof what);
+        harm_absolute(l->metric, harm.to, l->value, what, sizeof what);
     }
     if (live)
         snprintf(time, sizeof time, "for %.30s so far", fmt_dur(e, st->since > 0 ? st->last - st->since : 0));

@@ -348,7 +348,7 @@ static void install_failures_need_no_telemetry(void **state)
         verdict_step(&b.in, &b.st, &b.out);
     }
     assert_int_equal(b.out.react, REACT_PAUSE);
-    assert_string_equal(b.out.text, "failed installs 15% over the limit of 10% at 00:00:08Z; 3 of 20 devices told");
+    assert_string_equal(b.out.text, "failed installs 15%, over the limit of 10% at 00:00:08Z; 3 of 20 devices told");
 }
 
 static void lost_telemetry_holds_then_pauses(void **state)
