@@ -184,6 +184,8 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
         buf_printf(out, "%s%s", i ? ", " : "within the same ", e->strata[i]);
     buf_printf(out, "%s with %s%s\n", e->n_strata ? "" : "all together",
                *e->control ? "the control devices " : "the rest of the fleet", e->control);
+    if (*explain_one_sided(e))
+        buf_printf(out, "   %s\n", explain_one_sided(e));
 }
 
 static bool ledger_of(const struct evidence_policy *e, size_t waves, struct ledger *l)

@@ -52,7 +52,7 @@ enum trial_test {
     TEST_COUNT
 };
 const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
-/* In words for an operator: "reboot in a loop", "use 1.5 times their own CPU or more", ... */
+/* In words for an operator: "have rebooted in a loop", "have used 1.5 times their own CPU or more", ... */
 const char *trial_test_plain(enum trial_test t);
 /* The test of that word; false when there is none (NULL too). */
 bool trial_test_find(const char *word, enum trial_test *out);

@@ -204,7 +204,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         if (!(w->flags & WATCHED_CANARY))
             continue;
         out->canaries++;
-        if (w->boots > 0)
+        if (watched_booted(w))
             v[n++] = (double)(t->zero + w->boot_s[1] * US_PER_S - installed);
     }
     if (n > 0) {
