@@ -423,16 +423,11 @@ static void test_score_truth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operator),
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_over),
-        cmocka_unit_test(test_score_halt),
-        cmocka_unit_test(test_score_quiet),
-        cmocka_unit_test(test_score_left_paused),
-        cmocka_unit_test(test_score_truth),
-        cmocka_unit_test(test_score_goes_by_the_log),
-        cmocka_unit_test(test_score_evidence),
-        cmocka_unit_test(test_score_second_halt),
+        cmocka_unit_test(test_operator),       cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_over),           cmocka_unit_test(test_score_halt),
+        cmocka_unit_test(test_score_quiet),    cmocka_unit_test(test_score_left_paused),
+        cmocka_unit_test(test_score_truth),    cmocka_unit_test(test_score_goes_by_the_log),
+        cmocka_unit_test(test_score_evidence), cmocka_unit_test(test_score_second_halt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
