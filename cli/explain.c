@@ -116,6 +116,8 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
                                                                                   : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
+    if (explain_installs(&x->health, text, sizeof text))
+        indent(out, text);
     if (x->watched && *x->verdict.text && x->verdict.react != REACT_NONE)
         buf_printf(out, "  %s: %s\n", x->verdict.rule && *x->verdict.rule ? x->verdict.rule : "verdict",
                    x->verdict.text);
