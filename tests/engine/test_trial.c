@@ -852,6 +852,38 @@ static void the_past_is_replayed_against_a_policy(void **state)
     world_release(&w);
 }
 
+/* What was lost then is told as whoever watched then has told it: since when, and held at the third poll. */
+static void what_was_lost_in_the_past_is_replayed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rehearsal out;
+    bool held = false;
+    trial_world(&w);
+    world_alone(&w, 300);
+    for (int i = 0; i < 5; i++)
+        w.devices[i].silent = true;
+    world_alone(&w, 300); /* a gap that is not long enough to halt */
+    for (int i = 0; i < 5; i++)
+        w.devices[i].silent = false;
+    world_alone(&w, 300);
+    w.policy.evidence.tests = TESTS_OFF;
+    rehearse_in(&w, &w.policy, &out);
+    assert_int_equal(out.worst, REACT_HOLD);
+    for (size_t i = 0; i < out.n; i++) {
+        if (out.v[i].react != REACT_HOLD)
+            continue;
+        held = true;
+        assert_in_range(out.v[i].t - T0, 340 * US_PER_S, 370 * US_PER_S);
+        assert_non_null(strstr(out.v[i].text, "since 22:18:"));
+        assert_non_null(strstr(out.v[i].text, "pauses at 22:28:"));
+    }
+    assert_true(held);
+    assert_true(out.v[out.n - 1].react < REACT_HOLD);
+    rehearsal_release(&out);
+    world_release(&w);
+}
+
 static void without_history_nothing_is_replayed(void **state)
 {
     (void)state;
@@ -897,6 +929,7 @@ int main(void)
         cmocka_unit_test(what_comes_to_light_with_the_telemetry_halts),
         cmocka_unit_test(what_the_bad_ones_share_is_named),
         cmocka_unit_test(the_past_is_replayed_against_a_policy),
+        cmocka_unit_test(what_was_lost_in_the_past_is_replayed),
         cmocka_unit_test(without_history_nothing_is_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
