@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include "cli/ask.h"
+#include "cli/ledger.h"
 #include "client/telemetry.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -163,6 +164,23 @@ static void check_actions(struct look *l)
         doctor_tell(l->d, MARK_OK, l->f->name, "", "actions can be read");
 }
 
+/* A policy that was changed under a rollout. Rules may choose another one: then it is not known which applies. */
+static void check_ledgers(struct look *l)
+{
+    for (size_t i = 0; i < l->rollouts.n && l->f->n_rules == 0; i++) {
+        const struct rollout *r = &l->rollouts.v[i];
+        char release[IDENTITY_RELEASE_BYTES], text[ACCOUNT_TEXT];
+        struct rollout_identity who = identity_of(l->f->name, r, release);
+
+        if (r->state != ROLLOUT_RUNNING && r->state != ROLLOUT_PAUSED)
+            continue;
+        ledger_differs(&l->d->session.audit, &who, l->f->policy, text);
+        if (*text)
+            doctor_tell(l->d, MARK_NOTE, l->f->name, "The change holds for the next rollout.",
+                        "the tests of rollout %s go on as they began: %s", r->id, text);
+    }
+}
+
 static void check_backend(struct look *l)
 {
     struct ask *probe = question(l), *read = question(l);
@@ -181,6 +199,7 @@ static void check_backend(struct look *l)
     say_rollouts(l, read->took);
     check_skew(l, read);
     l->skew = read->skew;
+    check_ledgers(l);
     check_devices(l);
     check_actions(l);
 }

@@ -20,6 +20,7 @@ const struct policy *explain_policy(const struct snapshot *s, const struct rollo
 /* One test as an object. */
 static void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which)
 {
+    struct harm harm = harm_of_evidence(e);
     bool rolls = e->log_rollback > 0;
 
     json_w_obj(w);
@@ -38,9 +39,10 @@ static void explain_test_json(struct json_w *w, const struct policy *p, const st
     json_w_kint(w, "others_of", e->control_of);
     json_w_kint(w, "devices", e->devices);
     json_w_kint(w, "min_devices", e->min_devices);
-    json_w_knum(w, "ratio", e->ratio);
-    json_w_knum(w, "ratio_low", e->ratio_low);
-    json_w_knum(w, "ratio_high", e->ratio_high);
+    json_w_knum(w, "ratio", harm.ratio);
+    json_w_knum(w, "ratio_low", harm.low);
+    json_w_knum(w, "ratio_high", harm.high);
+    json_w_kbool(w, "unbounded", harm.unbounded);
     json_w_ktime(w, "crossed_at", e->crossed_at);
     json_w_kbool(w, "acknowledged", e->dismissed);
     json_w_obj_end(w);
@@ -256,7 +258,7 @@ void explain_json(struct json_w *w, const char *fleet, const struct snapshot *s,
     explain_trial_json(w, &r->trial);
     explain_promise(p, text, sizeof text);
     json_w_kstr(w, "promise", text);
-    explain_not_covered(p, text, sizeof text);
+    explain_not_covered(p, &r->trial, text, sizeof text);
     json_w_kstr(w, "not_covered", text);
     firmware(w, &r->trial.ledger);
     json_w_key(w, "waves");

@@ -161,6 +161,8 @@ static int check(const struct args *a, const struct policy *p)
     if (!policy_plan_read(a, p, &v, &rc, &e))
         return rc != EXIT_OK ? rc : print_err(a, &e);
     n = advise(p, advice);
+    if (*v.runs && n < NOTES_MAX)
+        advice[n++] = v.runs;
     if (a->json)
         policy_json(p, &v, advice, n);
     else

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/fleets.h"
+#include "cli/ledger.h"
 #include "core/clock.h"
 #include "core/explain.h"
 #include "core/fmt.h"
@@ -52,9 +53,21 @@ static bool take_waves(const struct rollout_view *v, struct policy_plan *out, st
     return out->n > 0 || err_set(e, ERR_NOT_FOUND, "", "rollout %.40s has no waves", v->rollout.id);
 }
 
+static void compare_ledger(const struct session *s, const char *fleet, const struct rollout_view *v,
+                           const struct policy *p, struct policy_plan *out)
+{
+    char release[IDENTITY_RELEASE_BYTES], text[ACCOUNT_TEXT];
+    struct rollout_identity who = identity_of(fleet, &v->rollout, release);
+
+    ledger_differs(&s->audit, &who, p, text);
+    if (*text && !rollout_state_ended(v->rollout.state))
+        snprintf(out->runs, sizeof out->runs, "the tests of rollout %.40s go on as they began: %s", v->rollout.id,
+                 text);
+}
+
 /* Only looks: nothing is judged, nothing is logged. */
-static bool ask_fleet(const struct args *a, const struct session *s, int64_t timeout, struct policy_plan *out,
-                      struct err *e)
+static bool ask_fleet(const struct args *a, const struct session *s, const struct policy *p, int64_t timeout,
+                      struct policy_plan *out, struct err *e)
 {
     const struct fleet_spec *spec = session_fleet(s, a, e);
     struct fleet_run run = {.spec = spec};
@@ -79,13 +92,15 @@ static bool ask_fleet(const struct args *a, const struct session *s, int64_t tim
                 focus.rollout);
     else
         ok = take_waves(v, out, e);
+    if (ok)
+        compare_ledger(s, spec->name, v, p, out);
     snapshot_unref(run.snap);
     engine_stop(run.en);
     engine_free(run.en);
     return ok;
 }
 
-static bool ask_server(const struct args *a, struct policy_plan *out, int *rc, struct err *e)
+static bool ask_server(const struct args *a, const struct policy *p, struct policy_plan *out, int *rc, struct err *e)
 {
     struct session s;
     int64_t timeout;
@@ -99,7 +114,7 @@ static bool ask_server(const struct args *a, struct policy_plan *out, int *rc, s
     *rc = session_need(a, &s);
     if (*rc != EXIT_OK)
         return false;
-    ok = ask_fleet(a, &s, timeout, out, e);
+    ok = ask_fleet(a, &s, p, timeout, out, e);
     session_close(&s);
     return ok;
 }
@@ -132,7 +147,7 @@ bool policy_plan_read(const struct args *a, const struct policy *p, struct polic
     if (a->val[OPT_WAVE_SIZES] && (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]))
         return err_set(e, ERR_SYNTAX, "", "--wave-sizes and the waves of a rollout: give one of them");
     if (a->val[OPT_WAVE_SIZES] ? !read_sizes(a->val[OPT_WAVE_SIZES], out, e)
-                               : (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]) && !ask_server(a, out, rc, e))
+                               : (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]) && !ask_server(a, p, out, rc, e))
         return false;
     for (size_t i = 0; i < out->n; i++)
         sum += out->size[i];
@@ -169,6 +184,8 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
         buf_printf(out, "%s%s", i ? ", " : "within the same ", e->strata[i]);
     buf_printf(out, "%s with %s%s\n", e->n_strata ? "" : "all together",
                *e->control ? "the control devices " : "the rest of the fleet", e->control);
+    if (*explain_one_sided(e))
+        buf_printf(out, "   %s\n", explain_one_sided(e));
 }
 
 static bool ledger_of(const struct evidence_policy *e, size_t waves, struct ledger *l)

@@ -34,7 +34,8 @@ double ledger_install(const struct ledger *l)
     return l->alpha * (1 - l->reserve) * l->install;
 }
 
-bool ledger_draw(struct ledger *l, double alpha)
+/* From the reserve; false, and nothing taken, when not so much is left of it. */
+static bool ledger_draw(struct ledger *l, double alpha)
 {
     if (!(alpha > 0) || l->drawn + alpha > l->alpha * l->reserve * (1 + 1e-12))
         return false;

@@ -32,8 +32,6 @@ bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, cons
 double ledger_alpha(const struct ledger *l, int s, enum ledger_metric m);
 /* What the install test may spend over the whole rollout. */
 double ledger_install(const struct ledger *l);
-/* Takes `alpha` from the reserve; false, and nothing taken, when not so much is left of it. */
-bool ledger_draw(struct ledger *l, double alpha) ANDON_MUST_USE;
 /* Adds to the metrics' shares from wave `from` on, drawn from the reserve: tests that were thought of when the rollout
  * ran. Once. False, and nothing added, when the reserve does not hold it, nothing is added, or it is no such wave. */
 bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;

@@ -77,6 +77,11 @@ int watched_count(struct watched *w, double value, bool boot_time, int64_t *sinc
     return diff < 0 ? 1 : diff > 100 ? 100 : (int)(diff + 0.5);
 }
 
+bool watched_booted(const struct watched *w)
+{
+    return w->boot_s[1] != LONG_AGO;
+}
+
 static uint16_t boot_levels(uint8_t boots)
 {
     unsigned bits = 0;

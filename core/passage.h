@@ -127,6 +127,8 @@ void watched_restart(struct watched *w);
  * no more can be known; of a time of boot see core/boots.h. NaN and the first value: 0. At most 100. *since: time of
  * the sample before; becomes the time from which on they can have been, where that is earlier. */
 int watched_count(struct watched *w, double value, bool boot_time, int64_t *since);
+/* Has it rebooted in this stage? Then boot_s[1] is the newest time. */
+bool watched_booted(const struct watched *w);
 /* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
  * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
 uint16_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);

@@ -61,10 +61,10 @@ struct evidence_level {
 
 struct evidence_policy {
     enum tests_mode tests;
-    double alpha;          /* of the whole rollout, 0..1 (0.05) */
-    double reserve;        /* share of alpha kept for waves tried again and tests added later, 0..1 (0) */
-    double ratio;          /* tolerated ratio of event rates, canary to control, >= 1 (1.25); crash loops: always 1 */
-    double cpu_ratio;      /* tolerated rise of CPU over own baseline, >= 1 (1.05) */
+    double alpha;     /* of the whole rollout, 0..1 (0.05) */
+    double reserve;   /* share of alpha kept for further rollouts of the firmware and tests added later, 0..1 (0) */
+    double ratio;     /* tolerated ratio of event rates, canary to control, >= 1 (1.25); crash loops: always 1 */
+    double cpu_ratio; /* tolerated rise of CPU over own baseline, >= 1 (1.05) */
     double variance_ratio; /* the same of sensor variance (1.25) */
     double install_share;  /* share of devices that may fail the install by chance, 0..1 (0.02) */
     int min_devices;       /* distinct canary devices that must carry a test, >= 1 (2) */

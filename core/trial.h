@@ -52,7 +52,7 @@ enum trial_test {
     TEST_COUNT
 };
 const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
-/* In words for an operator: "reboot in a loop", "use 1.5 times their own CPU or more", ... */
+/* In words for an operator: "have rebooted in a loop", "have used 1.5 times their own CPU or more", ... */
 const char *trial_test_plain(enum trial_test t);
 /* The test of that word; false when there is none (NULL too). */
 bool trial_test_find(const char *word, enum trial_test *out);
@@ -142,6 +142,16 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
 /* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
  * passages only. 0 where it does not count. */
 uint32_t trial_reached(const struct trial *t, struct trial_ix device);
+/* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
+struct trial_after {
+    int64_t canaries; /* that count in the running stage */
+    int64_t rebooted; /* of them, in it */
+    int64_t most;     /* of those, without a tenth at either end of how long after its install each one's */
+    int64_t first_us,
+        last_us; /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
+    bool alike;  /* they lie so close together that it is no chance */
+};
+void trial_after(const struct trial *t, struct trial_after *out);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 

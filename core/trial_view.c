@@ -1,9 +1,14 @@
 /* Trial: where each test stands, for verdicts and screens. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core/clock.h"
 #include "core/detmath.h"
+#include "core/err.h"
 #include "core/trial_state.h"
+
+#define AFTER_DEVICES 3                 /* reboots of fewer are alike by chance */
+#define AFTER_NEAR    (10 * US_PER_MIN) /* or a tenth of the time since the install */
 
 double trial_log(const struct trial *t, int s, enum trial_test test)
 {
@@ -186,6 +191,32 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
     *canary_hours = 0;
     if (t->n_stages > 0)
         *canary_hours = (double)t->stage[t->n_stages - 1]->canary_steps * ((double)t->spec.step_us / US_PER_HOUR);
+}
+
+void trial_after(const struct trial *t, struct trial_after *out)
+{
+    double *v = xreallocarray(NULL, t->n + 1, sizeof *v);
+    size_t n = 0;
+    *out = (struct trial_after){0};
+    for (size_t i = 0; i < t->n; i++) {
+        const struct watched *w = &t->w[i];
+        int64_t installed = t->zero + w->from * t->spec.step_us - t->spec.grace_us;
+        if (!(w->flags & WATCHED_CANARY))
+            continue;
+        out->canaries++;
+        if (watched_booted(w))
+            v[n++] = (double)(t->zero + w->boot_s[1] * US_PER_S - installed);
+    }
+    if (n > 0) {
+        sort_doubles(v, n);
+        out->rebooted = (int64_t)n;
+        out->most = (int64_t)(n - n / 10 * 2);
+        out->first_us = (int64_t)v[n / 10];
+        out->last_us = (int64_t)v[n - 1 - n / 10];
+        int64_t near = out->first_us / 10 > AFTER_NEAR ? out->first_us / 10 : AFTER_NEAR;
+        out->alike = n >= AFTER_DEVICES && out->last_us - out->first_us <= near;
+    }
+    free(v);
 }
 
 bool trial_is_canary(const struct trial *t, struct trial_ix device)

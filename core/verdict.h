@@ -37,14 +37,14 @@ struct evidence {
 
 /* What the verdict remembers from one evaluation to the next; a plain value that may be copied and stored. */
 struct limit_state {
-    int64_t since;                /* first evaluation of the present run of breaches, 0 = none */
-    int evaluations;              /* in that run */
-    int missing;                  /* evaluations without data since the last with data */
-    bool tripped;                 /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
-    int64_t last;                 /* data time of the newest evaluation that counted, 0 = none */
-    int64_t last_missing;         /* when the newest missing evaluation was counted */
-    double value, against, ratio; /* when it tripped */
-    int64_t devices;
+    int64_t since;                   /* first evaluation of the present run of breaches, 0 = none */
+    int evaluations;                 /* in that run */
+    int missing;                     /* evaluations without data since the last with data */
+    bool tripped;                    /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
+    int64_t last;                    /* data time of the newest evaluation that counted, 0 = none */
+    int64_t last_missing;            /* when the newest missing evaluation was counted */
+    double value, against, ratio;    /* when it tripped */
+    int64_t devices, of, tripped_at; /* the same: the devices that carried it, of how many, and when (data time) */
 };
 struct verdict_state {
     struct limit_state limit[VERDICT_LIMITS_MAX];
@@ -142,8 +142,8 @@ void verdict_reset(struct verdict_state *st);
 /* Rules about what is not known yet, whose cause goes by itself: what they paused goes on when it has. */
 bool verdict_rule_passes(const char *rule);
 
-/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause, 2,500 to roll back":
- * core/explain.h's sentence without its full stop; a roll back is named only where the policy has one. */
+/* "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause, 2,500 to roll
+ * back": core/explain.h's sentence without its full stop; a roll back is named only where the policy has one. */
 void evidence_sentence(const struct evidence_policy *p, const struct evidence *v, char *out, size_t size);
 
 /* "ok", "pending", "breach", "unknown". */

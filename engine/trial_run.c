@@ -294,6 +294,7 @@ static void free_all(struct engine *en)
 {
     run_close_kept(en);
     run_free_ticks(en);
+    run_free_ledgers(en);
 }
 
 const struct part part_trials = {.name = "trials",

@@ -72,6 +72,18 @@ struct run_plan { /* what a wave can see */
     char text[400];
 };
 
+/* The log's entries about ledgers, as far as it was read. */
+struct ledger_entry {
+    struct account_claim claim;
+    const char *refused; /* digest of a policy that is not heeded for this rollout; NULL: it is a claim */
+};
+struct ledger_log {
+    struct arena arena;
+    struct ledger_entry *v; /* in the order of the log */
+    size_t n;
+    int64_t seq; /* read up to here */
+};
+
 /* What the log says of the rollout's firmware, and what follows; kept while the rollout is known. */
 struct ro_ledger {
     struct arena arena; /* of the account's strings and of the words */
@@ -175,6 +187,7 @@ void run_ask_ledger(struct run *r, size_t w);             /* may its stage begin
 bool run_ledger(const struct run *r, struct ledger *out); /* of the trial */
 void run_add_shares(struct run *r);                       /* the trial was made or loaded: what was added to it */
 void run_free_ledger(struct ro *ro);
+void run_free_ledgers(struct engine *en);
 
 /* trial_log.c */
 void run_change(struct run *r, const char *what); /* into the log */

@@ -203,11 +203,16 @@ static void carriers(struct run *r, struct trial_shown *sh)
     struct trial_ix *at = xcalloc(r->n + 1, sizeof *at);
     size_t n = trial_carriers(r->trial, s->which[s->leading], at, r->n);
     const char **ids = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
+    const char **raw = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
     n = n < r->n ? n : r->n;
     v->carriers_total = n;
-    for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++)
-        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers].i].dev].id);
+    for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++) {
+        const struct dev *d = &en->watch.devs[r->v[at[v->n_carriers].i].dev];
+        ids[v->n_carriers] = arena_strdup(&sh->arena, d->id);
+        raw[v->n_carriers] = arena_strdup(&sh->arena, d->raw_id);
+    }
     v->carriers = ids;
+    v->carriers_raw = raw;
     shares(r, sh, at, n);
     free(at);
 }
@@ -259,6 +264,7 @@ void run_render(struct run *r)
         return;
     stages(r, sh);
     carriers(r, sh);
+    trial_after(r->trial, &sh->v.after);
     const struct stage_view *s = sh->v.n_stages > 0 ? &sh->v.stages[sh->v.n_stages - 1] : NULL;
     if (s && s->leading >= 0) {
         explain_sentence(&s->v[s->leading], s->which[s->leading], text, sizeof text);
@@ -363,9 +369,13 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
         to->stages[i].plan_text = arena_strdup(a, s->plan_text);
     }
     const char **ids = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
-    for (size_t i = 0; i < from->n_carriers; i++)
+    const char **raw = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
+    for (size_t i = 0; i < from->n_carriers; i++) {
         ids[i] = arena_strdup(a, from->carriers[i]);
+        raw[i] = arena_strdup(a, from->carriers_raw[i]);
+    }
     to->carriers = ids;
+    to->carriers_raw = raw;
     struct share *sh = ARENA_ARRAY(a, struct share, from->n_shares + 1);
     for (size_t i = 0; i < from->n_shares; i++) {
         sh[i] = from->shares[i];

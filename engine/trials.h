@@ -16,6 +16,7 @@
 struct run;
 struct trial_shown;
 struct ro_ledger;
+struct ledger_log;
 struct tick_queue;
 struct keeper;
 
@@ -23,8 +24,9 @@ struct en_trials {
     int64_t newest; /* newest tick that was polled */
     bool ranging;   /* history is being read */
     struct tick_queue *ticks;
-    struct keeper *keeper; /* NULL: nothing is kept */
-    unsigned outstanding;  /* answers that the keeper owes */
+    struct keeper *keeper;      /* NULL: nothing is kept */
+    struct ledger_log *ledgers; /* NULL: not read so far */
+    unsigned outstanding;       /* answers that the keeper owes */
     struct err keep_err;
     uint64_t run_serial;
 };

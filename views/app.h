@@ -269,6 +269,7 @@ int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
 enum metric plots_cpu(const struct wave_view *w);
 float plots_top(const struct wave_view *w, enum metric m);
+const char *plots_when(const struct snapshot *s, char out[80]);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                 const struct wave_view *w);
 /* The same in one line a metric. */

@@ -150,7 +150,7 @@ static void promise(struct explain_page *p, const struct explain_view *v)
     }
     explain_promise(v->policy, text, sizeof text);
     explain_text(p, ROLE_TEXT, text);
-    explain_not_covered(v->policy, text, sizeof text);
+    explain_not_covered(v->policy, v->t, text, sizeof text);
     explain_text(p, ROLE_DIM, text);
     int used = snprintf(text, sizeof text, "alpha %.10s: of it %.10s for W%d", explain_percent(n, l.rollout),
                         explain_percent(m, l.wave), wave);
@@ -274,21 +274,21 @@ static void other_wave(struct frame *f, const struct rollout_view *r, bool next)
     f->list = (struct list){0};
 }
 
-static void open_row(struct app *a, const struct view_data *d, const struct explain_page *p)
+static void open_row(struct app *a, const struct rollout_view *r, const struct explain_page *p)
 {
     struct frame *f = app_top(a);
-    const struct snapshot *s = find_snap(d, f->fleet);
     size_t i = f->list.cursor;
-    if (i >= (size_t)p->n || p->row[i].kind != 'd' || !s) {
+    if (i >= (size_t)p->n || p->row[i].kind != 'd' || !r) {
         app_say(a, false, "move to a device and press Enter to open it");
         return;
     }
-    /* The list holds ids as they may be shown; the engine wants them as the server has them. */
-    const char *raw = p->row[i].id;
-    for (size_t k = 0; s->devices && k < s->n_devices; k++) {
-        if (!strncmp(str(s->devices[k].id), raw, strlen(raw)))
-            raw = device_raw(&s->devices[k]);
-    }
+    /* Rows hold ids as they may be shown, clipped; the engine wants them as the server has them. The carriers' rows
+     * come in their order, whether or not their wave's list is the one that is read. */
+    size_t nth = 0;
+    for (size_t k = 0; k < i; k++)
+        nth += p->row[k].kind == 'd';
+    const struct trial_view *t = &r->trial;
+    const char *raw = nth >= t->n_carriers ? p->row[i].id : str((t->carriers_raw ? t->carriers_raw : t->carriers)[nth]);
     char fleet[64], rollout[ID_MAX], device[256];
     snprintf(fleet, sizeof fleet, "%s", f->fleet);
     snprintf(rollout, sizeof rollout, "%s", f->rollout);
@@ -319,7 +319,7 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     } else if (key == KEY_LEFT_) {
         app_pop(a);
     } else if (key == KEY_ENTER_ || key == KEY_RIGHT_) {
-        open_row(a, d, p);
+        open_row(a, r, p);
     } else if (key == 'm') {
         f->all = !f->all;
     } else if (key == 'y') {

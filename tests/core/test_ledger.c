@@ -26,18 +26,20 @@ static void a_reserve_can_be_spent_once(void **state)
 {
     (void)state;
     struct ledger l;
-    assert_true(ledger_init(&l, 0.05, 0.2, WAVES, SHARE, 0.2));
-    assert_true(near(ledger_total(&l), 0.04));
-    assert_false(ledger_draw(&l, 0.0101));
-    assert_false(ledger_draw(&l, 0));
-    assert_false(ledger_draw(&l, -1));
-    assert_false(ledger_draw(&l, (double)NAN));
-    assert_true(ledger_draw(&l, 0.006));
-    assert_false(ledger_draw(&l, 0.0041));
-    assert_true(ledger_draw(&l, 0.004));
-    assert_true(near(l.drawn, 0.01));
-    assert_true(ledger_init(&l, 0.05, 0, WAVES, SHARE, 0.2));
-    assert_false(ledger_draw(&l, 1e-9));
+    double all[LEDGER_METRICS] = {0, 0, 0.25, 0}; /* 0.04 of them is the reserve, 0.01 */
+    for (int with = 0; with < 2; with++) {
+        assert_true(ledger_init(&l, 0.05, with ? 0.2 : 0, WAVES, SHARE, 0.2));
+        assert_true(near(ledger_total(&l), with ? 0.04 : 0.05));
+        all[LEDGER_CPU] = 0.2501;
+        assert_false(ledger_add(&l, all, 0));
+        all[LEDGER_CPU] = (double)NAN;
+        assert_false(ledger_add(&l, all, 0));
+        all[LEDGER_CPU] = 0.25;
+        assert_int_equal(ledger_add(&l, all, 0), with);
+        assert_true(near(l.drawn, with ? 0.01 : 0));
+        assert_true(near(ledger_total(&l), 0.05));
+        assert_false(ledger_add(&l, all, 3));
+    }
 }
 
 static void what_is_added_is_paid_from_the_reserve(void **state)

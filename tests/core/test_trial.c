@@ -818,6 +818,40 @@ static void a_time_of_boot_later_than_the_sample_before_is_a_reboot(void **state
     kit_free(&k);
 }
 
+/* Canaries that installed at different times and each reboot half an hour after their own install. */
+static void reboots_that_follow_installs_are_told(void **state)
+{
+    struct kit k;
+    struct trial_after a;
+
+    (void)state;
+    kit_empty(&k, 1);
+    struct trial_past p = kit_past();
+    for (int i = 0; i < 60; i++)
+        kit_add(&k, i < 10 ? 0 : -1, true, 0, &p);
+    for (size_t i = 0; i < 10; i++)
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START + (int64_t)i * 4 * US_PER_MIN));
+    kit_until(&k, KIT_GRACE + 5 * US_PER_MIN);
+    trial_after(k.t, &a);
+    assert_true(a.canaries == 2 && a.rebooted == 0 && a.most == 0 && !a.alike);
+    for (size_t i = 0; i < 9; i++) {
+        kit_until(&k, (int64_t)(30 + 4 * i) * US_PER_MIN);
+        kit_boot(&k, i);
+        kit_boot(&k, 20 + i); /* control does not count */
+        kit_tick(&k);
+    }
+    trial_after(k.t, &a);
+    assert_true(a.canaries == 10 && a.rebooted == 9 && a.most == 9 && a.alike);
+    assert_true(a.first_us >= 30 * US_PER_MIN && a.last_us <= 30 * US_PER_MIN + 2 * KIT_STEP);
+    kit_until(&k, 200 * US_PER_MIN);
+    kit_boot(&k, 9); /* one more, at another time: left out, as one of ten */
+    kit_boot(&k, 0);
+    kit_tick(&k);
+    trial_after(k.t, &a);
+    assert_true(a.rebooted == 10 && a.most == 8 && !a.alike);
+    kit_free(&k);
+}
+
 static void hostile_rows_do_no_harm(void **state)
 {
     struct kit k;
@@ -874,6 +908,7 @@ int main(void)
         cmocka_unit_test(the_interval_holds_the_ratio),
         cmocka_unit_test(a_time_of_boot_later_than_the_sample_before_is_a_reboot),
         cmocka_unit_test(hostile_rows_do_no_harm),
+        cmocka_unit_test(reboots_that_follow_installs_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,7 +132,7 @@ void evidence_loop(struct fixture *f)
     r->verdict = REACT_ROLLBACK;
     r->waves[2].verdict.react = REACT_ROLLBACK;
     r->waves[2].verdict.rule = "crash-loop";
-    memcpy(r->waves[2].verdict.text, "3 of 20 canaries reboot in a loop", 34);
+    memcpy(r->waves[2].verdict.text, "3 of 20 canaries have rebooted in a loop", 34);
 }
 
 void evidence_dry_run(struct fixture *f)
@@ -163,6 +163,10 @@ void evidence_install(struct fixture *f)
     e->canary_of = 120, e->ratio = 5.8, e->ratio_low = e->ratio_high = NAN;
     char *text = arena_alloc(&f->s->arena, EXPLAIN_TEXT);
     explain_sentence(e, TEST_INSTALL, text, EXPLAIN_TEXT);
+    r->trial.ledger = (struct ledger_view){
+        .known = true,
+        .text = "Of alpha 5% for emea:4.2.1, 4.7% is spent by this rollout, 0.13% by rollout 4460; 0.13% is left.",
+        .note = "The tests go on as they began: alpha 5% (policy: 20%)."};
     r->trial.sentence = text;
     r->verdict = r->waves[2].verdict.react = REACT_ROLLBACK;
     r->waves[2].verdict.rule = "install";
