@@ -118,6 +118,8 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
     indent(out, text);
     if (explain_had_release(x, text, sizeof text))
         indent(out, text);
+    if (explain_installs(&x->health, text, sizeof text))
+        indent(out, text);
     if (x->watched && *x->verdict.text && x->verdict.react != REACT_NONE)
         buf_printf(out, "  %s: %s\n", x->verdict.rule && *x->verdict.rule ? x->verdict.rule : "verdict",
                    x->verdict.text);

@@ -236,6 +236,9 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_kint(w, "told", h->told);
     json_w_kint(w, "installed", h->installed);
     json_w_kint(w, "failed", h->failed);
+    json_w_kint(w, "overdue", h->overdue);
+    json_w_kint(w, "not_yet", h->told - h->installed - h->failed);
+    json_w_kint(w, "not_reached", h->unreached);
     json_w_obj_end(w);
     json_w_key(w, "metrics");
     json_w_arr(w);

@@ -99,13 +99,18 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
         snprintf(out, size, "%.30s of %.30s canaries are above 95%% of the %.30s others in %s against their own past",
                  a, b, d, which == TEST_CPU ? "CPU" : "sensor variance");
     else if (which == TEST_INSTALL)
-        snprintf(out, size, "%.30s of %.30s canaries %.100s", a, b, trial_test_plain(which));
+        snprintf(out, size, "%.30s of %.30s canaries %.100s%s%.30s%s", a, b, trial_test_plain(which),
+                 e->overdue > 0 ? " (" : "", e->overdue > 0 ? fmt_count(c, e->overdue) : "",
+                 e->overdue > 0 ? " of them overdue)" : "");
     else
         snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, trial_test_plain(which), c,
                  d);
 }
 
-const char *explain_standing(char out[EXPLAIN_STANDING], const struct evidence *e)
+#define EXPLAIN_STANDING 90
+
+/* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
+static const char *standing(char out[EXPLAIN_STANDING], const struct evidence *e)
 {
     char most[FMT_MAX], now[FMT_MAX];
 
@@ -119,6 +124,24 @@ const char *explain_standing(char out[EXPLAIN_STANDING], const struct evidence *
     return out;
 }
 
+bool explain_installs(const struct wave_health *h, char *out, size_t size)
+{
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], over[60] = "", away[80] = "";
+    int64_t rest = h->told - h->installed - h->failed;
+
+    if (h->told <= 0)
+        return false;
+    if (h->overdue > 0)
+        snprintf(over, sizeof over, " (%.30s overdue)", fmt_count(a, h->overdue));
+    if (h->unreached > 0)
+        snprintf(away, sizeof away, " (%.30s not reached since told)", fmt_count(b, h->unreached));
+    snprintf(out, size, "installs: %.30s of %.30s installed, ", fmt_count(c, h->installed), fmt_count(d, h->told));
+    size_t used = strlen(out);
+    snprintf(out + used, size - used, "%.30s failed%.60s, %.30s not yet%.80s", fmt_count(c, h->failed), over,
+             fmt_count(d, rest > 0 ? rest : 0), away);
+    return true;
+}
+
 void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size)
 {
     char who[EXPLAIN_TEXT], so_far[EXPLAIN_STANDING], pause[FMT_MAX], back[FMT_MAX], few[80] = "", roll[80] = "";
@@ -128,7 +151,7 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
         snprintf(roll, sizeof roll, ", %.30s to roll back", explain_need(back, e->log_rollback));
     if (e->log_e >= e->log_pause && e->devices < e->min_devices)
         snprintf(few, sizeof few, " Carried by %d; no pause before %d devices do.", e->devices, e->min_devices);
-    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, explain_standing(so_far, e),
+    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, standing(so_far, e),
              explain_need(pause, e->log_pause), roll, few, e->dismissed ? " Acknowledged." : "");
 }
 

@@ -24,11 +24,12 @@ const char *explain_percent(char out[FMT_MAX], double share);
 
 /* "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others" */
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size);
-#define EXPLAIN_STANDING 90
-/* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
-const char *explain_standing(char out[EXPLAIN_STANDING], const struct evidence *e);
 /* How large it is and how many carry it: "over 32x as often as the others; carried by 12". */
 void explain_size(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* "installs: 12 of 20 installed, 3 failed (2 overdue), 5 not yet (1 not reached since told)"; false when nobody was
+ * told.
+ */
+bool explain_installs(const struct wave_health *h, char *out, size_t size);
 /* explain_who() and the evidence: "... Evidence 72,000; 250 needed to pause, 2,500 to roll back." */
 void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size);
 /* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else

@@ -181,6 +181,33 @@ static bool replay_look(struct work *w, struct err *e)
     return ok || bad(e, "the values of the look are not whole");
 }
 
+static bool replay_installs(struct work *w, struct err *e)
+{
+    const struct json_t *j = json_get(w->doc, "installs");
+    size_t n = json_is_arr(j) ? json_len(j) : 0;
+    struct install_evidence now;
+    if (!json_is_arr(j) || n > INSTALL_TALLIES_MAX)
+        return bad(e, "the installs are not whole");
+    struct install_tally *v = xcalloc(n + 1, sizeof *v);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        int32_t x[5];
+        ok = whole_numbers(json_at(j, i), 5, x);
+        if (ok)
+            v[i] = (struct install_tally){x[0], x[1], x[2], x[3], x[4]};
+    }
+    ok = ok && install_tallies_ok(v, n);
+    if (ok) {
+        install_evidence(v, n, w->spec.waves, w->spec.policy.install_share, &now);
+        w->out->log_e = now.log_e;
+        w->out->devices = now.failed > INT32_MAX ? INT32_MAX : (int)now.failed;
+        w->out->peeks = n;
+    }
+    free(v);
+    return ok || bad(e, "an outcome of installs is not possible");
+}
+
+/* Of decisions that were made when evidence of installs was the most that there had been. */
 static bool replay_outcomes(struct work *w, struct err *e)
 {
     const struct json_t *j = json_get(w->doc, "outcomes");
@@ -237,7 +264,8 @@ static bool replay_doc(struct work *w, struct err *e)
     if (clipped)
         return err_set(e, ERR_LIMIT, "the telemetry's own history may still hold it",
                        "inputs of a decision: the journal was too long to be kept");
-    if (w->test == TEST_INSTALL ? !replay_outcomes(w, e)
+    bool totals = json_get(w->doc, "outcomes") != NULL;
+    if (w->test == TEST_INSTALL ? !(totals ? replay_outcomes(w, e) : replay_installs(w, e))
         : w->test >= TEST_CPU   ? !replay_look(w, e)
                                 : !replay_journal(w, e))
         return false;

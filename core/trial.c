@@ -17,10 +17,10 @@ static const struct {
     const char *word, *plain;
 } tests[TEST_COUNT] = {
     {"crash-loop", "have rebooted in a loop"},
-    {"reboot-1", "have rebooted"},
-    {"reboot-2", "have rebooted twice"},
-    {"reboot-4", "have rebooted 4 times"},
-    {"reboot-8", "have rebooted 8 times"},
+    {"reboot-1", "have rebooted unexpectedly"},
+    {"reboot-2", "have rebooted unexpectedly twice or more"},
+    {"reboot-4", "have rebooted unexpectedly 4 times or more"},
+    {"reboot-8", "have rebooted unexpectedly 8 times or more"},
     {"silence", "have gone silent"},
     {"cpu-1.25", "have used 1.25 times their own CPU or more"},
     {"cpu-1.5", "have used 1.5 times their own CPU or more"},
@@ -335,7 +335,7 @@ static void acknowledge_all(struct trial *t)
     for (int s = 0; s < t->n_stages; s++)
         for (int k = 0; k < TEST_INSTALL; k++)
             acknowledge(&t->stage[s]->standing[k], trial_log(t, s, (enum trial_test)k));
-    acknowledge(&t->install.standing, t->install.most);
+    acknowledge(&t->install.standing, t->install.now.log_e);
 }
 
 void trial_acks_before(struct trial *t, int64_t tick)
@@ -363,22 +363,26 @@ void trial_ack(struct trial *t, int64_t at)
 
 /* ---- installs ---- */
 
-void trial_outcomes(struct trial *t, int64_t failed, int64_t started)
+void trial_installs(struct trial *t, const struct install_tally *v, size_t n, int64_t overdue)
 {
     struct installs *s = &t->install;
-    if (failed < 0 || started < failed || started > INT32_MAX || (failed == s->now.failed && started == s->now.started))
+    if (n > INSTALL_TALLIES_MAX || !install_tallies_ok(v, n))
         return;
-    s->now = (struct outcome){failed, started};
-    if (s->n == s->cap && s->n < JOURNAL_MAX) {
-        s->cap = s->cap ? s->cap * 2 : 16;
-        s->v = xreallocarray(s->v, s->cap, sizeof *s->v);
-    }
-    if (s->n < JOURNAL_MAX)
-        s->v[s->n++] = s->now;
-    else
-        s->clipped = true;
-    s->log_now = bernoulli_limit_log(failed, started, t->spec.policy.install_share);
-    if (s->log_now > s->most)
-        s->most = s->log_now;
+    if (n > s->n)
+        s->v = xreallocarray(s->v, n, sizeof *s->v);
+    if (n > 0)
+        memcpy(s->v, v, n * sizeof *v);
+    s->n = n;
+    s->overdue = overdue;
+    install_evidence(s->v, s->n, t->spec.waves, t->spec.policy.install_share, &s->now);
+    if (s->now.log_e < trial_need(t, 0, TEST_INSTALL)) /* who was overdue has installed meanwhile */
+        s->standing.crossed = 0;
     trial_cross(t, t->n_stages - 1, TEST_INSTALL, t->newest ? t->newest : t->spec.start);
+}
+
+void trial_outcomes(struct trial *t, int64_t failed, int64_t started)
+{
+    if (failed >= 0 && failed <= started && started <= INT32_MAX)
+        trial_installs(t, &(struct install_tally){.failed = (int32_t)failed, .started = (int32_t)started, .times = 1},
+                       1, 0);
 }

@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/install.h"
 #include "core/json.h"
 #include "core/ledger.h"
 #include "core/policy.h"
@@ -107,7 +108,10 @@ bool trial_installed(struct trial *t, struct trial_ix device, int64_t at) ANDON_
 void trial_leave(struct trial *t, struct trial_ix device);
 /* A person acknowledged the halt at `at`: tests that had crossed count anew only from ten times their evidence then. */
 void trial_ack(struct trial *t, int64_t at);
-/* Outcomes over the whole rollout, by device: failed (time-outs included) of started. Not on the grid: totals. */
+/* What became of the installs, as it is now (core/install.h): of all waves that were told, `overdue` of them neither
+ * installed nor reported. Not on the grid: what was told before is forgotten. Ignored when it is not possible. */
+void trial_installs(struct trial *t, const struct install_tally *v, size_t n, int64_t overdue);
+/* The same of devices that are told apart by nothing: failed of started. */
 void trial_outcomes(struct trial *t, int64_t failed, int64_t started);
 
 /* ---- telemetry ---- */

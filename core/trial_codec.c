@@ -171,15 +171,13 @@ void trial_save(const struct trial *t, struct buf *out)
     for (int i = 0; i < t->n_acks; i++)
         put_i64(out, t->ack[i]);
     const struct installs *s = &t->install;
-    put_f64(out, s->most);
     put_standing(out, &s->standing);
-    put(out, s->clipped, 1);
-    put_i64(out, s->now.failed);
-    put_i64(out, s->now.started);
+    put_i64(out, s->overdue);
     put(out, s->n, 4);
     for (size_t i = 0; i < s->n; i++) {
-        put_i64(out, s->v[i].failed);
-        put_i64(out, s->v[i].started);
+        const int32_t whole_tally[] = {s->v[i].key, s->v[i].wave, s->v[i].failed, s->v[i].started, s->v[i].times};
+        for (int k = 0; k < 5; k++)
+            put(out, (uint64_t)whole_tally[k], 4);
     }
     put(out, (uint64_t)t->n_stages, 1);
     for (int i = 0; i < t->n_stages; i++)

@@ -59,14 +59,17 @@ static void write_journal(struct json_w *w, const struct journal *j, enum trial_
     json_w_arr_end(w);
 }
 
-static void write_outcomes(struct json_w *w, const struct installs *s)
+/* What became of the installs when it was decided. (Decisions before them had "outcomes": every count of failed and
+ * started that there had been, of which the most decided; core/replay.c still reads those.) */
+static void write_installs(struct json_w *w, const struct installs *s)
 {
-    json_w_key(w, "outcomes");
+    json_w_key(w, "installs");
     json_w_arr(w);
     for (size_t i = 0; i < s->n; i++) {
+        const int32_t whole[] = {s->v[i].key, s->v[i].wave, s->v[i].failed, s->v[i].started, s->v[i].times};
         json_w_arr(w);
-        json_w_int(w, s->v[i].failed);
-        json_w_int(w, s->v[i].started);
+        for (int k = 0; k < 5; k++)
+            json_w_int(w, whole[k]);
         json_w_arr_end(w);
     }
     json_w_arr_end(w);
@@ -115,7 +118,7 @@ void trial_write_added(struct json_w *w, const struct ledger *l)
 static bool kept(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return !t->install.clipped;
+        return true;
     if (test < TEST_CPU)
         return !t->stage[s]->journal.clipped;
     const struct bulk *b = &t->stage[s]->bulk[test - TEST_CPU];
@@ -132,6 +135,8 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     json_w_kbool(&w, "clipped", !whole);
     json_w_kint(&w, "crossed_at", trial_standing(t, s, test)->crossed);
     json_w_kint(&w, "devices", trial_devices(t, s, test));
+    if (whole && test == TEST_INSTALL)
+        write_installs(&w, &t->install);
     if (whole && test < TEST_CPU)
         write_journal(&w, &t->stage[s]->journal, test);
     hex(&w, "log_e", trial_log(t, s, test));
@@ -139,8 +144,8 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     if (test == TEST_CPU || test == TEST_VARIANCE)
         write_look(&w, &t->stage[s]->bulk[test - TEST_CPU],
                    whole && t->stage[s]->bulk[test - TEST_CPU].best.canary != NULL);
-    if (whole && test == TEST_INSTALL)
-        write_outcomes(&w, &t->install);
+    if (test == TEST_INSTALL)
+        json_w_kint(&w, "overdue", t->install.overdue);
     trial_write_spec(&w, &t->spec);
     json_w_kint(&w, "stage", s);
     json_w_kstr(&w, "test", trial_test_word(test));

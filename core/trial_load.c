@@ -242,22 +242,22 @@ static void get_stage(struct in *r, struct trial *t, int s)
 static void get_installs(struct in *r, struct trial *t)
 {
     struct installs *s = &t->install;
-    s->most = get_f64(r);
     get_standing(r, &s->standing);
-    s->clipped = get_most(r, 1, 1) != 0;
-    s->now.failed = get_in(r, 0, INT32_MAX);
-    s->now.started = get_in(r, s->now.failed, INT32_MAX);
-    size_t n = (size_t)get_most(r, 4, JOURNAL_MAX);
-    if (!r->bad && n > 0) {
-        s->v = xcalloc(n, sizeof *s->v);
-        s->n = s->cap = n;
+    s->overdue = get_in(r, 0, INT32_MAX);
+    size_t n = (size_t)get_most(r, 4, INSTALL_TALLIES_MAX);
+    if (r->bad || n == 0)
+        return;
+    s->v = xcalloc(n, sizeof *s->v);
+    s->n = n;
+    for (size_t i = 0; i < n; i++) {
+        int32_t *const whole[] = {&s->v[i].key, &s->v[i].wave, &s->v[i].failed, &s->v[i].started, &s->v[i].times};
+        for (int k = 0; k < 5; k++)
+            *whole[k] = (int32_t)get_most(r, 4, INT32_MAX);
     }
-    for (size_t i = 0; i < s->n; i++) {
-        s->v[i].failed = get_in(r, 0, INT32_MAX);
-        s->v[i].started = get_in(r, s->v[i].failed, INT32_MAX);
-    }
-    if (s->n > 0)
-        s->log_now = bernoulli_limit_log(s->now.failed, s->now.started, t->spec.policy.install_share);
+    if (r->bad || !install_tallies_ok(s->v, n))
+        r->bad = true;
+    else
+        install_evidence(s->v, n, t->spec.waves, t->spec.policy.install_share, &s->now);
 }
 
 static void get_facts(struct in *r, struct trial *t)

@@ -3,6 +3,7 @@
 #define ANDON_CORE_TRIAL_STATE_H
 
 #include "core/bulk.h"
+#include "core/install.h"
 #include "core/ledger.h"
 #include "core/passage.h"
 #include "core/trial.h"
@@ -11,7 +12,7 @@
 #define VAR_WINDOW    (10 * US_PER_MIN)
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 3
+#define TRIAL_VERSION 4
 
 /* How a look treats ties, as a word of its logged inputs; without it: TIES_NORMAL, as all did once. */
 #define LOOK_TIES "permutation"
@@ -35,16 +36,12 @@ struct stage {
     int64_t window_samples[BULK_METRICS], window_devices[BULK_METRICS];
 };
 
-/* Outcomes of installs: evidence is a function of the totals, the most of it is kept. */
-struct outcome {
-    int64_t failed, started;
-};
+/* Outcomes of installs, as they are now, and their evidence. */
 struct installs {
-    struct outcome now;
-    double log_now, most;
-    struct outcome *v; /* journal: each change of the totals */
-    size_t n, cap;
-    bool clipped;
+    struct install_tally *v;
+    size_t n;
+    int64_t overdue;
+    struct install_evidence now; /* of v */
     struct standing standing;
 };
 

@@ -13,7 +13,7 @@
 double trial_log(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return t->install.most;
+        return t->install.now.log_e;
     if (test >= TEST_CPU)
         return t->stage[s]->bulk[test - TEST_CPU].most;
     return t->stage[s]->tail.most[test];
@@ -22,7 +22,7 @@ double trial_log(const struct trial *t, int s, enum trial_test test)
 static double trial_log_now(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return t->install.log_now;
+        return t->install.now.log_now;
     if (test >= TEST_CPU)
         return t->stage[s]->bulk[test - TEST_CPU].now;
     return eprocess_log(&t->stage[s]->tail.e[test]);
@@ -105,7 +105,8 @@ static void bulk_view(const struct trial *t, int s, enum trial_test test, struct
 
 static void install_view(const struct trial *t, struct evidence *v)
 {
-    const struct outcome *o = &t->install.now;
+    const struct install_evidence *o = &t->install.now;
+    v->overdue = t->install.overdue < o->failed ? t->install.overdue : o->failed;
     v->canary = o->failed;
     v->canary_of = o->started;
     if (o->started > 0 && t->spec.policy.install_share > 0)

@@ -21,7 +21,7 @@
 /* One sequential test's standing (core/trial.h makes them): natural logarithms. */
 struct evidence {
     const char *test; /* "crash-loop", "cpu", "install"; static */
-    double log_e;     /* most evidence so far: once a level is reached it stays reached */
+    double log_e;     /* most evidence so far: once a level is reached it stays reached; of installs as they are now */
     double log_now;   /* evidence at the newest tick */
     double log_pause; /* needed to pause: ln(1/alpha of this test) */
     double
@@ -33,6 +33,7 @@ struct evidence {
     double ratio, ratio_low, ratio_high; /* canary to control, with its anytime-valid interval; NaN = not known */
     int64_t crossed_at;                  /* tick at which it reached log_pause, 0 = not */
     bool dismissed;                      /* a person acknowledged it: it counts anew only from ten times as much */
+    int64_t overdue;                     /* of installs: so many of `canary` have not reported in time */
 };
 
 /* What the verdict remembers from one evaluation to the next; a plain value that may be copied and stored. */

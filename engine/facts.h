@@ -67,6 +67,7 @@ struct ro_facts {
 struct wv_facts {
     bool told;
     int64_t told_at, running_since, ended_at; /* engine clock */
+    int64_t told_after;                       /* it was not told before this time */
 };
 
 /* ---- facts.c ---- */

@@ -30,6 +30,18 @@ static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track
     return n;
 }
 
+/* Reported by the counts, which are newer than the list of devices; overdue are what is left of them at most. */
+static void put_installs(const struct ro *ro, size_t i, struct wave_health *h)
+{
+    const struct counts *c = &ro->facts.waves[i].counts;
+    struct install_counts by;
+    watch_installs(ro, i, now_of(ro->en), &by);
+    int64_t reported = c->known ? c->error : by.failed, left = h->told - h->installed - reported;
+    h->overdue = by.overdue < left ? by.overdue : left > 0 ? left : 0;
+    h->unreached = by.unreached < left - h->overdue ? by.unreached : left > h->overdue ? left - h->overdue : 0;
+    h->failed = reported + h->overdue;
+}
+
 static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
 {
     struct engine *en = ro->en;
@@ -43,7 +55,7 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
     h->control_frozen_at = ro->judge.control_frozen_at;
     h->told = wave_told(w);
     h->installed = w->counts.known ? w->counts.finished : 0;
-    h->failed = w->counts.known ? w->counts.error : 0;
+    put_installs(ro, i, h);
     health_compare(h, now);
     if (now - v->judge.trend_at < TREND_US)
         return;
@@ -86,6 +98,7 @@ static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
         json_w_kstr(w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
         json_w_kstr(w, "limit.value", fmt_hexfloat(f, l->value));
     }
+    json_w_kint(w, "overdue", h->overdue);
     json_w_kstr(w, "policy", ro->policy.applies->digest);
     json_w_kint(w, "told", h->told);
     json_w_kint(w, "unknown_since", v->judge.verdict.unknown_since);

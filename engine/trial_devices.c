@@ -104,7 +104,6 @@ void run_add(struct run *r, int phase, const struct run_new *v)
     if (!trial_ix_known(trial_add(r->trial, v->wave, v->control, v->stratum, &v->past)))
         return;
     run_put(r, phase, v);
-    r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;
 }
 
 /* ---- installs ---- */

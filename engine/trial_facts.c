@@ -84,10 +84,12 @@ static void told_done(struct req *q, const struct reply *rep)
         return;
     struct run_wave *rw = &r->wave[w];
     rw->asked++;
-    if (!rep->err && believable(r, q->out.when))
+    if (!rep->err && believable(r, q->out.when)) {
         told_known(r, w, q->out.when);
-    else if (rw->asked >= ASKED_MAX)
+        watch_told(r->ro, w, q->out.when);
+    } else if (rw->asked >= ASKED_MAX) {
         told_known(r, w, told_as_seen(r, w)); /* the server does not say */
+    }
     learned(r);
 }
 

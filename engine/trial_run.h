@@ -45,7 +45,7 @@ struct run_wave {
     uint32_t top; /* highest index in the watch set, of the devices that were added with it, + 1 */
 };
 
-struct run_outcome { /* of installs, by device */
+struct run_outcome { /* of the installs of a wave and those before it */
     int64_t failed, started;
 };
 
@@ -53,7 +53,7 @@ struct run_dev { /* in the trial's own order */
     uint32_t dev;
     int16_t phase, wave; /* it was added with the facts of wave `phase` */
     bool control, given; /* may be control; its install was told to the trial */
-    bool left, mute;     /* told by another rollout; silent before this one began */
+    bool left;           /* told by another rollout */
     uint8_t stratum;
     int32_t attr[STRATA_KEYS_MAX]; /* indices into run.names, -1 */
     int64_t installed;             /* first seen, 0 */
@@ -149,7 +149,9 @@ struct run {
     /* evidence of the newest tick */
     int64_t ev_tick;
     int64_t ev_ack;
-    struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial */
+    struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial; which devices, and how many were overdue */
+    uint64_t failed;
+    int64_t overdue;
     int ev_stage;
     struct evidence ev[TEST_COUNT];
     enum trial_test ev_which[TEST_COUNT];
@@ -201,6 +203,9 @@ void run_add(struct run *r, int phase, const struct run_new *v); /* to the popul
 void run_put(struct run *r, int phase, const struct run_new *v); /* to the population alone */
 void run_sort_pending(struct run *r);
 void run_installs(struct run *r); /* lists were read: who has reported an install */
+
+/* trial_installs.c: what became of the installs by `tick`, to the trial. True when anything has changed. */
+bool run_outcomes(struct run *r, int64_t tick);
 
 /* trial_feed.c */
 bool ro_blind(const struct ro *ro); /* what is measured has no time that counts: the clocks disagree */

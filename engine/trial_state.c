@@ -143,6 +143,8 @@ void run_clear(struct run *r)
     }
     memset(r->wave, 0, sizeof r->wave);
     memset(r->outcome, 0, sizeof r->outcome);
+    r->failed = 0;
+    r->overdue = 0;
     for (size_t i = 0; i < r->n_strata; i++)
         free(r->strata[i]);
     r->n_strata = 0;

@@ -92,6 +92,8 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
                  v->w->verdict.text);
         explain_text(p, l.role, line);
     }
+    if (v->w && v->w->health.installed < v->w->health.told && explain_installs(&v->w->health, text, sizeof text))
+        explain_text(p, v->old ? ROLE_STALE : ROLE_TEXT, text);
     if (v->t->dry_run && v->t->state != TRIAL_OFF) {
         snprintf(line, sizeof line, "dry run: evidence is shown and logged, it never acts%s%s",
                  judged && v->w->verdict.would != REACT_NONE ? "; it would " : "",

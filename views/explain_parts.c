@@ -248,7 +248,7 @@ void explain_carriers(struct explain_page *p, const struct explain_view *v)
         canvas_text(&p->c, row, 2, 1, l.role, l.glyph);
         int x = 4 + canvas_text(&p->c, row, 4, p->c.cols / 2, ROLE_STRONG, id);
         x = x < 24 ? 24 : x + 2;
-        if (r->reboots >= 0)
+        if (r->reboots > 0)
             x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s%s%s  ", fmt_count(n, r->reboots),
                                *when ? " " : "", when);
         canvas_text(&p->c, row, x, p->c.cols - x - 1, ROLE_DIM, str(r->note));

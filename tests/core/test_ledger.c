@@ -340,6 +340,29 @@ static void added_tests_are_drawn_or_refused(void **state)
     }
 }
 
+/* What has begun was seen: nothing may be added to it. */
+static void nothing_is_added_to_a_stage_that_has_begun(void **state)
+{
+    (void)state;
+    for (int from = 0; from < WAVES; from++) {
+        struct log g;
+        double others, before;
+        log_init(&g);
+        g.p.evidence.reserve = 0.5;
+        g.p.evidence.share_cpu = 0;
+        (void)begin(&g, "1", 1);
+        (void)begin(&g, "1", 2);
+        before = own(&g, "1", &others);
+        struct trial_terms t = plan(&g, "1", 2).terms;
+        t.added_from = from;
+        t.added[LEDGER_CPU] = 0.15;
+        take(&g, "1", &t, 2, true);
+        assert_true(near(own(&g, "1", &others), before));
+        assert_true(plan(&g, "1", 2).terms.added[LEDGER_CPU] == (from < 2 ? 0 : 0.15));
+        arena_release(&g.a);
+    }
+}
+
 static void measured_otherwise_it_is_another_trial(void **state)
 {
     (void)state;
@@ -421,6 +444,7 @@ int main(void)
                                        cmocka_unit_test(the_union_stays_within_alpha_whatever_comes),
                                        cmocka_unit_test(dry_runs_spend_nothing_until_they_act),
                                        cmocka_unit_test(added_tests_are_drawn_or_refused),
+                                       cmocka_unit_test(nothing_is_added_to_a_stage_that_has_begun),
                                        cmocka_unit_test(measured_otherwise_it_is_another_trial),
                                        cmocka_unit_test(old_entries_count_as_they_say),
                                        cmocka_unit_test(another_rollout_with_its_number_is_another)};

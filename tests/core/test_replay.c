@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/digest.h"
+#include "core/eprocess.h"
 #include "core/rng.h"
 #include "tests/core/trial_kit.h"
 
@@ -291,6 +292,29 @@ static void decisions_are_recomputed_to_the_last_bit(void **state)
     buf_release(&again);
 }
 
+/* As the log has it of a decision from when evidence of installs was the most that there had been. */
+static void an_older_decision_of_installs(void **state)
+{
+    static const char was[] =
+        "{\"alpha\":\"0x1.47ae147ae147cp-7\",\"clipped\":false,\"crossed_at\":86400285000000,\"devices\":3,"
+        "\"log_e\":\"0x1.f5567d52b8ffcp+2\",\"log_pause\":\"0x1.26bb1bbb55515p+2\",\"outcomes\":[[1,10],[4,"
+        "10],[4,40],[3,40]],\"spec\":{\"alpha\":\"0x1.999999999999ap-5\",\"boot_time\":false,\"cpu_ratio\":"
+        "\"0x1.0cccccccccccdp+0\",\"grace_us\":180000000,\"install_share\":\"0x1.47ae147ae147bp-6\",\"min_"
+        "devices\":2,\"ratio\":\"0x1.4p+0\",\"reserve\":\"0x0p+0\",\"share_cpu\":\"0x1.3333333333333p-3\",\"sha"
+        "re_install\":\"0x1.999999999999ap-3\",\"share_reboot\":\"0x1.3333333333333p-2\",\"share_silence\""
+        ":\"0x1.999999999999ap-3\",\"share_variance\":\"0x1.3333333333333p-3\",\"silence_us\":300000000,\""
+        "start\":86400000000000,\"step_us\":15000000,\"variance_ratio\":\"0x1.4p+0\",\"waves\":3},\"stage\":"
+        "0,\"test\":\"install\",\"v\":1}";
+    struct replay out;
+
+    (void)state;
+    assert_true(trial_replay(was, sizeof was - 1, &out, NULL));
+    assert_true(out.same && out.pauses);
+    assert_int_equal(out.devices, 3);
+    assert_int_equal(out.peeks, 4);
+    assert_true(out.log_e == bernoulli_limit_log(4, 10, 0.02));
+}
+
 /* A changed figure is not the same decision; other changes are errors. */
 static void tampering_shows(void **state)
 {
@@ -307,9 +331,7 @@ static void tampering_shows(void **state)
         int changed = 0;
         buf_clear(&b);
         trial_inputs(t, 0, those[k], &b);
-        const char *from = strstr(b.data, k == 0 ? "\"journal\":" : k == 1 ? "\"canary\":[[" : "\"outcomes\":");
-        if (k == 2) /* install: in the stage that runs */
-            from = strstr(b.data, "\"outcomes\":");
+        const char *from = strstr(b.data, k == 0 ? "\"journal\":" : k == 1 ? "\"canary\":[[" : "\"installs\":");
         assert_non_null(from);
         size_t start = (size_t)(from - b.data);
         for (int i = 0; i < 400; i++) {
@@ -368,6 +390,7 @@ int main(void)
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(forged_states_do_no_harm),
         cmocka_unit_test(decisions_are_recomputed_to_the_last_bit),
+        cmocka_unit_test(an_older_decision_of_installs),
         cmocka_unit_test(tampering_shows),
         cmocka_unit_test(what_does_not_fit_is_left_out),
     };

@@ -597,9 +597,16 @@ static void installs_count_by_device_over_the_rollout(void **state)
     assert_true(v.log_e == bernoulli_limit_log(5, 10, 0.02));
     assert_true(v.crossed_at > 0);
     assert_true(fabs(v.ratio - 25) < 1e-9);
-    trial_outcomes(k.t, 5, 200);
+    const struct install_tally waves[] = {{0, 0, 5, 10, 1}, {0, 1, 5, 200, 1}};
+    trial_installs(k.t, waves, 2, 3);
     assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_e == v.log_e);
     assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_now < v.log_e);
+    assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).canary_of, 10); /* the evidence is of these */
+    assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).overdue, 3);
+    trial_outcomes(k.t, 1, 200); /* those that were overdue have installed: nothing stands of it */
+    v = kit_evidence(&k, 0, TEST_INSTALL);
+    assert_true(v.log_e == 0 && v.crossed_at == 0 && v.canary == 1);
+    trial_outcomes(k.t, 5, 200);
     trial_outcomes(k.t, 201, 200); /* impossible: ignored */
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).canary, 5);
     kit_free(&k);

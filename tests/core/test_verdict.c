@@ -704,8 +704,8 @@ static void evidence_is_judged_beside_limits(void **state)
 
 static void evidence_of_a_dry_run_only_says_so(void **state)
 {
-    struct evidence e = {"cpu", log(5000), log(5000), log(500), log(5000), 20,  2, 18,
-                         9,     20,        180,       1.3,      NAN,       NAN, 0, false};
+    struct evidence e = {"cpu", log(5000), log(5000), log(500), log(5000), 20, 2,     18, 9,
+                         20,    180,       1.3,       NAN,      NAN,       0,  false, 0};
     struct bench b;
 
     (void)state;
@@ -726,8 +726,8 @@ static void evidence_of_a_dry_run_only_says_so(void **state)
 
 static void catching_up_holds_and_masks_nothing(void **state)
 {
-    struct evidence e = {"silence", log(5000), log(5000), log(500), log(5000), 4,   2, 4,
-                         0,         20,        180,       NAN,      NAN,       NAN, 0, false};
+    struct evidence e = {"silence", log(5000), log(5000), log(500), log(5000), 4, 2,     4, 0,
+                         20,        180,       NAN,       NAN,      NAN,       0, false, 0};
     struct bench b;
 
     (void)state;
@@ -769,7 +769,7 @@ static void who_is_silent_is_told(void **state)
 
 static void evidence_in_words(void **state)
 {
-    struct evidence e = {"cpu", 9, 9, log(500), log(5000), 20, 2, 18, 9, 20, 180, 1.3, NAN, NAN, 0, false};
+    struct evidence e = {"cpu", 9, 9, log(500), log(5000), 20, 2, 18, 9, 20, 180, 1.3, NAN, NAN, 0, false, 0};
     struct bench b;
     char text[200];
 

@@ -26,6 +26,7 @@ struct w_device {
     int64_t action_at, installed_at;
     enum device_status status;
     bool offline, fails, late; /* late: reports the recalled release once more after it was rolled back */
+    bool hangs;                /* is in touch, and never done with its install */
     double reboots, cpu, variance;
     double reboots_per_s_new; /* on the new release */
     int64_t reboots_from;     /* and only from then on */

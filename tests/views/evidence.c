@@ -160,7 +160,9 @@ void evidence_install(struct fixture *f)
     struct rollout_view *r = start(f, TRIAL_LIVE);
     lead(f, r, TEST_INSTALL, 3e9, 14);
     struct evidence *e = test_at(r, TEST_INSTALL);
-    e->canary_of = 120, e->ratio = 5.8, e->ratio_low = e->ratio_high = NAN;
+    e->canary_of = 120, e->overdue = 4, e->ratio = 5.8, e->ratio_low = e->ratio_high = NAN;
+    struct wave_health *h = &r->waves[2].health;
+    h->told = 120, h->installed = 93, h->failed = 14, h->overdue = 4, h->unreached = 5;
     char *text = arena_alloc(&f->s->arena, EXPLAIN_TEXT);
     explain_sentence(e, TEST_INSTALL, text, EXPLAIN_TEXT);
     r->trial.ledger = (struct ledger_view){
