@@ -122,6 +122,8 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
                                                                                   : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
+    if (explain_had_release(x, text, sizeof text))
+        indent(out, text);
     if (explain_installs(&x->health, text, sizeof text))
         indent(out, text);
     if (x->watched && *x->verdict.text && x->verdict.react != REACT_NONE)

@@ -212,6 +212,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
     json_w_kbool(w, "data_missing", x->verdict.data_missing);
     explain_wave(t, x->wave.index, text, sizeof text);
     json_w_kstr(w, "sentence", text);
+    json_w_kint(w, "had_release", x->had_release);
     json_w_kint(w, "canaries", s ? s->canary : 0);
     json_w_kint(w, "others", s ? s->control : 0);
     json_w_knum(w, "canary_hours", s ? s->canary_hours : 0);

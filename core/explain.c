@@ -185,6 +185,20 @@ bool explain_blind(const struct trial_view *t, int wave)
     return t->state != TRIAL_LIVE || !s || (wave == t->stage && s->canary == 0 && s->leading < 0);
 }
 
+bool explain_had_release(const struct wave_view *w, char *out, size_t size)
+{
+    char n[FMT_MAX], m[FMT_MAX];
+
+    out[0] = '\0';
+    if (w->had_release > 0 && w->had_release >= w->members)
+        snprintf(out, size, "All %.30s canaries had the release already: there is nothing to compare.",
+                 fmt_count(n, w->had_release));
+    else if (w->had_release > 0)
+        snprintf(out, size, "%.30s of %.30s canaries had the release already: they are not compared.",
+                 fmt_count(n, w->had_release), fmt_count(m, w->members));
+    return w->had_release > 0;
+}
+
 static const char *because(const struct trial_view *t)
 {
     return t->text && *t->text ? t->text : "not known";

@@ -35,6 +35,8 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
 /* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else
  * why there is none. */
 void explain_wave(const struct trial_view *t, int wave, char *out, size_t size);
+/* "3 of 20 canaries had the release already: they are not compared." False: none had. */
+bool explain_had_release(const struct wave_view *w, char *out, size_t size);
 /* Evidence can say nothing about this wave now: it is off, not live, or no canary counts yet. Never to be shown as
  * health. */
 bool explain_blind(const struct trial_view *t, int wave);

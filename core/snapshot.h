@@ -139,6 +139,8 @@ struct wave_view {
     struct wave_health health;
     struct verdict verdict;
     bool watched;          /* telemetry is being judged for it */
+    int64_t members;       /* devices that are listed of it */
+    int64_t had_release;   /* of them, that had the release before the rollout began: nothing has changed on them */
     int64_t running_since; /* 0 */
     int64_t ended_at;
     const char *decided_by;             /* who advanced past it, "" */

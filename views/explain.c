@@ -85,6 +85,8 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     }
     snprintf(line, sizeof line, "%s %s  %s", l.glyph, l.word, text);
     explain_text(p, l.role, line);
+    if (v->w && explain_had_release(v->w, text, sizeof text))
+        explain_text(p, ROLE_WARN, text);
     if (judged && other_reason(v)) {
         snprintf(line, sizeof line, "%.60s: %s", *str(v->w->verdict.rule) ? v->w->verdict.rule : "limit",
                  v->w->verdict.text);

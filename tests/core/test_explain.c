@@ -274,6 +274,21 @@ static void test_wave_and_state(void **state)
     assert_string_equal(out, "No evidence is gathered: not known.");
 }
 
+static void test_had_the_release(void **state)
+{
+    struct wave_view w = {.members = 20};
+    char text[EXPLAIN_TEXT];
+    (void)state;
+    assert_false(explain_had_release(&w, text, sizeof text));
+    assert_string_equal(text, "");
+    w.had_release = 3;
+    assert_true(explain_had_release(&w, text, sizeof text));
+    assert_string_equal(text, "3 of 20 canaries had the release already: they are not compared.");
+    w.had_release = 20;
+    assert_true(explain_had_release(&w, text, sizeof text));
+    assert_string_equal(text, "All 20 canaries had the release already: there is nothing to compare.");
+}
+
 static void test_not_covered(void **state)
 {
     (void)state;
@@ -315,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_scale),
         cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_wave_and_state),
+        cmocka_unit_test(test_had_the_release),
         cmocka_unit_test(test_not_covered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

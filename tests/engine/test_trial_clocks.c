@@ -210,6 +210,34 @@ static void devices_known_by_an_attribute(void **state)
     play_release(&slow);
 }
 
+/* --- devices that had it before --- */
+
+static bool had_it(struct play *p, const struct snapshot *s)
+{
+    for (int i = 1; i < 4; i++) { /* whatever the server tells them: as after an install of long ago */
+        p->w->devices[i].status = DEVICE_IN_SYNC;
+        p->w->devices[i].installed_at = T0 - US_PER_DAY;
+        p->w->devices[i].action = -1;
+    }
+    return until_tick(p, s);
+}
+
+static void who_had_the_release_is_no_canary(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true, .stage = 400};
+    healthy_world(&w);
+    world_play(&w, &p, had_it, 3600);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_int_equal(wave(&p)->had_release, 3);
+    assert_int_equal(wave(&p)->members, 6);
+    assert_int_equal(v->trial.stages[0].canary, 2);
+    assert_int_equal(v->waves[1].had_release, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -218,6 +246,7 @@ int main(void)
         cmocka_unit_test(a_store_that_is_far_behind_shows_nothing),
         cmocka_unit_test(what_a_grace_absorbs_is_gone_by),
         cmocka_unit_test(when_they_agree_again_it_goes_on),
+        cmocka_unit_test(who_had_the_release_is_no_canary),
         cmocka_unit_test(devices_known_by_an_attribute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
