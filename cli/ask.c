@@ -9,6 +9,7 @@ void ask_done(void *ctx, const struct reply *r)
     q->done = true;
     q->took = r->answered_at - r->sent_at;
     q->date = r->server_date;
+    skew_take(&q->skew, r->server_date, r->date_sent, r->date_answered);
     q->answered = clock_wall(clock_real());
     if (r->err)
         q->err = *r->err;

@@ -5,12 +5,14 @@
 
 #include "client/backend.h"
 #include "client/http.h"
+#include "core/skew.h"
 
 struct ask {
     bool done;
     struct err err;
     int64_t took;     /* us */
     int64_t date;     /* the server's Date header, us since 1970, 0 = none */
+    struct skew skew; /* of the server's clock */
     int64_t answered; /* this host's wall clock when it came, us since 1970 */
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 #include "cli/ask.h"
+#include "cli/ledger.h"
 #include "client/telemetry.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -23,6 +24,7 @@ struct look {
     struct arena arena;
     struct backend_info info;
     struct rollout_list rollouts;
+    struct skew skew;          /* of the fleet server's clock */
     struct device_list page;   /* the first devices of the fleet */
     struct watch_set *devices; /* that were looked at: those, and of a wave */
 };
@@ -162,6 +164,23 @@ static void check_actions(struct look *l)
         doctor_tell(l->d, MARK_OK, l->f->name, "", "actions can be read");
 }
 
+/* A policy that was changed under a rollout. Rules may choose another one: then it is not known which applies. */
+static void check_ledgers(struct look *l)
+{
+    for (size_t i = 0; i < l->rollouts.n && l->f->n_rules == 0; i++) {
+        const struct rollout *r = &l->rollouts.v[i];
+        char release[IDENTITY_RELEASE_BYTES], text[ACCOUNT_TEXT];
+        struct rollout_identity who = identity_of(l->f->name, r, release);
+
+        if (r->state != ROLLOUT_RUNNING && r->state != ROLLOUT_PAUSED)
+            continue;
+        ledger_differs(&l->d->session.audit, &who, l->f->policy, text);
+        if (*text)
+            doctor_tell(l->d, MARK_NOTE, l->f->name, "The change holds for the next rollout.",
+                        "the tests of rollout %s go on as they began: %s", r->id, text);
+    }
+}
+
 static void check_backend(struct look *l)
 {
     struct ask *probe = question(l), *read = question(l);
@@ -179,6 +198,8 @@ static void check_backend(struct look *l)
     }
     say_rollouts(l, read->took);
     check_skew(l, read);
+    l->skew = read->skew;
+    check_ledgers(l);
     check_devices(l);
     check_actions(l);
 }
@@ -288,6 +309,25 @@ static void say_probe(struct look *l, const char *subject, const struct telemetr
                     "it has no series for any query: nothing would be judged");
 }
 
+/* Installs are dated by one server and samples by another: what happens between has to be told in one time. */
+static void compare_clocks(struct look *l, const char *subject, const struct ask *q, const struct telemetry_probe *p)
+{
+    const struct skew ours = {.known = true};
+    const struct skew apart = skew_between(&l->skew, p->our_clock ? &ours : &q->skew);
+    bool beyond = skew_beyond(&apart, skew_tolerance(l->f->policy->grace_us));
+    char text[160];
+
+    skew_text(&apart, "the fleet server's", p->our_clock ? "this host's (which dates the page's samples)" : "its", text,
+              sizeof text);
+    doctor_tell(l->d,
+                beyond        ? MARK_FAIL
+                : apart.known ? MARK_OK
+                              : MARK_NOTE,
+                subject,
+                beyond ? "Let both follow a time server; until they agree nothing that is measured counts." : "", "%s",
+                text);
+}
+
 /* What telemetry calls the devices, where that is not their id. */
 static bool name_devices(struct look *l, const char *subject)
 {
@@ -342,9 +382,10 @@ static void check_telemetry(struct look *l)
         return;
     }
     t->ops->probe(t, l->devices, &l->arena, probe, ask_done, q);
-    if (ask_wait(l->http, q, l->d->timeout))
+    if (ask_wait(l->http, q, l->d->timeout)) {
         say_probe(l, subject, probe);
-    else
+        compare_clocks(l, subject, q, probe);
+    } else
         doctor_err(l->d, subject, &q->err);
     telemetry_free(t);
 }

@@ -40,8 +40,9 @@ struct drill_run {
     bool keep;
     struct audit_spec audit;
     /* headless */
-    bool over;   /* the engine's thread only */
-    int over_fd; /* eventfd: the drill is over, result is filled */
+    bool over;             /* the engine's thread only */
+    int over_fd;           /* eventfd: the drill is over, last is filled */
+    struct snapshot *last; /* at its end */
     struct drill_result result;
     int64_t started; /* real time */
 };
@@ -118,13 +119,23 @@ static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
     }
     if (busy || !drill_over(r->drill, s))
         return busy;
-    drill_score(r->drill, s, &r->result);
+    r->last = snapshot_ref((struct snapshot *)s);
     r->over = true;
     (void)!write(r->over_fd, &(uint64_t){1}, sizeof(uint64_t));
     return true;
 }
 
-static bool start_engine(struct drill_run *r, struct engine **out, bool with_idle, struct err *e)
+/* With a console a person acts and ends it; what cannot be told afterwards is looked at. Never over by itself. */
+static bool on_look(void *ctx, const struct snapshot *s)
+{
+    const struct drill_run *r = ctx;
+
+    if (s)
+        drill_look(r->drill, s);
+    return false;
+}
+
+static bool start_engine(struct drill_run *r, struct engine **out, bool headless, struct err *e)
 {
     struct engine_spec spec = {.fleet = &r->fleet,
                                .audit = &r->audit,
@@ -140,7 +151,7 @@ static bool start_engine(struct drill_run *r, struct engine **out, bool with_idl
     *out = engine_new(&spec, e);
     if (!*out)
         return false;
-    if (with_idle)
+    if (headless)
         engine_on_idle(*out, on_idle, r);
     if (engine_start(*out, e))
         return true;
@@ -148,16 +159,21 @@ static bool start_engine(struct drill_run *r, struct engine **out, bool with_idl
     return false;
 }
 
-/* Verifies the drill's own log and prints how it went. */
+/* Scores by the drill's own log, verifies it, and prints how it went. The engine has been stopped. */
 static int conclude(struct drill_run *r)
 {
     struct audit_report log = {0};
     struct err e = {0};
     const char *log_error = NULL;
+    bool told = drill_report_halts(r->drill, &r->audit, &e);
     double wall = (double)(clock_now(clock_real()) - r->started) / (double)US_PER_S;
 
+    drill_score(r->drill, r->last, &r->result);
+    snapshot_unref(r->last);
     r->audit.read_only = true;
-    if (!audit_verify(&r->audit, NULL, &log, &e)) {
+    if (!told) {
+        log_error = e.what;
+    } else if (!audit_verify(&r->audit, NULL, &log, &e)) {
         log.ok = false;
         log_error = e.what;
     }
@@ -242,7 +258,6 @@ static int live_lead_in(struct drill_run *r, struct err *e)
 static int with_console(struct drill_run *r, struct err *e)
 {
     struct engine *en;
-    struct snapshot *s;
     struct console_setup setup;
     int rc;
 
@@ -260,13 +275,12 @@ static int with_console(struct drill_run *r, struct err *e)
                                    .clock = drill_clock(r->drill),
                                    .user = r->session.user,
                                    .actor = r->session.actor,
-                                   .audit = &r->audit};
+                                   .audit = &r->audit,
+                                   .over = on_look,
+                                   .over_ctx = r};
     rc = console_open(&setup);
-    if (rc == EXIT_OK) {
-        s = engine_snapshot(en);
-        drill_score(r->drill, s, &r->result);
-        snapshot_unref(s);
-    }
+    if (rc == EXIT_OK)
+        r->last = engine_snapshot(en);
     engine_stop(en);
     engine_free(en);
     if (rc == EXIT_OK)

@@ -8,8 +8,55 @@
 #include "core/clock.h"
 #include "core/explain.h"
 #include "core/fmt.h"
+#include "core/harm.h"
 
 #define LN_10 2.302585092994046
+
+/* Which entries have to do with halts: they come in the order of the log. */
+static bool halts_of_log(struct audit_log *l, struct arena *a, const char *kind, struct stored **out, size_t *n,
+                         struct err *e)
+{
+    struct audit_query q = {.kind = kind};
+
+    return audit_query(l, &q, a, out, n, e);
+}
+
+bool drill_report_halts(struct drill *d, const struct audit_spec *log, struct err *e)
+{
+    struct audit_spec spec = *log;
+    struct stored *halt, *ack, *outcome;
+    size_t n = 0, n_acks = 0, n_outcomes = 0;
+    struct audit_log *l;
+    struct drill_halt *v;
+    struct arena a;
+    bool ok;
+
+    spec.read_only = true;
+    l = audit_open(&spec, e);
+    if (!l)
+        return false;
+    arena_init(&a);
+    ok = halts_of_log(l, &a, "halt", &halt, &n, e) && halts_of_log(l, &a, "ack", &ack, &n_acks, e) &&
+         halts_of_log(l, &a, "outcome", &outcome, &n_outcomes, e);
+    v = ARENA_ARRAY(&a, struct drill_halt, n + 1);
+    for (size_t i = 0; ok && i < n; i++) {
+        v[i] = (struct drill_halt){.rollout = halt[i].rollout,
+                                   .by = halt[i].actor,
+                                   .rule = strcmp(halt[i].actor_kind, "rule") == 0,
+                                   .t = halt[i].t};
+        for (size_t k = 0; k < n_outcomes && v[i].shown_at == 0; k++)
+            if (outcome[k].corr == halt[i].corr && strcmp(outcome[k].result, "ok") == 0)
+                v[i].shown_at = outcome[k].t;
+        for (size_t k = 0; k < n_acks && v[i].lifted_at == 0; k++)
+            if (ack[k].seq > halt[i].seq && stored_ack_lifts(&ack[k], &halt[i]))
+                v[i].lifted_at = ack[k].t;
+    }
+    if (ok)
+        drill_halts(d, v, n);
+    arena_release(&a);
+    audit_close(l);
+    return ok;
+}
 
 static void ktime(struct json_w *w, const char *key, int64_t us)
 {
@@ -40,6 +87,8 @@ static void evidence_json(struct json_w *w, const struct drill_evidence *d)
         return;
     }
     e = &d->e;
+    struct harm harm = harm_of_evidence(e);
+
     json_w_obj(w);
     json_w_kstr(w, "test", e->test);
     json_w_kint(w, "wave", d->wave);
@@ -50,9 +99,9 @@ static void evidence_json(struct json_w *w, const struct drill_evidence *d)
     json_w_kint(w, "canary_of", e->canary_of);
     json_w_kint(w, "control", e->control);
     json_w_kint(w, "control_of", e->control_of);
-    knum_or_null(w, "ratio", e->ratio);
-    knum_or_null(w, "ratio_low", e->ratio_low);
-    knum_or_null(w, "ratio_high", e->ratio_high);
+    knum_or_null(w, "ratio", harm.ratio);
+    knum_or_null(w, "ratio_low", harm.low);
+    knum_or_null(w, "ratio_high", harm.high);
     json_w_obj_end(w);
 }
 
@@ -94,13 +143,15 @@ void drill_report_json(const struct drill_report *r)
     ktime(&o.w, "delay_s", d->halted_at < 0 ? -1 : d->halted_at - (d->injected_at > 0 ? d->injected_at : 0));
     json_w_kint(&o.w, "halts", d->halts);
     json_w_kint(&o.w, "wrong_halts", d->wrong_halts);
+    json_w_kint(&o.w, "lifted", d->lifted);
     evidence_json(&o.w, d->evidence);
     shares_json(&o.w, d);
     json_w_key(&o.w, "devices");
     json_w_obj(&o.w);
     json_w_kint(&o.w, "total", d->devices_total);
     json_w_kint(&o.w, "new_at_halt", d->devices_bad_at_halt);
-    json_w_kint(&o.w, "broken_at_halt", d->devices_broken_at_halt);
+    knum_or_null(&o.w, "broken_at_halt", d->devices_broken_at_halt < 0 ? NAN : (double)d->devices_broken_at_halt);
+    json_w_kint(&o.w, "told_after_halt", d->told_after);
     json_w_kint(&o.w, "on_old", d->devices_on_old);
     json_w_kint(&o.w, "on_new", d->devices_on_new);
     json_w_kint(&o.w, "broken", d->devices_broken);
@@ -132,13 +183,10 @@ static void evidence_text(const struct drill_result *d)
     char a[FMT_MAX], b[FMT_MAX], words[EXPLAIN_TEXT];
 
     if (d->evidence) {
-        enum trial_test t = 0;
-        while (t < TEST_COUNT && strcmp(trial_test_word(t), d->evidence->test) != 0)
-            t++;
-        if (t < TEST_COUNT) {
-            explain_sentence(&d->evidence->e, t, words, sizeof words);
-            printf("  evidence     %s, wave %d: %s\n", d->evidence->test, d->evidence->wave, words);
-        }
+        enum trial_test t = TEST_COUNT;
+        trial_test_find(d->evidence->test, &t);
+        explain_sentence(&d->evidence->e, t, words, sizeof words);
+        printf("  evidence     %s, wave %d: %s\n", d->evidence->test, d->evidence->wave, words);
     }
     for (size_t i = 0; i < d->n_shares; i++) {
         const struct share *s = &d->shares[i].share;
@@ -158,9 +206,11 @@ void drill_report_text(const struct drill_report *r)
     event("injected", d->injected_at, "");
     event("detected", d->detected_at, d->detected_by ? d->detected_by : "");
     if (d->halted_at >= 0)
-        snprintf(more, sizeof more, "%s after the injection; %s devices had the new firmware, %s misbehaved",
+        snprintf(more, sizeof more, "%s after the injection; %s devices had the new firmware, %s misbehaved%s",
                  fmt_dur(c, d->halted_at - (d->injected_at > 0 ? d->injected_at : 0)),
-                 fmt_count(a, d->devices_bad_at_halt), fmt_count(b, d->devices_broken_at_halt));
+                 fmt_count(a, d->devices_bad_at_halt),
+                 d->devices_broken_at_halt < 0 ? "an unknown number" : fmt_count(b, d->devices_broken_at_halt),
+                 d->lifted > 0 && d->lifted == d->halts ? "; acknowledged" : "");
     event("halted", d->halted_at, more);
     evidence_text(d);
     event("rolled back", d->rolled_back_at, "");

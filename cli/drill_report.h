@@ -15,6 +15,9 @@ struct drill_report {
     double wall;                    /* seconds of real time */
 };
 
+/* Hands the drill the halts that its log holds (read-only), to be scored by. False with *e when it cannot be read. */
+bool drill_report_halts(struct drill *d, const struct audit_spec *log, struct err *e) ANDON_MUST_USE;
+
 /* One object with every figure; times in seconds, null for never. */
 void drill_report_json(const struct drill_report *r);
 /* A line for each thing that happened, and PASSED or FAILED with the reason. */

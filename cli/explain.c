@@ -2,6 +2,7 @@
 #include "cli/explain.h"
 #include "cli/halts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "core/clock.h"
@@ -21,14 +22,15 @@ static void tests_text(struct buf *out, const struct policy *p, const struct sta
     char n[FMT_MAX], m[FMT_MAX];
     size_t quiet = 0;
 
-    table_init(&t, 8, 1U << 2 | 1U << 3 | 1U << 4 | 1U << 5 | 1U << 6);
-    for (size_t c = 0; c < 8; c++) {
-        static const char *const heads[] = {"  ",           "TEST",     "EVIDENCE", "TO PAUSE",
-                                            "TO ROLL BACK", "CANARIES", "OTHERS",   "RATIO (RANGE)"};
+    table_init(&t, 9, 1U << 2 | 1U << 3 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 7);
+    for (size_t c = 0; c < 9; c++) {
+        static const char *const heads[] = {"  ",           "TEST",     "MOST",   "NOW",         "TO PAUSE",
+                                            "TO ROLL BACK", "CANARIES", "OTHERS", "SIZE (RANGE)"};
         table_add(&t, heads[c]);
     }
     for (size_t i = 0; i < s->n; i++) {
         const struct evidence *e = &s->v[i];
+        struct harm harm = harm_of_evidence(e);
 
         if (e->log_e <= 0.05 && i != (size_t)s->leading) {
             quiet++;
@@ -38,12 +40,13 @@ static void tests_text(struct buf *out, const struct policy *p, const struct sta
                    e->dismissed ? "acknowledged" : explain_reaction_word(explain_reaction(&p->evidence, e)));
         table_add(&t, e->test);
         table_add(&t, explain_evidence(n, e->log_e, e->log_pause));
+        table_add(&t, explain_evidence(n, e->log_now, INFINITY));
         table_add(&t, explain_need(n, e->log_pause));
         table_add(&t, e->log_rollback > 0 ? explain_need(n, e->log_rollback) : "never");
         table_addf(&t, "%s/%s", fmt_count(n, e->canary), fmt_count(m, e->canary_of));
         table_addf(&t, s->which[i] == TEST_INSTALL ? "-" : "%s/%s", fmt_count(n, e->control),
                    fmt_count(m, e->control_of));
-        table_add(&t, explain_ratio(n, e));
+        table_addf(&t, "%s%s", harm_text(n, &harm), isnan(harm.ratio) && isnan(harm.low) ? "" : harm.than);
     }
     if (quiet < s->n) {
         table_print(&t, out);
@@ -81,15 +84,21 @@ static void carriers_text(struct buf *out, const struct trial_view *t)
 
 static void limits_text(struct buf *out, const struct wave_view *x)
 {
-    char v[FMT_MAX];
+    char what[160], limit[40];
 
     for (size_t i = 0; i < x->verdict.n_limits; i++) {
         const struct limit_view *l = &x->verdict.limits[i];
 
         if (!l->limit || l->status == LIMIT_OK)
             continue;
-        buf_printf(out, "  limit %s %s: %s %s (limits are not covered by the promise)\n", l->limit->id,
-                   limit_status_word(l->status), metric_word(l->limit->metric), fmt_num(v, l->value));
+        struct harm h = harm_of(l->limit->metric, l->value, l->against, l->ratio);
+        snprintf(limit, sizeof limit, ", limit %gx", l->limit->value);
+        if (l->limit->basis == BASIS_RELATIVE)
+            harm_figures(l->limit->metric, &h, limit, what, sizeof what);
+        else
+            harm_absolute(l->limit->metric, l->value, l->limit->value, what, sizeof what);
+        buf_printf(out, "  limit %s %s: now %s (limits are not covered by the promise)\n", l->limit->id,
+                   limit_status_word(l->status), what);
     }
 }
 
@@ -113,6 +122,10 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
                                                                                   : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
+    if (explain_had_release(x, text, sizeof text))
+        indent(out, text);
+    if (explain_installs(&x->health, text, sizeof text))
+        indent(out, text);
     if (x->watched && *x->verdict.text && x->verdict.react != REACT_NONE)
         buf_printf(out, "  %s: %s\n", x->verdict.rule && *x->verdict.rule ? x->verdict.rule : "verdict",
                    x->verdict.text);
@@ -157,7 +170,7 @@ static void rollout_text(struct buf *out, const char *fleet, const struct snapsh
     if (r->trial.state != TRIAL_OFF) {
         explain_promise(p, text, sizeof text);
         buf_printf(out, "\n%s\n", text);
-        explain_not_covered(p, text, sizeof text);
+        explain_not_covered(p, &r->trial, text, sizeof text);
         buf_printf(out, "%s\n", text);
     }
 }

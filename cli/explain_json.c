@@ -20,11 +20,12 @@ const struct policy *explain_policy(const struct snapshot *s, const struct rollo
 /* One test as an object. */
 static void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which)
 {
+    struct harm harm = harm_of_evidence(e);
     bool rolls = e->log_rollback > 0;
 
     json_w_obj(w);
     json_w_kstr(w, "test", e->test);
-    json_w_kstr(w, "plain", trial_test_plain(which));
+    json_w_kstr(w, "plain", e->plain ? e->plain : trial_test_plain(which));
     json_w_knum(w, "evidence", number(e->log_e));
     json_w_knum(w, "evidence_now", number(e->log_now));
     json_w_knum(w, "to_pause", number(e->log_pause));
@@ -38,9 +39,10 @@ static void explain_test_json(struct json_w *w, const struct policy *p, const st
     json_w_kint(w, "others_of", e->control_of);
     json_w_kint(w, "devices", e->devices);
     json_w_kint(w, "min_devices", e->min_devices);
-    json_w_knum(w, "ratio", e->ratio);
-    json_w_knum(w, "ratio_low", e->ratio_low);
-    json_w_knum(w, "ratio_high", e->ratio_high);
+    json_w_knum(w, "ratio", harm.ratio);
+    json_w_knum(w, "ratio_low", harm.low);
+    json_w_knum(w, "ratio_high", harm.high);
+    json_w_kbool(w, "unbounded", harm.unbounded);
     json_w_ktime(w, "crossed_at", e->crossed_at);
     json_w_kbool(w, "acknowledged", e->dismissed);
     json_w_obj_end(w);
@@ -120,10 +122,8 @@ static void ledger(struct json_w *w, const struct policy *p, const struct rollou
     json_w_obj(w);
     json_w_knum(w, "rollout", l.rollout);
     json_w_knum(w, "wave", l.wave);
-    json_w_knum(w, "reboots", l.metric[LEDGER_REBOOT]);
-    json_w_knum(w, "silence", l.metric[LEDGER_SILENCE]);
-    json_w_knum(w, "cpu", l.metric[LEDGER_CPU]);
-    json_w_knum(w, "variance", l.metric[LEDGER_VARIANCE]);
+    for (int m = 0; m < l.metrics; m++)
+        json_w_knum(w, l.id[m], l.metric[m]);
     json_w_knum(w, "install", l.install);
     json_w_obj_end(w);
 }
@@ -212,6 +212,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
     json_w_kbool(w, "data_missing", x->verdict.data_missing);
     explain_wave(t, x->wave.index, text, sizeof text);
     json_w_kstr(w, "sentence", text);
+    json_w_kint(w, "had_release", x->had_release);
     json_w_kint(w, "canaries", s ? s->canary : 0);
     json_w_kint(w, "others", s ? s->control : 0);
     json_w_knum(w, "canary_hours", s ? s->canary_hours : 0);
@@ -255,7 +256,7 @@ void explain_json(struct json_w *w, const char *fleet, const struct snapshot *s,
     explain_trial_json(w, &r->trial);
     explain_promise(p, text, sizeof text);
     json_w_kstr(w, "promise", text);
-    explain_not_covered(p, text, sizeof text);
+    explain_not_covered(p, &r->trial, text, sizeof text);
     json_w_kstr(w, "not_covered", text);
     firmware(w, &r->trial.ledger);
     json_w_key(w, "waves");

@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/explain.h"
 #include "core/fmt.h"
+#include "core/harm.h"
 
 static const struct {
     uint32_t bit;
@@ -202,11 +203,18 @@ static void group_json(struct json_w *w, const char *key, const struct group_hea
     json_w_obj_end(w);
 }
 
+static void size_cell(struct get *g, const struct wave_health *h, enum metric m)
+{
+    struct harm harm = harm_of_metric(h, m);
+    char b[FMT_MAX];
+
+    table_add(&g->table, harm_brief(b, &harm));
+}
+
 void get_health(struct get *g, const struct fleet_run *r, const struct rollout_view *v, const struct wave_view *x)
 {
     const struct wave_health *h = &x->health;
     struct json_w *w = &g->json.w;
-    char b[FMT_MAX];
 
     json_w_obj(w);
     json_w_kstr(w, "fleet", r->spec->name);
@@ -228,15 +236,21 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_kint(w, "told", h->told);
     json_w_kint(w, "installed", h->installed);
     json_w_kint(w, "failed", h->failed);
+    json_w_kint(w, "overdue", h->overdue);
+    json_w_kint(w, "not_yet", h->told - h->installed - h->failed);
+    json_w_kint(w, "not_reached", h->unreached);
     json_w_obj_end(w);
     json_w_key(w, "metrics");
     json_w_arr(w);
     for (int m = 0; m < METRIC_COUNT; m++) {
+        struct harm harm = harm_of_metric(h, (enum metric)m);
+
         json_w_obj(w);
         json_w_kstr(w, "metric", metric_word((enum metric)m));
         json_w_knum(w, "canary", h->value[m]);
         json_w_knum(w, "control", h->against[m]);
-        json_w_knum(w, "ratio", h->ratio[m]);
+        json_w_knum(w, "ratio", harm.ratio);
+        json_w_kbool(w, "unbounded", harm.unbounded);
         json_w_obj_end(w);
     }
     json_w_arr_end(w);
@@ -261,10 +275,10 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     table_add(&g->table, x->verdict.data_missing ? "NO DATA" : reaction_word(x->verdict.react));
     num(&g->table, h->value[METRIC_REBOOTS], false);
     num(&g->table, h->against[METRIC_REBOOTS], false);
-    table_add(&g->table, fmt_ratio(b, h->ratio[METRIC_REBOOTS]));
+    size_cell(g, h, METRIC_REBOOTS);
     num(&g->table, h->value[METRIC_CPU_MEAN], true);
-    table_add(&g->table, fmt_ratio(b, h->ratio[METRIC_CPU_MEAN]));
-    table_add(&g->table, fmt_ratio(b, h->ratio[METRIC_VARIANCE]));
+    size_cell(g, h, METRIC_CPU_MEAN);
+    size_cell(g, h, METRIC_VARIANCE);
     num(&g->table, h->value[METRIC_INSTALL_FAILED], true);
     table_addf(&g->table, "%lld/%lld", (long long)h->canary.reporting, (long long)h->canary.expected);
     table_add(&g->table, x->verdict.text);

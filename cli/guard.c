@@ -31,6 +31,7 @@ struct said {
     bool latched, seen;
     int64_t other_at;
     char unlisted[320]; /* why its devices cannot be listed, "" */
+    char ledger[400];   /* what of its tests is not as the policy says, "" */
 };
 struct watch {
     struct fleet_run *run;
@@ -175,6 +176,11 @@ static void say_rollout(struct watch *w, const char *fleet, const struct rollout
         snprintf(s->unlisted, sizeof s->unlisted, "%s", v->unlisted ? v->unlisted->what : "");
         line(v->unlisted ? "warning" : "info", fleet, "devices", "rollout=%s listed=%s error=%s", v->rollout.id,
              v->unlisted ? "false" : "true", quoted(q, sizeof q, s->unlisted));
+    }
+    if (strncmp(s->ledger, v->trial.ledger.note, sizeof s->ledger - 1) != 0) {
+        snprintf(s->ledger, sizeof s->ledger, "%s", v->trial.ledger.note);
+        line(*s->ledger ? "warning" : "info", fleet, "ledger", "rollout=%s text=%s", v->rollout.id,
+             quoted(q, sizeof q, *s->ledger ? s->ledger : v->trial.ledger.text));
     }
     count_halt(&w->counts, s, v);
     s->other_at = v->other_at;

@@ -68,7 +68,13 @@ static size_t advise_tests(const struct evidence_policy *e, const char **out, bo
         out[n++] = "more than one good rollout in ten may be halted: people learn to ignore such halts";
     if (e->n_strata == 0)
         out[n++] = "no strata: a canary that is mostly of one model may be halted for that model's sake";
-    if (e->share_reboot + e->share_silence + e->share_cpu + e->share_variance + e->share_install < 1 - 1e-9)
+    double sum = 0;
+    for (size_t i = 0; i < metric_count(e); i++) {
+        struct metric_def d;
+        metric_get(e, i, &d);
+        sum += d.share;
+    }
+    if (sum < 1 - 1e-9)
         out[n++] = "the shares do not add up to 1: the rest of alpha is never used";
     return n;
 }
@@ -161,6 +167,8 @@ static int check(const struct args *a, const struct policy *p)
     if (!policy_plan_read(a, p, &v, &rc, &e))
         return rc != EXIT_OK ? rc : print_err(a, &e);
     n = advise(p, advice);
+    if (*v.runs && n < NOTES_MAX)
+        advice[n++] = v.runs;
     if (a->json)
         policy_json(p, &v, advice, n);
     else

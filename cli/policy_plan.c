@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/fleets.h"
+#include "cli/ledger.h"
 #include "core/clock.h"
 #include "core/explain.h"
 #include "core/fmt.h"
@@ -52,9 +53,21 @@ static bool take_waves(const struct rollout_view *v, struct policy_plan *out, st
     return out->n > 0 || err_set(e, ERR_NOT_FOUND, "", "rollout %.40s has no waves", v->rollout.id);
 }
 
+static void compare_ledger(const struct session *s, const char *fleet, const struct rollout_view *v,
+                           const struct policy *p, struct policy_plan *out)
+{
+    char release[IDENTITY_RELEASE_BYTES], text[ACCOUNT_TEXT];
+    struct rollout_identity who = identity_of(fleet, &v->rollout, release);
+
+    ledger_differs(&s->audit, &who, p, text);
+    if (*text && !rollout_state_ended(v->rollout.state))
+        snprintf(out->runs, sizeof out->runs, "the tests of rollout %.40s go on as they began: %s", v->rollout.id,
+                 text);
+}
+
 /* Only looks: nothing is judged, nothing is logged. */
-static bool ask_fleet(const struct args *a, const struct session *s, int64_t timeout, struct policy_plan *out,
-                      struct err *e)
+static bool ask_fleet(const struct args *a, const struct session *s, const struct policy *p, int64_t timeout,
+                      struct policy_plan *out, struct err *e)
 {
     const struct fleet_spec *spec = session_fleet(s, a, e);
     struct fleet_run run = {.spec = spec};
@@ -79,13 +92,15 @@ static bool ask_fleet(const struct args *a, const struct session *s, int64_t tim
                 focus.rollout);
     else
         ok = take_waves(v, out, e);
+    if (ok)
+        compare_ledger(s, spec->name, v, p, out);
     snapshot_unref(run.snap);
     engine_stop(run.en);
     engine_free(run.en);
     return ok;
 }
 
-static bool ask_server(const struct args *a, struct policy_plan *out, int *rc, struct err *e)
+static bool ask_server(const struct args *a, const struct policy *p, struct policy_plan *out, int *rc, struct err *e)
 {
     struct session s;
     int64_t timeout;
@@ -99,7 +114,7 @@ static bool ask_server(const struct args *a, struct policy_plan *out, int *rc, s
     *rc = session_need(a, &s);
     if (*rc != EXIT_OK)
         return false;
-    ok = ask_fleet(a, &s, timeout, out, e);
+    ok = ask_fleet(a, &s, p, timeout, out, e);
     session_close(&s);
     return ok;
 }
@@ -132,7 +147,7 @@ bool policy_plan_read(const struct args *a, const struct policy *p, struct polic
     if (a->val[OPT_WAVE_SIZES] && (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]))
         return err_set(e, ERR_SYNTAX, "", "--wave-sizes and the waves of a rollout: give one of them");
     if (a->val[OPT_WAVE_SIZES] ? !read_sizes(a->val[OPT_WAVE_SIZES], out, e)
-                               : (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]) && !ask_server(a, out, rc, e))
+                               : (a->val[OPT_FLEET] || a->val[OPT_ROLLOUT]) && !ask_server(a, p, out, rc, e))
         return false;
     for (size_t i = 0; i < out->n; i++)
         sum += out->size[i];
@@ -169,26 +184,47 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
         buf_printf(out, "%s%s", i ? ", " : "within the same ", e->strata[i]);
     buf_printf(out, "%s with %s%s\n", e->n_strata ? "" : "all together",
                *e->control ? "the control devices " : "the rest of the fleet", e->control);
+    if (*explain_one_sided(e))
+        buf_printf(out, "   %s\n", explain_one_sided(e));
 }
 
-static bool ledger_of(const struct evidence_policy *e, size_t waves, struct ledger *l)
+static bool ledger(const struct evidence_policy *e, size_t waves, struct ledger *l)
 {
-    const double share[LEDGER_METRICS] = {e->share_reboot, e->share_silence, e->share_cpu, e->share_variance};
-
-    return e->tests != TESTS_OFF && ledger_init(l, e->alpha, e->reserve, (int)waves, share, e->share_install);
+    return e->tests != TESTS_OFF && trial_ledger(e, (int)waves, l);
 }
 
 static void shares_text(const struct evidence_policy *e, struct buf *out)
 {
-    char t[5][FMT_MAX];
+    char a[FMT_MAX];
 
-    buf_printf(
-        out,
-        "    shares of it: reboots %s, silence %s, CPU %s, variance %s in the waves, half as much in each as in the "
-        "one before;\n    installs %s\n",
-        explain_percent(t[0], e->share_reboot), explain_percent(t[1], e->share_silence),
-        explain_percent(t[2], e->share_cpu), explain_percent(t[3], e->share_variance),
-        explain_percent(t[4], e->share_install));
+    buf_adds(out, "    shares of it:");
+    for (size_t i = 0, n = 0; i < metric_count(e); i++) {
+        struct metric_def d;
+        metric_get(e, i, &d);
+        if (i != ROW_INSTALL)
+            buf_printf(out, "%s %s %s", n++ ? "," : "", d.title, explain_percent(a, d.share));
+    }
+    buf_printf(out, " in the waves, half as much in each as in the one before;\n    installs %s\n",
+               explain_percent(a, e->share_install));
+}
+
+/* The policy's own metrics: what they are, and what of them is worse. */
+static void own_text(const struct evidence_policy *e, struct buf *out)
+{
+    for (size_t i = 0; i < e->n_own; i++) {
+        const struct metric_def *d = &e->own[i];
+        bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+        buf_printf(out, "    %s%s%s%s: %s %s, %s", d->title, *d->unit ? " (" : "", d->unit, *d->unit ? ")" : "",
+                   d->kind == KIND_EVENT ? "an" : "a", metric_kind_word(d->kind),
+                   d->worse == WORSE_UP     ? "more is worse"
+                   : d->worse == WORSE_DOWN ? "less is worse"
+                                            : "more and less are worse");
+        if (gauge)
+            buf_printf(out, "; tolerated %gx%s", d->tolerance, d->own ? " own baseline" : " control");
+        for (size_t k = 0; k < d->n_levels; k++)
+            buf_printf(out, "%s%g", k ? ", " : gauge ? "; levels " : "; counts ", d->level[k]);
+        buf_addc(out, '\n');
+    }
 }
 
 static void ledger_text(const struct evidence_policy *e, const struct policy_plan *v, const struct ledger *l,
@@ -198,18 +234,18 @@ static void ledger_text(const struct evidence_policy *e, const struct policy_pla
     char a[FMT_MAX], b[FMT_MAX];
 
     buf_adds(out, "  chance of a false halt that each may spend:\n");
-    table_init(&t, 3 + LEDGER_METRICS, 0xffU << 1);
+    table_init(&t, 3 + (size_t)l->metrics, ~0U << 1);
     table_add(&t, "    WAVE");
     table_add(&t, "DEVICES");
     table_add(&t, "CONTROL");
-    for (int m = 0; m < LEDGER_METRICS; m++)
-        table_add(&t, explain_metric_words[m]);
+    for (int m = 0; m < l->metrics; m++)
+        table_add(&t, metric_title(e, ledger_metric(m)));
     for (size_t i = 0; i < v->n; i++) {
         table_addf(&t, "    W%zu", i);
         table_add(&t, fmt_count(a, v->size[i]));
         table_add(&t, fmt_count(a, v->plan[i].control));
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            table_add(&t, explain_percent(a, ledger_alpha(l, (int)i, (enum ledger_metric)m)));
+        for (int m = 0; m < l->metrics; m++)
+            table_add(&t, explain_percent(a, ledger_alpha(l, (int)i, m)));
     }
     table_print(&t, out);
     buf_printf(out, "    installs %s over the whole rollout; kept in reserve %s\n",
@@ -239,7 +275,8 @@ void policy_plan_text(const struct policy *p, const struct policy_plan *v, struc
     tests_text(&p->evidence, out);
     if (p->evidence.tests == TESTS_OFF)
         return;
-    if (v->n == 0 || !ledger_of(&p->evidence, v->n, &l)) {
+    own_text(&p->evidence, out);
+    if (v->n == 0 || !ledger(&p->evidence, v->n, &l)) {
         shares_text(&p->evidence, out);
         buf_adds(out, "    what a wave could see: give --wave-sizes 20,100,500 or --rollout ID\n");
         return;
@@ -267,11 +304,11 @@ static void tests_json(const struct evidence_policy *e, struct json_w *w)
     json_w_kint(w, "min_devices", e->min_devices);
     json_w_key(w, "shares");
     json_w_obj(w);
-    json_w_knum(w, "reboots", e->share_reboot);
-    json_w_knum(w, "silence", e->share_silence);
-    json_w_knum(w, "cpu", e->share_cpu);
-    json_w_knum(w, "variance", e->share_variance);
-    json_w_knum(w, "install", e->share_install);
+    for (size_t i = 0; i < metric_count(e); i++) {
+        struct metric_def d;
+        metric_get(e, i, &d);
+        json_w_knum(w, d.id, d.share);
+    }
     json_w_obj_end(w);
     json_w_key(w, "levels");
     json_w_arr(w);
@@ -308,7 +345,6 @@ static void plan_json(const struct plan *p, struct json_w *w)
 
 void policy_plan_json(const struct policy *p, const struct policy_plan *v, struct json_w *w)
 {
-    static const char *const metrics[LEDGER_METRICS] = {"reboots", "silence", "cpu", "variance"};
     char text[TEXT_MAX_LEN];
     struct ledger l;
 
@@ -316,7 +352,7 @@ void policy_plan_json(const struct policy *p, const struct policy_plan *v, struc
     json_w_obj(w);
     tests_json(&p->evidence, w);
     json_w_obj_end(w);
-    if (v->n == 0 || !ledger_of(&p->evidence, v->n, &l))
+    if (v->n == 0 || !ledger(&p->evidence, v->n, &l))
         return;
     json_w_kbool(w, "blind", v->blind);
     json_w_kint(w, "hours", v->hours);
@@ -331,8 +367,8 @@ void policy_plan_json(const struct policy *p, const struct policy_plan *v, struc
         json_w_kint(w, "control", v->plan[i].control);
         json_w_key(w, "alpha");
         json_w_obj(w);
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            json_w_knum(w, metrics[m], ledger_alpha(&l, (int)i, (enum ledger_metric)m));
+        for (int m = 0; m < l.metrics; m++)
+            json_w_knum(w, metric_id(&p->evidence, ledger_metric(m)), ledger_alpha(&l, (int)i, m));
         json_w_obj_end(w);
         plan_json(&v->plan[i], w);
         planner_text(&v->plan[i], text, sizeof text);

@@ -16,6 +16,7 @@ struct policy_plan {
     struct plan plan[LEDGER_WAVES];
     bool blind;     /* waves are known, the tests are on, and none of them could see anything */
     char from[160]; /* where the waves are from, for people */
+    char runs[400]; /* how the tests of that rollout run on in spite of this policy; "" */
 };
 
 /* From --wave-sizes (with --devices), or from the waves of --rollout on the configured server. Neither: n = 0. False

@@ -18,3 +18,13 @@ struct backend *backend_open(struct http *h, const struct fleet_spec *spec, stru
         err_prefix(e, "fleet %s: ", spec->name);
     return b;
 }
+
+void reply_date(struct reply *r, const struct http_answer *a)
+{
+    bool better = r->server_date == 0 || a->answered_at - a->sent_at <= r->date_answered - r->date_sent;
+    if (!a->server_date || !better)
+        return;
+    r->server_date = a->server_date;
+    r->date_sent = a->sent_at;
+    r->date_answered = a->answered_at;
+}

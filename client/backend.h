@@ -22,12 +22,16 @@ struct reply {
     const struct err *err; /* NULL = success */
     int status;            /* HTTP status of the (last) answer, 0 */
     int64_t sent_at, answered_at;
-    int64_t server_date;
+    /* The Date of one of the answers, 0 = none, and when that one was sent for and had come: of several the one that
+     * tells the server's clock best. */
+    int64_t server_date, date_sent, date_answered;
     bool maybe_sent; /* a verb that failed may still have taken effect */
     char request_id[80];
     char body_sha256[65]; /* of the answer's body, hex, "" */
 };
 typedef void (*backend_done)(void *ctx, const struct reply *r);
+/* One answer's Date into the reply. */
+void reply_date(struct reply *r, const struct http_answer *a);
 
 struct rollout_list {
     struct rollout *v;

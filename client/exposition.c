@@ -86,7 +86,7 @@ struct label {
 };
 
 /* What is asked for, measured once. */
-#define WANTS_MAX 8
+#define WANTS_MAX 16
 struct asked {
     struct slice name, filter_label, filter_value;
 };

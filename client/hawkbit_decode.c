@@ -229,6 +229,7 @@ void hb_take_device(const struct hb_device_text *t, struct arena *a, struct devi
     out->address = t->n_address ? safe_text(a, t->address, t->n_address, 200) : "";
     out->installed_at = t->installed_at;
     out->last_seen = t->last_seen ? t->last_seen : t->last_poll;
+    out->contact_us = t->last_poll > 0 && t->next_poll > t->last_poll ? t->next_poll - t->last_poll : 0;
     out->overdue = t->overdue;
 }
 
@@ -258,6 +259,7 @@ bool hb_decode_device(const struct json_t *o, struct arena *a, struct device *ou
     if (json_is_obj(poll)) {
         json_bool(poll, "overdue", &t.overdue);
         t.last_poll = hb_time(poll, "lastRequestAt");
+        t.next_poll = hb_time(poll, "nextExpectedRequestAt");
     }
     hb_take_device(&t, a, out);
     return true;

@@ -117,7 +117,7 @@ int64_t hb_time_of(int64_t ms);
 struct hb_device_text {
     const char *id, *name, *status, *address;
     size_t n_id, n_name, n_status, n_address;
-    int64_t installed_at, last_seen, last_poll;
+    int64_t installed_at, last_seen, last_poll, next_poll;
     bool overdue;
 };
 void hb_take_device(const struct hb_device_text *t, struct arena *a, struct device *out);

@@ -86,8 +86,7 @@ static void note(struct job *j, const struct part *p, const struct http_answer *
         r->sent_at = a->sent_at;
     r->answered_at = a->answered_at;
     r->status = a->status;
-    if (a->server_date)
-        r->server_date = a->server_date;
+    reply_date(r, a);
     if (a->request_id[0])
         safe_text_into(r->request_id, sizeof r->request_id, a->request_id, strlen(a->request_id));
     if (!(p->flags & PART_VERB))

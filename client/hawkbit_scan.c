@@ -43,6 +43,8 @@ static bool scan_poll(struct plain *s, struct hb_device_text *t)
             return true;
         if (slice_is(key, "lastRequestAt"))
             ok = scan_time(s, &t->last_poll);
+        else if (slice_is(key, "nextExpectedRequestAt"))
+            ok = scan_time(s, &t->next_poll);
         else if (slice_is(key, "overdue") && s->at < s->end && (*s->at == 't' || *s->at == 'f'))
             ok = scan_bool(s, &t->overdue);
         else

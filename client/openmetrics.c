@@ -12,6 +12,7 @@
 #define READINGS_MIN 8 /* of the window, for a variance */
 
 enum metric_want { WANT_REBOOTS, WANT_CPU, WANT_SENSOR, WANT_COUNT };
+#define WANT_MAX (WANT_COUNT + METRICS_OWN) /* behind them the policies' own metrics */
 enum cpu_kind { CPU_RATIO, CPU_IDLE_SECONDS };
 
 /* Welford's mean and sum of squared deviations (1962) for one eighth of the window; buckets lie on a fixed grid of
@@ -42,8 +43,8 @@ struct counted {
 
 /* What one page says about one device: a sum over its series. */
 struct seen {
-    double sum[WANT_COUNT];
-    uint32_t n[WANT_COUNT];
+    double sum[WANT_MAX];
+    uint32_t n[WANT_MAX];
     int64_t t; /* newest */
 };
 
@@ -52,7 +53,9 @@ struct om {
     struct http_peer *peer;
     struct clock *clock;
     struct join join;
-    char *names[WANT_COUNT];
+    char *names[WANT_MAX];
+    bool counter[WANT_MAX]; /* of the policies' own */
+    size_t n_wants;
     enum cpu_kind cpu_kind;
     bool boot_times;
     struct watch_set *known; /* the devices of kept[] */
@@ -74,6 +77,7 @@ struct om_poll {
     struct seen *seen;
     struct counted *counted; /* by device, once the page has been read */
     size_t n_counted, cap_counted, next_counted;
+    bool timed; /* any sample has a time */
     size_t unmatched;
 };
 
@@ -159,6 +163,9 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
                       double value, int64_t t)
 {
     struct om_poll *p = ctx;
+    p->timed = p->timed || t > 0;
+    if (p->probe && want >= WANT_COUNT)
+        return;
     if (p->probe) {
         join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
         return;
@@ -246,6 +253,9 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
     if (s->n[WANT_SENSOR] && fresh)
         bucket_feed(k, t, p->window_us, s->sum[WANT_SENSOR] / s->n[WANT_SENSOR]);
     row[COL_VARIANCE] = s->n[WANT_SENSOR] ? bucket_variance(k, t, p->window_us) : (double)NAN;
+    for (size_t q = WANT_COUNT; q < o->n_wants; q++)
+        if (s->n[q]) /* counters add up, and are never averaged */
+            row[COL_BUILTIN + q - WANT_COUNT] = o->counter[q] ? s->sum[q] : s->sum[q] / s->n[q];
     if (fresh)
         k->last_t = t;
 }
@@ -257,23 +267,27 @@ static void make_rows(struct om_poll *p)
     make_map(p->om, p->watch);
     if (p->n_counted)
         qsort(p->counted, p->n_counted, sizeof *p->counted, by_device);
-    tick_in(p->arena, &out->tick, 0, n, COL_BUILTIN);
+    tick_in(p->arena, &out->tick, 0, n, COL_BUILTIN + p->om->n_wants - WANT_COUNT);
     for (size_t i = 0; i < n; i++) {
         const struct seen *s = &p->seen[i];
-        if (!s->n[WANT_REBOOTS] && !s->n[WANT_CPU] && !s->n[WANT_SENSOR])
+        bool any = false;
+        for (size_t q = 0; q < p->om->n_wants; q++)
+            any = any || s->n[q];
+        if (!any)
             continue;
         make_row(p, i, &out->tick);
         if (out->tick.at[i] > out->newest)
             out->newest = out->tick.at[i];
     }
     out->unmatched = p->unmatched;
+    out->our_clock = !p->timed;
 }
 
 static bool read_page(struct om_poll *p, const struct http_answer *a, struct err *e)
 {
     const struct om *o = p->om;
-    struct exposition_want wants[WANT_COUNT];
-    for (size_t i = 0; i < WANT_COUNT; i++)
+    struct exposition_want wants[WANT_MAX];
+    for (size_t i = 0; i < o->n_wants; i++)
         wants[i] = (struct exposition_want){.name = o->names[i]};
     if (o->cpu_kind == CPU_IDLE_SECONDS) {
         wants[WANT_CPU].filter_label = "mode";
@@ -281,7 +295,7 @@ static bool read_page(struct om_poll *p, const struct http_answer *a, struct err
     }
     struct exposition x = {
         .wants = wants,
-        .n_wants = WANT_COUNT,
+        .n_wants = o->n_wants,
         .join_label = o->join.label,
         .openmetrics = strncmp(a->content_type, "application/openmetrics-text", 28) == 0,
         .fn = on_sample,
@@ -313,8 +327,8 @@ static void on_page(void *ctx, const struct http_answer *a)
 {
     struct om_poll *p = ctx;
     struct err e = {0};
-    struct reply r = {
-        .status = a->status, .sent_at = a->sent_at, .answered_at = a->answered_at, .server_date = a->server_date};
+    struct reply r = {.status = a->status, .sent_at = a->sent_at, .answered_at = a->answered_at};
+    reply_date(&r, a);
     p->now = a->sent_at; /* a page without times is not newer than its request */
     if (p->out)
         p->seen = xcalloc(watch_set_size(p->watch) + 1, sizeof *p->seen);
@@ -324,6 +338,7 @@ static void on_page(void *ctx, const struct http_answer *a)
         make_rows(p);
     else {
         join_probe_end(p->probing);
+        p->probe->our_clock = !p->timed;
         p->probe->text =
             arena_printf(p->arena, "metrics page of %s: %zu bytes", http_peer_name(p->om->peer), a->body.len);
     }
@@ -372,7 +387,7 @@ static void om_free(struct telemetry *t)
     free(o->kept);
     free(o->map);
     join_release(&o->join);
-    for (size_t i = 0; i < WANT_COUNT; i++)
+    for (size_t i = 0; i < o->n_wants; i++)
         free(o->names[i]);
     free(o);
 }
@@ -406,5 +421,10 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);
     o->cpu_kind = strcmp(o->names[WANT_CPU], "node_cpu_seconds_total") == 0 ? CPU_IDLE_SECONDS : CPU_RATIO;
     o->names[WANT_SENSOR] = pick(spec->variance, node ? spec->sensor : "device_sensor_value");
+    o->n_wants = WANT_COUNT + spec->n_own;
+    for (size_t i = 0; i < spec->n_own; i++) {
+        o->names[WANT_COUNT + i] = xstrdup(spec->own[i].query);
+        o->counter[WANT_COUNT + i] = spec->own[i].counter;
+    }
     return &o->base;
 }

@@ -1,6 +1,7 @@
 /* Prometheus' HTTP API (prometheus.io/docs/prometheus/latest/querying/api), and whatever speaks it: Thanos, Mimir,
- * VictoriaMetrics. Four queries a poll, joined by label: reboots, CPU, variance, and the time of the sample. The last
- * is needed because an instant vector shows a silent device's old value for five minutes as if it were new. */
+ * VictoriaMetrics. Four queries a poll, joined by label: reboots, CPU, variance, and the time of the sample; and one
+ * for each of the policies' own metrics. That for the time is needed because an instant vector shows a silent device's
+ * old value for five minutes as if it were new. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,9 +42,9 @@ static struct prom_call *grid_call(struct telemetry *t, const struct watch_set *
 
 static void ask_all(struct prom_call *c, int64_t window_us, const char *when)
 {
-    for (int q = 0; q < Q_COUNT; q++) {
-        char *text = prom_expression(c, (enum prom_query)q, window_us);
-        prom_ask(c, (size_t)q, prom_query_word((enum prom_query)q), text, when);
+    for (int q = 0; q < c->prom->n_queries; q++) {
+        char *text = prom_expression(c, (int)q, window_us);
+        prom_ask(c, (size_t)q, prom_query_word(c->prom, (int)q), text, when);
         free(text);
     }
     prom_call_go(c);
@@ -72,14 +73,16 @@ static void poll_end(struct prom_call *c)
 {
     struct sample_list *out = c->out;
     bool now = c->grid.from_ms == 0;
-    bool any = c->grid.at_ms[Q_REBOOTS] || c->grid.at_ms[Q_CPU] || c->grid.at_ms[Q_VARIANCE];
+    bool any = false;
+    for (int q = 0; q < c->grid.queries; q++)
+        any = any || (q != Q_TIME && c->grid.at_ms[q]);
     if (c->grid.timed[0] == 0 && any && !c->warning[0])
         snprintf(c->warning, sizeof c->warning, "%s",
                  "the time of the samples can't be told from these queries; a silent device looks alive for 5 minutes");
     if (c->grid.wrong_time && !c->warning[0])
         snprintf(c->warning, sizeof c->warning, "%s",
                  "the source answers as of another time than asked; two watchers may come to different verdicts");
-    tick_in(c->arena, &out->tick, now ? 0 : c->grid.from_ms * US_PER_MS, c->n, COL_BUILTIN);
+    tick_in(c->arena, &out->tick, now ? 0 : c->grid.from_ms * US_PER_MS, c->n, prom_column(c->prom->n_queries));
     for (size_t i = 0; i < c->n; i++) {
         if (!prom_grid_row(&c->grid, c->prom, 0, i, &out->tick))
             continue;
@@ -99,7 +102,7 @@ static void prom_poll(struct telemetry *t, const struct watch_set *watch, int64_
     char when[PROM_WHEN];
     *out = (struct sample_list){.warning = ""};
     struct prom_call *c = grid_call(t, watch, a, out, done, ctx);
-    prom_grid_init(&c->grid, c->n, 1, at > 0 ? at / US_PER_MS : 0, 0);
+    prom_grid_init(&c->grid, c->prom, c->n, 1, at > 0 ? at / US_PER_MS : 0, 0);
     c->end = poll_end;
     ask_all(c, window_us, prom_at(when, at));
 }
@@ -113,7 +116,8 @@ static void range_end(struct prom_call *c)
     out->v = ARENA_ARRAY(c->arena, struct tick, g->ticks + 1);
     out->n = g->ticks;
     for (size_t k = 0; k < g->ticks; k++) {
-        tick_in(c->arena, &out->v[k], (g->from_ms + (int64_t)k * g->step_ms) * US_PER_MS, g->n, COL_BUILTIN);
+        tick_in(c->arena, &out->v[k], (g->from_ms + (int64_t)k * g->step_ms) * US_PER_MS, g->n,
+                prom_column(c->prom->n_queries));
         for (size_t i = 0; i < g->n; i++)
             prom_grid_row(g, c->prom, k, i, &out->v[k]);
     }
@@ -144,7 +148,7 @@ static void prom_range(struct telemetry *t, const struct watch_set *watch, int64
     c->end = range_end;
     size_t ticks = count_ticks(from, to, step_us, c->n, &c->err);
     if (ticks)
-        prom_grid_init(&c->grid, c->n, ticks, from / US_PER_MS, step_us / US_PER_MS);
+        prom_grid_init(&c->grid, c->prom, c->n, ticks, from / US_PER_MS, step_us / US_PER_MS);
     ask_all(c, window_us, prom_span(when, from, to, step_us));
 }
 
@@ -203,10 +207,10 @@ static void prom_probe(struct telemetry *t, const struct watch_set *devices, str
     c->end = probe_end;
     c->drop = probe_drop;
     for (size_t q = 0; q < TELEMETRY_QUERIES; q++) {
-        char *text = prom_expression(c, (enum prom_query)q, 10 * US_PER_MIN);
+        char *text = prom_expression(c, (int)q, 10 * US_PER_MIN);
         if (*text)
-            join_probe_asked(c->state, q, prom_query_word((enum prom_query)q), q == Q_REBOOTS);
-        prom_ask(c, q, prom_query_word((enum prom_query)q), text, "");
+            join_probe_asked(c->state, q, prom_query_word(c->prom, (int)q), q == Q_REBOOTS);
+        prom_ask(c, q, prom_query_word(c->prom, (int)q), text, "");
         free(text);
     }
     prom_call_go(c);
@@ -221,8 +225,10 @@ static void prom_free(struct telemetry *t)
     watch_set_free(o->known);
     free(o->boots);
     join_release(&o->join);
-    for (int q = 0; q < Q_COUNT; q++)
+    for (int q = 0; q < o->n_queries; q++)
         free(o->query[q]);
+    for (int i = 0; i < METRICS_OWN; i++)
+        free(o->own[i]);
     free(o);
 }
 
@@ -265,7 +271,7 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
         err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
         return NULL;
     }
-    struct http_peer *peer = http_peer_new(h, &spec->endpoint, Q_COUNT, e);
+    struct http_peer *peer = http_peer_new(h, &spec->endpoint, Q_COUNT + (int)spec->n_own, e);
     if (!peer)
         return NULL;
     struct prom *o = xcalloc(1, sizeof *o);
@@ -275,5 +281,12 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
     o->known = watch_set_new();
     join_init(&o->join, spec->join_label, &spec->join);
     choose_queries(o, spec, node);
+    o->n_queries = Q_COUNT + (int)spec->n_own;
+    o->counter[Q_REBOOTS] = o->counter[Q_TIME] = true; /* which series a value is of is kept */
+    for (size_t i = 0; i < spec->n_own; i++) {
+        o->own[i] = xstrdup(spec->own[i].id);
+        o->query[Q_COUNT + i] = xstrdup(spec->own[i].query);
+        o->counter[Q_COUNT + i] = spec->own[i].counter;
+    }
     return &o->base;
 }

@@ -6,10 +6,10 @@
 
 #define EXPRESSION_MAX (6 * PROM_QUERY_MAX + 512) /* an expression three times, with what is around it */
 
-const char *prom_query_word(enum prom_query q)
+const char *prom_query_word(const struct prom *o, int q)
 {
     static const char *const words[] = {"reboots", "cpu", "variance", "time of sample"};
-    return words[q];
+    return q < Q_COUNT ? words[q] : o->own[q - Q_COUNT];
 }
 
 struct prom_call *prom_call_new(struct telemetry *t, const struct watch_set *watch, struct arena *a, void *out,
@@ -32,7 +32,7 @@ static void too_long(struct prom_call *c, const char *what)
     err_set(&c->err, ERR_LIMIT, "write a shorter query", "the query for %s is too long", what);
 }
 
-char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us)
+char *prom_expression(struct prom_call *c, int q, int64_t window_us)
 {
     const struct prom *o = c->prom;
     int64_t rate = 4 * o->interval_us;
@@ -54,7 +54,7 @@ char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us)
         }
     }
     if (out.over)
-        too_long(c, prom_query_word(q));
+        too_long(c, prom_query_word(o, q));
     char *text = xstrdup(out.len ? out.data : "");
     buf_release(&out);
     return text;
@@ -243,7 +243,7 @@ static void on_answer(void *ctx, const struct http_answer *a)
         if (c->reply.sent_at == 0 || a->sent_at < c->reply.sent_at)
             c->reply.sent_at = a->sent_at;
         c->reply.answered_at = a->answered_at;
-        c->reply.server_date = a->server_date;
+        reply_date(&c->reply, a);
         if (a->err)
             e = *a->err;
         else if (a->status != 200)

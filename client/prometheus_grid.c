@@ -115,7 +115,7 @@ static size_t extras_of(const struct prom_cells *c, size_t cell)
     return low;
 }
 
-double prom_cells_max(const struct prom_cells *c, size_t cell)
+static double cells_max(const struct prom_cells *c, size_t cell)
 {
     double most = c->count[cell] ? c->v[cell] : (double)NAN;
     for (size_t i = extras_of(c, cell); i < c->n_extra && c->extra[i].cell == cell; i++)
@@ -159,17 +159,17 @@ int64_t prom_time_value(double s)
 
 /* --- the grid --- */
 
-void prom_grid_init(struct prom_grid *g, size_t n, size_t ticks, int64_t from_ms, int64_t step_ms)
+void prom_grid_init(struct prom_grid *g, const struct prom *o, size_t n, size_t ticks, int64_t from_ms, int64_t step_ms)
 {
-    *g = (struct prom_grid){.n = n, .ticks = ticks, .from_ms = from_ms, .step_ms = step_ms};
-    for (int q = 0; q < Q_COUNT; q++)
-        prom_cells_init(&g->q[q], n * ticks, q == Q_REBOOTS || q == Q_TIME);
+    *g = (struct prom_grid){.n = n, .ticks = ticks, .from_ms = from_ms, .step_ms = step_ms, .queries = o->n_queries};
+    for (int q = 0; q < g->queries; q++)
+        prom_cells_init(&g->q[q], n * ticks, o->counter[q]);
     g->timed = xcalloc(ticks + 1, sizeof *g->timed);
 }
 
 void prom_grid_release(struct prom_grid *g)
 {
-    for (int q = 0; q < Q_COUNT; q++)
+    for (int q = 0; q < Q_MAX; q++)
         prom_cells_release(&g->q[q]);
     free(g->timed);
     *g = (struct prom_grid){0};
@@ -236,8 +236,8 @@ static bool counts_untimed(const struct prom_grid *g, const struct prom *o, size
 {
     if (!o->query[Q_TIME][0])
         return true;
-    for (int q = 0; q < Q_TIME; q++)
-        if (g->q[q].count[cell] && is_plain_selector(o->query[q]))
+    for (int q = 0; q < g->queries; q++)
+        if (q != Q_TIME && g->q[q].count[cell] && is_plain_selector(o->query[q]))
             return true;
     return false;
 }
@@ -249,8 +249,8 @@ bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick,
     bool any = false;
     if (g->step_ms == 0)
         at_ms = 0;
-    for (int q = 0; q < Q_TIME; q++) {
-        if (g->q[q].count[cell] == 0)
+    for (int q = 0; q < g->queries; q++) {
+        if (q == Q_TIME || g->q[q].count[cell] == 0)
             continue;
         any = true;
         if (g->at_ms[q] > at_ms)
@@ -262,10 +262,11 @@ bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick,
     /* Values of unknown age are no evidence of health. */
     if (timed ? g->q[Q_TIME].count[cell] == 0 : !counts_untimed(g, o, cell))
         return false;
-    double *row =
-        tick_put(out, device, timed ? prom_time_value(prom_cells_max(&g->q[Q_TIME], cell)) : at_ms * US_PER_MS);
-    for (int q = 0; q < Q_TIME; q++)
-        row[q] = q == Q_REBOOTS ? prom_cells_counter(&g->q[q], &g->q[Q_TIME], cell, o->boot_times)
-                                : prom_cells_mean(&g->q[q], cell);
+    double *row = tick_put(out, device, timed ? prom_time_value(cells_max(&g->q[Q_TIME], cell)) : at_ms * US_PER_MS);
+    for (int q = 0; q < g->queries; q++)
+        if (q != Q_TIME)
+            row[prom_column(q)] =
+                o->counter[q] ? prom_cells_counter(&g->q[q], &g->q[Q_TIME], cell, q == Q_REBOOTS && o->boot_times)
+                              : prom_cells_mean(&g->q[q], cell);
     return true;
 }

@@ -17,12 +17,21 @@
 
 /* Those before the time are columns of a tick. */
 enum prom_query { Q_REBOOTS = COL_REBOOTS, Q_CPU = COL_CPU, Q_VARIANCE = COL_VARIANCE, Q_TIME, Q_COUNT };
+/* Behind them those of the policies' own metrics. */
+#define Q_MAX (Q_COUNT + METRICS_OWN)
+static inline size_t prom_column(int q)
+{
+    return (size_t)(q < Q_TIME ? q : q - 1);
+}
 
 struct prom {
     struct telemetry base;
     struct http_peer *peer;
     struct join join;
-    char *query[Q_COUNT]; /* "" = not asked */
+    char *query[Q_MAX];     /* "" = not asked */
+    char *own[METRICS_OWN]; /* their names */
+    bool counter[Q_MAX];
+    int n_queries;
     int64_t interval_us;
     bool boot_times;
     struct watch_set *known; /* the devices of boots[] */
@@ -87,22 +96,23 @@ void prom_cells_settle(struct prom_cells *c);                    /* after the la
 double prom_cells_mean(const struct prom_cells *c, size_t cell); /* NaN: nothing, or beyond measure */
 /* Of a counter: by the rule of client/series.h. `times`: of the same cells, seconds; NULL: all are of the same time. */
 double prom_cells_counter(const struct prom_cells *c, const struct prom_cells *times, size_t cell, bool boot_times);
-double prom_cells_max(const struct prom_cells *c, size_t cell); /* of a counter, or of times; NaN: nothing */
 
 /* Values by tick and device, for each query. */
 struct prom_grid {
     size_t n, ticks;          /* devices, ticks */
     int64_t from_ms, step_ms; /* 0: one tick, of any time (poll) */
-    struct prom_cells q[Q_COUNT];
-    uint32_t *timed;        /* by tick: series that the query for times gave, of watched devices or not */
-    int64_t at_ms[Q_COUNT]; /* of a poll: when the server evaluated it */
-    size_t unmatched;       /* samples without a watched device */
-    bool wrong_time;        /* of a poll: evaluated at another time than asked */
+    struct prom_cells q[Q_MAX];
+    int queries;
+    uint32_t *timed;      /* by tick: series that the query for times gave, of watched devices or not */
+    int64_t at_ms[Q_MAX]; /* of a poll: when the server evaluated it */
+    size_t unmatched;     /* samples without a watched device */
+    bool wrong_time;      /* of a poll: evaluated at another time than asked */
     /* where the next sample of a range may stand */
     size_t series;
     int64_t newest_ms;
 };
-void prom_grid_init(struct prom_grid *g, size_t n, size_t ticks, int64_t from_ms, int64_t step_ms);
+void prom_grid_init(struct prom_grid *g, const struct prom *o, size_t n, size_t ticks, int64_t from_ms,
+                    int64_t step_ms);
 void prom_grid_release(struct prom_grid *g);
 /* One sample of query q. False with *e: a time that was not asked for, or not after the one before. */
 void prom_grid_called(struct prom_grid *g, enum prom_query q, const struct prom_labels *l);
@@ -114,7 +124,7 @@ bool prom_grid_row(const struct prom_grid *g, const struct prom *o, size_t tick,
 
 /* --- prometheus_call.c --- */
 
-#define PROM_PARTS 8
+#define PROM_PARTS (Q_COUNT + 4 + 2 * METRICS_OWN)
 struct prom_call;
 struct prom_part {
     struct prom_call *call;
@@ -151,10 +161,10 @@ struct prom_call {
 };
 struct prom_call *prom_call_new(struct telemetry *t, const struct watch_set *watch, struct arena *a, void *out,
                                 backend_done done, void *ctx);
-const char *prom_query_word(enum prom_query q); /* for errors */
+const char *prom_query_word(const struct prom *o, int q); /* for errors */
 /* Query q with its placeholders ($window, $rate, $label) replaced, for free(); "" when there is none. One that is too
  * long fails the call. */
-char *prom_expression(struct prom_call *c, enum prom_query q, int64_t window_us);
+char *prom_expression(struct prom_call *c, int q, int64_t window_us);
 /* Adds a query as part i; NULL or "" is left out. `when` is the rest of the URL: see prom_at and prom_span. */
 void prom_ask(struct prom_call *c, size_t i, const char *what, const char *expression, const char *when);
 #define PROM_WHEN 112

@@ -6,7 +6,11 @@
 #include "client/prometheus_impl.h"
 
 enum past_part { P_CPU_BASE, P_VAR_BASE, P_CPU_HOUR, P_VAR_HOUR, P_BOOTS, P_BOOTS_DAY, P_AWAY, P_LAST, P_COUNT };
-_Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
+/* Behind them of each of the policies' own metrics its day and its hour. */
+#define P_DAY(i)  ((size_t)P_COUNT + 2 * (size_t)(i))
+#define P_HOUR(i) (P_DAY(i) + 1)
+#define P_MAX     (P_COUNT + 2 * METRICS_OWN)
+_Static_assert(P_MAX <= PROM_PARTS, "a call has room for all queries");
 
 /* In the following, $ is the configured expression. A mean over a day needs an hour of data. */
 #define DAY_MEAN  "avg_over_time(($)[24h:5m]) and count_over_time(($)[24h:5m]) >= 12"
@@ -21,14 +25,16 @@ _Static_assert(P_COUNT <= PROM_PARTS, "a call has room for all queries");
 #define COUNTED     "(timestamp($ offset 1m) and $ offset 1m > 1e9 or " BEFORE " * 0 + time() - 660)"
 #define BOOT_TIMES  "sum_over_time((($ - " BEFORE " > bool 5) * ($ > bool " COUNTED " - 5))[1h:1m])"
 #define EXPRESSIONS "changes(($)[1h:1m])"
-/* The same of a day, coarser: it tells rare from frequent. */
+/* The same of a day, coarser: it tells rare from frequent. Of a boot time by the same rule. */
 #define BOOTS_DAY       "increase($[24h]) + resets($[24h])"
-#define BOOT_TIMES_DAY  "sum_over_time((abs($ - last_over_time($[10m] offset 5m)) > bool 5)[24h:5m])"
+#define BEFORE_DAY      "last_over_time($[10m] offset 5m)"
+#define COUNTED_DAY     "(timestamp($ offset 5m) and $ offset 5m > 1e9 or " BEFORE_DAY " * 0 + time() - 900)"
+#define BOOT_TIMES_DAY  "sum_over_time((($ - " BEFORE_DAY " > bool 5) * ($ > bool " COUNTED_DAY " - 5))[24h:5m])"
 #define EXPRESSIONS_DAY "changes(($)[24h:5m])"
 #define AWAY_DAY        "clamp_min(1 - count_over_time(($)[24h:5m]) / 288, 0)"
 
 struct past {
-    struct prom_cells part[P_COUNT];
+    struct prom_cells part[P_MAX];
     size_t matched; /* samples of watched devices */
 };
 
@@ -71,8 +77,9 @@ static void past_end(struct prom_call *c)
     const struct past *p = c->state;
     struct past_list *out = c->out;
     out->known = p->matched > 0;
-    tick_in(c->arena, &out->day, 0, c->n, COL_BUILTIN);
-    tick_in(c->arena, &out->hour, 0, c->n, COL_BUILTIN);
+    int own = c->prom->n_queries - Q_COUNT;
+    tick_in(c->arena, &out->day, 0, c->n, (size_t)(COL_BUILTIN + own));
+    tick_in(c->arena, &out->hour, 0, c->n, (size_t)(COL_BUILTIN + own));
     out->away = ARENA_ARRAY(c->arena, double, c->n + 1);
     for (size_t i = 0; i < c->n; i++) {
         double *day = tick_row(&out->day, i);
@@ -84,18 +91,24 @@ static void past_end(struct prom_call *c)
         hour[COL_CPU] = prom_cells_mean(&p->part[P_CPU_HOUR], i);
         hour[COL_VARIANCE] = prom_cells_mean(&p->part[P_VAR_HOUR], i);
         out->away[i] = prom_cells_mean(&p->part[P_AWAY], i);
+        for (int k = 0; k < own; k++) {
+            day[COL_BUILTIN + k] = prom_cells_mean(&p->part[P_DAY(k)], i);
+            hour[COL_BUILTIN + k] = c->prom->counter[Q_COUNT + k]
+                                        ? prom_cells_counter(&p->part[P_HOUR(k)], NULL, i, false)
+                                        : prom_cells_mean(&p->part[P_HOUR(k)], i);
+        }
     }
 }
 
 static void past_drop(struct prom_call *c)
 {
     struct past *p = c->state;
-    for (size_t i = 0; i < P_COUNT; i++)
+    for (size_t i = 0; i < P_MAX; i++)
         prom_cells_release(&p->part[i]);
 }
 
-static void ask_about(struct prom_call *c, enum past_part part, const char *what, enum prom_query q,
-                      const char *template, int64_t window_us, const char *when)
+static void ask_about(struct prom_call *c, size_t part, const char *what, int q, const char *template,
+                      int64_t window_us, const char *when)
 {
     char *expr = prom_expression(c, q, window_us);
     struct buf b;
@@ -121,7 +134,11 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
     bool plain = is_plain_selector(c->prom->query[Q_REBOOTS]);
     *out = (struct past_list){0};
     for (size_t i = 0; i < P_COUNT; i++)
-        prom_cells_init(&p->part[i], c->n, i == P_BOOTS);
+        prom_cells_init(&p->part[i], c->n, i == P_BOOTS || i == P_BOOTS_DAY);
+    for (int k = 0; k < c->prom->n_queries - Q_COUNT; k++) {
+        prom_cells_init(&p->part[P_DAY(k)], c->n, false);
+        prom_cells_init(&p->part[P_HOUR(k)], c->n, c->prom->counter[Q_COUNT + k]);
+    }
     c->state = p;
     c->in_turn = c->slow = true; /* a day of a large fleet takes seconds, and a minute of a very large one */
     c->sample = past_sample;
@@ -147,5 +164,15 @@ void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, i
               window_us, when);
     ask_about(c, P_AWAY, "silence of a day", Q_TIME, AWAY_DAY, window_us, when);
     ask_about(c, P_LAST, "time of sample", Q_TIME, "$", window_us, when);
+    for (int k = 0; k < c->prom->n_queries - Q_COUNT; k++) {
+        int q = Q_COUNT + k;
+        if (c->prom->counter[q]) {
+            ask_about(c, P_HOUR(k), c->prom->own[k], q, is_plain_selector(c->prom->query[q]) ? BOOTS : EXPRESSIONS,
+                      window_us, when);
+            continue;
+        }
+        ask_about(c, P_DAY(k), c->prom->own[k], q, DAY_MEAN, window_us, when);
+        ask_about(c, P_HOUR(k), c->prom->own[k], q, HOUR_MEAN, window_us, when);
+    }
     prom_call_go(c);
 }

@@ -37,6 +37,7 @@ struct sample_list {
     struct tick tick;
     size_t unmatched; /* series without a watched device */
     int64_t newest;   /* newest sample time seen, 0 */
+    bool our_clock;   /* the samples have no times of their own: they have that of the request */
     /* What the source says about its own answer (Prometheus: partial data and the like), safe text, "" = nothing. Data
      * may be missing then. */
     const char *warning;
@@ -79,6 +80,7 @@ struct telemetry_probe {
     const char *text;                     /* one sentence about the source, safe text */
     const char *label;                    /* the one that is to hold the device's id */
     struct telemetry_join joined, better; /* as configured; the one that matches most, which may be the same */
+    bool our_clock;                       /* the samples have no times of their own (struct sample_list) */
     struct telemetry_query query[TELEMETRY_QUERIES];
 };
 

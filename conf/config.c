@@ -8,6 +8,7 @@
 #include "conf/endpoint.h"
 #include "conf/file.h"
 #include "conf/join.h"
+#include "conf/metrics.h"
 #include "conf/notify.h"
 #include "conf/policy.h"
 #include "conf/yaml_node.h"
@@ -37,6 +38,11 @@ static const struct yfield telemetry_fields[] = {
     {.key = "cpu", .type = YT_STR, .doc = "the same for CPU use, 0 to 1 (the preset's)"},
     {.key = "variance", .type = YT_STR, .doc = "the same for the sensor's variance (the preset's)"},
     {.key = "sensor", .type = YT_STR, .doc = "node_exporter preset: name of the sensor's metric"},
+    {.key = "metrics",
+     .type = YT_DICT,
+     .item = YT_STR,
+     .max = METRICS_OWN,
+     .doc = "PromQL, or a metric's name, for each of the policies' own metrics"},
     {0}};
 
 static const struct yfield rule_fields[] = {
@@ -192,7 +198,7 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
     out->sensor = arena_strdup(l->a, y_str(n, "sensor", ""));
     if (*out->sensor && out->sensor[strspn(out->sensor, LETTERS "0123456789_:")] != '\0')
         return y_err(y_get(n, "sensor"), l->e, "expected a metric's name: letters, digits, '_' and ':'");
-    return true;
+    return metrics_queries(y_get(n, "metrics"), out, l->a, l->e);
 }
 
 /* An error in a policy file is shown with that file's own line; who names it is the cause. One that is not there is an
@@ -310,7 +316,8 @@ static bool read_fleet(struct loading *l, const struct ynode *n, struct fleet_sp
         return false;
     bool prod = strcasecmp(out->environment, "prod") == 0 || strcasecmp(out->environment, "production") == 0;
     out->production = y_bool(n, "production", prod);
-    return read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policies(l, n, out);
+    return read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policies(l, n, out) &&
+           metrics_match(n, out, l->e);
 }
 
 static bool read_fleets(struct loading *l, const struct ynode *list, struct config *out)

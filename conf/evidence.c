@@ -47,7 +47,7 @@ const struct yfield evidence_fields[] = {
     {.key = "reserve",
      .type = YT_NUM,
      .max = 0.9,
-     .doc = "share of alpha kept for waves tried again and tests added later (0)"},
+     .doc = "share of alpha kept for further rollouts of the firmware and tests added later (0)"},
     {.key = "tolerance", .type = YT_MAP, .fields = tolerance_fields, .doc = "how much worse is still no harm"},
     {.key = "install_failures",
      .type = YT_NUM,

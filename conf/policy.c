@@ -4,6 +4,7 @@
 #include <string.h>
 #include "conf/evidence.h"
 #include "conf/file.h"
+#include "conf/metrics.h"
 #include "conf/yaml_node.h"
 #include "core/clock.h"
 #include "core/digest.h"
@@ -68,6 +69,12 @@ const struct yfield policy_schema[] = {
      .doc = "share of the devices that must report; fewer is missing data (0.8)"},
     {.key = "lost_telemetry", .type = YT_MAP, .fields = lost_fields, .doc = "what missing data does"},
     {.key = "evidence", .type = YT_MAP, .fields = evidence_fields, .doc = "the tests of canary against control"},
+    {.key = "metrics",
+     .type = YT_DICT,
+     .item = YT_MAP,
+     .fields = metrics_fields,
+     .max = METRICS_OWN + 2,
+     .doc = "what else is measured and tested, by name; and whether cpu and variance are worse both ways"},
     {.key = "bake", .type = YT_DUR, .max = 90 * DAY_S, .doc = "how long a wave must run before advance (0s)"},
     {.key = "min_device_hours",
      .type = YT_NUM,
@@ -198,6 +205,9 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
     p->control_max = y_int(node, "control_max", p->control_max);
     p->min_device_hours = y_num(node, "min_device_hours", p->min_device_hours);
     if (!evidence_read(y_get(node, "evidence"), &p->evidence, a, e))
+        return NULL;
+    if (y_has(node, "metrics") &&
+        !metrics_read(y_get(node, "metrics"), y_get(y_get(node, "evidence"), "shares"), &p->evidence, a, e))
         return NULL;
     if (p->min_device_hours > 0 && p->evidence.tests == TESTS_OFF) {
         y_err(y_get(node, "min_device_hours"), e,

@@ -226,8 +226,7 @@ static bool check_by(const struct scenario *s, const struct ynode *n, struct err
         bool found = !strcmp(s->expect.by[i], VERDICT_RULE_LOST);
         for (size_t k = 0; k < s->policy->n_limits; k++)
             found |= !strcmp(s->expect.by[i], s->policy->limits[k].id);
-        for (int t = 0; t < TEST_COUNT && s->policy->evidence.tests == TESTS_ON; t++)
-            found |= !strcmp(s->expect.by[i], trial_test_word((enum trial_test)t));
+        found |= s->policy->evidence.tests == TESTS_ON && metric_test_find(&s->policy->evidence, s->expect.by[i]) >= 0;
         if (!found)
             return y_err(y_at(y_get(n, "by"), i), e, "the policy has no limit and no test of this name");
     }
@@ -254,6 +253,10 @@ static const struct scenario *from_node(const struct ynode *root, struct arena *
         s->policy = policy_from_node(y_get(root, "policy"), s->name, a, e);
         if (!s->policy)
             return NULL;
+        if (s->policy->evidence.n_own > 0) {
+            y_err(y_get(y_get(root, "policy"), "metrics"), e, "the drill's devices measure nothing but the five");
+            return NULL;
+        }
     }
     const struct ynode *ends = y_get(root, "ends");
     int until = y_word(ends, "when", -1);

@@ -5,6 +5,7 @@
 
 #define MOVED 5.0 /* seconds: clocks jitter and are slewed */
 #define SLACK 5.0 /* between the device's clock and the one that gives samples their time */
+#define UNSET 1e9 /* 2001: a clock that shows less is not set */
 
 int boot_mark_feed(struct boot_mark *m, double boot_time, int64_t *since)
 {
@@ -30,10 +31,10 @@ double boot_counter_feed(struct boot_counter *c, int64_t t, double boot_time)
         return NAN;
     if (c->t == 0)
         c->mark = (struct boot_mark){NAN, false};
-    else if (t <= c->t)
-        return c->boots;
-    int64_t since = c->t;
-    c->boots += boot_mark_feed(&c->mark, boot_time, &since);
-    c->t = t;
-    return c->boots;
+    if (t > c->t) {
+        int64_t since = c->t;
+        c->boots += boot_mark_feed(&c->mark, boot_time, &since);
+        c->t = t;
+    }
+    return boot_time < UNSET ? NAN : c->boots;
 }

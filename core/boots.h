@@ -28,8 +28,9 @@ struct boot_counter {
     int64_t t; /* newest sample, 0 = none */
     double boots;
 };
-/* The counter after a sample of time t; as it was when t is not newer than the newest; NaN when the time of boot is not
- * known, which changes nothing. */
+/* The counter after a sample of time t; as it was when t is not newer than the newest. NaN when the time of boot is not
+ * known, which changes nothing, and while the device's clock is not set (before 2001): a boot then shows as a
+ * difference to the value from before, and a device's install that rebooted it is not taken for a reboot after it. */
 double boot_counter_feed(struct boot_counter *c, int64_t t, double boot_time);
 
 #endif

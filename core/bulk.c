@@ -8,11 +8,16 @@
 
 #define COUNT_MAX 32768 /* samples of one block and device */
 #define FLOOR     1e-12 /* a mean of zero has no logarithm */
-#define MARK(m)   PASSAGE_BIT(PASSAGE_COUNT + (int)(m))
 
-void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin, int32_t lag)
+static struct series *series(const struct herd *h, size_t i)
 {
-    *b = (struct bulk){.tolerance = tolerance, .first = first, .next = first, .lag = lag, .ratio = NAN};
+    return (struct series *)(void *)((char *)h->first + i * h->stride);
+}
+
+void bulk_init(struct bulk *b, int test, bool down, int64_t first, double tolerance, int32_t begin, int32_t lag)
+{
+    *b = (struct bulk){
+        .test = test, .down = down, .tolerance = tolerance, .first = first, .next = first, .lag = lag, .ratio = NAN};
     b->stride = 1 + first / COUNT_MAX;
     b->begin[0] = b->begin[1] = INT32_MIN;
     b->begin[2] = begin < INT32_MAX - lag ? begin + lag : INT32_MAX;
@@ -37,28 +42,27 @@ static bool whole(const struct bulk *b, int32_t from, int32_t begin)
     return (int64_t)from + b->lag <= begin;
 }
 
-void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value)
+void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value)
 {
     if (!whole(b, from, b->begin[BULK_BLOCKS - 1]) || !isfinite(value) || value < 0)
         return;
-    w->sum[m][BULK_BLOCKS - 1] = (float)((double)w->sum[m][BULK_BLOCKS - 1] + value);
-    w->count[m][BULK_BLOCKS - 1]++;
+    s->sum[BULK_BLOCKS - 1] = (float)((double)s->sum[BULK_BLOCKS - 1] + value);
+    s->count[BULK_BLOCKS - 1]++;
 }
 
 /* The newest blocks, from index `from` on. */
-static int64_t samples_of(const struct watched *w, enum bulk_metric m, int from)
+static int64_t samples_of(const struct series *s, int from)
 {
     int64_t n = 0;
     for (int i = from; i < BULK_BLOCKS; i++)
-        n += w->count[m][i];
+        n += s->count[i];
     return n;
 }
 
 /* A device that could be compared; NaN base compares false. */
-static bool candidate(const struct watched *w, enum bulk_metric m)
+static bool candidate(const struct watched *w, const struct series *s)
 {
-    return w->flags & (WATCHED_CANARY | WATCHED_CONTROL) && !(w->flags & WATCHED_SILENT) &&
-           (m == BULK_CPU ? w->cpu_base : w->var_base) > 0;
+    return w->flags & (WATCHED_CANARY | WATCHED_CONTROL) && !(w->flags & WATCHED_SILENT) && s->base > 0;
 }
 
 /* Has it been there since block `from` began? */
@@ -68,11 +72,12 @@ static bool there(const struct bulk *b, const struct watched *w, int from)
 }
 
 /* The first block of the window to compare; BULK_BLOCKS = no window. */
-static int window_of(const struct bulk *b, enum bulk_metric m, const struct watched *w, size_t n)
+static int window_of(const struct bulk *b, const struct herd *h)
 {
+    const struct watched *w = h->w;
     int64_t canaries = 0, with[BULK_BLOCKS] = {0};
-    for (size_t i = 0; i < n; i++) {
-        if (!(w[i].flags & WATCHED_CANARY) || !candidate(&w[i], m))
+    for (size_t i = 0; i < h->n; i++) {
+        if (!(w[i].flags & WATCHED_CANARY) || !candidate(&w[i], series(h, i)))
             continue;
         canaries++;
         for (int j = 0; j < BULK_BLOCKS; j++)
@@ -84,12 +89,12 @@ static int window_of(const struct bulk *b, enum bulk_metric m, const struct watc
     return from;
 }
 
-static double change_of(const struct watched *w, enum bulk_metric m, int from)
+static double change_of(const struct series *s, int from)
 {
     double sum = 0;
     for (int i = from; i < BULK_BLOCKS; i++)
-        sum += (double)w->sum[m][i];
-    double r = sum / (double)samples_of(w, m, from) / (double)(m == BULK_CPU ? w->cpu_base : w->var_base);
+        sum += (double)s->sum[i];
+    double r = sum / (double)samples_of(s, from) / (double)s->base;
     return det_log(r > FLOOR ? r : FLOOR);
 }
 
@@ -123,21 +128,31 @@ double bulk_evidence(const struct change *canary, size_t n, const struct change 
     return any ? -r->log_p + det_log(look_share(k)) : 0;
 }
 
+static void mark(const struct bulk *b, const struct herd *h, size_t i, bool on)
+{
+    uint64_t bit = PASSAGE_BIT(b->test);
+    if (bit & PASSAGE_BUILTIN)
+        h->w[i].carried = (uint16_t)(on ? h->w[i].carried | bit : h->w[i].carried & ~bit);
+    else if (h->marks)
+        h->marks[i].carried = on ? h->marks[i].carried | bit : h->marks[i].carried & ~bit;
+}
+
 /* Figures for the screen, and the marks of the canary devices that stand out of control. */
-static void describe(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all,
-                     const struct change *canary, size_t n, const struct change *control, size_t m, const uint32_t *who)
+static void describe(struct bulk *b, const struct herd *h, const struct change *canary, size_t n,
+                     const struct change *control, size_t m, const uint32_t *who)
 {
     double shift = det_log(b->tolerance), *c = sorted(canary, n, shift), *k = sorted(control, m, 0);
     double high = k[m - 1 - m / 20];
-    b->ratio = det_exp(median(c, n) - median(k, m));
+    double by = median(c, n) - median(k, m);
+    b->ratio = det_exp(b->down ? -by : by);
     b->canary = b->control = 0;
     b->canary_of = (int64_t)n;
     b->control_of = (int64_t)m;
-    for (size_t i = 0; i < all; i++)
-        w[i].carried = (uint16_t)(w[i].carried & ~MARK(metric));
+    for (size_t i = 0; i < h->n; i++)
+        mark(b, h, i, false);
     for (size_t i = 0; i < n; i++) {
         if (canary[i].v + shift > high) {
-            w[who[i]].carried |= MARK(metric);
+            mark(b, h, who[i], true);
             b->canary++;
         }
     }
@@ -161,8 +176,8 @@ static void keep_best(struct bulk *b, struct change *canary, size_t n, struct ch
 }
 
 /* Compares what has been gathered. */
-static void judge(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick,
-                  struct change *canary, size_t n, struct change *control, size_t m, const uint32_t *who)
+static void judge(struct bulk *b, const struct herd *h, int64_t tick, struct change *canary, size_t n,
+                  struct change *control, size_t m, const uint32_t *who)
 {
     struct ranktest r;
     b->spent++;
@@ -171,18 +186,19 @@ static void judge(struct bulk *b, enum bulk_metric metric, struct watched *w, si
         b->most = b->now;
         keep_best(b, canary, n, control, m, tick);
     }
-    describe(b, metric, w, all, canary, n, control, m, who);
+    describe(b, h, canary, n, control, m, who);
 }
 
-static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w, size_t all, int64_t tick,
-                      const struct strata *strata)
+static void take_look(struct bulk *b, const struct herd *h, int64_t tick)
 {
-    int from = window_of(b, metric, w, all);
+    const struct watched *w = h->w;
+    int from = window_of(b, h);
     int64_t samples = 0, devices = 0;
     b->looks++;
-    for (size_t i = 0; from < BULK_BLOCKS && i < all; i++) {
-        if (candidate(&w[i], metric) && there(b, &w[i], from) && samples_of(&w[i], metric, from) > 0) {
-            samples += samples_of(&w[i], metric, from);
+    for (size_t i = 0; from < BULK_BLOCKS && i < h->n; i++) {
+        const struct series *s = series(h, i);
+        if (candidate(&w[i], s) && there(b, &w[i], from) && samples_of(s, from) > 0) {
+            samples += samples_of(s, from);
             devices++;
         }
     }
@@ -193,44 +209,57 @@ static void take_look(struct bulk *b, enum bulk_metric metric, struct watched *w
     uint32_t *who = xreallocarray(NULL, (size_t)devices, sizeof *who);
     size_t n = 0, m = 0;
     double tol = det_log(b->tolerance);
-    for (size_t i = 0; i < all; i++) {
-        int64_t mine = candidate(&w[i], metric) && there(b, &w[i], from) ? samples_of(&w[i], metric, from) : 0;
+    for (size_t i = 0; i < h->n; i++) {
+        const struct series *s = series(h, i);
+        int64_t mine = candidate(&w[i], s) && there(b, &w[i], from) ? samples_of(s, from) : 0;
         /* Half of the samples that devices have on average: too few of them are no mean. */
         if (mine == 0 || mine * 2 * devices < samples)
             continue;
-        double v = change_of(&w[i], metric, from);
+        double v = change_of(s, from);
+        if (b->down)
+            v = -v;
         if (w[i].flags & WATCHED_CANARY) {
             who[n] = (uint32_t)i;
-            canary[n++] = (struct change){v - tol, strata->cell[w[i].cell].attributes};
+            canary[n++] = (struct change){v - tol, h->strata->cell[w[i].cell].attributes};
         } else {
-            control[m++] = (struct change){v, strata->cell[w[i].cell].attributes};
+            control[m++] = (struct change){v, h->strata->cell[w[i].cell].attributes};
         }
     }
     if (n > 0 && m > 0)
-        judge(b, metric, w, all, tick, canary, n, control, m, who);
+        judge(b, h, tick, canary, n, control, m, who);
     free(canary);
     free(control);
     free(who);
 }
 
-void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number,
-                const struct strata *strata)
+/* After a look: the next block begins. */
+static void advance(struct bulk *b, int32_t number)
 {
-    if (b->valid < b->next)
-        return;
-    take_look(b, m, w, n, tick, strata);
     int64_t before = b->next;
     b->next = look_time(b->first, b->looks + 1);
     b->stride = 1 + (b->next - before) / COUNT_MAX;
     for (int i = 0; i + 1 < BULK_BLOCKS; i++)
         b->begin[i] = b->begin[i + 1];
     b->begin[BULK_BLOCKS - 1] = number;
-    for (size_t i = 0; i < n; i++) {
+}
+
+void bulk_close(struct bulk *b, struct bulk *other, const struct herd *h, int64_t tick, int32_t number)
+{
+    if (b->valid < b->next)
+        return;
+    take_look(b, h, tick);
+    advance(b, number);
+    if (other) {
+        take_look(other, h, tick);
+        advance(other, number);
+    }
+    for (size_t i = 0; i < h->n; i++) {
+        struct series *s = series(h, i);
         for (int j = 0; j + 1 < BULK_BLOCKS; j++) {
-            w[i].sum[m][j] = w[i].sum[m][j + 1];
-            w[i].count[m][j] = w[i].count[m][j + 1];
+            s->sum[j] = s->sum[j + 1];
+            s->count[j] = s->count[j + 1];
         }
-        w[i].sum[m][BULK_BLOCKS - 1] = 0;
-        w[i].count[m][BULK_BLOCKS - 1] = 0;
+        s->sum[BULK_BLOCKS - 1] = 0;
+        s->count[BULK_BLOCKS - 1] = 0;
     }
 }

@@ -1,5 +1,5 @@
-/* The bulk engine of a trial: do all canary devices together use more CPU, or measure with more variance, than before,
- * more than control does? One rank test (core/ranktest.h) on each device's change from its own baseline, taken only at
+/* The bulk engine of a trial: have all canary devices together more (or less) of a metric than before, more than
+ * control has? One rank test (core/ranktest.h) on each device's change from its own baseline, taken only at
  * geometrically spaced looks t_1, t_2, ...; look k may spend 1/(k(k+1)) of the test's alpha.
  *
  * The window of look k is (t_{k-3}, t_k], the newest three blocks between looks, which is t_k / 1.95. The method's
@@ -24,9 +24,20 @@
 #include "core/passage.h"
 #include "core/ranktest.h"
 
-enum bulk_metric { BULK_CPU, BULK_VARIANCE };
+enum bulk_metric { BULK_CPU, BULK_VARIANCE, BULK_BUILTIN };
 
-/* A device's value at a look, as compared: ln(mean / own baseline), canary's less ln(tolerance). */
+/* All devices of a trial, and where each has its sums of the metric. */
+struct herd {
+    struct watched *w;
+    struct marks *marks; /* NULL: none */
+    const struct strata *strata;
+    size_t n;
+    void *first; /* struct series of device 0; of device i it is `stride` bytes further for each */
+    size_t stride;
+};
+
+/* A device's value at a look, as compared: ln(mean / own baseline), canary's less ln(tolerance). Where less is worse,
+ * the first with its sign changed. */
 struct change {
     double v;
     uint8_t stratum;
@@ -44,7 +55,9 @@ struct look {
 #define LOOK_VALUES_MAX 20000
 
 struct bulk {
-    double tolerance;           /* tolerated rise, >= 1 */
+    int test;                   /* number of the test, for its mark */
+    bool down;                  /* less is worse */
+    double tolerance;           /* tolerated rise or fall, >= 1 */
     int64_t first, next;        /* time of the first look and of the next, in ticks */
     int32_t lag;                /* ticks after which a device's samples are of the time since it came in */
     int64_t valid;              /* ticks with rows so far */
@@ -62,15 +75,14 @@ struct bulk {
 
 /* first: ticks to the first look, >= 1. tolerance >= 1. begin: number of the tick at which the stage began. lag:
  * ticks for which a device's samples still are of the time before it came in, 0 .. first - 1. */
-void bulk_init(struct bulk *b, int64_t first, double tolerance, int32_t begin, int32_t lag);
+void bulk_init(struct bulk *b, int test, bool down, int64_t first, double tolerance, int32_t begin, int32_t lag);
 void bulk_release(struct bulk *b);
 /* Tick `number`, which brings rows, begins. True when its samples are summed. */
 bool bulk_tick(struct bulk *b, int32_t number);
 /* A sample of a device that counts since tick number `from`: summed when it has been there for the whole block. */
-void bulk_add(const struct bulk *b, struct watched *w, enum bulk_metric m, int32_t from, double value);
-/* The tick ends: takes the look when it is time. */
-void bulk_close(struct bulk *b, enum bulk_metric m, struct watched *w, size_t n, int64_t tick, int32_t number,
-                const struct strata *strata);
+void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value);
+/* The tick ends: takes the look when it is time. `other` is the same metric's other direction, NULL = it has one. */
+void bulk_close(struct bulk *b, struct bulk *other, const struct herd *h, int64_t tick, int32_t number);
 /* Evidence of one look from its values: sets u and p in *r and returns -ln p + ln look_share(k); 0 where no stratum
  * has both groups. Looks are decided by TIES_PERMUTATION; those of old logs were by TIES_NORMAL. */
 double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,

@@ -54,6 +54,11 @@ struct join_spec {
     const char *attribute; /* the label holds the value of this attribute of the device, not its id; "" = its id */
 };
 
+/* A policy's own metric (core/metric.h), by its id. */
+struct telemetry_metric {
+    const char *id, *query; /* PromQL, or the metric's name on the page */
+    bool counter;           /* of kind counter or event in the fleet's policies */
+};
 struct telemetry_spec {
     enum telemetry_kind kind;
     struct endpoint endpoint; /* Prometheus base URL, or the /metrics page */
@@ -64,6 +69,8 @@ struct telemetry_spec {
     /* Prometheus: PromQL; OpenMetrics: metric name. "" = the preset's. $window is replaced by the policy's window. */
     const char *reboots, *cpu, *variance;
     const char *sensor; /* node_exporter preset: name of the sensor metric */
+    struct telemetry_metric own[METRICS_OWN];
+    size_t n_own;
 };
 
 /* Where notices go (core/notice.h). */

@@ -53,7 +53,10 @@ uint32_t device_reached(int64_t reboots, double cpu, double variance)
         int64_t least;
         enum trial_test test;
     } boots[] = {{1, TEST_BOOT1}, {2, TEST_BOOT2}, {4, TEST_BOOT4}, {8, TEST_BOOT8}};
-    uint32_t set = (uint32_t)passage_cpu_levels(cpu) | passage_var_levels(variance);
+    struct gauge c, v;
+    gauge_init(&c, &policy_default()->evidence, ROW_CPU);
+    gauge_init(&v, &policy_default()->evidence, ROW_VARIANCE);
+    uint32_t set = (uint32_t)(gauge_levels(&c, cpu) | gauge_levels(&v, variance));
 
     for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++)
         if (reboots >= boots[i].least)

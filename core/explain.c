@@ -10,8 +10,6 @@
 #define MAX_LOG  690.0 /* e^690 still is a number */
 #define NEAR_ONE (1 + 1e-9)
 
-const char *const explain_metric_words[LEDGER_METRICS] = {"reboots", "silence", "CPU", "variance"};
-
 /* ---- numbers ---- */
 
 /* To what is shown: whole from 10 on (what is needed always), two figures from 10,000 on. */
@@ -85,76 +83,92 @@ const char *explain_percent(char out[FMT_MAX], double share)
     return out;
 }
 
-/* Two figures, and no more than a screen needs: "0.8", "3.1", "12", "340". */
-static const char *times(char out[FMT_MAX], double x)
-{
-    if (x >= 1e4)
-        snprintf(out, FMT_MAX, "10^%.0f", floor(det_log(x) / LN_TEN));
-    else
-        snprintf(out, FMT_MAX, x < 9.95 ? "%.1f" : "%.0f", x);
-    return out;
-}
-
-const char *explain_ratio(char out[FMT_MAX], const struct evidence *e)
-{
-    char r[FMT_MAX], lo[FMT_MAX], hi[FMT_MAX];
-    bool low = isfinite(e->ratio_low) && e->ratio_low > 0, high = isfinite(e->ratio_high);
-    double ratio = e->ratio;
-
-    /* None of the others had it: there is no ratio but what it is over. */
-    if (e->control_of > 0 && e->control == 0 && e->canary > 0 && isfinite(ratio) && !high)
-        ratio = low ? INFINITY : NAN;
-    if (isnan(ratio) && !low && !high)
-        snprintf(out, FMT_MAX, "?");
-    else if (!isfinite(ratio) && low)
-        snprintf(out, FMT_MAX, "over %.10sx", times(lo, e->ratio_low));
-    else if (!isfinite(ratio))
-        snprintf(out, FMT_MAX, "%s%.10s%s", high ? "under " : "", high ? times(hi, e->ratio_high) : "?",
-                 high ? "x" : "");
-    else if (low && high)
-        snprintf(out, FMT_MAX, "%.10sx (%.8s to %.8s)", times(r, ratio), times(lo, e->ratio_low),
-                 times(hi, e->ratio_high));
-    else if (low)
-        snprintf(out, FMT_MAX, "%.10sx (over %.8s)", times(r, ratio), times(lo, e->ratio_low));
-    else if (high)
-        snprintf(out, FMT_MAX, "%.10sx (under %.8s)", times(r, ratio), times(hi, e->ratio_high));
-    else
-        snprintf(out, FMT_MAX, "%.10sx", times(r, ratio));
-    return out;
-}
-
 /* ---- sentences ---- */
 
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size)
 {
     char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX];
+    const char *plain = e->plain ? e->plain : trial_test_plain(which);
+    enum metric_form form = e->plain || (unsigned)which >= TEST_COUNT
+                                ? e->form
+                                : metric_form(metric_test(&policy_default()->evidence, (int)which));
 
     fmt_count(a, e->canary);
     fmt_count(b, e->canary_of);
     fmt_count(c, e->control);
     fmt_count(d, e->control_of);
-    if (which == TEST_CPU || which == TEST_VARIANCE)
-        snprintf(out, size, "%.30s of %.30s canaries are above 95%% of the %.30s others: they %.100s", a, b, d,
-                 trial_test_plain(which));
-    else if (which == TEST_INSTALL)
-        snprintf(out, size, "%.30s of %.30s canaries %.100s", a, b, trial_test_plain(which));
+    if (form == FORM_SHIFT)
+        snprintf(out, size, "%.30s of %.30s canaries are %s 95%% of the %.30s others in %.100s", a, b,
+                 e->down ? "below" : "above", d,
+                 which == TEST_CPU        ? "CPU against their own past"
+                 : which == TEST_VARIANCE ? "sensor variance against their own past"
+                                          : plain);
+    else if (form == FORM_OUTCOME)
+        snprintf(out, size, "%.30s of %.30s canaries %.100s%s%.30s%s", a, b, plain, e->overdue > 0 ? " (" : "",
+                 e->overdue > 0 ? fmt_count(c, e->overdue) : "", e->overdue > 0 ? " of them overdue)" : "");
     else
-        snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, trial_test_plain(which), c,
-                 d);
+        snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, plain, c, d);
+}
+
+#define EXPLAIN_STANDING 90
+
+/* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
+static const char *standing(char out[EXPLAIN_STANDING], const struct evidence *e)
+{
+    char most[FMT_MAX], now[FMT_MAX];
+
+    explain_evidence(most, e->log_e, e->log_pause);
+    explain_evidence(now, e->log_now, INFINITY);
+    /* The counts are of now. What was reached stays reached, and is told beside what these counts say. */
+    if (isnan(e->log_now) || e->log_now > e->log_e - 0.05 || strcmp(most, now) == 0)
+        snprintf(out, EXPLAIN_STANDING, "%.30s", most);
+    else
+        snprintf(out, EXPLAIN_STANDING, "%.30s at its most, %.30s now", most, now);
+    return out;
+}
+
+bool explain_installs(const struct wave_health *h, char *out, size_t size)
+{
+    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], over[60] = "", away[80] = "";
+    int64_t rest = h->told - h->installed - h->failed;
+
+    if (h->told <= 0)
+        return false;
+    if (h->overdue > 0)
+        snprintf(over, sizeof over, " (%.30s overdue)", fmt_count(a, h->overdue));
+    if (h->unreached > 0)
+        snprintf(away, sizeof away, " (%.30s not reached since told)", fmt_count(b, h->unreached));
+    snprintf(out, size, "installs: %.30s of %.30s installed, ", fmt_count(c, h->installed), fmt_count(d, h->told));
+    size_t used = strlen(out);
+    snprintf(out + used, size - used, "%.30s failed%.60s, %.30s not yet%.80s", fmt_count(c, h->failed), over,
+             fmt_count(d, rest > 0 ? rest : 0), away);
+    return true;
 }
 
 void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size)
 {
-    char who[EXPLAIN_TEXT], so_far[FMT_MAX], pause[FMT_MAX], back[FMT_MAX], few[80] = "", roll[80] = "";
+    char who[EXPLAIN_TEXT], so_far[EXPLAIN_STANDING], pause[FMT_MAX], back[FMT_MAX], few[80] = "", roll[80] = "";
 
     explain_who(e, which, who, sizeof who);
     if (e->log_rollback > 0)
         snprintf(roll, sizeof roll, ", %.30s to roll back", explain_need(back, e->log_rollback));
     if (e->log_e >= e->log_pause && e->devices < e->min_devices)
         snprintf(few, sizeof few, " Carried by %d; no pause before %d devices do.", e->devices, e->min_devices);
-    snprintf(out, size, "%.240s. Evidence %.30s; %.30s needed to pause%.50s.%.80s%s", who,
-             explain_evidence(so_far, e->log_e, e->log_pause), explain_need(pause, e->log_pause), roll, few,
-             e->dismissed ? " Acknowledged." : "");
+    snprintf(out, size, "%.200s. Evidence %.80s; %.30s needed to pause%.50s.%.80s%s", who, standing(so_far, e),
+             explain_need(pause, e->log_pause), roll, few, e->dismissed ? " Acknowledged." : "");
+}
+
+void explain_size(const struct evidence *e, enum trial_test which, char *out, size_t size)
+{
+    struct harm h = harm_of_evidence(e);
+    char n[FMT_MAX], how[100];
+    bool all = which == TEST_CPU || which == TEST_VARIANCE; /* compared at once: nobody carries it alone */
+
+    if (isnan(h.ratio) && isnan(h.low) && isnan(h.high))
+        snprintf(how, sizeof how, "how much is not known");
+    else
+        snprintf(how, sizeof how, "%.38s%.40s", harm_text(n, &h), h.than);
+    snprintf(out, size, all ? "%s; %d canaries compared" : "%s; carried by %d", how, e->devices);
 }
 
 const struct stage_view *explain_stage(const struct trial_view *t, int wave)
@@ -169,6 +183,20 @@ bool explain_blind(const struct trial_view *t, int wave)
     const struct stage_view *s = explain_stage(t, wave);
 
     return t->state != TRIAL_LIVE || !s || (wave == t->stage && s->canary == 0 && s->leading < 0);
+}
+
+bool explain_had_release(const struct wave_view *w, char *out, size_t size)
+{
+    char n[FMT_MAX], m[FMT_MAX];
+
+    out[0] = '\0';
+    if (w->had_release > 0 && w->had_release >= w->members)
+        snprintf(out, size, "All %.30s canaries had the release already: there is nothing to compare.",
+                 fmt_count(n, w->had_release));
+    else if (w->had_release > 0)
+        snprintf(out, size, "%.30s of %.30s canaries had the release already: they are not compared.",
+                 fmt_count(n, w->had_release), fmt_count(m, w->members));
+    return w->had_release > 0;
 }
 
 static const char *because(const struct trial_view *t)
@@ -205,10 +233,10 @@ void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
     else if (explain_blind(t, wave))
         snprintf(out, size, "Nothing can be said yet: no canary counts before its install and a grace after it.");
     else if (wave == t->stage)
-        snprintf(out, size, "Nothing speaks against this wave so far: %.30s canaries against %.30s others.",
+        snprintf(out, size, "No test speaks against this wave so far: %.30s canaries against %.30s others.",
                  fmt_count(n, s->canary), fmt_count(m, s->control));
     else
-        snprintf(out, size, "Nothing spoke against this wave while it ran.");
+        snprintf(out, size, "No test spoke against this wave while it ran.");
 }
 
 void explain_state(const struct trial_view *t, char *out, size_t size)
@@ -278,37 +306,30 @@ double explain_scale(double log_e, double log_pause)
     return !(x > 0) ? 0 : x > 1 ? 1 : x;
 }
 
-static enum ledger_metric metric_of(enum trial_test t)
-{
-    if (t <= TEST_BOOT8)
-        return LEDGER_REBOOT;
-    if (t == TEST_SILENT)
-        return LEDGER_SILENCE;
-    return t <= TEST_CPU300 || t == TEST_CPU ? LEDGER_CPU : LEDGER_VARIANCE;
-}
-
 bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
                     struct explain_ledger *out)
 {
     const struct evidence_policy *e = &p->evidence;
     const struct stage_view *s = explain_stage(t, wave);
-    double share[LEDGER_METRICS] = {e->share_reboot, e->share_silence, e->share_cpu, e->share_variance};
     struct ledger l;
 
     *out = (struct explain_ledger){.rollout = e->alpha};
-    if (e->tests == TESTS_OFF || !ledger_init(&l, e->alpha, e->reserve,
-                                              waves < 1              ? 1
-                                              : waves > LEDGER_WAVES ? LEDGER_WAVES
-                                                                     : (int)waves,
-                                              share, e->share_install))
+    if (e->tests == TESTS_OFF || !trial_ledger(e, waves < 1 ? 1 : waves > LEDGER_WAVES ? LEDGER_WAVES : (int)waves, &l))
         return false;
     out->install = ledger_install(&l);
-    for (int m = 0; m < LEDGER_METRICS && !(s && s->n); m++)
-        out->metric[m] = ledger_alpha(&l, wave, (enum ledger_metric)m);
-    for (size_t i = 0; s && i < s->n; i++)
-        if (s->which[i] != TEST_INSTALL)
-            out->metric[metric_of(s->which[i])] += det_exp(-s->v[i].log_pause);
-    for (int m = 0; m < LEDGER_METRICS; m++)
+    out->metrics = l.metrics;
+    for (int m = 0; m < l.metrics; m++) {
+        out->name[m] = metric_title(e, ledger_metric(m));
+        out->id[m] = metric_id(e, ledger_metric(m));
+        if (!(s && s->n))
+            out->metric[m] = ledger_alpha(&l, wave, m);
+    }
+    for (size_t i = 0; s && i < s->n; i++) {
+        int test = (int)s->which[i], m = test < metric_tests(e) ? ledger_row(metric_test(e, test)->metric) : -1;
+        if (m >= 0)
+            out->metric[m] += det_exp(-s->v[i].log_pause);
+    }
+    for (int m = 0; m < out->metrics; m++)
         out->wave += out->metric[m];
     return true;
 }
@@ -325,12 +346,46 @@ void explain_promise(const struct policy *p, char *out, size_t size)
              i, a);
 }
 
-void explain_not_covered(const struct policy *p, char *out, size_t size)
+const char *explain_one_sided(const struct evidence_policy *e)
 {
-    char grace[FMT_MAX];
+    bool cpu = e->share_cpu > 0, variance = e->share_variance > 0;
 
+    if (e->tests == TESTS_OFF || (!cpu && !variance))
+        return "";
+    return !variance ? " CPU: looks for a rise only; a fall is not seen."
+           : cpu ? " CPU and sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that "
+                   "sticks."
+                 : " Sensor variance: looks for a rise only; a fall is not seen, other than of a sensor that sticks.";
+}
+
+/* How the canaries' reboots lie after their own installs. */
+static void after_installs(const struct trial_after *a, char *out, size_t size)
+{
+    char all[FMT_MAX], n[FMT_MAX], most[FMT_MAX], first[FMT_MAX], last[FMT_MAX];
+
+    fmt_count(all, a->canaries);
+    fmt_count(n, a->rebooted);
+    fmt_count(most, a->most);
+    if (a->canaries == 0)
+        *out = '\0';
+    else if (a->rebooted == 0)
+        snprintf(out, size, " Of %.20s canaries that count now none has rebooted since this wave's tests began.", all);
+    else
+        snprintf(out, size,
+                 " Of %.20s canaries that count now %.20s rebooted since this wave's tests began, %.20s of them last "
+                 "%.20s to %.20s after their own install%s.",
+                 all, n, most, fmt_dur(first, a->first_us), fmt_dur(last, a->last_us),
+                 a->alike ? ": so alike that it may be a step of the update, or a fault that takes as long" : "");
+}
+
+void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size)
+{
+    char grace[FMT_MAX], after[EXPLAIN_TEXT] = "";
+
+    if (t->state != TRIAL_OFF)
+        after_installs(&t->after, after, sizeof after);
     snprintf(out, size,
-             "Not covered: limits, what people do, canaries that were not picked at random, and the %.20s after an "
-             "install.",
-             fmt_dur(grace, p->grace_us));
+             "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself "
+             "does later than %.20s after an install: a second reboot, load while it warms up.%.130s%.290s",
+             fmt_dur(grace, p->grace_us), explain_one_sided(&p->evidence), after);
 }

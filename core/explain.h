@@ -9,10 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/fmt.h"
+#include "core/harm.h"
 #include "core/ledger.h"
 #include "core/snapshot.h"
 
-#define EXPLAIN_TEXT 400 /* a buffer of this size is enough for any sentence from here */
+#define EXPLAIN_TEXT 640 /* a buffer of this size is enough for any sentence from here */
 
 /* Evidence so far (a natural logarithm): "0.3", "240", "72,000", "10^9". log_need: of what it is shown against. */
 const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);
@@ -20,16 +21,22 @@ const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);
 const char *explain_need(char out[FMT_MAX], double log_need);
 /* A share of 1: "5%", "0.4%", "0.031%". */
 const char *explain_percent(char out[FMT_MAX], double share);
-/* "3.1x (1.4 to 12)"; "over 12x" when no other device had it; "?" when nothing is known. */
-const char *explain_ratio(char out[FMT_MAX], const struct evidence *e);
 
-/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others" */
+/* "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others" */
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* How large it is and how many carry it: "over 32x as often as the others; carried by 12". */
+void explain_size(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* "installs: 12 of 20 installed, 3 failed (2 overdue), 5 not yet (1 not reached since told)"; false when nobody was
+ * told.
+ */
+bool explain_installs(const struct wave_health *h, char *out, size_t size);
 /* explain_who() and the evidence: "... Evidence 72,000; 250 needed to pause, 2,500 to roll back." */
 void explain_sentence(const struct evidence *e, enum trial_test which, char *out, size_t size);
 /* One sentence for wave `wave` of a rollout: the trial's own for the wave that runs, else from its leading test, else
  * why there is none. */
 void explain_wave(const struct trial_view *t, int wave, char *out, size_t size);
+/* "3 of 20 canaries had the release already: they are not compared." False: none had. */
+bool explain_had_release(const struct wave_view *w, char *out, size_t size);
 /* Evidence can say nothing about this wave now: it is off, not live, or no canary counts yet. Never to be shown as
  * health. */
 bool explain_blind(const struct trial_view *t, int wave);
@@ -55,17 +62,20 @@ const struct stage_view *explain_stage(const struct trial_view *t, int wave);
 /* Chance of a false halt that a wave may spend, by metric, and that of the installs (whole rollout). From its tests
  * when it has begun, else as the policy will share it over `waves` waves. False when nothing is tested. */
 struct explain_ledger {
-    double metric[LEDGER_METRICS];
+    double metric[LEDGER_ALL];                     /* in the order of the ledger */
+    const char *name[LEDGER_ALL], *id[LEDGER_ALL]; /* the policy's: "CPU", "cpu" */
+    int metrics;
     double wave; /* sum of them */
     double install;
     double rollout; /* all waves, installs and reserve */
 };
 bool explain_ledger(const struct policy *p, const struct trial_view *t, int wave, size_t waves,
                     struct explain_ledger *out);
-extern const char *const explain_metric_words[LEDGER_METRICS]; /* "reboots", "silence", "CPU", "variance" */
 
-/* The promise in one line, and what it does not cover in one. */
+/* What the tests of this policy cannot see because they look one way; a sentence with a space in front, or "". */
+const char *explain_one_sided(const struct evidence_policy *e);
+/* The promise in one line, and what it does not cover in another, with what has been seen of that. */
 void explain_promise(const struct policy *p, char *out, size_t size);
-void explain_not_covered(const struct policy *p, char *out, size_t size);
+void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size);
 
 #endif

@@ -173,30 +173,18 @@ const char *fmt_percent(char out[FMT_MAX], double fraction)
     return out;
 }
 
+/* Digits enough that a ratio and the limit that it passed do not read alike. */
 const char *fmt_ratio(char out[FMT_MAX], double ratio)
 {
+    double x = fabs(ratio);
+    int digits = x < 9.995 ? 2 : x < 99.95 ? 1 : 0;
+
     if (isnan(ratio))
         snprintf(out, FMT_MAX, "?");
-    else if (fabs(ratio) >= 9.95)
-        snprintf(out, FMT_MAX, fabs(ratio) < 1e9 ? "%.0fx" : "%.1ex", ratio);
+    else if (x >= 1e4)
+        snprintf(out, FMT_MAX, isfinite(x) ? "10^%.0fx" : "?", floor(log10(x)));
     else
-        snprintf(out, FMT_MAX, "%.1fx", ratio);
-    return out;
-}
-
-const char *fmt_delta(char out[FMT_MAX], double ratio)
-{
-    if (isnan(ratio)) {
-        snprintf(out, FMT_MAX, "?");
-        return out;
-    }
-    double p = rint((ratio - 1) * 100);
-    if (p == 0)
-        snprintf(out, FMT_MAX, "0%%");
-    else if (fabs(p) > 9999)
-        snprintf(out, FMT_MAX, "%s", p > 0 ? ">+9999%" : "<-9999%");
-    else
-        snprintf(out, FMT_MAX, "%+.0f%%", p);
+        snprintf(out, FMT_MAX, "%.*fx", digits, ratio);
     return out;
 }
 

@@ -18,12 +18,11 @@ const char *fmt_hms(char out[FMT_MAX], int64_t us);
 const char *fmt_iso(char out[FMT_MAX], int64_t us);
 /* Parses fmt_iso's form (also without fraction, or with 1-6 digits of it). */
 bool fmt_iso_parse(const char *s, int64_t *us) ANDON_MUST_USE;
-/* "0.31", "41%", "3.1x": shortest with three significant figures; NaN gives "?". */
+/* "0.31", "41%": shortest with three significant figures; NaN gives "?". */
 const char *fmt_num(char out[FMT_MAX], double v);
 const char *fmt_percent(char out[FMT_MAX], double fraction);
+/* "0.96x", "3.12x", "15.2x", "340x", "10^5x"; NaN gives "?". The size of a harm is written by core/harm.h. */
 const char *fmt_ratio(char out[FMT_MAX], double ratio);
-/* "+212%", "-4%", "0%"; of a ratio 3.12, 0.96, 1.0. NaN gives "?". */
-const char *fmt_delta(char out[FMT_MAX], double ratio);
 /* Parses "90s", "10m", "1h30m", "2d", "500ms" into microseconds. */
 bool fmt_dur_parse(const char *s, int64_t *us) ANDON_MUST_USE;
 /* Exact, locale-free, round-trip text of a double for the log: C99 hexadecimal ("%a"), "nan", "inf", "-inf". */

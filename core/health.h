@@ -92,9 +92,10 @@ struct wave_health {
     double ratio[METRIC_COUNT];
     double value[METRIC_COUNT];      /* canary */
     double against[METRIC_COUNT];    /* control */
-    int64_t told, installed, failed; /* install outcomes of the wave */
-    int64_t data_age;                /* now - newest sample of either group; TIME_NEVER when none */
-    int64_t control_frozen_at;       /* control has become too small: its figures as last measured then; 0 = live */
+    int64_t told, installed, failed; /* install outcomes of the wave; the rest have not yet done either */
+    int64_t overdue, unreached; /* of those failed: without a report; of the rest: not in touch since (install.h) */
+    int64_t data_age;           /* now - newest sample of either group; TIME_NEVER when none */
+    int64_t control_frozen_at;  /* control has become too small: its figures as last measured then; 0 = live */
 };
 
 /* Sums a group. scrape_us is the telemetry's interval. `now` is the engine's clock. */

@@ -16,17 +16,31 @@ bool ledger_init(struct ledger *l, double alpha, double reserve, int waves, cons
         !(install >= 0) || sum > 1 + 1e-12)
         return false;
     *l = (struct ledger){.alpha = alpha, .reserve = reserve, .waves = waves, .install = install};
-    memcpy(l->share, share, sizeof l->share);
+    memcpy(l->share, share, LEDGER_METRICS * sizeof *share);
+    l->metrics = LEDGER_METRICS;
     return true;
 }
 
-double ledger_alpha(const struct ledger *l, int s, enum ledger_metric m)
+int ledger_row(size_t metric)
 {
-    if (s < 0 || s >= l->waves)
+    return metric < ROW_INSTALL    ? (int)metric
+           : metric == ROW_INSTALL ? -1
+                                   : LEDGER_METRICS + (int)metric - METRICS_BUILTIN;
+}
+
+size_t ledger_metric(int m)
+{
+    return m < LEDGER_METRICS ? (size_t)m : (size_t)(METRICS_BUILTIN + m - LEDGER_METRICS);
+}
+
+double ledger_alpha(const struct ledger *l, int s, int m)
+{
+    if (s < 0 || s >= l->waves || m < 0 || m >= l->metrics)
         return 0;
     /* 2^-s over the sum of 2^-0 .. 2^-(waves-1); all exact in binary */
     double weight = ldexp(1, -s) / (2 - ldexp(1, 1 - l->waves));
-    return l->alpha * (1 - l->reserve) * weight * (s < l->added_from ? l->share[m] : l->share[m] + l->added[m]);
+    return l->alpha * (1 - l->reserve) * weight *
+           (s < l->added_from || m >= LEDGER_METRICS ? l->share[m] : l->share[m] + l->added[m]);
 }
 
 double ledger_install(const struct ledger *l)
@@ -34,7 +48,8 @@ double ledger_install(const struct ledger *l)
     return l->alpha * (1 - l->reserve) * l->install;
 }
 
-bool ledger_draw(struct ledger *l, double alpha)
+/* From the reserve; false, and nothing taken, when not so much is left of it. */
+static bool ledger_draw(struct ledger *l, double alpha)
 {
     if (!(alpha > 0) || l->drawn + alpha > l->alpha * l->reserve * (1 + 1e-12))
         return false;
@@ -63,8 +78,8 @@ double ledger_begun(const struct ledger *l, int waves)
 {
     double sum = waves > 0 ? ledger_install(l) : 0;
     for (int s = 0; s < waves && s < l->waves; s++)
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            sum += ledger_alpha(l, s, (enum ledger_metric)m);
+        for (int m = 0; m < l->metrics; m++)
+            sum += ledger_alpha(l, s, m);
     return sum;
 }
 

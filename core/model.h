@@ -109,6 +109,7 @@ struct device {
     const char *address;
     int64_t installed_at; /* when the device last reported an install */
     int64_t last_seen;    /* last contact with the fleet server */
+    int64_t contact_us;   /* how long it leaves between two contacts, as the server expects; 0 = it does not say */
     bool overdue;
 };
 

@@ -5,61 +5,137 @@
 #include <string.h>
 #include "core/boots.h"
 #include "core/err.h"
+#include "core/policy.h"
 
-_Static_assert(sizeof(struct watched) <= 96, "a watched device costs at most 96 bytes");
-_Static_assert(PASSAGE_COUNT + BULK_METRICS <= 16, "tests fit a device's marks");
+_Static_assert(sizeof(struct watched) <= 104, "a watched device costs at most 104 bytes");
+_Static_assert(sizeof(struct series) == 28, "a gauge of a device costs 28 bytes");
+_Static_assert(PASSAGE_COUNT + 2 <= 16, "built-in tests fit a device's marks");
 
 #define LOOP_S   (30 * 60)
 #define LONG_AGO (INT32_MIN / 2)
 
-static const double cpu_level[] = {1.25, 1.5, 2, 3};
-static const double var_level[] = {4, 8, 16};
-
-double passage_ratio(enum passage k, double ratio)
+double passage_ratio(const struct metric_test *t, double ratio)
 {
-    return k == PASSAGE_LOOP ? 1 : ratio;
+    return t->rule == RULE_LOOP ? 1 : ratio;
 }
 
-enum strata_by passage_by(enum passage k)
+enum strata_by passage_by(int k)
 {
     return k >= PASSAGE_BOOT1 && k <= PASSAGE_BOOT8 ? STRATA_BY_BOOTS
            : k == PASSAGE_SILENT                    ? STRATA_BY_CONTACT
                                                     : STRATA_BY_ATTRIBUTES;
 }
 
-void tail_init(struct tail *t, double ratio)
+void tail_init(struct tail *t, const struct evidence_policy *p)
 {
     memset(t, 0, sizeof *t);
-    for (int k = 0; k < PASSAGE_COUNT; k++)
-        eprocess_init(&t->e[k], passage_ratio((enum passage)k, ratio));
+    for (int k = 0; k < metric_tests(p); k++)
+        eprocess_init(&t->e[k], passage_ratio(metric_test(p, k), p->ratio));
 }
 
-uint16_t passage_cpu_levels(double r)
+void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row)
 {
-    unsigned bits = 0;
-    for (int l = 0; l < 4; l++)
-        bits |= r >= cpu_level[l] ? PASSAGE_BIT(PASSAGE_CPU125 + l) : 0u;
-    return (uint16_t)bits;
+    struct metric_def d;
+    metric_get(p, row, &d);
+    *g = (struct gauge){.row = (uint8_t)row,
+                        .column = (uint8_t)metric_column(p, row),
+                        .spread = d.kind == KIND_SPREAD,
+                        .window_us = d.window_us,
+                        .up = -1,
+                        .down = -1};
+    for (int i = 0; i < metric_tests(p) && g->n_levels < sizeof g->level / sizeof *g->level; i++) {
+        const struct metric_test *t = metric_test(p, i);
+        if (t->metric != row || t->rule != RULE_LEVEL)
+            continue;
+        g->level[g->n_levels].at = t->down ? 1.0 / t->level : t->level;
+        g->level[g->n_levels].down = t->down;
+        g->level[g->n_levels++].test = (uint8_t)i;
+        g->levels |= PASSAGE_BIT(i);
+    }
 }
 
-uint16_t passage_var_levels(double r)
+uint64_t gauge_levels(const struct gauge *g, double r)
 {
-    unsigned bits = r <= 1.0 / 16 ? PASSAGE_BIT(PASSAGE_STUCK) : 0u;
-    for (int l = 0; l < 3; l++)
-        bits |= r >= var_level[l] ? PASSAGE_BIT(PASSAGE_VAR4 + l) : 0u;
-    return (uint16_t)bits;
+    uint64_t bits = 0;
+    for (size_t l = 0; l < g->n_levels; l++)
+        if (g->level[l].down ? r <= g->level[l].at : r >= g->level[l].at)
+            bits |= PASSAGE_BIT(g->level[l].test);
+    return bits;
+}
+
+void tally_init(struct tally *c, const struct evidence_policy *p, size_t row)
+{
+    *c = (struct tally){.row = (uint8_t)row, .column = (uint8_t)metric_column(p, row), .loop = -1};
+    for (int i = 0; i < metric_tests(p); i++) {
+        const struct metric_test *t = metric_test(p, i);
+        if (t->metric != row)
+            continue;
+        c->tests |= PASSAGE_BIT(i);
+        if (t->rule == RULE_LOOP) {
+            c->loop = i;
+        } else if (c->n_levels < METRIC_LEVELS) {
+            c->level[c->n_levels].at = t->level;
+            c->level[c->n_levels++].test = (uint8_t)i;
+        }
+    }
+}
+
+/* n events have happened between two samples, evenly spread as nothing more is known. Have three of them happened
+ * within half an hour? */
+static bool passage_loop(int32_t at_s[2], uint32_t n, int32_t before_s, int32_t now_s)
+{
+    bool loop = false;
+    for (uint32_t i = 1; i <= n; i++) {
+        int32_t at = before_s + (int32_t)((int64_t)(now_s - before_s) * i / n);
+        loop |= at - at_s[0] <= LOOP_S;
+        at_s[0] = at_s[1];
+        at_s[1] = at;
+    }
+    return loop;
+}
+
+void counted_restart(struct counted *v)
+{
+    v->at_s[0] = v->at_s[1] = LONG_AGO;
+    v->n = 0;
+}
+
+uint64_t tally_events(const struct tally *c, struct counted *v, uint32_t n, int32_t before_s, int32_t now_s)
+{
+    uint64_t bits = 0;
+    /* Of many, the last hundred say whether three of them were close. */
+    if (passage_loop(v->at_s, n < 100 ? n : 100, before_s, now_s) && c->loop >= 0)
+        bits |= PASSAGE_BIT(c->loop);
+    v->n = n > UINT32_MAX - v->n ? UINT32_MAX : v->n + n;
+    for (size_t l = 0; l < c->n_levels; l++)
+        if (v->n >= c->level[l].at)
+            bits |= PASSAGE_BIT(c->level[l].test);
+    return bits;
+}
+
+void series_restart(struct series *s, bool spread)
+{
+    s->open = spread ? NAN : 0;
+    s->n = 0;
+    memset(s->sum, 0, sizeof s->sum);
+    memset(s->count, 0, sizeof s->count);
 }
 
 void watched_restart(struct watched *w)
 {
     w->boot_s[0] = w->boot_s[1] = LONG_AGO;
-    w->cpu_sum = 0;
-    w->cpu_n = 0;
-    w->var_last = NAN;
-    memset(w->sum, 0, sizeof w->sum);
-    memset(w->count, 0, sizeof w->count);
+    series_restart(&w->cpu, false);
+    series_restart(&w->var, true);
     w->happened = w->risk = w->entered = w->carried = 0;
     w->boots = 0;
+}
+
+uint32_t counted_rise(double before, double value, uint32_t most)
+{
+    double diff = value - before;
+    if (!isfinite(value) || isnan(before))
+        return 0;
+    return diff < 0 ? 1 : diff > most ? most : (uint32_t)(diff + 0.5);
 }
 
 static int count_time(struct watched *w, double value, int64_t *since)
@@ -77,46 +153,41 @@ int watched_count(struct watched *w, double value, bool boot_time, int64_t *sinc
         return 0;
     if (boot_time)
         return count_time(w, value, since);
-    double before = w->counter, diff = value - before;
+    double before = w->counter;
     w->counter = value;
-    if (isnan(before))
-        return 0;
-    return diff < 0 ? 1 : diff > 100 ? 100 : (int)(diff + 0.5);
+    return (int)counted_rise(before, value, 100);
 }
 
-static uint16_t boot_levels(uint8_t boots)
+bool watched_booted(const struct watched *w)
 {
-    unsigned bits = 0;
+    return w->boot_s[1] != LONG_AGO;
+}
+
+static uint64_t boot_levels(uint8_t boots)
+{
+    uint64_t bits = 0;
     for (int l = 0; l < 4; l++)
         bits |= boots >= 1u << l ? PASSAGE_BIT(PASSAGE_BOOT1 + l) : 0u;
-    return (uint16_t)bits;
+    return bits;
 }
 
-uint16_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s)
+uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s)
 {
-    unsigned loop = 0;
-    for (int i = 1; i <= n; i++) {
-        int32_t at = before_s + (int32_t)((int64_t)(now_s - before_s) * i / n);
-        if (at - w->boot_s[0] <= LOOP_S)
-            loop = PASSAGE_BIT(PASSAGE_LOOP);
-        w->boot_s[0] = w->boot_s[1];
-        w->boot_s[1] = at;
-        if (w->boots < UINT8_MAX)
-            w->boots++;
-    }
-    return (uint16_t)(loop | boot_levels(w->boots));
+    bool loop = passage_loop(w->boot_s, (uint32_t)n, before_s, now_s);
+    w->boots = w->boots + n > UINT8_MAX ? UINT8_MAX : (uint8_t)(w->boots + n);
+    return (loop ? PASSAGE_BIT(PASSAGE_LOOP) : 0) | boot_levels(w->boots);
 }
 
-uint16_t watched_shows(const struct watched *w)
+uint64_t watched_shows(const struct watched *w)
 {
-    unsigned bits = PASSAGE_BIT(PASSAGE_SILENT);
+    uint64_t bits = PASSAGE_BIT(PASSAGE_SILENT);
     if (!isnan(w->counter))
         bits |= PASSAGE_BOOTS;
-    if (w->cpu_base > 0)
+    if (w->cpu.base > 0)
         bits |= PASSAGE_CPUS;
-    if (w->var_base > 0)
+    if (w->var.base > 0)
         bits |= PASSAGE_VARS;
-    return (uint16_t)bits;
+    return bits;
 }
 
 static enum side side_of(const struct watched *w)
@@ -126,50 +197,68 @@ static enum side side_of(const struct watched *w)
 
 static uint8_t stratum_of(const struct risk *r, const struct watched *w, int k)
 {
-    return r->strata.of[passage_by((enum passage)k)][w->cell];
+    return r->strata.of[passage_by(k)][w->cell];
 }
 
-void risk_enter(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds)
+uint64_t risk_of(const struct watched *w, const struct marks *m)
+{
+    return w->risk | (m ? m->risk : 0);
+}
+
+void risk_enter(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds)
 {
     enum side g = side_of(w);
-    kinds = (uint16_t)(kinds & ~(w->happened | w->excluded | w->risk));
-    for (int k = 0; kinds >> k; k++) {
-        if (!(kinds & PASSAGE_BIT(k)))
-            continue;
+    uint64_t out = (uint64_t)(w->happened | w->excluded | w->risk), entered = w->entered;
+    if (m) {
+        out |= m->happened | m->excluded | m->risk;
+        entered |= m->entered;
+    }
+    kinds &= ~out;
+    for (uint64_t left = kinds; left; left &= left - 1) {
+        int k = __builtin_ctzll(left);
         r->y[stratum_of(r, w, k)][k][g]++;
-        if (!(w->entered & PASSAGE_BIT(k)))
+        if (!(entered & PASSAGE_BIT(k)))
             t->of[g][k]++;
     }
-    w->risk |= kinds;
-    w->entered |= kinds;
+    w->risk |= (uint16_t)(kinds & PASSAGE_BUILTIN);
+    w->entered |= (uint16_t)(kinds & PASSAGE_BUILTIN);
+    if (m) {
+        m->risk |= kinds & ~PASSAGE_BUILTIN;
+        m->entered |= kinds & ~PASSAGE_BUILTIN;
+    }
 }
 
-void risk_happen(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds)
+void risk_happen(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds)
 {
     enum side g = side_of(w);
-    uint16_t count = (uint16_t)(kinds & ~w->happened & w->risk);
-    for (int k = 0; count >> k; k++) {
-        if (!(count & PASSAGE_BIT(k)))
-            continue;
+    uint64_t count = kinds & ~(w->happened | (m ? m->happened : 0)) & risk_of(w, m);
+    for (uint64_t left = count; left; left &= left - 1) {
+        int k = __builtin_ctzll(left);
         r->d[stratum_of(r, w, k)][k][g]++;
         t->had[g][k]++;
         r->touched = true;
     }
-    w->happened |= kinds;
-    w->carried |= count;
+    w->happened |= (uint16_t)(kinds & PASSAGE_BUILTIN);
+    w->carried |= (uint16_t)(count & PASSAGE_BUILTIN);
     w->risk = (uint16_t)(w->risk & ~count);
+    if (m) {
+        m->happened |= kinds & ~PASSAGE_BUILTIN;
+        m->carried |= count & ~PASSAGE_BUILTIN;
+        m->risk &= ~count;
+    }
 }
 
-void risk_censor(struct risk *r, struct watched *w)
+void risk_censor(struct risk *r, struct watched *w, struct marks *m)
 {
     enum side g = side_of(w);
-    for (int k = 0; w->risk >> k; k++) {
-        if (w->risk & PASSAGE_BIT(k)) {
-            r->gone[stratum_of(r, w, k)][k][g]++;
-            r->touched = true;
-        }
+    for (uint64_t left = risk_of(w, m); left; left &= left - 1) {
+        int k = __builtin_ctzll(left);
+        r->gone[stratum_of(r, w, k)][k][g]++;
+        r->touched = true;
     }
     w->risk = 0;
+    if (m)
+        m->risk = 0;
 }
 
 static void keep(struct journal *j, size_t *room, const struct peek *p)
@@ -208,7 +297,7 @@ void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room,
     if (!r->touched)
         return;
     r->touched = false;
-    for (int k = 0; k < PASSAGE_COUNT; k++) {
+    for (int k = 0; k < r->kinds; k++) {
         bool changed = false;
         for (int i = 0; i < PASSAGE_STRATA; i++)
             changed |= close_one(r, t, j, room, tick, k, i);
@@ -226,10 +315,12 @@ void risk_clear(struct risk *r)
     r->touched = false;
 }
 
-void risk_count(struct risk *r, const struct watched *w, size_t n)
+void risk_count(struct risk *r, const struct watched *w, const struct marks *m, size_t n)
 {
     risk_clear(r);
     for (size_t i = 0; i < n; i++)
-        for (int k = 0; w[i].risk >> k; k++)
-            r->y[stratum_of(r, &w[i], k)][k][side_of(&w[i])] += w[i].risk >> k & 1;
+        for (uint64_t left = risk_of(&w[i], m ? &m[i] : NULL); left; left &= left - 1) {
+            int k = __builtin_ctzll(left);
+            r->y[stratum_of(r, &w[i], k)][k][side_of(&w[i])]++;
+        }
 }

@@ -18,9 +18,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "core/eprocess.h"
+#include "core/metric.h"
 #include "core/strata.h"
 
-/* In the order of enum trial_test. */
+/* In the order of enum trial_test: the built-in ones. A policy's own kinds of events have the numbers of their tests.
+ */
 enum passage {
     PASSAGE_LOOP,  /* 3 unexpected reboots within 30 min */
     PASSAGE_BOOT1, /* 1st, 2nd, 4th, 8th unexpected reboot of the stage */
@@ -38,35 +40,49 @@ enum passage {
     PASSAGE_STUCK, /* variance at 1/16 of its baseline or less */
     PASSAGE_COUNT
 };
-#define PASSAGE_BIT(k) ((uint16_t)(1U << (k)))
-#define PASSAGE_BOOTS  ((uint16_t)0x001f) /* loop and reboots */
-#define PASSAGE_CPUS   ((uint16_t)0x03c0)
-#define PASSAGE_VARS   ((uint16_t)0x3c00)
-#define PASSAGE_STRATA STRATA_MAX
+#define PASSAGE_BIT(k)  (UINT64_C(1) << (k))
+#define PASSAGE_BOOTS   UINT64_C(0x001f) /* loop and reboots */
+#define PASSAGE_CPUS    UINT64_C(0x03c0)
+#define PASSAGE_VARS    UINT64_C(0x3c00)
+#define PASSAGE_BUILTIN UINT64_C(0xffff) /* the marks that a struct watched holds */
+#define PASSAGE_STRATA  STRATA_MAX
 
 enum side { SIDE_CANARY, SIDE_CONTROL };
 
-#define BULK_METRICS 2 /* CPU, variance */
-#define BULK_BLOCKS  3
+#define BULK_BLOCKS 3
 
-/* One watched device: tail and bulk engine together, at most 96 bytes (asserted). Clocks and sums are of the stage that
- * runs. Ticks are numbered from the trial's start. */
+/* What is summed of one gauge of one device: 28 bytes. */
+struct series {
+    float base;             /* own baseline; NaN = none; 1 where the metric is compared as it is */
+    float open;             /* of the open window: its sum; of a spread its newest value, NaN = none */
+    float sum[BULK_BLOCKS]; /* of the bulk engine's blocks, open one last */
+    uint16_t count[BULK_BLOCKS];
+    uint16_t n; /* samples of the open window */
+};
+/* One counter of a policy's own, of one device. */
+struct counted {
+    double value; /* newest, NaN = never seen */
+    int32_t at_s[2];
+    uint32_t n; /* events of this stage */
+};
+/* Marks of one device for the tests of a policy's own metrics, by number of test: see struct watched. */
+struct marks {
+    uint64_t happened, excluded, risk, entered, carried;
+};
+
+/* One watched device: tail and bulk engine together, at most 104 bytes (asserted). Clocks and sums are of the stage
+ * that runs. Ticks are numbered from the trial's start. */
 struct watched {
-    int64_t last_t;                       /* newest sample */
-    double counter;                       /* newest boot counter, or boot_mark.at; NaN = never seen */
-    int32_t from;                         /* number of the tick from which it counts as canary, INT32_MAX = unknown */
-    int32_t boot_s[2];                    /* the two newest reboots, seconds since the trial's start */
-    float cpu_base, var_base;             /* own baselines, NaN = none */
-    float cpu_sum;                        /* of the open 5 min window */
-    float var_last;                       /* of the open 10 min window, NaN = none */
-    float sum[BULK_METRICS][BULK_BLOCKS]; /* of the bulk engine's blocks, open one last */
-    uint16_t count[BULK_METRICS][BULK_BLOCKS];
-    uint16_t cpu_n;
+    int64_t last_t;    /* newest sample */
+    double counter;    /* newest boot counter, or boot_mark.at; NaN = never seen */
+    int32_t from;      /* number of the tick from which it counts as canary, INT32_MAX = unknown */
+    int32_t boot_s[2]; /* the two newest reboots, seconds since the trial's start */
+    struct series cpu, var;
     uint16_t happened; /* bit k: event k has happened in this stage, at risk or not */
     uint16_t excluded; /* bit k: had it in the hour before the rollout: never at risk for it */
     uint16_t risk;     /* bit k: at risk now */
     uint16_t entered;  /* bit k: has been at risk in this stage */
-    uint16_t carried;  /* bit k: its event k counted; bits 14, 15: carries the bulk tests' newest look */
+    uint16_t carried;  /* bit k: its event k counted; bits 14, 15: carries the rank tests' newest look */
     uint8_t boots;     /* reboots of this stage, at most 255 */
     uint8_t cell;      /* of struct strata */
     int8_t wave;       /* -1: of no wave */
@@ -85,10 +101,11 @@ struct watched {
 /* Devices at risk, and what the open tick has brought, by stratum, kind and side. */
 struct risk {
     struct strata strata;
-    int32_t y[PASSAGE_STRATA][PASSAGE_COUNT][2];    /* at risk */
-    int32_t d[PASSAGE_STRATA][PASSAGE_COUNT][2];    /* have the event in the open tick */
-    int32_t gone[PASSAGE_STRATA][PASSAGE_COUNT][2]; /* censored in the open tick */
-    bool touched;                                   /* something is in d or gone */
+    int32_t y[PASSAGE_STRATA][TESTS_MAX][2];    /* at risk */
+    int32_t d[PASSAGE_STRATA][TESTS_MAX][2];    /* have the event in the open tick */
+    int32_t gone[PASSAGE_STRATA][TESTS_MAX][2]; /* censored in the open tick */
+    int kinds;                                  /* of events: those beyond have never been touched */
+    bool touched;                               /* something is in d or gone */
 };
 
 /* One comparison that was made: all that the evidence depends on. */
@@ -108,46 +125,87 @@ struct journal {
 
 /* The processes of one stage. */
 struct tail {
-    struct eprocess e[PASSAGE_COUNT];
-    double most[PASSAGE_COUNT];     /* running maximum of the evidence, >= 0 */
-    int64_t had[2][PASSAGE_COUNT];  /* devices at risk that had the event */
-    int64_t of[2][PASSAGE_COUNT];   /* devices that have been at risk */
-    int64_t carried[PASSAGE_COUNT]; /* canary devices whose event was compared with control */
+    struct eprocess e[TESTS_MAX];
+    double most[TESTS_MAX];     /* running maximum of the evidence, >= 0 */
+    int64_t had[2][TESTS_MAX];  /* devices at risk that had the event */
+    int64_t of[2][TESTS_MAX];   /* devices that have been at risk */
+    int64_t carried[TESTS_MAX]; /* canary devices whose event was compared with control */
 };
 
-/* Tolerated ratio of kind k under a policy that tolerates `ratio`: crash loops have none. */
-double passage_ratio(enum passage k, double ratio);
-/* By what its devices are compared. */
-enum strata_by passage_by(enum passage k);
-/* No evidence; ratio >= 1 is the tolerated ratio of event rates. */
-void tail_init(struct tail *t, double ratio);
+/* Tolerated ratio of a test's events under a policy that tolerates `ratio`: loops have none. */
+double passage_ratio(const struct metric_test *t, double ratio);
+/* By what the devices of kind k are compared; a policy's own kinds by attributes alone. */
+enum strata_by passage_by(int k);
+/* No evidence; the policy's ratio >= 1 is the tolerated ratio of event rates. */
+void tail_init(struct tail *t, const struct evidence_policy *p);
 
+/* A metric that is a level, as a policy tests it. */
+struct gauge {
+    uint8_t row, column; /* of the policy's metrics; of a tick */
+    bool spread;
+    int64_t window_us;
+    uint64_t levels; /* tests of first passages, as bits */
+    struct {
+        double at;
+        bool down;
+        uint8_t test;
+    } level[2 * METRIC_LEVELS];
+    size_t n_levels;
+    int8_t up, down;    /* its rank tests: numbers among those of a stage; -1: none */
+    struct series *own; /* of each device; NULL: it is in struct watched */
+};
+/* A counter of a policy's own. */
+struct tally {
+    uint8_t row, column;
+    uint64_t tests;
+    int loop; /* the test of a loop, -1: none */
+    struct {
+        double at;
+        uint8_t test;
+    } level[METRIC_LEVELS];
+    size_t n_levels;
+    struct counted *own; /* of each device */
+};
+/* Row `row` of the policy; no rank tests and no memory yet. */
+void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row);
+void tally_init(struct tally *c, const struct evidence_policy *p, size_t row);
 /* Which levels a value at `r` times its own baseline has reached, as bits. NaN: none. */
-uint16_t passage_cpu_levels(double r);
-uint16_t passage_var_levels(double r);
+uint64_t gauge_levels(const struct gauge *g, double r);
+/* n events between two samples, seconds since the trial's start: all tests whose event has happened in this stage. */
+uint64_t tally_events(const struct tally *c, struct counted *v, uint32_t n, int32_t before_s, int32_t now_s);
+void counted_restart(struct counted *v);
+void series_restart(struct series *s, bool spread);
+/* Events between two samples of a counter: the rise, at most `most`; a fall is one, since no more can be known. NaN and
+ * the first value: 0. */
+uint32_t counted_rise(double before, double value, uint32_t most);
 /* Forgets what has happened in the stage before. */
 void watched_restart(struct watched *w);
 /* Reboots since the newest value of the counter; takes `value` as the newest. A fall of a counter is one reboot, since
  * no more can be known; of a time of boot see core/boots.h. NaN and the first value: 0. At most 100. *since: time of
  * the sample before; becomes the time from which on they can have been, where that is earlier. */
 int watched_count(struct watched *w, double value, bool boot_time, int64_t *since);
+/* Has it rebooted in this stage? Then boot_s[1] is the newest time. */
+bool watched_booted(const struct watched *w);
 /* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
  * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
-uint16_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);
+uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);
 /* Kinds that the device's data can show at all. */
-uint16_t watched_shows(const struct watched *w);
+uint64_t watched_shows(const struct watched *w);
 
+/* In the following `m` is the device's marks for the policy's own tests, NULL where it has none. */
 /* The device enters the risk sets of `kinds`, but for those that have happened or for which it is not eligible. */
-void risk_enter(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds);
+void risk_enter(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds);
 /* Events have been seen. Those that the device is at risk for count; all are remembered. */
-void risk_happen(struct risk *r, struct tail *t, struct watched *w, uint16_t kinds);
+void risk_happen(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds);
 /* The device leaves all risk sets after this tick. */
-void risk_censor(struct risk *r, struct watched *w);
+void risk_censor(struct risk *r, struct watched *w, struct marks *m);
+/* All that the device is at risk for. */
+uint64_t risk_of(const struct watched *w, const struct marks *m);
 /* Ends the tick: what it brought goes into the processes and into the journal. */
 void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room, int32_t tick);
-/* Nobody is at risk; strata stay. */
+/* Nobody is at risk; strata and kinds stay. */
 void risk_clear(struct risk *r);
 /* Sets y anew from the devices' own marks (after loading); the tick must be closed. */
-void risk_count(struct risk *r, const struct watched *w, size_t n);
+void risk_count(struct risk *r, const struct watched *w, const struct marks *m, size_t n);
 
 #endif

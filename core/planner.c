@@ -6,7 +6,7 @@
 
 #include "core/detmath.h"
 #include "core/eprocess.h"
-#include "core/ledger.h"
+#include "core/trial.h"
 #include "core/ranktest.h"
 
 /* Shares of a metric's alpha, as in core/trial.h (docs/statistics.md, "Events and levels"). */
@@ -140,8 +140,7 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
 {
     *out = (struct plan){.canary = canary, .control = control, .hours = hours, .blind = true};
     struct ledger l;
-    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
-    if (p->tests == TESTS_OFF || !ledger_init(&l, p->alpha, p->reserve, waves, share, p->share_install))
+    if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
     double reboot = ledger_alpha(&l, wave, LEDGER_REBOOT), cpu = ledger_alpha(&l, wave, LEDGER_CPU);
     double loop = reboot * LOOP_SHARE;

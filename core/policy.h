@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/metric.h"
 
 enum metric {
     METRIC_REBOOTS = 0,    /* reboots per device-day */
@@ -61,15 +62,20 @@ struct evidence_level {
 
 struct evidence_policy {
     enum tests_mode tests;
-    double alpha;          /* of the whole rollout, 0..1 (0.05) */
-    double reserve;        /* share of alpha kept for waves tried again and tests added later, 0..1 (0) */
-    double ratio;          /* tolerated ratio of event rates, canary to control, >= 1 (1.25); crash loops: always 1 */
-    double cpu_ratio;      /* tolerated rise of CPU over own baseline, >= 1 (1.05) */
+    double alpha;     /* of the whole rollout, 0..1 (0.05) */
+    double reserve;   /* share of alpha kept for further rollouts of the firmware and tests added later, 0..1 (0) */
+    double ratio;     /* tolerated ratio of event rates, canary to control, >= 1 (1.25); crash loops: always 1 */
+    double cpu_ratio; /* tolerated rise of CPU over own baseline, >= 1 (1.05) */
     double variance_ratio; /* the same of sensor variance (1.25) */
     double install_share;  /* share of devices that may fail the install by chance, 0..1 (0.02) */
     int min_devices;       /* distinct canary devices that must carry a test, >= 1 (2) */
     double share_reboot, share_silence, share_cpu, share_variance; /* of alpha; 0 = that metric is not tested */
     double share_install;
+    enum metric_worse cpu_worse, variance_worse; /* WORSE_UP or WORSE_BOTH */
+    const struct metric_def *own;                /* metrics of the policy's own, n_own <= METRICS_OWN */
+    size_t n_own;
+    const struct metric_test *own_test; /* tests beyond the built-in ones: metric_make_tests() */
+    size_t n_own_tests;
     struct evidence_level level[EVIDENCE_LEVELS_MAX]; /* default: 0.1 watch, 1 pause */
     size_t n_levels;
     const char *strata[STRATA_KEYS_MAX]; /* inventory attributes within which devices are compared (model, site) */

@@ -224,14 +224,15 @@ static double exact_p(const struct law *l)
 /* The finest grid, from `step` on, that can be afforded; infinite where none can. */
 static double gridded_log_p(const struct law *l, int64_t step, bool *exact)
 {
-    for (int64_t g = step; side_of(l) <= SIDE_MAX; g *= 2) {
+    /* On a grid coarser than the sum itself nothing is told apart any more. */
+    for (int64_t g = step; side_of(l) <= SIDE_MAX && g <= step + l->top; g *= 2) {
         struct law coarse;
         coarsen(l, g, &coarse);
-        bool fits = affordable(&coarse), end = coarse.top == 0;
+        bool fits = affordable(&coarse);
         double v = fits ? det_log(exact_p(&coarse)) : INFINITY;
         free_law(&coarse);
-        if (fits || end) {
-            *exact = fits && g == step;
+        if (fits) {
+            *exact = g == step;
             return v;
         }
     }

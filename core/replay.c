@@ -40,6 +40,14 @@ static bool get_hex(const struct json_t *o, const char *key, double *out)
     return trial_hex(json_get(o, key), out);
 }
 
+struct work {
+    const struct json_t *doc;
+    struct trial_spec spec;
+    struct arena arena; /* the rows of its metrics */
+    int test;
+    struct replay *out;
+};
+
 bool trial_read_added(const struct json_t *o, struct ledger *l)
 {
     const struct json_t *a = json_get(o, "added");
@@ -56,7 +64,77 @@ bool trial_read_added(const struct json_t *o, struct ledger *l)
     return ledger_add(l, added, (int)from);
 }
 
-bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct err *e)
+static int word_of(const char *s, const char *(*word)(int), int n)
+{
+    for (int i = 0; s && i < n; i++)
+        if (strcmp(s, word(i)) == 0)
+            return i;
+    return -1;
+}
+
+static const char *kind_word(int i)
+{
+    return metric_kind_word((enum metric_kind)i);
+}
+
+static const char *worse_word(int i)
+{
+    return metric_worse_word((enum metric_worse)i);
+}
+
+static bool read_row(const struct json_t *o, struct arena *a, struct metric_def *d)
+{
+    const char *id = json_str(o, "id", NULL), *title = json_str(o, "title", NULL), *unit = json_str(o, "unit", NULL);
+    char safe[METRIC_TITLE_MAX + 1];
+    const struct json_t *levels = json_get(o, "levels");
+    int kind = word_of(json_str(o, "kind", NULL), kind_word, KIND_PRESENCE),
+        worse = word_of(json_str(o, "worse", NULL), worse_word, WORSE_BOTH + 1);
+    if (!id || !title || !unit || !metric_id_ok(id) || kind < 0 || worse < 0 || !json_is_arr(levels) ||
+        json_len(levels) > METRIC_LEVELS || !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) ||
+        !get_hex(o, "tolerance", &d->tolerance) || !json_int(o, "window_us", &d->window_us))
+        return false;
+    d->id = arena_strdup(a, id);
+    safe_text_into(safe, sizeof safe, title, strlen(title));
+    d->title = arena_strdup(a, safe);
+    safe_text_into(safe, sizeof safe, unit, strlen(unit));
+    d->unit = arena_strdup(a, safe);
+    d->kind = (enum metric_kind)kind;
+    d->worse = (enum metric_worse)worse;
+    d->n_levels = json_len(levels);
+    for (size_t i = 0; i < d->n_levels; i++)
+        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1))
+            return false;
+    return true;
+}
+
+/* Entries of before a metric was data know the five only. */
+static bool read_metrics(const struct json_t *o, struct evidence_policy *p, struct arena *a, struct err *e)
+{
+    const struct json_t *own = json_get(o, "own");
+    char digest[SHA256_HEX];
+    if (!o)
+        return true;
+    int cpu = word_of(json_str(o, "cpu_worse", NULL), worse_word, WORSE_BOTH + 1),
+        variance = word_of(json_str(o, "variance_worse", NULL), worse_word, WORSE_BOTH + 1);
+    const char *said = json_str(o, "digest", NULL);
+    size_t n = json_is_arr(own) ? json_len(own) : METRICS_OWN + 1;
+    if (cpu < 0 || variance < 0 || cpu == WORSE_DOWN || variance == WORSE_DOWN || !said || n > METRICS_OWN)
+        return bad(e, "the metrics are not whole");
+    struct metric_def *row = ARENA_ARRAY(a, struct metric_def, n + 1);
+    for (size_t i = 0; i < n; i++)
+        if (!read_row(json_at(own, i), a, &row[i]))
+            return bad(e, "a metric is not whole");
+    p->cpu_worse = (enum metric_worse)cpu;
+    p->variance_worse = (enum metric_worse)variance;
+    p->own = row;
+    p->n_own = n;
+    metric_digest(p, digest);
+    if (!metric_make_tests(p, a) || strcmp(digest, said) != 0)
+        return bad(e, "the metrics are others than their digest says");
+    return true;
+}
+
+bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena *a, struct err *e)
 {
     struct evidence_policy *p = &s->policy;
     int64_t min, waves;
@@ -73,7 +151,7 @@ bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct err *e
         return bad(e, "the spec is not whole");
     p->min_devices = (int)min;
     s->waves = (int)waves;
-    return trial_spec_ok(s, e);
+    return read_metrics(json_get(o, "metrics"), p, a, e) && trial_spec_ok(s, e);
 }
 
 /* Integers of an array of `n` within 0..INT32_MAX. */
@@ -90,13 +168,6 @@ static bool whole_numbers(const struct json_t *a, size_t n, int32_t *out)
     return true;
 }
 
-struct work {
-    const struct json_t *doc;
-    struct trial_spec spec;
-    enum trial_test test;
-    struct replay *out;
-};
-
 /* Peek by peek; the running maximum is taken at the end of each tick, as in risk_close(). */
 static bool replay_journal(struct work *w, struct err *e)
 {
@@ -106,7 +177,7 @@ static bool replay_journal(struct work *w, struct err *e)
     size_t n = json_is_arr(j) ? json_len(j) : 0;
     if (!json_is_arr(j))
         return bad(e, "there is no journal");
-    eprocess_init(&p, passage_ratio((enum passage)w->test, w->spec.policy.ratio));
+    eprocess_init(&p, passage_ratio(metric_test(&w->spec.policy, w->test), w->spec.policy.ratio));
     for (size_t i = 0; i < n; i++) {
         int32_t v[6], next[6];
         if (!whole_numbers(json_at(j, i), 6, v) || !eprocess_logrank(&p, v[2], v[3], v[4], v[5]))
@@ -181,6 +252,33 @@ static bool replay_look(struct work *w, struct err *e)
     return ok || bad(e, "the values of the look are not whole");
 }
 
+static bool replay_installs(struct work *w, struct err *e)
+{
+    const struct json_t *j = json_get(w->doc, "installs");
+    size_t n = json_is_arr(j) ? json_len(j) : 0;
+    struct install_evidence now;
+    if (!json_is_arr(j) || n > INSTALL_TALLIES_MAX)
+        return bad(e, "the installs are not whole");
+    struct install_tally *v = xcalloc(n + 1, sizeof *v);
+    bool ok = true;
+    for (size_t i = 0; ok && i < n; i++) {
+        int32_t x[5];
+        ok = whole_numbers(json_at(j, i), 5, x);
+        if (ok)
+            v[i] = (struct install_tally){x[0], x[1], x[2], x[3], x[4]};
+    }
+    ok = ok && install_tallies_ok(v, n);
+    if (ok) {
+        install_evidence(v, n, w->spec.waves, w->spec.policy.install_share, &now);
+        w->out->log_e = now.log_e;
+        w->out->devices = now.failed > INT32_MAX ? INT32_MAX : (int)now.failed;
+        w->out->peeks = n;
+    }
+    free(v);
+    return ok || bad(e, "an outcome of installs is not possible");
+}
+
+/* Of decisions that were made when evidence of installs was the most that there had been. */
 static bool replay_outcomes(struct work *w, struct err *e)
 {
     const struct json_t *j = json_get(w->doc, "outcomes");
@@ -223,28 +321,34 @@ static bool replay_doc(struct work *w, struct err *e)
     int64_t stage, devices, v;
     double alpha, need;
     bool clipped;
-    if (!json_int(w->doc, "v", &v) || v != 1)
+    if (!json_int(w->doc, "v", &v) || (v != 1 && v != 2))
         return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: not of a version that this andon knows");
-    if (!trial_test_find(json_str(w->doc, "test", NULL), &w->test) || !json_int(w->doc, "stage", &stage) || stage < 0 ||
-        stage >= TRIAL_WAVES || !get_hex(w->doc, "log_e", &out->logged_log_e) || !get_hex(w->doc, "alpha", &alpha) ||
+    const char *test = json_str(w->doc, "test", NULL);
+    if (!test || !json_int(w->doc, "stage", &stage) || stage < 0 || stage >= TRIAL_WAVES ||
+        !get_hex(w->doc, "log_e", &out->logged_log_e) || !get_hex(w->doc, "alpha", &alpha) ||
         !get_hex(w->doc, "log_pause", &need) || !json_int(w->doc, "devices", &devices) ||
         !json_bool(w->doc, "clipped", &clipped))
         return bad(e, "test, stage or evidence are missing");
-    if (!trial_read_spec(json_get(w->doc, "spec"), &w->spec, e))
+    if (!trial_read_spec(json_get(w->doc, "spec"), &w->spec, &w->arena, e))
         return false;
-    snprintf(out->test, sizeof out->test, "%s", trial_test_word(w->test));
+    w->test = metric_test_find(&w->spec.policy, test);
+    if (w->test < 0)
+        return bad(e, "there is no such test");
+    const struct metric_test *what = metric_test(&w->spec.policy, w->test);
+    snprintf(out->test, sizeof out->test, "%s", what->word);
     out->stage = (int)stage;
     if (clipped)
         return err_set(e, ERR_LIMIT, "the telemetry's own history may still hold it",
                        "inputs of a decision: the journal was too long to be kept");
-    if (w->test == TEST_INSTALL ? !replay_outcomes(w, e)
-        : w->test >= TEST_CPU   ? !replay_look(w, e)
-                                : !replay_journal(w, e))
+    bool totals = json_get(w->doc, "outcomes") != NULL;
+    if (what->rule == RULE_OUTCOME ? !(totals ? replay_outcomes(w, e) : replay_installs(w, e))
+        : what->rule == RULE_SHIFT ? !replay_look(w, e)
+                                   : !replay_journal(w, e))
         return false;
     trial_ledger(&w->spec.policy, w->spec.waves, &l);
     if (!trial_read_added(w->doc, &l))
         return bad(e, "what was added to the ledger is not possible");
-    double mine = trial_alpha(&l, out->stage, w->test);
+    double mine = trial_alpha(&w->spec.policy, &l, out->stage, w->test);
     out->log_pause = mine > 0 ? eprocess_needed(mine) : INFINITY;
     out->log_rollback = out->log_pause + trial_ten();
     out->min_devices = w->spec.policy.min_devices;
@@ -263,7 +367,9 @@ bool trial_replay(const void *json, size_t n, struct replay *out, struct err *e)
     if (!doc)
         return false;
     struct work w = {.doc = doc, .out = out};
+    arena_init(&w.arena);
     bool ok = replay_doc(&w, e);
+    arena_release(&w.arena);
     json_free(doc);
     return ok;
 }

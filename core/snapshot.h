@@ -119,8 +119,10 @@ struct trial_view {
     struct ledger_view ledger;
     struct stage_view *stages; /* by wave; n_stages of them have begun, n_planned have a plan (those included) */
     size_t n_stages, n_planned;
+    struct trial_after after; /* of the stage that runs */
     /* of the leading test of the stage that runs */
-    const char *const *carriers; /* safe device ids, at most 20 */
+    const char *const *carriers;     /* safe device ids, at most 20 */
+    const char *const *carriers_raw; /* the same as the server knows them, for focus.device; NULL = the same */
     size_t n_carriers, carriers_total;
     const struct share *shares; /* what they share that the rest do not */
     size_t n_shares;
@@ -128,8 +130,8 @@ struct trial_view {
     size_t n_missing;
     bool person;          /* the last of them is that a person must advance it */
     double hours_left;    /* device-hours of canary watch that the policy still asks for; 0 */
-    const char *sentence; /* for 3 a.m.: "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250
-                             needed to pause, 2,500 to roll back." */
+    const char *sentence; /* for 3 a.m.: "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000;
+                             250 needed to pause, 2,500 to roll back." */
 };
 
 struct wave_view {
@@ -137,6 +139,8 @@ struct wave_view {
     struct wave_health health;
     struct verdict verdict;
     bool watched;          /* telemetry is being judged for it */
+    int64_t members;       /* devices that are listed of it */
+    int64_t had_release;   /* of them, that had the release before the rollout began: nothing has changed on them */
     int64_t running_since; /* 0 */
     int64_t ended_at;
     const char *decided_by;             /* who advanced past it, "" */

@@ -160,7 +160,6 @@ int stop_standing(const struct stop *s, uint64_t ids[STOP_KNOWN]);
 bool stop_driving(const struct stop *s);   /* a halt is being asked for */
 bool stop_escalated(const struct stop *s); /* and has not been had for 10 s */
 bool stop_held(const struct stop *s);      /* andon's own pause stands: advance may end it */
-bool stop_may_run(const struct stop *s);   /* as far as this machine is concerned */
 bool stop_by_rule(const struct stop *s);   /* a rule is among those who halted it */
 bool stop_rule_may_halt(const struct stop *s);
 /* Is a pause of lost telemetry all that stands, so that its rule may acknowledge it? */

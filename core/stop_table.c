@@ -252,11 +252,6 @@ bool stop_held(const struct stop *s)
     return in(s, P(HELD) | P(ACKED)) && s->shown == SHOWS_PAUSED;
 }
 
-bool stop_may_run(const struct stop *s)
-{
-    return !(stop_cell(s->phase, SG_RUN, NULL).did & D(REFUSED));
-}
-
 bool stop_by_rule(const struct stop *s)
 {
     return s->latched_by & (1u << STOP_RULE | 1u << STOP_RULE_LOST);

@@ -12,48 +12,20 @@ _Static_assert((int)TEST_SILENT == (int)PASSAGE_SILENT && (int)TEST_STUCK == (in
                    (int)TEST_CPU == (int)PASSAGE_COUNT && (int)TEST_VARIANCE == (int)TEST_CPU + BULK_VARIANCE,
                "tests and passages have the same numbers");
 _Static_assert(TRIAL_STRATA == PASSAGE_STRATA && TRIAL_WAVES == LEDGER_WAVES, "limits agree");
-
-static const struct {
-    const char *word, *plain;
-} tests[TEST_COUNT] = {
-    {"crash-loop", "reboot in a loop"},
-    {"reboot-1", "have rebooted"},
-    {"reboot-2", "have rebooted twice"},
-    {"reboot-4", "have rebooted 4 times"},
-    {"reboot-8", "have rebooted 8 times"},
-    {"silence", "have gone silent"},
-    {"cpu-1.25", "use 1.25 times their own CPU or more"},
-    {"cpu-1.5", "use 1.5 times their own CPU or more"},
-    {"cpu-2", "use twice their own CPU or more"},
-    {"cpu-3", "use 3 times their own CPU or more"},
-    {"variance-4", "measure with 4 times their own variance or more"},
-    {"variance-8", "measure with 8 times their own variance or more"},
-    {"variance-16", "measure with 16 times their own variance or more"},
-    {"stuck-sensor", "have a stuck sensor"},
-    {"cpu", "use more CPU than before"},
-    {"variance", "measure with more variance than before"},
-    {"install", "failed to install"},
-};
-
-const char *trial_test_word(enum trial_test t)
-{
-    return (unsigned)t < TEST_COUNT ? tests[t].word : "?";
-}
+_Static_assert((int)ROW_REBOOTS == (int)LEDGER_REBOOT && (int)ROW_VARIANCE == (int)LEDGER_VARIANCE,
+               "rows have the ledger's order");
 
 const char *trial_test_plain(enum trial_test t)
 {
-    return (unsigned)t < TEST_COUNT ? tests[t].plain : "?";
+    return (unsigned)t < TEST_COUNT ? metric_test(&policy_default()->evidence, (int)t)->plain : "?";
 }
 
 bool trial_test_find(const char *word, enum trial_test *out)
 {
-    for (int k = 0; word && k < TEST_COUNT; k++) {
-        if (!strcmp(word, tests[k].word)) {
-            *out = (enum trial_test)k;
-            return true;
-        }
-    }
-    return false;
+    int i = metric_test_find(&policy_default()->evidence, word);
+    if (i >= 0)
+        *out = (enum trial_test)i;
+    return i >= 0;
 }
 
 double trial_ten(void)
@@ -64,20 +36,24 @@ double trial_ten(void)
 bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l)
 {
     const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
-    return ledger_init(l, p->alpha, p->reserve, waves, share, p->share_install);
+    double sum = p->share_install;
+    if (p->n_own > METRICS_OWN || !ledger_init(l, p->alpha, p->reserve, waves, share, p->share_install))
+        return false;
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        sum += share[m];
+    for (size_t i = 0; i < p->n_own; i++) {
+        if (!(p->own[i].share >= 0))
+            return false;
+        sum += l->share[l->metrics++] = p->own[i].share;
+    }
+    return sum <= 1 + 1e-12;
 }
 
-double trial_alpha(const struct ledger *l, int s, enum trial_test test)
+double trial_alpha(const struct evidence_policy *p, const struct ledger *l, int s, int test)
 {
-    if (test == TEST_INSTALL)
-        return ledger_install(l);
-    if (test <= TEST_BOOT8)
-        return ledger_alpha(l, s, LEDGER_REBOOT) / (test == TEST_LOOP ? 2 : 8);
-    if (test == TEST_SILENT)
-        return ledger_alpha(l, s, LEDGER_SILENCE);
-    if (test <= TEST_CPU300 || test == TEST_CPU)
-        return ledger_alpha(l, s, LEDGER_CPU) / (test == TEST_CPU ? 2 : 8);
-    return ledger_alpha(l, s, LEDGER_VARIANCE) / (test == TEST_VARIANCE ? 2 : 8);
+    const struct metric_test *t = metric_test(p, test);
+    int row = ledger_row(t->metric);
+    return (row < 0 ? ledger_install(l) : ledger_alpha(l, s, row)) / t->parts;
 }
 
 static bool ratio_ok(double r)
@@ -97,13 +73,84 @@ bool trial_spec_ok(const struct trial_spec *s, struct err *e)
         s->silence_us > 30 * US_PER_DAY)
         return err_set(e, ERR_RANGE, "",
                        "a trial's grace and silence must be at most 30 days, silence at least a step");
-    if (!trial_ledger(p, s->waves, &l))
+    if (!trial_ledger(p, s->waves, &l) || metric_tests(p) > TESTS_MAX)
         return err_set(e, ERR_RANGE, "shares of alpha must not be negative and sum to at most 1",
                        "this policy gives no alpha ledger");
     if (!ratio_ok(p->ratio) || !ratio_ok(p->cpu_ratio) || !ratio_ok(p->variance_ratio) ||
         !(p->install_share >= 0 && p->install_share < 1) || p->min_devices < 1)
         return err_set(e, ERR_RANGE, "", "a tolerance of this policy is out of range");
+    for (size_t i = 0; i < p->n_own; i++)
+        if (p->own[i].kind <= KIND_SPREAD && p->own[i].kind != KIND_COUNTER &&
+            (!ratio_ok(p->own[i].tolerance) || p->own[i].window_us < US_PER_MIN || p->own[i].window_us > US_PER_DAY))
+            return err_set(e, ERR_RANGE, "", "tolerance or window of the metric %s are out of range", p->own[i].id);
     return true;
+}
+
+/* ---- metrics ---- */
+
+/* Gauges, counters and rank tests of the policy. */
+static void lay_out(struct trial *t)
+{
+    const struct evidence_policy *p = &t->spec.policy;
+    t->n_tests = metric_tests(p);
+    gauge_init(&t->gauge[BULK_CPU], p, ROW_CPU);
+    gauge_init(&t->gauge[BULK_VARIANCE], p, ROW_VARIANCE);
+    t->n_gauges = BULK_BUILTIN;
+    for (size_t row = METRICS_BUILTIN; row < metric_count(p); row++) {
+        enum metric_kind k = p->own[row - METRICS_BUILTIN].kind;
+        if (k == KIND_GAUGE || k == KIND_SPREAD)
+            gauge_init(&t->gauge[t->n_gauges++], p, row);
+        else
+            tally_init(&t->tally[t->n_tallies++], p, row);
+    }
+    for (int i = 0; i < t->n_tests; i++) {
+        const struct metric_test *test = metric_test(p, i);
+        t->rank[i] = -1;
+        if (test->rule != RULE_SHIFT)
+            continue;
+        t->rank[i] = (int8_t)t->n_ranks;
+        for (size_t g = 0; g < t->n_gauges; g++)
+            if (t->gauge[g].row == test->metric)
+                *(test->down ? &t->gauge[g].down : &t->gauge[g].up) = (int8_t)t->n_ranks;
+        t->n_ranks++;
+    }
+    for (size_t g = 0; g < t->n_gauges; g++)
+        t->windowed |= t->gauge[g].levels;
+    t->risk.kinds = t->n_tests;
+}
+
+struct series *trial_series(const struct trial *t, size_t g, size_t i)
+{
+    return g == BULK_CPU ? &t->w[i].cpu : g == BULK_VARIANCE ? &t->w[i].var : &t->gauge[g].own[i];
+}
+
+struct marks *trial_marks(const struct trial *t, size_t i)
+{
+    return t->marks ? &t->marks[i] : NULL;
+}
+
+uint64_t trial_shows(const struct trial *t, size_t i)
+{
+    uint64_t bits = watched_shows(&t->w[i]);
+    if (!t->marks)
+        return bits;
+    for (size_t g = 0; g < t->n_gauges; g++)
+        bits |= trial_series(t, g, i)->base > 0 ? t->gauge[g].levels : 0;
+    for (size_t c = 0; c < t->n_tallies; c++)
+        bits |= !isnan(t->tally[c].own[i].value) ? t->tally[c].tests : 0;
+    return bits;
+}
+
+void trial_grow(struct trial *t, size_t cap)
+{
+    t->cap = cap;
+    t->w = xreallocarray(t->w, cap, sizeof *t->w);
+    if (t->n_tests > TEST_COUNT)
+        t->marks = xreallocarray(t->marks, cap, sizeof *t->marks);
+    for (size_t g = BULK_BUILTIN; g < t->n_gauges; g++)
+        t->gauge[g].own = xreallocarray(t->gauge[g].own, cap, sizeof(struct series));
+    for (size_t c = 0; c < t->n_tallies; c++)
+        t->tally[c].own = xreallocarray(t->tally[c].own, cap, sizeof(struct counted));
 }
 
 struct trial *trial_new(const struct trial_spec *spec, struct err *e)
@@ -116,6 +163,7 @@ struct trial *trial_new(const struct trial_spec *spec, struct err *e)
         t->spec.policy.strata[i] = NULL;
     t->spec.policy.control = NULL;
     trial_ledger(&spec->policy, spec->waves, &t->ledger);
+    lay_out(t);
     t->told[0] = spec->start;
     t->n_told = 1;
     t->zero = spec->start / spec->step_us * spec->step_us;
@@ -132,19 +180,24 @@ void trial_free(struct trial *t)
         return;
     for (int s = 0; s < t->n_stages; s++) {
         free(t->stage[s]->journal.v);
-        bulk_release(&t->stage[s]->bulk[BULK_CPU]);
-        bulk_release(&t->stage[s]->bulk[BULK_VARIANCE]);
+        for (int k = 0; k < t->n_ranks; k++)
+            bulk_release(&t->stage[s]->bulk[k]);
         free(t->stage[s]);
     }
+    for (size_t g = BULK_BUILTIN; g < t->n_gauges; g++)
+        free(t->gauge[g].own);
+    for (size_t c = 0; c < t->n_tallies; c++)
+        free(t->tally[c].own);
     free(t->install.v);
+    free(t->marks);
     free(t->w);
     free(t);
 }
 
 static void set_needs(const struct trial *t, int s, struct stage *g)
 {
-    for (int k = 0; k < TEST_COUNT; k++) {
-        double alpha = trial_alpha(&t->ledger, s, (enum trial_test)k);
+    for (int k = 0; k < t->n_tests; k++) {
+        double alpha = trial_alpha(&t->spec.policy, &t->ledger, s, k);
         g->need[k] = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
     }
 }
@@ -160,43 +213,79 @@ bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int f
     return true;
 }
 
-struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
+/* The rank tests of a gauge: each at looks of the whole policy's grid of steps. */
+static void start_ranks(const struct trial *t, struct stage *g, int32_t number)
 {
     const struct evidence_policy *p = &t->spec.policy;
-    struct stage *g = xcalloc(1, sizeof *g);
     int64_t step = t->spec.step_us;
-    int32_t number = (int32_t)((begin - t->zero) / step);
+    for (int i = 0; i < t->n_tests; i++) {
+        const struct metric_test *test = metric_test(p, i);
+        struct metric_def d;
+        if (t->rank[i] < 0)
+            continue;
+        metric_get(p, test->metric, &d);
+        int64_t first = (d.window_us + step - 1) / step, lag = (d.window_us - US_PER_MIN + step - 1) / step;
+        if (d.kind != KIND_SPREAD)
+            lag = 0;
+        bulk_init(&g->bulk[t->rank[i]], i, test->down, first, d.tolerance, number,
+                  (int32_t)(lag < first ? lag : first - 1));
+    }
+}
+
+struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
+{
+    struct stage *g = xcalloc(1, sizeof *g);
     g->begin = begin;
     set_needs(t, s, g);
-    tail_init(&g->tail, p->ratio);
-    int64_t cpu = (CPU_WINDOW + step - 1) / step, variance = (VAR_WINDOW + step - 1) / step;
-    int64_t lag = (VAR_WINDOW - US_PER_MIN + step - 1) / step;
-    bulk_init(&g->bulk[BULK_CPU], cpu, p->cpu_ratio, number, 0);
-    bulk_init(&g->bulk[BULK_VARIANCE], variance, p->variance_ratio, number,
-              (int32_t)(lag < variance ? lag : variance - 1));
+    tail_init(&g->tail, &t->spec.policy);
+    start_ranks(t, g, (int32_t)((begin - t->zero) / t->spec.step_us));
     return g;
 }
 
 /* ---- facts ---- */
 
-/* Who is at risk is decided by the hour before the rollout, in either group. */
-static uint16_t not_eligible(const struct trial *t, const struct trial_past *p)
+static float baseline(double v)
 {
-    unsigned bits = 0;
+    return v > 0 && v < 1e30 ? (float)v : NAN;
+}
+
+/* Who is at risk is decided by the hour before the rollout, and of crash loops by the day, in either group. */
+static uint64_t not_eligible(const struct trial *t, const struct trial_past *p)
+{
+    uint64_t bits = 0;
     if (p->hour[COL_REBOOTS] >= 3 || p->base[COL_REBOOTS] >= STRATA_BOOTS_LOOP)
         bits |= PASSAGE_BIT(PASSAGE_LOOP);
     if (p->last_t <= 0 || t->spec.start - p->last_t > t->spec.silence_us)
         bits |= PASSAGE_BIT(PASSAGE_SILENT);
-    if (p->base[COL_CPU] > 0)
-        bits |= passage_cpu_levels(p->hour[COL_CPU] / p->base[COL_CPU]);
-    if (p->base[COL_VARIANCE] > 0)
-        bits |= passage_var_levels(p->hour[COL_VARIANCE] / p->base[COL_VARIANCE]);
-    return (uint16_t)bits;
+    for (size_t g = 0; g < t->n_gauges; g++) {
+        size_t c = t->gauge[g].column;
+        if (p->base[c] > 0)
+            bits |= gauge_levels(&t->gauge[g], p->hour[c] / p->base[c]);
+    }
+    for (size_t k = 0; k < t->n_tallies; k++)
+        if (t->tally[k].loop >= 0 && p->hour[t->tally[k].column] >= 3)
+            bits |= PASSAGE_BIT(t->tally[k].loop);
+    return bits;
 }
 
-static float baseline(double v)
+/* All of a new device that the metrics keep. */
+static void begin_device(struct trial *t, size_t i, const struct trial_past *past)
 {
-    return v > 0 && v < 1e30 ? (float)v : NAN;
+    const struct evidence_policy *p = &t->spec.policy;
+    uint64_t excluded = past ? not_eligible(t, past) : 0;
+    if (t->marks)
+        t->marks[i] = (struct marks){.excluded = excluded & ~PASSAGE_BUILTIN};
+    t->w[i].excluded = (uint16_t)(excluded & PASSAGE_BUILTIN);
+    for (size_t g = 0; g < t->n_gauges; g++) {
+        struct series *s = trial_series(t, g, i);
+        bool own = t->gauge[g].row < METRICS_BUILTIN || p->own[t->gauge[g].row - METRICS_BUILTIN].own;
+        series_restart(s, t->gauge[g].spread);
+        s->base = !own ? 1 : past ? baseline(past->base[t->gauge[g].column]) : NAN;
+    }
+    for (size_t c = 0; c < t->n_tallies; c++) {
+        t->tally[c].own[i].value = NAN;
+        counted_restart(&t->tally[c].own[i]);
+    }
 }
 
 /* The newest tick that was fed, or a time before the first. */
@@ -210,25 +299,20 @@ struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t strat
 {
     if (t->n >= TRIAL_DEVICES || wave >= TRIAL_WAVES)
         return TRIAL_NONE;
-    if (t->n == t->cap) {
-        t->cap = t->cap ? t->cap * 2 : 64;
-        t->w = xreallocarray(t->w, t->cap, sizeof *t->w);
-    }
+    if (t->n == t->cap)
+        trial_grow(t, t->cap ? t->cap * 2 : 64);
     struct watched *w = &t->w[t->n];
     memset(w, 0, sizeof *w);
     watched_restart(w);
     w->counter = NAN;
     w->from = INT32_MAX;
-    w->cpu_base = w->var_base = NAN;
     w->cell =
         strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->base[COL_REBOOTS]) : 0,
                     past && past->known ? strata_contact_class(past->away) : 0);
     w->wave = (int8_t)(wave < 0 ? -1 : wave);
     w->last_t = t->spec.start;
+    begin_device(t, t->n, past && past->known ? past : NULL);
     if (past && past->known) {
-        w->cpu_base = baseline(past->base[COL_CPU]);
-        w->var_base = baseline(past->base[COL_VARIANCE]);
-        w->excluded = not_eligible(t, past);
         w->last_t = past->last_t < 0 ? 0 : past->last_t < t->spec.start ? past->last_t : t->spec.start;
     }
     w->flags = control ? WATCHED_MAY : 0;
@@ -329,10 +413,15 @@ void trial_leave(struct trial *t, struct trial_ix device)
     if (device.i >= t->n)
         return;
     struct watched *w = &t->w[device.i];
-    for (int k = 0; w->risk >> k; k++)
-        t->risk.y[t->risk.strata.of[passage_by((enum passage)k)][w->cell]][k]
-                 [w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL] -= w->risk >> k & 1;
+    struct marks *m = trial_marks(t, device.i);
+    enum side g = w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL;
+    for (uint64_t left = risk_of(w, m); left; left &= left - 1) {
+        int k = __builtin_ctzll(left);
+        t->risk.y[t->risk.strata.of[passage_by(k)][w->cell]][k][g]--;
+    }
     w->risk = 0;
+    if (m)
+        m->risk = 0;
     trial_active(t, w, false);
     if (!(w->flags & WATCHED_LEFT) && w->wave >= 0 && w->wave < t->n_stages) {
         t->expected[trial_stratum(t, w)]--;
@@ -355,9 +444,10 @@ static void acknowledge(struct standing *s, double log_e)
 static void acknowledge_all(struct trial *t)
 {
     for (int s = 0; s < t->n_stages; s++)
-        for (int k = 0; k < TEST_INSTALL; k++)
-            acknowledge(&t->stage[s]->standing[k], trial_log(t, s, (enum trial_test)k));
-    acknowledge(&t->install.standing, t->install.most);
+        for (int k = 0; k < t->n_tests; k++)
+            if (k != TEST_INSTALL)
+                acknowledge(&t->stage[s]->standing[k], trial_log(t, s, (enum trial_test)k));
+    acknowledge(&t->install.standing, t->install.now.log_e);
 }
 
 void trial_acks_before(struct trial *t, int64_t tick)
@@ -385,22 +475,26 @@ void trial_ack(struct trial *t, int64_t at)
 
 /* ---- installs ---- */
 
-void trial_outcomes(struct trial *t, int64_t failed, int64_t started)
+void trial_installs(struct trial *t, const struct install_tally *v, size_t n, int64_t overdue)
 {
     struct installs *s = &t->install;
-    if (failed < 0 || started < failed || started > INT32_MAX || (failed == s->now.failed && started == s->now.started))
+    if (n > INSTALL_TALLIES_MAX || !install_tallies_ok(v, n))
         return;
-    s->now = (struct outcome){failed, started};
-    if (s->n == s->cap && s->n < JOURNAL_MAX) {
-        s->cap = s->cap ? s->cap * 2 : 16;
-        s->v = xreallocarray(s->v, s->cap, sizeof *s->v);
-    }
-    if (s->n < JOURNAL_MAX)
-        s->v[s->n++] = s->now;
-    else
-        s->clipped = true;
-    s->log_now = bernoulli_limit_log(failed, started, t->spec.policy.install_share);
-    if (s->log_now > s->most)
-        s->most = s->log_now;
+    if (n > s->n)
+        s->v = xreallocarray(s->v, n, sizeof *s->v);
+    if (n > 0)
+        memcpy(s->v, v, n * sizeof *v);
+    s->n = n;
+    s->overdue = overdue;
+    install_evidence(s->v, s->n, t->spec.waves, t->spec.policy.install_share, &s->now);
+    if (s->now.log_e < trial_need(t, 0, TEST_INSTALL)) /* who was overdue has installed meanwhile */
+        s->standing.crossed = 0;
     trial_cross(t, t->n_stages - 1, TEST_INSTALL, t->newest ? t->newest : t->spec.start);
+}
+
+void trial_outcomes(struct trial *t, int64_t failed, int64_t started)
+{
+    if (failed >= 0 && failed <= started && started <= INT32_MAX)
+        trial_installs(t, &(struct install_tally){.failed = (int32_t)failed, .started = (int32_t)started, .times = 1},
+                       1, 0);
 }

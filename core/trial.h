@@ -24,6 +24,7 @@
 #include <stdint.h>
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/install.h"
 #include "core/json.h"
 #include "core/ledger.h"
 #include "core/policy.h"
@@ -31,7 +32,9 @@
 #include "core/tick.h"
 #include "core/verdict.h"
 
-/* Tests of a stage: first passages (core/passage.h, same order), then the looks of the bulk engine, then installs. */
+/* Tests of a stage, by number: the built-in ones, then those of the policy's own metrics (core/metric.h), from
+ * TEST_COUNT on. The built-in ones are first passages (core/passage.h, same order), then the looks of the bulk engine,
+ * then installs. */
 enum trial_test {
     TEST_LOOP,
     TEST_BOOT1,
@@ -52,10 +55,9 @@ enum trial_test {
     TEST_INSTALL,  /* one for the whole rollout */
     TEST_COUNT
 };
-const char *trial_test_word(enum trial_test t); /* "crash-loop", "reboot-1", ..., "cpu", "variance", "install" */
-/* In words for an operator: "reboot in a loop", "use 1.5 times their own CPU or more", ... */
+/* In words for an operator: "have rebooted in a loop", "have used 1.5 times their own CPU or more", ... */
 const char *trial_test_plain(enum trial_test t);
-/* The test of that word; false when there is none (NULL too). */
+/* The built-in test of that word; false when there is none (NULL too). */
 bool trial_test_find(const char *word, enum trial_test *out);
 
 #define TRIAL_WAVES   64
@@ -71,6 +73,9 @@ struct trial_spec {
     int64_t silence_us; /* max(5 min, 5 steps) */
     bool boot_time;     /* COL_REBOOTS of a tick is the time of the last boot in seconds, see core/boots.h */
 };
+
+/* The alpha ledger of a policy, its own metrics included. False when its shares give none (core/ledger.h). */
+bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l);
 
 struct trial;
 /* NULL with *e when the spec is out of range. */
@@ -110,7 +115,10 @@ bool trial_installed(struct trial *t, struct trial_ix device, int64_t at) ANDON_
 void trial_leave(struct trial *t, struct trial_ix device);
 /* A person acknowledged the halt at `at`: tests that had crossed count anew only from ten times their evidence then. */
 void trial_ack(struct trial *t, int64_t at);
-/* Outcomes over the whole rollout, by device: failed (time-outs included) of started. Not on the grid: totals. */
+/* What became of the installs, as it is now (core/install.h): of all waves that were told, `overdue` of them neither
+ * installed nor reported. Not on the grid: what was told before is forgotten. Ignored when it is not possible. */
+void trial_installs(struct trial *t, const struct install_tally *v, size_t n, int64_t overdue);
+/* The same of devices that are told apart by nothing: failed of started. */
 void trial_outcomes(struct trial *t, int64_t failed, int64_t started);
 
 /* ---- telemetry ---- */
@@ -128,9 +136,9 @@ void trial_tick(struct trial *t, const struct tick *k);
 int trial_stage(const struct trial *t);  /* the stage that runs, -1 before the first */
 int trial_stages(const struct trial *t); /* stages begun */
 /* The tests of stage s (those that have a share of alpha), install test included in the running stage; at most
- * TEST_COUNT. In the order of enum trial_test; which[i] says which. Intervals are computed here: cost grows with the
+ * TESTS_MAX. In the order of enum trial_test; which[i] says which. Intervals are computed here: cost grows with the
  * stage's events; ask when the tick has changed. */
-size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COUNT], enum trial_test which[TEST_COUNT]);
+size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MAX], enum trial_test which[TESTS_MAX]);
 /* Figures of struct evidence here: log_e starts at 0. Of the rank tests log_e is the running maximum over looks of
  * -ln p + ln look_share(k), so that it reaches ln(1/alpha) just when p <= alpha look_share(k); log_now may be negative;
  * `devices` is the canary devices compared, canary and control those over control's 95th percentile, ratio that of the
@@ -145,6 +153,16 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
 /* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
  * passages only. 0 where it does not count. */
 uint32_t trial_reached(const struct trial *t, struct trial_ix device);
+/* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
+struct trial_after {
+    int64_t canaries; /* that count in the running stage */
+    int64_t rebooted; /* of them, in it */
+    int64_t most;     /* of those, without a tenth at either end of how long after its install each one's */
+    int64_t first_us,
+        last_us; /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
+    bool alike;  /* they lie so close together that it is no chance */
+};
+void trial_after(const struct trial *t, struct trial_after *out);
 /* Is the device a canary that counts now? */
 bool trial_is_canary(const struct trial *t, struct trial_ix device);
 
@@ -164,7 +182,7 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
 void trial_inputs(const struct trial *t, int s, enum trial_test test, struct buf *out);
 
 struct replay {
-    char test[24];
+    char test[48];
     int stage;
     double log_e, log_pause, log_rollback; /* recomputed */
     double logged_log_e;                   /* as the inputs say that it was decided */

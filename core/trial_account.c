@@ -76,7 +76,7 @@ static bool read_strata(const struct json_t *list, struct arena *a, struct evide
 static bool read_terms(const struct json_t *o, struct arena *a, struct trial_terms *t, struct err *e)
 {
     struct ledger l;
-    if (!json_is_obj(o) || !trial_read_spec(json_get(o, "spec"), &t->spec, e))
+    if (!json_is_obj(o) || !trial_read_spec(json_get(o, "spec"), &t->spec, a, e))
         return false;
     struct evidence_policy *p = &t->spec.policy;
     if (!trial_hex(json_get(o, "asked"), &t->asked) || !(p->control = text_of(json_get(o, "control"), a)) ||
@@ -180,6 +180,25 @@ static const double *share_of(const struct evidence_policy *p, int m)
     return v[m];
 }
 
+static bool same_row(const struct metric_def *a, const struct metric_def *b)
+{
+    bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
+                near(a->tolerance, b->tolerance) && near(a->share, b->share) && a->n_levels == b->n_levels &&
+                a->window_us == b->window_us;
+    for (size_t i = 0; same && i < a->n_levels; i++)
+        same = near(a->level[i], b->level[i]);
+    return same;
+}
+
+/* What is tested is fixed when a rollout starts. */
+static bool same_metrics(const struct evidence_policy *a, const struct evidence_policy *b)
+{
+    bool same = a->n_own == b->n_own && a->cpu_worse == b->cpu_worse && a->variance_worse == b->variance_worse;
+    for (size_t i = 0; same && i < a->n_own; i++)
+        same = same_row(&a->own[i], &b->own[i]);
+    return same;
+}
+
 static void differ_but_shares(const struct trial_terms *bound, const struct trial_terms *policy, struct differ *d)
 {
     const struct evidence_policy *b = &bound->spec.policy, *p = &policy->spec.policy;
@@ -199,6 +218,8 @@ static void differ_but_shares(const struct trial_terms *bound, const struct tria
         say(d, "another control group");
     if (!same_strata(b, p))
         say(d, "other strata");
+    if (!same_metrics(b, p))
+        say(d, "other metrics");
 }
 
 void terms_differ(const struct trial_terms *bound, const struct trial_terms *policy, char out[ACCOUNT_TEXT])
@@ -208,7 +229,7 @@ void terms_differ(const struct trial_terms *bound, const struct trial_terms *pol
     differ_but_shares(bound, policy, &d);
     for (int m = 0; m < LEDGER_METRICS; m++) {
         char what[40];
-        snprintf(what, sizeof what, "share of %s", explain_metric_words[m]);
+        snprintf(what, sizeof what, "share of %s", metric_title(&bound->spec.policy, (size_t)m));
         differ_share(&d, what, *share_of(&bound->spec.policy, m) + bound->added[m], *share_of(&policy->spec.policy, m));
     }
 }

@@ -45,7 +45,7 @@ void terms_differ(const struct trial_terms *bound, const struct trial_terms *pol
 /* An entry of the log about a ledger. */
 struct account_claim {
     struct rollout_identity who;
-    const char *terms;  /* JSON; "" in an entry of andon before 0.2 */
+    const char *terms;  /* JSON; "" in an older entry */
     const char *ledger; /* JSON of the shares, for those */
     const char *strata; /* the same, joined by commas */
     int64_t begun;      /* stages that have begun; of those: 0 = not known, all of them count */

@@ -49,6 +49,40 @@ void trial_put_spec(struct buf *b, const struct trial_spec *s)
     put_i64(b, s->grace_us);
     put_i64(b, s->silence_us);
     put(b, s->boot_time, 1);
+    char digest[SHA256_HEX]; /* of the metrics, with their own parameters */
+    metric_digest(p, digest);
+    buf_add(b, digest, SHA256_HEX - 1);
+}
+
+static void put_series(struct buf *b, const struct series *s)
+{
+    put_f32(b, s->base);
+    put_f32(b, s->open);
+    for (int i = 0; i < BULK_BLOCKS; i++) {
+        put_f32(b, s->sum[i]);
+        put(b, s->count[i], 2);
+    }
+    put(b, s->n, 2);
+}
+
+/* What the policy's own metrics keep of device i. */
+static void put_own(struct buf *b, const struct trial *t, size_t i)
+{
+    if (t->marks) {
+        const struct marks *m = &t->marks[i];
+        const uint64_t bits[] = {m->happened, m->excluded, m->risk, m->entered, m->carried};
+        for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
+            put(b, bits[k], 8);
+    }
+    for (size_t g = BULK_BUILTIN; g < t->n_gauges; g++)
+        put_series(b, &t->gauge[g].own[i]);
+    for (size_t c = 0; c < t->n_tallies; c++) {
+        const struct counted *v = &t->tally[c].own[i];
+        put_f64(b, v->value);
+        put(b, (uint32_t)v->at_s[0], 4);
+        put(b, (uint32_t)v->at_s[1], 4);
+        put(b, v->n, 4);
+    }
 }
 
 static void put_watched(struct buf *b, const struct watched *w)
@@ -58,17 +92,9 @@ static void put_watched(struct buf *b, const struct watched *w)
     put(b, (uint32_t)w->from, 4);
     put(b, (uint32_t)w->boot_s[0], 4);
     put(b, (uint32_t)w->boot_s[1], 4);
-    put_f32(b, w->cpu_base);
-    put_f32(b, w->var_base);
-    put_f32(b, w->cpu_sum);
-    put_f32(b, w->var_last);
-    for (int m = 0; m < BULK_METRICS; m++) {
-        for (int i = 0; i < BULK_BLOCKS; i++) {
-            put_f32(b, w->sum[m][i]);
-            put(b, w->count[m][i], 2);
-        }
-    }
-    const uint16_t bits[] = {w->cpu_n, w->happened, w->excluded, w->risk, w->entered, w->carried};
+    put_series(b, &w->cpu);
+    put_series(b, &w->var);
+    const uint16_t bits[] = {w->happened, w->excluded, w->risk, w->entered, w->carried};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         put(b, bits[i], 2);
     put(b, w->boots, 1);
@@ -77,9 +103,9 @@ static void put_watched(struct buf *b, const struct watched *w)
     put(b, w->flags, 1);
 }
 
-static void put_tail(struct buf *b, const struct tail *t)
+static void put_tail(struct buf *b, const struct tail *t, int n)
 {
-    for (int k = 0; k < PASSAGE_COUNT; k++) {
+    for (int k = 0; k < n; k++) {
         for (int j = 0; j < EPROCESS_GRID; j++)
             put_f64(b, t->e[k].log_e[j]);
         put_f64(b, t->most[k]);
@@ -129,17 +155,18 @@ static void put_standing(struct buf *b, const struct standing *s)
     put_f64(b, s->ack);
 }
 
-static void put_stage(struct buf *b, const struct stage *g)
+static void put_stage(struct buf *b, const struct trial *t, const struct stage *g)
 {
     put_i64(b, g->begin);
-    put_tail(b, &g->tail);
-    for (int m = 0; m < BULK_METRICS; m++) {
-        put_bulk(b, &g->bulk[m]);
+    put_tail(b, &g->tail, t->n_tests);
+    for (int k = 0; k < t->n_ranks; k++)
+        put_bulk(b, &g->bulk[k]);
+    for (size_t m = 0; m < t->n_gauges; m++) {
         put_i64(b, g->window[m]);
         put_i64(b, g->window_samples[m]);
         put_i64(b, g->window_devices[m]);
     }
-    for (int k = 0; k < TEST_COUNT; k++)
+    for (int k = 0; k < t->n_tests; k++)
         put_standing(b, &g->standing[k]);
     put_i64(b, g->canary_steps);
     put(b, g->journal.clipped, 1);
@@ -181,23 +208,23 @@ void trial_save(const struct trial *t, struct buf *out)
     for (int i = 0; i < t->n_acks; i++)
         put_i64(out, t->ack[i]);
     const struct installs *s = &t->install;
-    put_f64(out, s->most);
     put_standing(out, &s->standing);
-    put(out, s->clipped, 1);
-    put_i64(out, s->now.failed);
-    put_i64(out, s->now.started);
+    put_i64(out, s->overdue);
     put(out, s->n, 4);
     for (size_t i = 0; i < s->n; i++) {
-        put_i64(out, s->v[i].failed);
-        put_i64(out, s->v[i].started);
+        const int32_t whole_tally[] = {s->v[i].key, s->v[i].wave, s->v[i].failed, s->v[i].started, s->v[i].times};
+        for (int k = 0; k < 5; k++)
+            put(out, (uint64_t)whole_tally[k], 4);
     }
     put(out, (uint64_t)t->n_stages, 1);
     for (int i = 0; i < t->n_stages; i++)
-        put_stage(out, t->stage[i]);
+        put_stage(out, t, t->stage[i]);
     put_strata(out, &t->risk.strata);
     put(out, t->n, 4);
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++) {
         put_watched(out, &t->w[i]);
+        put_own(out, t, i);
+    }
     sha256_bytes(out->data + from, out->len - from, digest);
     buf_add(out, digest, sizeof digest);
 }

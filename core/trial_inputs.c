@@ -48,7 +48,7 @@ static void write_journal(struct json_w *w, const struct journal *j, enum trial_
     json_w_arr(w);
     for (size_t i = 0; i < j->n; i++) {
         const struct peek *p = &j->v[i];
-        if (p->kind != test)
+        if (p->kind != (unsigned)test)
             continue;
         const int32_t whole[] = {p->tick, p->stratum, p->yc, p->yk, p->dc, p->dk};
         json_w_arr(w);
@@ -59,17 +59,60 @@ static void write_journal(struct json_w *w, const struct journal *j, enum trial_
     json_w_arr_end(w);
 }
 
-static void write_outcomes(struct json_w *w, const struct installs *s)
+/* What became of the installs when it was decided. (Decisions before them had "outcomes": every count of failed and
+ * started that there had been, of which the most decided; core/replay.c still reads those.) */
+static void write_installs(struct json_w *w, const struct installs *s)
 {
-    json_w_key(w, "outcomes");
+    json_w_key(w, "installs");
     json_w_arr(w);
     for (size_t i = 0; i < s->n; i++) {
+        const int32_t whole[] = {s->v[i].key, s->v[i].wave, s->v[i].failed, s->v[i].started, s->v[i].times};
         json_w_arr(w);
-        json_w_int(w, s->v[i].failed);
-        json_w_int(w, s->v[i].started);
+        for (int k = 0; k < 5; k++)
+            json_w_int(w, whole[k]);
         json_w_arr_end(w);
     }
     json_w_arr_end(w);
+}
+
+/* A policy's own rows; of the built-in ones all that may differ stands beside it, but for their directions. */
+static void write_row(struct json_w *w, const struct metric_def *d)
+{
+    char s[FMT_MAX];
+    json_w_obj(w);
+    json_w_kstr(w, "id", d->id);
+    json_w_kstr(w, "kind", metric_kind_word(d->kind));
+    json_w_key(w, "levels");
+    json_w_arr(w);
+    for (size_t i = 0; i < d->n_levels; i++)
+        json_w_str(w, fmt_hexfloat(s, d->level[i]));
+    json_w_arr_end(w);
+    json_w_kbool(w, "own", d->own);
+    hex(w, "share", d->share);
+    json_w_kstr(w, "title", d->title);
+    hex(w, "tolerance", d->tolerance);
+    json_w_kstr(w, "unit", d->unit);
+    json_w_kint(w, "window_us", d->window_us);
+    json_w_kstr(w, "worse", metric_worse_word(d->worse));
+    json_w_obj_end(w);
+}
+
+/* What is tested: its digest, and what of it is not as built in. */
+static void write_metrics(struct json_w *w, const struct evidence_policy *p)
+{
+    char digest[SHA256_HEX];
+    metric_digest(p, digest);
+    json_w_key(w, "metrics");
+    json_w_obj(w);
+    json_w_kstr(w, "cpu_worse", metric_worse_word(p->cpu_worse));
+    json_w_kstr(w, "digest", digest);
+    json_w_key(w, "own");
+    json_w_arr(w);
+    for (size_t i = 0; i < p->n_own; i++)
+        write_row(w, &p->own[i]);
+    json_w_arr_end(w);
+    json_w_kstr(w, "variance_worse", metric_worse_word(p->variance_worse));
+    json_w_obj_end(w);
 }
 
 void trial_write_spec(struct json_w *w, const struct trial_spec *s)
@@ -82,6 +125,7 @@ void trial_write_spec(struct json_w *w, const struct trial_spec *s)
     hex(w, "cpu_ratio", p->cpu_ratio);
     json_w_kint(w, "grace_us", s->grace_us);
     hex(w, "install_share", p->install_share);
+    write_metrics(w, p);
     json_w_kint(w, "min_devices", p->min_devices);
     hex(w, "ratio", p->ratio);
     hex(w, "reserve", p->reserve);
@@ -115,10 +159,10 @@ void trial_write_added(struct json_w *w, const struct ledger *l)
 static bool kept(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return !t->install.clipped;
-    if (test < TEST_CPU)
+        return true;
+    if (t->rank[test] < 0)
         return !t->stage[s]->journal.clipped;
-    const struct bulk *b = &t->stage[s]->bulk[test - TEST_CPU];
+    const struct bulk *b = &t->stage[s]->bulk[t->rank[test]];
     return !(b->most > 0) || b->best.canary;
 }
 
@@ -127,31 +171,33 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     struct json_w w;
     json_w_init(&w, out, 0);
     json_w_obj(&w);
+    int rank = t->rank[test];
     trial_write_added(&w, &t->ledger);
-    hex(&w, "alpha", trial_alpha(&t->ledger, s, test));
+    hex(&w, "alpha", trial_alpha(&t->spec.policy, &t->ledger, s, (int)test));
     json_w_kbool(&w, "clipped", !whole);
     json_w_kint(&w, "crossed_at", trial_standing(t, s, test)->crossed);
     json_w_kint(&w, "devices", trial_devices(t, s, test));
-    if (whole && test < TEST_CPU)
+    if (whole && test == TEST_INSTALL)
+        write_installs(&w, &t->install);
+    if (whole && rank < 0 && test != TEST_INSTALL)
         write_journal(&w, &t->stage[s]->journal, test);
     hex(&w, "log_e", trial_log(t, s, test));
     hex(&w, "log_pause", trial_need(t, s, test));
-    if (test == TEST_CPU || test == TEST_VARIANCE)
-        write_look(&w, &t->stage[s]->bulk[test - TEST_CPU],
-                   whole && t->stage[s]->bulk[test - TEST_CPU].best.canary != NULL);
-    if (whole && test == TEST_INSTALL)
-        write_outcomes(&w, &t->install);
+    if (rank >= 0)
+        write_look(&w, &t->stage[s]->bulk[rank], whole && t->stage[s]->bulk[rank].best.canary != NULL);
+    if (test == TEST_INSTALL)
+        json_w_kint(&w, "overdue", t->install.overdue);
     trial_write_spec(&w, &t->spec);
     json_w_kint(&w, "stage", s);
-    json_w_kstr(&w, "test", trial_test_word(test));
-    json_w_kint(&w, "v", 1);
+    json_w_kstr(&w, "test", metric_test(&t->spec.policy, (int)test)->word);
+    json_w_kint(&w, "v", t->n_tests > TEST_COUNT ? 2 : 1); /* an andon that knows only the five must not read more */
     json_w_obj_end(&w);
 }
 
 void trial_inputs(const struct trial *t, int s, enum trial_test test, struct buf *out)
 {
     struct buf b;
-    if (s < 0 || s >= t->n_stages || (unsigned)test >= TEST_COUNT)
+    if (s < 0 || s >= t->n_stages || (unsigned)test >= (unsigned)t->n_tests)
         return;
     buf_init(&b, out->limit - out->len);
     bool whole = kept(t, s, test);

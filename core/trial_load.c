@@ -82,7 +82,7 @@ static float get_f32(struct in *r)
     return out;
 }
 
-static void get_spec(struct in *r, struct trial_spec *s)
+static void get_spec(struct in *r, struct trial_spec *s, char metrics[SHA256_HEX])
 {
     struct evidence_policy *p = &s->policy;
     double *const real[] = {&p->alpha,          &p->reserve,        &p->ratio,        &p->cpu_ratio,
@@ -98,11 +98,49 @@ static void get_spec(struct in *r, struct trial_spec *s)
     s->grace_us = get_i64(r);
     s->silence_us = get_i64(r);
     s->boot_time = get_most(r, 1, 1) != 0;
+    for (int i = 0; i < SHA256_HEX - 1; i++)
+        metrics[i] = (char)get(r, 1);
+    metrics[SHA256_HEX - 1] = '\0';
 }
 
 static bool seconds_bad(int32_t s)
 {
     return s < INT32_MIN / 2 || s > INT32_MAX / 2;
+}
+
+static void get_series(struct in *r, struct series *s)
+{
+    s->base = get_f32(r);
+    s->open = get_f32(r);
+    for (int i = 0; i < BULK_BLOCKS; i++) {
+        s->sum[i] = get_f32(r);
+        s->count[i] = (uint16_t)get(r, 2);
+    }
+    s->n = (uint16_t)get(r, 2);
+}
+
+static void get_own(struct in *r, struct trial *t, size_t i)
+{
+    if (t->marks) {
+        struct marks *m = &t->marks[i];
+        uint64_t *const bits[] = {&m->happened, &m->excluded, &m->risk, &m->entered, &m->carried};
+        for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
+            *bits[k] = get(r, 8);
+        bool rank = false;
+        for (int k = 0; k < TESTS_MAX; k++)
+            rank |= m->risk >> k & 1 && (k < TEST_COUNT || k >= t->n_tests || t->rank[k] >= 0);
+        r->bad |= rank || (m->risk && !(t->w[i].flags & WATCHED_IN));
+    }
+    for (size_t g = BULK_BUILTIN; g < t->n_gauges; g++)
+        get_series(r, &t->gauge[g].own[i]);
+    for (size_t c = 0; c < t->n_tallies; c++) {
+        struct counted *v = &t->tally[c].own[i];
+        v->value = get_f64(r);
+        v->at_s[0] = get_i32(r);
+        v->at_s[1] = get_i32(r);
+        v->n = (uint32_t)get(r, 4);
+        r->bad |= seconds_bad(v->at_s[0]) || seconds_bad(v->at_s[1]);
+    }
 }
 
 static void get_watched(struct in *r, struct watched *w)
@@ -113,17 +151,9 @@ static void get_watched(struct in *r, struct watched *w)
     w->boot_s[0] = get_i32(r);
     w->boot_s[1] = get_i32(r);
     r->bad |= w->from < 0 || seconds_bad(w->boot_s[0]) || seconds_bad(w->boot_s[1]);
-    w->cpu_base = get_f32(r);
-    w->var_base = get_f32(r);
-    w->cpu_sum = get_f32(r);
-    w->var_last = get_f32(r);
-    for (int m = 0; m < BULK_METRICS; m++) {
-        for (int i = 0; i < BULK_BLOCKS; i++) {
-            w->sum[m][i] = get_f32(r);
-            w->count[m][i] = (uint16_t)get(r, 2);
-        }
-    }
-    uint16_t *const bits[] = {&w->cpu_n, &w->happened, &w->excluded, &w->risk, &w->entered, &w->carried};
+    get_series(r, &w->cpu);
+    get_series(r, &w->var);
+    uint16_t *const bits[] = {&w->happened, &w->excluded, &w->risk, &w->entered, &w->carried};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         *bits[i] = (uint16_t)get(r, 2);
     w->boots = (uint8_t)get(r, 1);
@@ -138,9 +168,9 @@ static void get_watched(struct in *r, struct watched *w)
               (!(w->flags & WATCHED_IN) && (w->risk || w->flags & WATCHED_ACTIVE));
 }
 
-static void get_tail(struct in *r, struct tail *t)
+static void get_tail(struct in *r, struct tail *t, int n)
 {
-    for (int k = 0; k < PASSAGE_COUNT; k++) {
+    for (int k = 0; k < n; k++) {
         for (int j = 0; j < EPROCESS_GRID; j++)
             t->e[k].log_e[j] = get_f64(r);
         t->most[k] = get_f64(r);
@@ -216,7 +246,7 @@ static void get_journal(struct in *r, struct trial *t, struct journal *j)
             r->bad |= *whole[k] < 0;
         }
         r->bad |= p->dc > p->yc || p->dk > p->yk;
-        p->kind = (uint8_t)get_most(r, 1, PASSAGE_COUNT - 1);
+        p->kind = (uint8_t)get_most(r, 1, (uint64_t)t->n_tests - 1);
         p->stratum = (uint8_t)get_most(r, 1, PASSAGE_STRATA - 1);
     }
 }
@@ -226,14 +256,15 @@ static void get_stage(struct in *r, struct trial *t, int s)
     int64_t begin = get_in(r, t->zero, t->zero + INT32_MAX * t->spec.step_us);
     struct stage *g = t->stage[s] = trial_stage_new(t, s, begin);
     t->n_stages = s + 1;
-    get_tail(r, &g->tail);
-    for (int m = 0; m < BULK_METRICS; m++) {
-        get_bulk(r, &g->bulk[m]);
+    get_tail(r, &g->tail, t->n_tests);
+    for (int k = 0; k < t->n_ranks; k++)
+        get_bulk(r, &g->bulk[k]);
+    for (size_t m = 0; m < t->n_gauges; m++) {
         g->window[m] = get_in(r, 0, INT64_MAX / 8);
         g->window_samples[m] = get_in(r, 0, INT64_MAX / 8);
         g->window_devices[m] = get_in(r, 0, TRIAL_DEVICES);
     }
-    for (int k = 0; k < TEST_COUNT; k++)
+    for (int k = 0; k < t->n_tests; k++)
         get_standing(r, &g->standing[k]);
     g->canary_steps = get_in(r, 0, INT64_MAX / 8);
     get_journal(r, t, &g->journal);
@@ -242,22 +273,22 @@ static void get_stage(struct in *r, struct trial *t, int s)
 static void get_installs(struct in *r, struct trial *t)
 {
     struct installs *s = &t->install;
-    s->most = get_f64(r);
     get_standing(r, &s->standing);
-    s->clipped = get_most(r, 1, 1) != 0;
-    s->now.failed = get_in(r, 0, INT32_MAX);
-    s->now.started = get_in(r, s->now.failed, INT32_MAX);
-    size_t n = (size_t)get_most(r, 4, JOURNAL_MAX);
-    if (!r->bad && n > 0) {
-        s->v = xcalloc(n, sizeof *s->v);
-        s->n = s->cap = n;
+    s->overdue = get_in(r, 0, INT32_MAX);
+    size_t n = (size_t)get_most(r, 4, INSTALL_TALLIES_MAX);
+    if (r->bad || n == 0)
+        return;
+    s->v = xcalloc(n, sizeof *s->v);
+    s->n = n;
+    for (size_t i = 0; i < n; i++) {
+        int32_t *const whole[] = {&s->v[i].key, &s->v[i].wave, &s->v[i].failed, &s->v[i].started, &s->v[i].times};
+        for (int k = 0; k < 5; k++)
+            *whole[k] = (int32_t)get_most(r, 4, INT32_MAX);
     }
-    for (size_t i = 0; i < s->n; i++) {
-        s->v[i].failed = get_in(r, 0, INT32_MAX);
-        s->v[i].started = get_in(r, s->v[i].failed, INT32_MAX);
-    }
-    if (s->n > 0)
-        s->log_now = bernoulli_limit_log(s->now.failed, s->now.started, t->spec.policy.install_share);
+    if (r->bad || !install_tallies_ok(s->v, n))
+        r->bad = true;
+    else
+        install_evidence(s->v, n, t->spec.waves, t->spec.policy.install_share, &s->now);
 }
 
 static void get_facts(struct in *r, struct trial *t)
@@ -301,18 +332,19 @@ static void get_devices(struct in *r, struct trial *t)
         r->bad = true;
         return;
     }
-    t->w = xcalloc(n + 1, sizeof *t->w);
+    trial_grow(t, n + 1);
     t->n = n;
-    t->cap = n + 1;
+    memset(t->w, 0, (n + 1) * sizeof *t->w);
     for (size_t i = 0; i < n && !r->bad; i++) {
         struct watched *w = &t->w[i];
         get_watched(r, w);
         r->bad |= w->cell >= t->risk.strata.n;
+        get_own(r, t, i);
         if (w->flags & WATCHED_ACTIVE)
             t->active[w->flags & WATCHED_CANARY ? SIDE_CANARY : SIDE_CONTROL]++;
     }
     if (!r->bad) {
-        risk_count(&t->risk, t->w, n);
+        risk_count(&t->risk, t->w, t->marks, n);
         trial_count_joined(t);
     }
 }
@@ -324,7 +356,8 @@ static bool same_spec(const struct trial_spec *a, const struct trial_spec *b)
     buf_init(&y, 4096);
     trial_put_spec(&x, a);
     trial_put_spec(&y, b);
-    bool same = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+    /* The digest at the end is of the metrics, of which only one of the two knows the rows: it is compared as read. */
+    bool same = x.len == y.len && memcmp(x.data, y.data, x.len - (SHA256_HEX - 1)) == 0;
     buf_release(&x);
     buf_release(&y);
     return same;
@@ -355,12 +388,14 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
         return NULL;
     }
     struct in r = {p + 10, n - 10 - SHA256_BYTES, false};
-    get_spec(&r, &s);
+    char metrics[SHA256_HEX], mine[SHA256_HEX];
+    get_spec(&r, &s, metrics);
+    metric_digest(spec ? &spec->policy : &s.policy, mine);
     if (r.bad) {
         damaged(e);
         return NULL;
     }
-    if (spec && !same_spec(&s, spec)) {
+    if (strcmp(metrics, mine) != 0 || (spec && !same_spec(&s, spec))) {
         err_set(e, ERR_STATE, "it is built anew from history", "the stored state is of another trial");
         return NULL;
     }

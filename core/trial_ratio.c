@@ -31,7 +31,7 @@ static double against(const struct peek *v, size_t n, double theta0, bool below)
 
 /* The comparisons of one kind, at most MOST + one a stratum: events of neighbouring peeks of a stratum are added up,
  * with the devices at risk at the first of them. */
-static size_t collect(const struct journal *j, enum passage kind, struct peek out[MOST + PASSAGE_STRATA])
+static size_t collect(const struct journal *j, int kind, struct peek out[MOST + PASSAGE_STRATA])
 {
     size_t total = 0, n = 0, open[PASSAGE_STRATA], in[PASSAGE_STRATA] = {0};
     for (size_t i = 0; i < j->n; i++)
@@ -67,7 +67,7 @@ static double mantel_haenszel(const struct peek *v, size_t n)
     return up >= down * grid(HIGH) ? grid(HIGH) : up <= down * grid(LOW) ? grid(LOW) : up / down;
 }
 
-void trial_ratio(const struct journal *j, enum passage kind, double alpha, double *ratio, double *low, double *high)
+void trial_ratio(const struct journal *j, int kind, double alpha, double *ratio, double *low, double *high)
 {
     struct peek v[MOST + PASSAGE_STRATA];
     size_t n = collect(j, kind, v);

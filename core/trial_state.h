@@ -3,18 +3,19 @@
 #define ANDON_CORE_TRIAL_STATE_H
 
 #include "core/bulk.h"
+#include "core/install.h"
 #include "core/ledger.h"
 #include "core/passage.h"
 #include "core/trial.h"
 
-#define CPU_WINDOW    (5 * US_PER_MIN)
-#define VAR_WINDOW    (10 * US_PER_MIN)
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 4
+#define TRIAL_VERSION 5
 
 /* How a look treats ties, as a word of its logged inputs; without it: TIES_NORMAL, as all did once. */
-#define LOOK_TIES "permutation"
+#define LOOK_TIES  "permutation"
+#define GAUGES_MAX (BULK_BUILTIN + METRICS_OWN)
+#define RANKS_MAX  (2 * GAUGES_MAX)
 
 /* What is remembered of a test beside its evidence. */
 struct standing {
@@ -24,33 +25,38 @@ struct standing {
 
 /* One stage: of wave `number`, from `begin` on. Closed stages keep theirs. */
 struct stage {
-    int64_t begin;           /* tick */
-    double need[TEST_COUNT]; /* ln(1/alpha) of each test; infinite: not tested */
+    int64_t begin;          /* tick */
+    double need[TESTS_MAX]; /* ln(1/alpha) of each test; infinite: not tested */
     struct tail tail;
     struct journal journal;
-    struct bulk bulk[BULK_METRICS];
-    struct standing standing[TEST_COUNT];
-    int64_t canary_steps;         /* device-steps of canary watch */
-    int64_t window[BULK_METRICS]; /* open windows of the tail engine */
-    int64_t window_samples[BULK_METRICS], window_devices[BULK_METRICS];
+    struct bulk bulk[RANKS_MAX];
+    struct standing standing[TESTS_MAX];
+    int64_t canary_steps;       /* device-steps of canary watch */
+    int64_t window[GAUGES_MAX]; /* open windows of the tail engine */
+    int64_t window_samples[GAUGES_MAX], window_devices[GAUGES_MAX];
 };
 
-/* Outcomes of installs: evidence is a function of the totals, the most of it is kept. */
-struct outcome {
-    int64_t failed, started;
-};
+/* Outcomes of installs, as they are now, and their evidence. */
 struct installs {
-    struct outcome now;
-    double log_now, most;
-    struct outcome *v; /* journal: each change of the totals */
-    size_t n, cap;
-    bool clipped;
+    struct install_tally *v;
+    size_t n;
+    int64_t overdue;
+    struct install_evidence now; /* of v */
     struct standing standing;
 };
 
 struct trial {
     struct trial_spec spec;
     struct ledger ledger;
+    int n_tests;
+    struct gauge gauge[GAUGES_MAX]; /* CPU, variance, the policy's own */
+    size_t n_gauges;
+    struct tally tally[METRICS_OWN];
+    size_t n_tallies;
+    int8_t rank[TESTS_MAX]; /* of each test: its place among the rank tests of a stage, -1: it is none */
+    int n_ranks;
+    uint64_t windowed;   /* tests that are judged by windows: a device enters their risk sets as a window begins */
+    struct marks *marks; /* n; NULL where the policy has no tests of its own */
     struct watched *w;
     size_t n, cap;
     int64_t told[TRIAL_WAVES];
@@ -95,11 +101,11 @@ void trial_cross(struct trial *t, int s, enum trial_test test, int64_t tick);
 void trial_active(struct trial *t, struct watched *w, bool active);
 bool trial_spec_ok(const struct trial_spec *spec, struct err *e);
 /* Shares of the ledger: alpha of a test in stage s. */
-double trial_alpha(const struct ledger *l, int s, enum trial_test test);
-bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l);
-/* Of a spec as JSON, a member "spec" of an open object; strata, control and levels are not in it. And back. */
+double trial_alpha(const struct evidence_policy *p, const struct ledger *l, int s, int test);
+/* Of a spec as JSON, a member "spec" of an open object; strata, control and levels are not in it. And back, its metrics
+ * in the arena. */
 void trial_write_spec(struct json_w *w, const struct trial_spec *s);
-bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct err *e);
+bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena *a, struct err *e);
 /* What was added to a ledger while it ran, as members of an open object; nothing when nothing was. False when what is
  * there is not possible. */
 void trial_write_added(struct json_w *w, const struct ledger *l);
@@ -108,6 +114,13 @@ bool trial_hex(const struct json_t *v, double *out); /* a string as fmt_hexfloat
 struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin);
 /* Tests of stage s: its evidence so far, and the canary devices that carry it. */
 double trial_log(const struct trial *t, int s, enum trial_test test);
+/* The sums of gauge g of device i; the device's marks, NULL: it has none. */
+struct series *trial_series(const struct trial *t, size_t g, size_t i);
+struct marks *trial_marks(const struct trial *t, size_t i);
+/* Kinds of events that the device's data can show at all. */
+uint64_t trial_shows(const struct trial *t, size_t i);
+/* What of the metrics is kept for each device, for n devices; of the newest one all unknown. */
+void trial_grow(struct trial *t, size_t cap);
 int64_t trial_devices(const struct trial *t, int s, enum trial_test test);
 const struct standing *trial_standing(const struct trial *t, int s, enum trial_test test);
 /* ln(1/alpha) of a test in stage s; infinite when it is not tested. */
@@ -115,7 +128,7 @@ double trial_need(const struct trial *t, int s, enum trial_test test);
 /* Ratio of the event's rates from a journal: Mantel-Haenszel, within 1/16..256, NaN without events, and its
  * anytime-valid interval at confidence 1 - alpha: theta0 on a grid 2^(i/4) that neither direction rejects; 0 and
  * infinity where the grid's ends are not rejected (core/trial_ratio.c). */
-void trial_ratio(const struct journal *j, enum passage kind, double alpha, double *ratio, double *low, double *high);
+void trial_ratio(const struct journal *j, int kind, double alpha, double *ratio, double *low, double *high);
 /* ln 10. */
 double trial_ten(void);
 

@@ -4,8 +4,6 @@
 #include "core/clock.h"
 #include "core/trial_state.h"
 
-/* Judged by windows: a device enters their risk sets as a window begins. */
-#define WINDOWED (PASSAGE_CPUS | PASSAGE_VARS)
 /* A larger value is no measurement, and no float. */
 #define SANE(v) ((v) >= 0 && (v) <= 1e30)
 
@@ -15,11 +13,12 @@ struct turn {
     struct stage *g; /* the stage that runs, NULL before the first */
     int64_t tick;
     int32_t number;
-    int told;    /* waves told by this tick */
-    bool quiet;  /* in a grace: nothing counts */
-    bool begins; /* the stage's first tick */
-    bool fresh;  /* some device has a new sample */
-    bool sum[BULK_METRICS];
+    int told;       /* waves told by this tick */
+    bool quiet;     /* in a grace: nothing counts */
+    bool begins;    /* the stage's first tick */
+    bool fresh;     /* some device has a new sample */
+    size_t columns; /* that the tick has */
+    bool sum[GAUGES_MAX];
 };
 
 static int64_t time_of(const struct trial *t, int32_t number)
@@ -51,6 +50,16 @@ static unsigned side_at(const struct turn *u, const struct watched *w)
     return w->flags & WATCHED_MAY ? WATCHED_CONTROL : 0;
 }
 
+static void restart_own(struct trial *t, size_t i)
+{
+    if (t->marks)
+        t->marks[i] = (struct marks){.excluded = t->marks[i].excluded};
+    for (size_t g = BULK_BUILTIN; g < t->n_gauges; g++)
+        series_restart(&t->gauge[g].own[i], t->gauge[g].spread);
+    for (size_t c = 0; c < t->n_tallies; c++)
+        counted_restart(&t->tally[c].own[i]);
+}
+
 /* Begins the stages whose grace is over. Clocks of all devices restart. */
 static void begin_stages(struct turn *u)
 {
@@ -70,6 +79,7 @@ static void begin_stages(struct turn *u)
     memset(t->active, 0, sizeof t->active);
     for (size_t i = 0; i < t->n; i++) {
         watched_restart(&t->w[i]);
+        restart_own(t, i);
         t->w[i].flags = (uint8_t)((t->w[i].flags & ~off) | (side_at(u, &t->w[i]) & WATCHED_CONTROL));
     }
     trial_make_strata(t);
@@ -78,12 +88,13 @@ static void begin_stages(struct turn *u)
     u->begins = true;
 }
 
-static void start_clocks(struct turn *u, struct watched *w)
+static void start_clocks(struct turn *u, size_t i)
 {
+    struct watched *w = &u->t->w[i];
     w->flags |= WATCHED_IN;
     u->t->due = u->tick;
     if (u->begins) /* so do the windows */
-        risk_enter(&u->t->risk, &u->g->tail, w, watched_shows(w) & WINDOWED);
+        risk_enter(&u->t->risk, &u->g->tail, w, trial_marks(u->t, i), trial_shows(u->t, i) & u->t->windowed);
 }
 
 /* Canaries come in when their install and grace are over, and control along with them. */
@@ -100,37 +111,45 @@ static void let_in(struct turn *u)
         if (side_at(u, w) == WATCHED_CANARY) {
             w->flags |= WATCHED_CANARY;
             t->joined[trial_stratum(t, w)]++;
-            start_clocks(u, w);
+            start_clocks(u, i);
         } else if (w->from != INT32_MAX && time_of(t, w->from) < t->join) {
             t->join = time_of(t, w->from);
         }
     }
     for (size_t i = 0; i < t->n; i++) {
         if ((t->w[i].flags & (WATCHED_CONTROL | WATCHED_IN)) == WATCHED_CONTROL && trial_open(t, i))
-            start_clocks(u, &t->w[i]);
+            start_clocks(u, i);
     }
 }
 
 /* ---- rows ---- */
 
-static void feed_window(struct turn *u, struct watched *w, double cpu, double variance)
+/* A value of the tick; a metric that it does not have is not known. */
+static double value_of(const struct turn *u, const double *row, uint8_t column)
 {
-    struct stage *g = u->g;
-    if (SANE(cpu) && w->cpu_n < UINT16_MAX) {
-        g->window_devices[BULK_CPU] += w->cpu_n == 0;
-        g->window_samples[BULK_CPU]++;
-        w->cpu_sum = (float)((double)w->cpu_sum + cpu);
-        w->cpu_n++;
-    }
-    /* The source's variance is over a window of its own, of 10 min: the last one of each of ours stands for it. */
-    if (SANE(variance))
-        w->var_last = (float)variance;
+    return column < u->columns ? row[column] : NAN;
 }
 
-/* A new sample of a device whose clocks run, `before` the one before it. */
-static void feed_in(struct turn *u, struct watched *w, int boots, int64_t before, int64_t at)
+static void feed_window(struct turn *u, size_t g, struct series *s, double v)
+{
+    if (u->t->gauge[g].spread) {
+        /* The source's own is over a window too: the last one of each of ours stands for it. */
+        s->open = (float)v;
+    } else if (s->n < UINT16_MAX) {
+        u->g->window_devices[g] += s->n == 0;
+        u->g->window_samples[g]++;
+        s->open = (float)((double)s->open + v);
+        s->n++;
+    }
+}
+
+/* A new sample of a device whose clocks run, `before` the one before it; boots can have been from `boot_from` on. */
+static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, const uint32_t *rise, int64_t before,
+                    int64_t at)
 {
     struct trial *t = u->t;
+    struct watched *w = &t->w[i];
+    struct marks *m = trial_marks(t, i);
     bool silent = w->flags & WATCHED_SILENT, first = !silent && !(w->flags & WATCHED_ACTIVE);
     w->flags &= (uint8_t)~WATCHED_SILENT;
     if (!(w->flags & WATCHED_ACTIVE)) {
@@ -139,13 +158,37 @@ static void feed_in(struct turn *u, struct watched *w, int boots, int64_t before
             t->due = at + t->spec.silence_us;
     }
     /* Who comes back from a silence brings what happened in it. */
-    uint16_t kinds = watched_shows(w);
+    uint64_t kinds = trial_shows(t, i);
     if (!silent)
-        kinds = (uint16_t)(kinds & ~WINDOWED);
-    risk_enter(&t->risk, &u->g->tail, w, kinds);
+        kinds &= ~t->windowed;
+    risk_enter(&t->risk, &u->g->tail, w, m, kinds);
     /* A difference that reaches back into the grace may be the update's own reboot. */
-    if (boots > 0 && !first && before >= since(u, w))
-        risk_happen(&t->risk, &u->g->tail, w, watched_boots(w, boots, seconds(t, before), seconds(t, at)));
+    if (boots > 0 && !first && boot_from >= since(u, w))
+        risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, seconds(t, boot_from), seconds(t, at)));
+    if (first || before < since(u, w))
+        return;
+    for (size_t c = 0; c < t->n_tallies; c++)
+        if (rise[c] > 0)
+            risk_happen(&t->risk, &u->g->tail, w, m,
+                        tally_events(&t->tally[c], &t->tally[c].own[i], rise[c], seconds(t, before), seconds(t, at)));
+}
+
+static void feed_gauges(struct turn *u, size_t i, const double *row)
+{
+    const struct trial *t = u->t;
+    const struct watched *w = &t->w[i];
+    int32_t from = w->flags & WATCHED_CANARY ? w->from : INT32_MIN;
+    for (size_t g = 0; g < t->n_gauges; g++) {
+        double v = value_of(u, row, t->gauge[g].column);
+        struct series *s = trial_series(t, g, i);
+        int rank = t->gauge[g].up >= 0 ? t->gauge[g].up : t->gauge[g].down;
+        if (!SANE(v))
+            continue;
+        if (w->flags & WATCHED_IN)
+            feed_window(u, g, s, v);
+        if (u->sum[g] && rank >= 0) /* both directions have the same blocks */
+            bulk_add(&u->g->bulk[rank], s, from, v);
+    }
 }
 
 /* The row of device i, at the time of its sample. */
@@ -153,28 +196,28 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
 {
     struct trial *t = u->t;
     struct watched *w = &t->w[i];
-    int64_t before = w->last_t;
-    double cpu = row[COL_CPU], variance = row[COL_VARIANCE];
+    int64_t before = w->last_t, boot_from = before;
+    uint32_t rise[METRICS_OWN];
     if (at > u->tick)
         at = u->tick;
     if (at <= before)
         return;
     w->last_t = at;
     u->fresh = true;
-    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time, &before);
+    int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time, &boot_from);
+    for (size_t c = 0; c < t->n_tallies; c++) {
+        double v = value_of(u, row, t->tally[c].column);
+        rise[c] = counted_rise(t->tally[c].own[i].value, v, UINT32_MAX / 2);
+        if (isfinite(v))
+            t->tally[c].own[i].value = v;
+    }
     if (!u->g || u->quiet || w->flags & WATCHED_LEFT)
         return;
     if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || at < since(u, w))
         return;
-    if (w->flags & WATCHED_IN) {
-        feed_in(u, w, boots, before, at);
-        feed_window(u, w, cpu, variance);
-    }
-    int32_t from = w->flags & WATCHED_CANARY ? w->from : INT32_MIN;
-    if (u->sum[BULK_CPU] && SANE(cpu))
-        bulk_add(&u->g->bulk[BULK_CPU], w, BULK_CPU, from, cpu);
-    if (u->sum[BULK_VARIANCE] && SANE(variance))
-        bulk_add(&u->g->bulk[BULK_VARIANCE], w, BULK_VARIANCE, from, variance);
+    if (w->flags & WATCHED_IN)
+        feed_in(u, i, boots, boot_from, rise, before, at);
+    feed_gauges(u, i, row);
 }
 
 static void feed_rows(struct turn *u, const struct tick *k)
@@ -187,47 +230,39 @@ static void feed_rows(struct turn *u, const struct tick *k)
 
 /* ---- windows of the tail engine, tumbling from the stage's begin ---- */
 
-static void enter_windowed(struct turn *u, struct watched *w, uint16_t kinds)
+static void judge_window(struct turn *u, size_t g, size_t i)
 {
-    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN)
-        risk_enter(&u->t->risk, &u->g->tail, w, watched_shows(w) & kinds);
-}
-
-static void judge_cpu(struct turn *u, struct watched *w)
-{
-    struct stage *g = u->g;
+    struct trial *t = u->t;
+    struct watched *w = &t->w[i];
+    struct series *s = trial_series(t, g, i);
+    struct marks *m = trial_marks(t, i);
+    const struct gauge *of = &t->gauge[g];
     /* Half of the samples that devices have on average: fewer are no mean. */
-    if (w->risk & PASSAGE_CPUS && w->cpu_n > 0 &&
-        (int64_t)w->cpu_n * 2 * g->window_devices[BULK_CPU] >= g->window_samples[BULK_CPU])
-        risk_happen(&u->t->risk, &g->tail, w, passage_cpu_levels((double)w->cpu_sum / w->cpu_n / (double)w->cpu_base));
-    w->cpu_sum = 0;
-    w->cpu_n = 0;
-    enter_windowed(u, w, PASSAGE_CPUS);
-}
-
-static void judge_variance(struct turn *u, struct watched *w)
-{
-    if (w->risk & PASSAGE_VARS && !isnan(w->var_last))
-        risk_happen(&u->t->risk, &u->g->tail, w, passage_var_levels((double)w->var_last / (double)w->var_base));
-    w->var_last = NAN;
-    enter_windowed(u, w, PASSAGE_VARS);
+    bool whole = of->spread ? !isnan(s->open)
+                            : s->n > 0 && (int64_t)s->n * 2 * u->g->window_devices[g] >= u->g->window_samples[g];
+    if (risk_of(w, m) & of->levels && whole) {
+        double mean = of->spread ? (double)s->open : (double)s->open / s->n;
+        risk_happen(&t->risk, &u->g->tail, w, m, gauge_levels(of, mean / (double)s->base));
+    }
+    s->open = of->spread ? NAN : 0;
+    s->n = 0;
+    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN && s->base > 0)
+        risk_enter(&t->risk, &u->g->tail, w, m, of->levels);
 }
 
 /* Window i covers (begin + i * length, begin + (i + 1) * length]. At the tick that ends one, and for a later one when
  * that tick was left out, all devices are judged. */
-static void close_windows(struct turn *u, enum bulk_metric m, int64_t length, int64_t upto)
+static void close_windows(struct turn *u, int64_t upto)
 {
-    int64_t index = (upto - u->g->begin) / length;
-    if (index <= u->g->window[m])
-        return;
-    u->g->window[m] = index;
-    for (size_t i = 0; i < u->t->n; i++) {
-        if (m == BULK_CPU)
-            judge_cpu(u, &u->t->w[i]);
-        else
-            judge_variance(u, &u->t->w[i]);
+    for (size_t g = 0; g < u->t->n_gauges; g++) {
+        int64_t index = (upto - u->g->begin) / u->t->gauge[g].window_us;
+        if (index <= u->g->window[g])
+            continue;
+        u->g->window[g] = index;
+        for (size_t i = 0; i < u->t->n; i++)
+            judge_window(u, g, i);
+        u->g->window_samples[g] = u->g->window_devices[g] = 0;
     }
-    u->g->window_samples[m] = u->g->window_devices[m] = 0;
 }
 
 /* ---- silence ---- */
@@ -240,14 +275,15 @@ static void look_for_silence(struct turn *u)
     int64_t due = INT64_MAX;
     for (size_t i = 0; i < t->n; i++) {
         struct watched *w = &t->w[i];
+        struct marks *m = trial_marks(t, i);
         if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
             continue;
-        risk_enter(&t->risk, &u->g->tail, w, PASSAGE_BIT(PASSAGE_SILENT));
+        risk_enter(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT));
         /* A gap in which nobody at all reported is the telemetry's: everyone has the full time after it. */
         int64_t heard = w->last_t > t->gap_end ? w->last_t : t->gap_end;
         if (u->tick - heard > t->spec.silence_us) {
-            risk_happen(&t->risk, &u->g->tail, w, PASSAGE_BIT(PASSAGE_SILENT));
-            risk_censor(&t->risk, w);
+            risk_happen(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT));
+            risk_censor(&t->risk, w, m);
             w->flags |= WATCHED_SILENT;
             trial_active(t, w, false);
         } else if (heard + t->spec.silence_us < due) {
@@ -268,26 +304,52 @@ static void note_gap(struct turn *u)
     u->t->fresh = u->tick;
 }
 
+/* The rank tests of gauge g; NULL: none. */
+static struct bulk *rank_of(const struct turn *u, int8_t which)
+{
+    return which >= 0 ? &u->g->bulk[which] : NULL;
+}
+
+static void begin_ranks(struct turn *u)
+{
+    for (size_t g = 0; g < u->t->n_gauges; g++) {
+        struct bulk *up = rank_of(u, u->t->gauge[g].up), *down = rank_of(u, u->t->gauge[g].down);
+        bool sum = up && bulk_tick(up, u->number);
+        u->sum[g] = (down && bulk_tick(down, u->number)) || sum;
+    }
+}
+
+static void close_ranks(struct turn *u)
+{
+    struct trial *t = u->t;
+    for (size_t g = 0; g < t->n_gauges; g++) {
+        struct bulk *up = rank_of(u, t->gauge[g].up), *down = rank_of(u, t->gauge[g].down);
+        struct herd h = {
+            .w = t->w, .marks = t->marks, .strata = &t->risk.strata, .n = t->n, .stride = sizeof(struct series)};
+        if (t->n == 0 || (!up && !down))
+            continue;
+        h.first = trial_series(t, g, 0);
+        if (g < BULK_BUILTIN)
+            h.stride = sizeof *t->w;
+        bulk_close(up ? up : down, up ? down : NULL, &h, u->tick, u->number);
+    }
+}
+
 static void run_stage(struct turn *u, const struct tick *k)
 {
     struct trial *t = u->t;
     struct stage *g = u->g;
-    /* Windows that ended in a tick that was left out. */
-    close_windows(u, BULK_CPU, CPU_WINDOW, u->tick - 1);
-    close_windows(u, BULK_VARIANCE, VAR_WINDOW, u->tick - 1);
+    close_windows(u, u->tick - 1); /* those that ended in a tick that was left out */
     let_in(u);
-    for (int m = 0; m < BULK_METRICS; m++)
-        u->sum[m] = bulk_tick(&g->bulk[m], u->number);
+    begin_ranks(u);
     feed_rows(u, k);
     note_gap(u);
-    close_windows(u, BULK_CPU, CPU_WINDOW, u->tick);
-    close_windows(u, BULK_VARIANCE, VAR_WINDOW, u->tick);
+    close_windows(u, u->tick);
     look_for_silence(u);
-    for (int m = 0; m < BULK_METRICS; m++)
-        bulk_close(&g->bulk[m], (enum bulk_metric)m, t->w, t->n, u->tick, u->number, &t->risk.strata);
+    close_ranks(u);
     risk_close(&t->risk, &g->tail, &g->journal, &t->room, u->number);
     g->canary_steps += t->active[SIDE_CANARY];
-    for (int i = 0; i < TEST_COUNT; i++)
+    for (int i = 0; i < t->n_tests; i++)
         trial_cross(t, t->n_stages - 1, (enum trial_test)i, u->tick);
 }
 
@@ -300,7 +362,8 @@ void trial_tick(struct trial *t, const struct tick *k)
     t->next = tick + t->spec.step_us;
     if (k->samples == 0) /* nothing was measured: as if the tick had been left out */
         return;
-    struct turn u = {.t = t, .tick = tick, .number = (int32_t)((tick - t->zero) / t->spec.step_us)};
+    struct turn u = {
+        .t = t, .tick = tick, .columns = k->columns, .number = (int32_t)((tick - t->zero) / t->spec.step_us)};
     while (u.told < t->n_told && t->told[u.told] <= tick)
         u.told++;
     begin_stages(&u);

@@ -1,25 +1,30 @@
 /* Trial: where each test stands, for verdicts and screens. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core/clock.h"
 #include "core/detmath.h"
+#include "core/err.h"
 #include "core/trial_state.h"
+
+#define AFTER_DEVICES 3                 /* reboots of fewer are alike by chance */
+#define AFTER_NEAR    (10 * US_PER_MIN) /* or a tenth of the time since the install */
 
 double trial_log(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return t->install.most;
-    if (test >= TEST_CPU)
-        return t->stage[s]->bulk[test - TEST_CPU].most;
+        return t->install.now.log_e;
+    if (t->rank[test] >= 0)
+        return t->stage[s]->bulk[t->rank[test]].most;
     return t->stage[s]->tail.most[test];
 }
 
 static double trial_log_now(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
-        return t->install.log_now;
-    if (test >= TEST_CPU)
-        return t->stage[s]->bulk[test - TEST_CPU].now;
+        return t->install.now.log_e; /* of the present counts already */
+    if (t->rank[test] >= 0)
+        return t->stage[s]->bulk[t->rank[test]].now;
     return eprocess_log(&t->stage[s]->tail.e[test]);
 }
 
@@ -28,8 +33,8 @@ int64_t trial_devices(const struct trial *t, int s, enum trial_test test)
 {
     if (test == TEST_INSTALL)
         return t->install.now.failed;
-    if (test >= TEST_CPU)
-        return t->stage[s]->bulk[test - TEST_CPU].best.n;
+    if (t->rank[test] >= 0)
+        return t->stage[s]->bulk[t->rank[test]].best.n;
     return t->stage[s]->tail.carried[test];
 }
 
@@ -37,7 +42,7 @@ double trial_need(const struct trial *t, int s, enum trial_test test)
 {
     if (test != TEST_INSTALL)
         return t->stage[s]->need[test];
-    double alpha = trial_alpha(&t->ledger, 0, TEST_INSTALL);
+    double alpha = trial_alpha(&t->spec.policy, &t->ledger, 0, TEST_INSTALL);
     return alpha > 0 ? eprocess_needed(alpha) : INFINITY;
 }
 
@@ -90,7 +95,7 @@ static void tail_view(const struct trial *t, int s, enum trial_test test, struct
 
 static void bulk_view(const struct trial *t, int s, enum trial_test test, struct evidence *v)
 {
-    const struct bulk *b = &t->stage[s]->bulk[test - TEST_CPU];
+    const struct bulk *b = &t->stage[s]->bulk[t->rank[test]];
     v->canary = b->canary;
     v->control = b->control;
     v->canary_of = b->canary_of;
@@ -100,7 +105,8 @@ static void bulk_view(const struct trial *t, int s, enum trial_test test, struct
 
 static void install_view(const struct trial *t, struct evidence *v)
 {
-    const struct outcome *o = &t->install.now;
+    const struct install_evidence *o = &t->install.now;
+    v->overdue = t->install.overdue < o->failed ? t->install.overdue : o->failed;
     v->canary = o->failed;
     v->canary_of = o->started;
     if (o->started > 0 && t->spec.policy.install_share > 0)
@@ -111,7 +117,12 @@ static void install_view(const struct trial *t, struct evidence *v)
 static void fill(const struct trial *t, int s, enum trial_test test, struct evidence *v)
 {
     const struct standing *d = trial_standing(t, s, test);
-    *v = (struct evidence){.test = trial_test_word(test),
+    const struct metric_test *what = metric_test(&t->spec.policy, (int)test);
+    *v = (struct evidence){.test = what->word,
+                           .plain = what->plain,
+                           .form = metric_form(what),
+                           .down = what->down,
+                           .metric = what->metric,
                            .log_e = trial_log(t, s, test),
                            .log_now = trial_log_now(t, s, test),
                            .log_pause = trial_need(t, s, test),
@@ -125,7 +136,7 @@ static void fill(const struct trial *t, int s, enum trial_test test, struct evid
     v->log_rollback = v->log_pause + trial_ten();
     if (test == TEST_INSTALL)
         install_view(t, v);
-    else if (test >= TEST_CPU)
+    else if (t->rank[test] >= 0)
         bulk_view(t, s, test, v);
     else
         tail_view(t, s, test, v);
@@ -133,8 +144,8 @@ static void fill(const struct trial *t, int s, enum trial_test test, struct evid
 
 static void add_ratio(const struct trial *t, int s, enum trial_test test, struct evidence *v)
 {
-    if (test < TEST_CPU)
-        trial_ratio(&t->stage[s]->journal, (enum passage)test, trial_alpha(&t->ledger, s, test), &v->ratio,
+    if (test != TEST_INSTALL && t->rank[test] < 0)
+        trial_ratio(&t->stage[s]->journal, (int)test, trial_alpha(&t->spec.policy, &t->ledger, s, (int)test), &v->ratio,
                     &v->ratio_low, &v->ratio_high);
 }
 
@@ -143,12 +154,12 @@ static bool tested(const struct trial *t, int s, enum trial_test test)
     return (test != TEST_INSTALL || s == t->n_stages - 1) && !isinf(trial_need(t, s, test));
 }
 
-size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COUNT], enum trial_test which[TEST_COUNT])
+size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MAX], enum trial_test which[TESTS_MAX])
 {
     size_t n = 0;
     if (s < 0 || s >= t->n_stages)
         return 0;
-    for (int k = 0; k < TEST_COUNT; k++) {
+    for (int k = 0; k < t->n_tests; k++) {
         enum trial_test test = (enum trial_test)k;
         if (!tested(t, s, test))
             continue;
@@ -162,10 +173,11 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TEST_COU
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max)
 {
     size_t found = 0;
-    if ((unsigned)test >= TEST_INSTALL)
+    if ((unsigned)test >= (unsigned)t->n_tests || test == TEST_INSTALL)
         return 0;
+    uint64_t bit = PASSAGE_BIT(test);
     for (size_t i = 0; i < t->n; i++) {
-        if (!(t->w[i].carried & PASSAGE_BIT(test)) || !(t->w[i].flags & WATCHED_CANARY))
+        if (!((t->w[i].carried | (t->marks ? t->marks[i].carried : 0)) & bit) || !(t->w[i].flags & WATCHED_CANARY))
             continue;
         if (found < max)
             out[found] = TRIAL_IX(i);
@@ -186,6 +198,32 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
     *canary_hours = 0;
     if (t->n_stages > 0)
         *canary_hours = (double)t->stage[t->n_stages - 1]->canary_steps * ((double)t->spec.step_us / US_PER_HOUR);
+}
+
+void trial_after(const struct trial *t, struct trial_after *out)
+{
+    double *v = xreallocarray(NULL, t->n + 1, sizeof *v);
+    size_t n = 0;
+    *out = (struct trial_after){0};
+    for (size_t i = 0; i < t->n; i++) {
+        const struct watched *w = &t->w[i];
+        int64_t installed = t->zero + w->from * t->spec.step_us - t->spec.grace_us;
+        if (!(w->flags & WATCHED_CANARY))
+            continue;
+        out->canaries++;
+        if (watched_booted(w))
+            v[n++] = (double)(t->zero + w->boot_s[1] * US_PER_S - installed);
+    }
+    if (n > 0) {
+        sort_doubles(v, n);
+        out->rebooted = (int64_t)n;
+        out->most = (int64_t)(n - n / 10 * 2);
+        out->first_us = (int64_t)v[n / 10];
+        out->last_us = (int64_t)v[n - 1 - n / 10];
+        int64_t near = out->first_us / 10 > AFTER_NEAR ? out->first_us / 10 : AFTER_NEAR;
+        out->alike = n >= AFTER_DEVICES && out->last_us - out->first_us <= near;
+    }
+    free(v);
 }
 
 bool trial_is_canary(const struct trial *t, struct trial_ix device)

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/detmath.h"
 #include "core/fmt.h"
+#include "core/harm.h"
 #include "core/text.h"
 
 #define EVALUATIONS_MIN 3
@@ -87,6 +88,12 @@ static int64_t carriers(const struct limit *l, const struct wave_health *h)
         break;
     }
     return 0;
+}
+
+/* Devices that could carry it. */
+static int64_t limit_of(const struct limit *l, const struct wave_health *h)
+{
+    return l->metric == METRIC_INSTALL_FAILED ? h->told : h->canary.expected;
 }
 
 static bool beyond(const struct limit *l, const struct wave_health *h, const struct limit_view *v)
@@ -175,30 +182,13 @@ static void step_limit(const struct verdict_input *in, const struct limit *l, co
             st->against = v->against;
             st->ratio = v->ratio;
             st->devices = v->devices;
+            st->of = limit_of(l, h);
+            st->tripped_at = t;
         }
     }
     if (st->tripped)
         v->status = LIMIT_BREACH;
     v->since = st->since;
-}
-
-static const char *metric_phrase(enum metric m)
-{
-    switch (m) {
-    case METRIC_REBOOTS:
-        return "reboots";
-    case METRIC_CPU_MEAN:
-        return "cpu";
-    case METRIC_CPU_P95:
-        return "cpu p95";
-    case METRIC_VARIANCE:
-        return "sensor variance";
-    case METRIC_INSTALL_FAILED:
-        return "failed installs";
-    case METRIC_COUNT:
-        break;
-    }
-    return "?";
 }
 
 /* snprintf that may clip: a sentence that is a little too long loses its end, not its sense. */
@@ -211,49 +201,31 @@ static void ANDON_PRINTF(3, 4) say(char *out, size_t size, const char *fmt, ...)
     va_end(ap);
 }
 
-/* "3.06x": a limit of 1.25 must not be shown as 1.2. */
-static const char *times(char out[FMT_MAX], double ratio)
-{
-    if (isnan(ratio))
-        say(out, FMT_MAX, "?");
-    else
-        say(out, FMT_MAX, ratio < 1000 ? "%.3gx" : "%.0fx", ratio);
-    return out;
-}
-
-static const char *figure(char out[FMT_MAX], enum metric m, double v)
-{
-    if (m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED)
-        return fmt_percent(out, v);
-    return m == METRIC_VARIANCE ? times(out, v) : fmt_num(out, v);
-}
-
-static const char *per(enum metric m)
-{
-    return m == METRIC_REBOOTS ? " per device-day" : m == METRIC_VARIANCE ? " the devices' own baseline" : "";
-}
-
-/* "reboots 6.1 per device-day against 0.4 (15x, limit 3x) for 2m; 4 of 20 canaries". */
+/* "reboots 6.1 per device-day against 0.4 (15.2x, limit 3x) for 2m; 4 of 20 canaries". What has tripped says when: its
+ * figures are of then. */
 static void limit_text(char *out, size_t size, const struct limit_view *v, const struct limit_state *st,
                        const struct wave_health *h)
 {
     const struct limit *l = v->limit;
-    bool live = !st->tripped, rel = l->basis == BASIS_RELATIVE;
-    double value = live ? v->value : st->value, against = live ? v->against : st->against;
-    double ratio = live ? v->ratio : st->ratio;
-    int64_t of = l->metric == METRIC_INSTALL_FAILED ? h->told : h->canary.expected;
-    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX], g[FMT_MAX], lim[160];
+    bool live = !st->tripped;
+    struct harm harm = live ? harm_of(l->metric, v->value, v->against, v->ratio)
+                            : harm_of(l->metric, st->value, st->against, st->ratio);
+    int64_t of = live ? limit_of(l, h) : st->of;
+    char e[FMT_MAX], f[FMT_MAX], g[FMT_MAX], t[FMT_MAX], what[160], lim[40], time[80];
 
-    if (rel)
-        say(lim, sizeof lim, "against %s (%s, limit %s)", figure(b, l->metric, against), times(c, ratio),
-            times(d, l->value));
+    if (l->basis == BASIS_RELATIVE) {
+        say(lim, sizeof lim, ", limit %gx", l->value);
+        harm_figures(l->metric, &harm, lim, what, sizeof what);
+    } else {
+        harm_absolute(l->metric, harm.to, l->value, what, sizeof what);
+    }
+    if (live)
+        snprintf(time, sizeof time, "for %.30s so far", fmt_dur(e, st->since > 0 ? st->last - st->since : 0));
+    else if (l->for_us > 0)
+        snprintf(time, sizeof time, "for %.30s, at %.30s", fmt_dur(e, l->for_us), fmt_hms(t, st->tripped_at));
     else
-        say(lim, sizeof lim, "over the limit of %s", figure(b, l->metric, l->value));
-    say(out, size, "%s %s%s %s %s%s%s; %s of %s %s", metric_phrase(l->metric), figure(a, l->metric, value),
-        per(l->metric), lim, st->tripped && l->for_us == 0 ? "" : "for ",
-        st->tripped ? (l->for_us == 0 ? "now" : fmt_dur(e, l->for_us))
-                    : fmt_dur(e, st->since > 0 ? st->last - st->since : 0),
-        st->tripped ? "" : " so far", fmt_count(f, live ? v->devices : st->devices), fmt_count(g, of),
+        snprintf(time, sizeof time, "at %.30s", fmt_hms(t, st->tripped_at));
+    say(out, size, "%s %s; %s of %s %s", what, time, fmt_count(f, live ? v->devices : st->devices), fmt_count(g, of),
         l->metric == METRIC_INSTALL_FAILED ? "devices told" : "canaries");
 }
 
@@ -354,7 +326,8 @@ static void step_data(const struct verdict_input *in, struct verdict_state *st, 
 static void calm_text(const struct verdict_input *in, struct verdict *out)
 {
     const struct wave_health *h = in->health;
-    char a[FMT_MAX], b[FMT_MAX], c[FMT_MAX], d[FMT_MAX], e[FMT_MAX], f[FMT_MAX];
+    char e[FMT_MAX], f[FMT_MAX], boots[100], cpu[100];
+    struct harm hb = harm_of_metric(h, METRIC_REBOOTS), hc = harm_of_metric(h, METRIC_CPU_MEAN);
 
     if (!in->telemetry_expected) {
         snprintf(out->text, sizeof out->text, "%s",
@@ -369,10 +342,9 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
         snprintf(out->text, sizeof out->text, "%.30s of %.30s canaries report; too early to say how they do", e, f);
         return;
     }
-    snprintf(out->text, sizeof out->text,
-             "reboots %s per device-day against %s; cpu %s (%s); %.30s of %.30s canaries report, within every limit",
-             fmt_num(a, h->value[METRIC_REBOOTS]), fmt_num(b, h->against[METRIC_REBOOTS]),
-             fmt_percent(c, h->value[METRIC_CPU_MEAN]), times(d, h->ratio[METRIC_CPU_MEAN]), e, f);
+    harm_figures(METRIC_REBOOTS, &hb, "", boots, sizeof boots);
+    harm_figures(METRIC_CPU_MEAN, &hc, "", cpu, sizeof cpu);
+    say(out->text, sizeof out->text, "%s; %s; %s of %s canaries report, within every limit", boots, cpu, e, f);
 }
 
 void verdict_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)
@@ -382,9 +354,8 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
     step_limits(in, st, out);
     step_evidence(in, out);
     step_data(in, st, out);
-    if (in->catching_up)
-        decide(out, REACT_HOLD, VERDICT_RULE_CATCHING,
-               "evidence is being read from history: until it is known no wave may start");
+    if (in->waits_rule)
+        decide(out, REACT_HOLD, in->waits_rule, "%s", in->waits);
     if (out->would <= out->react)
         out->would = REACT_NONE;
     if (out->react == REACT_NONE && !out->thin)

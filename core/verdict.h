@@ -20,8 +20,8 @@
 
 /* One sequential test's standing (core/trial.h makes them): natural logarithms. */
 struct evidence {
-    const char *test; /* "crash-loop", "cpu", "install"; static */
-    double log_e;     /* most evidence so far: once a level is reached it stays reached */
+    const char *test; /* "crash-loop", "cpu", "install", "free-memory-2"; static, or the policy's */
+    double log_e;     /* most evidence so far: once a level is reached it stays reached; of installs as they are now */
     double log_now;   /* evidence at the newest tick */
     double log_pause; /* needed to pause: ln(1/alpha of this test) */
     double
@@ -33,18 +33,23 @@ struct evidence {
     double ratio, ratio_low, ratio_high; /* canary to control, with its anytime-valid interval; NaN = not known */
     int64_t crossed_at;                  /* tick at which it reached log_pause, 0 = not */
     bool dismissed;                      /* a person acknowledged it: it counts anew only from ten times as much */
+    int64_t overdue;                     /* of installs: so many of `canary` have not reported in time */
+    const char *plain;                   /* in words, after "3 canaries"; NULL: those of the built-in test */
+    enum metric_form form;
+    bool down;      /* less is worse */
+    uint8_t metric; /* row of the policy's metrics */
 };
 
 /* What the verdict remembers from one evaluation to the next; a plain value that may be copied and stored. */
 struct limit_state {
-    int64_t since;                /* first evaluation of the present run of breaches, 0 = none */
-    int evaluations;              /* in that run */
-    int missing;                  /* evaluations without data since the last with data */
-    bool tripped;                 /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
-    int64_t last;                 /* data time of the newest evaluation that counted, 0 = none */
-    int64_t last_missing;         /* when the newest missing evaluation was counted */
-    double value, against, ratio; /* when it tripped */
-    int64_t devices;
+    int64_t since;                   /* first evaluation of the present run of breaches, 0 = none */
+    int evaluations;                 /* in that run */
+    int missing;                     /* evaluations without data since the last with data */
+    bool tripped;                    /* latched until the wave ends or the halt is acknowledged (verdict_reset) */
+    int64_t last;                    /* data time of the newest evaluation that counted, 0 = none */
+    int64_t last_missing;            /* when the newest missing evaluation was counted */
+    double value, against, ratio;    /* when it tripped */
+    int64_t devices, of, tripped_at; /* the same: the devices that carried it, of how many, and when (data time) */
 };
 struct verdict_state {
     struct limit_state limit[VERDICT_LIMITS_MAX];
@@ -74,7 +79,9 @@ struct verdict_input {
     int64_t resumed_at;    /* when the rollout was last resumed; 0. Who resumes while data is missing is given as long
                               again, and no hold is placed meanwhile */
     const char *lack;      /* what the source's newest answer lacks, in words; NULL or "" = nothing that is known */
-    bool catching_up;      /* the evidence is being read from history: not known yet, so no wave may start */
+    /* Why nothing can be said for now that a wave may start by, in words: VERDICT_RULE_CATCHING, _CLOCKS; NULL: nothing
+     * stands in the way. */
+    const char *waits_rule, *waits;
 };
 
 enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIMIT_BREACH, LIMIT_UNKNOWN };
@@ -135,12 +142,13 @@ void verdict_step(const struct verdict_input *in, struct verdict_state *st, stru
 void verdict_reset(struct verdict_state *st);
 
 #define VERDICT_RULE_LOST     "LOST-TELEMETRY" /* rule of a verdict that missing data decided */
+#define VERDICT_RULE_CLOCKS   "CLOCKS"         /* holds until the clocks agree */
 #define VERDICT_RULE_CATCHING "CATCHING-UP"    /* holds until evidence from history is known */
 /* Rules about what is not known yet, whose cause goes by itself: what they paused goes on when it has. */
 bool verdict_rule_passes(const char *rule);
 
-/* "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause, 2,500 to roll back":
- * core/explain.h's sentence without its full stop; a roll back is named only where the policy has one. */
+/* "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause, 2,500 to roll
+ * back": core/explain.h's sentence without its full stop; a roll back is named only where the policy has one. */
 void evidence_sentence(const struct evidence_policy *p, const struct evidence *v, char *out, size_t size);
 
 /* "ok", "pending", "breach", "unknown". */

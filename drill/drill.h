@@ -59,7 +59,9 @@ struct drill_result {
     bool passed;
     int64_t injected_at, detected_at, halted_at, rolled_back_at, ended_at;
     const char *detected_by;               /* limit or test, "" */
-    int halts;                             /* seen; after an acknowledgement there may be another */
+    int halts;                             /* in all; after an acknowledgement there may be another */
+    int lifted;                            /* of them, those that were acknowledged */
+    int64_t told_after;                    /* devices whose wave was started while a halt stood */
     int wrong_halts;                       /* of them, those that the scenario does not expect */
     const struct drill_evidence *evidence; /* at the first halt, of the test that halted or the one in front; NULL */
     const struct drill_share *shares;      /* strongest first */
@@ -70,6 +72,22 @@ struct drill_result {
     int64_t requests;                                                      /* that the server answered */
     char why[300]; /* why it failed, or one sentence of praise */
 };
+/* A halt as the drill's log has it: the score goes by these, since the newest snapshot does not show any more what was
+ * acknowledged before. Times are wall times of the drill's clock, 0 = not (yet). */
+struct drill_halt {
+    const char *rollout; /* "" = the whole fleet */
+    const char *by;      /* limit, test or person */
+    bool rule;
+    int64_t t;         /* asked for */
+    int64_t shown_at;  /* the server showed it */
+    int64_t lifted_at; /* acknowledged */
+};
+/* The drill is told what its log holds, oldest first, before it is scored; copied. Without it the halts are those that
+ * the snapshots which it was shown had. */
+void drill_halts(struct drill *d, const struct drill_halt *v, size_t n);
+/* Looks at a snapshot while the drill runs: what cannot be told afterwards (who misbehaves, what the evidence says).
+ * For a drill without drill_operator. */
+void drill_look(struct drill *d, const struct snapshot *s);
 void drill_score(struct drill *d, const struct snapshot *last, struct drill_result *out);
 
 #endif

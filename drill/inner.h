@@ -9,11 +9,12 @@
 #include "drill/server.h"
 #include "drill/world.h"
 
-#define PLAY_HALTS 8 /* that are kept */
+#define PLAY_HALTS 32 /* that are kept */
 
 struct play_halt {
-    int64_t at;
-    char by[64]; /* rule, or who */
+    int64_t at, shown, lifted; /* since time 0; TIME_NEVER */
+    char by[64];               /* rule, or who */
+    bool rule;
 };
 
 /* What the operator and the score have seen so far (play.c). */
@@ -23,8 +24,8 @@ struct play {
     int64_t true_since; /* of the `ends` condition, TIME_NEVER */
     int64_t detected_at, halted_at, rolled_back_at; /* TIME_NEVER */
     char rule[64];
-    char paused_by[80]; /* the main rollout, as the newest snapshot has it; "" */
-    bool escalated;
+    char paused_by[80];       /* the main rollout, as the newest snapshot has it; "" */
+    bool escalated, from_log; /* from_log: the halts are the log's */
     struct play_halt halts[PLAY_HALTS];
     size_t n_halts;
     int64_t broken_at_halt;

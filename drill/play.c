@@ -66,7 +66,7 @@ static void new_halt(struct drill *d, const struct rollout_view *v)
         return;
     if (p->n_halts < PLAY_HALTS) {
         struct play_halt *h = &p->halts[p->n_halts++];
-        h->at = at;
+        *h = (struct play_halt){.at = at, .shown = TIME_NEVER, .lifted = TIME_NEVER, .rule = *rule != '\0'};
         snprintf(h->by, sizeof h->by, "%s", *rule ? rule : by);
     }
     if (p->halted_at != TIME_NEVER)
@@ -93,7 +93,7 @@ static void look_at_halt(struct drill *d, const struct rollout_view *v)
             snprintf(p->rule, sizeof p->rule, "%s", v->waves[i].verdict.rule);
         }
     }
-    if (v->halted_at != 0)
+    if (v->halted_at != 0 && !p->from_log)
         new_halt(d, v);
     if (p->halted_at != TIME_NEVER)
         keep_shares(p, &v->trial);
@@ -109,6 +109,50 @@ void play_look(struct drill *d, const struct snapshot *s)
     snprintf(p->paused_by, sizeof p->paused_by, "%s", v->paused_by ? v->paused_by : "");
     if (p->rolled_back_at == TIME_NEVER && v->rollback.outcome == RB_COMPLETE)
         p->rolled_back_at = v->rollback.ended > d->epoch ? v->rollback.ended - d->epoch : now_of(d);
+}
+
+void drill_look(struct drill *d, const struct snapshot *s)
+{
+    pthread_mutex_lock(&d->lock);
+    drill_catch_up(d);
+    play_look(d, s);
+    pthread_mutex_unlock(&d->lock);
+}
+
+static int64_t since_zero(const struct drill *d, int64_t t)
+{
+    return t > 0 ? t - d->epoch : TIME_NEVER;
+}
+
+void drill_halts(struct drill *d, const struct drill_halt *v, size_t n)
+{
+    char id[ID_MAX];
+    pthread_mutex_lock(&d->lock);
+    struct play *p = &d->play;
+    snprintf(id, sizeof id, "%" PRId64, d->world->rollouts[d->world->main_rollout].id);
+    p->n_halts = 0;
+    for (size_t i = 0; i < n && p->n_halts < PLAY_HALTS; i++) {
+        if (*v[i].rollout && strcmp(v[i].rollout, id) != 0)
+            continue;
+        struct play_halt *h = &p->halts[p->n_halts++];
+        *h = (struct play_halt){.at = since_zero(d, v[i].t),
+                                .shown = since_zero(d, v[i].shown_at),
+                                .lifted = since_zero(d, v[i].lifted_at),
+                                .rule = v[i].rule};
+        snprintf(h->by, sizeof h->by, "%s", v[i].by);
+    }
+    if (p->n_halts > 0) {
+        if (p->halted_at == TIME_NEVER) /* no snapshot has shown it: who misbehaved then is not known any more */
+            p->broken_at_halt = -1;
+        p->halted_at = p->halts[0].at;
+        p->detected_at = p->halted_at < p->detected_at ? p->halted_at : p->detected_at;
+        if (p->halts[0].rule)
+            snprintf(p->rule, sizeof p->rule, "%s", p->halts[0].by);
+    } else {
+        p->halted_at = TIME_NEVER;
+    }
+    p->from_log = true;
+    pthread_mutex_unlock(&d->lock);
 }
 
 /* --- the operator */

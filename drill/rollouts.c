@@ -109,7 +109,8 @@ static size_t add_group(struct world *w, int r, const struct w_group_spec *s, co
                           .success_pause = s->success_pause,
                           .n_devs = n,
                           .created = w->now,
-                          .modified = w->now};
+                          .modified = w->now,
+                          .started = TIME_NEVER};
     g->devs = xreallocarray(NULL, n, sizeof *g->devs);
     g->acts = xreallocarray(NULL, n, sizeof *g->acts);
     for (size_t i = 0; i < n; i++) {
@@ -159,7 +160,7 @@ static void start_group(struct world *w, int g)
     struct w_group *gr = &w->groups[g];
     int ds = w->rollouts[gr->rollout].ds;
     gr->state = WG_RUNNING;
-    gr->modified = w->now;
+    gr->started = gr->modified = w->now;
     for (size_t i = 0; i < gr->n_devs; i++) {
         int a = gr->acts[i];
         if (a == W_NONE || w->actions[a].status != WA_SCHEDULED)

@@ -86,8 +86,8 @@ static void judge_halt(const struct scenario_expect *x, const struct drill *d, s
     char when[FMT_MAX], limit[FMT_MAX];
     if (!x->halted) {
         if (r->halted_at >= 0)
-            why(r, "halted at %s by %s, but nothing was to be halted", fmt_dur(when, r->halted_at),
-                *r->detected_by ? r->detected_by : "?");
+            why(r, "halted at %s by %s%s, but nothing was to be halted", fmt_dur(when, r->halted_at),
+                d->play.n_halts > 0 ? d->play.halts[0].by : "?", r->lifted == r->halts ? " (acknowledged since)" : "");
         return;
     }
     if (r->halted_at < 0) {
@@ -101,6 +101,8 @@ static void judge_halt(const struct scenario_expect *x, const struct drill *d, s
         if (!by_expected(x, d->play.halts[i].by))
             why(r, "halted by %s at %s, which is not what this scenario is about", d->play.halts[i].by,
                 fmt_dur(when, d->play.halts[i].at));
+    if (r->told_after > 0)
+        why(r, "%" PRId64 " more devices were told while a halt stood", r->told_after);
     if (x->max_bad_devices >= 0 && r->devices_bad_at_halt > x->max_bad_devices)
         why(r, "%" PRId64 " devices had the new firmware when it was halted, more than %" PRId64,
             r->devices_bad_at_halt, x->max_bad_devices);
@@ -170,6 +172,22 @@ static void praise(const struct scenario_expect *x, struct drill_result *r)
                  fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), r->devices_bad_at_halt);
 }
 
+/* Devices of waves that were started between a halt's being shown and its being lifted: what it was to prevent. */
+static int64_t told_after(const struct drill *d)
+{
+    const struct w_rollout *ro = &d->world->rollouts[d->world->main_rollout];
+    int64_t n = 0;
+    for (size_t g = 0; g < d->world->n_groups; g++) {
+        const struct w_group *gr = &d->world->groups[g];
+        bool after = false;
+        for (size_t i = 0; i < d->play.n_halts && gr->started != TIME_NEVER; i++)
+            after = after || (gr->started > d->play.halts[i].shown && gr->started < d->play.halts[i].lifted);
+        if (&d->world->rollouts[gr->rollout] == ro && after)
+            n += (int64_t)gr->n_devs;
+    }
+    return n;
+}
+
 static int wrong_halts(const struct scenario_expect *x, const struct play *p)
 {
     int n = 0;
@@ -199,6 +217,9 @@ void drill_score(struct drill *d, const struct snapshot *last, struct drill_resu
     out->requests = server_requests(d->server);
     out->devices_broken_at_halt = out->halted_at >= 0 ? d->play.broken_at_halt : 0;
     out->halts = (int)d->play.n_halts;
+    for (size_t i = 0; i < d->play.n_halts; i++)
+        out->lifted += d->play.halts[i].lifted != TIME_NEVER;
+    out->told_after = told_after(d);
     out->wrong_halts = wrong_halts(&d->spec.scenario->expect, &d->play);
     out->evidence = *d->play.evidence.test ? &d->play.evidence : NULL;
     out->shares = d->play.shares;

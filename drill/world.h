@@ -139,6 +139,7 @@ struct w_group {
     size_t n_devs;
     int64_t count[WC_N];
     int64_t created, modified;
+    int64_t started; /* its devices were told, TIME_NEVER */
 };
 
 struct w_rollout {

@@ -30,6 +30,7 @@ void link_ok(struct engine *en, struct link *l, const struct reply *r)
     l->last_ok = now_of(en);
     l->rtt = r->answered_at > r->sent_at ? r->answered_at - r->sent_at : 0;
     l->failures = 0;
+    skew_take(&l->skew, r->server_date, r->date_sent, r->date_answered);
     err_clear(&l->err);
     mark(en);
 }

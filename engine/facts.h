@@ -11,6 +11,7 @@
 #include "core/err.h"
 #include "core/identity.h"
 #include "core/model.h"
+#include "core/skew.h"
 #include "engine/parts.h"
 
 #define ROLLOUTS_MAX     1000            /* rollouts read at each poll */
@@ -23,6 +24,7 @@ struct link {
     int failures;
     bool busy;
     struct err err;
+    struct skew skew; /* of the server's clock */
 };
 
 struct en_facts {
@@ -65,6 +67,7 @@ struct ro_facts {
 struct wv_facts {
     bool told;
     int64_t told_at, running_since, ended_at; /* engine clock */
+    int64_t told_after;                       /* it was not told before this time */
 };
 
 /* ---- facts.c ---- */

@@ -64,6 +64,7 @@ static void note_state(struct ro *ro, size_t i, bool first)
         v->facts.told = true;
         /* Found running: the server's own time of the last change is the best there is. */
         v->facts.told_at = first && w->last_modified > 0 && w->last_modified < now ? w->last_modified : now;
+        v->facts.told_after = first || ro->facts.waves_as_of <= 0 ? v->facts.told_at : ro->facts.waves_as_of;
     }
     if (w->state == WAVE_RUNNING && v->facts.running_since == 0)
         v->facts.running_since = v->facts.told_at ? v->facts.told_at : now;

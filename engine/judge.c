@@ -30,6 +30,18 @@ static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track
     return n;
 }
 
+/* Reported by the counts, which are newer than the list of devices; overdue are what is left of them at most. */
+static void put_installs(const struct ro *ro, size_t i, struct wave_health *h)
+{
+    const struct counts *c = &ro->facts.waves[i].counts;
+    struct install_counts by;
+    watch_installs(ro, i, now_of(ro->en), &by);
+    int64_t reported = c->known ? c->error : by.failed, left = h->told - h->installed - reported;
+    h->overdue = by.overdue < left ? by.overdue : left > 0 ? left : 0;
+    h->unreached = by.unreached < left - h->overdue ? by.unreached : left > h->overdue ? left - h->overdue : 0;
+    h->failed = reported + h->overdue;
+}
+
 static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
 {
     struct engine *en = ro->en;
@@ -43,7 +55,7 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
     h->control_frozen_at = ro->judge.control_frozen_at;
     h->told = wave_told(w);
     h->installed = w->counts.known ? w->counts.finished : 0;
-    h->failed = w->counts.known ? w->counts.error : 0;
+    put_installs(ro, i, h);
     health_compare(h, now);
     if (now - v->judge.trend_at < TREND_US)
         return;
@@ -86,6 +98,7 @@ static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
         json_w_kstr(w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
         json_w_kstr(w, "limit.value", fmt_hexfloat(f, l->value));
     }
+    json_w_kint(w, "overdue", h->overdue);
     json_w_kstr(w, "policy", ro->policy.applies->digest);
     json_w_kint(w, "told", h->told);
     json_w_kint(w, "unknown_since", v->judge.verdict.unknown_since);
@@ -136,7 +149,7 @@ static void say_watch(struct ro *ro, size_t i)
     char wave[24];
     enum reaction worst =
         v->judge.verdict.react > v->judge.verdict.would ? v->judge.verdict.react : v->judge.verdict.would;
-    if (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_catching_long(ro))
+    if (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) == 0 && !trial_waits_long(ro))
         return; /* as at every start, for a moment */
     if (worst == v->judge.said || !en->spec.judge)
         return;
@@ -196,6 +209,12 @@ static bool more_waves(const struct ro *ro)
     return false;
 }
 
+/* For something that mostly comes by itself. */
+static bool waits(const struct verdict *v)
+{
+    return strcmp(v->rule, VERDICT_RULE_CATCHING) == 0 || strcmp(v->rule, VERDICT_RULE_CLOCKS) == 0;
+}
+
 static void act_on(struct ro *ro, size_t i)
 {
     struct engine *en = ro->en;
@@ -211,7 +230,7 @@ static void act_on(struct ro *ro, size_t i)
             snprintf(ro->judge.rollback_rule, sizeof ro->judge.rollback_rule, "%s", v->judge.verdict.rule);
         }
     } else if (v->judge.verdict.react == REACT_HOLD && more_waves(ro) &&
-               (strcmp(v->judge.verdict.rule, VERDICT_RULE_CATCHING) != 0 || trial_catching_long(ro))) {
+               (!waits(&v->judge.verdict) || trial_waits_long(ro))) {
         hold_by_rule(ro, i, v->judge.verdict.rule);
     } else {
         v->judge.watch_said = false;
@@ -278,6 +297,20 @@ static void trace_verdict(const struct ro *ro, size_t i, enum reaction was)
     trace_end(&t);
 }
 
+/* What nobody can say anything before. */
+static void waits_for(const struct ro *ro, struct verdict_input *in, char *text, size_t size)
+{
+    if (trial_catching(ro)) {
+        in->waits_rule = VERDICT_RULE_CATCHING;
+        snprintf(text, size, "evidence is being read from history: until it is known no wave may start");
+    } else if (trial_clocks(ro, text, size)) {
+        size_t n = strlen(text);
+        in->waits_rule = VERDICT_RULE_CLOCKS;
+        snprintf(text + n, size - n, ": until they agree nothing that is measured counts, and no wave may start");
+    }
+    in->waits = text;
+}
+
 static void judge_ro(struct ro *ro)
 {
     struct engine *en = ro->en;
@@ -295,6 +328,7 @@ static void judge_ro(struct ro *ro)
             continue;
         sum_wave(ro, i, buf);
         bool asked = was_asked(en, v);
+        char waits[200];
         struct wave_health *classes[VERDICT_LIMITS_MAX];
         bool by_class = class_figures(ro, i, buf, beat_interval(en), classes);
         struct verdict_input in = {.policy = ro->policy.applies,
@@ -308,8 +342,9 @@ static void judge_ro(struct ro *ro)
                                    .interval_us = beat_interval(en),
                                    .tick = en->telemetry.judged,
                                    .now = now_of(en),
-                                   .catching_up = (int)i == ro->facts.current && trial_catching(ro),
                                    .class_health = by_class ? (const struct wave_health *const *)classes : NULL};
+        if ((int)i == ro->facts.current)
+            waits_for(ro, &in, waits, sizeof waits);
         in.n_evidence = trial_judged(ro, i, &in.evidence);
         since_when(ro, i, buf, &in);
         enum reaction was = v->judge.verdict.react;

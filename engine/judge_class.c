@@ -12,17 +12,21 @@ static size_t members(const struct ro *ro, size_t wave, const struct limit *l, c
                       struct wave_health *h)
 {
     const struct wv *w = &ro->wv[wave];
+    struct install_counts by = {0};
     size_t n = 0;
     for (size_t i = 0; i < w->watch.n_members; i++) {
         const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
         if (d->canary_of != ro || d->wave != (int)wave || !limit_names(l, d->raw_id))
             continue;
-        h->told++;
-        h->installed += d->status == DEVICE_IN_SYNC;
-        h->failed += d->status == DEVICE_ERROR;
+        install_count(&by, watch_install(ro, wave, d, now_of(ro->en)));
         if (d->enrolled && !track_excused(&d->track, now_of(ro->en), beat_interval(ro->en)))
             v[n++] = &d->track;
     }
+    h->told = by.told;
+    h->installed = by.done;
+    h->overdue = by.overdue;
+    h->unreached = by.unreached;
+    h->failed = by.failed + by.overdue;
     return n;
 }
 

@@ -44,9 +44,9 @@ void judge_go_on(struct ro *ro)
     struct err why;
     char t[FMT_MAX];
     bool lifts = ro_stop_lost_lifts(ro), passes = !lifts && ro_stop_passes(ro);
-    if ((!lifts && !passes) || !en->spec.judge || !ro->policy.applies->lost_resume || *ro->rollback.of ||
-        ro->judge.good_polls < VERDICT_POLLS || wanting(ro) || (passes && stopped_again(ro)) || verbs_busy(en, ro) ||
-        notes_known(ro) != NOTES_KNOWN)
+    if ((!lifts && !passes) || ro->facts.past || !en->spec.judge || !ro->policy.applies->lost_resume ||
+        *ro->rollback.of || ro->judge.good_polls < VERDICT_POLLS || wanting(ro) || (passes && stopped_again(ro)) ||
+        verbs_busy(en, ro) || notes_known(ro) != NOTES_KNOWN)
         return;
     const char *rule = passes && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_CATCHING) == 0 ? VERDICT_RULE_CATCHING
                                                                                                 : VERDICT_RULE_LOST;

@@ -24,6 +24,7 @@ struct rehearser {
     struct err err;
     struct verdict_state state[TRIAL_WAVES];
     struct wave_health health[TRIAL_WAVES];
+    int64_t covered[TRIAL_WAVES];            /* until when enough devices had reported */
     struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial: of each wave and those before it */
     struct {
         enum reaction react, would;
@@ -193,7 +194,7 @@ static void enrol(struct rehearser *h, int64_t t)
         if (d->installed > 0 && d->installed <= t)
             from = d->installed + p->grace_us;
         else if (t - told > p->install_us)
-            from = told + p->install_us;
+            watch_counts(h->en, d->dev, TIME_NEVER, true); /* it should report all the same */
         if (from == TIME_NEVER)
             continue;
         if (from < first)
@@ -205,12 +206,14 @@ static void enrol(struct rehearser *h, int64_t t)
             watch_counts(h->en, r->v[i].dev, first, false);
 }
 
+/* And for how long data had been missing then: a watcher that has always been there. */
 static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *out)
 {
     const struct run *r = h->ro->trials.run;
+    const struct policy *p = h->ro->policy.applies;
     int64_t every = beat_interval(h->en), window = h->en->policy->window_us;
     size_t n = 0, m = 0;
-    bool late = t - r->wave[wave].told_at > h->ro->policy.applies->install_us;
+    bool late = t - r->wave[wave].told_at > p->install_us;
     memset(out, 0, sizeof *out);
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
@@ -220,7 +223,7 @@ static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *ou
             out->told++;
             out->installed += done;
             out->failed += !done && v->status == DEVICE_ERROR && late; /* the server does not say when */
-            if (v->enrolled)
+            if (v->enrolled && !track_excused(&v->track, t, every))
                 h->buf[n++] = &v->track;
         } else if (d->control && (d->wave < 0 || !r->wave[d->wave].applied)) {
             h->buf[h->room - ++m] = &v->track;
@@ -229,6 +232,10 @@ static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *ou
     health_group(h->buf, n, t, window, every, &out->canary);
     health_group(h->buf + h->room - m, m, t, window, every, &out->control);
     health_compare(out, t);
+    int64_t control = health_covered_until(h->buf + h->room - m, m, 1, every, false);
+    h->covered[wave] = health_covered_until(h->buf, n, policy_report_needed(p, (int64_t)n), every, true);
+    if (control < h->covered[wave])
+        h->covered[wave] = control;
 }
 
 static void add_line(struct rehearser *h, int64_t t, int wave, const struct verdict *d)
@@ -291,8 +298,8 @@ static void fed(void *ctx, const struct tick *k)
     struct rehearser *h = ctx;
     int64_t t = k->t;
     struct run *r = h->ro->trials.run;
-    struct evidence ev[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence ev[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     if (r->n > h->room) {
         h->room = r->n + r->n / 4 + 16;
         h->buf = xreallocarray(h->buf, h->room, sizeof(struct track *));
@@ -311,8 +318,11 @@ static void fed(void *ctx, const struct tick *k)
                                    .device_class = "",
                                    .telemetry_source = true,
                                    .telemetry_expected = h->health[w].canary.expected > 0,
-                                   .telemetry_ok = k->samples > 0,
+                                   .telemetry_ok =
+                                       true, /* it answers for the past; whom it knows nothing of is silent */
                                    .interval_us = beat_interval(h->en),
+                                   .tick = t,
+                                   .covered_until = h->covered[w],
                                    .now = t};
         if (w == stage) {
             in.n_evidence = trial_evidence(r->trial, stage, ev, which);
@@ -399,6 +409,21 @@ static bool carry_out(struct rehearser *h, struct err *e)
     return true;
 }
 
+/* What the policy measures beside the five is asked as the fleet's configuration says, by this policy's kinds. */
+static bool queries_of(const struct evidence_policy *p, struct telemetry_spec *t, const char *fleet, struct err *e)
+{
+    for (size_t i = 0; i < p->n_own; i++) {
+        size_t k = 0;
+        while (k < t->n_own && strcmp(t->own[k].id, p->own[i].id) != 0)
+            k++;
+        if (k == t->n_own)
+            return err_set(e, ERR_STATE, "Name it under metrics: of the fleet's telemetry.",
+                           "the policy tests %s, and fleet %s has no query for it", p->own[i].id, fleet);
+        t->own[k].counter = p->own[i].kind == KIND_COUNTER || p->own[i].kind == KIND_EVENT;
+    }
+    return true;
+}
+
 bool rehearse(const struct rehearsal_spec *spec, struct rehearsal *out, struct err *e)
 {
     struct fleet_spec fleet = *spec->fleet;
@@ -409,6 +434,8 @@ bool rehearse(const struct rehearsal_spec *spec, struct rehearsal *out, struct e
     arena_init(&out->arena);
     out->rollout = out->name = out->halted_by = out->text = "";
     out->halted_wave = -1;
+    if (!queries_of(&spec->policy->evidence, &fleet.telemetry, fleet.name, e))
+        return false;
     struct engine *en = engine_new(&es, e);
     if (!en)
         return false;

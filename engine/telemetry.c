@@ -5,9 +5,10 @@
 #include "core/fmt.h"
 #include "engine/worker.h"
 
-#define FIRST_US  (100 * US_PER_MS)
-#define SETTLE_US (5 * US_PER_S)
-#define PAST_US   (3 * US_PER_S) /* so long at most it waits for the past: a dead log blinds nobody */
+#define FIRST_US     (100 * US_PER_MS)
+#define SETTLE_US    (5 * US_PER_S)
+#define SKEW_SAID_US (10 * US_PER_S)
+#define PAST_US      (3 * US_PER_S) /* so long at most it waits for the past: a dead log blinds nobody */
 
 int64_t beat_interval(const struct engine *en)
 {
@@ -96,6 +97,8 @@ static void say_lack(struct engine *en, const struct sample_list *l)
         snprintf(to, size, "no query has any series");
     else if (l->warning && *l->warning)
         snprintf(to, size, "it says: %s", l->warning);
+    else if (skew_beyond(&en->telemetry.skew, SKEW_SAID_US))
+        skew_text(&en->telemetry.skew, "the fleet server's", "its", to, size);
 }
 
 static void trace_answer(struct engine *en, const struct sample_list *l)
@@ -114,6 +117,19 @@ static void trace_answer(struct engine *en, const struct sample_list *l)
     trace_end(&t);
 }
 
+/* A page without times is dated by us. */
+static void compare_clocks(struct engine *en, const struct sample_list *l)
+{
+    struct trace_line t;
+    const struct skew ours = {.known = true, .at = now_of(en)};
+    en->telemetry.skew = skew_between(&en->facts.link.skew, l->our_clock ? &ours : &en->telemetry.link.skew);
+    if (!en->telemetry.skew.known || !traced(en, &t, TRACE_POLL, "clocks"))
+        return;
+    json_w_kint(&t.w, "ahead_low_us", en->telemetry.skew.low);
+    json_w_kint(&t.w, "ahead_high_us", en->telemetry.skew.high);
+    trace_end(&t);
+}
+
 static void telemetry_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
@@ -124,6 +140,7 @@ static void telemetry_done(struct req *q, const struct reply *r)
         link_bad(en, &en->telemetry.link, r->err);
     } else {
         link_ok(en, &en->telemetry.link, r);
+        compare_clocks(en, &q->out.samples);
         say_lack(en, &q->out.samples);
         trace_answer(en, &q->out.samples);
     }

@@ -21,6 +21,7 @@ struct en_telemetry {
     int64_t answered; /* when the newest one that has succeeded or failed was asked for */
     size_t watched;   /* devices that it is about */
     char lack[80];    /* what the newest good answer lacks, in words; "" */
+    struct skew skew; /* telemetry's clock less the fleet server's, as of the newest answer */
     int64_t tick;     /* on the telemetry's grid, of the poll under way or the newest one */
     int64_t judged;   /* the same, of the newest one that has succeeded or failed; 0 */
 };

@@ -65,7 +65,8 @@ bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_
     *reached = trial_reached(r->trial, i);
     *tested = 0;
     for (size_t k = 0; k < g->n; k++)
-        *tested |= 1U << g->which[k];
+        if (g->which[k] < TEST_COUNT)
+            *tested |= 1U << g->which[k];
     return true;
 }
 
@@ -79,7 +80,7 @@ void run_put(struct run *r, int phase, const struct run_new *v)
         r->cap = r->cap ? r->cap * 2 : 64;
         r->v = xreallocarray(r->v, r->cap, sizeof *r->v);
         tick_release(&r->tick);
-        tick_init(&r->tick, 0, r->cap, COL_BUILTIN);
+        tick_init(&r->tick, 0, r->cap, COL_BUILTIN + r->spec.policy.n_own);
         r->pending = xreallocarray(r->pending, r->cap, sizeof *r->pending);
     }
     if (en->watch.n_devs > r->n_of_dev) {
@@ -104,7 +105,6 @@ void run_add(struct run *r, int phase, const struct run_new *v)
     if (!trial_ix_known(trial_add(r->trial, v->wave, v->control, v->stratum, &v->past)))
         return;
     run_put(r, phase, v);
-    r->v[r->n - 1].mute = v->past.known && r->spec.start - v->past.last_t > r->spec.silence_us;
 }
 
 /* ---- installs ---- */

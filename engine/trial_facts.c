@@ -84,10 +84,12 @@ static void told_done(struct req *q, const struct reply *rep)
         return;
     struct run_wave *rw = &r->wave[w];
     rw->asked++;
-    if (!rep->err && believable(r, q->out.when))
+    if (!rep->err && believable(r, q->out.when)) {
         told_known(r, w, q->out.when);
-    else if (rw->asked >= ASKED_MAX)
+        watch_told(r->ro, w, q->out.when);
+    } else if (rw->asked >= ASKED_MAX) {
         told_known(r, w, told_as_seen(r, w)); /* the server does not say */
+    }
     learned(r);
 }
 
@@ -335,6 +337,8 @@ static void past_done(struct req *q, const struct reply *rep)
         return;
     struct run_wave *rw = &r->wave[w];
     const struct past_list *l = &q->out.past;
+    size_t column[TICK_COLUMNS_MAX];
+    run_columns(r, column);
     /* Where the source knows nothing of that time, that is no word about the devices. */
     for (size_t i = 0; i < rw->n; i++) {
         struct trial_past *p = &rw->v[i].past;
@@ -343,8 +347,8 @@ static void past_done(struct req *q, const struct reply *rep)
         *p = (struct trial_past){
             .last_t = there ? l->hour.at[dev] : 0, .known = l->known, .away = there && l->away ? l->away[dev] : NAN};
         for (size_t c = 0; c < TICK_COLUMNS_MAX; c++) {
-            p->base[c] = there ? tick_value(&l->day, dev, c) : NAN;
-            p->hour[c] = there ? tick_value(&l->hour, dev, c) : NAN;
+            p->base[c] = there ? tick_value(&l->day, dev, column[c]) : NAN;
+            p->hour[c] = there ? tick_value(&l->hour, dev, column[c]) : NAN;
         }
     }
     ready(r, w);
@@ -355,8 +359,11 @@ static void past_done(struct req *q, const struct reply *rep)
 static void past_from_tracks(struct run *r, size_t w)
 {
     struct engine *en = r->ro->en;
+    size_t column[TICK_COLUMNS_MAX];
+    run_columns(r, column);
     for (size_t i = 0; i < r->wave[w].n; i++) {
-        const struct track *t = &en->watch.devs[r->wave[w].v[i].dev].track;
+        const struct dev *d = &en->watch.devs[r->wave[w].v[i].dev];
+        const struct track *t = &d->track;
         bool hour = (int64_t)t->base_n * beat_interval(en) >= BASELINE_US;
         double boots = 0;
         for (int k = 0; k < TRACK_BUCKETS; k++)
@@ -369,6 +376,9 @@ static void past_from_tracks(struct run *r, size_t w)
         if (hour) {
             p->base[COL_CPU] = (double)t->cpu_base;
             p->base[COL_VARIANCE] = (double)t->var_base;
+            for (size_t c = COL_BUILTIN; c < TICK_COLUMNS_MAX; c++)
+                if (column[c] != SIZE_MAX && d->own_base)
+                    p->base[c] = (double)d->own_base[column[c] - COL_BUILTIN];
         }
     }
     ready(r, w);

@@ -228,19 +228,29 @@ static void apply_leaves(struct run *r, int64_t t)
 /* ---- feeding ---- */
 
 /* `k`: rows by index in the watch set. False when a fact came too late: then nothing was fed. */
+bool ro_blind(const struct ro *ro)
+{
+    return ro->trials.clocks.shut && !ro_replayed(ro);
+}
+
+/* While the two clocks disagree what was measured at a time is not known: the tick is as one that nobody answered, and
+ * stays so. It is not read later from history either, which would have the wrong times too. */
 static bool feed(struct run *r, int64_t t, const struct tick *k)
 {
+    bool blind = ro_blind(r->ro);
     if (!apply_waves(r, t) || !apply_installs(r, t))
         return false;
     apply_leaves(r, t);
+    size_t column[TICK_COLUMNS_MAX];
+    run_columns(r, column);
     tick_clear(&r->tick, t);
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; !blind && i < r->n; i++) {
         size_t dev = r->v[i].dev;
         if (dev >= k->n || k->at[dev] <= 0 || fed_from(r, r->v[i].phase) > t)
             continue;
         double *row = tick_put(&r->tick, i, k->at[dev]);
         for (size_t c = 0; c < r->tick.columns; c++)
-            row[c] = tick_value(k, dev, c);
+            row[c] = tick_value(k, dev, column[c]);
     }
     trial_tick(r->trial, &r->tick);
     struct trace_line l;
@@ -361,6 +371,8 @@ static void stand(struct run *r)
             r->state = TRIAL_BEHIND;
         else
             r->state = TRIAL_LIVE;
+        if (r->state == TRIAL_LIVE && ro_blind(r->ro))
+            r->state = TRIAL_BEHIND;
         if (r->state == TRIAL_CATCHING && was != TRIAL_CATCHING)
             r->catching_from = next;
     }
@@ -400,6 +412,13 @@ void run_feed(struct run *r)
         const struct polled *p = beat_history(en) ? tick_find(en, t) : tick_from(en, t);
         if (t > until || t > en->trials.newest)
             break;
+        if (beat_history(en) && ro_blind(r->ro)) {
+            if (!feed(r, t, NULL) && !r->rebuild)
+                break;
+            if (r->rebuild)
+                run_rebuild(r);
+            continue;
+        }
         if (beat_history(en) && (!p || p->watched < needed(r, t))) {
             fetch_gap(r, t, until);
             break;

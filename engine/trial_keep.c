@@ -56,7 +56,7 @@ static void write_run(const struct run *r, struct buf *b)
         put_text(b, en->watch.devs[d->dev].raw_id);
         put_int(b, d->phase);
         put_int(b, d->wave);
-        put_int(b, d->control | d->given << 1 | d->left << 2 | d->mute << 3);
+        put_int(b, d->control | d->given << 1 | d->left << 2);
         put_int(b, d->stratum);
         for (int k = 0; k < STRATA_KEYS_MAX; k++)
             put_int(b, d->attr[k]);
@@ -147,7 +147,7 @@ static void read_device(struct run *r, struct reader *in)
     char *raw = get_text(in);
     int phase = (int)get_int(in, 0, r->n_waves - 1);
     v.wave = (int16_t)get_int(in, -1, r->n_waves - 1);
-    int64_t flags = get_int(in, 0, 15);
+    int64_t flags = get_int(in, 0, 7);
     v.control = (flags & 1) != 0;
     v.stratum = (uint8_t)get_int(in, 0, TRIAL_STRATA - 1);
     for (int k = 0; k < STRATA_KEYS_MAX; k++)
@@ -166,7 +166,6 @@ static void read_device(struct run *r, struct reader *in)
     struct run_dev *d = &r->v[r->n - 1];
     d->given = (flags & 2) != 0;
     d->left = (flags & 4) != 0;
-    d->mute = (flags & 8) != 0;
     d->installed = installed;
     if (installed > 0 && !d->given)
         r->pending[r->n_pending++] = (uint32_t)r->n - 1;

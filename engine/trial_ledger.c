@@ -19,42 +19,111 @@ static void ask(struct ro *ro);
 
 /* ---- reading: on the log's thread ---- */
 
-struct lookup { /* in the job's arena */
-    struct rollout_identity who;
-    const char *policy; /* digest */
-    struct account_claim *v;
+struct lookup {       /* in the job's arena */
+    int64_t from, to; /* read from here to there */
+    struct stored *v;
     size_t n;
-    bool refused; /* that this policy is not heeded is in the log */
 };
-
-static void take_entry(struct lookup *f, const struct stored *s)
-{
-    struct rollout_identity who = stored_identity(s);
-    bool same = identity_same(&who, &f->who) == IDENTITY_SAME;
-    if (strcmp(s->result, "policy-refused") == 0)
-        f->refused = f->refused || (same && strcmp(stored_field(s, "policy"), f->policy) == 0);
-    if (strcmp(s->result, "ledger") != 0 || (!same && (!*f->who.release || strcmp(who.release, f->who.release) != 0)))
-        return;
-    f->v[f->n++] = (struct account_claim){.who = who,
-                                          .terms = stored_field(s, "terms"),
-                                          .ledger = stored_field(s, "ledger"),
-                                          .strata = stored_field(s, "strata"),
-                                          .begun = strtoll(stored_field(s, "begun"), NULL, 10),
-                                          .acts = strcmp(stored_field(s, "tests"), "on") == 0};
-}
 
 static bool look_up(struct job *j, struct audit_log *l)
 {
     struct lookup *f = j->result;
-    struct audit_query q = {.fleet = j->fleet, .kind = "config", .limit = ENTRIES};
-    struct stored *v;
-    size_t n;
-    if (!audit_query(l, &q, &j->arena, &v, &n, &j->err))
+    struct audit_query q = {.from_seq = f->from, .fleet = j->fleet, .kind = "config", .limit = ENTRIES};
+    struct audit_head head;
+    if (!audit_head(l, &head, &j->err))
         return false;
-    f->v = ARENA_ARRAY(&j->arena, struct account_claim, n + 1);
-    for (size_t i = 0; i < n; i++)
-        take_entry(f, &v[i]);
-    return true;
+    f->to = head.size; /* what comes meanwhile may be read twice */
+    return audit_query(l, &q, &j->arena, &f->v, &f->n, &j->err);
+}
+
+/* ---- what was read ---- */
+
+static struct rollout_identity who_of(struct arena *a, const struct rollout_identity *who)
+{
+    return (struct rollout_identity){arena_strdup(a, who->fleet), arena_strdup(a, who->id), who->created_at,
+                                     arena_strdup(a, who->name), arena_strdup(a, who->release)};
+}
+
+/* A rollout's terms stand in each of its claims: kept once. */
+static const char *terms_kept(struct ledger_log *k, const char *terms)
+{
+    for (size_t i = k->n; i > 0; i--)
+        if (!k->v[i - 1].refused && strcmp(k->v[i - 1].claim.terms, terms) == 0)
+            return k->v[i - 1].claim.terms;
+    return arena_strdup(&k->arena, terms);
+}
+
+static void keep_entry(struct ledger_log *k, const struct stored *s)
+{
+    struct arena *a = &k->arena;
+    struct rollout_identity who = stored_identity(s);
+    bool claim = strcmp(s->result, "ledger") == 0;
+    const char *terms = stored_field(s, "terms");
+    if (s->seq <= k->seq || (!claim && strcmp(s->result, "policy-refused") != 0))
+        return;
+    if ((k->n & (k->n - 1)) == 0) {
+        struct ledger_entry *v = ARENA_ARRAY(a, struct ledger_entry, k->n ? 2 * k->n : 1);
+        if (k->n)
+            memcpy(v, k->v, k->n * sizeof *v);
+        k->v = v;
+    }
+    struct ledger_entry x = {.claim = {.who = who_of(a, &who), .terms = "", .ledger = "", .strata = ""}};
+    if (!claim) {
+        x.refused = arena_strdup(a, stored_field(s, "policy"));
+    } else {
+        x.claim.terms = terms_kept(k, terms);
+        x.claim.ledger = *terms ? "" : arena_strdup(a, stored_field(s, "ledger"));
+        x.claim.strata = *terms ? "" : arena_strdup(a, stored_field(s, "strata"));
+        x.claim.begun = strtoll(stored_field(s, "begun"), NULL, 10);
+        x.claim.acts = strcmp(stored_field(s, "tests"), "on") == 0;
+    }
+    k->v[k->n++] = x;
+}
+
+static void keep_log(struct engine *en, const struct lookup *f)
+{
+    struct ledger_log *k = en->trials.ledgers;
+    for (size_t i = 0; i < f->n; i++)
+        keep_entry(k, &f->v[i]);
+    if (f->n > 0 && f->v[f->n - 1].seq > k->seq)
+        k->seq = f->v[f->n - 1].seq;
+    if (f->to > k->seq)
+        k->seq = f->to;
+}
+
+static struct ledger_log *log_kept(struct engine *en)
+{
+    if (!en->trials.ledgers) {
+        en->trials.ledgers = xcalloc(1, sizeof *en->trials.ledgers);
+        arena_init(&en->trials.ledgers->arena);
+    }
+    return en->trials.ledgers;
+}
+
+void run_free_ledgers(struct engine *en)
+{
+    if (!en->trials.ledgers)
+        return;
+    arena_release(&en->trials.ledgers->arena);
+    free(en->trials.ledgers);
+    en->trials.ledgers = NULL;
+}
+
+/* The account of its firmware, anew: claims are settled in the order of the log. */
+static void settle(struct ro *ro)
+{
+    struct ro_ledger *g = ro->trials.ledger;
+    const struct ledger_log *k = log_kept(ro->en);
+    const struct rollout_identity *own = &ro->facts.mark.who;
+    memset(&g->account, 0, sizeof g->account);
+    for (size_t i = 0; i < k->n; i++) {
+        const struct ledger_entry *x = &k->v[i];
+        bool same = identity_same(&x->claim.who, own) == IDENTITY_SAME;
+        if (x->refused)
+            g->said = g->said || (same && strcmp(x->refused, ro->policy.ruled->digest) == 0);
+        else if (same || (*own->release && strcmp(x->claim.who.release, own->release) == 0))
+            account_take(&g->account, &g->arena, &x->claim);
+    }
 }
 
 /* ---- what it says ---- */
@@ -142,20 +211,22 @@ static void write_ledger(const struct trial_terms *t, struct buf *b)
 {
     struct json_w w;
     struct ledger l;
-    char f[FMT_MAX];
+    char f[FMT_MAX], digest[SHA256_HEX];
     if (!terms_ledger(t, &l))
         return;
     json_w_init(&w, b, 0);
     json_w_obj(&w);
     json_w_kstr(&w, "alpha", fmt_hexfloat(f, l.alpha));
     json_w_kstr(&w, "install", fmt_hexfloat(f, ledger_install(&l)));
+    metric_digest(&t->spec.policy, digest);
+    json_w_kstr(&w, "metrics", digest);
     json_w_kstr(&w, "reserve", fmt_hexfloat(f, l.reserve));
-    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance of each */
+    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance, the policy's own, of each */
     json_w_arr(&w);
     for (int s = 0; s < l.waves; s++) {
         json_w_arr(&w);
-        for (int m = 0; m < LEDGER_METRICS; m++)
-            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(&l, s, (enum ledger_metric)m)));
+        for (int m = 0; m < l.metrics; m++)
+            json_w_str(&w, fmt_hexfloat(f, ledger_alpha(&l, s, m)));
         json_w_arr_end(&w);
     }
     json_w_arr_end(&w);
@@ -362,10 +433,8 @@ static void answered(struct engine *en, struct job *j)
         return;
     }
     g->known = true;
-    g->said = g->said || f->refused;
-    memset(&g->account, 0, sizeof g->account);
-    for (size_t i = 0; i < f->n; i++)
-        account_take(&g->account, &g->arena, &f->v[i]);
+    keep_log(en, f);
+    settle(ro);
     if (!r || r->wave[0].step < RUN_LEDGER)
         return;
     plan_again(ro, false);
@@ -391,15 +460,11 @@ static void answered(struct engine *en, struct job *j)
 static void ask(struct ro *ro)
 {
     struct ro_ledger *g = ro->trials.ledger;
-    const struct rollout_identity *who = &ro->facts.mark.who;
     if (g->asking || g->claiming)
         return;
     struct job *j = job_new(JOB_READ);
     struct lookup *f = ARENA_NEW(&j->arena, struct lookup);
-    f->who = (struct rollout_identity){arena_strdup(&j->arena, who->fleet), arena_strdup(&j->arena, who->id),
-                                       who->created_at, arena_strdup(&j->arena, who->name),
-                                       arena_strdup(&j->arena, who->release)};
-    f->policy = arena_strdup(&j->arena, ro->policy.ruled->digest);
+    f->from = log_kept(ro->en)->seq + 1;
     j->fleet = arena_strdup(&j->arena, ro->en->spec.fleet->name);
     j->read = look_up;
     j->result = f;

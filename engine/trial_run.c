@@ -59,58 +59,6 @@ static struct run *run_of(struct ro *ro)
 
 /* ---- evidence ---- */
 
-/* Failed, time-outs included, of started, for each wave and those before it. A device that has not answered for so long
- * has failed; one that was silent before says nothing by not answering. Errors are those that were counted when the
- * wave's devices were asked for: by newer counts a device that is late in the list would fail twice. */
-static int count_outcomes(const struct run *r, struct run_outcome out[TRIAL_WAVES])
-{
-    const struct ro *ro = r->ro;
-    int64_t tick = trial_next_tick(r->trial) - r->spec.step_us;
-    int n = 0;
-    memset(out, 0, TRIAL_WAVES * sizeof *out);
-    for (; n < r->n_waves && (size_t)n < ro->facts.n_waves && ro->wv[n].facts.told && r->wave[n].applied; n++)
-        out[n] = (struct run_outcome){ro->wv[n].watch.list_errors, wave_told(&ro->facts.waves[n])};
-    for (size_t i = 0; i < r->n; i++) {
-        const struct run_dev *d = &r->v[i];
-        enum device_status s = ro->en->watch.devs[d->dev].status;
-        if (d->wave < 0 || d->wave >= n || d->installed > 0 || d->left || s == DEVICE_ERROR || s == DEVICE_IN_SYNC)
-            continue;
-        if (d->mute)
-            out[d->wave].started--;
-        else if (tick - r->wave[d->wave].told_at > ro->policy.applies->install_us)
-            out[d->wave].failed++;
-    }
-    for (int w = 0; w < n; w++) {
-        if (out[w].failed > out[w].started)
-            out[w].failed = out[w].started;
-        if (w > 0) {
-            out[w].failed += out[w - 1].failed;
-            out[w].started += out[w - 1].started;
-        }
-    }
-    return n;
-}
-
-/* Devices are counted in the order of their waves: what failed among the first ones is not diluted by those that were
- * told later, whenever it is counted. True when anything has changed. */
-static bool give_outcomes(struct run *r)
-{
-    struct run_outcome now[TRIAL_WAVES];
-    bool any = false;
-    if (!(r->spec.policy.share_install > 0) || ro_replayed(r->ro))
-        return false;
-    int n = count_outcomes(r, now);
-    for (int w = 0; w < n; w++) {
-        bool last = any && w == n - 1;
-        if (!last && now[w].failed == r->outcome[w].failed && now[w].started == r->outcome[w].started)
-            continue;
-        trial_outcomes(r->trial, now[w].failed, now[w].started);
-        r->outcome[w] = now[w];
-        any = r->outcomes_new = true;
-    }
-    return any;
-}
-
 /* What a test's evidence calls for has changed. */
 static void trace_levels(const struct run *r, const struct run_stage *now, int stage)
 {
@@ -140,9 +88,9 @@ static void look(struct run *r)
 {
     int64_t tick = trial_next_tick(r->trial);
     run_give_acks(r);
-    if (r->state != TRIAL_LIVE)
+    if (r->state != TRIAL_LIVE && !ro_blind(r->ro))
         return; /* what stands is shown, and judged, when it has come up to now */
-    if (!give_outcomes(r) && tick == r->ev_tick && r->ack == r->ev_ack)
+    if (!(!ro_replayed(r->ro) && run_outcomes(r, tick - r->spec.step_us)) && tick == r->ev_tick && r->ack == r->ev_ack)
         return;
     r->ev_tick = tick;
     r->ev_ack = r->ack;
@@ -253,6 +201,11 @@ static void asking(struct engine *en)
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
+    for (size_t i = 0; l && i < en->facts.n_ros; i++) {
+        struct ro *ro = en->facts.ros[i];
+        skew_gate_take(&ro->trials.clocks, &en->telemetry.skew, skew_tolerance(ro->policy.applies->grace_us),
+                       now_of(en));
+    }
     if (l)
         run_take_tick(en, en->telemetry.tick, en->telemetry.watched, l);
     advance_all(en);
@@ -289,6 +242,7 @@ static void free_all(struct engine *en)
 {
     run_close_kept(en);
     run_free_ticks(en);
+    run_free_ledgers(en);
 }
 
 const struct part part_trials = {.name = "trials",

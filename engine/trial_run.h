@@ -45,7 +45,7 @@ struct run_wave {
     uint32_t top; /* highest index in the watch set, of the devices that were added with it, + 1 */
 };
 
-struct run_outcome { /* of installs, by device */
+struct run_outcome { /* of the installs of a wave and those before it */
     int64_t failed, started;
 };
 
@@ -53,7 +53,7 @@ struct run_dev { /* in the trial's own order */
     uint32_t dev;
     int16_t phase, wave; /* it was added with the facts of wave `phase` */
     bool control, given; /* may be control; its install was told to the trial */
-    bool left, mute;     /* told by another rollout; silent before this one began */
+    bool left;           /* told by another rollout */
     uint8_t stratum;
     int32_t attr[STRATA_KEYS_MAX]; /* indices into run.names, -1 */
     int64_t installed;             /* first seen, 0 */
@@ -61,8 +61,8 @@ struct run_dev { /* in the trial's own order */
 
 /* The tests of one stage, for the screen. */
 struct run_stage {
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     size_t n;
 };
 struct run_plan { /* what a wave can see */
@@ -70,6 +70,18 @@ struct run_plan { /* what a wave can see */
     double rate; /* it was made with */
     struct plan v;
     char text[400];
+};
+
+/* The log's entries about ledgers, as far as it was read. */
+struct ledger_entry {
+    struct account_claim claim;
+    const char *refused; /* digest of a policy that is not heeded for this rollout; NULL: it is a claim */
+};
+struct ledger_log {
+    struct arena arena;
+    struct ledger_entry *v; /* in the order of the log */
+    size_t n;
+    int64_t seq; /* read up to here */
 };
 
 /* What the log says of the rollout's firmware, and what follows; kept while the rollout is known. */
@@ -137,10 +149,12 @@ struct run {
     /* evidence of the newest tick */
     int64_t ev_tick;
     int64_t ev_ack;
-    struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial */
+    struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial; which devices, and how many were overdue */
+    uint64_t failed;
+    int64_t overdue;
     int ev_stage;
-    struct evidence ev[TEST_COUNT];
-    enum trial_test ev_which[TEST_COUNT];
+    struct evidence ev[TESTS_MAX];
+    enum trial_test ev_which[TESTS_MAX];
     size_t n_ev;
     /* Intervals cost: those of the stage that runs are computed once for each tick, for the judge and for the screen.
      */
@@ -168,13 +182,16 @@ void run_drop_kept(struct run *r); /* what is kept is wrong, and its tick would 
 const struct run_stage *run_standing(struct run *r); /* the stage that runs, at the newest tick; without its plan */
 bool run_late(struct run *r); /* a fact came too late: true when it is to be told for the next tick instead */
 struct trial_ix run_index(const struct run *r, size_t dev); /* in the trial, TRIAL_NONE = it is not there */
-int32_t run_name(struct run *r, const char *text);          /* -1 when there are too many */
+/* The column of a polled tick for each of the trial's; SIZE_MAX: nothing is asked about it. */
+void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX]);
+int32_t run_name(struct run *r, const char *text); /* -1 when there are too many */
 
 /* trial_ledger.c */
 void run_ask_ledger(struct run *r, size_t w);             /* may its stage begin, and on which terms */
 bool run_ledger(const struct run *r, struct ledger *out); /* of the trial */
 void run_add_shares(struct run *r);                       /* the trial was made or loaded: what was added to it */
 void run_free_ledger(struct ro *ro);
+void run_free_ledgers(struct engine *en);
 
 /* trial_log.c */
 void run_change(struct run *r, const char *what); /* into the log */
@@ -189,7 +206,11 @@ void run_put(struct run *r, int phase, const struct run_new *v); /* to the popul
 void run_sort_pending(struct run *r);
 void run_installs(struct run *r); /* lists were read: who has reported an install */
 
+/* trial_installs.c: what became of the installs by `tick`, to the trial. True when anything has changed. */
+bool run_outcomes(struct run *r, int64_t tick);
+
 /* trial_feed.c */
+bool ro_blind(const struct ro *ro); /* what is measured has no time that counts: the clocks disagree */
 void run_feed(struct run *r);
 void run_take_tick(struct engine *en, int64_t t, size_t watched, const struct sample_list *l);
 void run_trim_ticks(struct engine *en); /* what no trial waits for goes */

@@ -30,6 +30,18 @@ struct trial_ix run_index(const struct run *r, size_t dev)
     return dev < r->n_of_dev && r->of_dev[dev] > 0 ? TRIAL_IX(r->of_dev[dev] - 1) : TRIAL_NONE;
 }
 
+void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX])
+{
+    const struct evidence_policy *p = &r->spec.policy;
+    const struct telemetry_spec *t = &r->ro->en->spec.fleet->telemetry;
+    for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
+        out[c] = c < COL_BUILTIN ? c : SIZE_MAX;
+    for (size_t i = 0; i < p->n_own; i++)
+        for (size_t k = 0; k < t->n_own; k++)
+            if (strcmp(t->own[k].id, p->own[i].id) == 0)
+                out[COL_BUILTIN + i] = COL_BUILTIN + k;
+}
+
 int32_t run_name(struct run *r, const char *text)
 {
     for (size_t i = 0; i < r->n_names; i++)
@@ -64,6 +76,11 @@ static void digest_of(struct run *r, int64_t control_max)
                (long long)r->ro->en->policy->window_us);
     for (size_t i = 0; i < sizeof num / sizeof *num; i++)
         hash_num(&b, num[i]);
+    if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
+        char metrics[SHA256_HEX];
+        metric_digest(p, metrics);
+        buf_printf(&b, "metrics %s\n", metrics);
+    }
     buf_printf(&b, "%lld\n%s\n", (long long)control_max, p->control ? p->control : "");
     for (size_t i = 0; i < p->n_strata; i++)
         buf_printf(&b, "%s\n", p->strata[i]);
@@ -143,6 +160,8 @@ void run_clear(struct run *r)
     }
     memset(r->wave, 0, sizeof r->wave);
     memset(r->outcome, 0, sizeof r->outcome);
+    r->failed = 0;
+    r->overdue = 0;
     for (size_t i = 0; i < r->n_strata; i++)
         free(r->strata[i]);
     r->n_strata = 0;
@@ -232,11 +251,24 @@ bool trial_catching(const struct ro *ro)
            (r->state == TRIAL_WAITING || r->state == TRIAL_CATCHING);
 }
 
-bool trial_catching_long(const struct ro *ro)
+bool trial_clocks(const struct ro *ro, char *out, size_t size)
 {
+    const struct skew_gate *g = &ro->trials.clocks;
+    out[0] = '\0';
+    if (!g->shut || !ro->trials.run || ro->policy.applies->evidence.tests != TESTS_ON)
+        return false;
+    skew_text(&g->found, "the fleet server's", "telemetry's", out, size);
+    return true;
+}
+
+bool trial_waits_long(const struct ro *ro)
+{
+    char text[100];
     int64_t window = VERDICT_COVERAGE * beat_interval(ro->en);
-    return trial_catching(ro) &&
-           now_of(ro->en) - ro->trials.run->catching_since >= (window > HOLD_US ? window : HOLD_US);
+    int64_t since = trial_catching(ro)                    ? ro->trials.run->catching_since
+                    : trial_clocks(ro, text, sizeof text) ? ro->trials.clocks.since
+                                                          : TIME_NEVER / 2;
+    return now_of(ro->en) - since >= (window > HOLD_US ? window : HOLD_US);
 }
 
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out)

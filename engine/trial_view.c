@@ -51,7 +51,7 @@ static void compared(const struct run_stage *g, int64_t *canary, int64_t *contro
 {
     *canary = *control = 0;
     for (size_t i = 0; i < g->n; i++)
-        if (g->which[i] != TEST_INSTALL) {
+        if (g->v[i].form != FORM_OUTCOME) {
             if (g->v[i].canary_of > *canary)
                 *canary = g->v[i].canary_of;
             if (g->v[i].control_of > *control)
@@ -123,7 +123,12 @@ static int leading_of(const struct run_stage *g)
 
 static void put_stage(struct arena *a, const struct run_stage *g, struct stage_view *out)
 {
-    out->v = arena_memdup(a, g->v, g->n * sizeof *g->v);
+    struct evidence *v = arena_memdup(a, g->v, g->n * sizeof *g->v);
+    for (size_t i = 0; i < g->n; i++) { /* a policy's own words may go with it */
+        v[i].test = arena_strdup(a, v[i].test);
+        v[i].plain = arena_strdup(a, v[i].plain);
+    }
+    out->v = v;
     out->which = arena_memdup(a, g->which, g->n * sizeof *g->which);
     out->n = g->n;
     out->leading = leading_of(g);
@@ -203,11 +208,16 @@ static void carriers(struct run *r, struct trial_shown *sh)
     struct trial_ix *at = xcalloc(r->n + 1, sizeof *at);
     size_t n = trial_carriers(r->trial, s->which[s->leading], at, r->n);
     const char **ids = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
+    const char **raw = ARENA_ARRAY(&sh->arena, const char *, CARRIERS_MAX);
     n = n < r->n ? n : r->n;
     v->carriers_total = n;
-    for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++)
-        ids[v->n_carriers] = arena_strdup(&sh->arena, en->watch.devs[r->v[at[v->n_carriers].i].dev].id);
+    for (; v->n_carriers < n && v->n_carriers < CARRIERS_MAX; v->n_carriers++) {
+        const struct dev *d = &en->watch.devs[r->v[at[v->n_carriers].i].dev];
+        ids[v->n_carriers] = arena_strdup(&sh->arena, d->id);
+        raw[v->n_carriers] = arena_strdup(&sh->arena, d->raw_id);
+    }
     v->carriers = ids;
+    v->carriers_raw = raw;
     shares(r, sh, at, n);
     free(at);
 }
@@ -217,7 +227,7 @@ static void carriers(struct run *r, struct trial_shown *sh)
 static void head(const struct run *r, struct trial_view *v, struct arena *a)
 {
     const struct engine *en = r->ro->en;
-    char hms[FMT_MAX];
+    char hms[FMT_MAX], clocks[120];
     v->state = r->state;
     v->stage = r->trial ? trial_stage(r->trial) : -1;
     v->start = r->wave[0].told_known ? r->spec.start : 0;
@@ -228,7 +238,9 @@ static void head(const struct run *r, struct trial_view *v, struct arena *a)
     if (r->state == TRIAL_CATCHING && en->trials.newest > r->catching_from)
         v->progress = (double)(trial_next_tick(r->trial) - r->catching_from) /
                       (double)(en->trials.newest + r->spec.step_us - r->catching_from);
-    if (r->state == TRIAL_WAITING)
+    if (r->state == TRIAL_BEHIND && trial_clocks(r->ro, clocks, sizeof clocks))
+        v->text = arena_printf(a, "%s; what is measured meanwhile does not count", clocks);
+    else if (r->state == TRIAL_WAITING)
         v->text = arena_printf(a, "reads %s", *r->waits ? r->waits : "the facts");
     else if (r->state != TRIAL_LIVE && *r->waits)
         v->text = arena_strdup(a, r->waits);
@@ -257,6 +269,7 @@ void run_render(struct run *r)
         return;
     stages(r, sh);
     carriers(r, sh);
+    trial_after(r->trial, &sh->v.after);
     const struct stage_view *s = sh->v.n_stages > 0 ? &sh->v.stages[sh->v.n_stages - 1] : NULL;
     if (s && s->leading >= 0) {
         explain_sentence(&s->v[s->leading], s->which[s->leading], text, sizeof text);
@@ -306,7 +319,7 @@ static void missing_limits(const struct verdict *d, struct trial_view *v, struct
 static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
 {
     const struct policy *p = ro->policy.applies;
-    char f[FMT_MAX], g[FMT_MAX];
+    char f[FMT_MAX], g[FMT_MAX], clocks[120];
     double hours;
     bool more = false;
     for (size_t i = 0; i < ro->facts.n_waves; i++)
@@ -329,6 +342,8 @@ static void missing(const struct ro *ro, struct arena *a, struct trial_view *v)
         miss(v, a, w->judge.verdict.early ? "telemetry has not come in yet" : "telemetry is missing");
     if (trial_catching(ro))
         miss(v, a, v->state == TRIAL_WAITING ? "the evidence waits for facts" : "the evidence is catching up");
+    else if (trial_clocks(ro, clocks, sizeof clocks))
+        miss(v, a, "%s", clocks);
     else if (v->state == TRIAL_BEHIND)
         miss(v, a, "the evidence is behind");
     missing_limits(&w->judge.verdict, v, a);
@@ -359,9 +374,13 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
         to->stages[i].plan_text = arena_strdup(a, s->plan_text);
     }
     const char **ids = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
-    for (size_t i = 0; i < from->n_carriers; i++)
+    const char **raw = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
+    for (size_t i = 0; i < from->n_carriers; i++) {
         ids[i] = arena_strdup(a, from->carriers[i]);
+        raw[i] = arena_strdup(a, from->carriers_raw[i]);
+    }
     to->carriers = ids;
+    to->carriers_raw = raw;
     struct share *sh = ARENA_ARRAY(a, struct share, from->n_shares + 1);
     for (size_t i = 0; i < from->n_shares; i++) {
         sh[i] = from->shares[i];

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "core/json.h"
 #include "core/policy.h"
+#include "core/skew.h"
 #include "core/snapshot.h"
 #include "core/trial.h"
 #include "engine/parts.h"
@@ -15,6 +16,7 @@
 struct run;
 struct trial_shown;
 struct ro_ledger;
+struct ledger_log;
 struct tick_queue;
 struct keeper;
 
@@ -22,8 +24,9 @@ struct en_trials {
     int64_t newest; /* newest tick that was polled */
     bool ranging;   /* history is being read */
     struct tick_queue *ticks;
-    struct keeper *keeper; /* NULL: nothing is kept */
-    unsigned outstanding;  /* answers that the keeper owes */
+    struct keeper *keeper;      /* NULL: nothing is kept */
+    struct ledger_log *ledgers; /* NULL: not read so far */
+    unsigned outstanding;       /* answers that the keeper owes */
     struct err keep_err;
     uint64_t run_serial;
 };
@@ -37,6 +40,7 @@ struct ro_trials {
     const char *off;           /* static */
     struct trial_shown *shown; /* what is shown of it, NULL = nothing */
     struct ro_ledger *ledger;  /* trial_ledger.c; NULL: not asked for yet */
+    struct skew_gate clocks;   /* telemetry's and the fleet server's; shut: ticks are taken as not measured */
     bool no_past; /* who only looks finds no kept evidence, and the source has no history: nothing to be said */
     int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
     size_t n_acks;
@@ -44,11 +48,14 @@ struct ro_trials {
     void *each_ctx;
 };
 
-void trial_advance(struct ro *ro);             /* facts or telemetry have come in: as far as they go */
-void trial_acked(struct ro *ro, int64_t at);   /* a person acknowledged a halt */
-int trial_declared(const struct ro *ro);       /* waves that are tested: those that were known when the tests began */
-bool trial_catching(const struct ro *ro);      /* the evidence is not known yet */
-bool trial_catching_long(const struct ro *ro); /* and has not come nearer for so long that it holds the rollout */
+void trial_advance(struct ro *ro);           /* facts or telemetry have come in: as far as they go */
+void trial_acked(struct ro *ro, int64_t at); /* a person acknowledged a halt */
+int trial_declared(const struct ro *ro);     /* waves that are tested: those that were known when the tests began */
+bool trial_catching(const struct ro *ro);    /* the evidence is not known yet */
+/* The clocks of telemetry and of the fleet server are too far apart to tell an update's own reboot from the firmware's
+ * doing: in words, "" = they are not. */
+bool trial_clocks(const struct ro *ro, char *out, size_t size);
+bool trial_waits_long(const struct ro *ro); /* for either so long, without coming nearer, that it holds the rollout */
 /* The tests that are judged with a wave: those of the stage that runs. */
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
 /* What a watched device (by its index in the watch set) has had since it counts, and which tests the policy has, as

@@ -25,12 +25,14 @@ static struct dev *add(struct engine *en, const struct device *d)
         v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->watch.dev_arena, d->raw_id);
         v->installed_before = -1;
         v->from = "";
+        v->own_base = watch_own_base(en);
         en->watch.n_devs = i + 1;
     }
     v->status = d->status;
     v->installed_at = d->installed_at;
     v->last_seen = d->last_seen;
     v->overdue = d->overdue;
+    v->contact_us = d->contact_us;
     return v;
 }
 
@@ -125,9 +127,11 @@ static void take(struct ro *ro, size_t wave, const struct device_list *list)
             d->wave = (int)wave;
             d->enrolled = false;
             d->installed_before = before;
+            d->reached_at = 0;
         }
         v->watch.members[v->watch.n_members++] = (uint32_t)(d - en->watch.devs);
     }
+    watch_listed(ro, wave);
 }
 
 static void members_done(struct req *q, const struct reply *r)
@@ -257,16 +261,14 @@ static void read_control(struct ro *ro)
 static void enrol_member(struct ro *ro, struct wv *v, struct dev *d)
 {
     const struct policy *p = ro->policy.applies;
-    int64_t from = TIME_NEVER;
     int64_t since = d->installed_before > ro->facts.r.created_at ? d->installed_before : ro->facts.r.created_at;
-    if (d->installed_at > since)
-        from = d->installed_at + p->grace_us;
-    else if (now_of(ro->en) - v->facts.told_at > p->install_us)
-        from = v->facts.told_at + p->install_us;
+    int64_t from = d->installed_at > since ? d->installed_at + p->grace_us : watch_overdue_at(ro, (size_t)d->wave, d);
+    /* Who has not installed yet should report all the same; what it measures is of the old firmware. */
+    if (from < TIME_NEVER || now_of(ro->en) - v->facts.told_at > p->install_us)
+        d->enrolled = true;
     if (from == TIME_NEVER)
         return;
     track_enrol(&d->track, from);
-    d->enrolled = true;
     if (v->watch.first_counts_from == 0 || from < v->watch.first_counts_from)
         v->watch.first_counts_from = from;
 }
@@ -461,8 +463,10 @@ static void ticked(struct engine *en, const struct sample_list *l)
     for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
         en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->tick.n && i < en->watch.n_devs; i++)
-        if (l->tick.at[i] > 0)
+        if (l->tick.at[i] > 0) {
+            watch_feed_own(en, i, &l->tick);
             watch_sample(en, i, l->tick.at[i], tick_row(&l->tick, i));
+        }
     for (size_t i = 0; i < en->facts.n_ros; i++)
         enrol(en->facts.ros[i]);
 }

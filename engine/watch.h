@@ -1,7 +1,7 @@
 /* The part "watch": which devices are watched, and since when they count: joins the fleet's lists with telemetry.
  *
  * Told devices are canaries from their install on (plus a grace in which the reboot of the install itself does not
- * count), or, when they never report one, from policy->install_us after they were told. Control is the devices of the
+ * count), or, when they never report one, from when they are overdue (core/install.h). Control is the devices of the
  * waves that have not started, counted over the same calendar window. Devices of coming waves are watched from before
  * they are told: so there is a baseline of their own, and it is known which release they came from. */
 #ifndef ANDON_ENGINE_WATCH_H
@@ -14,6 +14,7 @@
 #include "core/arena.h"
 #include "core/boots.h"
 #include "core/health.h"
+#include "core/install.h"
 #include "core/model.h"
 #include "engine/parts.h"
 
@@ -27,10 +28,13 @@ struct dev {
     int64_t asked_at;          /* telemetry was first asked about it (by a poll that has ended), 0 = not yet */
     struct boot_counter boots; /* sources that give the time of the last boot: boots are counted here */
     int64_t installed_before;  /* installed_at as it was before its wave was told; -1 not known */
+    int64_t contact_us;        /* between two contacts with the fleet server, 0 = it does not say */
+    int64_t reached_at;        /* the earliest contact that was seen since its wave was told, 0 = none */
     bool overdue, enrolled;
     struct ro *canary_of; /* told by this rollout (the newest) */
     int wave;
     const char *from; /* "name:version" it came from, "" */
+    float *own_base;  /* means of the policies' own metrics while it is watched and does not count yet; NULL: none */
 };
 
 struct en_watch {
@@ -56,6 +60,8 @@ struct ro_watch {
 };
 
 struct wv_watch {
+    int64_t told_at;  /* as the server says, 0 = it has not said yet */
+    int64_t usual_us; /* how long installs take in the waves up to this one, 0 = not known (core/install.h) */
     bool listed, listing;
     struct counts listed_counts;    /* of the wave when its devices were asked for */
     int64_t list_asked, list_as_of; /* the same; the list is as good as one asked for at this time */
@@ -66,11 +72,24 @@ struct wv_watch {
     int64_t first_counts_from, first_listed;
 };
 
+/* When the wave was told, by the server's own word. */
+void watch_told(struct ro *ro, size_t wave, int64_t at);
+/* What has become of a device of a told wave (core/install.h), by what its list says. */
+enum install_state watch_install(const struct ro *ro, size_t wave, const struct dev *d, int64_t now);
+int64_t watch_overdue_at(const struct ro *ro, size_t wave, const struct dev *d); /* since when; TIME_NEVER */
+/* Of all devices of a told wave that are its own. */
+void watch_installs(const struct ro *ro, size_t wave, int64_t now, struct install_counts *out);
+/* A wave's list was read: who is in touch, and how long installs take. */
+void watch_listed(struct ro *ro, size_t wave);
+
 /* The device as it is listed is watched from now on: its index in en->watch.devs. */
 size_t watch_dev(struct engine *en, const struct device *d);
 size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
 /* A sample into the device's track. `reboots`: as its source gives them, a count or the time of the last boot. */
 void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row); /* of a tick */
+/* watch_own.c: a new device's baselines of the policies' own metrics, none known; a sample of it. */
+float *watch_own_base(struct engine *en);
+void watch_feed_own(struct engine *en, size_t dev, const struct tick *k);
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */
 bool watch_idle(const struct engine *en);

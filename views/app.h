@@ -245,7 +245,7 @@ void explain_open(struct app *a, const char *fleet, const struct rollout_view *r
 struct worst {
     bool known;         /* a metric: there is a trend and a ratio to control */
     enum metric metric; /* when known */
-    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet" */
+    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
     int64_t devices;    /* that carry it, when not known */
 };
 struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);
@@ -269,6 +269,7 @@ int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
 enum metric plots_cpu(const struct wave_view *w);
 float plots_top(const struct wave_view *w, enum metric m);
+const char *plots_when(const struct snapshot *s, char out[80]);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                 const struct wave_view *w);
 /* The same in one line a metric. */

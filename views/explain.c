@@ -85,11 +85,15 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     }
     snprintf(line, sizeof line, "%s %s  %s", l.glyph, l.word, text);
     explain_text(p, l.role, line);
+    if (v->w && explain_had_release(v->w, text, sizeof text))
+        explain_text(p, ROLE_WARN, text);
     if (judged && other_reason(v)) {
         snprintf(line, sizeof line, "%.60s: %s", *str(v->w->verdict.rule) ? v->w->verdict.rule : "limit",
                  v->w->verdict.text);
         explain_text(p, l.role, line);
     }
+    if (v->w && v->w->health.installed < v->w->health.told && explain_installs(&v->w->health, text, sizeof text))
+        explain_text(p, v->old ? ROLE_STALE : ROLE_TEXT, text);
     if (v->t->dry_run && v->t->state != TRIAL_OFF) {
         snprintf(line, sizeof line, "dry run: evidence is shown and logged, it never acts%s%s",
                  judged && v->w->verdict.would != REACT_NONE ? "; it would " : "",
@@ -148,12 +152,12 @@ static void promise(struct explain_page *p, const struct explain_view *v)
     }
     explain_promise(v->policy, text, sizeof text);
     explain_text(p, ROLE_TEXT, text);
-    explain_not_covered(v->policy, text, sizeof text);
+    explain_not_covered(v->policy, v->t, text, sizeof text);
     explain_text(p, ROLE_DIM, text);
     int used = snprintf(text, sizeof text, "alpha %.10s: of it %.10s for W%d", explain_percent(n, l.rollout),
                         explain_percent(m, l.wave), wave);
-    for (int i = 0; i < LEDGER_METRICS && used > 0 && (size_t)used < sizeof text; i++)
-        used += snprintf(text + used, sizeof text - (size_t)used, "%s%s %s", i ? ", " : " (", explain_metric_words[i],
+    for (int i = 0; i < l.metrics && used > 0 && (size_t)used < sizeof text; i++)
+        used += snprintf(text + used, sizeof text - (size_t)used, "%s%s %s", i ? ", " : " (", l.name[i],
                          explain_percent(n, l.metric[i]));
     if (used > 0 && (size_t)used < sizeof text)
         snprintf(text + used, sizeof text - (size_t)used, "), %s for installs of all waves",
@@ -272,21 +276,21 @@ static void other_wave(struct frame *f, const struct rollout_view *r, bool next)
     f->list = (struct list){0};
 }
 
-static void open_row(struct app *a, const struct view_data *d, const struct explain_page *p)
+static void open_row(struct app *a, const struct rollout_view *r, const struct explain_page *p)
 {
     struct frame *f = app_top(a);
-    const struct snapshot *s = find_snap(d, f->fleet);
     size_t i = f->list.cursor;
-    if (i >= (size_t)p->n || p->row[i].kind != 'd' || !s) {
+    if (i >= (size_t)p->n || p->row[i].kind != 'd' || !r) {
         app_say(a, false, "move to a device and press Enter to open it");
         return;
     }
-    /* The list holds ids as they may be shown; the engine wants them as the server has them. */
-    const char *raw = p->row[i].id;
-    for (size_t k = 0; s->devices && k < s->n_devices; k++) {
-        if (!strncmp(str(s->devices[k].id), raw, strlen(raw)))
-            raw = device_raw(&s->devices[k]);
-    }
+    /* Rows hold ids as they may be shown, clipped; the engine wants them as the server has them. The carriers' rows
+     * come in their order, whether or not their wave's list is the one that is read. */
+    size_t nth = 0;
+    for (size_t k = 0; k < i; k++)
+        nth += p->row[k].kind == 'd';
+    const struct trial_view *t = &r->trial;
+    const char *raw = nth >= t->n_carriers ? p->row[i].id : str((t->carriers_raw ? t->carriers_raw : t->carriers)[nth]);
     char fleet[64], rollout[ID_MAX], device[256];
     snprintf(fleet, sizeof fleet, "%s", f->fleet);
     snprintf(rollout, sizeof rollout, "%s", f->rollout);
@@ -317,7 +321,7 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     } else if (key == KEY_LEFT_) {
         app_pop(a);
     } else if (key == KEY_ENTER_ || key == KEY_RIGHT_) {
-        open_row(a, d, p);
+        open_row(a, r, p);
     } else if (key == 'm') {
         f->all = !f->all;
     } else if (key == 'y') {

@@ -97,7 +97,7 @@ static void tests_header(struct explain_page *p, const struct columns *k)
         return;
     canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
     canvas_text(c, row, COL_TEST, W_TEST, ROLE_HEADER, "TEST");
-    canvas_right(c, row, COL_TEST + W_TEST + 1, W_NUM, ROLE_HEADER, "EVIDENCE");
+    canvas_right(c, row, COL_TEST + W_TEST + 1, W_NUM, ROLE_HEADER, "MOST");
     canvas_text(c, row, COL_TEST + W_TEST + W_NUM + 2, W_OF, ROLE_HEADER, "TO PAUSE");
     if (k->bar >= 20)
         canvas_text(c, row, k->bar_at, k->bar, ROLE_HEADER, "1 …  │ pause  ║ back");
@@ -106,19 +106,19 @@ static void tests_header(struct explain_page *p, const struct columns *k)
     if (k->others_at)
         canvas_right(c, row, k->others_at, 13, ROLE_HEADER, "OTHERS");
     if (k->ratio_at)
-        canvas_text(c, row, k->ratio_at, -1, ROLE_HEADER, "RATIO (RANGE)");
+        canvas_text(c, row, k->ratio_at, -1, ROLE_HEADER, "SIZE (RANGE)");
 }
 
 static void test_line(struct explain_page *p, const struct explain_view *v, const struct columns *k, size_t i)
 {
     const struct evidence *e = &v->stage->v[i];
-    enum trial_test which = v->stage->which[i];
     struct canvas *c = &p->c;
     char n[FMT_MAX], m[FMT_MAX], line[2 * FMT_MAX + 8];
     int row = explain_row(p, 't', str(e->test));
     if (row < 0)
         return;
     struct look l = look_of(v, e);
+    struct harm harm = harm_of_evidence(e);
     bool any = speaks(e);
     enum role num = v->old ? ROLE_STALE : l.role == ROLE_GOOD ? any ? ROLE_TEXT : ROLE_DIM : l.role;
     canvas_text(c, row, 2, 1, l.role, l.glyph);
@@ -132,52 +132,42 @@ static void test_line(struct explain_page *p, const struct explain_view *v, cons
         snprintf(line, sizeof line, "%s/%s", fmt_count(n, e->canary), fmt_count(m, e->canary_of));
         canvas_right(c, row, k->canary_at, 11, num, line);
     }
-    if (k->others_at && which != TEST_INSTALL) {
+    if (k->others_at && v->stage->which[i] != TEST_INSTALL) {
         snprintf(line, sizeof line, "%s/%s", fmt_count(n, e->control), fmt_count(m, e->control_of));
         canvas_right(c, row, k->others_at, 13, num, line);
     }
     if (k->ratio_at)
-        canvas_text(c, row, k->ratio_at, -1, num, explain_ratio(n, e));
+        canvas_text(c, row, k->ratio_at, -1, num, harm_text(n, &harm));
 }
 
 /* The leading test in words, with what a table has no room for. */
 static void leading(struct explain_page *p, const struct explain_view *v)
 {
     const struct evidence *e = &v->stage->v[v->stage->leading];
-    char text[EXPLAIN_TEXT], n[FMT_MAX], m[FMT_MAX], o[FMT_MAX];
-    size_t used = 0;
-    int k = snprintf(text, sizeof text, "%.40s: ratio %.40s", str(e->test), explain_ratio(n, e));
-    used = k > 0 ? (size_t)k : 0;
-    if (used < sizeof text && e->log_now < e->log_e - 0.7)
-        used +=
-            (size_t)snprintf(text + used, sizeof text - used, ", most %s, now %s",
-                             explain_evidence(m, e->log_e, e->log_pause), explain_evidence(o, e->log_now, INFINITY));
-    if (used < sizeof text)
-        used += (size_t)snprintf(text + used, sizeof text - used, ", carried by %d (at least %d are needed)",
-                                 e->devices, e->min_devices);
-    if (used < sizeof text && e->crossed_at > 0)
-        used += (size_t)snprintf(text + used, sizeof text - used, ", enough for a pause since %s",
-                                 fmt_hms(m, e->crossed_at));
-    if (used < sizeof text && e->dismissed)
-        snprintf(text + used, sizeof text - used, ", acknowledged: it counts again from ten times as much on");
+    char text[EXPLAIN_TEXT], how[120], m[FMT_MAX], since[80] = "";
+    explain_size(e, v->stage->which[v->stage->leading], how, sizeof how);
+    if (e->crossed_at > 0)
+        snprintf(since, sizeof since, "; enough for a pause since %s", fmt_hms(m, e->crossed_at));
+    snprintf(text, sizeof text, "%.40s: %s (at least %d are needed)%s%s", str(e->test), how, e->min_devices, since,
+             e->dismissed ? "; acknowledged: it counts again from ten times as much on" : "");
     explain_text(p, v->old ? ROLE_STALE : ROLE_TEXT, text);
 }
 
 /* The others in a few rows, by name. */
 static void silent_tests(struct explain_page *p, const struct explain_view *v)
 {
-    char text[TEST_COUNT * 20 + 80];
+    char text[TESTS_MAX * 48 + 80];
     size_t n = 0;
     int used = 0;
-    for (size_t i = 0; i < v->stage->n && i < TEST_COUNT; i++)
+    for (size_t i = 0; i < v->stage->n && i < TESTS_MAX; i++)
         n += !speaks(&v->stage->v[i]);
     if (n == 0)
         return;
     used = snprintf(text, sizeof text, "%zu test%s nothing against it so far (m shows %s):", n,
                     n == 1 ? " says" : "s say", n == 1 ? "it" : "them");
-    for (size_t i = 0; i < v->stage->n && i < TEST_COUNT && used > 0 && (size_t)used < sizeof text; i++) {
+    for (size_t i = 0; i < v->stage->n && i < TESTS_MAX && used > 0 && (size_t)used < sizeof text; i++) {
         if (!speaks(&v->stage->v[i]))
-            used += snprintf(text + used, sizeof text - (size_t)used, " %.16s", str(v->stage->v[i].test));
+            used += snprintf(text + used, sizeof text - (size_t)used, " %.40s", str(v->stage->v[i].test));
     }
     explain_text(p, v->old ? ROLE_STALE : ROLE_DIM, text);
 }
@@ -193,11 +183,11 @@ void explain_tests(struct explain_page *p, const struct explain_view *v)
     explain_heading(p, "evidence", s->canary > 0 ? right : NULL);
     struct columns k = columns_of(p->c.cols);
     bool any = v->all;
-    for (size_t i = 0; i < s->n && i < TEST_COUNT; i++)
+    for (size_t i = 0; i < s->n && i < TESTS_MAX; i++)
         any = any || speaks(&s->v[i]);
     if (any)
         tests_header(p, &k);
-    for (size_t i = 0; i < s->n && i < TEST_COUNT; i++) {
+    for (size_t i = 0; i < s->n && i < TESTS_MAX; i++) {
         if (v->all || speaks(&s->v[i]))
             test_line(p, v, &k, i);
     }
@@ -209,9 +199,12 @@ void explain_tests(struct explain_page *p, const struct explain_view *v)
 
 void explain_limits(struct explain_page *p, const struct explain_view *v)
 {
+    char when[80], right[160];
     if (!v->w || !v->w->watched || v->w->verdict.n_limits == 0)
         return;
-    explain_heading(p, "limits", "they act by themselves, outside the promise");
+    plots_when(v->s, when);
+    snprintf(right, sizeof right, "%s%sthey act by themselves, outside the promise", when, *when ? "; " : "");
+    explain_heading(p, "limits", right);
     for (size_t i = 0; i < v->w->verdict.n_limits; i++) {
         const struct limit_view *l = &v->w->verdict.limits[i];
         int row = l->limit ? explain_row(p, 'l', str(l->limit->id)) : -1;
@@ -234,7 +227,8 @@ static const struct device_row *row_of(const struct snapshot *s, const char *id)
 void explain_carriers(struct explain_page *p, const struct explain_view *v)
 {
     const struct trial_view *t = v->t;
-    char title[96], n[FMT_MAX];
+    char title[96], n[FMT_MAX], when[80];
+    plots_when(v->s, when);
     if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)
         return;
     snprintf(title, sizeof title, "devices that carry it: %s", fmt_count(n, (int64_t)t->carriers_total));
@@ -253,8 +247,9 @@ void explain_carriers(struct explain_page *p, const struct explain_view *v)
         canvas_text(&p->c, row, 2, 1, l.role, l.glyph);
         int x = 4 + canvas_text(&p->c, row, 4, p->c.cols / 2, ROLE_STRONG, id);
         x = x < 24 ? 24 : x + 2;
-        if (r->reboots >= 0)
-            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s  ", fmt_count(n, r->reboots));
+        if (r->reboots > 0)
+            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s%s%s  ", fmt_count(n, r->reboots),
+                               *when ? " " : "", when);
         canvas_text(&p->c, row, x, p->c.cols - x - 1, ROLE_DIM, str(r->note));
     }
     if (t->carriers_total > t->n_carriers) {

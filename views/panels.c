@@ -64,9 +64,8 @@ static int metric(struct canvas *c, int row, int col, const struct wave_view *w,
             (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
             worst = l;
     }
-    bool part = m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED;
-    const char *(*fmt)(char *, double) = part ? fmt_percent : fmt_num;
-    snprintf(line, sizeof line, "%s %s vs %s  ", name, fmt(a, w->health.value[m]), fmt(b, w->health.against[m]));
+    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m]),
+             harm_value(b, m, w->health.against[m]));
     int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);
     if (worst) {
         struct look l = state_limit(worst->status);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/harm.h"
 #include "core/text.h"
 #include "views/app.h"
 
@@ -40,16 +41,6 @@ float plots_top(const struct wave_view *w, enum metric m)
             top = 2 * w->trend_control[m][i];
     }
     return top;
-}
-
-static bool is_part(enum metric m)
-{
-    return m == METRIC_CPU_MEAN || m == METRIC_CPU_P95 || m == METRIC_INSTALL_FAILED;
-}
-
-static const char *value_text(char out[FMT_MAX], enum metric m, double v)
-{
-    return is_part(m) ? fmt_percent(out, v) : fmt_num(out, v);
 }
 
 static const struct limit_view *worst_limit(const struct wave_view *w, enum metric m)
@@ -104,7 +95,7 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
     top = top > 0 ? top * 1.05 : 1;
     int used = canvas_text(c, row, col, cols, ROLE_TEXT, name) + 2;
     if (isfinite(lim))
-        canvas_printf(c, row, col + used, cols - used, ROLE_LIMIT, "limit %s", value_text(t, m, lim));
+        canvas_printf(c, row, col + used, cols - used, ROLE_LIMIT, "limit %s", harm_value(t, m, lim));
     int plot = col + 6, width = cols - 7 < TREND_N ? cols - 7 : TREND_N;
     int lim_at = isfinite(lim) && lim <= top ? (int)(lim / top * CHART_ROWS) : -1;
     for (int r = 0; r < CHART_ROWS; r++) {
@@ -112,9 +103,9 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
         int at = row + 1 + r;
         canvas_text(c, at, plot - 1, 1, ROLE_DIM, level == CHART_ROWS - 1 || level == 0 ? "┤" : "│");
         if (level == CHART_ROWS - 1)
-            canvas_right(c, at, col, 5, ROLE_DIM, value_text(t, m, top));
+            canvas_right(c, at, col, 5, ROLE_DIM, harm_value(t, m, top));
         else if (level == 0)
-            canvas_right(c, at, col, 5, ROLE_DIM, value_text(t, m, 0));
+            canvas_right(c, at, col, 5, ROLE_DIM, harm_value(t, m, 0));
         if (level == lim_at)
             canvas_right(c, at, col, 5, ROLE_LIMIT, "limit");
         for (int i = 0; i < width; i++) {
@@ -134,20 +125,31 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
         }
     }
     enum role num = dim ? ROLE_STALE : ROLE_STRONG;
+    struct harm harm = harm_of_metric(&w->health, m);
     used =
-        canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ", value_text(t, m, w->health.value[m]),
-                      value_text(u, m, w->health.against[m]), fmt_ratio(x, w->health.ratio[m]));
+        canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ", harm_value(t, m, w->health.value[m]),
+                      harm_value(u, m, w->health.against[m]), harm_brief(x, &harm));
     status(c, row + 1 + CHART_ROWS, col + used, cols - used, w, m);
+}
+
+/* Of which time the figures of the groups and of the limits are; "" where that is not known. */
+const char *plots_when(const struct snapshot *s, char out[80])
+{
+    char w[FMT_MAX];
+    out[0] = '\0';
+    if (s->policy && s->policy->window_us > 0)
+        snprintf(out, 80, "of the last %.30s", fmt_dur(w, s->policy->window_us));
+    return out;
 }
 
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                 const struct wave_view *w)
 {
-    char title[200], n[FMT_MAX], k[FMT_MAX];
+    char title[200], n[FMT_MAX], k[FMT_MAX], when[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
     snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s", w->wave.index,
              fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
-    parts_rule(c, row, title, NULL);
+    parts_rule(c, row, title, plots_when(s, when));
     int each = (c->cols - 4) / 3;
     if (each > 44)
         each = 44;
@@ -164,15 +166,16 @@ void plots_draw(const struct view_data *d, const struct snapshot *s, struct canv
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                  const struct wave_view *w)
 {
-    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX];
+    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], when[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
     snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index, fmt_count(n, w->health.canary.expected),
              fmt_count(k, w->health.control.expected));
-    parts_rule(c, row, title, NULL);
+    parts_rule(c, row, title, plots_when(s, when));
     int spark = c->cols >= 72 ? TREND_N : 8;
     for (int i = 0; i < SHOWN; i++) {
         const char *name;
         enum metric m = shown(w, i, &name);
+        struct harm harm = harm_of_metric(&w->health, m);
         int at = row + 1 + i, col = 2;
         canvas_text(c, at, col, 17, ROLE_TEXT, name);
         col += 18;
@@ -181,8 +184,8 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
             col += spark + 1;
         }
         col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",
-                             value_text(n, m, w->health.value[m]), value_text(k, m, w->health.against[m]),
-                             fmt_ratio(t, w->health.ratio[m]));
+                             harm_value(n, m, w->health.value[m]), harm_value(k, m, w->health.against[m]),
+                             harm_brief(t, &harm));
         status(c, at, col, -1, w, m);
     }
 }

@@ -140,18 +140,18 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
     if (!m)
         return;
     struct look l = state_limit(v->status);
-    bool part = m->metric == METRIC_CPU_MEAN || m->metric == METRIC_CPU_P95 || m->metric == METRIC_INSTALL_FAILED;
-    const char *(*fmt)(char *, double) = part ? fmt_percent : fmt_num;
+    struct harm harm = harm_of(m->metric, v->value, v->against, v->ratio);
     int col = 2 + canvas_printf(c, row, 2, -1, l.role, "%s %-7s ", l.glyph, l.word);
     canvas_printf(c, row, col, 16, ROLE_STRONG, "%.60s", str(m->id));
     col += 17;
     enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
     if (m->basis == BASIS_RELATIVE)
         col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", metric_word(m->metric),
-                             fmt(x, v->value), fmt(y, v->against), fmt_ratio(z, v->ratio), m->value);
+                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, v->against),
+                             harm_brief(z, &harm), m->value);
     else
-        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric), fmt(x, v->value),
-                             fmt(y, m->value));
+        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric),
+                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, m->value));
     if (v->since > 0 && v->status == LIMIT_PENDING)
         col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
     else if (v->since > 0 && v->status == LIMIT_BREACH)

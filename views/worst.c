@@ -15,7 +15,9 @@ static struct worst of_metric(enum metric m)
 static struct worst of_test(const struct wave_view *w, const struct evidence *e, enum trial_test which)
 {
     struct worst out = of_metric(METRIC_REBOOTS);
-    if (which == TEST_SILENT)
+    if ((unsigned)which >= TEST_COUNT) /* a policy's own, or a fall */
+        out = (struct worst){.name = str(e->test)};
+    else if (which == TEST_SILENT)
         out = (struct worst){.name = "quiet"};
     else if (which == TEST_INSTALL)
         out = of_metric(METRIC_INSTALL_FAILED);
@@ -54,20 +56,15 @@ struct worst worst_of(const struct rollout_view *r, const struct wave_view *w)
     return of_metric(METRIC_REBOOTS);
 }
 
-/* "+38%", and from ten times on "12x", as the other screens have it. */
-static const char *delta_text(char out[FMT_MAX], double ratio)
-{
-    return ratio >= 10 ? fmt_ratio(out, rint(ratio)) : fmt_delta(out, ratio);
-}
-
 void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind)
 {
+    struct harm h = w->known && !blind ? harm_of_metric(&v->health, w->metric) : (struct harm){.ratio = NAN};
     char n[FMT_MAX];
     if (!w->known)
         fmt_count(n, w->devices);
     else if (w->metric == METRIC_INSTALL_FAILED) /* other devices install nothing */
         fmt_percent(n, blind ? NAN : v->health.value[w->metric]);
     else
-        delta_text(n, blind ? NAN : v->health.ratio[w->metric]);
+        harm_brief(n, &h);
     snprintf(out, WORST_TEXT, "%s %s", w->name, n);
 }

@@ -286,6 +286,7 @@ static void test_device(void **state)
     assert_int_equal(d.status, DEVICE_IN_SYNC);
     assert_int_equal(d.installed_at, INT64_C(1795231729078000));
     assert_int_equal(d.last_seen, INT64_C(1795231718908000));
+    assert_int_equal(d.contact_us, INT64_C(30000000));
     assert_true(d.overdue);
     assert_string_equal(d.address, "http://127.0.0.1");
     /* The device's token is not kept: nothing more is stored with it than without. */

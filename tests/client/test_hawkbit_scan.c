@@ -14,7 +14,8 @@ static const char page[] =
     "{\"content\":[{\"createdAt\":1763700000000,\"controllerId\":\"gw-1\",\"name\":\"gw-1\",\"updateStatus\":\"in_"
     "sync\","
     "\"address\":\"http://10.0.0.1\",\"installedAt\":1763700000123,\"lastControllerRequestAt\":1763700001000,"
-    "\"requestAttributes\":false,\"pollStatus\":{\"lastRequestAt\":1763700002000,\"overdue\":true,\"x\":[1,2.5,{}]},"
+    "\"requestAttributes\":false,\"pollStatus\":{\"lastRequestAt\":1763700002000,\"nextExpectedRequestAt\":"
+    "1763700302000,\"overdue\":true,\"x\":[1,2.5,{}]},"
     "\"_links\":{\"self\":{\"href\":\"http://a/b\"}}},\n"
     " {\"controllerId\":\"g\xc3\xa4\",\"name\":\"\xe6\xa9\x9f\",\"updateStatus\":\"ERROR\",\"address\":null,\"n\":-0.5,"
     "\"pollStatus\":{\"lastRequestAt\":1763700002000,\"overdue\":\"no\"}},"
@@ -35,6 +36,7 @@ static void same(const struct device *x, const struct device *y)
     assert_int_equal(x->status, y->status);
     assert_int_equal(x->installed_at, y->installed_at);
     assert_int_equal(x->last_seen, y->last_seen);
+    assert_int_equal(x->contact_us, y->contact_us);
     assert_int_equal(x->overdue, y->overdue);
 }
 

@@ -657,7 +657,7 @@ static void test_past(void **state)
     t.answers[5] = VECTOR(
         HAS("d1", "1795231790.5") "," HAS("d1", "1795231780") "," HAS("d4", "1795231770") "," HAS("d4", "1795231775"));
     t.words[6] = "query=increase%28device_reboots_total%5B24h%5D%29%20%2B%20resets%28device_reboots_total%5B24h%5D%29&";
-    t.answers[6] = VECTOR(HAS("d1", "7.25"));
+    t.answers[6] = VECTOR(HAS("d1", "7.25") "," HAS("d4", "6") "," HAS("d4", "6"));
     t.words[7] =
         "query=clamp_min%281%20-%20count_over_time%28%28timestamp%28device_reboots_total%29%29%5B24h%3A5m%5D%29%20"
         "%2F%20288%2C%200%29&";
@@ -675,6 +675,7 @@ static void test_past(void **state)
     assert_true(HOUR(d, COL_REBOOTS) == 3 && isnan(HOUR(d, COL_VARIANCE)));
     assert_int_equal(t.past.hour.at[d], INT64_C(1795231790500000)); /* the newer */
     assert_int_equal(t.past.hour.at[watch_set_find(t.watch, "d4", 2)], INT64_C(1795231775000000));
+    assert_true(DAY((size_t)watch_set_find(t.watch, "d4", 2), COL_REBOOTS) == 6); /* of two series one */
     d = (size_t)watch_set_find(t.watch, "d2", 2);
     assert_true(DAY(d, COL_CPU) == 0.375); /* averaged */
     assert_true(isnan(HOUR(d, COL_CPU)) && isnan(HOUR(d, COL_REBOOTS)) && isnan(DAY(d, COL_REBOOTS)) &&
@@ -696,9 +697,16 @@ static void test_past_other_queries(void **state)
                  "01m%20%3E%201e9%20or%20last_over_time%28node_boot_time_seconds%5B10m%5D%20offset%201m%29%20%2A%2"
                  "00%20%2B%20time%28%29%20-%20660%29%20-%205%29%29%5B1h%3A1m%5D%29&time=1795231800.000&nocache=1";
     t.answers[0] = VECTOR(HAS("d1", "2"));
+    t.words[1] = "query=sum_over_time%28%28%28node_boot_time_seconds%20-%20last_over_time%28node_boot_time_seconds%5"
+                 "B10m%5D%20offset%205m%29%20%3E%20bool%205%29%20%2A%20%28node_boot_time_seconds%20%3E%20bool%20%28t"
+                 "imestamp%28node_boot_time_seconds%20offset%205m%29%20and%20node_boot_time_seconds%20offset%205m%20"
+                 "%3E%201e9%20or%20last_over_time%28node_boot_time_seconds%5B10m%5D%20offset%205m%29%20%2A%200%20%2B"
+                 "%20time%28%29%20-%20900%29%20-%205%29%29%5B24h%3A5m%5D%29&time=1795231800.000&nocache=1";
+    t.answers[1] = VECTOR(HAS("d1", "5"));
     past_at(&t, AT(0));
     assert_int_equal(t.err.code, ERR_NONE);
     assert_true(HOUR((size_t)watch_set_find(t.watch, "d1", 2), COL_REBOOTS) == 2);
+    assert_true(DAY((size_t)watch_set_find(t.watch, "d1", 2), COL_REBOOTS) == 5);
     assert_int_equal(hostile_requests(t.rig.server), 6); /* no sensor: no variance */
     tel_release(&t);
     tel_init(&t, give, "device", "sum by ($label) (boots)");

@@ -307,7 +307,7 @@ static void test_scrape_node_exporter(void **state)
                  "node_cpu_seconds_total{instance=\"h:9100\",cpu=\"1\",mode=\"idle\"} %g\n"
                  "node_cpu_seconds_total{instance=\"h:9100\",cpu=\"1\",mode=\"user\"} 99999\n"
                  "node_hwmon_temp_celsius{instance=\"h:9100\"} %d\n",
-                 (long long)(i < 2 ? 1000 : start + 65), 100 + 22.5 * i, 200 + 22.5 * i, 40 + i);
+                 (long long)(i < 2 ? start - 90000 : start + 65), 100 + 22.5 * i, 200 + 22.5 * i, 40 + i);
         poll_now(&t);
         assert_int_equal(t.err.code, ERR_NONE);
         assert_int_equal(t.out.tick.samples, 1);
@@ -487,7 +487,7 @@ static void test_prometheus_node_exporter(void **state)
     t.matches[2] = NULL; /* no sensor named: not asked */
     t.matches[3] = Q "timestamp%28node_boot_time_seconds%29";
     tel_open(&t, &spec);
-    t.answers[0] = VECTOR(SERIES("a", "1000"));
+    t.answers[0] = VECTOR(SERIES("a", "1795000000"));
     poll_now(&t);
     assert_int_equal(t.err.code, ERR_NONE);
     assert_int_equal(t.out.tick.samples, 1);

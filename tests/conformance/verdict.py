@@ -23,7 +23,7 @@ limits: []
 window: 60s
 grace: 5s
 install_time: 30m
-lost_telemetry: {react: pause, after: 5s, resume: true}
+lost_telemetry: {react: pause, after: 8s, resume: true}
 evidence: {strata: [model, site]}
 """
 TITLE, RELEASE = "Hub 3.0", "3.0"

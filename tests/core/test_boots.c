@@ -7,6 +7,7 @@
 #include <math.h>
 #include "core/boots.h"
 #include "core/clock.h"
+#include "core/health.h"
 
 #define T0 1795231800.0 /* seconds: the first sample */
 
@@ -108,22 +109,48 @@ static void without_a_real_time_clock(void **state)
     (void)state;
     boot(&s, 45);
     s.unset = true;
-    assert_true(samples(&s, 8) == 0);
+    assert_true(isnan(samples(&s, 8))); /* not known */
     s.unset = false;
     assert_true(samples(&s, 8) == 1);
     boot(&s, 45);
     s.unset = true;
     samples(&s, 2);
     boot(&s, 45); /* again, before the clock was set: nobody can know */
-    assert_true(samples(&s, 2) == 1);
+    samples(&s, 2);
     s.unset = false;
     assert_true(samples(&s, 8) == 2);
 
     /* seen for the first time with its clock not set: it has not booted since */
     s = (struct seen){.t = T0, .boot = T0 - 100, .unset = true};
-    assert_true(samples(&s, 4) == 0);
+    assert_true(isnan(samples(&s, 4)));
     s.unset = false;
     assert_true(samples(&s, 4) == 0);
+}
+
+/* The install reboots the device, and its clock is set long after the grace: that is no reboot of the new firmware. */
+static void a_clock_that_is_set_after_the_grace(void **state)
+{
+    const int64_t window = 10 * US_PER_MIN;
+    struct seen s = device(86400);
+    struct track t;
+
+    (void)state;
+    track_init(&t);
+    for (int i = 0; i < 300; i++) {
+        if (i == 20) {
+            boot(&s, 45);
+            s.unset = true;
+            track_enrol(&t, (int64_t)(s.t * US_PER_S) + 3 * US_PER_MIN);
+        }
+        s.unset = i >= 20 && i < 120;
+        const double row[COL_BUILTIN] = {sample(&s), NAN, NAN};
+        track_feed(&t, (int64_t)(s.t * US_PER_S), row, window);
+        assert_int_equal(track_boots(&t, window, NULL), 0);
+    }
+    boot(&s, 45);
+    const double row[COL_BUILTIN] = {sample(&s), NAN, NAN};
+    track_feed(&t, (int64_t)(s.t * US_PER_S), row, window);
+    assert_int_equal(track_boots(&t, window, NULL), 1);
 }
 
 /* A loop of a device whose clock is never right: later than it should, but it shows. */
@@ -173,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_is_set_is_none),
         cmocka_unit_test(a_boot_and_a_step_count_once),
         cmocka_unit_test(without_a_real_time_clock),
+        cmocka_unit_test(a_clock_that_is_set_after_the_grace),
         cmocka_unit_test(a_loop_with_a_wrong_clock_shows),
         cmocka_unit_test(since_is_when_it_can_have_been),
     };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/bulk.h"
+#include "core/trial.h"
 #include "core/detmath.h"
 #include "core/rng.h"
 
@@ -151,10 +152,10 @@ struct bench {
 static void bench_init(struct bench *b, int64_t first)
 {
     memset(b, 0, sizeof *b);
-    bulk_init(&b->b, first, 1.05, 0, 0);
+    bulk_init(&b->b, TEST_CPU, false, first, 1.05, 0, 0);
     for (int i = 0; i < FLEET; i++) {
         watched_restart(&b->w[i]);
-        b->w[i].cpu_base = 1;
+        b->w[i].cpu.base = 1;
         b->w[i].flags = (uint8_t)(i < 10 ? WATCHED_CANARY : WATCHED_CONTROL);
         b->w[i].from = i < 10 ? 0 : INT32_MAX;
     }
@@ -170,10 +171,11 @@ static void bench_tick(struct bench *b, double (*cpu)(int i, int32_t tick))
         if (w->flags & WATCHED_CANARY && w->from > b->number)
             continue;
         if (sum)
-            bulk_add(&b->b, w, BULK_CPU, w->flags & WATCHED_CANARY ? w->from : INT32_MIN, cpu(i, b->number));
+            bulk_add(&b->b, &w->cpu, w->flags & WATCHED_CANARY ? w->from : INT32_MIN, cpu(i, b->number));
     }
     const struct strata one = {.n = 1};
-    bulk_close(&b->b, BULK_CPU, b->w, FLEET, b->number * INT64_C(1000000), b->number, &one);
+    struct herd h = {.w = b->w, .strata = &one, .n = FLEET, .first = &b->w[0].cpu, .stride = sizeof *b->w};
+    bulk_close(&b->b, NULL, &h, b->number * INT64_C(1000000), b->number);
 }
 
 static double same(int i, int32_t tick)
@@ -305,14 +307,14 @@ static void samples_of_the_time_before_are_left_out(void **state)
 
     (void)state;
     bench_init(&b, 20);
-    bulk_init(&b.b, 20, 1.05, 1, 19); /* as a stage that begins at tick 1 */
+    bulk_init(&b.b, TEST_CPU, false, 20, 1.05, 1, 19); /* as a stage that begins at tick 1 */
     for (int i = 6; i < 10; i++)
         b.w[i].from = 8;
     while (b.b.looks < 1)
         bench_tick(&b, more);
     assert_int_equal(b.number, 20);
     assert_int_equal(b.b.canary_of, 6);
-    assert_int_equal(b.w[20].count[BULK_CPU][BULK_BLOCKS - 2], 1);
+    assert_int_equal(b.w[20].cpu.count[BULK_BLOCKS - 2], 1);
     while (b.b.looks < 3)
         bench_tick(&b, more); /* (25, 32]: from 8 + 19 on, so not whole */
     assert_int_equal(b.b.canary_of, 6);
@@ -331,13 +333,13 @@ static void few_samples_are_no_mean(void **state)
     for (int32_t t = 1; t <= 20; t++) {
         b.w[3].flags = (uint8_t)(t < 12 ? 0 : WATCHED_CANARY);
         b.w[3].from = t < 12 ? INT32_MAX : 0;
-        b.w[20].cpu_base = NAN;
+        b.w[20].cpu.base = NAN;
         if (t < 12) { /* device 3 has nine samples only */
             b.number++;
             bool sum = bulk_tick(&b.b, b.number);
             for (int i = 0; sum && i < FLEET; i++)
                 if (i != 3)
-                    bulk_add(&b.b, &b.w[i], BULK_CPU, 0, same(i, t));
+                    bulk_add(&b.b, &b.w[i].cpu, 0, same(i, t));
         } else {
             bench_tick(&b, same);
         }
@@ -356,7 +358,7 @@ static void long_blocks_fit_their_counts(void **state)
     bench_init(&b, 200000);
     while (b.b.looks < 1)
         bench_tick(&b, more);
-    assert_true(b.w[0].count[BULK_CPU][1] <= 32768 && b.w[0].count[BULK_CPU][1] > 16384);
+    assert_true(b.w[0].cpu.count[1] <= 32768 && b.w[0].cpu.count[1] > 16384);
     assert_true(fabs(b.b.ratio - 1.3) < 0.01);
     bulk_release(&b.b);
 }

@@ -112,6 +112,12 @@ static void levels_of_figures_are_those_of_the_tests(void **state)
     assert_int_equal(device_reached(0, NAN, 0.05), BIT(TEST_STUCK));
 }
 
+static void feed(struct track *t, int64_t at, double boots)
+{
+    track_feed(t, at, (const double[COL_BUILTIN]){[COL_REBOOTS] = boots, [COL_CPU] = 0.2, [COL_VARIANCE] = NAN},
+               10 * US_PER_MIN);
+}
+
 /* The install's own reboot, and what falls into the grace, is in the track's buckets and does not count. */
 static void the_installs_own_reboot_is_excused(void **state)
 {
@@ -124,8 +130,7 @@ static void the_installs_own_reboot_is_excused(void **state)
     track_init(&t);
     assert_int_equal(track_boots(&t, window, by), -1);
     for (int i = 0; i < 4; i++) { /* restarts at minute 2, for the install that is reported then */
-        const double row[COL_BUILTIN] = {boots += i == 2, 0.2, NAN};
-        track_feed(&t, t0 + i * US_PER_MIN, row, window);
+        feed(&t, t0 + i * US_PER_MIN, boots += i == 2);
     }
     assert_int_equal(track_boots(&t, window, NULL), 1); /* of who is not told, every reboot is its own */
     track_enrol(&t, t0 + 2 * US_PER_MIN + grace);
@@ -133,8 +138,7 @@ static void the_installs_own_reboot_is_excused(void **state)
     for (int i = 0; i < TRACK_BUCKETS; i++)
         assert_int_equal(by[i], 0);
     for (int i = 4; i < 8; i++) { /* once more within the grace, and once after it */
-        const double row[COL_BUILTIN] = {boots += i == 4 || i == 7, 0.2, NAN};
-        track_feed(&t, t0 + i * US_PER_MIN, row, window);
+        feed(&t, t0 + i * US_PER_MIN, boots += i == 4 || i == 7);
     }
     assert_int_equal(track_boots(&t, window, by), 1);
     assert_int_equal(by[TRACK_BUCKETS - 1], 1);
@@ -150,8 +154,7 @@ static void reboots_are_of_the_window(void **state)
     (void)state;
     track_init(&t);
     for (int i = 0; i < 12; i++) {
-        const double row[COL_BUILTIN] = {boots += i == 1 || i == 5, 0.2, NAN};
-        track_feed(&t, t0 + i * US_PER_MIN, row, window);
+        feed(&t, t0 + i * US_PER_MIN, boots += i == 1 || i == 5);
     }
     assert_int_equal(track_boots(&t, window, NULL), 1);
 }

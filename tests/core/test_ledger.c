@@ -26,18 +26,20 @@ static void a_reserve_can_be_spent_once(void **state)
 {
     (void)state;
     struct ledger l;
-    assert_true(ledger_init(&l, 0.05, 0.2, WAVES, SHARE, 0.2));
-    assert_true(near(ledger_total(&l), 0.04));
-    assert_false(ledger_draw(&l, 0.0101));
-    assert_false(ledger_draw(&l, 0));
-    assert_false(ledger_draw(&l, -1));
-    assert_false(ledger_draw(&l, (double)NAN));
-    assert_true(ledger_draw(&l, 0.006));
-    assert_false(ledger_draw(&l, 0.0041));
-    assert_true(ledger_draw(&l, 0.004));
-    assert_true(near(l.drawn, 0.01));
-    assert_true(ledger_init(&l, 0.05, 0, WAVES, SHARE, 0.2));
-    assert_false(ledger_draw(&l, 1e-9));
+    double all[LEDGER_METRICS] = {0, 0, 0.25, 0}; /* 0.04 of them is the reserve, 0.01 */
+    for (int with = 0; with < 2; with++) {
+        assert_true(ledger_init(&l, 0.05, with ? 0.2 : 0, WAVES, SHARE, 0.2));
+        assert_true(near(ledger_total(&l), with ? 0.04 : 0.05));
+        all[LEDGER_CPU] = 0.2501;
+        assert_false(ledger_add(&l, all, 0));
+        all[LEDGER_CPU] = (double)NAN;
+        assert_false(ledger_add(&l, all, 0));
+        all[LEDGER_CPU] = 0.25;
+        assert_int_equal(ledger_add(&l, all, 0), with);
+        assert_true(near(l.drawn, with ? 0.01 : 0));
+        assert_true(near(ledger_total(&l), 0.05));
+        assert_false(ledger_add(&l, all, 3));
+    }
 }
 
 static void what_is_added_is_paid_from_the_reserve(void **state)
@@ -338,6 +340,29 @@ static void added_tests_are_drawn_or_refused(void **state)
     }
 }
 
+/* What has begun was seen: nothing may be added to it. */
+static void nothing_is_added_to_a_stage_that_has_begun(void **state)
+{
+    (void)state;
+    for (int from = 0; from < WAVES; from++) {
+        struct log g;
+        double others, before;
+        log_init(&g);
+        g.p.evidence.reserve = 0.5;
+        g.p.evidence.share_cpu = 0;
+        (void)begin(&g, "1", 1);
+        (void)begin(&g, "1", 2);
+        before = own(&g, "1", &others);
+        struct trial_terms t = plan(&g, "1", 2).terms;
+        t.added_from = from;
+        t.added[LEDGER_CPU] = 0.15;
+        take(&g, "1", &t, 2, true);
+        assert_true(near(own(&g, "1", &others), before));
+        assert_true(plan(&g, "1", 2).terms.added[LEDGER_CPU] == (from < 2 ? 0 : 0.15));
+        arena_release(&g.a);
+    }
+}
+
 static void measured_otherwise_it_is_another_trial(void **state)
 {
     (void)state;
@@ -419,6 +444,7 @@ int main(void)
                                        cmocka_unit_test(the_union_stays_within_alpha_whatever_comes),
                                        cmocka_unit_test(dry_runs_spend_nothing_until_they_act),
                                        cmocka_unit_test(added_tests_are_drawn_or_refused),
+                                       cmocka_unit_test(nothing_is_added_to_a_stage_that_has_begun),
                                        cmocka_unit_test(measured_otherwise_it_is_another_trial),
                                        cmocka_unit_test(old_entries_count_as_they_say),
                                        cmocka_unit_test(another_rollout_with_its_number_is_another)};

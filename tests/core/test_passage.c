@@ -9,6 +9,7 @@
 #include <string.h>
 #include "core/clock.h"
 #include "core/passage.h"
+#include "core/policy.h"
 
 static struct watched device(uint8_t flags, uint8_t stratum)
 {
@@ -17,32 +18,36 @@ static struct watched device(uint8_t flags, uint8_t stratum)
     memset(&w, 0, sizeof w);
     watched_restart(&w);
     w.counter = 0;
-    w.cpu_base = w.var_base = 1;
+    w.cpu.base = w.var.base = 1;
     w.flags = flags;
     w.cell = stratum;
     return w;
 }
 
-static void a_device_costs_96_bytes(void **state)
+static void a_device_costs_104_bytes(void **state)
 {
     (void)state;
-    assert_true(sizeof(struct watched) <= 96);
+    assert_true(sizeof(struct watched) <= 104);
 }
 
 static void levels_include_their_limit(void **state)
 {
+    struct gauge cpu, variance;
+
     (void)state;
-    assert_int_equal(passage_cpu_levels(1.2499), 0);
-    assert_int_equal(passage_cpu_levels(1.25), PASSAGE_BIT(PASSAGE_CPU125));
-    assert_int_equal(passage_cpu_levels(2),
+    gauge_init(&cpu, &policy_default()->evidence, ROW_CPU);
+    gauge_init(&variance, &policy_default()->evidence, ROW_VARIANCE);
+    assert_int_equal(gauge_levels(&cpu, 1.2499), 0);
+    assert_int_equal(gauge_levels(&cpu, 1.25), PASSAGE_BIT(PASSAGE_CPU125));
+    assert_int_equal(gauge_levels(&cpu, 2),
                      PASSAGE_BIT(PASSAGE_CPU125) | PASSAGE_BIT(PASSAGE_CPU150) | PASSAGE_BIT(PASSAGE_CPU200));
-    assert_int_equal(passage_cpu_levels(INFINITY), PASSAGE_CPUS);
-    assert_int_equal(passage_cpu_levels(NAN), 0);
-    assert_int_equal(passage_var_levels(3.99), 0);
-    assert_int_equal(passage_var_levels(8), PASSAGE_BIT(PASSAGE_VAR4) | PASSAGE_BIT(PASSAGE_VAR8));
-    assert_int_equal(passage_var_levels(1.0 / 16), PASSAGE_BIT(PASSAGE_STUCK));
-    assert_int_equal(passage_var_levels(0.0626), 0);
-    assert_int_equal(passage_var_levels(NAN), 0);
+    assert_int_equal(gauge_levels(&cpu, INFINITY), PASSAGE_CPUS);
+    assert_int_equal(gauge_levels(&cpu, NAN), 0);
+    assert_int_equal(gauge_levels(&variance, 3.99), 0);
+    assert_int_equal(gauge_levels(&variance, 8), PASSAGE_BIT(PASSAGE_VAR4) | PASSAGE_BIT(PASSAGE_VAR8));
+    assert_int_equal(gauge_levels(&variance, 1.0 / 16), PASSAGE_BIT(PASSAGE_STUCK));
+    assert_int_equal(gauge_levels(&variance, 0.0626), 0);
+    assert_int_equal(gauge_levels(&variance, NAN), 0);
 }
 
 static void counters_and_times_of_boot(void **state)
@@ -98,8 +103,8 @@ static void only_what_its_data_can_show(void **state)
     (void)state;
     assert_int_equal(watched_shows(&w), (1 << PASSAGE_COUNT) - 1);
     w.counter = NAN;
-    w.cpu_base = NAN;
-    w.var_base = 0;
+    w.cpu.base = NAN;
+    w.var.base = 0;
     assert_int_equal(watched_shows(&w), PASSAGE_BIT(PASSAGE_SILENT));
 }
 
@@ -114,26 +119,27 @@ static void risk_sets_add_up(void **state)
     struct journal j = {0};
     size_t room = 3;
     struct watched w[6];
-    const uint16_t boot = PASSAGE_BIT(PASSAGE_BOOT1);
+    const uint64_t boot = PASSAGE_BIT(PASSAGE_BOOT1);
 
     (void)state;
-    tail_init(&t, 1.25);
+    tail_init(&t, &policy_default()->evidence);
+    r->kinds = again->kinds = PASSAGE_COUNT;
     assert_true(t.e[PASSAGE_LOOP].theta0 == 1 && t.e[PASSAGE_BOOT1].theta0 == 1.25);
     for (int i = 0; i < 6; i++) {
         w[i] = device(i < 2 ? WATCHED_CANARY : WATCHED_CONTROL, (uint8_t)(i % 2));
         w[i].excluded = i == 5 ? PASSAGE_BIT(PASSAGE_LOOP) : 0;
-        risk_enter(r, &t, &w[i], PASSAGE_BOOTS);
-        risk_enter(r, &t, &w[i], PASSAGE_BOOTS); /* once */
+        risk_enter(r, &t, &w[i], NULL, PASSAGE_BOOTS);
+        risk_enter(r, &t, &w[i], NULL, PASSAGE_BOOTS); /* once */
     }
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CANARY], 1);
     assert_int_equal(r->y[1][PASSAGE_BOOT1][SIDE_CONTROL], 2);
     assert_int_equal(r->y[1][PASSAGE_LOOP][SIDE_CONTROL], 1);
     assert_int_equal(t.of[SIDE_CONTROL][PASSAGE_BOOT1], 4);
 
-    risk_happen(r, &t, &w[0], boot);
-    risk_happen(r, &t, &w[0], boot); /* once */
-    risk_happen(r, &t, &w[2], boot);
-    risk_censor(r, &w[3]);
+    risk_happen(r, &t, &w[0], NULL, boot);
+    risk_happen(r, &t, &w[0], NULL, boot); /* once */
+    risk_happen(r, &t, &w[2], NULL, boot);
+    risk_censor(r, &w[3], NULL);
     risk_close(r, &t, &j, &room, 9);
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CANARY], 0);
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CONTROL], 1);
@@ -142,20 +148,20 @@ static void risk_sets_add_up(void **state)
     assert_true(j.v[0].tick == 9 && j.v[0].yc == 1 && j.v[0].yk == 2 && j.v[0].dc == 1 && j.v[0].dk == 1);
     assert_int_equal(t.had[SIDE_CANARY][PASSAGE_BOOT1], 1);
     assert_int_equal(t.carried[PASSAGE_BOOT1], 1);
-    risk_enter(r, &t, &w[0], PASSAGE_BOOTS); /* has had it: not again */
+    risk_enter(r, &t, &w[0], NULL, PASSAGE_BOOTS); /* has had it: not again */
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CANARY], 0);
-    risk_enter(r, &t, &w[3], PASSAGE_BOOTS); /* back from a silence: still one of four */
+    risk_enter(r, &t, &w[3], NULL, PASSAGE_BOOTS); /* back from a silence: still one of four */
     assert_int_equal(t.of[SIDE_CONTROL][PASSAGE_BOOT1], 4);
 
-    risk_happen(r, &t, &w[4], boot); /* control only, and no canary left in its stratum: nothing to compare */
+    risk_happen(r, &t, &w[4], NULL, boot); /* control only, and no canary left in its stratum: nothing to compare */
     risk_close(r, &t, &j, &room, 10);
     assert_int_equal(j.n, 1);
     assert_int_equal(t.had[SIDE_CONTROL][PASSAGE_BOOT1], 2);
 
-    risk_count(again, w, 6);
+    risk_count(again, w, NULL, 6);
     assert_memory_equal(again->y, r->y, sizeof r->y);
 
-    risk_happen(r, &t, &w[1], PASSAGE_BOOTS); /* more kinds than there is room for */
+    risk_happen(r, &t, &w[1], NULL, PASSAGE_BOOTS); /* more kinds than there is room for */
     risk_close(r, &t, &j, &room, 11);
     assert_int_equal(j.n, 3);
     assert_int_equal(room, 0);
@@ -169,7 +175,7 @@ static void risk_sets_add_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_device_costs_96_bytes),     cmocka_unit_test(levels_include_their_limit),
+        cmocka_unit_test(a_device_costs_104_bytes),    cmocka_unit_test(levels_include_their_limit),
         cmocka_unit_test(counters_and_times_of_boot),  cmocka_unit_test(a_loop_is_three_within_half_an_hour),
         cmocka_unit_test(only_what_its_data_can_show), cmocka_unit_test(risk_sets_add_up),
     };

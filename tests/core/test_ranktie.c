@@ -232,6 +232,29 @@ static void light_ties_cost_little(void **state)
     assert_true(with.log_p > without.log_p && with.log_p < without.log_p + 0.75);
 }
 
+/* Many strata, each of a size that alone would be exact: a bound in the end, and it does end. */
+static void many_strata_of_many_values_end(void **state)
+{
+    enum { N = 64 * 40, M = 64 * 120 };
+    static double x[N], y[M];
+    static uint8_t xs[N], ys[M];
+    struct rng r;
+    struct ranktest out;
+
+    (void)state;
+    rng_init(&r, 15);
+    for (size_t i = 0; i < N; i++) {
+        x[i] = floor(rng_normal(&r) * 40 + 4);
+        xs[i] = (uint8_t)(i % 64);
+    }
+    for (size_t i = 0; i < M; i++) {
+        y[i] = floor(rng_normal(&r) * 40);
+        ys[i] = (uint8_t)(i % 64);
+    }
+    assert_true(ranktest_strata(x, xs, N, y, ys, M, TIES_PERMUTATION, &out));
+    assert_true(isnan(out.p_exact) && out.log_p <= 0 && out.p > out.p_asymptotic && out.p < out.p_asymptotic * 20);
+}
+
 /* A look of a sensor that hardly ever changes: how often p is at most .01, of 4,000 fleets in which nothing differs. */
 static void a_quantised_sensor_halts_no_more_than_allowed(void **state)
 {
@@ -300,6 +323,7 @@ int main(void)
         cmocka_unit_test(heavy_ties_are_no_evidence),
         cmocka_unit_test(the_normal_tail_is_careful_without_ties),
         cmocka_unit_test(light_ties_cost_little),
+        cmocka_unit_test(many_strata_of_many_values_end),
         cmocka_unit_test(a_quantised_sensor_halts_no_more_than_allowed),
         cmocka_unit_test(old_looks_replay_as_they_were_decided),
     };

@@ -5,9 +5,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/digest.h"
+#include "core/eprocess.h"
 #include "core/rng.h"
 #include "tests/core/trial_kit.h"
 
@@ -257,8 +259,8 @@ static void forged_states_do_no_harm(void **state)
 static void decisions_are_recomputed_to_the_last_bit(void **state)
 {
     struct trial *t = run(true, 0);
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     struct replay out;
     struct err e;
     struct buf b, again;
@@ -291,6 +293,62 @@ static void decisions_are_recomputed_to_the_last_bit(void **state)
     buf_release(&again);
 }
 
+/* As the log has it of a decision from when evidence of installs was the most that there had been. */
+static void an_older_decision_of_installs(void **state)
+{
+    static const char was[] =
+        "{\"alpha\":\"0x1.47ae147ae147cp-7\",\"clipped\":false,\"crossed_at\":86400285000000,\"devices\":3,"
+        "\"log_e\":\"0x1.f5567d52b8ffcp+2\",\"log_pause\":\"0x1.26bb1bbb55515p+2\",\"outcomes\":[[1,10],[4,"
+        "10],[4,40],[3,40]],\"spec\":{\"alpha\":\"0x1.999999999999ap-5\",\"boot_time\":false,\"cpu_ratio\":"
+        "\"0x1.0cccccccccccdp+0\",\"grace_us\":180000000,\"install_share\":\"0x1.47ae147ae147bp-6\",\"min_"
+        "devices\":2,\"ratio\":\"0x1.4p+0\",\"reserve\":\"0x0p+0\",\"share_cpu\":\"0x1.3333333333333p-3\",\"sha"
+        "re_install\":\"0x1.999999999999ap-3\",\"share_reboot\":\"0x1.3333333333333p-2\",\"share_silence\""
+        ":\"0x1.999999999999ap-3\",\"share_variance\":\"0x1.3333333333333p-3\",\"silence_us\":300000000,\""
+        "start\":86400000000000,\"step_us\":15000000,\"variance_ratio\":\"0x1.4p+0\",\"waves\":3},\"stage\":"
+        "0,\"test\":\"install\",\"v\":1}";
+    struct replay out;
+
+    (void)state;
+    assert_true(trial_replay(was, sizeof was - 1, &out, NULL));
+    assert_true(out.same && out.pauses);
+    assert_int_equal(out.devices, 3);
+    assert_int_equal(out.peeks, 4);
+    assert_true(out.log_e == bernoulli_limit_log(4, 10, 0.02));
+}
+
+/* decisions-v1.jsonl holds inputs as they were logged before a metric was data, by this same fleet. */
+static void decisions_of_before_are_recomputed(void **state)
+{
+    struct trial *t = run(true, 0);
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
+    char *line = NULL;
+    size_t room = 0, lines = 0;
+    ssize_t n;
+    FILE *f = fopen("tests/core/decisions-v1.jsonl", "r");
+
+    (void)state;
+    assert_non_null(f);
+    while ((n = getline(&line, &room, f)) > 0) {
+        struct replay out;
+        struct err e;
+        if (!trial_replay(line, (size_t)n - 1, &out, &e))
+            fail_msg("%s", e.what);
+        if (!out.same)
+            fail_msg("%s", out.text);
+        for (size_t i = 0, m = trial_evidence(t, out.stage, v, which); i < m; i++)
+            if (strcmp(v[i].test, out.test) == 0) { /* and the evidence is what it was */
+                assert_true(v[i].log_e == out.log_e && v[i].log_pause == out.log_pause);
+                assert_int_equal(v[i].devices, out.devices);
+                lines++;
+            }
+    }
+    assert_int_equal(lines, 12);
+    free(line);
+    assert_int_equal(fclose(f), 0);
+    trial_free(t);
+}
+
 /* A changed figure is not the same decision; other changes are errors. */
 static void tampering_shows(void **state)
 {
@@ -307,9 +365,7 @@ static void tampering_shows(void **state)
         int changed = 0;
         buf_clear(&b);
         trial_inputs(t, 0, those[k], &b);
-        const char *from = strstr(b.data, k == 0 ? "\"journal\":" : k == 1 ? "\"canary\":[[" : "\"outcomes\":");
-        if (k == 2) /* install: in the stage that runs */
-            from = strstr(b.data, "\"outcomes\":");
+        const char *from = strstr(b.data, k == 0 ? "\"journal\":" : k == 1 ? "\"canary\":[[" : "\"installs\":");
         assert_non_null(from);
         size_t start = (size_t)(from - b.data);
         for (int i = 0; i < 400; i++) {
@@ -368,6 +424,8 @@ int main(void)
         cmocka_unit_test(damage_is_found),
         cmocka_unit_test(forged_states_do_no_harm),
         cmocka_unit_test(decisions_are_recomputed_to_the_last_bit),
+        cmocka_unit_test(an_older_decision_of_installs),
+        cmocka_unit_test(decisions_of_before_are_recomputed),
         cmocka_unit_test(tampering_shows),
         cmocka_unit_test(what_does_not_fit_is_left_out),
     };

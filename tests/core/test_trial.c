@@ -54,7 +54,7 @@ static void words(void **state)
 
     (void)state;
     for (int k = 0; k < TEST_COUNT; k++) {
-        assert_true(trial_test_find(trial_test_word((enum trial_test)k), &t));
+        assert_true(trial_test_find(metric_test(&policy_default()->evidence, (int)k)->word, &t));
         assert_int_equal(t, k);
         assert_true(strlen(trial_test_plain(t)) > 5);
     }
@@ -66,8 +66,8 @@ static void alpha_is_split_as_the_design_says(void **state)
 {
     struct kit k;
     double sum = 0, stage0 = 0.05 * 8 / 15;
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
 
     (void)state;
     kit_init(&k, 4, 5, 20);
@@ -88,8 +88,8 @@ static void alpha_is_split_as_the_design_says(void **state)
 static void a_metric_without_a_share_is_not_tested(void **state)
 {
     struct kit k;
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
 
     (void)state;
     kit_empty(&k, 1);
@@ -623,9 +623,16 @@ static void installs_count_by_device_over_the_rollout(void **state)
     assert_true(v.log_e == bernoulli_limit_log(5, 10, 0.02));
     assert_true(v.crossed_at > 0);
     assert_true(fabs(v.ratio - 25) < 1e-9);
-    trial_outcomes(k.t, 5, 200);
+    const struct install_tally waves[] = {{0, 0, 5, 10, 1}, {0, 1, 5, 200, 1}};
+    trial_installs(k.t, waves, 2, 3);
     assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_e == v.log_e);
-    assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_now < v.log_e);
+    assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_now == v.log_e); /* of what is so now, all of it */
+    assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).canary_of, 10); /* the evidence is of these */
+    assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).overdue, 3);
+    trial_outcomes(k.t, 1, 200); /* those that were overdue have installed: nothing stands of it */
+    v = kit_evidence(&k, 0, TEST_INSTALL);
+    assert_true(v.log_e == 0 && v.crossed_at == 0 && v.canary == 1);
+    trial_outcomes(k.t, 5, 200);
     trial_outcomes(k.t, 201, 200); /* impossible: ignored */
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).canary, 5);
     kit_free(&k);
@@ -759,8 +766,8 @@ static void nothing_leads_when_nothing_happened(void **state)
     kit_init(&k, 1, 5, 20);
     kit_until(&k, KIT_GRACE + US_PER_MIN);
     assert_false(kit_leading(k.t, 0, &v, &which));
-    struct evidence all[TEST_COUNT];
-    enum trial_test those[TEST_COUNT];
+    struct evidence all[TESTS_MAX];
+    enum trial_test those[TESTS_MAX];
     assert_int_equal(trial_evidence(k.t, 1, all, those), 0);
     v = kit_evidence(&k, 0, TEST_BOOT1);
     assert_true(isnan(v.ratio) && isnan(v.ratio_low) && isnan(v.ratio_high) && v.log_e == 0);
@@ -844,6 +851,40 @@ static void a_time_of_boot_later_than_the_sample_before_is_a_reboot(void **state
     kit_free(&k);
 }
 
+/* Canaries that installed at different times and each reboot half an hour after their own install. */
+static void reboots_that_follow_installs_are_told(void **state)
+{
+    struct kit k;
+    struct trial_after a;
+
+    (void)state;
+    kit_empty(&k, 1);
+    struct trial_past p = kit_past();
+    for (int i = 0; i < 60; i++)
+        kit_add(&k, i < 10 ? 0 : -1, true, 0, &p);
+    for (size_t i = 0; i < 10; i++)
+        assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START + (int64_t)i * 4 * US_PER_MIN));
+    kit_until(&k, KIT_GRACE + 5 * US_PER_MIN);
+    trial_after(k.t, &a);
+    assert_true(a.canaries == 2 && a.rebooted == 0 && a.most == 0 && !a.alike);
+    for (size_t i = 0; i < 9; i++) {
+        kit_until(&k, (int64_t)(30 + 4 * i) * US_PER_MIN);
+        kit_boot(&k, i);
+        kit_boot(&k, 20 + i); /* control does not count */
+        kit_tick(&k);
+    }
+    trial_after(k.t, &a);
+    assert_true(a.canaries == 10 && a.rebooted == 9 && a.most == 9 && a.alike);
+    assert_true(a.first_us >= 30 * US_PER_MIN && a.last_us <= 30 * US_PER_MIN + 2 * KIT_STEP);
+    kit_until(&k, 200 * US_PER_MIN);
+    kit_boot(&k, 9); /* one more, at another time: left out, as one of ten */
+    kit_boot(&k, 0);
+    kit_tick(&k);
+    trial_after(k.t, &a);
+    assert_true(a.rebooted == 10 && a.most == 8 && !a.alike);
+    kit_free(&k);
+}
+
 static void hostile_rows_do_no_harm(void **state)
 {
     struct kit k;
@@ -901,6 +942,7 @@ int main(void)
         cmocka_unit_test(the_interval_holds_the_ratio),
         cmocka_unit_test(a_time_of_boot_later_than_the_sample_before_is_a_reboot),
         cmocka_unit_test(hostile_rows_do_no_harm),
+        cmocka_unit_test(reboots_that_follow_installs_are_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,7 +95,8 @@ static void for_must_hold(void **state)
     assert_int_equal(step(&b), REACT_PAUSE);
     assert_int_equal(b.out.limits[0].status, LIMIT_BREACH);
     assert_string_equal(b.out.rule, "R-CPU");
-    assert_string_equal(b.out.text, "cpu 45% against 30% (1.5x, limit 1.25x) for 2m00s; 20 of 20 canaries");
+    assert_string_equal(b.out.text,
+                        "cpu 45% against 30% (1.50x, limit 1.25x) for 2m00s, at 00:02:15Z; 20 of 20 canaries");
 }
 
 static void one_good_evaluation_resets(void **state)
@@ -212,7 +213,7 @@ static void tripped_stays_until_reset(void **state)
     cpu(&b, 0.9);
     for (int i = 0; i < 50; i++)
         assert_int_equal(step(&b), REACT_PAUSE);
-    assert_non_null(strstr(b.out.text, "(1.5x, limit 1.25x)")); /* what it tripped on */
+    assert_non_null(strstr(b.out.text, "(1.50x, limit 1.25x)")); /* what it tripped on */
     verdict_reset(&b.st);
     assert_int_equal(step(&b), REACT_NONE);
 }
@@ -347,7 +348,7 @@ static void install_failures_need_no_telemetry(void **state)
         verdict_step(&b.in, &b.st, &b.out);
     }
     assert_int_equal(b.out.react, REACT_PAUSE);
-    assert_string_equal(b.out.text, "failed installs 15% over the limit of 10% now; 3 of 20 devices told");
+    assert_string_equal(b.out.text, "failed installs 15%, over the limit of 10% at 00:00:08Z; 3 of 20 devices told");
 }
 
 static void lost_telemetry_holds_then_pauses(void **state)
@@ -652,6 +653,7 @@ static void evidence_is_judged_beside_limits(void **state)
 {
     struct evidence e = {.test = "crash-loop",
                          .log_e = log(20),
+                         .log_now = log(20),
                          .log_pause = log(250),
                          .log_rollback = log(2500),
                          .devices = 3,
@@ -668,21 +670,22 @@ static void evidence_is_judged_beside_limits(void **state)
     b.in.evidence = &e;
     b.in.n_evidence = 1;
     assert_int_equal(step(&b), REACT_NONE);
-    e.log_e = log(25.1); /* a tenth of what a pause needs: the default's first level */
+    e.log_e = e.log_now = log(25.1); /* a tenth of what a pause needs: the default's first level */
     assert_int_equal(step(&b), REACT_WATCH);
-    e.log_e = log(249);
+    e.log_e = e.log_now = log(249);
     assert_int_equal(step(&b), REACT_WATCH);
-    e.log_e = log(72000);
+    e.log_e = e.log_now = log(72000);
     assert_int_equal(step(&b), REACT_PAUSE); /* a roll back only where a level says so */
     assert_string_equal(b.out.rule, "crash-loop");
-    assert_string_equal(b.out.text,
-                        "3 of 20 canaries reboot in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause");
+    assert_string_equal(
+        b.out.text,
+        "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000; 250 needed to pause");
     levels(&b, 10, REACT_ROLLBACK);
     assert_int_equal(step(&b), REACT_ROLLBACK);
     assert_non_null(strstr(b.out.text, "; 250 needed to pause, 2,500 to roll back"));
-    e.log_e = log(2490);
+    e.log_e = e.log_now = log(2490);
     assert_int_equal(step(&b), REACT_PAUSE);
-    e.log_e = log(72000);
+    e.log_e = e.log_now = log(72000);
     e.devices = 1; /* one bad device never halts a fleet, but it is watched */
     assert_int_equal(step(&b), REACT_WATCH);
     e.devices = 2;
@@ -701,8 +704,20 @@ static void evidence_is_judged_beside_limits(void **state)
 
 static void evidence_of_a_dry_run_only_says_so(void **state)
 {
-    struct evidence e = {"cpu", log(5000), log(5000), log(500), log(5000), 20,  2, 18,
-                         9,     20,        180,       1.3,      NAN,       NAN, 0, false};
+    struct evidence e = {.test = "cpu",
+                         .log_e = log(5000),
+                         .log_now = log(5000),
+                         .log_pause = log(500),
+                         .log_rollback = log(5000),
+                         .devices = 20,
+                         .min_devices = 2,
+                         .canary = 18,
+                         .control = 9,
+                         .canary_of = 20,
+                         .control_of = 180,
+                         .ratio = 1.3,
+                         .ratio_low = NAN,
+                         .ratio_high = NAN};
     struct bench b;
 
     (void)state;
@@ -723,14 +738,27 @@ static void evidence_of_a_dry_run_only_says_so(void **state)
 
 static void catching_up_holds_and_masks_nothing(void **state)
 {
-    struct evidence e = {"silence", log(5000), log(5000), log(500), log(5000), 4,   2, 4,
-                         0,         20,        180,       NAN,      NAN,       NAN, 0, false};
+    struct evidence e = {.test = "silence",
+                         .log_e = log(5000),
+                         .log_now = log(5000),
+                         .log_pause = log(500),
+                         .log_rollback = log(5000),
+                         .devices = 4,
+                         .min_devices = 2,
+                         .canary = 4,
+                         .control = 0,
+                         .canary_of = 20,
+                         .control_of = 180,
+                         .ratio = NAN,
+                         .ratio_low = NAN,
+                         .ratio_high = NAN};
     struct bench b;
 
     (void)state;
     bench_init(&b);
     cpu(&b, 1.0);
-    b.in.catching_up = true;
+    b.in.waits_rule = VERDICT_RULE_CATCHING;
+    b.in.waits = "until it is known no wave may start";
     assert_int_equal(step(&b), REACT_HOLD);
     assert_string_equal(b.out.rule, VERDICT_RULE_CATCHING);
     b.in.evidence = &e;
@@ -765,7 +793,20 @@ static void who_is_silent_is_told(void **state)
 
 static void evidence_in_words(void **state)
 {
-    struct evidence e = {"cpu", 9, 9, log(500), log(5000), 20, 2, 18, 9, 20, 180, 1.3, NAN, NAN, 0, false};
+    struct evidence e = {.test = "cpu",
+                         .log_e = 9,
+                         .log_now = 9,
+                         .log_pause = log(500),
+                         .log_rollback = log(5000),
+                         .devices = 20,
+                         .min_devices = 2,
+                         .canary = 18,
+                         .control = 9,
+                         .canary_of = 20,
+                         .control_of = 180,
+                         .ratio = 1.3,
+                         .ratio_low = NAN,
+                         .ratio_high = NAN};
     struct bench b;
     char text[200];
 
@@ -773,7 +814,7 @@ static void evidence_in_words(void **state)
     bench_init(&b);
     levels(&b, 10, REACT_ROLLBACK);
     evidence_sentence(&b.policy.evidence, &e, text, sizeof text);
-    assert_string_equal(text, "18 of 20 canaries are above 95% of the 180 others: they use more CPU than before. "
+    assert_string_equal(text, "18 of 20 canaries are above 95% of the 180 others in CPU against their own past. "
                               "Evidence 8,103; 500 needed to pause, 5,000 to roll back");
     e.test = "install";
     e.canary = 3;

@@ -102,22 +102,22 @@ void kit_boot(struct kit *k, size_t i)
 
 struct evidence kit_evidence(const struct kit *k, int s, enum trial_test test)
 {
-    struct evidence v[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     size_t n = trial_evidence(k->t, s, v, which);
 
     for (size_t i = 0; i < n; i++) {
         if (which[i] == test)
             return v[i];
     }
-    fail_msg("%s is not tested in stage %d", trial_test_word(test), s);
+    fail_msg("%s is not tested in stage %d", metric_test(&policy_default()->evidence, (int)test)->word, s);
     return v[0];
 }
 
 bool kit_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which)
 {
-    struct evidence v[TEST_COUNT];
-    enum trial_test tests[TEST_COUNT];
+    struct evidence v[TESTS_MAX];
+    enum trial_test tests[TESTS_MAX];
     bool any = false;
 
     for (size_t i = 0, n = trial_evidence(t, s, v, tests); i < n; i++) {

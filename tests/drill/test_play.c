@@ -236,6 +236,72 @@ static void test_score_left_paused(void **state)
     talk_close(&t);
 }
 
+/* The log knows what the newest snapshot does not show any more: a halt that was acknowledged before the end. */
+static void test_score_goes_by_the_log(void **state)
+{
+    (void)state;
+    struct talk t;
+    struct drill_result r;
+    talk_open(&t, BAD "expect: {halted: true, by: [R-REBOOT]}\n", 1);
+    int64_t zero = clock_now(drill_clock(t.d));
+    talk_wait(&t, 130);
+    struct snapshot *s = view(&t); /* runs, halted by nobody */
+    drill_score(t.d, s, &r);
+    assert_string_equal(r.why, "never halted");
+    struct drill_halt h[] = {{.rollout = "4470", .by = "R-CPU", .rule = true, .t = zero + US_PER_MIN},
+                             {.rollout = "4471",
+                              .by = "R-REBOOT",
+                              .rule = true,
+                              .t = zero + 120 * US_PER_S,
+                              .shown_at = zero + 121 * US_PER_S,
+                              .lifted_at = zero + 125 * US_PER_S}};
+    drill_halts(t.d, h, 2);
+    drill_score(t.d, s, &r);
+    if (!r.passed)
+        fail_msg("%s", r.why);
+    assert_int_equal(r.halted_at, 120 * US_PER_S);
+    assert_string_equal(r.detected_by, "R-REBOOT");
+    assert_int_equal(r.halts, 1);
+    assert_int_equal(r.lifted, 1);
+    assert_int_equal(r.devices_broken_at_halt, -1); /* nobody looked then */
+    h[1].by = "m.ito", h[1].rule = false, h[1].lifted_at = 0;
+    drill_halts(t.d, h, 2);
+    drill_score(t.d, s, &r);
+    assert_false(r.passed);
+    assert_non_null(strstr(r.why, "halted by m.ito"));
+    assert_int_equal(r.lifted, 0);
+    h[1].shown_at = 0; /* of a halt that nobody saw shown nothing was to be held back */
+    h[0].rollout = "";
+    h[0].shown_at = zero - 1;
+    h[0].lifted_at = zero + US_PER_HOUR;
+    drill_halts(t.d, h, 1);
+    drill_score(t.d, s, &r);
+    assert_true(r.told_after > 0); /* the first wave was told while it stood */
+    assert_false(r.passed);
+    snapshot_unref(s);
+    talk_close(&t);
+    /* what was not to be halted was halted, whoever acknowledged it */
+    talk_open(&t, "expect: {halted: false}\n", 1);
+    zero = clock_now(drill_clock(t.d));
+    talk_wait(&t, 60);
+    s = view(&t);
+    h[1] = (struct drill_halt){.rollout = "4471",
+                               .by = "LOST-TELEMETRY",
+                               .rule = true,
+                               .t = zero + 20 * US_PER_S,
+                               .shown_at = zero + 20 * US_PER_S,
+                               .lifted_at = zero + 30 * US_PER_S};
+    drill_halts(t.d, &h[1], 1);
+    drill_score(t.d, s, &r);
+    assert_false(r.passed);
+    assert_non_null(strstr(r.why, "by LOST-TELEMETRY (acknowledged since), but nothing was to be halted"));
+    drill_halts(t.d, NULL, 0);
+    drill_score(t.d, s, &r);
+    assert_true(r.passed);
+    snapshot_unref(s);
+    talk_close(&t);
+}
+
 /* A trial as it stands at a halt: the test that halted, another that is further on, and what is shared. */
 static void evidence(struct snapshot *s, const char *model)
 {
@@ -357,15 +423,11 @@ static void test_score_truth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_operator),
-        cmocka_unit_test(test_conditions),
-        cmocka_unit_test(test_over),
-        cmocka_unit_test(test_score_halt),
-        cmocka_unit_test(test_score_quiet),
-        cmocka_unit_test(test_score_left_paused),
-        cmocka_unit_test(test_score_truth),
-        cmocka_unit_test(test_score_evidence),
-        cmocka_unit_test(test_score_second_halt),
+        cmocka_unit_test(test_operator),       cmocka_unit_test(test_conditions),
+        cmocka_unit_test(test_over),           cmocka_unit_test(test_score_halt),
+        cmocka_unit_test(test_score_quiet),    cmocka_unit_test(test_score_left_paused),
+        cmocka_unit_test(test_score_truth),    cmocka_unit_test(test_score_goes_by_the_log),
+        cmocka_unit_test(test_score_evidence), cmocka_unit_test(test_score_second_halt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -489,6 +489,94 @@ static void two_andons_with_logs_of_their_own(void **state)
     world_release(&w);
 }
 
+/* ---- lost telemetry: who asked for it lifts it, and nobody else ---- */
+
+static struct other losing;
+
+static void other_lost(struct world *w, bool acked)
+{
+    struct halt_note n = halt_of(w, 77);
+    n.halted.kind = ACTOR_RULE;
+    snprintf(n.halted.by, sizeof n.halted.by, "LOST-TELEMETRY");
+    n.acked = acked;
+    if (acked)
+        n.ack = n.halted;
+    leave(w, &losing, &n);
+}
+static void another_has_lost_it(struct world *w)
+{
+    other_lost(w, false);
+}
+static void the_other_has_it_back(struct world *w)
+{
+    other_lost(w, true);
+}
+static void lose_it(struct world *w)
+{
+    for (int i = 0; i < 8; i++)
+        w->devices[i].silent = true;
+}
+static void find_it(struct world *w)
+{
+    for (int i = 0; i < 8; i++)
+        w->devices[i].silent = false;
+}
+static bool runs(const struct world *w, const struct rollout_view *v)
+{
+    (void)v;
+    return w->rollouts[0].state == ROLLOUT_RUNNING;
+}
+
+static void play_lost(const struct step *steps, int resumes, int acks)
+{
+    struct world w;
+    struct scene sc = {.p = {.judge = true}};
+    int n = 0;
+    start(&w);
+    w.install_us = 5 * US_PER_S;
+    w.devices[0].offline = true; /* keeps the first wave running */
+    w.policy.n_limits = 0;
+    w.policy.install_us = 30 * US_PER_S;
+    w.policy.grace_us = US_PER_S;
+    w.policy.lost_pause_us = US_PER_MIN;
+    other_init(&losing, &w, "losing");
+    w.known_keys[w.n_known_keys++] = losing.vkey;
+    play(&w, &sc, steps);
+    assert_int_equal(world_asked(&w, "resume 10"), resumes);
+    char *log = world_entries(&w, "ack");
+    for (const char *s = log; (s = strstr(s, "ack ack 10")); s++)
+        n++;
+    assert_int_equal(n, acks);
+    free(log);
+    play_release(&sc.p);
+    other_release(&losing);
+    world_release(&w);
+}
+
+static void a_halt_for_lost_telemetry_is_lifted_where_it_was_asked_for(void **state)
+{
+    (void)state;
+    static const struct step anothers[] = {{DO_WAIT, 30, NULL, NULL},
+                                           {DO_CALL, 0, NULL, another_has_lost_it},
+                                           {DO_UNTIL, 6, latched, NULL},
+                                           {DO_UNTIL, 6, paused, NULL},
+                                           {DO_WAIT, 120, NULL, NULL},
+                                           {DO_UNTIL, 0, latched, NULL},
+                                           {DO_CALL, 0, NULL, the_other_has_it_back},
+                                           {DO_UNTIL, 6, unlatched, NULL},
+                                           {DO_WAIT, 60, NULL, NULL},
+                                           {DO_END, 0, NULL, NULL}};
+    static const struct step both[] = {{DO_WAIT, 60, NULL, NULL},       {DO_CALL, 0, NULL, lose_it},
+                                       {DO_UNTIL, 200, paused, NULL},   {DO_CALL, 0, NULL, another_has_lost_it},
+                                       {DO_WAIT, 10, NULL, NULL},       {DO_CALL, 0, NULL, find_it},
+                                       {DO_UNTIL, 45, ack_noted, NULL}, {DO_WAIT, 60, NULL, NULL},
+                                       {DO_UNTIL, 0, latched, NULL},    {DO_CALL, 0, NULL, the_other_has_it_back},
+                                       {DO_UNTIL, 6, unlatched, NULL},  {DO_UNTIL, 3, runs, NULL},
+                                       {DO_END, 0, NULL, NULL}};
+    play_lost(anothers, 0, 1); /* the other's acknowledgement, into this log */
+    play_lost(both, 1, 2);
+}
+
 static const struct step look[] = {{DO_WAIT, 7, NULL, NULL}, {DO_END, 0, NULL, NULL}};
 
 static void who_halted_is_shown(void **state)
@@ -804,6 +892,7 @@ int main(void)
         cmocka_unit_test(a_log_that_hangs_holds_no_note_up),
         cmocka_unit_test(a_race_is_mended),
         cmocka_unit_test(two_andons_with_logs_of_their_own),
+        cmocka_unit_test(a_halt_for_lost_telemetry_is_lifted_where_it_was_asked_for),
         cmocka_unit_test(who_halted_is_shown),
         cmocka_unit_test(a_claim_is_a_claim),
         cmocka_unit_test(a_claim_is_acknowledged_by_another_session),

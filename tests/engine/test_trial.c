@@ -396,9 +396,93 @@ static void failed_installs_are_counted_the_same(void **state)
     world_alone(&w, 1000);
     watch_until(&w, &q, END);
     assert_int_equal(install_of(&p)->canary, 5);
-    assert_int_equal(install_of(&p)->canary_of, 64);
+    assert_int_equal(install_of(&p)->canary_of, 16); /* the waves that say most: the evidence is of these */
     assert_memory_equal(&install_of(&p)->log_e, &install_of(&q)->log_e, sizeof(double));
-    assert_true(install_of(&p)->log_e > install_of(&p)->log_now); /* of the first ones, before the many */
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+/* Wave 0: sixteen devices. Twelve install in 20 s; three are in touch and never done; one is away. */
+static void hanging_world(struct world *w)
+{
+    static const int two[] = {16, 48};
+    world_init(w, two, 2);
+    w->history = true;
+    w->policy.evidence.tests = TESTS_ON;
+    w->policy.evidence.share_install = 0.2;
+    w->policy.evidence.min_devices = 60; /* nothing acts */
+    w->policy.n_limits = 0;
+    w->policy.grace_us = 30 * US_PER_S;
+    w->policy.install_us = 40 * US_PER_S;
+    w->install_us = 20 * US_PER_S;
+    w->devices[0].offline = true;
+    w->devices[1].hangs = w->devices[2].hangs = w->devices[3].hangs = true;
+}
+
+static void has_counts(const struct snapshot *s, int64_t installed, int64_t failed, int64_t overdue, int64_t unreached)
+{
+    const struct wave_health *h = &snapshot_rollout(s, "10")->waves[0].health;
+    assert_int_equal(h->told, 16);
+    assert_int_equal(h->installed, installed);
+    assert_int_equal(h->failed, failed);
+    assert_int_equal(h->overdue, overdue);
+    assert_int_equal(h->unreached, unreached);
+}
+
+/* Not yet at first; overdue when it has taken three times as long as it does here; and no failure once they are done.
+ */
+static bool see_overdue(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (!v || v->trial.state != TRIAL_LIVE || v->trial.n_stages == 0)
+        return false;
+    int64_t ran = v->trial.tick - T0;
+    if (p->stage == 0 && ran >= 50 * US_PER_S) { /* longer than install_time */
+        has_counts(s, 12, 0, 0, 1);
+        p->stage = 1;
+    } else if (p->stage == 1 && ran >= 200 * US_PER_S) {
+        has_counts(s, 12, 3, 3, 1);
+        assert_true(v->trial.stages[0].v[v->trial.stages[0].n - 1].log_e > 1);
+        for (int i = 1; i <= 3; i++)
+            p->w->devices[i].hangs = false;
+        p->stage = 2;
+    } else if (p->stage == 2 && ran >= 320 * US_PER_S) {
+        p->done = true;
+    }
+    return false;
+}
+
+static void overdue_is_no_failure_once_it_has_installed(void **state)
+{
+    (void)state;
+    struct play p = {.judge = true};
+    struct world w;
+    hanging_world(&w);
+    world_play(&w, &p, see_overdue, 900);
+    assert_int_equal(p.stage, 2);
+    has_counts(p.last, 15, 0, 0, 1);
+    assert_int_equal(install_of(&p)->canary, 0);
+    assert_true(install_of(&p)->log_e == 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* Who comes later counts them all the same when the deadline has passed for it too. */
+static void overdue_is_the_same_for_all(void **state)
+{
+    (void)state;
+    struct play p = {0}, q = {0};
+    struct world w;
+    hanging_world(&w);
+    watch_until(&w, &p, 600);
+    world_release(&w);
+    hanging_world(&w);
+    world_alone(&w, 200);
+    watch_until(&w, &q, 600);
+    has_counts(q.last, 12, 3, 3, 1);
+    assert_int_equal(install_of(&p)->overdue, 3);
+    assert_memory_equal(install_of(&p), install_of(&q), sizeof(struct evidence));
     play_release(&p);
     play_release(&q);
     world_release(&w);
@@ -768,6 +852,38 @@ static void the_past_is_replayed_against_a_policy(void **state)
     world_release(&w);
 }
 
+/* What was lost then is told as whoever watched then has told it: since when, and held at the third poll. */
+static void what_was_lost_in_the_past_is_replayed(void **state)
+{
+    (void)state;
+    struct world w;
+    struct rehearsal out;
+    bool held = false;
+    trial_world(&w);
+    world_alone(&w, 300);
+    for (int i = 0; i < 5; i++)
+        w.devices[i].silent = true;
+    world_alone(&w, 300); /* a gap that is not long enough to halt */
+    for (int i = 0; i < 5; i++)
+        w.devices[i].silent = false;
+    world_alone(&w, 300);
+    w.policy.evidence.tests = TESTS_OFF;
+    rehearse_in(&w, &w.policy, &out);
+    assert_int_equal(out.worst, REACT_HOLD);
+    for (size_t i = 0; i < out.n; i++) {
+        if (out.v[i].react != REACT_HOLD)
+            continue;
+        held = true;
+        assert_in_range(out.v[i].t - T0, 340 * US_PER_S, 370 * US_PER_S);
+        assert_non_null(strstr(out.v[i].text, "since 22:18:"));
+        assert_non_null(strstr(out.v[i].text, "pauses at 22:28:"));
+    }
+    assert_true(held);
+    assert_true(out.v[out.n - 1].react < REACT_HOLD);
+    rehearsal_release(&out);
+    world_release(&w);
+}
+
 static void without_history_nothing_is_replayed(void **state)
 {
     (void)state;
@@ -801,6 +917,8 @@ int main(void)
         cmocka_unit_test(a_gap_is_filled_from_history),
         cmocka_unit_test(a_damaged_state_is_built_anew),
         cmocka_unit_test(failed_installs_are_counted_the_same),
+        cmocka_unit_test(overdue_is_no_failure_once_it_has_installed),
+        cmocka_unit_test(overdue_is_the_same_for_all),
         cmocka_unit_test(without_history_the_kept_state_goes_on),
         cmocka_unit_test(without_history_and_kept_state_nothing_is_said),
         cmocka_unit_test(dry_run_only_says_so),
@@ -811,6 +929,7 @@ int main(void)
         cmocka_unit_test(what_comes_to_light_with_the_telemetry_halts),
         cmocka_unit_test(what_the_bad_ones_share_is_named),
         cmocka_unit_test(the_past_is_replayed_against_a_policy),
+        cmocka_unit_test(what_was_lost_in_the_past_is_replayed),
         cmocka_unit_test(without_history_nothing_is_replayed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

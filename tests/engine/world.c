@@ -105,7 +105,7 @@ static void device_tick(struct world *w, struct w_device *d)
             d->assigned = d->installed;
             d->status = DEVICE_IN_SYNC;
         }
-    } else if (d->action >= 0 && w->now - d->action_at >= w->install_us) {
+    } else if (d->action >= 0 && w->now - d->action_at >= w->install_us && !d->hangs) {
         install(w, d);
     }
 }

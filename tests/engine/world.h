@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "client/join.h"
 #include "client/telemetry.h"
 #include "engine/engine.h"
 #include "engine/scribe.h"
@@ -25,6 +26,7 @@ struct w_device {
     int64_t action_at, installed_at;
     enum device_status status;
     bool offline, fails, late; /* late: reports the recalled release once more after it was rolled back */
+    bool hangs;                /* is in touch, and never done with its install */
     double reboots, cpu, variance;
     double reboots_per_s_new; /* on the new release */
     int64_t reboots_from;     /* and only from then on */
@@ -67,6 +69,7 @@ struct w_call {
     struct err err;
     bool failed, maybe;
     int64_t sent;
+    int64_t ahead; /* of who answers */
 };
 
 /* What one device showed at one scrape. */
@@ -125,6 +128,11 @@ struct world {
     bool past_empty;      /* it knows nothing of the time before */
     size_t range_limit;   /* rows of one answer, 0 = any */
     int64_t told_skew;    /* the server's clock is so much behind when it says when a wave was told */
+    bool dated;           /* answers have a Date */
+    int64_t store_ahead;  /* telemetry's clock, before everybody else's: of its samples, its history and its Date */
+    bool by_serial;       /* telemetry knows device i as SNi, the attribute serial */
+    int64_t serials_us;   /* attributes are answered so much later */
+    struct join join;     /* of that */
     bool noisy;           /* figures move, as a function of device and time */
     struct w_sample *samples;
     size_t n_samples, cap_samples; /* rows of W_DEVICES */

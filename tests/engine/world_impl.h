@@ -14,6 +14,8 @@ void w_scrape(struct world *w); /* keeps what is due */
 void w_seam(struct world *w);
 /* Answers `done` after a while. */
 void w_answer(struct world *w, backend_done done, void *ctx);
+/* So much later than others, by a server whose clock is `ahead`. */
+void w_answer_later(struct world *w, backend_done done, void *ctx, int64_t later, int64_t ahead);
 void w_answer_err(struct world *w, backend_done done, void *ctx, enum err_code code, bool maybe, const char *what);
 extern const struct backend_ops w_backend_ops;
 extern const struct telemetry_ops w_telemetry_ops, w_history_ops;

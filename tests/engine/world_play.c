@@ -36,6 +36,13 @@ void w_answer(struct world *w, backend_done done, void *ctx)
     call(w, done, ctx);
 }
 
+void w_answer_later(struct world *w, backend_done done, void *ctx, int64_t later, int64_t ahead)
+{
+    struct w_call *c = call(w, done, ctx);
+    c->due += later;
+    c->ahead = ahead;
+}
+
 void w_answer_err(struct world *w, backend_done done, void *ctx, enum err_code code, bool maybe, const char *what)
 {
     struct w_call *c = call(w, done, ctx);
@@ -63,6 +70,10 @@ static void give(struct world *w, struct w_call *c, const struct err *err)
                       .sent_at = copy.sent,
                       .answered_at = w->now,
                       .maybe_sent = copy.maybe};
+    if (w->dated)
+        reply_date(&r, &(struct http_answer){.server_date = (copy.sent + copy.ahead) / US_PER_S * US_PER_S,
+                                             .sent_at = copy.sent,
+                                             .answered_at = w->now});
     *c = w->calls[--w->n_calls];
     copy.done(copy.ctx, &r);
 }

@@ -510,7 +510,17 @@ static void b_attributes(struct backend *b, const char *const *raw_ids, size_t n
     for (size_t i = 0; i < n; i++)
         for (size_t k = 0; k < n_keys; k++)
             out->v[i * n_keys + k] = strcmp(keys[k], "model") == 0 ? w->devices[device_index(w, raw_ids[i])].model : -1;
-    w_answer(w, done, ctx);
+    if (n_keys == 1 && strcmp(keys[0], "serial") == 0) {
+        const char **serials = arena_array(a, n + 1, sizeof *serials);
+        w_note(w, "serials %zu", n);
+        for (size_t i = 0; i < n; i++) {
+            out->v[i] = (int32_t)i;
+            serials[i] = arena_printf(a, "SN%d", (int)device_index(w, raw_ids[i]));
+        }
+        out->names = serials;
+        out->n_names = n;
+    }
+    w_answer_later(w, done, ctx, w->serials_us, 0);
 }
 
 /* ---- notes ---- */

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,14 @@ static struct world *of(struct telemetry *t)
 static void t_free(struct telemetry *t)
 {
     (void)t;
+}
+
+static long find(struct world *w, const struct watch_set *watch, int i)
+{
+    char name[40];
+    snprintf(name, sizeof name, "SN%d", i);
+    return w->by_serial ? join_find(&w->join, watch, name, strlen(name))
+                        : watch_set_find(watch, w->devices[i].id, strlen(w->devices[i].id));
 }
 
 static void put(struct tick *k, size_t device, int64_t at, double reboots, double cpu, double variance)
@@ -58,13 +67,13 @@ static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     tick_in(a, &out->tick, 0, watch_set_size(watch), COL_BUILTIN);
     for (int i = 0; i < w->n_devices; i++) {
         struct w_device *d = &w->devices[i];
-        long k = watch_set_find(watch, d->id, strlen(d->id));
+        long k = find(w, watch, i);
         if (k < 0 || d->silent)
             continue;
         put(&out->tick, (size_t)k, w->now, boots_at(d, w->now), d->cpu, d->variance);
     }
     out->newest = w->now;
-    w_answer(w, done, ctx);
+    w_answer_later(w, done, ctx, 0, w->store_ahead);
 }
 
 const struct telemetry_ops w_telemetry_ops = {.kind = "world", .free = t_free, .poll = t_poll};
@@ -114,13 +123,13 @@ static const struct w_sample *newest(const struct world *w, int i, int64_t at)
 }
 
 /* Devices in the order of the watch set: world index at each place, -1 none. */
-static int *order(const struct world *w, const struct watch_set *watch, struct arena *a, size_t *n)
+static int *order(struct world *w, const struct watch_set *watch, struct arena *a, size_t *n)
 {
     int *v = arena_array(a, watch_set_size(watch) + 1, sizeof *v);
     *n = watch_set_size(watch);
     memset(v, 0xff, *n * sizeof *v);
     for (int i = 0; i < w->n_devices; i++) {
-        long k = watch_set_find(watch, w->devices[i].id, strlen(w->devices[i].id));
+        long k = find(w, watch, i);
         if (k >= 0)
             v[k] = i;
     }
@@ -139,13 +148,13 @@ static void h_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     int *v = order(w, watch, a, &n);
     tick_in(a, &out->tick, at, n, COL_BUILTIN);
     for (size_t k = 0; k < n; k++) {
-        const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at);
+        const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at - w->store_ahead);
         if (s)
-            put(&out->tick, k, s->t, s->reboots, s->cpu, s->variance);
+            put(&out->tick, k, s->t + w->store_ahead, s->reboots, s->cpu, s->variance);
         if (s && s->t > out->newest)
             out->newest = s->t;
     }
-    w_answer(w, done, ctx);
+    w_answer_later(w, done, ctx, 0, w->store_ahead);
 }
 
 static void h_range(struct telemetry *t, const struct watch_set *watch, int64_t from, int64_t to, int64_t step_us,
@@ -169,12 +178,12 @@ static void h_range(struct telemetry *t, const struct watch_set *watch, int64_t 
         struct tick *to_tick = &out->v[out->n++];
         tick_in(a, to_tick, at, n, COL_BUILTIN);
         for (size_t k = 0; k < n; k++) {
-            const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at);
+            const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at - w->store_ahead);
             if (s)
-                put(to_tick, k, s->t, s->reboots, s->cpu, s->variance);
+                put(to_tick, k, s->t + w->store_ahead, s->reboots, s->cpu, s->variance);
         }
     }
-    w_answer(w, done, ctx);
+    w_answer_later(w, done, ctx, 0, w->store_ahead);
 }
 
 static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
@@ -197,7 +206,7 @@ static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t a
             put(&out->day, k, at - US_PER_S, NAN, 0.2, 1.0);
             put(&out->hour, k, at - US_PER_S, 0, 0.2, 1.0);
         }
-    w_answer(w, done, ctx);
+    w_answer_later(w, done, ctx, 0, w->store_ahead);
 }
 
 const struct telemetry_ops w_history_ops = {

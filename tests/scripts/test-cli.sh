@@ -85,6 +85,7 @@ printf 'limits:\n  - id: R\n    metric: rebots\n    above: 3\n    on_breach: pau
 run 2 policy check "$work/p.yaml"; tells "p.yaml:3"
 printf 'limits:\n  - id: R-X\n    metric: reboots\n    relative_to: control\n    above: 3\n    for: 2m\n    on_breach: pause\n' >"$work/p.yaml"
 run 0 policy check "$work/p.yaml"; says "R-X"; says "2m00s"
+says "looks for a rise only"
 run 0 policy check "$work/p.yaml" -o json; holds 'd["valid"] and d["limits"][0]["for_s"] == 120 and len(d["sha256"]) == 64'
 run 5 audit verify; tells "there is no audit log"
 run 1 audit show; run 1 audit head
@@ -97,7 +98,7 @@ holds 'd["passed"] and d["halted_by"] == "install" and d["rolled_back_s"] > d["h
 holds 'd["audit"]["verified"] and d["devices"]["on_new"] == 0 and d["scenario"] == "install-failures" and d["seed"] == 2'
 if [ -z "$(ls -A "$TMPDIR")" ]; then ok; else bad "left in TMPDIR: $(ls -A "$TMPDIR")"; fi
 run 0 audit verify --db "$work/kept/audit.db"; says "unwitnessed"
-run 0 audit head --db "$work/kept/audit.db" -o json; holds 'd["size"] > 5 and len(d["root"]) == 64'
+run 0 audit head --db "$work/kept/audit.db" -o json; holds 'd["size"] > 5 and len(d["root"]) == 64 and d["vkey"].startswith("andon/drill+")'
 run 0 audit show --db "$work/kept/audit.db" --kind halt -o json
 holds 'len(d["entries"]) == 1 and d["entries"][0]["actor"] == "install"'
 run 0 audit show --db "$work/kept/audit.db" --limit 2; says "ENTRY"

@@ -1,7 +1,7 @@
 /* validate-statistics: simulates fleets, runs the same tests as the engine over them (core/trial.h) and beside them the
  * usual methods on the same data, and holds the measured error rates and delays against what is promised.
  *
- *   validate [-s SEED] [-q] [TABLE...]      tables: boots strata cpu rollout loops power shift
+ *   validate [-s SEED] [-q] [TABLE...]      tables: boots strata cpu rollout loops power shift installs
  *
  * Exit code 0 when all holds, 1 when not. The same seed gives the same figures, whatever the number of processes
  * (ANDON_WORKERS, default one a processor). */
@@ -27,6 +27,9 @@ static const struct {
     {"loops", "Delays: canaries that reboot 12 times an hour; alpha .008 for reboots, defaults", table_loops, true},
     {"power", "Delays: more reboots in all canaries; alpha .008 for reboots, defaults", table_power, true},
     {"shift", "Delays: CPU and sensor variance; alpha .00125 for each engine, defaults", table_shift, true},
+    {"installs",
+     "False halts, installs: devices that are in touch seldom, and sites that fail as a whole; a share of 1 %",
+     table_installs, false},
 };
 
 static bool chosen(const char *name, int argc, char *const *argv)

@@ -78,8 +78,8 @@ void rig_feed_boots(struct trial *t, const struct boots *b, size_t n)
 
 double rig_halt(const struct trial *t, enum trial_test from, enum trial_test to)
 {
-    struct evidence e[TEST_COUNT];
-    enum trial_test which[TEST_COUNT];
+    struct evidence e[TESTS_MAX];
+    enum trial_test which[TESTS_MAX];
     int64_t first = 0;
     for (int s = 0; s < trial_stages(t); s++) {
         size_t n = trial_evidence(t, s, e, which);

@@ -156,12 +156,13 @@ double rig_halt(const struct trial *t, enum trial_test from, enum trial_test to)
 
 /* ---- the tables ---- */
 
-void table_boots(void);   /* A: false halts, reboots */
-void table_strata(void);  /* A: canaries that were not picked at random */
-void table_cpu(void);     /* B: false halts, CPU and variance */
-void table_rollout(void); /* C: whole rollouts */
-void table_loops(void);   /* D: delays, crash loops */
-void table_power(void);   /* E: delays, reboots */
-void table_shift(void);   /* F: delays, CPU and variance */
+void table_boots(void);    /* A: false halts, reboots */
+void table_strata(void);   /* A: canaries that were not picked at random */
+void table_cpu(void);      /* B: false halts, CPU and variance */
+void table_rollout(void);  /* C: whole rollouts */
+void table_loops(void);    /* D: delays, crash loops */
+void table_power(void);    /* E: delays, reboots */
+void table_shift(void);    /* F: delays, CPU and variance */
+void table_installs(void); /* G: false halts, installs */
 
 #endif

@@ -35,7 +35,7 @@ static void stage_of(struct arena *a, struct stage_view *g, int wave, const stru
     *g = (struct stage_view){.v = v, .which = which, .leading = -1, .canary = 20, .control = 1980, .canary_hours = 61};
     for (int i = 0; i < TEST_COUNT; i++) {
         which[g->n] = (enum trial_test)i;
-        v[g->n] = (struct evidence){.test = trial_test_word((enum trial_test)i),
+        v[g->n] = (struct evidence){.test = metric_test(&policy_default()->evidence, (int)i)->word,
                                     .log_pause = log(1 / alpha_of((enum trial_test)i, weight)),
                                     .min_devices = 2,
                                     .canary_of = 20,
@@ -132,7 +132,7 @@ void evidence_loop(struct fixture *f)
     r->verdict = REACT_ROLLBACK;
     r->waves[2].verdict.react = REACT_ROLLBACK;
     r->waves[2].verdict.rule = "crash-loop";
-    memcpy(r->waves[2].verdict.text, "3 of 20 canaries reboot in a loop", 34);
+    memcpy(r->waves[2].verdict.text, "3 of 20 canaries have rebooted in a loop", 34);
 }
 
 void evidence_dry_run(struct fixture *f)
@@ -160,9 +160,15 @@ void evidence_install(struct fixture *f)
     struct rollout_view *r = start(f, TRIAL_LIVE);
     lead(f, r, TEST_INSTALL, 3e9, 14);
     struct evidence *e = test_at(r, TEST_INSTALL);
-    e->canary_of = 120, e->ratio = 5.8, e->ratio_low = e->ratio_high = NAN;
+    e->canary_of = 120, e->overdue = 4, e->ratio = 5.8, e->ratio_low = e->ratio_high = NAN;
+    struct wave_health *h = &r->waves[2].health;
+    h->told = 120, h->installed = 93, h->failed = 14, h->overdue = 4, h->unreached = 5;
     char *text = arena_alloc(&f->s->arena, EXPLAIN_TEXT);
     explain_sentence(e, TEST_INSTALL, text, EXPLAIN_TEXT);
+    r->trial.ledger = (struct ledger_view){
+        .known = true,
+        .text = "Of alpha 5% for emea:4.2.1, 4.7% is spent by this rollout, 0.13% by rollout 4460; 0.13% is left.",
+        .note = "The tests go on as they began: alpha 5% (policy: 20%)."};
     r->trial.sentence = text;
     r->verdict = r->waves[2].verdict.react = REACT_ROLLBACK;
     r->waves[2].verdict.rule = "install";

@@ -283,6 +283,29 @@ static void test_finished_is_not_success(void **state)
     scene_release(&s);
 }
 
+/* Whose roll back it is, by its signed note; what nobody known has signed is a claim and drawn as one. */
+static void test_a_roll_back_says_whose(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 40, 140, false);
+    struct rollout_view *r = fixture_rollout(&s.f, "4466");
+    r->rollback_of = "4471", r->rollback_by = "m.ito", r->rollback_host = "console-2";
+    s.f.s->generation++;
+    scene_type(&s, ":goto 4466\n");
+    assert_true(scene_shows(&s, "↶ roll back of 4471, by m.ito on console-2"));
+    r->rollback_by = r->rollback_host = "";
+    s.f.s->generation++;
+    scene_key(&s, KEY_NONE_);
+    assert_true(scene_shows(&s, "↶ roll back of 4471"));
+    assert_false(scene_shows(&s, ", by "));
+    r->rollback_claimed = true;
+    s.f.s->generation++;
+    scene_key(&s, KEY_NONE_);
+    assert_true(scene_shows(&s, "says that it is a roll back of 4471; no key known here has signed that"));
+    scene_release(&s);
+}
+
 static void test_production_is_loud(void **state)
 {
     (void)state;
@@ -314,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_what_a_server_cannot_do_is_said),
         cmocka_unit_test(test_log_and_failed_commands_show),
         cmocka_unit_test(test_finished_is_not_success),
+        cmocka_unit_test(test_a_roll_back_says_whose),
         cmocka_unit_test(test_production_is_loud),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

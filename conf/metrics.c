@@ -1,0 +1,198 @@
+#include "conf/metrics.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "conf/yaml_node.h"
+#include "core/clock.h"
+#include "core/text.h"
+
+/* In the order of enum metric_kind, as far as a policy can have its own; enum metric_worse. */
+static const char *const kind_words[] = {"counter", "gauge", "spread", "event", NULL};
+static const char *const worse_words[] = {"up", "down", "both", NULL};
+
+const struct yfield metrics_fields[] = {
+    {.key = "title", .type = YT_STR, .doc = "its name on screens, as in 'have had ..' (the name)"},
+    {.key = "unit", .type = YT_STR, .doc = "of its values, such as MiB ('')"},
+    {.key = "kind",
+     .type = YT_WORD,
+     .words = kind_words,
+     .doc = "counter (goes up), event (its first rise says all), gauge (a level), spread (over a window of its own)"},
+    {.key = "worse", .type = YT_WORD, .words = worse_words, .doc = "what of it is worse (up)"},
+    {.key = "own_baseline",
+     .type = YT_BOOL,
+     .doc = "a gauge is compared over each device's own day before; else as it is, by the rank test alone (true)"},
+    {.key = "tolerance", .type = YT_NUM, .min = 1, .max = 100, .doc = "a gauge so many times worse is no harm (1.1)"},
+    {.key = "share", .type = YT_NUM, .max = 1, .doc = "of alpha (0.1)"},
+    {.key = "levels",
+     .type = YT_LIST,
+     .item = YT_NUM,
+     .max = METRIC_LEVELS,
+     .doc = "gauges: times the own baseline ([1.25, 1.5, 2, 3]); counters: events ([1, 2, 4, 8])"},
+    {.key = "window", .type = YT_DUR, .min = 60, .max = 86400, .doc = "that a gauge's mean is over (5m; spread: 10m)"},
+    {0}};
+
+static bool line_of(const struct ynode *n, const char *key, const char *otherwise, struct arena *a, const char **out,
+                    struct err *e)
+{
+    const char *s = y_str(n, key, otherwise);
+    if (!*s && strcmp(key, "title") == 0)
+        s = otherwise;
+    if (strlen(s) > METRIC_TITLE_MAX || strpbrk(s, "\n\t"))
+        return y_err(y_get(n, key), e, "expected one line of at most %d bytes", METRIC_TITLE_MAX);
+    *out = safe_text(a, s, strlen(s), METRIC_TITLE_MAX);
+    return true;
+}
+
+static bool read_levels(const struct ynode *n, struct metric_def *d, struct err *e)
+{
+    const struct ynode *list = y_get(n, "levels");
+    bool counts = d->kind == KIND_COUNTER;
+    if (!list)
+        return true;
+    if (d->kind == KIND_EVENT || !(d->own || counts))
+        return y_err(list, e, "an event, or a gauge without own baseline, has no levels");
+    d->n_levels = y_len(list);
+    for (size_t i = 0; i < d->n_levels; i++) {
+        d->level[i] = y_at(list, i)->num;
+        if (counts ? !(d->level[i] >= 1 && d->level[i] <= 1e6) : !(d->level[i] > 1 && d->level[i] <= 1e6))
+            return y_err(y_at(list, i), e, counts ? "expected 1 event or more" : "expected more than 1 times the own");
+        if (i > 0 && d->level[i] <= d->level[i - 1])
+            return y_err(y_at(list, i), e, "expected more than the level before");
+    }
+    return true;
+}
+
+static bool read_one(const struct ynode *n, const char *id, struct metric_def *d, struct arena *a, struct err *e)
+{
+    static const double gauges[METRIC_LEVELS] = {1.25, 1.5, 2, 3}, counts[METRIC_LEVELS] = {1, 2, 4, 8};
+    if (!metric_id_ok(id))
+        return y_err(n, e, "expected a name of its own, 1 to %d small letters, digits and '-'", METRIC_ID_MAX);
+    if (!y_has(n, "kind"))
+        return y_err(n, e, "the key kind is missing: counter, event, gauge or spread");
+    *d = (struct metric_def){.id = arena_strdup(a, id),
+                             .kind = (enum metric_kind)y_word(n, "kind", 0),
+                             .worse = (enum metric_worse)y_word(n, "worse", WORSE_UP),
+                             .tolerance = y_num(n, "tolerance", 1.1),
+                             .share = y_num(n, "share", 0.1)};
+    bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+    d->own = gauge && y_bool(n, "own_baseline", true);
+    d->window_us = !gauge ? 0 : y_dur(n, "window", (d->kind == KIND_SPREAD ? 10 : 5) * US_PER_MIN);
+    if (!gauge && (d->worse != WORSE_UP || y_has(n, "tolerance") || y_has(n, "window") || y_has(n, "own_baseline")))
+        return y_err(n, e, "of %s more is worse; tolerance, window and baseline are a gauge's",
+                     d->kind == KIND_EVENT ? "an event" : "a counter");
+    if (d->own || d->kind == KIND_COUNTER) {
+        d->n_levels = METRIC_LEVELS;
+        memcpy(d->level, gauge ? gauges : counts, sizeof d->level);
+    }
+    return line_of(n, "title", id, a, &d->title, e) && line_of(n, "unit", "", a, &d->unit, e) && read_levels(n, d, e);
+}
+
+/* Of the five only the direction is said here; tolerance and share stand under `evidence`. */
+static bool read_builtin(const struct ynode *n, const char *id, struct evidence_policy *p, struct err *e)
+{
+    enum metric_worse w = (enum metric_worse)y_word(n, "worse", WORSE_UP);
+    if (y_len(n) != 1 || !y_has(n, "worse") || w == WORSE_DOWN)
+        return y_err(n, e, "of a built-in metric only worse: up or worse: both is said here");
+    if (strcmp(id, "cpu") == 0)
+        p->cpu_worse = w;
+    else if (strcmp(id, "variance") == 0)
+        p->variance_worse = w;
+    else
+        return y_err(n, e, "only cpu and variance can be worse both ways");
+    return true;
+}
+
+/* What the file does not say of the built-in shares gives way to the policy's own metrics. */
+static bool make_room(const struct ynode *map, const struct ynode *shares, struct evidence_policy *p, struct err *e)
+{
+    static const char *const keys[METRICS_BUILTIN] = {"reboots", "silence", "cpu", "variance", "install"};
+    double *const share[METRICS_BUILTIN] = {&p->share_reboot, &p->share_silence, &p->share_cpu, &p->share_variance,
+                                            &p->share_install};
+    double said = 0, free_ = 0;
+    for (size_t i = 0; i < p->n_own; i++)
+        said += p->own[i].share;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        *(y_has(shares, keys[i]) ? &said : &free_) += *share[i];
+    if (said + free_ <= 1 + 1e-12)
+        return true;
+    if (said > 1 + 1e-12 || !(free_ > 0))
+        return y_err(map, e, "the shares of all metrics come to %.6g, and at most to 1", said + free_);
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        if (!y_has(shares, keys[i]))
+            *share[i] *= (1 - said) / free_;
+    return true;
+}
+
+bool metrics_read(const struct ynode *map, const struct ynode *shares, struct evidence_policy *p, struct arena *a,
+                  struct err *e)
+{
+    struct metric_def *own = ARENA_ARRAY(a, struct metric_def, METRICS_OWN);
+    size_t n = 0;
+    for (size_t i = 0; i < y_len(map); i++) {
+        const char *id = y_key_at(map, i);
+        bool builtin = false;
+        for (size_t k = 0; k < METRICS_BUILTIN; k++)
+            builtin = builtin || strcmp(id, metric_id(p, k)) == 0;
+        if (builtin            ? !read_builtin(y_at(map, i), id, p, e)
+            : n == METRICS_OWN ? !y_err(map, e, "at most %d metrics of a policy's own", METRICS_OWN)
+                               : !read_one(y_at(map, i), id, &own[n], a, e))
+            return false;
+        n += !builtin;
+    }
+    p->own = own;
+    p->n_own = n;
+    if (!make_room(map, shares, p, e))
+        return false;
+    return metric_make_tests(p, a) || y_err(map, e, "these metrics make more than %d tests", TESTS_MAX);
+}
+
+/* ---- their queries ---- */
+
+bool metrics_queries(const struct ynode *map, struct telemetry_spec *t, struct arena *a, struct err *e)
+{
+    for (size_t i = 0; i < y_len(map); i++) {
+        const char *id = y_key_at(map, i), *query = y_text(y_at(map, i));
+        if (!metric_id_ok(id))
+            return y_err(y_at(map, i), e, "expected the name of a policy's own metric");
+        if (!*query)
+            return y_err(y_at(map, i), e, "expected a query");
+        t->own[t->n_own++] = (struct telemetry_metric){.id = arena_strdup(a, id), .query = arena_strdup(a, query)};
+    }
+    return true;
+}
+
+static bool match(const struct ynode *at, const struct evidence_policy *p, struct fleet_spec *f, bool *matched,
+                  struct err *e)
+{
+    for (size_t i = 0; i < p->n_own; i++) {
+        bool counter = p->own[i].kind == KIND_COUNTER || p->own[i].kind == KIND_EVENT;
+        size_t k = 0;
+        while (k < f->telemetry.n_own && strcmp(f->telemetry.own[k].id, p->own[i].id) != 0)
+            k++;
+        if (k == f->telemetry.n_own) {
+            y_err(at, e, "a policy of this fleet tests '%s', and there is no query for it", p->own[i].id);
+            if (e)
+                snprintf(e->next, sizeof e->next, "say telemetry: metrics: {%s: QUERY}", p->own[i].id);
+            return false;
+        }
+        if (matched[k] && f->telemetry.own[k].counter != counter)
+            return y_err(at, e, "'%s' is a counter in one policy of this fleet, and none in another", p->own[i].id);
+        matched[k] = true;
+        f->telemetry.own[k].counter = counter;
+    }
+    return true;
+}
+
+bool metrics_match(const struct ynode *fleet, struct fleet_spec *f, struct err *e)
+{
+    const struct ynode *at = y_has(fleet, "telemetry") ? y_get(fleet, "telemetry") : fleet;
+    bool matched[METRICS_OWN] = {false};
+    if (f->telemetry.kind == TELEMETRY_NONE)
+        return true;
+    if (!match(at, &f->policy->evidence, f, matched, e))
+        return false;
+    for (size_t i = 0; i < f->n_rules; i++)
+        if (!match(at, &f->rules[i].policy->evidence, f, matched, e))
+            return false;
+    return true;
+}

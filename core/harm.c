@@ -1,0 +1,130 @@
+#include "core/harm.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/trial.h"
+
+#define CAP_HIGH     255.9 /* a trial's ratios of events are within 1/16 and 256 */
+#define CAP_VARIANCE 15.99 /* each device's variance counts with 16 times its baseline at most (core/health.c) */
+
+static const struct {
+    const char *phrase, *per;
+    bool share; /* a part of 1 */
+} metrics[METRIC_COUNT] = {
+    [METRIC_REBOOTS] = {"reboots", " per device-day", false},
+    [METRIC_CPU_MEAN] = {"cpu", "", true},
+    [METRIC_CPU_P95] = {"cpu p95", "", true},
+    [METRIC_VARIANCE] = {"sensor variance", " the devices' own baseline", false},
+    [METRIC_INSTALL_FAILED] = {"failed installs", "", true},
+};
+
+struct harm harm_of(enum metric m, double value, double against, double ratio)
+{
+    struct harm h = {.ratio = ratio, .low = NAN, .high = NAN, .from = against, .to = value, .than = ""};
+
+    h.unbounded = m == METRIC_REBOOTS && against == 0 && value > 0;
+    if (h.unbounded)
+        h.low = ratio, h.ratio = NAN;
+    h.capped = m == METRIC_VARIANCE && value >= CAP_VARIANCE;
+    return h;
+}
+
+struct harm harm_of_metric(const struct wave_health *h, enum metric m)
+{
+    return harm_of(m, h->value[m], h->against[m], h->ratio[m]);
+}
+
+struct harm harm_of_evidence(const struct evidence *e)
+{
+    struct harm h = {.ratio = e->ratio, .low = e->ratio_low, .high = e->ratio_high, .from = NAN, .to = NAN};
+    enum trial_test test = TEST_COUNT;
+
+    trial_test_find(e->test, &test);
+    h.than = test == TEST_INSTALL                        ? " what is tolerated"
+             : test == TEST_CPU || test == TEST_VARIANCE ? " as much as the others"
+                                                         : " as often as the others";
+    if (test >= TEST_CPU)
+        return h;
+    if (e->canary_of > 0 && e->control_of > 0) {
+        h.to = (double)e->canary / (double)e->canary_of;
+        h.from = (double)e->control / (double)e->control_of;
+    }
+    /* None of the others had it: there is no ratio but what it is over. */
+    h.unbounded = !isfinite(h.ratio) ? e->ratio_low > 0 : h.from == 0 && h.to > 0 && !isfinite(h.high);
+    if (h.unbounded)
+        h.ratio = NAN;
+    h.unbounded = h.unbounded && h.low > 0; /* else nothing can be said */
+    h.capped = h.ratio >= CAP_HIGH;
+    return h;
+}
+
+/* An end of an interval: rounded away from the ratio, so that what is written holds. */
+static const char *end(char out[FMT_MAX], double x, bool up)
+{
+    double step = x < 1 ? 0.01 : x < 10 ? 0.1 : 1, n = up ? ceil(x / step - 1e-9) : floor(x / step + 1e-9);
+
+    if (x >= 1e4)
+        snprintf(out, FMT_MAX, "10^%.0f", up ? ceil(log10(x)) : floor(log10(x)));
+    else
+        snprintf(out, FMT_MAX, "%.*f", step < 0.1 ? 2 : step < 1 ? 1 : 0, n * step);
+    return out;
+}
+
+/* The number alone; what it is over is rounded down. */
+static const char *number(char out[FMT_MAX], const struct harm *h, const char *over)
+{
+    char n[FMT_MAX];
+
+    if (h->unbounded || h->capped)
+        snprintf(out, FMT_MAX, "%s%.20sx", over, end(n, h->unbounded ? h->low : h->ratio, false));
+    else
+        fmt_ratio(out, h->ratio);
+    return out;
+}
+
+const char *harm_brief(char out[FMT_MAX], const struct harm *h)
+{
+    return number(out, h, ">");
+}
+
+const char *harm_text(char out[FMT_MAX], const struct harm *h)
+{
+    char r[FMT_MAX], lo[FMT_MAX], hi[FMT_MAX];
+    bool low = isfinite(h->low) && h->low > 0, high = isfinite(h->high);
+
+    if (isnan(h->ratio) && !h->unbounded && high)
+        snprintf(out, FMT_MAX, "under %.10sx", end(hi, h->high, true));
+    else if (isnan(h->ratio) || (!low && !high))
+        number(out, h, "over ");
+    else if (low && high)
+        snprintf(out, FMT_MAX, "%.15s (%.8s to %.8s)", number(r, h, "over "), end(lo, h->low, false),
+                 end(hi, h->high, true));
+    else
+        snprintf(out, FMT_MAX, "%.15s (%s %.10s)", number(r, h, "over "), low ? "over" : "under",
+                 low ? end(lo, h->low, false) : end(hi, h->high, true));
+    return out;
+}
+
+const char *harm_value(char out[FMT_MAX], enum metric m, double v)
+{
+    if (metrics[m].share)
+        return fmt_percent(out, v);
+    return m == METRIC_VARIANCE ? fmt_ratio(out, v) : fmt_num(out, v);
+}
+
+void harm_figures(enum metric m, const struct harm *h, const char *limit, char *out, size_t size)
+{
+    char a[FMT_MAX], b[FMT_MAX], r[FMT_MAX];
+
+    snprintf(out, size, "%s %.30s%s against %.30s (%.38s%.30s)", metrics[m].phrase, harm_value(a, m, h->to),
+             metrics[m].per, harm_value(b, m, h->from), harm_text(r, h), limit);
+}
+
+void harm_absolute(enum metric m, double value, double limit, char *out, size_t size)
+{
+    char a[FMT_MAX], b[FMT_MAX];
+
+    snprintf(out, size, "%s %.30s%s, %s%.30s", metrics[m].phrase, harm_value(a, m, value), metrics[m].per,
+             value > limit ? "over the limit of " : "limit ", harm_value(b, m, limit));
+}

@@ -1,0 +1,258 @@
+#include "core/metric.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include "core/buf.h"
+#include "core/clock.h"
+#include "core/fmt.h"
+#include "core/policy.h"
+#include "core/tick.h"
+
+/* Tolerances, shares and directions of the five are the policy's (metric_get). */
+static const struct metric_def builtin[METRICS_BUILTIN] = {
+    {.id = "reboots", .title = "reboots", .unit = "", .kind = KIND_COUNTER, .level = {1, 2, 4, 8}, .n_levels = 4},
+    {.id = "silence", .title = "silence", .unit = "", .kind = KIND_PRESENCE},
+    {.id = "cpu",
+     .title = "CPU",
+     .unit = "",
+     .kind = KIND_GAUGE,
+     .own = true,
+     .level = {1.25, 1.5, 2, 3},
+     .n_levels = 4,
+     .window_us = 5 * US_PER_MIN},
+    {.id = "variance",
+     .title = "variance",
+     .unit = "",
+     .kind = KIND_SPREAD,
+     .own = true,
+     .level = {4, 8, 16},
+     .n_levels = 3,
+     .window_us = 10 * US_PER_MIN},
+    {.id = "install", .title = "install", .unit = "", .kind = KIND_OUTCOME},
+};
+
+/* In the order of enum trial_test. */
+static const struct metric_test tests[] = {
+    {"crash-loop", "have rebooted in a loop", ROW_REBOOTS, RULE_LOOP, 3, false, 2},
+    {"reboot-1", "have rebooted unexpectedly", ROW_REBOOTS, RULE_EVENTS, 1, false, 8},
+    {"reboot-2", "have rebooted unexpectedly twice or more", ROW_REBOOTS, RULE_EVENTS, 2, false, 8},
+    {"reboot-4", "have rebooted unexpectedly 4 times or more", ROW_REBOOTS, RULE_EVENTS, 4, false, 8},
+    {"reboot-8", "have rebooted unexpectedly 8 times or more", ROW_REBOOTS, RULE_EVENTS, 8, false, 8},
+    {"silence", "have gone silent", ROW_SILENCE, RULE_SILENCE, 0, false, 1},
+    {"cpu-1.25", "have used 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 8},
+    {"cpu-1.5", "have used 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 8},
+    {"cpu-2", "have used twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 8},
+    {"cpu-3", "have used 3 times their own CPU or more", ROW_CPU, RULE_LEVEL, 3, false, 8},
+    {"variance-4", "have measured with 4 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 4, false, 8},
+    {"variance-8", "have measured with 8 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 8, false, 8},
+    {"variance-16", "have measured with 16 times their own variance or more", ROW_VARIANCE, RULE_LEVEL, 16, false, 8},
+    {"stuck-sensor", "have had a stuck sensor", ROW_VARIANCE, RULE_LEVEL, 16, true, 8},
+    {"cpu", "use more CPU than before", ROW_CPU, RULE_SHIFT, 0, false, 2},
+    {"variance", "measure with more variance than before", ROW_VARIANCE, RULE_SHIFT, 0, false, 2},
+    {"install", "failed to install", ROW_INSTALL, RULE_OUTCOME, 0, false, 1},
+};
+#define N_BUILTIN ((int)(sizeof tests / sizeof *tests))
+
+/* Of a metric that is worse in both directions, each gets half. The variance's levels look both ways as they are. */
+static const struct metric_test tests_both[] = {
+    {"cpu-1.25", "have used 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 16},
+    {"cpu-1.5", "have used 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 16},
+    {"cpu-2", "have used twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 16},
+    {"cpu-3", "have used 3 times their own CPU or more", ROW_CPU, RULE_LEVEL, 3, false, 16},
+    {"cpu", "use more CPU than before", ROW_CPU, RULE_SHIFT, 0, false, 4},
+    {"variance", "measure with more variance than before", ROW_VARIANCE, RULE_SHIFT, 0, false, 4},
+};
+
+size_t metric_count(const struct evidence_policy *p)
+{
+    return METRICS_BUILTIN + p->n_own;
+}
+
+void metric_get(const struct evidence_policy *p, size_t i, struct metric_def *out)
+{
+    const double share[METRICS_BUILTIN] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance,
+                                           p->share_install};
+    const double tolerance[METRICS_BUILTIN] = {p->ratio, p->ratio, p->cpu_ratio, p->variance_ratio, p->install_share};
+    if (i >= METRICS_BUILTIN) {
+        *out = p->own[i - METRICS_BUILTIN];
+        return;
+    }
+    *out = builtin[i];
+    out->share = share[i];
+    out->tolerance = tolerance[i];
+    out->worse = i == ROW_CPU ? p->cpu_worse : i == ROW_VARIANCE ? p->variance_worse : WORSE_UP;
+}
+
+const char *metric_id(const struct evidence_policy *p, size_t i)
+{
+    return i < METRICS_BUILTIN ? builtin[i].id : p->own[i - METRICS_BUILTIN].id;
+}
+
+const char *metric_title(const struct evidence_policy *p, size_t i)
+{
+    return i < METRICS_BUILTIN ? builtin[i].title : p->own[i - METRICS_BUILTIN].title;
+}
+
+int metric_column(const struct evidence_policy *p, size_t i)
+{
+    static const int columns[METRICS_BUILTIN] = {COL_REBOOTS, -1, COL_CPU, COL_VARIANCE, -1};
+    if (i < METRICS_BUILTIN)
+        return columns[i];
+    return i < metric_count(p) ? (int)(COL_BUILTIN + i - METRICS_BUILTIN) : -1;
+}
+
+const char *metric_kind_word(enum metric_kind k)
+{
+    static const char *const words[] = {"counter", "gauge", "spread", "event", "presence", "outcome"};
+    return words[k];
+}
+
+const char *metric_worse_word(enum metric_worse w)
+{
+    static const char *const words[] = {"up", "down", "both"};
+    return words[w];
+}
+
+bool metric_id_ok(const char *id)
+{
+    size_t n = strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (n == 0 || n > METRIC_ID_MAX || id[n] != '\0' || id[0] < 'a' || id[n - 1] == '-')
+        return false;
+    for (int i = 0; i < METRICS_BUILTIN; i++)
+        if (strcmp(id, builtin[i].id) == 0)
+            return false;
+    return true;
+}
+
+int metric_tests(const struct evidence_policy *p)
+{
+    return N_BUILTIN + (int)p->n_own_tests;
+}
+
+const struct metric_test *metric_test(const struct evidence_policy *p, int test)
+{
+    if (test >= N_BUILTIN)
+        return &p->own_test[test - N_BUILTIN];
+    for (size_t i = 0; i < sizeof tests_both / sizeof *tests_both; i++) {
+        const struct metric_test *t = &tests_both[i];
+        if ((t->metric == ROW_CPU ? p->cpu_worse : p->variance_worse) == WORSE_BOTH && t->rule == tests[test].rule &&
+            strcmp(t->word, tests[test].word) == 0)
+            return t;
+    }
+    return &tests[test];
+}
+
+enum metric_form metric_form(const struct metric_test *t)
+{
+    return t->rule == RULE_SHIFT ? FORM_SHIFT : t->rule == RULE_OUTCOME ? FORM_OUTCOME : FORM_HAD;
+}
+
+int metric_test_find(const struct evidence_policy *p, const char *word)
+{
+    for (int i = 0; word && i < metric_tests(p); i++)
+        if (strcmp(word, metric_test(p, i)->word) == 0)
+            return i;
+    return -1;
+}
+
+/* ---- tests out of rows ---- */
+
+struct making {
+    struct metric_test *v;
+    size_t n;
+    struct arena *a;
+};
+
+static void add(struct making *m, size_t row, enum metric_rule rule, double level, bool down, int parts,
+                const char *word, const char *plain)
+{
+    if (m->n < TESTS_MAX)
+        m->v[m->n] = (struct metric_test){word, plain, (uint8_t)row, rule, level, down, parts};
+    m->n++;
+}
+
+static void add_levels(struct making *m, const struct metric_def *d, size_t row, bool down, int parts)
+{
+    char n[FMT_MAX];
+    for (size_t i = 0; i < d->n_levels; i++) {
+        snprintf(n, sizeof n, "%g", d->level[i]);
+        add(m, row, RULE_LEVEL, d->level[i], down, parts, arena_printf(m->a, "%s%s-%s", d->id, down ? "-down" : "", n),
+            down ? arena_printf(m->a, "have had %.3g%% of their own %s or less", 100 / d->level[i], d->title)
+                 : arena_printf(m->a, "have had %s times their own %s or more", n, d->title));
+    }
+}
+
+static void add_shift(struct making *m, const struct metric_def *d, size_t row, bool down, int parts)
+{
+    add(m, row, RULE_SHIFT, 0, down, parts, arena_printf(m->a, "%s%s", d->id, down ? "-down" : ""),
+        arena_printf(m->a, "%s%s", d->title, d->own ? " against their own past" : ""));
+}
+
+static void add_gauge(struct making *m, const struct metric_def *d, size_t row)
+{
+    int sides = d->worse == WORSE_BOTH ? 2 : 1, half = d->n_levels > 0 ? 2 : 1;
+    for (int down = d->worse == WORSE_DOWN; down <= (d->worse != WORSE_UP); down++) {
+        add_levels(m, d, row, down, half * (int)d->n_levels * sides);
+        add_shift(m, d, row, down, half * sides);
+    }
+}
+
+static void add_counter(struct making *m, const struct metric_def *d, size_t row)
+{
+    char n[FMT_MAX];
+    add(m, row, RULE_LOOP, 3, false, 2, arena_printf(m->a, "%s-loop", d->id),
+        arena_printf(m->a, "have had %s 3 times within half an hour", d->title));
+    for (size_t i = 0; i < d->n_levels; i++) {
+        fmt_count(n, (int64_t)d->level[i]);
+        add(m, row, RULE_EVENTS, d->level[i], false, 2 * (int)d->n_levels,
+            arena_printf(m->a, "%s-%.0f", d->id, d->level[i]),
+            d->level[i] > 1 ? arena_printf(m->a, "have had %s %s times", d->title, n)
+                            : arena_printf(m->a, "have had %s", d->title));
+    }
+}
+
+bool metric_make_tests(struct evidence_policy *p, struct arena *a)
+{
+    struct making m = {.v = ARENA_ARRAY(a, struct metric_test, TESTS_MAX), .a = a};
+    struct metric_def d = builtin[ROW_CPU];
+    if (p->cpu_worse == WORSE_BOTH) {
+        add_levels(&m, &d, ROW_CPU, true, 16);
+        add_shift(&m, &d, ROW_CPU, true, 4);
+    }
+    if (p->variance_worse == WORSE_BOTH)
+        add_shift(&m, &builtin[ROW_VARIANCE], ROW_VARIANCE, true, 4);
+    for (size_t i = 0; i < p->n_own; i++) {
+        const struct metric_def *o = &p->own[i];
+        if (o->kind == KIND_COUNTER)
+            add_counter(&m, o, METRICS_BUILTIN + i);
+        else if (o->kind == KIND_EVENT)
+            add(&m, METRICS_BUILTIN + i, RULE_EVENTS, 1, false, 1, o->id, arena_printf(a, "have had %s", o->title));
+        else
+            add_gauge(&m, o, METRICS_BUILTIN + i);
+    }
+    p->own_test = m.v;
+    p->n_own_tests = m.n;
+    return N_BUILTIN + m.n <= TESTS_MAX;
+}
+
+void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
+{
+    struct buf b;
+    char f[FMT_MAX];
+    buf_init(&b, 65536);
+    buf_adds(&b, "andon metrics 1\n");
+    for (size_t i = 0; i < metric_count(p); i++) {
+        struct metric_def d;
+        metric_get(p, i, &d);
+        buf_printf(&b, "%s %s %s %s %lld", d.id, metric_kind_word(d.kind), metric_worse_word(d.worse),
+                   d.own ? "own" : "as-is", (long long)d.window_us);
+        buf_printf(&b, " %s", fmt_hexfloat(f, d.tolerance));
+        buf_printf(&b, " %s", fmt_hexfloat(f, d.share));
+        for (size_t k = 0; k < d.n_levels; k++)
+            buf_printf(&b, " %s", fmt_hexfloat(f, d.level[k]));
+        buf_addc(&b, '\n');
+    }
+    sha256_hex(b.data, b.len, out);
+    buf_release(&b);
+}

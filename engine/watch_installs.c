@@ -1,0 +1,91 @@
+/* What becomes of the devices of a told wave: who was reached, who has installed, who is overdue. */
+#include <stdlib.h>
+#include "engine/worker.h"
+
+static bool own(const struct ro *ro, size_t wave, const struct dev *d)
+{
+    return d->canary_of == ro && d->wave == (int)wave;
+}
+
+static int64_t told_at(const struct wv *v)
+{
+    return v->watch.told_at > 0 ? v->watch.told_at : v->facts.told_after;
+}
+
+/* It has reported an install since its wave was told. */
+static bool done(const struct wv *v, const struct dev *d)
+{
+    return d->installed_at > 0 && d->installed_at >= told_at(v);
+}
+
+static int64_t deadline(const struct ro *ro, size_t wave, const struct dev *d)
+{
+    return install_deadline(ro->policy.applies->install_us, d->contact_us, ro->wv[wave].watch.usual_us);
+}
+
+enum install_state watch_install(const struct ro *ro, size_t wave, const struct dev *d, int64_t now)
+{
+    bool in = done(&ro->wv[wave], d) || d->status == DEVICE_IN_SYNC;
+    return install_state(in, d->status == DEVICE_ERROR, d->reached_at, deadline(ro, wave, d), now);
+}
+
+int64_t watch_overdue_at(const struct ro *ro, size_t wave, const struct dev *d)
+{
+    if (watch_install(ro, wave, d, now_of(ro->en)) != INSTALL_OVERDUE)
+        return TIME_NEVER;
+    return d->reached_at + deadline(ro, wave, d);
+}
+
+void watch_installs(const struct ro *ro, size_t wave, int64_t now, struct install_counts *out)
+{
+    const struct wv *v = &ro->wv[wave];
+    *out = (struct install_counts){0};
+    for (size_t i = 0; i < v->watch.n_members; i++) {
+        const struct dev *d = &ro->en->watch.devs[v->watch.members[i]];
+        if (own(ro, wave, d))
+            install_count(out, watch_install(ro, wave, d, now));
+    }
+}
+
+/* Of the waves up to this one, since its devices are no other than theirs. */
+static int64_t usual(const struct ro *ro, size_t wave)
+{
+    size_t told = 0, n = 0;
+    for (size_t w = 0; w <= wave; w++)
+        told += ro->wv[w].watch.n_members;
+    int64_t *took = xcalloc(told + 1, sizeof *took);
+    for (size_t w = 0; w <= wave; w++) {
+        const struct wv *v = &ro->wv[w];
+        for (size_t i = 0; i < v->watch.n_members; i++) {
+            const struct dev *d = &ro->en->watch.devs[v->watch.members[i]];
+            if (own(ro, w, d) && done(v, d))
+                took[n++] = d->installed_at - told_at(v);
+        }
+    }
+    int64_t us = install_usual(took, n, (int64_t)told);
+    free(took);
+    return us;
+}
+
+void watch_told(struct ro *ro, size_t wave, int64_t at)
+{
+    if (wave >= ro->facts.n_waves || ro->wv[wave].watch.told_at == at)
+        return;
+    ro->wv[wave].watch.told_at = at;
+    watch_listed(ro, wave);
+}
+
+void watch_listed(struct ro *ro, size_t wave)
+{
+    struct wv *v = &ro->wv[wave];
+    for (size_t i = 0; i < v->watch.n_members; i++) {
+        struct dev *d = &ro->en->watch.devs[v->watch.members[i]];
+        if (!own(ro, wave, d))
+            continue;
+        if (d->reached_at < told_at(v))
+            d->reached_at = d->last_seen >= told_at(v) ? d->last_seen : 0;
+    }
+    for (size_t w = wave; w < ro->facts.n_waves; w++)
+        if (ro->wv[w].facts.told)
+            ro->wv[w].watch.usual_us = usual(ro, w);
+}

@@ -1,0 +1,146 @@
+/* A policy's own metrics as read from its file, and their queries from the configuration. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "conf/config.h"
+#include "conf/policy.h"
+#include "core/arena.h"
+#include "core/clock.h"
+#include "tests/conf/tempdir.h"
+
+static const struct evidence_policy *load(const char *dir, const char *yaml, struct arena *a)
+{
+    struct err e = {0};
+    const struct policy *p = policy_load(tempdir_write(dir, "p.yaml", yaml, 0600), a, &e);
+    if (!p)
+        fail_msg("%s (%s)", e.what, e.next);
+    return &p->evidence;
+}
+
+static void bad(const char *dir, const char *yaml, const char *what)
+{
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    assert_null(policy_load(tempdir_write(dir, "p.yaml", yaml, 0600), &a, &e));
+    if (!strstr(e.what, what))
+        fail_msg("%s\n%s", yaml, e.what);
+    arena_release(&a);
+}
+
+static void every_field(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct evidence_policy *p = load(*state,
+                                           "metrics:\n"
+                                           "  free-memory: {title: free memory, unit: MiB, kind: gauge, worse: down, "
+                                           "tolerance: 1.2, share: 0.2, levels: [1.5, 2], window: 2m}\n"
+                                           "  boot: {kind: gauge, own_baseline: false}\n"
+                                           "  retries: {kind: counter, levels: [1, 10, 100]}\n"
+                                           "  errors: {kind: event, share: 0}\n"
+                                           "  cpu: {worse: both}\n",
+                                           &a);
+    assert_int_equal(p->n_own, 4);
+    const struct metric_def *m = p->own;
+    assert_string_equal(m[0].id, "free-memory");
+    assert_string_equal(m[0].title, "free memory");
+    assert_string_equal(m[0].unit, "MiB");
+    assert_true(m[0].kind == KIND_GAUGE && m[0].worse == WORSE_DOWN && m[0].own && m[0].tolerance == 1.2);
+    assert_true(m[0].n_levels == 2 && m[0].level[1] == 2 && m[0].window_us == 2 * US_PER_MIN);
+    assert_true(!m[1].own && m[1].n_levels == 0 && m[1].window_us == 5 * US_PER_MIN && m[1].share == 0.1);
+    assert_string_equal(m[1].title, "boot");
+    assert_true(m[2].kind == KIND_COUNTER && m[2].n_levels == 3 && m[2].level[2] == 100 && !m[2].own);
+    assert_true(m[3].kind == KIND_EVENT && m[3].share == 0);
+    assert_true(p->cpu_worse == WORSE_BOTH && p->variance_worse == WORSE_UP);
+    assert_true(metric_test_find(p, "free-memory-down-2") > 0 && metric_test_find(p, "cpu-down") > 0);
+    arena_release(&a);
+}
+
+/* The five give way in proportion, but for those whose shares the file names. */
+static void shares_give_way(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct evidence_policy *p = load(*state, "metrics: {x: {kind: event, share: 0.2}}\n", &a);
+    assert_true(fabs(p->share_reboot - 0.24) < 1e-12 && fabs(p->share_install - 0.16) < 1e-12);
+    p = load(*state, "evidence: {shares: {reboots: 0.3}}\nmetrics: {x: {kind: event, share: 0.35}}\n", &a);
+    assert_true(p->share_reboot == 0.3 && fabs(p->share_cpu - 0.075) < 1e-12);
+    p = load(*state, "evidence: {shares: {reboots: 0.1}}\nmetrics: {x: {kind: event, share: 0.2}}\n", &a);
+    assert_true(p->share_reboot == 0.1 && p->share_cpu == 0.15); /* there is room */
+    arena_release(&a);
+    bad(*state,
+        "evidence: {shares: {reboots: 0.3, silence: 0.2, cpu: 0.15, variance: 0.15, install: 0.2}}\n"
+        "metrics: {x: {kind: event}}\n",
+        "the shares of all metrics come to 1.1, and at most to 1");
+    bad(*state, "metrics: {x: {kind: event, share: 0.6}, y: {kind: event, share: 0.6}}\n", "come to");
+}
+
+static void what_makes_no_sense(void **state)
+{
+    bad(*state, "metrics: {Free: {kind: gauge}}\n", "expected a name of its own");
+    bad(*state, "metrics: {x: {worse: up}}\n", "the key kind is missing");
+    bad(*state, "metrics: {x: {kind: counter, worse: down}}\n", "of a counter more is worse");
+    bad(*state, "metrics: {x: {kind: event, window: 5m}}\n", "of an event more is worse");
+    bad(*state, "metrics: {x: {kind: event, levels: [1]}}\n", "has no levels");
+    bad(*state, "metrics: {x: {kind: gauge, own_baseline: false, levels: [2]}}\n", "has no levels");
+    bad(*state, "metrics: {x: {kind: gauge, levels: [2, 1.5]}}\n", "expected more than the level before");
+    bad(*state, "metrics: {x: {kind: gauge, levels: [1]}}\n", "expected more than 1 times the own");
+    bad(*state, "metrics: {cpu: {worse: down}}\n", "only worse: up or worse: both");
+    bad(*state, "metrics: {cpu: {worse: both, share: 0.1}}\n", "only worse: up or worse: both");
+    bad(*state, "metrics: {reboots: {worse: both}}\n", "only cpu and variance");
+    bad(*state, "metrics: {x: {kind: presence}}\n", "expected");
+    bad(*state,
+        "metrics: {a: {kind: gauge, worse: both, share: 0}, b: {kind: gauge, worse: both, share: 0}, "
+        "c: {kind: gauge, worse: both, share: 0}, d: {kind: gauge, worse: both, share: 0}, "
+        "e: {kind: gauge, worse: both, share: 0}}\n",
+        "more than 64 tests");
+}
+
+static bool read_config(const char *dir, const char *policy, const char *telemetry, struct config *c, struct err *e)
+{
+    char yaml[1000];
+    tempdir_write(dir, "secret", "x\n", 0600);
+    tempdir_write(dir, "p.yaml", policy, 0600);
+    snprintf(yaml, sizeof yaml,
+             "fleets:\n  - name: f\n    kind: hawkbit\n    url: http://127.0.0.1:1\n    user: u\n"
+             "    secret: {file: secret}\n    policy: p.yaml\n    telemetry: {kind: prometheus, url: "
+             "\"http://127.0.0.1:2\"%s}\n",
+             telemetry);
+    return config_load(tempdir_write(dir, "config.yaml", yaml, 0600), c, e);
+}
+
+static void each_has_a_query(void **state)
+{
+    static const char policy[] = "metrics: {retries: {kind: counter}, mem: {kind: gauge}}\n";
+    struct config c;
+    struct err e = {0};
+    if (!read_config(*state, policy, ", metrics: {mem: 'a + b', retries: retries_total, spare: c}", &c, &e))
+        fail_msg("%s", e.what);
+    const struct telemetry_spec *t = &c.fleets[0].telemetry;
+    assert_int_equal(t->n_own, 3);
+    assert_string_equal(t->own[0].id, "mem");
+    assert_string_equal(t->own[0].query, "a + b");
+    assert_true(!t->own[0].counter && t->own[1].counter && !t->own[2].counter);
+    config_release(&c);
+    assert_false(read_config(*state, policy, ", metrics: {mem: a}", &c, &e));
+    assert_non_null(strstr(e.what, "tests 'retries', and there is no query for it"));
+    assert_false(read_config(*state, policy, "", &c, &e));
+    assert_false(read_config(*state, policy, ", metrics: {mem: a, retries: ''}", &c, &e));
+    assert_false(read_config(*state, "bake: 1h\n", ", metrics: {cpu: a}", &c, &e));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, tempdir_setup, tempdir_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {T(every_field), T(shares_give_way), T(what_makes_no_sense), T(each_has_a_query)};
+    return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}
