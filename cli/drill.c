@@ -85,6 +85,10 @@ static bool make_log(struct drill_run *r, struct err *e)
             return err_errno(e, ERR_IO, "Is there room in TMPDIR?", "no folder for the drill's log");
     }
     snprintf(r->db, sizeof r->db, "%s/audit.db", r->dir);
+    /* Another world has the same rollouts again: what its log says of them is not true of these. */
+    if (r->keep && access(r->db, F_OK) == 0)
+        return err_set(e, ERR_SYNTAX, "Name a new folder, or move that log away.",
+                       "%.200s holds the log of another drill: each drill has one of its own", r->dir);
     snprintf(r->key, sizeof r->key, "%s/audit.key", r->dir);
     r->audit = (struct audit_spec){.db_path = r->db, .key_path = r->key, .origin = "andon/drill"};
     return true;

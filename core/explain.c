@@ -348,7 +348,8 @@ void explain_promise(const struct policy *p, char *out, size_t size)
 
 const char *explain_one_sided(const struct evidence_policy *e)
 {
-    bool cpu = e->share_cpu > 0, variance = e->share_variance > 0;
+    bool cpu = e->share_cpu > 0 && e->cpu_worse == WORSE_UP;
+    bool variance = e->share_variance > 0 && e->variance_worse == WORSE_UP;
 
     if (e->tests == TESTS_OFF || (!cpu && !variance))
         return "";

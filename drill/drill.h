@@ -43,9 +43,9 @@ bool drill_over(struct drill *d, const struct snapshot *s);
 
 /* A test's standing when the rollout was halted. */
 struct drill_evidence {
-    char test[24]; /* "" = there was none */
+    char test[64], plain[128]; /* "" = there was none */
     int wave;
-    struct evidence e;
+    struct evidence e; /* its strings are these */
 };
 /* An attribute that the bad devices share, as it stood at the end. */
 struct drill_share {

@@ -33,9 +33,11 @@ static void keep_evidence(struct play *p, const struct trial_view *t, const char
             continue;
         struct drill_evidence *e = &p->evidence;
         snprintf(e->test, sizeof e->test, "%s", found->test);
+        snprintf(e->plain, sizeof e->plain, "%s", found->plain ? found->plain : "");
         e->wave = (int)s;
-        e->e = *found;
+        e->e = *found; /* whose words are the snapshot's */
         e->e.test = e->test;
+        e->e.plain = found->plain ? e->plain : NULL;
         return;
     }
 }

@@ -121,14 +121,20 @@ static int leading_of(const struct run_stage *g)
     return best;
 }
 
+/* With the words of a policy's own tests, which go with it. */
+static const struct evidence *evidence_copy(struct arena *a, const struct evidence *from, size_t n)
+{
+    struct evidence *v = arena_memdup(a, from, n * sizeof *from);
+    for (size_t i = 0; i < n; i++) {
+        v[i].test = arena_strdup(a, from[i].test);
+        v[i].plain = arena_strdup(a, from[i].plain);
+    }
+    return v;
+}
+
 static void put_stage(struct arena *a, const struct run_stage *g, struct stage_view *out)
 {
-    struct evidence *v = arena_memdup(a, g->v, g->n * sizeof *g->v);
-    for (size_t i = 0; i < g->n; i++) { /* a policy's own words may go with it */
-        v[i].test = arena_strdup(a, v[i].test);
-        v[i].plain = arena_strdup(a, v[i].plain);
-    }
-    out->v = v;
+    out->v = evidence_copy(a, g->v, g->n);
     out->which = arena_memdup(a, g->which, g->n * sizeof *g->which);
     out->n = g->n;
     out->leading = leading_of(g);
@@ -369,7 +375,7 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
     for (size_t i = 0; i < from->n_planned; i++) {
         const struct stage_view *s = &from->stages[i];
         to->stages[i] = *s;
-        to->stages[i].v = arena_memdup(a, s->v, s->n * sizeof *s->v);
+        to->stages[i].v = evidence_copy(a, s->v, s->n);
         to->stages[i].which = arena_memdup(a, s->which, s->n * sizeof *s->which);
         to->stages[i].plan_text = arena_strdup(a, s->plan_text);
     }

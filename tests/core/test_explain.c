@@ -163,7 +163,12 @@ static void test_one_sided(void **state)
     assert_non_null(strstr(out, "CPU and sensor variance: looks for a rise only"));
     p.evidence.share_variance = 0;
     assert_non_null(strstr(explain_one_sided(&p.evidence), "CPU: looks for a rise only; a fall is not seen."));
-    p.evidence.share_cpu = 0;
+    p.evidence.cpu_worse = WORSE_BOTH;
+    assert_string_equal(explain_one_sided(&p.evidence), "");
+    p = *policy_default();
+    p.evidence.cpu_worse = WORSE_BOTH;
+    assert_non_null(strstr(explain_one_sided(&p.evidence), " Sensor variance: looks for a rise only"));
+    p.evidence.share_variance = 0;
     assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
     p.evidence.tests = TESTS_OFF;

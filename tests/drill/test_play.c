@@ -310,6 +310,7 @@ static void evidence(struct snapshot *s, const char *model)
     struct evidence *v = ARENA_ARRAY(&s->arena, struct evidence, 2);
     v[0] =
         (struct evidence){.test = "crash-loop", .log_e = 7, .log_pause = 6, .devices = 3, .canary = 3, .canary_of = 10};
+    v[0].plain = arena_strdup(&s->arena, "have rebooted in a loop");
     v[1] = (struct evidence){.test = "cpu", .log_e = 90, .log_pause = 6, .devices = 10, .canary = 10, .canary_of = 10};
     t->stages = ARENA_NEW(&s->arena, struct stage_view);
     t->stages[0] = (struct stage_view){.v = v, .which = which, .n = 2, .leading = 1};
@@ -356,6 +357,7 @@ static void test_score_evidence(void **state)
     drill_score(t.d, s, &r);
     assert_true(r.passed);
     snapshot_unref(s);
+    assert_string_equal(r.evidence->e.plain, "have rebooted in a loop"); /* the report comes after the snapshots */
     talk_close(&t);
     /* a limit that halts is not what this scenario is about; the evidence in front is told all the same */
     talk_open(&t, want, 1);

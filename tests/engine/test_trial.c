@@ -482,7 +482,11 @@ static void overdue_is_the_same_for_all(void **state)
     watch_until(&w, &q, 600);
     has_counts(q.last, 12, 3, 3, 1);
     assert_int_equal(install_of(&p)->overdue, 3);
-    assert_memory_equal(install_of(&p), install_of(&q), sizeof(struct evidence));
+    struct evidence a = *install_of(&p), b = *install_of(&q);
+    assert_string_equal(a.test, b.test);
+    assert_string_equal(a.plain, b.plain);
+    a.test = b.test = a.plain = b.plain = NULL; /* each snapshot's own */
+    assert_memory_equal(&a, &b, sizeof a);
     play_release(&p);
     play_release(&q);
     world_release(&w);

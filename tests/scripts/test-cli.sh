@@ -97,6 +97,7 @@ run 0 drill install-failures --headless --seed 2 -o json --keep-log "$work/kept"
 holds 'd["passed"] and d["halted_by"] == "install" and d["rolled_back_s"] > d["halted_s"] >= d["detected_s"]'
 holds 'd["audit"]["verified"] and d["devices"]["on_new"] == 0 and d["scenario"] == "install-failures" and d["seed"] == 2'
 if [ -z "$(ls -A "$TMPDIR")" ]; then ok; else bad "left in TMPDIR: $(ls -A "$TMPDIR")"; fi
+run 2 drill healthy --headless --keep-log "$work/kept"; tells "holds the log of another drill"
 run 0 audit verify --db "$work/kept/audit.db"; says "unwitnessed"
 run 0 audit head --db "$work/kept/audit.db" -o json; holds 'd["size"] > 5 and len(d["root"]) == 64 and d["vkey"].startswith("andon/drill+")'
 run 0 audit show --db "$work/kept/audit.db" --kind halt -o json
