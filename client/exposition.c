@@ -217,7 +217,7 @@ bool exposition_read(const struct exposition *x, const char *page, size_t n, str
 {
     const char *p = page, *end = page + n;
     struct reading r = {.x = x, .join = slice_of(x->join_label)};
-    size_t line = 1, last = 0;
+    size_t line = 1;
     bool eof = false;
     for (; r.n_wants < x->n_wants && r.n_wants < WANTS_MAX; r.n_wants++) {
         const struct exposition_want *w = &x->wants[r.n_wants];
@@ -233,19 +233,16 @@ bool exposition_read(const struct exposition *x, const char *page, size_t n, str
             p = nl + 1;
             continue;
         }
-        /* Lines of one metric follow each other: try the last one first. */
-        for (size_t k = 0; k < r.n_wants; k++) {
-            size_t i = (last + k) % r.n_wants, m = r.want[i].name.n;
+        for (size_t i = 0; i < r.n_wants; i++) { /* several may want the same metric */
+            size_t m = r.want[i].name.n;
             if (m == 0 || len <= m || memcmp(p, r.want[i].name.p, m) != 0 || !byte_in(p[m], "{ \t"))
                 continue;
-            last = i;
             if (!read_sample(&r, i, p + m, nl)) {
                 char shown[80];
                 safe_text_into(shown, sizeof shown, p, len < 60 ? len : 60);
                 return err_set(e, ERR_SYNTAX, "look at the page; andon reads Prometheus text 0.0.4 and OpenMetrics 1.0",
                                "metrics page, line %zu is malformed: %s", line, shown);
             }
-            break;
         }
         p = nl + 1;
     }

@@ -84,7 +84,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         memcpy(text, v, len);
         text[len] = '\0';
         time_t t = curl_getdate(text, NULL);
-        a->server_date = t > 0 && !r->aged ? (int64_t)t * US_PER_S : 0;
+        bool sane = t > 0 && t < INT64_C(253402300800); /* to the year 9999: what is later overflows */
+        a->server_date = sane && !r->aged ? (int64_t)t * US_PER_S : 0;
     } else if (http_header_value(line, n, "age", &v, &len)) {
         a->server_date = 0;
         r->aged = true;

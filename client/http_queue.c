@@ -46,8 +46,8 @@ static bool own_headers(struct http_peer *p, const struct endpoint *ep, struct e
         }
         const char *value = p->header_secret[i] ? p->header_secret[i] : s->value;
         for (const char *c = value; *c; c++)
-            if (*c < ' ' || *c > '~')
-                return err_set(e, ERR_RANGE, "let it hold one line of visible ASCII characters",
+            if (*c < ' ' || *c > '~' || (p->header_secret[i] && strchr("\"\\", *c))) /* traces know it as it is */
+                return err_set(e, ERR_RANGE, "let it hold one line of visible ASCII characters without \" and \\",
                                "the secret of the header %s holds what a header cannot", s->name);
         wire_peer_header(p, s->name, value);
     }

@@ -43,7 +43,7 @@ struct counted {
 
 /* What one page says about one device: a sum over its series. */
 struct seen {
-    double sum[WANT_MAX];
+    double sum[WANT_MAX], most[WANT_MAX];
     uint32_t n[WANT_MAX];
     int64_t t; /* newest */
 };
@@ -163,7 +163,7 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
                       double value, int64_t t)
 {
     struct om_poll *p = ctx;
-    p->timed = p->timed || t > 0;
+    p->timed = p->timed || (p->probe && t > 0);
     if (p->probe && want >= WANT_COUNT)
         return;
     if (p->probe) {
@@ -175,11 +175,14 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
         p->unmatched++;
         return;
     }
+    p->timed = p->timed || t > 0; /* other devices' times say nothing of these */
     struct seen *s = &p->seen[i];
     if (!isfinite(value))
         return;
     if (t > s->t)
         s->t = t;
+    if (s->n[want] == 0 || value > s->most[want])
+        s->most[want] = value;
     s->sum[want] += value;
     s->n[want]++;
     if (want != WANT_REBOOTS)
@@ -212,6 +215,8 @@ static double counter_of(struct om_poll *p, struct kept *k, size_t device, int64
     }
     double v = series_counter(s, n, p->om->boot_times);
     free(s);
+    if (!isfinite(v))
+        return (double)NAN;
     if (p->om->boot_times)
         return boot_counter_feed(&k->boots, t, v);
     if (k->series && k->series != series)
@@ -254,8 +259,8 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
         bucket_feed(k, t, p->window_us, s->sum[WANT_SENSOR] / s->n[WANT_SENSOR]);
     row[COL_VARIANCE] = s->n[WANT_SENSOR] ? bucket_variance(k, t, p->window_us) : (double)NAN;
     for (size_t q = WANT_COUNT; q < o->n_wants; q++)
-        if (s->n[q]) /* counters add up, and are never averaged */
-            row[COL_BUILTIN + q - WANT_COUNT] = o->counter[q] ? s->sum[q] : s->sum[q] / s->n[q];
+        if (s->n[q]) /* counters are never averaged, nor added: a series that begins would be a leap */
+            row[COL_BUILTIN + q - WANT_COUNT] = o->counter[q] ? s->most[q] : s->sum[q] / s->n[q];
     if (fresh)
         k->last_t = t;
 }

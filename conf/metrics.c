@@ -143,7 +143,13 @@ bool metrics_read(const struct ynode *map, const struct ynode *shares, struct ev
     p->n_own = n;
     if (!make_room(map, shares, p, e))
         return false;
-    return metric_make_tests(p, a) || y_err(map, e, "these metrics make more than %d tests", TESTS_MAX);
+    if (!metric_make_tests(p, a))
+        return y_err(map, e, "these metrics make more than %d tests", TESTS_MAX);
+    for (int t = 0; t < metric_tests(p); t++) /* a decision is found again by its test's word */
+        if (metric_test_find(p, metric_test(p, t)->word) != t)
+            return y_err(map, e, "two tests would be called '%s': choose another name or other levels",
+                         metric_test(p, t)->word);
+    return true;
 }
 
 /* ---- their queries ---- */

@@ -122,7 +122,13 @@ static void compare_clocks(struct engine *en, const struct sample_list *l)
 {
     struct trace_line t;
     const struct skew ours = {.known = true, .at = now_of(en)};
-    en->telemetry.skew = skew_between(&en->facts.link.skew, l->our_clock ? &ours : &en->telemetry.link.skew);
+    const struct skew *fleet = &en->facts.link.skew, *own = l->our_clock ? &ours : &en->telemetry.link.skew;
+    en->telemetry.compared = fleet->at != en->telemetry.skew_fleet && own->at != en->telemetry.skew_own;
+    if (en->telemetry.compared) {
+        en->telemetry.skew_fleet = fleet->at;
+        en->telemetry.skew_own = own->at;
+    }
+    en->telemetry.skew = skew_between(fleet, own);
     if (!en->telemetry.skew.known || !traced(en, &t, TRACE_POLL, "clocks"))
         return;
     json_w_kint(&t.w, "ahead_low_us", en->telemetry.skew.low);

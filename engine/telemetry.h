@@ -14,16 +14,18 @@
 
 struct en_telemetry {
     struct link link;
-    bool waits;       /* for what the log left to be halted: nothing is asked for yet */
-    int64_t until;    /* at the latest */
-    int polls;        /* on its beat */
-    bool extra;       /* the one under way is off the beat */
-    int64_t answered; /* when the newest one that has succeeded or failed was asked for */
-    size_t watched;   /* devices that it is about */
-    char lack[80];    /* what the newest good answer lacks, in words; "" */
-    struct skew skew; /* telemetry's clock less the fleet server's, as of the newest answer */
-    int64_t tick;     /* on the telemetry's grid, of the poll under way or the newest one */
-    int64_t judged;   /* the same, of the newest one that has succeeded or failed; 0 */
+    bool waits;                   /* for what the log left to be halted: nothing is asked for yet */
+    int64_t until;                /* at the latest */
+    int polls;                    /* on its beat */
+    bool extra;                   /* the one under way is off the beat */
+    int64_t answered;             /* when the newest one that has succeeded or failed was asked for */
+    size_t watched;               /* devices that it is about */
+    char lack[80];                /* what the newest good answer lacks, in words; "" */
+    struct skew skew;             /* telemetry's clock less the fleet server's, as of the newest answer */
+    int64_t skew_fleet, skew_own; /* the readings that it is of */
+    bool compared;                /* both were new at the newest answer: one that is old tells nothing twice */
+    int64_t tick;                 /* on the telemetry's grid, of the poll under way or the newest one */
+    int64_t judged;               /* the same, of the newest one that has succeeded or failed; 0 */
 };
 
 /* Of the fleet's telemetry, us. */

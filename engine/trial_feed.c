@@ -227,7 +227,6 @@ static void apply_leaves(struct run *r, int64_t t)
 
 /* ---- feeding ---- */
 
-/* `k`: rows by index in the watch set. False when a fact came too late: then nothing was fed. */
 bool ro_blind(const struct ro *ro)
 {
     return ro->trials.clocks.shut && !ro_replayed(ro);
@@ -235,9 +234,22 @@ bool ro_blind(const struct ro *ro)
 
 /* While the two clocks disagree what was measured at a time is not known: the tick is as one that nobody answered, and
  * stays so. It is not read later from history either, which would have the wrong times too. */
+static bool blind_at(const struct ro *ro, int64_t t)
+{
+    const struct ro_trials *k = &ro->trials;
+    return k->blind_from > 0 && t >= k->blind_from && (k->clocks.shut || t < k->blind_to) && !ro_replayed(ro);
+}
+
+/* Ticks from before that are still to be read wait until the clocks agree again. */
+static bool held_at(const struct ro *ro, int64_t t)
+{
+    return ro_blind(ro) && t < ro->trials.blind_from;
+}
+
+/* `k`: rows by index in the watch set. False when a fact came too late: then nothing was fed. */
 static bool feed(struct run *r, int64_t t, const struct tick *k)
 {
-    bool blind = ro_blind(r->ro);
+    bool blind = blind_at(r->ro, t);
     if (!apply_waves(r, t) || !apply_installs(r, t))
         return false;
     apply_leaves(r, t);
@@ -295,7 +307,7 @@ static void fetched(struct req *q, const struct reply *rep)
         for (size_t i = 0; i < l->n && r->trial; i++) {
             int64_t t = l->v[i].t;
             if (t != trial_next_tick(r->trial) || t > facts_until(r) || r->fetch_watched < needed(r, t) ||
-                !feed(r, t, &l->v[i]))
+                held_at(r->ro, t) || !feed(r, t, &l->v[i]))
                 break;
         }
     }
@@ -371,7 +383,7 @@ static void stand(struct run *r)
             r->state = TRIAL_BEHIND;
         else
             r->state = TRIAL_LIVE;
-        if (r->state == TRIAL_LIVE && ro_blind(r->ro))
+        if (ro_blind(r->ro))
             r->state = TRIAL_BEHIND;
         if (r->state == TRIAL_CATCHING && was != TRIAL_CATCHING)
             r->catching_from = next;
@@ -412,7 +424,9 @@ void run_feed(struct run *r)
         const struct polled *p = beat_history(en) ? tick_find(en, t) : tick_from(en, t);
         if (t > until || t > en->trials.newest)
             break;
-        if (beat_history(en) && ro_blind(r->ro)) {
+        if (beat_history(en) && held_at(r->ro, t))
+            break;
+        if (beat_history(en) && blind_at(r->ro, t)) {
             if (!feed(r, t, NULL) && !r->rebuild)
                 break;
             if (r->rebuild)

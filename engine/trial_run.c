@@ -203,8 +203,14 @@ static void ticked(struct engine *en, const struct sample_list *l)
 {
     for (size_t i = 0; l && i < en->facts.n_ros; i++) {
         struct ro *ro = en->facts.ros[i];
-        skew_gate_take(&ro->trials.clocks, &en->telemetry.skew, skew_tolerance(ro->policy.applies->grace_us),
-                       now_of(en));
+        bool was = ro->trials.clocks.shut;
+        if (en->telemetry.compared)
+            skew_gate_take(&ro->trials.clocks, &en->telemetry.skew, skew_tolerance(ro->policy.applies->grace_us),
+                           now_of(en));
+        if (ro->trials.clocks.shut && !was)
+            ro->trials.blind_from = en->telemetry.tick;
+        else if (!ro->trials.clocks.shut && was)
+            ro->trials.blind_to = en->telemetry.tick;
     }
     if (l)
         run_take_tick(en, en->telemetry.tick, en->telemetry.watched, l);

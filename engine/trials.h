@@ -40,7 +40,9 @@ struct ro_trials {
     const char *off;           /* static */
     struct trial_shown *shown; /* what is shown of it, NULL = nothing */
     struct ro_ledger *ledger;  /* trial_ledger.c; NULL: not asked for yet */
-    struct skew_gate clocks;   /* telemetry's and the fleet server's; shut: ticks are taken as not measured */
+    /* Ticks from the poll at which the clocks were seen to disagree to the one at which they agree again; 0 = never. */
+    int64_t blind_from, blind_to;
+    struct skew_gate clocks; /* telemetry's and the fleet server's; shut: ticks are taken as not measured */
     bool no_past; /* who only looks finds no kept evidence, and the source has no history: nothing to be said */
     int64_t acks[ACKS_MAX]; /* when people acknowledged its halts, ascending */
     size_t n_acks;
