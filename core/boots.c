@@ -18,8 +18,10 @@ int boot_mark_feed(struct boot_mark *m, double boot_time, int64_t *since)
             *m = (struct boot_mark){before, true};
         return 0;
     }
-    if (m->open)
-        *since = (int64_t)(m->at * US_PER_S);
+    if (m->open) { /* it was not before what the time of boot now says, however long ago the clock was moved */
+        double from = boot_time - SLACK < before ? boot_time - SLACK : before;
+        *since = (int64_t)((from > m->at ? from : m->at) * US_PER_S);
+    }
     /* A clock that is slewed in small steps must not add up to a boot: the mark follows. */
     *m = (struct boot_mark){boot_time, false};
     return !first && moved;

@@ -10,9 +10,8 @@ void evidence_sentence(const struct evidence_policy *p, const struct evidence *v
     enum trial_test test = TEST_COUNT;
     size_t n;
 
-    if (!v->plain) /* the words of one that is built in */
-        trial_test_find(v->test, &test);
-    explain_rollback(p, &e); /* a policy that never rolls back by itself promises none */
+    trial_test_find(v->test, &test); /* one of a policy's own stays TEST_COUNT */
+    explain_rollback(p, &e);         /* a policy that never rolls back by itself promises none */
     explain_sentence(&e, test, out, size);
     n = strlen(out);
     if (n > 0 && out[n - 1] == '.')

@@ -162,7 +162,8 @@ void explain_size(const struct evidence *e, enum trial_test which, char *out, si
 {
     struct harm h = harm_of_evidence(e);
     char n[FMT_MAX], how[100];
-    bool all = which == TEST_CPU || which == TEST_VARIANCE; /* compared at once: nobody carries it alone */
+    bool all = e->plain ? e->form == FORM_SHIFT
+                        : which == TEST_CPU || which == TEST_VARIANCE; /* compared at once: nobody carries it alone */
 
     if (isnan(h.ratio) && isnan(h.low) && isnan(h.high))
         snprintf(how, sizeof how, "how much is not known");

@@ -41,10 +41,12 @@ struct harm harm_of_evidence(const struct evidence *e)
     enum trial_test test = TEST_COUNT;
 
     trial_test_find(e->test, &test);
-    h.than = test == TEST_INSTALL                        ? " what is tolerated"
-             : test == TEST_CPU || test == TEST_VARIANCE ? " as much as the others"
-                                                         : " as often as the others";
-    if (test >= TEST_CPU)
+    enum metric_form form =
+        e->plain || test == TEST_COUNT ? e->form : metric_form(metric_test(&policy_default()->evidence, (int)test));
+    h.than = form == FORM_OUTCOME ? " what is tolerated"
+             : form == FORM_SHIFT ? " as much as the others"
+                                  : " as often as the others";
+    if (form != FORM_HAD)
         return h;
     if (e->canary_of > 0 && e->control_of > 0) {
         h.to = (double)e->canary / (double)e->canary_of;

@@ -131,7 +131,8 @@ bool install_tallies_ok(const struct install_tally *v, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (v[i].key < 0 || v[i].key > STRATA_KEYS_MAX || v[i].wave < 0 || v[i].wave >= WAVES_MAX || v[i].failed < 0 ||
-            v[i].started < v[i].failed || v[i].times < 1 || (i > 0 && by_place(&v[i - 1], &v[i]) >= 0))
+            v[i].started < v[i].failed || v[i].times < 1 || (int64_t)v[i].started * v[i].times > INT32_MAX ||
+            (i > 0 && by_place(&v[i - 1], &v[i]) >= 0))
             return false;
     return true;
 }

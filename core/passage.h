@@ -63,7 +63,8 @@ struct series {
 struct counted {
     double value; /* newest, NaN = never seen */
     int32_t at_s[2];
-    uint32_t n; /* events of this stage */
+    uint32_t n;     /* events of this stage */
+    int32_t seen_s; /* of `value`, seconds since the trial's start: other metrics may have come since */
 };
 /* Marks of one device for the tests of a policy's own metrics, by number of test: see struct watched. */
 struct marks {

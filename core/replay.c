@@ -102,7 +102,7 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
     d->worse = (enum metric_worse)worse;
     d->n_levels = json_len(levels);
     for (size_t i = 0; i < d->n_levels; i++)
-        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1))
+        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1 && d->level[i] <= 1e6))
             return false;
     return true;
 }

@@ -54,6 +54,8 @@ uint8_t strata_find(struct strata *s, int attributes, int boots, int contact)
             break;
         c.boots = c.contact = 0;
     }
+    if (s->n == STRATA_CELLS) /* only in a state that no trial has kept */
+        return 0;
     s->cell[s->n] = c;
     for (int by = 0; by < STRATA_BY; by++)
         s->of[by][s->n] = beside(s, s->n, (enum strata_by)by);

@@ -81,8 +81,8 @@ static bool read_terms(const struct json_t *o, struct arena *a, struct trial_ter
     struct evidence_policy *p = &t->spec.policy;
     if (!trial_hex(json_get(o, "asked"), &t->asked) || !(p->control = text_of(json_get(o, "control"), a)) ||
         !json_int(o, "control_max", &t->control_max) || !json_int(o, "window_us", &t->window_us) ||
-        t->control_max < 0 || !read_strata(json_get(o, "strata"), a, p) || !trial_ledger(p, t->spec.waves, &l) ||
-        !trial_read_added(o, &l))
+        !(t->asked > 0 && t->asked < 1) || t->control_max < 0 || !read_strata(json_get(o, "strata"), a, p) ||
+        !trial_ledger(p, t->spec.waves, &l) || !trial_read_added(o, &l))
         return false;
     memcpy(t->added, l.added, sizeof t->added);
     t->added_from = l.added_from;
@@ -410,6 +410,10 @@ static void bind_old(const struct trial_terms *old, struct trial_terms *out)
             *to[i] = from[i];
     memcpy(p->strata, o->strata, sizeof p->strata);
     p->n_strata = o->n_strata;
+    p->own = NULL; /* such a rollout began with the five alone */
+    p->own_test = NULL;
+    p->n_own = p->n_own_tests = 0;
+    p->cpu_worse = p->variance_worse = WORSE_UP;
     out->spec.waves = old->spec.waves;
     out->asked = p->alpha;
 }
@@ -435,7 +439,7 @@ void account_plan(const struct account *c, const struct rollout_identity *who, c
     out->dry = t->dry;
     out->begun = t->begun;
     struct trial_terms more;
-    if (!t->old && only_adds(&t->terms, terms, begun > t->begun ? begun : t->begun, &more)) {
+    if (acts && !t->old && only_adds(&t->terms, terms, begun > t->begun ? begun : t->begun, &more)) {
         out->kind = PLAN_ADDS;
         out->terms = more;
         out->terms.spec.start = terms->spec.start;

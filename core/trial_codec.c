@@ -82,6 +82,7 @@ static void put_own(struct buf *b, const struct trial *t, size_t i)
         put(b, (uint32_t)v->at_s[0], 4);
         put(b, (uint32_t)v->at_s[1], 4);
         put(b, v->n, 4);
+        put(b, (uint32_t)v->seen_s, 4);
     }
 }
 

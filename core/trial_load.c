@@ -139,7 +139,8 @@ static void get_own(struct in *r, struct trial *t, size_t i)
         v->at_s[0] = get_i32(r);
         v->at_s[1] = get_i32(r);
         v->n = (uint32_t)get(r, 4);
-        r->bad |= seconds_bad(v->at_s[0]) || seconds_bad(v->at_s[1]);
+        v->seen_s = get_i32(r);
+        r->bad |= seconds_bad(v->at_s[0]) || seconds_bad(v->at_s[1]) || seconds_bad(v->seen_s);
     }
 }
 

@@ -10,7 +10,7 @@
 
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 5
+#define TRIAL_VERSION 6
 
 /* How a look treats ties, as a word of its logged inputs; without it: TIES_NORMAL, as all did once. */
 #define LOOK_TIES  "permutation"

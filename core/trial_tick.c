@@ -144,7 +144,7 @@ static void feed_window(struct turn *u, size_t g, struct series *s, double v)
 }
 
 /* A new sample of a device whose clocks run, `before` the one before it; boots can have been from `boot_from` on. */
-static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, const uint32_t *rise, int64_t before,
+static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, const uint32_t *rise, const int64_t *seen,
                     int64_t at)
 {
     struct trial *t = u->t;
@@ -165,12 +165,10 @@ static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, cons
     /* A difference that reaches back into the grace may be the update's own reboot. */
     if (boots > 0 && !first && boot_from >= since(u, w))
         risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, seconds(t, boot_from), seconds(t, at)));
-    if (first || before < since(u, w))
-        return;
-    for (size_t c = 0; c < t->n_tallies; c++)
-        if (rise[c] > 0)
+    for (size_t c = 0; c < t->n_tallies && !first; c++)
+        if (rise[c] > 0 && seen[c] >= since(u, w))
             risk_happen(&t->risk, &u->g->tail, w, m,
-                        tally_events(&t->tally[c], &t->tally[c].own[i], rise[c], seconds(t, before), seconds(t, at)));
+                        tally_events(&t->tally[c], &t->tally[c].own[i], rise[c], seconds(t, seen[c]), seconds(t, at)));
 }
 
 static void feed_gauges(struct turn *u, size_t i, const double *row)
@@ -198,6 +196,7 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
     struct watched *w = &t->w[i];
     int64_t before = w->last_t, boot_from = before;
     uint32_t rise[METRICS_OWN];
+    int64_t seen[METRICS_OWN];
     if (at > u->tick)
         at = u->tick;
     if (at <= before)
@@ -207,16 +206,21 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
     int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time, &boot_from);
     for (size_t c = 0; c < t->n_tallies; c++) {
         double v = value_of(u, row, t->tally[c].column);
-        rise[c] = counted_rise(t->tally[c].own[i].value, v, UINT32_MAX / 2);
-        if (isfinite(v))
-            t->tally[c].own[i].value = v;
+        struct counted *own = &t->tally[c].own[i];
+        /* What has begun anew shows what has been since; that it did is no event of its own, as it is of boots. */
+        rise[c] = counted_rise(v < own->value ? 0 : own->value, v, UINT32_MAX / 2);
+        seen[c] = t->zero + own->seen_s * (int64_t)US_PER_S;
+        if (isfinite(v)) {
+            own->value = v;
+            own->seen_s = seconds(t, at);
+        }
     }
     if (!u->g || u->quiet || w->flags & WATCHED_LEFT)
         return;
     if (!(w->flags & (WATCHED_CANARY | WATCHED_CONTROL)) || at < since(u, w))
         return;
     if (w->flags & WATCHED_IN)
-        feed_in(u, i, boots, boot_from, rise, before, at);
+        feed_in(u, i, boots, boot_from, rise, seen, at);
     feed_gauges(u, i, row);
 }
 

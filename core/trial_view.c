@@ -103,10 +103,20 @@ static void bulk_view(const struct trial *t, int s, enum trial_test test, struct
     v->ratio = b->ratio;
 }
 
+/* Devices that the newest counts are of. */
+static int64_t started(const struct installs *s)
+{
+    int64_t n = 0;
+    for (size_t i = 0; i < s->n && s->v[i].key == s->v[0].key; i++)
+        n = (i > 0 && s->v[i].wave != s->v[i - 1].wave ? 0 : n) + (int64_t)s->v[i].started * s->v[i].times;
+    return n;
+}
+
 static void install_view(const struct trial *t, struct evidence *v)
 {
     const struct install_evidence *o = &t->install.now;
-    v->overdue = t->install.overdue < o->failed ? t->install.overdue : o->failed;
+    bool fewer = o->started < started(&t->install); /* who is overdue may be another one then */
+    v->overdue = fewer ? 0 : t->install.overdue < o->failed ? t->install.overdue : o->failed;
     v->canary = o->failed;
     v->canary_of = o->started;
     if (o->started > 0 && t->spec.policy.install_share > 0)

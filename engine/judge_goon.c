@@ -10,7 +10,7 @@
 static bool wanting(const struct ro *ro)
 {
     for (size_t i = 0; i < ro->facts.n_waves; i++)
-        if (ro->wv[i].facts.told && ro->wv[i].judge.verdict.thin)
+        if (ro->wv[i].facts.told && (ro->wv[i].judge.verdict.thin || (ro->en->tm && !ro->wv[i].judge.judged)))
             return true;
     return trial_catching(ro);
 }
@@ -45,8 +45,8 @@ void judge_go_on(struct ro *ro)
     char t[FMT_MAX];
     bool lifts = ro_stop_lost_lifts(ro), passes = !lifts && ro_stop_passes(ro);
     if ((!lifts && !passes) || ro->facts.past || !en->spec.judge || !ro->policy.applies->lost_resume ||
-        *ro->rollback.of || ro->judge.good_polls < VERDICT_POLLS || wanting(ro) || (passes && stopped_again(ro)) ||
-        verbs_busy(en, ro) || notes_known(ro) != NOTES_KNOWN)
+        *ro->rollback.of || ro->rollback.saga /* a person's, from then on */ || ro->judge.good_polls < VERDICT_POLLS ||
+        wanting(ro) || (passes && stopped_again(ro)) || verbs_busy(en, ro) || notes_known(ro) != NOTES_KNOWN)
         return;
     const char *rule = passes && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_CATCHING) == 0 ? VERDICT_RULE_CATCHING
                                                                                                 : VERDICT_RULE_LOST;

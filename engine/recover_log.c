@@ -114,6 +114,13 @@ static bool about(const struct stored *s, const struct ro *ro)
     return strcmp(s->rollout, ro->id) == 0 && log_surely(ro, s);
 }
 
+/* Somebody has changed it on the server since: whose pause that is nobody knows. A minute is left for the two clocks.
+ */
+static bool touched(const struct ro *ro, const struct stored *s)
+{
+    return ro->facts.r.last_modified > s->t + US_PER_MIN;
+}
+
 /* Does it say that a rule whose cause passes has paused it while it ran, without a latch? */
 static bool passes(const struct stored *s)
 {
@@ -154,7 +161,7 @@ static void take_halt(struct ro *ro, const struct leftovers *l, const struct sto
                            .t = s->t,
                            .seq = *seq ? strtoll(seq, NULL, 10) : s->seq,
                            .asker = ours ? log_asker(s) : (struct stop_asker){.here = false},
-                           .ran = ours && ran_before(l, ro, s)};
+                           .ran = ours && !touched(ro, s) && ran_before(l, ro, s)};
     ro_stop_found(ro, &f);
     if (s->seq > 0)
         ro_stop_logged(ro, f.id, s->seq);
@@ -213,7 +220,7 @@ void log_lifted(struct engine *en, const struct leftovers *l, int64_t read_size)
 
 static bool stops(enum verb v)
 {
-    return v == VERB_PAUSE || v == VERB_HALT;
+    return v == VERB_PAUSE || v == VERB_HALT || v == VERB_ROLLBACK;
 }
 
 static bool lets_run(enum verb v)
@@ -227,7 +234,8 @@ static const struct stored *last_word(const struct leftovers *l, const struct ro
     for (size_t i = 0; i < l->n_recent; i++) {
         const struct stored *s = &l->recent[i];
         enum verb v = verb_from_word(s->verb);
-        if ((stops(v) || lets_run(v)) && strcmp(s->result, "ok") == 0 && about(s, ro))
+        bool did = strcmp(s->result, "ok") == 0 || (v == VERB_ROLLBACK && strcmp(s->result, "refused") != 0);
+        if ((stops(v) || lets_run(v)) && did && about(s, ro))
             return s;
     }
     return NULL;
@@ -244,7 +252,8 @@ void log_hold(struct ro *ro, const struct leftovers *l, const struct stored *s)
 {
     char by[80];
     struct stop_asker a = log_asker(s);
-    ro_stop_hold_found(ro, actor_of(s, by), passes(s) || halt_passes(l, ro, s) ? &a : NULL);
+    bool own = !touched(ro, s) && (passes(s) || halt_passes(l, ro, s));
+    ro_stop_hold_found(ro, actor_of(s, by), own ? &a : NULL);
 }
 
 void log_holds(struct engine *en, const struct leftovers *l, int64_t read_size)

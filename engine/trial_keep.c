@@ -73,7 +73,10 @@ static void write_run(const struct run *r, struct buf *b)
 void run_keep(struct run *r, bool now)
 {
     struct engine *en = r->ro->en;
+    const struct ro_ledger *g = r->ro->trials.ledger;
     if (!en->trials.keeper || !en->spec.judge || !r->trial)
+        return;
+    if (g && !g->known) /* on terms that may not be its own: what is kept under those would go */
         return;
     int64_t tick = trial_next_tick(r->trial);
     /* At whole minutes of the grid: the same ticks in every watcher, so that what they keep can be compared. What reads

@@ -275,7 +275,8 @@ static void claim(struct ro *ro)
     e.result = "ledger";
     e.reason = reason(g);
     entry_int(&e, "begun", g->plan.kind == PLAN_ADDS ? g->plan.begun : begun);
-    entry_str(&e, "ledger", b.data);
+    /* The terms say it all: an entry that is too long would stand in the log's way for ever. */
+    entry_str(&e, "ledger", b.over || b.len + terms.len > ENTRY_MAX / 2 ? "" : b.data);
     entry_str(&e, "policy", ro->policy.ruled->digest);
     entry_str(&e, "spec", r->digest);
     entry_str(&e, "strata", keys.data);
@@ -487,6 +488,7 @@ void run_ask_ledger(struct run *r, size_t w)
     g->serial = r->serial;
     g->wave = w;
     g->tries = 0;
+    g->claiming = false; /* one that the backlog had no room for never answers */
     timer_cancel(ro->en, late, ro);
     timer_set(ro->en, now_of(ro->en) + LATE_US, late, ro);
     ask(ro);

@@ -141,7 +141,7 @@ bool run_make(struct run *r)
 
 bool run_late(struct run *r)
 {
-    if (beat_history(r->ro->en) && r->rebuilds < REBUILDS_MAX) {
+    if (beat_history(r->ro->en) && r->rebuilds < REBUILDS_MAX && !ro_blind(r->ro)) { /* then times mean nothing */
         r->rebuild = true;
         return false;
     }

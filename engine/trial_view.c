@@ -414,7 +414,7 @@ static void ledger(const struct ro *ro, struct arena *a, struct ledger_view *out
 
 const char *trial_note(const struct ro *ro)
 {
-    return ro->trials.ledger ? ro->trials.ledger->note : "";
+    return ro->trials.ledger && ro->trials.run ? ro->trials.ledger->note : "";
 }
 
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)

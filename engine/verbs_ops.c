@@ -194,7 +194,7 @@ void op_outcome(struct engine *en, struct op *op, enum op_phase phase, const cha
         entry_str(&e, "http.request_id", op->request_id);
     if (op->target_wave >= 0)
         entry_int(&e, "target_wave", op->target_wave);
-    if (op->in.verb == VERB_PAUSE && verdict_rule_passes(op->in.rule))
+    if ((op->in.verb == VERB_PAUSE || op->in.verb == VERB_HALT) && verdict_rule_passes(op->in.rule))
         entry_process(&e); /* who may end it */
     op->busy++;
     diary_write(en, &e, 0, outcome_logged, op);

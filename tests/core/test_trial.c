@@ -628,6 +628,8 @@ static void installs_count_by_device_over_the_rollout(void **state)
     assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_e == v.log_e);
     assert_true(kit_evidence(&k, 0, TEST_INSTALL).log_now == v.log_e); /* of what is so now, all of it */
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).canary_of, 10); /* the evidence is of these */
+    assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).overdue, 0);    /* who is overdue may be another one */
+    trial_installs(k.t, waves, 1, 3);
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).overdue, 3);
     trial_outcomes(k.t, 1, 200); /* those that were overdue have installed: nothing stands of it */
     v = kit_evidence(&k, 0, TEST_INSTALL);
