@@ -96,6 +96,9 @@ static void what_makes_no_sense(void **state)
     bad(*state, "metrics: {cpu: {worse: down}}\n", "only worse: up or worse: both");
     bad(*state, "metrics: {cpu: {worse: both, share: 0.1}}\n", "only worse: up or worse: both");
     bad(*state, "metrics: {reboots: {worse: both}}\n", "only cpu and variance");
+    bad(*state, "metrics: {crash: {kind: counter}}\n", "two tests would be called 'crash-loop'");
+    bad(*state, "metrics: {stuck-sensor: {kind: event}}\n", "two tests would be called 'stuck-sensor'");
+    bad(*state, "metrics: {t: {kind: gauge, worse: both}, t-down: {kind: gauge}}\n", "two tests would be called");
     bad(*state, "metrics: {x: {kind: presence}}\n", "expected");
     bad(*state,
         "metrics: {a: {kind: gauge, worse: both, share: 0}, b: {kind: gauge, worse: both, share: 0}, "

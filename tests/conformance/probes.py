@@ -3,7 +3,7 @@
 Compared are the status, the error code (its spelling changed between the versions) and the names and JSON types of the
 fields. 1.x has more fields than 0.3: what the real, older server gives must be there in the drill's. Everything else is
 listed in DIFFERS with its reason, and a difference that has gone is a failure too."""
-import fleet
+import hubs
 
 ANSWERS = {}  # {(moment, name): {real: Answer}}
 
@@ -153,9 +153,9 @@ def ask(world, moment):
     requests = [(f"{verb} while {moment}", "POST", f"/rest/v1/rollouts/{{r}}/{verb}") for verb in FORBIDDEN[moment]]
     if moment == "ready":
         requests += READS + REFUSED
-        wrong = fleet.Api(world.api.port, fleet.basic("admin", "wrong"))
+        wrong = hubs.Api(world.api.port, hubs.basic("admin", "wrong"))
         keep(world, "a wrong password", wrong.call("GET", "/rest/v1/rollouts"))
-        viewer = fleet.Api(world.api.port, fleet.basic(*world.viewer))
+        viewer = hubs.Api(world.api.port, hubs.basic(*world.viewer))
         keep(world, "without the permission", viewer.call("GET", "/rest/v1/rollouts"))
     for name, method, path, *body in requests:
         keep(world, name, world.api.call(method, path.format(**known), fill(body[0], known) if body else None))
@@ -167,7 +167,7 @@ def ask_notes(world):
     release = f"/rest/v1/distributionsets/{world.rollout()['distributionSetId']}"
     for name, method, path, *body in NOTES:
         keep(world, name, world.api.call(method, path.format(m=release + "/metadata"), body[0] if body else None))
-    viewer = fleet.Api(world.api.port, fleet.basic(*world.viewer))
+    viewer = hubs.Api(world.api.port, hubs.basic(*world.viewer))
     keep(world, "a note without the permission", viewer.call("PUT", release + "/metadata/andon.probe", NOTE))
     keep(world, "notes without the permission", viewer.call("GET", release + "/metadata"))
 

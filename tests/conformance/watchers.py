@@ -14,7 +14,7 @@ import sys
 import threading
 import types
 
-import fleet
+import hubs
 import servers
 import steps
 
@@ -76,7 +76,7 @@ class Door:
         conn = http.client.HTTPConnection("127.0.0.1", self.to, timeout=30)
         try:
             keep = {k: v for k, v in headers.items() if k.lower() in KEEP}
-            conn.request(method, path, body or None, {**keep, "Authorization": fleet.basic("admin", "admin")})
+            conn.request(method, path, body or None, {**keep, "Authorization": hubs.basic("admin", "admin")})
             r = conn.getresponse()
             return r.status, r.getheaders(), r.read()
         except OSError:
@@ -222,7 +222,7 @@ class Watchers(steps.Steps):
         folder.mkdir()
         self.new = servers.Hawkbit(folder)
         self.new.wait()
-        api = fleet.Api(self.new.port, fleet.basic("admin", "admin"))
+        api = hubs.Api(self.new.port, hubs.basic("admin", "admin"))
         world = types.SimpleNamespace(api=api, releases={}, rollout=lambda r: api.ok("GET", f"/rest/v1/rollouts/{r}"))
         api.ok("POST", "/rest/v1/targets", [{"controllerId": d, "name": d} for d in DEVICES])
         world.releases["lamp-3"] = type(self.w).release(world, "lamp-3")

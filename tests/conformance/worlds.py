@@ -7,7 +7,7 @@ import json
 import pathlib
 from urllib.parse import quote
 
-import fleet
+import hubs
 import servers
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -81,16 +81,16 @@ class Real(World):
         self.parts.append(self.hb.proc)
         self.names = [f"cam-{i:03d}" for i in range(59)] + ['cam-"ü"-059']
         self.outsider = "bench-1"
-        self.fleet = fleet.Fleet(self.hb.port, {n: about(i) for i, n in enumerate([*self.names, self.outsider])})
+        self.fleet = hubs.Fleet(self.hb.port, {n: about(i) for i, n in enumerate([*self.names, self.outsider])})
         self.parts.insert(0, self.fleet)
         self.prom = self.with_history(folder)
         self.parts.append(self.prom)
         self.hb.wait()
         self.prom.wait()
         self.url, self.user, self.password = self.hb.url, "admin", "admin"
-        self.api = fleet.Api(self.hb.port, fleet.basic("admin", "admin"))
+        self.api = hubs.Api(self.hb.port, hubs.basic("admin", "admin"))
         self.telemetry = {"kind": "prometheus", "url": self.prom.url, "interval": "1s"}
-        for key, value in (("authentication.gatewaytoken.enabled", True), ("authentication.gatewaytoken.key", fleet.TOKEN)):
+        for key, value in (("authentication.gatewaytoken.enabled", True), ("authentication.gatewaytoken.key", hubs.TOKEN)):
             self.api.ok("PUT", f"/rest/v1/system/configs/{key}", {"value": value})
         # The canary wave takes the oldest: the odd name is among them.
         self.api.ok("POST", "/rest/v1/targets",
@@ -111,11 +111,11 @@ class Real(World):
     def with_history(self, folder):
         """60 more devices for verdict.py, of which Prometheus has more than an hour of history; they talk to the server
         later. One of them restarted three times in the last half hour."""
-        self.hubs = {f"hub-{i:03d}": fleet.Device(f"hub-{i:03d}", about(i)) for i in range(60)}
+        self.hubs = {f"hub-{i:03d}": hubs.Device(f"hub-{i:03d}", about(i)) for i in range(60)}
         self.restless = "hub-058"
         self.fleet.known.update(self.hubs)
         self.hubs[self.restless].boots = 4
-        past = fleet.history(self.hubs.values(), f'instance="127.0.0.1:{self.fleet.metrics.port}",job="fleet"', 4500, 5,
+        past = hubs.history(self.hubs.values(), f'instance="127.0.0.1:{self.fleet.metrics.port}",job="fleet"', 4500, 5,
                              lambda d, ago: d.boots - (sum(ago > 600 * k for k in (1, 2, 3)) if d.boots > 1 else 0))
         self.guard_port = servers.free_port()
         return servers.Prometheus(folder, {"fleet": self.fleet.metrics.port, "guard": self.guard_port}, past)
@@ -171,7 +171,7 @@ class Drill(World):
             hello = json.loads(self.proc.hello())
             self.url, self.user, self.password = hello["url"], hello["user"], hello["password"]
             self.viewer = ("viewer", self.password)
-            self.api = fleet.Api(int(hello["port"]), fleet.basic(self.user, self.password))
+            self.api = hubs.Api(int(hello["port"]), hubs.basic(self.user, self.password))
             self.telemetry = {"kind": "openmetrics", "url": hello["metrics"], "interval": "1s"}
             self.rollout_id = servers.wait_for("the drill's rollout", lambda: next(
                 (r["id"] for r in self.rollouts() if r["status"] == "ready"), None), 30)

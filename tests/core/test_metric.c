@@ -287,6 +287,33 @@ static void counters_and_events_count(void **state)
     bench_end(&b);
 }
 
+/* What a counter rose by while it was not shown belongs to all of that time, so to the install too; and one that begins
+ * anew has shown no event by that. */
+static void a_counter_that_was_away_counts_from_when_it_is_back(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    for (size_t i = 0; i < CANARIES; i++)
+        b.v[i][ERRORS] = 7;
+    bench_tick(&b);
+    for (size_t i = 0; i < CANARIES; i++)
+        b.v[i][ERRORS] = NAN;
+    bench_until(&b, KIT_GRACE + US_PER_MIN);
+    for (size_t i = 0; i < CANARIES; i++)
+        b.v[i][ERRORS] = i < 5 ? 0 : 9;
+    bench_tick(&b);
+    assert_int_equal(of(&b, "error-log").canary, 0);
+    b.v[6][ERRORS] = 0;
+    bench_tick(&b);
+    assert_int_equal(of(&b, "error-log").canary, 0);
+    b.v[0][ERRORS] = 1;
+    bench_tick(&b);
+    assert_int_equal(of(&b, "error-log").canary, 1);
+    bench_end(&b);
+}
+
 static void without_a_baseline_values_are_compared_as_they_are(void **state)
 {
     struct bench b;
@@ -389,6 +416,7 @@ int main(void)
         cmocka_unit_test(less_is_seen_where_less_is_worse),
         cmocka_unit_test(both_directions_are_seen),
         cmocka_unit_test(counters_and_events_count),
+        cmocka_unit_test(a_counter_that_was_away_counts_from_when_it_is_back),
         cmocka_unit_test(without_a_baseline_values_are_compared_as_they_are),
         cmocka_unit_test(its_state_is_kept),
         cmocka_unit_test(the_digest_is_of_all_that_is_tested),

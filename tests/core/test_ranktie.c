@@ -85,14 +85,13 @@ static void tied_tables_are_exact(void **state)
  * in units of `unit`. Numbers of ways, up to C(500, 250). */
 static double by_devices(const struct tie_group *g, size_t n_groups, size_t unit)
 {
-    size_t n = 0, all = 0, sum = 0, most = 0, before = 0;
+    size_t n = 0, sum = 0, most = 0, before = 0;
     double hit = 0, ways = 0;
 
     for (size_t i = 0; i < n_groups; i++) {
         size_t t = g[i].x + g[i].y, rank = (2 * before + t) / unit;
         assert_int_equal((2 * before + t) % unit, 0);
         n += g[i].x;
-        all += t;
         sum += g[i].x * rank;
         before += t;
         most = rank;

@@ -816,6 +816,11 @@ static void evidence_in_words(void **state)
     evidence_sentence(&b.policy.evidence, &e, text, sizeof text);
     assert_string_equal(text, "18 of 20 canaries are above 95% of the 180 others in CPU against their own past. "
                               "Evidence 8,103; 500 needed to pause, 5,000 to roll back");
+    e.plain = "use more CPU than before"; /* as a trial fills it in */
+    e.form = FORM_SHIFT;
+    evidence_sentence(&b.policy.evidence, &e, text, sizeof text);
+    assert_non_null(strstr(text, "18 of 20 canaries are above 95% of the 180 others in CPU against their own past."));
+    e.plain = NULL;
     e.test = "install";
     e.canary = 3;
     evidence_sentence(&b.policy.evidence, &e, text, sizeof text);
