@@ -78,8 +78,8 @@ static void past_end(struct prom_call *c)
     struct past_list *out = c->out;
     out->known = p->matched > 0;
     int own = c->prom->n_queries - Q_COUNT;
-    tick_in(c->arena, &out->day, 0, c->n, (size_t)(COL_BUILTIN + own));
-    tick_in(c->arena, &out->hour, 0, c->n, (size_t)(COL_BUILTIN + own));
+    tick_in(c->arena, &out->day, 0, c->n, (size_t)COL_BUILTIN + (size_t)own);
+    tick_in(c->arena, &out->hour, 0, c->n, (size_t)COL_BUILTIN + (size_t)own);
     out->away = ARENA_ARRAY(c->arena, double, c->n + 1);
     for (size_t i = 0; i < c->n; i++) {
         double *day = tick_row(&out->day, i);

@@ -113,13 +113,13 @@ static size_t put_clusters(struct install_tally *all, size_t m, struct install_t
 size_t install_tally(const struct install_device *v, size_t devices, int key, int waves, struct install_tally *out,
                      size_t n, size_t max)
 {
-    const struct install_device **by = xcalloc(devices + 1, sizeof *by);
+    const struct install_device **by = xcalloc(devices + 1, sizeof(void *));
     struct install_tally *all = xcalloc(devices + 1, sizeof *all);
     size_t now = n;
     for (size_t i = 0; i < devices; i++)
         by[i] = &v[i];
     if (devices > 0)
-        qsort_r(by, devices, sizeof *by, by_cluster, &key);
+        qsort_r(by, devices, sizeof(void *), by_cluster, &key);
     for (int w = 0; w < waves && now != SIZE_MAX; w++)
         now = put_clusters(all, clusters(by, devices, key, w, all), out, now, max);
     free(by);

@@ -74,6 +74,14 @@ bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from)
     return true;
 }
 
+bool ledger_has(const struct ledger *l, const double added[LEDGER_METRICS], int from)
+{
+    bool same = l->added_from == from;
+    for (int m = 0; m < LEDGER_METRICS; m++)
+        same = same && l->added[m] == added[m];
+    return same;
+}
+
 double ledger_begun(const struct ledger *l, int waves)
 {
     double sum = waves > 0 ? ledger_install(l) : 0;

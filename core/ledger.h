@@ -43,6 +43,8 @@ double ledger_install(const struct ledger *l);
 /* Adds to the metrics' shares from wave `from` on, drawn from the reserve: tests that were thought of when the rollout
  * ran. Once. False, and nothing added, when the reserve does not hold it, nothing is added, or it is no such wave. */
 bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;
+/* Are these what was added, from this wave on? */
+bool ledger_has(const struct ledger *l, const double added[LEDGER_METRICS], int from);
 /* What the first `waves` waves may spend, installs included: 0 when there are none. */
 double ledger_begun(const struct ledger *l, int waves);
 /* Everything that is promised, what was drawn included; at most l->alpha. */

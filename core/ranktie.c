@@ -168,8 +168,10 @@ static void add_cell(struct rows *r, const struct part *p, const struct cell *c,
 {
     int64_t side = p->counted, most = c->all < side ? c->all : side;
     double odds = (double)side / (double)(p->all - side), w = 1, q = 1 - (double)side / (double)p->all;
-    for (int64_t n = c->all; n > 0; n >>= 1, q *= q)
+    for (int64_t n = c->all; n > 0; n >>= 1) {
         w *= n & 1 ? q : 1;
+        q *= q;
+    }
     for (int64_t a = 0; a <= most; a++) {
         r->binomial[a] = w;
         w *= (double)(c->all - a) / (double)(a + 1) * odds;
@@ -306,8 +308,9 @@ static bool descend(const struct law *l, struct tilt *w, struct moments *m, doub
     double ds = h > 0 ? -g / h : 0;
     for (size_t i = 0; i < l->n; i++)
         slope[i] = (m[i].vy * ds - (m[i].p - (double)l->part[i].counted)) / m[i].v;
-    for (int half = 0; half < 30; half++, ds /= 2) {
+    for (int half = 0; half < 30; half++) {
         double f = ldexp(1, -half);
+        ds = half == 0 ? ds : ds / 2;
         w->s = s + ds > 0 ? s + ds : 0;
         for (size_t i = 0; i < l->n; i++)
             w->theta[i] += half == 0 ? slope[i] : -slope[i] * f;

@@ -205,7 +205,7 @@ static void set_needs(const struct trial *t, int s, struct stage *g)
 bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from)
 {
     if (t->ledger.drawn > 0)
-        return t->ledger.added_from == from && memcmp(t->ledger.added, added, sizeof t->ledger.added) == 0;
+        return ledger_has(&t->ledger, added, from);
     if (!ledger_add(&t->ledger, added, from))
         return false;
     for (int s = from; s < t->n_stages; s++)

@@ -171,7 +171,7 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     struct json_w w;
     json_w_init(&w, out, 0);
     json_w_obj(&w);
-    int rank = t->rank[test];
+    const struct bulk *bulk = t->rank[test] < 0 ? NULL : &t->stage[s]->bulk[t->rank[test]];
     trial_write_added(&w, &t->ledger);
     hex(&w, "alpha", trial_alpha(&t->spec.policy, &t->ledger, s, (int)test));
     json_w_kbool(&w, "clipped", !whole);
@@ -179,12 +179,12 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     json_w_kint(&w, "devices", trial_devices(t, s, test));
     if (whole && test == TEST_INSTALL)
         write_installs(&w, &t->install);
-    if (whole && rank < 0 && test != TEST_INSTALL)
+    if (whole && !bulk && test != TEST_INSTALL)
         write_journal(&w, &t->stage[s]->journal, test);
     hex(&w, "log_e", trial_log(t, s, test));
     hex(&w, "log_pause", trial_need(t, s, test));
-    if (rank >= 0)
-        write_look(&w, &t->stage[s]->bulk[rank], whole && t->stage[s]->bulk[rank].best.canary != NULL);
+    if (bulk)
+        write_look(&w, bulk, whole && bulk->best.canary != NULL);
     if (test == TEST_INSTALL)
         json_w_kint(&w, "overdue", t->install.overdue);
     trial_write_spec(&w, &t->spec);

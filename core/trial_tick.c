@@ -195,8 +195,8 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
     struct trial *t = u->t;
     struct watched *w = &t->w[i];
     int64_t before = w->last_t, boot_from = before;
-    uint32_t rise[METRICS_OWN];
-    int64_t seen[METRICS_OWN];
+    uint32_t rise[METRICS_OWN] = {0};
+    int64_t seen[METRICS_OWN] = {0};
     if (at > u->tick)
         at = u->tick;
     if (at <= before)

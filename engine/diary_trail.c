@@ -88,9 +88,10 @@ static void last_resort(struct engine *en, void *arg);
 static void drop_trail(struct engine *en, struct trailing *t)
 {
     struct trailing **p = &en->diary.trails;
-    while (*p != t)
+    while (*p && *p != t)
         p = &(*p)->next;
-    *p = t->next;
+    if (*p)
+        *p = t->next;
     timer_cancel(en, last_resort, t);
     job_free(t->own);
     free(t);

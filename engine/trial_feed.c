@@ -227,11 +227,6 @@ static void apply_leaves(struct run *r, int64_t t)
 
 /* ---- feeding ---- */
 
-bool ro_blind(const struct ro *ro)
-{
-    return ro->trials.clocks.shut && !ro_replayed(ro);
-}
-
 /* While the two clocks disagree what was measured at a time is not known: the tick is as one that nobody answered, and
  * stays so. It is not read later from history either, which would have the wrong times too. */
 static bool blind_at(const struct ro *ro, int64_t t)
