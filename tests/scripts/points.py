@@ -140,7 +140,8 @@ def tried(lane, strict, point):
         lane.release()
     arrived = lane.stub.pauses() > before
     assert rc in (-signal.SIGKILL, 137, 0, 1, 4, 5, 6, 7), (rc, said)
-    assert not arrived or trace.sent(), "a request has arrived that never left"
+    # A guard on the same log may have taken over what is written.
+    assert not arrived or trace.sent() or (lane.guard and trace.written()), "a request has arrived that never left"
     if not trace.sent() and not trace.written():
         assert rc != 0, (rc, said)
         assert lane.stub.state == "running" and not lane.entries(), (lane.stub.state, lane.entries())
