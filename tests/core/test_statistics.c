@@ -204,7 +204,7 @@ static void ledger_add_case(struct job *j)
     for (size_t s = 0; s < json_len(stages); s++) {
         double sum = 0;
         for (int m = 0; m < LEDGER_METRICS; m++)
-            sum += ledger_alpha(&l, (int)s, (enum ledger_metric)m);
+            sum += ledger_alpha(&l, (int)s, m);
         near_to(j->s, "stage_alpha", sum, at(stages, s), j->s->rel);
     }
     same(j->s, j->want, "drawn", l.drawn);
