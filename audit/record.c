@@ -64,11 +64,6 @@ static bool take_fields(struct slice fields, struct arena *a, struct record *r)
     return true;
 }
 
-static enum actor_kind actor_kind(const char *word)
-{
-    return strcmp(word, "rule") == 0 ? ACTOR_RULE : strcmp(word, "script") == 0 ? ACTOR_SCRIPT : ACTOR_PERSON;
-}
-
 static bool take(const char *json, size_t n, struct arena *a, struct record *r)
 {
     struct leaf l;
@@ -77,7 +72,7 @@ static bool take(const char *json, size_t n, struct arena *a, struct record *r)
     const char *actor = leaf_text(a, l.actor);
     entry_init(&r->en, entry_kind_from_word(leaf_text(a, l.kind)));
     r->en.verb = verb_from_word(leaf_text(a, l.verb));
-    r->en.actor.kind = actor_kind(leaf_text(a, l.actor_kind));
+    r->en.actor.kind = actor_kind_from(leaf_text(a, l.actor_kind));
     safe_text_into(r->en.actor.name, sizeof r->en.actor.name, actor, strlen(actor));
     r->en.corr = l.corr;
     r->en.t = l.t;

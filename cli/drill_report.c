@@ -67,15 +67,6 @@ static void ktime(struct json_w *w, const char *key, int64_t us)
         json_w_num(w, (double)us / (double)US_PER_S);
 }
 
-static void knum_or_null(struct json_w *w, const char *key, double v)
-{
-    json_w_key(w, key);
-    if (isfinite(v))
-        json_w_num(w, v);
-    else
-        json_w_null(w);
-}
-
 /* The test's standing at the halt; logarithms to base ten, as evidence may be larger than any number. */
 static void evidence_json(struct json_w *w, const struct drill_evidence *d)
 {
@@ -92,16 +83,16 @@ static void evidence_json(struct json_w *w, const struct drill_evidence *d)
     json_w_obj(w);
     json_w_kstr(w, "test", e->test);
     json_w_kint(w, "wave", d->wave);
-    knum_or_null(w, "log10_evidence", e->log_e / LN_10);
-    knum_or_null(w, "log10_needed", e->log_pause / LN_10);
+    json_w_knum(w, "log10_evidence", e->log_e / LN_10);
+    json_w_knum(w, "log10_needed", e->log_pause / LN_10);
     json_w_kint(w, "devices", e->devices);
     json_w_kint(w, "canary", e->canary);
     json_w_kint(w, "canary_of", e->canary_of);
     json_w_kint(w, "control", e->control);
     json_w_kint(w, "control_of", e->control_of);
-    knum_or_null(w, "ratio", harm.ratio);
-    knum_or_null(w, "ratio_low", harm.low);
-    knum_or_null(w, "ratio_high", harm.high);
+    json_w_knum(w, "ratio", harm.ratio);
+    json_w_knum(w, "ratio_low", harm.low);
+    json_w_knum(w, "ratio_high", harm.high);
     json_w_obj_end(w);
 }
 
@@ -150,7 +141,7 @@ void drill_report_json(const struct drill_report *r)
     json_w_obj(&o.w);
     json_w_kint(&o.w, "total", d->devices_total);
     json_w_kint(&o.w, "new_at_halt", d->devices_bad_at_halt);
-    knum_or_null(&o.w, "broken_at_halt", d->devices_broken_at_halt < 0 ? NAN : (double)d->devices_broken_at_halt);
+    json_w_knum(&o.w, "broken_at_halt", d->devices_broken_at_halt < 0 ? NAN : (double)d->devices_broken_at_halt);
     json_w_kint(&o.w, "told_after_halt", d->told_after);
     json_w_kint(&o.w, "on_old", d->devices_on_old);
     json_w_kint(&o.w, "on_new", d->devices_on_new);

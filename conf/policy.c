@@ -14,8 +14,7 @@
 
 #define DAY_S 86400.0
 
-/* In the order of enum metric, basis, reaction (from REACT_WATCH), promotion. */
-static const char *const metric_words[] = {"reboots", "cpu-mean", "cpu-p95", "variance", "install-failed", NULL};
+/* In the order of enum basis, reaction (from REACT_WATCH), promotion. */
 static const char *const basis_words[] = {"absolute", "control", NULL};
 static const char *const breach_words[] = {"watch", "hold", "pause", "rollback", NULL};
 static const char *const lost_words[] = {"hold", "pause", NULL};

@@ -44,6 +44,11 @@ const char *trail_word(enum trail t)
     return (unsigned)t < sizeof words / sizeof *words ? words[t] : "";
 }
 
+enum actor_kind actor_kind_from(const char *word)
+{
+    return strcmp(word, "rule") == 0 ? ACTOR_RULE : strcmp(word, "script") == 0 ? ACTOR_SCRIPT : ACTOR_PERSON;
+}
+
 static const char *actor_word(enum actor_kind k)
 {
     switch (k) {

@@ -79,6 +79,8 @@ const char *entry_kind_word(enum entry_kind k);
 enum entry_kind entry_kind_from_word(const char *s);
 /* "log", "spool", "syslog", "nowhere"; "" for TRAIL_NONE. */
 const char *trail_word(enum trail t);
+/* "rule", "script"; anything else is a person. */
+enum actor_kind actor_kind_from(const char *word);
 /* All strings "", no fields, everything else 0; the caller sets what it knows. */
 void entry_init(struct entry *e, enum entry_kind kind);
 /* Adds a field (a second one of the same key replaces the first); strings are borrowed and must outlive the entry.

@@ -54,18 +54,14 @@ enum install_state install_state(bool done, bool failed, int64_t reached_at, int
 
 /* ---- tallies ---- */
 
-static int by_place(const struct install_tally *a, const struct install_tally *b)
+static int by_place(const void *pa, const void *pb)
 {
+    const struct install_tally *a = pa, *b = pb;
     const int32_t x[] = {a->key, a->wave, a->started, a->failed}, y[] = {b->key, b->wave, b->started, b->failed};
     for (int i = 0; i < 4; i++)
         if (x[i] != y[i])
             return x[i] < y[i] ? -1 : 1;
     return 0;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    return by_place(a, b);
 }
 
 static int by_cluster(const void *a, const void *b, void *key)
@@ -98,7 +94,7 @@ static size_t clusters(const struct install_device *const *by, size_t devices, i
 /* Sorted, and those alike as one, behind the n that are there; SIZE_MAX when they do not fit. */
 static size_t put_clusters(struct install_tally *all, size_t m, struct install_tally *out, size_t n, size_t max)
 {
-    qsort(all, m, sizeof *all, by_size);
+    qsort(all, m, sizeof *all, by_place);
     for (size_t i = 0; i < m; i++) {
         if (i > 0 && by_place(&all[i], &all[i - 1]) == 0)
             out[n - 1].times++;

@@ -5,40 +5,18 @@
 
 #include "core/clock.h"
 
+const char *const metric_words[METRIC_COUNT + 1] = {"reboots",  "cpu-mean",       "cpu-p95",
+                                                    "variance", "install-failed", NULL};
+
 const char *metric_word(enum metric m)
 {
-    switch (m) {
-    case METRIC_REBOOTS:
-        return "reboots";
-    case METRIC_CPU_MEAN:
-        return "cpu-mean";
-    case METRIC_CPU_P95:
-        return "cpu-p95";
-    case METRIC_VARIANCE:
-        return "variance";
-    case METRIC_INSTALL_FAILED:
-        return "install-failed";
-    case METRIC_COUNT:
-        break;
-    }
-    return "?";
+    return (unsigned)m < METRIC_COUNT ? metric_words[m] : "?";
 }
 
 const char *metric_unit(enum metric m)
 {
-    switch (m) {
-    case METRIC_REBOOTS:
-        return "reboots/dev-day";
-    case METRIC_CPU_MEAN:
-    case METRIC_CPU_P95:
-    case METRIC_INSTALL_FAILED:
-        return "%";
-    case METRIC_VARIANCE:
-        return "x own baseline";
-    case METRIC_COUNT:
-        break;
-    }
-    return "";
+    static const char *const units[METRIC_COUNT] = {"reboots/dev-day", "%", "%", "x own baseline", "%"};
+    return (unsigned)m < METRIC_COUNT ? units[m] : "";
 }
 
 const char *reaction_word(enum reaction r)

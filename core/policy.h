@@ -119,6 +119,8 @@ struct policy {
     double min_device_hours; /* of canary watch before a wave may be promoted (default 0) */
 };
 
+/* The words of limits' metrics, in the order of enum metric; ends with NULL. */
+extern const char *const metric_words[METRIC_COUNT + 1];
 const char *metric_word(enum metric m);     /* "reboots", "cpu-mean", "cpu-p95", "variance", "install-failed" */
 const char *metric_unit(enum metric m);     /* "reboots/dev-day", "%", ... for the screen */
 const char *reaction_word(enum reaction r); /* "none", "watch", "hold", "pause", "rollback" */

@@ -38,7 +38,5 @@ bool text_valid(const char *s, size_t n);
 
 /* Does a shell pattern with * and ? (no sets) match all of s? Iterative: a hostile pattern costs at most |p| * |s|. */
 bool glob_match(const char *pattern, const char *s);
-/* Does a shell pattern with * and ? (no sets) match all of s? Iterative: a hostile pattern costs at most |p| * |s|. */
-bool glob_match(const char *p, const char *s);
 
 #endif

@@ -9,18 +9,11 @@
 #define LOOKED_AT 64    /* acknowledgements, newest first, among which the one that lifts a halt is looked for */
 #define NEWEST    20000 /* entries that are looked through: some 20 ms. Older halts are noted as they are known here */
 
-static enum actor_kind kind_of(const struct stored *s)
-{
-    return strcmp(s->actor_kind, "rule") == 0     ? ACTOR_RULE
-           : strcmp(s->actor_kind, "script") == 0 ? ACTOR_SCRIPT
-                                                  : ACTOR_PERSON;
-}
-
 static void side_of(const struct stored *s, uint64_t id, const char *origin, struct halt_note_side *out)
 {
     struct json_t *facts = json_parse(s->host, strlen(s->host), ENTRY_MAX, "host", NULL);
     const char *host = json_str(json_get(facts, "kernel"), "host", NULL);
-    *out = (struct halt_note_side){.kind = kind_of(s), .t = s->t, .corr = id, .seq = s->seq};
+    *out = (struct halt_note_side){.kind = actor_kind_from(s->actor_kind), .t = s->t, .corr = id, .seq = s->seq};
     safe_text_into(out->by, sizeof out->by, s->actor, strlen(s->actor));
     safe_text_into(out->host, sizeof out->host, host ? host : "", host ? strlen(host) : 0);
     json_free(facts);

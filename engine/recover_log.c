@@ -53,13 +53,6 @@ bool log_of_another(struct ro *ro, const struct stored *s)
     return true;
 }
 
-static enum actor_kind actor_kind_of(const struct stored *s)
-{
-    return strcmp(s->actor_kind, "rule") == 0     ? ACTOR_RULE
-           : strcmp(s->actor_kind, "script") == 0 ? ACTOR_SCRIPT
-                                                  : ACTOR_PERSON;
-}
-
 /* ---- halts, and who has lifted them ---- */
 
 /* The machine that wrote it, by the facts that audit/ adds. */
@@ -105,7 +98,7 @@ struct stop_asker log_asker(const struct stored *s)
 
 static const char *actor_of(const struct stored *s, char out[80])
 {
-    snprintf(out, 80, "%s%s", actor_kind_of(s) == ACTOR_RULE ? "rule " : "", s->actor);
+    snprintf(out, 80, "%s%s", actor_kind_from(s->actor_kind) == ACTOR_RULE ? "rule " : "", s->actor);
     return out;
 }
 
@@ -124,7 +117,8 @@ static bool touched(const struct ro *ro, const struct stored *s)
 /* Does it say that a rule whose cause passes has paused it while it ran, without a latch? */
 static bool passes(const struct stored *s)
 {
-    return verb_from_word(s->verb) == VERB_PAUSE && actor_kind_of(s) == ACTOR_RULE && verdict_rule_passes(s->actor);
+    return verb_from_word(s->verb) == VERB_PAUSE && actor_kind_from(s->actor_kind) == ACTOR_RULE &&
+           verdict_rule_passes(s->actor);
 }
 
 /* Did it run when the halt was asked for, or was only held then by a rule whose cause passes? */
@@ -145,7 +139,7 @@ static void take_halt(struct ro *ro, const struct leftovers *l, const struct sto
 {
     struct arena a;
     char by[80];
-    enum actor_kind kind = actor_kind_of(s);
+    enum actor_kind kind = actor_kind_from(s->actor_kind);
     const char *origin = stored_field(s, "from.log"), *seq = stored_field(s, "from.seq");
     bool ours = !*origin && s->seq > 0; /* asked for by a watcher of this log; not of a note, nor known by the spool */
     arena_init(&a);
@@ -192,7 +186,7 @@ static enum stop_who lifted_by(const struct leftovers *l, const struct ro *ro, i
     for (size_t i = 0; i < l->n_acks; i++) {
         const struct stored *s = &l->acks[i];
         if (s->seq > seq && (!*s->rollout || strcmp(s->rollout, ro->id) == 0))
-            return stop_who_of(actor_kind_of(s), s->actor);
+            return stop_who_of(actor_kind_from(s->actor_kind), s->actor);
     }
     return STOP_PERSON;
 }
@@ -244,7 +238,8 @@ static const struct stored *last_word(const struct leftovers *l, const struct ro
 /* A halt of the rule for lost telemetry, which the same rule has lifted and not resumed yet. */
 static bool halt_passes(const struct leftovers *l, const struct ro *ro, const struct stored *s)
 {
-    bool lost = verb_from_word(s->verb) == VERB_HALT && stop_who_of(actor_kind_of(s), s->actor) == STOP_RULE_LOST;
+    bool lost =
+        verb_from_word(s->verb) == VERB_HALT && stop_who_of(actor_kind_from(s->actor_kind), s->actor) == STOP_RULE_LOST;
     return lost && lifted_by(l, ro, s->seq) == STOP_RULE_LOST && ran_before(l, ro, s);
 }
 

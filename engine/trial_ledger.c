@@ -147,7 +147,7 @@ static const char *firmware(const struct ro *ro)
     return *ro->facts.mark.who.release ? ro->facts.mark.who.release : "this firmware";
 }
 
-static void say_others(const struct ro_ledger *g, const struct ro *ro, double others, struct buf *b)
+static void say_others(const struct ro_ledger *g, const struct ro *ro, struct buf *b)
 {
     const struct rollout_identity *one = NULL;
     char f[FMT_MAX];
@@ -160,9 +160,9 @@ static void say_others(const struct ro_ledger *g, const struct ro *ro, double ot
         n++;
     }
     if (n == 1)
-        buf_printf(b, ", %s by rollout %s", explain_percent(f, others), one->id);
+        buf_printf(b, ", %s by rollout %s", explain_percent(f, g->others), one->id);
     else if (n > 1)
-        buf_printf(b, ", %s by %zu other trials", explain_percent(f, others), n);
+        buf_printf(b, ", %s by %zu other trials", explain_percent(f, g->others), n);
 }
 
 /* The words of it, from one set of figures. */
@@ -170,24 +170,21 @@ static void say(struct ro *ro)
 {
     struct ro_ledger *g = ro->trials.ledger;
     const struct account_plan *p = &g->plan;
-    double own, others, alpha = g->account.alpha > 0 ? g->account.alpha : p->terms.asked;
     char f[FMT_MAX];
     struct buf b, c;
-    account_spent(&g->account, &ro->facts.mark.who, &own, &others);
+    g->alpha = g->account.alpha > 0 ? g->account.alpha : p->terms.asked;
+    account_spent(&g->account, &ro->facts.mark.who, &g->own, &g->others);
     buf_init(&b, 1024);
     buf_init(&c, 1024);
-    g->own = own;
-    g->others = others;
-    g->alpha = alpha;
-    buf_printf(&b, "Of alpha %s for %s, ", explain_percent(f, alpha), firmware(ro));
-    buf_printf(&b, "%s is spent by this rollout", explain_percent(f, own));
-    say_others(g, ro, others, &b);
+    buf_printf(&b, "Of alpha %s for %s, ", explain_percent(f, g->alpha), firmware(ro));
+    buf_printf(&b, "%s is spent by this rollout", explain_percent(f, g->own));
+    say_others(g, ro, &b);
     buf_printf(&b, "; %s is left.", explain_percent(f, p->left));
     if (!g->known)
         buf_printf(&c, "What %s has spent is not known: the log cannot be read. ", firmware(ro));
     if (p->dry)
         buf_printf(&c, "Not enough is left for %s: the tests run dry and halt nothing. ",
-                   own == 0 ? "another rollout of this firmware" : "a further wave");
+                   g->own == 0 ? "another rollout of this firmware" : "a further wave");
     if (*p->differs)
         buf_printf(&c, "The tests go on as they began: %s. ", p->differs);
     if (g->account.unread > 0)

@@ -212,9 +212,7 @@ struct op *op_from_log(struct engine *en, const struct stored *s)
     snprintf(in.rollout, sizeof in.rollout, "%s", s->rollout);
     snprintf(in.reason, sizeof in.reason, "%s", s->reason);
     snprintf(in.actor.name, sizeof in.actor.name, "%s", s->actor);
-    in.actor.kind = strcmp(s->actor_kind, "rule") == 0     ? ACTOR_RULE
-                    : strcmp(s->actor_kind, "script") == 0 ? ACTOR_SCRIPT
-                                                           : ACTOR_PERSON;
+    in.actor.kind = actor_kind_from(s->actor_kind);
     snprintf(in.rule, sizeof in.rule, "%s", stored_field(s, "rule"));
     if (in.verb == VERB_ROLLBACK)
         snprintf(in.to_release, sizeof in.to_release, "%s", stored_field(s, "to"));

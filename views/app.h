@@ -268,6 +268,7 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
 enum metric plots_cpu(const struct wave_view *w);
+const struct limit_view *plots_limit(const struct wave_view *w, enum metric m); /* its worst, NULL */
 float plots_top(const struct wave_view *w, enum metric m);
 const char *plots_when(const struct snapshot *s, char out[80]);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,

@@ -57,13 +57,7 @@ static int metric(struct canvas *c, int row, int col, const struct wave_view *w,
                   bool stale)
 {
     char a[FMT_MAX], b[FMT_MAX], line[160];
-    const struct limit_view *worst = NULL;
-    for (size_t i = 0; i < w->verdict.n_limits; i++) {
-        const struct limit_view *l = &w->verdict.limits[i];
-        if (l->limit && l->limit->metric == m &&
-            (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
-            worst = l;
-    }
+    const struct limit_view *worst = plots_limit(w, m);
     snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m]),
              harm_value(b, m, w->health.against[m]));
     int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);

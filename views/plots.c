@@ -43,7 +43,7 @@ float plots_top(const struct wave_view *w, enum metric m)
     return top;
 }
 
-static const struct limit_view *worst_limit(const struct wave_view *w, enum metric m)
+const struct limit_view *plots_limit(const struct wave_view *w, enum metric m)
 {
     const struct limit_view *worst = NULL;
     for (size_t i = 0; i < w->verdict.n_limits; i++) {
@@ -58,7 +58,7 @@ static const struct limit_view *worst_limit(const struct wave_view *w, enum metr
 /* Where the limit lies now, in the metric's own unit. */
 static double limit_value(const struct wave_view *w, enum metric m)
 {
-    const struct limit_view *l = worst_limit(w, m);
+    const struct limit_view *l = plots_limit(w, m);
     if (!l)
         return NAN;
     if (l->limit->basis == BASIS_ABSOLUTE)
@@ -69,7 +69,7 @@ static double limit_value(const struct wave_view *w, enum metric m)
 
 static void status(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m)
 {
-    const struct limit_view *l = worst_limit(w, m);
+    const struct limit_view *l = plots_limit(w, m);
     if (!l) {
         canvas_text(c, row, col, cols, ROLE_DIM, "no limit");
         return;
