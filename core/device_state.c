@@ -44,6 +44,8 @@ enum device_state device_state(const struct device_facts *f, const char **note)
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
         if (f->reached & f->tested & 1U << levels[i].test)
             return *note = levels[i].note, levels[i].state;
+    if (f->own)
+        return *note = f->own, DEV_ODD;
     return DEV_OK;
 }
 

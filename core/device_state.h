@@ -21,10 +21,11 @@ struct device_facts {
     int64_t now, stale_us;     /* a sample older than stale_us is old */
     uint32_t reached;          /* what the device has had since it counts */
     uint32_t tested;           /* what the policy tests */
+    const char *own;           /* what else it has had, of the policy's own tests, in words about it; NULL = nothing */
 };
 
-/* The state, and in *note why, in words about one device ("has rebooted twice or more"); static, "" = nothing. Of
- * several reasons the one that says most. */
+/* The state, and in *note why, in words about one device ("has rebooted twice or more"); static or f->own, "" =
+ * nothing. Of several reasons the one that says most. */
 enum device_state device_state(const struct device_facts *f, const char **note);
 /* The same set from a device's newest figures, for a rollout without tests: reboots that count (-1 = not known), CPU
  * and variance over the device's own baseline (NaN = not known). */

@@ -6,14 +6,10 @@
 
 #include "core/detmath.h"
 #include "core/eprocess.h"
+#include "core/fmt.h"
 #include "core/trial.h"
 #include "core/ranktest.h"
 
-/* Shares of a metric's alpha, as in core/trial.h (docs/statistics.md, "Events and levels"). */
-#define LOOP_SHARE  (1.0 / 2)
-#define BOOT_SHARE  (1.0 / 8)
-#define TAIL_SHARE  (1.0 / 8) /* half of the metric, in four levels */
-#define BULK_SHARE  (1.0 / 2)
 #define STEPS       96
 #define SHIFT_SIDE  200
 #define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
@@ -135,6 +131,12 @@ static double sees_reboots(const struct plan *w, double per_day, double alpha, d
     return 0;
 }
 
+static double alpha_of(const struct evidence_policy *p, const struct ledger *l, int wave, enum trial_test test)
+{
+    const struct metric_test *t = metric_test(p, (int)test);
+    return ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
+}
+
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
                   double reboots_per_day, struct plan *out)
 {
@@ -142,21 +144,20 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     struct ledger l;
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
-    double reboot = ledger_alpha(&l, wave, LEDGER_REBOOT), cpu = ledger_alpha(&l, wave, LEDGER_CPU);
-    double loop = reboot * LOOP_SHARE;
+    out->cpu_both = p->cpu_worse == WORSE_BOTH;
+    double loop = alpha_of(p, &l, wave, TEST_LOOP);
     out->least_loop = planner_least(canary, control, loop, 1, p->min_devices);
     out->least_loop_beside = least_beside_one(canary, control, loop, 1, p->min_devices);
-    out->least_silent =
-        planner_least(canary, control, ledger_alpha(&l, wave, LEDGER_SILENCE), p->ratio, p->min_devices);
-    out->least_cpu = planner_least(canary, control, cpu * TAIL_SHARE, p->ratio, p->min_devices);
+    out->least_silent = planner_least(canary, control, alpha_of(p, &l, wave, TEST_SILENT), p->ratio, p->min_devices);
+    out->least_cpu = planner_least(canary, control, alpha_of(p, &l, wave, TEST_CPU125), p->ratio, p->min_devices);
     out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
     bool enough = canary >= p->min_devices;
-    out->sees_cpu_shift = enough && sees_shift(canary, control, cpu * BULK_SHARE);
-    out->sees_variance_shift =
-        enough && sees_shift(canary, control, ledger_alpha(&l, wave, LEDGER_VARIANCE) * BULK_SHARE);
+    out->sees_cpu_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_CPU));
+    out->sees_variance_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_VARIANCE));
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio = sees_reboots(out, reboots_per_day, reboot * BOOT_SHARE, p->ratio, p->min_devices);
+        out->sees_reboot_ratio =
+            sees_reboots(out, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1), p->ratio, p->min_devices);
     out->blind = !out->least_loop && !out->least_silent && !out->least_cpu && !out->least_install &&
                  !out->sees_cpu_shift && !out->sees_variance_shift && !(out->sees_reboot_ratio > 0);
 }
@@ -179,8 +180,8 @@ void planner_text(const struct plan *p, char *out, size_t size)
         return;
     out[0] = 0;
     size_t n = 0;
-    char part[120];
-    snprintf(part, sizeof part, "%lld device%s", (long long)p->canary, p->canary == 1 ? "" : "s");
+    char part[120], count[FMT_MAX];
+    snprintf(part, sizeof part, "%s device%s", fmt_count(count, p->canary), p->canary == 1 ? "" : "s");
     add(out, size, &n, "", part);
     if (p->hours > 0) {
         snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
@@ -214,14 +215,14 @@ void planner_text(const struct plan *p, char *out, size_t size)
         between = ", ";
     }
     if (p->least_cpu) {
-        snprintf(part, sizeof part, "%lld with CPU far up", (long long)p->least_cpu);
+        snprintf(part, sizeof part, "%lld with CPU far up%s", (long long)p->least_cpu, p->cpu_both ? " or down" : "");
         add(out, size, &n, between, part);
         between = ", ";
     }
     if (p->sees_cpu_shift || p->sees_variance_shift) {
         add(out, size, &n, between,
             p->sees_cpu_shift && p->sees_variance_shift ? "CPU or sensor variance up on all"
-            : p->sees_cpu_shift                         ? "CPU up on all"
+            : p->sees_cpu_shift                         ? p->cpu_both ? "CPU up or down on all" : "CPU up on all"
                                                         : "sensor variance up on all");
         between = ", ";
     }

@@ -17,6 +17,7 @@ struct plan {
     int64_t least_silent;
     int64_t least_cpu;     /* CPU far over its own baseline (tail) */
     int64_t least_install; /* failed installs */
+    bool cpu_both;         /* the policy looks at CPU both ways: then the next two are of a fall as well */
     bool sees_cpu_shift;   /* a CPU rise of all canaries can be seen at the first look at all */
     bool sees_variance_shift;
     bool reboots_known;       /* `hours` and the background rate are known: sees_reboot_ratio means something */

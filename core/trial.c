@@ -491,10 +491,3 @@ void trial_installs(struct trial *t, const struct install_tally *v, size_t n, in
         s->standing.crossed = 0;
     trial_cross(t, t->n_stages - 1, TEST_INSTALL, t->newest ? t->newest : t->spec.start);
 }
-
-void trial_outcomes(struct trial *t, int64_t failed, int64_t started)
-{
-    if (failed >= 0 && failed <= started && started <= INT32_MAX)
-        trial_installs(t, &(struct install_tally){.failed = (int32_t)failed, .started = (int32_t)started, .times = 1},
-                       1, 0);
-}

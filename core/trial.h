@@ -118,8 +118,6 @@ void trial_ack(struct trial *t, int64_t at);
 /* What became of the installs, as it is now (core/install.h): of all waves that were told, `overdue` of them neither
  * installed nor reported. Not on the grid: what was told before is forgotten. Ignored when it is not possible. */
 void trial_installs(struct trial *t, const struct install_tally *v, size_t n, int64_t overdue);
-/* The same of devices that are told apart by nothing: failed of started. */
-void trial_outcomes(struct trial *t, int64_t failed, int64_t started);
 
 /* ---- telemetry ---- */
 
@@ -153,6 +151,9 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
 /* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
  * passages only. 0 where it does not count. */
 uint32_t trial_reached(const struct trial *t, struct trial_ix device);
+/* The same of the tests beyond the built-in ones: in words ("have had ..."), of that which says most, as its levels
+ * ascend; NULL = none. The policy's. */
+const char *trial_reached_own(const struct trial *t, struct trial_ix device);
 /* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
 struct trial_after {
     int64_t canaries; /* that count in the running stage */

@@ -201,6 +201,16 @@ uint32_t trial_reached(const struct trial *t, struct trial_ix device)
     return device.i < t->n ? t->w[device.i].happened : 0;
 }
 
+const char *trial_reached_own(const struct trial *t, struct trial_ix device)
+{
+    if (device.i >= t->n || !t->marks)
+        return NULL;
+    for (int k = t->n_tests - 1; k >= TEST_COUNT; k--)
+        if (t->marks[device.i].happened & PASSAGE_BIT(k))
+            return metric_test(&t->spec.policy, k)->plain;
+    return NULL;
+}
+
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours)
 {
     *canary = t->active[SIDE_CANARY];
@@ -213,7 +223,7 @@ void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, doubl
 void trial_after(const struct trial *t, struct trial_after *out)
 {
     double *v = xreallocarray(NULL, t->n + 1, sizeof *v);
-    size_t n = 0;
+    size_t n = 0, again = 0;
     *out = (struct trial_after){0};
     for (size_t i = 0; i < t->n; i++) {
         const struct watched *w = &t->w[i];
@@ -221,6 +231,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         if (!(w->flags & WATCHED_CANARY))
             continue;
         out->canaries++;
+        again += watched_booted(w) && w->boots > 1;
         if (watched_booted(w))
             v[n++] = (double)(t->zero + w->boot_s[1] * US_PER_S - installed);
     }
@@ -231,7 +242,8 @@ void trial_after(const struct trial *t, struct trial_after *out)
         out->first_us = (int64_t)v[n / 10];
         out->last_us = (int64_t)v[n - 1 - n / 10];
         int64_t near = out->first_us / 10 > AFTER_NEAR ? out->first_us / 10 : AFTER_NEAR;
-        out->alike = n >= AFTER_DEVICES && out->last_us - out->first_us <= near;
+        out->alike = n >= AFTER_DEVICES && again * 2 <= n && /* the last of many reboots is always of just now */
+                     out->last_us - out->first_us <= near;
     }
     free(v);
 }

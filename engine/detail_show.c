@@ -4,7 +4,7 @@
 #include "engine/detail_data.h"
 
 static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
-                      struct device_row *r)
+                      struct arena *a, struct device_row *r)
 {
     int wave = en->detail.focus.wave;
     bool mine = w && w->canary_of == ro;
@@ -17,9 +17,11 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
                              .now = clock_now(en->clock),
                              .stale_us = VERDICT_COVERAGE * beat_interval(en),
                              .tested = UINT32_MAX};
-    if (f.counts && !trial_of_device(ro, (size_t)(w - en->watch.devs), &f.reached, &f.tested))
+    if (f.counts && !trial_of_device(ro, (size_t)(w - en->watch.devs), &f.reached, &f.tested, &f.own))
         f.reached =
             device_reached(r->reboots, r->cpu_base > 0 ? (double)(r->cpu / r->cpu_base) : NAN, (double)r->variance);
+    if (f.own && strncmp(f.own, "have ", 5) == 0) /* the test says it of many */
+        f.own = arena_printf(a, "has %s", f.own + 5);
     r->state = device_state(&f, &r->note);
 }
 
@@ -48,7 +50,7 @@ static void rows(struct engine *en, struct snapshot *s)
         r->now_release = "";
         if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)
             r->now_release = arena_printf(&s->arena, "%s:%s", ro->facts.r.release.name, ro->facts.r.release.version);
-        row_state(en, ro, d, w, r);
+        row_state(en, ro, d, w, &s->arena, r);
     }
     s->devices = v;
     s->n_devices = f->n_rows;

@@ -211,6 +211,9 @@ static void healed(struct engine *en)
     if (!en->diary.degraded)
         return;
     en->diary.degraded = false;
+    mark(en);
+    if (en->diary.lost == 0 && !*en->diary.err.what && now_of(en) - en->diary.degraded_since < US_PER_S)
+        return; /* it was slow for a moment, and nothing is missing */
     diary_entry(en, &e, ENTRY_DEGRADED, NULL, NULL);
     e.late = true;
     entry_int(&e, "degraded.us", now_of(en) - en->diary.degraded_since);
@@ -218,7 +221,6 @@ static void healed(struct engine *en)
     entry_str(&e, "cause", en->diary.err.what);
     err_clear(&en->diary.err);
     diary_write(en, &e, 0, NULL, NULL);
-    mark(en);
 }
 
 /* A job has come back. */

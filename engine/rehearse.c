@@ -24,8 +24,7 @@ struct rehearser {
     struct err err;
     struct verdict_state state[TRIAL_WAVES];
     struct wave_health health[TRIAL_WAVES];
-    int64_t covered[TRIAL_WAVES];            /* until when enough devices had reported */
-    struct run_outcome outcome[TRIAL_WAVES]; /* as told to the trial: of each wave and those before it */
+    int64_t covered[TRIAL_WAVES]; /* until when enough devices had reported */
     struct {
         enum reaction react, would;
         const char *rule;
@@ -276,21 +275,18 @@ static void note(struct rehearser *h, int64_t t, int wave, const struct verdict 
     add_line(h, t, wave, d);
 }
 
+/* As the engine tells them (trial_installs.c), of what was reported as failed. */
 static void give_outcomes(struct rehearser *h)
 {
     const struct run *r = h->ro->trials.run;
-    struct run_outcome sum = {0, 0};
-    bool any = false;
-    for (int w = 0; w < r->n_waves && r->wave[w].applied; w++) {
-        bool last = any && (w + 1 == r->n_waves || !r->wave[w + 1].applied);
-        sum.failed += h->health[w].failed;
-        sum.started += h->health[w].told;
-        if (!last && sum.failed == h->outcome[w].failed && sum.started == h->outcome[w].started)
-            continue;
-        trial_outcomes(r->trial, sum.failed, sum.started);
-        h->outcome[w] = sum;
-        any = true;
+    struct install_tally v[TRIAL_WAVES];
+    struct install_tally sum = {.times = 1};
+    for (; sum.wave < r->n_waves && r->wave[sum.wave].applied; sum.wave++) {
+        sum.failed += (int32_t)h->health[sum.wave].failed;
+        sum.started += (int32_t)h->health[sum.wave].told;
+        v[sum.wave] = sum;
     }
+    trial_installs(r->trial, v, (size_t)sum.wave, 0);
 }
 
 static void fed(void *ctx, const struct tick *k)

@@ -162,7 +162,7 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
     int need = text_width(does) + 1;
     if (v->devices > 0) {
         char many[FMT_MAX + 16];
-        snprintf(many, sizeof many, ", %s devices", fmt_count(x, v->devices));
+        snprintf(many, sizeof many, ", %s device%s", fmt_count(x, v->devices), v->devices == 1 ? "" : "s");
         if (col + text_width(many) + need <= c->cols)
             col += canvas_text(c, row, col, -1, num, many);
     }

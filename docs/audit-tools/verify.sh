@@ -1,5 +1,5 @@
 #!/bin/sh
-# verify.sh [VKEY]: verifies an exported andon audit log in the folder of this script (or in $ANDON_EXPORT).
+# verify.sh [VKEY [FOLDER]]: verifies an exported andon audit log in FOLDER (or in $ANDON_EXPORT, or beside this script).
 #
 # Needs sh, sha256sum, openssl (1.1.1 or newer), awk, od and the usual small tools; no andon. It checks
 #   1. SHA256SUMS and the names of the blobs,
@@ -18,11 +18,12 @@ cannot() { echo "CANNOT TELL: $*" >&2; exit 2; }
 bad() { echo "TAMPERED: $*" >&2; exit 1; }
 
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
-cd "${ANDON_EXPORT:-$here}" || cannot "no such folder"
+cd "${2:-${ANDON_EXPORT:-$here}}" || cannot "no such folder"
 dir=$(pwd)
 for tool in sha256sum openssl awk od sed tail cmp mktemp xargs; do
     command -v "$tool" >/dev/null 2>&1 || cannot "$tool is not installed"
 done
+[ -f entries.jsonl ] || [ -f checkpoint ] || [ -f SHA256SUMS ] || cannot "there is no export in $dir: name its folder"
 for f in entries.jsonl checkpoint log.pub vkey SHA256SUMS; do
     [ -f "$f" ] || bad "$f is missing"
 done

@@ -52,7 +52,7 @@ static void make_inputs(struct buf *out, struct replay *want)
         trial_tick(t, &rows);
         tick_release(&rows);
     }
-    trial_outcomes(t, 12, 20);
+    trial_installs(t, &(struct install_tally){.failed = 12, .started = 20, .times = 1}, 1, 0);
     trial_inputs(t, 0, TEST_INSTALL, out);
     trial_free(t);
     assert_true(trial_replay(out->data, out->len, want, &e));

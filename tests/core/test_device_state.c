@@ -88,6 +88,10 @@ static void only_what_the_policy_tests(void **state)
     IS(f, DEV_ODD, "has rebooted");
     f.tested = BIT(TEST_LOOP);
     IS(f, DEV_OK, "");
+    f.own = "has had 50% of its own free memory or less";
+    IS(f, DEV_ODD, "has had 50% of its own free memory or less");
+    f.reached = BIT(TEST_LOOP);
+    IS(f, DEV_BAD, "has rebooted in a loop");
 }
 
 static void who_does_not_count_yet_is_not_judged(void **state)

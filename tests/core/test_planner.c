@@ -8,6 +8,8 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include "core/arena.h"
+#include "core/metric.h"
 #include "core/planner.h"
 #include "tests/core/trial_kit.h"
 
@@ -166,6 +168,19 @@ static void of_a_wave(void **state)
     assert_true(p.sees_cpu_shift && p.sees_variance_shift && !p.blind);
     planner_wave(&defaults, 0, 4, 20, 180, 6, 0.48, &p);
     assert_int_equal(p.least_loop, 3);
+    /* a fall shares the alpha of a rise: never fewer, and said so */
+    struct evidence_policy both = defaults;
+    struct arena a;
+    struct plan two;
+    char text[400];
+    arena_init(&a);
+    both.cpu_worse = WORSE_BOTH;
+    assert_true(metric_make_tests(&both, &a));
+    planner_wave(&both, 0, 4, 20, 180, 6, 0.48, &two);
+    assert_true(two.least_cpu > p.least_cpu);
+    planner_text(&two, text, sizeof text);
+    assert_non_null(strstr(text, "with CPU far up or down"));
+    arena_release(&a);
     planner_wave(&defaults, 0, 4, 20, 1980, 6, 0.48, &p);
     assert_int_equal(p.least_loop, 2);
     /* a later wave has less alpha: never fewer */

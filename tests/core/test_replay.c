@@ -112,7 +112,7 @@ static struct trial *run(bool live, int save)
         world(&rows, tick);
         trial_tick(t, &rows);
         if (k == 150)
-            trial_outcomes(t, 3, 40);
+            kit_outcomes(t, 3, 40);
         if (save && k % save == 0) {
             bytes_of(t, &b);
             trial_free(t);

@@ -618,7 +618,7 @@ static void installs_count_by_device_over_the_rollout(void **state)
     (void)state;
     kit_init(&k, 2, 10, 40);
     kit_until(&k, KIT_GRACE);
-    trial_outcomes(k.t, 5, 10);
+    kit_outcomes(k.t, 5, 10);
     v = kit_evidence(&k, 0, TEST_INSTALL);
     assert_true(v.log_e == bernoulli_limit_log(5, 10, 0.02));
     assert_true(v.crossed_at > 0);
@@ -631,11 +631,11 @@ static void installs_count_by_device_over_the_rollout(void **state)
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).overdue, 0);    /* who is overdue may be another one */
     trial_installs(k.t, waves, 1, 3);
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).overdue, 3);
-    trial_outcomes(k.t, 1, 200); /* those that were overdue have installed: nothing stands of it */
+    kit_outcomes(k.t, 1, 200); /* those that were overdue have installed: nothing stands of it */
     v = kit_evidence(&k, 0, TEST_INSTALL);
     assert_true(v.log_e == 0 && v.crossed_at == 0 && v.canary == 1);
-    trial_outcomes(k.t, 5, 200);
-    trial_outcomes(k.t, 201, 200); /* impossible: ignored */
+    kit_outcomes(k.t, 5, 200);
+    kit_outcomes(k.t, 201, 200); /* impossible: ignored */
     assert_int_equal(kit_evidence(&k, 0, TEST_INSTALL).canary, 5);
     kit_free(&k);
 }
@@ -884,6 +884,12 @@ static void reboots_that_follow_installs_are_told(void **state)
     kit_tick(&k);
     trial_after(k.t, &a);
     assert_true(a.rebooted == 10 && a.most == 8 && !a.alike);
+    kit_until(&k, 600 * US_PER_MIN);
+    for (size_t i = 0; i < 10; i++)
+        kit_boot(&k, i);
+    kit_tick(&k);
+    trial_after(k.t, &a); /* of who reboots on and on the last was just now, whenever it installed */
+    assert_true(a.rebooted == 10 && a.last_us - a.first_us < a.first_us / 10 && !a.alike);
     kit_free(&k);
 }
 

@@ -37,6 +37,8 @@ void kit_ticks(struct kit *k, int n);
 void kit_until(struct kit *k, int64_t t);
 /* One more reboot of device i in the next tick. */
 void kit_boot(struct kit *k, size_t i);
+/* Outcomes of installs, of devices that are told apart by nothing. */
+void kit_outcomes(struct trial *t, int32_t failed, int32_t started);
 /* The test of stage s with the most evidence over what it needs; false when none has any. */
 bool kit_leading(const struct trial *t, int s, struct evidence *out, enum trial_test *which);
 /* The test's standing in stage s; fails when it is not tested. */

@@ -106,6 +106,10 @@ run 0 audit show --db "$work/kept/audit.db" --limit 2; says "ENTRY"
 run 2 audit show --db "$work/kept/audit.db" --since yesterday; tells "is no time"
 run 0 audit export "$work/export" --db "$work/kept/audit.db"
 if (cd "$work/export" && sh verify.sh >"$work/out" 2>&1); then ok; else bad "verify.sh"; fi
+# taken from elsewhere, as its reader should, and told the folder; elsewhere there is nothing to accuse
+cp "$work/export/verify.sh" "$work/verify.sh"
+if sh "$work/verify.sh" "$(cat "$work/export/vkey")" "$work/export" >"$work/out" 2>&1; then ok; else bad "verify.sh VKEY FOLDER"; fi
+sh "$work/verify.sh" >"$work/out" 2>"$work/err"; if [ $? = 2 ] && grep -q "no export in" "$work/err"; then ok; else bad "verify.sh nowhere"; fi
 run 0 audit verify "$work/export"
 sed -i '0,/"kind":"outcome"/s//"kind":"outcomE"/' "$work/export/entries.jsonl"
 if grep -q outcomE "$work/export/entries.jsonl"; then ok; else bad "nothing to tamper with"; fi

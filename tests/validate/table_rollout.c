@@ -100,7 +100,8 @@ static void tell(struct course *o, int tick)
     }
     if (tick % WAVE_TICKS == 0 && tick / WAVE_TICKS < WAVES)
         ok &= trial_told(o->t, tick / WAVE_TICKS, time_of(tick));
-    trial_outcomes(o->t, o->failed, o->started);
+    trial_installs(
+        o->t, &(struct install_tally){.failed = (int32_t)o->failed, .started = (int32_t)o->started, .times = 1}, 1, 0);
     if (!ok) {
         fprintf(stderr, "a fact came too late\n");
         exit(2);
