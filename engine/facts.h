@@ -49,6 +49,7 @@ struct ro_facts {
     /* Which rollout it is: as the server shows it, and until then as the log says (ro_named), at wall clock `t`. */
     struct identity_mark mark;
     char release[IDENTITY_RELEASE_BYTES];
+    bool by_number;   /* ro_by_number */
     int64_t other_at; /* engine clock: known since then that another one had its number before, 0 */
     int64_t seen_at;  /* when the newest answer about it was asked for */
     struct arena wave_arena;
@@ -80,6 +81,9 @@ void ro_put(struct ro *ro, const struct rollout *r);              /* the same, a
 enum identity_answer ro_about(const struct ro *ro, const struct identity_mark *m);
 /* What the log says of a rollout that the server has not shown yet: by that it is known which one is meant. */
 void ro_named(struct ro *ro, const struct identity_mark *m);
+/* A person halts a number of which the server has shown nothing yet: whatever it shows under it is meant, not what the
+ * log remembers under it. */
+void ro_by_number(struct ro *ro);
 void ro_identify(struct ro *ro);                                /* the server has shown it: ro->facts.r is new */
 bool ro_is_other(const struct ro *ro, const struct rollout *r); /* the server shows another one under its number */
 void ro_had_other(struct ro *ro);                               /* another one had its number: known since now */

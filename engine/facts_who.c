@@ -10,12 +10,22 @@ enum identity_answer ro_about(const struct ro *ro, const struct identity_mark *m
 void ro_named(struct ro *ro, const struct identity_mark *m)
 {
     struct rollout_identity *who = &ro->facts.mark.who;
-    if (ro->facts.known || who->created_at > 0 || (m->who.created_at <= 0 && ro->facts.mark.t > 0))
+    if (ro->facts.known || ro->facts.by_number || who->created_at > 0 ||
+        (m->who.created_at <= 0 && ro->facts.mark.t > 0))
         return;
     who->created_at = m->who.created_at;
     who->name = arena_strdup(&ro->facts.arena, m->who.name);
     who->release = arena_strdup(&ro->facts.arena, m->who.release);
     ro->facts.mark.t = m->t;
+}
+
+void ro_by_number(struct ro *ro)
+{
+    struct rollout_identity *who = &ro->facts.mark.who;
+    if (ro->facts.known)
+        return;
+    ro->facts.by_number = true;
+    ro->facts.mark = (struct identity_mark){{who->fleet, who->id, 0, "", ""}, 0};
 }
 
 void ro_identify(struct ro *ro)

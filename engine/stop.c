@@ -380,6 +380,8 @@ void halt_begin(struct engine *en, struct op *op)
         return;
     }
     op_rollout(op, ro_get(en, op->in.rollout));
+    if (!op->recovered)
+        ro_by_number(op->ro);
     op_say(en, op, OP_SENT, "", "halting");
     halt_one(op->ro, op, op->corr);
 }

@@ -274,6 +274,44 @@ static void what_was_left_open_is_not_taken_up_for_another(void **state)
     }
 }
 
+/* The log remembers another rollout under the number, and the server says nothing. */
+static bool halt_unseen(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && s->audit.writable) {
+        struct intent in = world_intent(VERB_HALT, "10");
+        p->ticket = engine_submit(p->en, &in);
+        p->stage = 1;
+        return true;
+    }
+    p->done = p->stage == 1 && p->w->now > p->t + 30 * US_PER_S;
+    return false;
+}
+
+static void a_person_halts_what_has_the_number_not_what_the_log_remembers(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.ticket = VERB_HALT}, q = {0}, r = {.judge = true};
+    world_init(&w, three, 3);
+    w.install_us = US_PER_HOUR;
+    world_play(&w, &p, hand_in, 60); /* the old one's latch stays in the log */
+    begin_anew(&w);
+    w.down = true;
+    q.t = w.now;
+    world_play(&w, &q, halt_unseen, 100);
+    w.down = false;
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_RUNNING);
+    world_play(&w, &r, look_on, 100);
+    const struct rollout_view *v = snapshot_rollout(r.last, "10");
+    assert_string_equal(v->rollout.name, "another");
+    assert_true(v->latched);
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_PAUSED);
+    play_release(&p);
+    play_release(&q);
+    play_release(&r);
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +320,7 @@ int main(void)
         cmocka_unit_test(a_log_that_opens_late_is_settled_once),
         cmocka_unit_test(nothing_meant_for_one_rollout_reaches_another),
         cmocka_unit_test(what_was_left_open_is_not_taken_up_for_another),
+        cmocka_unit_test(a_person_halts_what_has_the_number_not_what_the_log_remembers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
