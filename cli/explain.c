@@ -91,12 +91,12 @@ static void limits_text(struct buf *out, const struct wave_view *x)
 
         if (!l->limit || l->status == LIMIT_OK)
             continue;
-        struct harm h = harm_of(l->limit->metric, l->value, l->against, l->ratio);
+        struct harm h = harm_of(l->figure, l->value, l->against, l->ratio);
         snprintf(limit, sizeof limit, ", limit %gx", l->limit->value);
         if (l->limit->basis == BASIS_RELATIVE)
-            harm_figures(l->limit->metric, &h, limit, what, sizeof what);
+            harm_figures(l->figure, &h, limit, what, sizeof what);
         else
-            harm_absolute(l->limit->metric, l->value, l->limit->value, what, sizeof what);
+            harm_absolute(l->figure, l->value, l->limit->value, l->limit->under, what, sizeof what);
         buf_printf(out, "  limit %s %s: now %s (limits are not covered by the promise)\n", l->limit->id,
                    limit_status_word(l->status), what);
     }

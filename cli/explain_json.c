@@ -179,10 +179,11 @@ static void limits(struct json_w *w, const struct wave_view *x)
             continue;
         json_w_obj(w);
         json_w_kstr(w, "id", l->limit->id);
-        json_w_kstr(w, "metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "metric", l->limit->metric);
         json_w_kstr(w, "status", limit_status_word(l->status));
         json_w_knum(w, "value", l->value);
         json_w_knum(w, "limit", l->limit->value);
+        json_w_kbool(w, "below", l->limit->under);
         json_w_kbool(w, "relative", l->limit->basis == BASIS_RELATIVE);
         json_w_kstr(w, "reaction", reaction_word(l->limit->react));
         json_w_kint(w, "devices", l->devices);

@@ -243,10 +243,10 @@ const struct screen *screen_of(enum view_kind kind);
 void explain_open(struct app *a, const char *fleet, const struct rollout_view *r, int wave);
 /* worst.c: what a row of the board shows of a judged wave. */
 struct worst {
-    bool known;         /* a metric: there is a trend and a ratio to control */
-    enum metric metric; /* when known */
-    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
-    int64_t devices;    /* that carry it, when not known */
+    bool known;                  /* a metric: there is a trend and a ratio to control */
+    const struct figure *metric; /* when known */
+    const char *name;            /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
+    int64_t devices;             /* that carry it, when not known */
 };
 struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);
 enum { WORST_TEXT = 64 };
@@ -267,9 +267,9 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
-enum metric plots_cpu(const struct wave_view *w);
-const struct limit_view *plots_limit(const struct wave_view *w, enum metric m); /* its worst, NULL */
-float plots_top(const struct wave_view *w, enum metric m);
+const struct figure *plots_cpu(const struct wave_view *w);
+const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *f); /* its worst, NULL */
+float plots_top(const struct wave_view *w, const struct figure *f);
 const char *plots_when(const struct snapshot *s, char out[80]);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
                 const struct wave_view *w);

@@ -53,13 +53,13 @@ static void connection(const struct snapshot *s, const struct app *a, const stru
         canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_TEXT, "%s", *str(s->link.next) ? s->link.next : "trying again");
 }
 
-static int metric(struct canvas *c, int row, int col, const struct wave_view *w, enum metric m, const char *name,
-                  bool stale)
+static int metric(struct canvas *c, int row, int col, const struct wave_view *w, const struct figure *m,
+                  const char *name, bool stale)
 {
     char a[FMT_MAX], b[FMT_MAX], line[160];
     const struct limit_view *worst = plots_limit(w, m);
-    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m]),
-             harm_value(b, m, w->health.against[m]));
+    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m->number]),
+             harm_value(b, m, w->health.against[m->number]));
     int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);
     if (worst) {
         struct look l = state_limit(worst->status);
@@ -86,10 +86,10 @@ static const char *short_when(const struct app *a, const struct view_data *d, ch
 static void peek_health(struct canvas *c, int row, const struct wave_view *w, bool blind)
 {
     bool wide = c->cols >= 100;
-    enum metric cpu = plots_cpu(w);
-    int col = metric(c, row, 2, w, METRIC_REBOOTS, wide ? "reboots/dev-day" : "reboots", blind);
-    col = metric(c, row, col, w, cpu, !wide ? "cpu" : cpu == METRIC_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
-    metric(c, row, col, w, METRIC_VARIANCE, wide ? "variance" : "var", blind);
+    const struct figure *cpu = plots_cpu(w);
+    int col = metric(c, row, 2, w, wave_figure(w, FIGURE_REBOOTS), wide ? "reboots/dev-day" : "reboots", blind);
+    col = metric(c, row, col, w, cpu, !wide ? "cpu" : cpu->number == FIGURE_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
+    metric(c, row, col, w, wave_figure(w, FIGURE_SPREAD), wide ? "variance" : "var", blind);
 }
 
 /* Who reports, and where the evidence stands. */

@@ -140,18 +140,18 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
     if (!m)
         return;
     struct look l = state_limit(v->status);
-    struct harm harm = harm_of(m->metric, v->value, v->against, v->ratio);
+    struct harm harm = harm_of(v->figure, v->value, v->against, v->ratio);
     int col = 2 + canvas_printf(c, row, 2, -1, l.role, "%s %-7s ", l.glyph, l.word);
     canvas_printf(c, row, col, 16, ROLE_STRONG, "%.60s", str(m->id));
     col += 17;
     enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
     if (m->basis == BASIS_RELATIVE)
-        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", metric_word(m->metric),
-                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, v->against),
+        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", str(m->metric),
+                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, v->against),
                              harm_brief(z, &harm), m->value);
     else
-        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric),
-                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, m->value));
+        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", str(m->metric),
+                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, m->value));
     if (v->since > 0 && v->status == LIMIT_PENDING)
         col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
     else if (v->since > 0 && v->status == LIMIT_BREACH)
