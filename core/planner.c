@@ -144,20 +144,22 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     struct ledger l;
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
-    out->cpu_both = p->cpu_worse == WORSE_BOTH;
+    out->cpu_both = p->worse[ROW_CPU] == WORSE_BOTH;
     double loop = alpha_of(p, &l, wave, TEST_LOOP);
     out->least_loop = planner_least(canary, control, loop, 1, p->min_devices);
     out->least_loop_beside = least_beside_one(canary, control, loop, 1, p->min_devices);
-    out->least_silent = planner_least(canary, control, alpha_of(p, &l, wave, TEST_SILENT), p->ratio, p->min_devices);
-    out->least_cpu = planner_least(canary, control, alpha_of(p, &l, wave, TEST_CPU125), p->ratio, p->min_devices);
-    out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
+    out->least_silent =
+        planner_least(canary, control, alpha_of(p, &l, wave, TEST_SILENT), p->tolerance[ROW_REBOOTS], p->min_devices);
+    out->least_cpu =
+        planner_least(canary, control, alpha_of(p, &l, wave, TEST_CPU125), p->tolerance[ROW_REBOOTS], p->min_devices);
+    out->least_install = least_failed(canary, ledger_install(&l), p->tolerance[ROW_INSTALL], p->min_devices);
     bool enough = canary >= p->min_devices;
     out->sees_cpu_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_CPU));
     out->sees_variance_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_VARIANCE));
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio =
-            sees_reboots(out, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1), p->ratio, p->min_devices);
+        out->sees_reboot_ratio = sees_reboots(out, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1),
+                                              p->tolerance[ROW_REBOOTS], p->min_devices);
     out->blind = !out->least_loop && !out->least_silent && !out->least_cpu && !out->least_install &&
                  !out->sees_cpu_shift && !out->sees_variance_shift && !(out->sees_reboot_ratio > 0);
 }
