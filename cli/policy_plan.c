@@ -174,7 +174,8 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
                e->tests == TESTS_ON ? "on" : "in dry run (only said, never acting)", explain_percent(a, e->alpha));
     buf_printf(out,
                "    tolerated: events %gx control, CPU %gx and variance %gx own baseline, %s of the installs failed\n",
-               e->ratio, e->cpu_ratio, e->variance_ratio, explain_percent(b, e->install_share));
+               e->tolerance[ROW_REBOOTS], e->tolerance[ROW_CPU], e->tolerance[ROW_VARIANCE],
+               explain_percent(b, e->tolerance[ROW_INSTALL]));
     buf_printf(out, "    at least %d device%s must carry a test; ", e->min_devices, e->min_devices == 1 ? "" : "s");
     for (size_t i = 0; i < e->n_levels; i++)
         buf_printf(out, "%s%s at %g times", i ? ", " : "", reaction_word(e->level[i].react), e->level[i].times);
@@ -204,7 +205,7 @@ static void shares_text(const struct evidence_policy *e, struct buf *out)
             buf_printf(out, "%s %s %s", n++ ? "," : "", d.title, explain_percent(a, d.share));
     }
     buf_printf(out, " in the waves, half as much in each as in the one before;\n    installs %s\n",
-               explain_percent(a, e->share_install));
+               explain_percent(a, e->share[ROW_INSTALL]));
 }
 
 /* The policy's own metrics: what they are, and what of them is worse. */
@@ -295,11 +296,11 @@ static void tests_json(const struct evidence_policy *e, struct json_w *w)
     json_w_knum(w, "reserve", e->reserve);
     json_w_key(w, "tolerance");
     json_w_obj(w);
-    json_w_knum(w, "reboots", e->ratio);
-    json_w_knum(w, "cpu", e->cpu_ratio);
-    json_w_knum(w, "variance", e->variance_ratio);
+    json_w_knum(w, "reboots", e->tolerance[ROW_REBOOTS]);
+    json_w_knum(w, "cpu", e->tolerance[ROW_CPU]);
+    json_w_knum(w, "variance", e->tolerance[ROW_VARIANCE]);
     json_w_obj_end(w);
-    json_w_knum(w, "install_failures", e->install_share);
+    json_w_knum(w, "install_failures", e->tolerance[ROW_INSTALL]);
     json_w_kint(w, "min_devices", e->min_devices);
     json_w_key(w, "shares");
     json_w_obj(w);

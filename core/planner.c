@@ -154,9 +154,10 @@ static void metrics_seen(const struct evidence_policy *p, const struct ledger *l
             m->shift = m->shift || (out->canary >= p->min_devices && sees_shift(out->canary, out->control, alpha));
         if (t->rule != plainest[d.kind])
             continue;
-        int64_t n = t->rule == RULE_OUTCOME ? least_failed(out->canary, alpha, p->install_share, p->min_devices)
-                                            : planner_least(out->canary, out->control, alpha,
-                                                            t->rule == RULE_LOOP ? 1 : p->ratio, p->min_devices);
+        int64_t n = t->rule == RULE_OUTCOME
+                        ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
+                        : planner_least(out->canary, out->control, alpha,
+                                        t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS], p->min_devices);
         if (n > 0 && (m->least == 0 || n < m->least))
             m->least = n;
     }
@@ -175,7 +176,7 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
         out->sees_reboot_ratio = sees_reboots(out, reboots_per_day, alpha_of(&l, wave, metric_test(p, TEST_BOOT1)),
-                                              p->ratio, p->min_devices);
+                                              p->tolerance[ROW_REBOOTS], p->min_devices);
     for (size_t i = 0; i < metric_count(p); i++)
         out->blind = out->blind && out->metric[i].least == 0 && !out->metric[i].shift;
     out->blind = out->blind && !(out->sees_reboot_ratio > 0);

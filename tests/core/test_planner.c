@@ -15,16 +15,16 @@
 
 static const struct evidence_policy defaults = {.tests = TESTS_ON,
                                                 .alpha = 0.05,
-                                                .ratio = 1.25,
-                                                .cpu_ratio = 1.05,
-                                                .variance_ratio = 1.25,
-                                                .install_share = 0.02,
+                                                .tolerance[ROW_REBOOTS] = 1.25,
+                                                .tolerance[ROW_CPU] = 1.05,
+                                                .tolerance[ROW_VARIANCE] = 1.25,
+                                                .tolerance[ROW_INSTALL] = 0.02,
                                                 .min_devices = 2,
-                                                .share_reboot = 0.30,
-                                                .share_silence = 0.20,
-                                                .share_cpu = 0.15,
-                                                .share_variance = 0.15,
-                                                .share_install = 0.20};
+                                                .share[ROW_REBOOTS] = 0.30,
+                                                .share[ROW_SILENCE] = 0.20,
+                                                .share[ROW_CPU] = 0.15,
+                                                .share[ROW_VARIANCE] = 0.15,
+                                                .share[ROW_INSTALL] = 0.20};
 
 /* Table G: alpha of the metric, one of five equal levels. */
 static void fewest_devices(void **state)
@@ -174,7 +174,7 @@ static void of_a_wave(void **state)
     struct plan two;
     char text[PLAN_TEXT];
     arena_init(&a);
-    both.cpu_worse = WORSE_BOTH;
+    both.worse[ROW_CPU] = WORSE_BOTH;
     assert_true(metric_make_tests(&both, &a));
     planner_wave(&both, 0, 4, 20, 180, 6, 0.48, &two);
     assert_true(two.metric[ROW_CPU].least > p.metric[ROW_CPU].least);
@@ -320,7 +320,8 @@ static void own_metrics(void **state)
     arena_init(&a);
     e.own = own;
     e.n_own = 5;
-    e.share_reboot = e.share_silence = e.share_cpu = e.share_variance = e.share_install = 0.12;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        e.share[i] = 0.12;
     assert_true(metric_make_tests(&e, &a));
     planner_wave(&e, 0, 4, 20, 180, 0, 0, &p);
     /* The same alpha, levels and direction give the same numbers, built in or not. */
@@ -344,7 +345,7 @@ static void own_metrics(void **state)
     assert_non_null(strstr(text, "sensor offset up or down, radio retries 3 times within half an hour"));
     assert_null(strstr(text, "not tested"));
     /* Nothing but a metric of its own is tested: then that is what a wave can see. */
-    e.share_reboot = e.share_silence = e.share_cpu = e.share_variance = e.share_install = 0;
+    memset(e.share, 0, sizeof e.share);
     planner_wave(&e, 0, 4, 20, 180, 0, 0, &p);
     assert_false(p.blind);
     arena_release(&a);
