@@ -19,6 +19,15 @@ struct measured share_of(const double *results, int runs, int slot, double limit
     return (struct measured){p, sqrt(p * (1 - p) / runs), runs};
 }
 
+struct interval interval_of(const double *results, int runs, int slot)
+{
+    const double z = 1.959963984540054;
+    struct measured m = share_of(results, runs, slot, INFINITY);
+    double of = 1 + z * z / runs, middle = (m.p + z * z / (2 * runs)) / of;
+    double half = z * sqrt(m.p * (1 - m.p) / runs + z * z / (4.0 * runs * runs)) / of;
+    return (struct interval){(int)(m.p * runs + 0.5), runs, middle - half > 0 ? middle - half : 0, middle + half};
+}
+
 static int later(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

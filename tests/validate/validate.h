@@ -44,6 +44,12 @@ double median_of(const double *results, int runs, int slot);
 double median_low(const double *results, int runs, int slot, double z);
 /* One line of a table: design's figure in percent, NaN = none. */
 void line_share(const char *what, struct measured m, double nominal, double design);
+/* k of n, and Wilson's 95 % interval of the share. */
+struct interval {
+    int k, n;
+    double low, high;
+};
+struct interval interval_of(const double *results, int runs, int slot);
 /* Counts towards PASS and FAIL. */
 void check(bool ok, const char *fmt, ...) ANDON_PRINTF(2, 3);
 /* The error rate holds: measured - 3 s.e. <= nominal. Prints the line, too. */
@@ -136,6 +142,8 @@ struct usual_cpu {
 };
 void usual_cpu_init(struct usual_cpu *u, const double pre[PER_HOUR]);
 void usual_cpu_look(struct usual_cpu *u, const struct fleet *f, size_t canaries);
+/* Kayenta's rule on the newest 60 one-minute means of canary and control, in any order. */
+bool usual_kayenta(const double minute[2][60]);
 
 /* ---- rig.c ---- */
 
@@ -164,5 +172,6 @@ void table_loops(void);    /* D: delays, crash loops */
 void table_power(void);    /* E: delays, reboots */
 void table_shift(void);    /* F: delays, CPU and variance */
 void table_installs(void); /* G: false halts, installs */
+void table_worlds(void);   /* H: false halts, rollouts on fleets as they are */
 
 #endif
