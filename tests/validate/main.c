@@ -1,8 +1,8 @@
 /* validate-statistics: simulates fleets, runs the same tests as the engine over them (core/trial.h) and beside them the
  * usual methods on the same data, and holds the measured error rates and delays against what is promised.
  *
- *   validate [-s SEED] [-q] [TABLE...]      tables: boots strata cpu rollout loops power shift installs
- *                                           worlds
+ *   validate [-s SEED] [-q] [-w TEXT] [TABLE...]  tables: boots strata cpu rollout loops power shift installs
+ *                                                     worlds (-w: those whose names hold TEXT)
  *
  * Exit code 0 when all holds, 1 when not. The same seed gives the same figures, whatever the number of processes
  * (ANDON_WORKERS, default one a processor). */
@@ -47,16 +47,19 @@ static bool chosen(const char *name, int argc, char *const *argv)
 int main(int argc, char **argv)
 {
     uint64_t seed = 1;
+    const char *world = "";
     bool quick = false;
-    for (int c; (c = getopt(argc, argv, "s:q")) != -1;) {
+    for (int c; (c = getopt(argc, argv, "s:qw:")) != -1;) {
         if (c == 's')
             seed = strtoull(optarg, NULL, 10);
         else if (c == 'q')
             quick = true;
+        else if (c == 'w')
+            world = optarg;
         else
             return 2;
     }
-    pool_setup(seed, quick);
+    pool_setup(seed, quick, world);
     printf("seed %llu%s\n", (unsigned long long)seed,
            quick ? "; quick: a tenth of the runs, so errors are three times as large and small faults are not seen"
                  : "");

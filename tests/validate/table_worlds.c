@@ -73,7 +73,9 @@ static void show(const struct row *row)
 {
     int runs = pool_runs(row->runs);
     double *results = pool_run(world_run, &row->w, row->w.name, runs);
-    static const char *const forms[] = {"andon, the built-in policy", "andon, nothing tolerated, one device enough"};
+    const char *const forms[] = {"andon, the built-in policy", row->w.edge
+                                                                   ? "andon, one device enough"
+                                                                   : "andon, nothing tolerated, one device enough"};
     printf("  %s%s\n", row->w.name, row->uncovered ? " (NOT covered by the promise)" : "");
     for (int k = 0; k < WORLD_FORMS; k++) {
         char by[120];
@@ -242,22 +244,39 @@ static const struct row rows[] = {
     {.w = {.name = "the counter's series carries the release",
            OF(20, 180, 12),
            .rates = GAMMA,
-           .release_label = true,
+           .shown_min = 10,
            .old = OLD_MEAN},
      .runs = 400,
      .beside = ON_BOOTS,
      .old_from = 0.5},
-    /* Not nothing, but no more than what is tolerated. */
-    {.w = {.name = "at the edge: reboots, silences, variance x1.25, CPU x1.05, 2 % of installs fail",
+    /* Not nothing, but no more than what is tolerated: the rates of events. */
+    {.w = {.name = "reboots and silences x1.25, 2 % of installs fail",
            OF(20, 180, 24),
-           .boots_hour = 0.2,
            .leaves_hour = 0.1,
            .away_hours = 1,
            .fails = 0.02,
-           .bad = {.boots = 1.25, .silent = 1.25, .cpu = 1.05, .variance = 1.25}},
+           .edge = true,
+           .bad = {.boots = 1.25, .silent = 1.25}},
      .runs = 400,
-     .beside = ON_BOOTS | ON_CPU},
-    /* What is not covered. */
+     .beside = ON_BOOTS | ON_SILENCE | ON_INSTALLS},
+    /* What is not covered. Of a device that reboots 1.25 times as often the rate of second reboots is up by 1.25^2 at
+     * first, that of eighth ones by 1.25^8, and a value that is up by a quarter reaches four times its baseline far
+     * more often. */
+    {.w = {.name = "all reboots x1.25, .2 an hour, 100 v 900",
+           OF(100, 900, 24),
+           .boots_hour = 0.2,
+           .edge = true,
+           .bad = {.boots = 1.25}},
+     .runs = 200,
+     .beside = ON_BOOTS,
+     .uncovered = true},
+    {.w = {.name = "CPU x1.05 and sensor variance x1.25 of all canaries",
+           OF(20, 180, 24),
+           .edge = true,
+           .bad = {.cpu = 1.05, .variance = 1.25}},
+     .runs = 400,
+     .beside = ON_CPU | ON_SENSORS,
+     .uncovered = true},
     {.w = {.name = "a second boot 6 h after the install", OF(20, 180, 24), .rates = GAMMA, .second_hours = 6},
      .runs = 400,
      .beside = ON_BOOTS,
@@ -281,5 +300,6 @@ void table_worlds(void)
 {
     printf("    %-46s %7s %9s   %13s\n", "", "promise", "halted", "95 %");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        show(&rows[i]);
+        if (pool_world(rows[i].w.name))
+            show(&rows[i]);
 }

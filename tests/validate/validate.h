@@ -22,8 +22,9 @@ typedef void run_fn(const void *arg, struct rng *r, double *out);
  * order of runs (runs * SLOTS; the caller frees), so that the number of workers changes nothing. Ends the program when
  * a worker fails. */
 double *pool_run(run_fn *fn, const void *arg, const char *name, int runs);
-/* Workers = processors, or ANDON_WORKERS. */
-void pool_setup(uint64_t seed, bool quick);
+/* Workers = processors, or ANDON_WORKERS. `world`: only worlds whose names hold it. */
+void pool_setup(uint64_t seed, bool quick, const char *world);
+bool pool_world(const char *name);
 /* Standard errors by which a delay may be worse than the design's: 3, and 4 in a quick look, where some eighty checks
  * on few runs would go astray by chance alone. */
 double pool_errors(void);

@@ -200,10 +200,10 @@ static struct trial_spec spec_of(const struct course *c, enum world_form form)
                            .grace_us = GRACE};
     s.silence_us = 5 * s.step_us;
     s.boot_time = (w->clock_sets > 0 || w->no_rtc > 0) && !(form == WORLD_OLD && w->old == OLD_CHANGES);
-    if (form == WORLD_BARE) {
+    if (form == WORLD_BARE && !w->edge)
         s.policy.ratio = s.policy.cpu_ratio = s.policy.variance_ratio = 1;
+    if (form == WORLD_BARE)
         s.policy.min_devices = 1;
-    }
     return s;
 }
 
@@ -345,13 +345,13 @@ static double count_of(struct course *c, struct unit *u, int64_t at, double *old
         *old = u->changes;
         return now;
     }
-    if (!w->release_label)
+    if (!(w->shown_min > 0))
         return u->counter;
     struct series_value s[2] = {{c->id[0], at, u->counter}};
     size_t n = 1;
     if (!isnan(u->installed)) {
         s[0] = (struct series_value){c->id[1], at, u->counter - u->old_count - 1};
-        if (at - u->old_t < 5 * US_PER_MIN) /* for so long a store shows what has ended */
+        if (at - u->old_t < (int64_t)(w->shown_min * US_PER_MIN))
             s[n++] = (struct series_value){c->id[0], u->old_t, u->old_count};
     }
     *old = n == 2 ? (s[0].v + s[1].v) / 2 : s[0].v;

@@ -65,8 +65,10 @@ struct world {
     bool steps;                /* the sensor stands still but for rare steps: its variance is 0 nearly always */
     double clock_sets, no_rtc; /* reboots are read off a time of boot: clocks set anew an hour and device; share
                                 * of devices whose clock is wrong from each boot on for 1 to 15 min */
-    bool release_label;        /* the counter's series carries the release, and begins anew with it */
+    double shown_min; /* 0, or the counter's series carries the release, and begins anew with it; a store shows the old
+                         one for so long after its last sample */
     struct world_effect bad;
+    bool edge; /* what it does is just tolerated: WORLD_BARE keeps the tolerances */
     enum world_old old;
     const struct evidence_policy *policy; /* NULL: the built-in one's */
 };
@@ -74,7 +76,8 @@ struct world {
 /* Andon's forms, each a trial of its own on the same run. */
 enum world_form {
     WORLD_DEFAULTS, /* the policy */
-    WORLD_BARE,     /* every tolerance switched off, one device enough: the least favourable for the promise */
+    WORLD_BARE, /* every tolerance switched off (of an edge: none), one device enough: least favourable for the promise
+                 */
     WORLD_OLD,
     WORLD_FORMS
 };
