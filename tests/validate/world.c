@@ -201,7 +201,7 @@ static struct trial_spec spec_of(const struct course *c, enum world_form form)
     s.silence_us = 5 * s.step_us;
     s.boot_time = (w->clock_sets > 0 || w->no_rtc > 0) && !(form == WORLD_OLD && w->old == OLD_CHANGES);
     if (form == WORLD_BARE && !w->edge)
-        s.policy.ratio = s.policy.cpu_ratio = s.policy.variance_ratio = 1;
+        s.policy.tolerance[ROW_REBOOTS] = s.policy.tolerance[ROW_CPU] = s.policy.tolerance[ROW_VARIANCE] = 1;
     if (form == WORLD_BARE)
         s.policy.min_devices = 1;
     return s;
