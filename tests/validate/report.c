@@ -19,13 +19,17 @@ struct measured share_of(const double *results, int runs, int slot, double limit
     return (struct measured){p, sqrt(p * (1 - p) / runs), runs};
 }
 
-struct interval interval_of(const double *results, int runs, int slot)
+struct interval interval(int k, int n)
 {
     const double z = 1.959963984540054;
-    struct measured m = share_of(results, runs, slot, INFINITY);
-    double of = 1 + z * z / runs, middle = (m.p + z * z / (2 * runs)) / of;
-    double half = z * sqrt(m.p * (1 - m.p) / runs + z * z / (4.0 * runs * runs)) / of;
-    return (struct interval){(int)(m.p * runs + 0.5), runs, middle - half > 0 ? middle - half : 0, middle + half};
+    double p = (double)k / n, of = 1 + z * z / n, middle = (p + z * z / (2 * n)) / of;
+    double half = z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n)) / of;
+    return (struct interval){k, n, k ? middle - half : 0, k < n ? middle + half : 1};
+}
+
+struct interval interval_of(const double *results, int runs, int slot)
+{
+    return interval((int)(share_of(results, runs, slot, INFINITY).p * runs + 0.5), runs);
 }
 
 static int later(const void *a, const void *b)

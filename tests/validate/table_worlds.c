@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/validate/world.h"
 
@@ -23,6 +24,7 @@ struct row {
     int runs;
     unsigned beside;
     bool uncovered;  /* the promise says nothing of it */
+    bool installs;   /* the installs' own share of alpha is held, too */
     double old_from; /* the form WORLD_OLD halts so many at least, else the world shows nothing any more; 0: not held */
 };
 
@@ -33,18 +35,6 @@ static const char *const old_names[] = {[OLD_NO_PAST] = "andon without strata by
                                         [OLD_TIMEOUT] = "andon with a time-out of 10 min as failure",
                                         [OLD_DEVICES] = "andon's installs by device"};
 
-static const char *const families[] = {"reboots", "silence", "CPU", "variance", "installs"};
-
-static int family(double test)
-{
-    int t = (int)test;
-    return t <= TEST_BOOT8                     ? 0
-           : t == TEST_SILENT                  ? 1
-           : t <= TEST_CPU300 || t == TEST_CPU ? 2
-           : t == TEST_INSTALL                 ? 4
-                                               : 3;
-}
-
 static void line(const char *what, struct interval v, const char *promise, const char *by)
 {
     printf("    %-46s %7s %7.1f %%   %5.1f - %-5.1f %4d of %-5d%s\n", what, promise, 100.0 * v.k / v.n, 100 * v.low,
@@ -52,25 +42,26 @@ static void line(const char *what, struct interval v, const char *promise, const
     fflush(stdout);
 }
 
-/* What the halts were by: " (reboots 3, CPU 1)". */
-static const char *tests_of(const double *results, int runs, int form, char out[120])
+/* What the halts were by, as "reboots 3, CPU 1"; how many of each. */
+static void families(const double *results, int runs, int form, int count[METRICS_BUILTIN], char out[160])
 {
-    int count[5] = {0};
     size_t n = 0;
+    memset(count, 0, sizeof(int[METRICS_BUILTIN]));
     for (int i = 0; i < runs; i++) {
         double t = results[(size_t)i * SLOTS + (size_t)WORLD_TEST(form)];
         if (!isnan(t))
-            count[family(t)]++;
+            count[metric_test(&policy_default()->evidence, (int)t)->metric]++;
     }
     out[0] = '\0';
-    for (int k = 0; k < 5; k++)
+    for (size_t k = 0; k < METRICS_BUILTIN && n < 120; k++)
         if (count[k] > 0)
-            n += (size_t)snprintf(out + n, 120 - n, "%s %s %d", n ? "," : " ", families[k], count[k]);
-    return out;
+            n += (size_t)snprintf(out + n, 160 - n, "%s%s %d", n ? ", " : "  ",
+                                  metric_title(&policy_default()->evidence, k), count[k]);
 }
 
 static void show(const struct row *row)
 {
+    const double share = PROMISE * policy_default()->evidence.share[ROW_INSTALL];
     int runs = pool_runs(row->runs);
     double *results = pool_run(world_run, &row->w, row->w.name, runs);
     const char *const forms[] = {"andon, the built-in policy", row->w.edge
@@ -78,15 +69,21 @@ static void show(const struct row *row)
                                                                    : "andon, nothing tolerated, one device enough"};
     printf("  %s%s\n", row->w.name, row->uncovered ? " (NOT covered by the promise)" : "");
     for (int k = 0; k < WORLD_FORMS; k++) {
-        char by[120];
+        char by[160];
+        int count[METRICS_BUILTIN];
         struct interval v = interval_of(results, runs, WORLD_HALT(k));
         bool held = k != WORLD_OLD && !row->uncovered;
         if (k == WORLD_OLD && row->w.old == OLD_NONE)
             continue;
-        line(k == WORLD_OLD ? old_names[row->w.old] : forms[k], v, held ? "5 %" : "-", tests_of(results, runs, k, by));
+        families(results, runs, k, count, by);
+        line(k == WORLD_OLD ? old_names[row->w.old] : forms[k], v, held ? "5 %" : "-", by);
         if (held)
             check(v.low <= PROMISE, "%s, %s: %d of %d rollouts halted, %.1f %% promised", row->w.name, forms[k], v.k,
                   v.n, PROMISE * 100);
+        struct interval o = interval(count[ROW_INSTALL], runs);
+        if (held && row->installs)
+            check(o.low <= share, "%s, %s: %d of %d halted by installs, whose share is %.1f %%", row->w.name, forms[k],
+                  o.k, o.n, share * 100);
         if (k == WORLD_OLD && row->old_from > 0)
             check(v.high >= row->old_from, "%s: %d of %d halted by %s: the world is not hard any more", row->w.name,
                   v.k, v.n, old_names[row->w.old]);
@@ -201,6 +198,7 @@ static const struct row rows[] = {
            .old = OLD_DEVICES},
      .runs = 2000,
      .beside = ON_INSTALLS,
+     .installs = true,
      .old_from = 0.03},
     /* Sensors, series, clocks. */
     {.w = {.name = "sensors that stand still but for rare steps", OF(20, 180, 24), .steps = true},

@@ -50,6 +50,8 @@ struct interval {
     int k, n;
     double low, high;
 };
+struct interval interval(int k, int n);
+/* Of the runs whose slot is not NaN. */
 struct interval interval_of(const double *results, int runs, int slot);
 /* Counts towards PASS and FAIL. */
 void check(bool ok, const char *fmt, ...) ANDON_PRINTF(2, 3);
