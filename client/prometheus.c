@@ -157,65 +157,6 @@ static bool prom_boot_time(const struct telemetry *t)
     return ((const struct prom *)t)->boot_times;
 }
 
-/* --- probe --- */
-
-static bool probe_sample(struct prom_call *c, size_t q, size_t series, long device, int64_t at_ms, double v,
-                         struct err *e)
-{
-    (void)c;
-    (void)q;
-    (void)series;
-    (void)device;
-    (void)at_ms;
-    (void)v;
-    (void)e;
-    return true; /* its label has been counted */
-}
-
-static void probe_labels(struct prom_call *c, size_t q, const struct prom_labels *l)
-{
-    join_probe_count(c->state, q, l->join, l->text);
-}
-
-static void probe_restart(struct prom_call *c, size_t q)
-{
-    join_probe_uncount(c->state, q);
-}
-
-static void probe_end(struct prom_call *c)
-{
-    struct telemetry_probe *out = c->out;
-    join_probe_end(c->state);
-    out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
-                             c->warning[0] ? "; it warns: " : "", c->warning);
-}
-
-static void probe_drop(struct prom_call *c)
-{
-    join_probe_free(c->state);
-    c->state = NULL;
-}
-
-static void prom_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a,
-                       struct telemetry_probe *out, backend_done done, void *ctx)
-{
-    struct prom_call *c = prom_call_new(t, devices, a, out, done, ctx);
-    c->state = join_probe_new(out, &c->prom->join, devices, a);
-    c->sample = probe_sample;
-    c->labels = probe_labels;
-    c->restart = probe_restart;
-    c->end = probe_end;
-    c->drop = probe_drop;
-    for (size_t q = 0; q < TELEMETRY_QUERIES; q++) {
-        char *text = prom_expression(c, (int)q, 10 * US_PER_MIN);
-        if (*text)
-            join_probe_asked(c->state, q, prom_query_word(c->prom, (int)q), q == Q_REBOOTS);
-        prom_ask(c, q, prom_query_word(c->prom, (int)q), text, "");
-        free(text);
-    }
-    prom_call_go(c);
-}
-
 /* --- opening --- */
 
 static void prom_free(struct telemetry *t)
