@@ -402,21 +402,11 @@ static void om_free(struct telemetry *t)
     free(o);
 }
 
-static char *pick(const char *own, const char *preset)
-{
-    return xstrdup(own && own[0] ? own : preset);
-}
-
 struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
                                    struct err *e)
 {
     static const struct telemetry_ops ops = {
         .kind = "openmetrics", .free = om_free, .poll = om_poll, .probe = om_probe};
-    bool node = strcmp(spec->preset, "node_exporter") == 0;
-    if (!node && spec->preset[0] && strcmp(spec->preset, "device") != 0) {
-        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
-        return NULL;
-    }
     struct http_peer *peer = http_peer_new(h, &spec->endpoint, 1, e);
     if (!peer)
         return NULL;
@@ -426,11 +416,11 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->clock = clock;
     o->known = watch_set_new();
     join_init(&o->join, spec->join_label, &spec->join);
-    o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
-    o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
+    o->names[WANT_REBOOTS] = telemetry_query(spec, "reboots", spec->reboots, true);
+    o->names[WANT_CPU] = telemetry_query(spec, "cpu", spec->cpu, true);
     o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);
     o->cpu_kind = strcmp(o->names[WANT_CPU], "node_cpu_seconds_total") == 0 ? CPU_IDLE_SECONDS : CPU_RATIO;
-    o->names[WANT_SENSOR] = pick(spec->variance, node ? spec->sensor : "device_sensor_value");
+    o->names[WANT_SENSOR] = telemetry_query(spec, "variance", spec->variance, true);
     o->n_wants = WANT_COUNT + spec->n_own;
     for (size_t i = 0; i < WANT_COUNT; i++)
         o->counter[i] = i == WANT_REBOOTS ? (int)o->n_counters++ : -1;

@@ -173,22 +173,13 @@ static void prom_free(struct telemetry *t)
     free(o);
 }
 
-static char *pick(const char *own, const char *preset)
-{
-    return xstrdup(own && own[0] ? own : preset);
-}
-
-static void choose_queries(struct prom *o, const struct telemetry_spec *spec, bool node)
+static void choose_queries(struct prom *o, const struct telemetry_spec *spec)
 {
     char text[PROM_QUERY_MAX];
-    o->query[Q_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
+    o->query[Q_REBOOTS] = telemetry_query(spec, "reboots", spec->reboots, false);
     o->boot_times = is_boot_time(o->query[Q_REBOOTS]);
-    o->query[Q_CPU] = pick(spec->cpu, node ? "1 - avg by ($label) (rate(node_cpu_seconds_total{mode=\"idle\"}[$rate]))"
-                                           : "device_cpu_ratio");
-    snprintf(text, sizeof text, "stdvar_over_time(%s[$window])", spec->sensor);
-    o->query[Q_VARIANCE] = pick(spec->variance, !node             ? "stdvar_over_time(device_sensor_value[$window])"
-                                                : spec->sensor[0] ? text
-                                                                  : "");
+    o->query[Q_CPU] = telemetry_query(spec, "cpu", spec->cpu, false);
+    o->query[Q_VARIANCE] = telemetry_query(spec, "variance", spec->variance, false);
     /* Of an expression, timestamp() tells the time of evaluation, which is always now. */
     const char *timed = is_plain_selector(o->query[Q_REBOOTS]) ? o->query[Q_REBOOTS]
                         : is_plain_selector(o->query[Q_CPU])   ? o->query[Q_CPU]
@@ -207,11 +198,6 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
                                              .past = prom_past,
                                              .boot_time = prom_boot_time};
     (void)clock;
-    bool node = strcmp(spec->preset, "node_exporter") == 0;
-    if (!node && spec->preset[0] && strcmp(spec->preset, "device") != 0) {
-        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
-        return NULL;
-    }
     struct http_peer *peer = http_peer_new(h, &spec->endpoint, Q_COUNT + (int)spec->n_own, e);
     if (!peer)
         return NULL;
@@ -221,7 +207,7 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
     o->interval_us = spec->interval_us;
     o->known = watch_set_new();
     join_init(&o->join, spec->join_label, &spec->join);
-    choose_queries(o, spec, node);
+    choose_queries(o, spec);
     o->n_queries = Q_COUNT + (int)spec->n_own;
     o->counter[Q_REBOOTS] = o->counter[Q_TIME] = true; /* which series a value is of is kept */
     for (size_t i = 0; i < spec->n_own; i++) {
