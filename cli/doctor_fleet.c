@@ -341,7 +341,7 @@ static bool name_devices(struct look *l, const char *subject)
     const char **ids = ARENA_ARRAY(&l->arena, const char *, n);
     for (size_t i = 0; i < n; i++)
         ids[i] = watch_set_id(l->devices, i, &l->arena);
-    l->b->ops->attributes(l->b, ids, n, &key, 1, n, &l->arena, t, ask_done, q);
+    l->b->ops->attributes(l->b, ids, n, &key, 1, n, true, &l->arena, t, ask_done, q);
     if (!ask_wait(l->http, q, l->d->timeout)) {
         say_refused(l, q, "attributes of devices", "telemetry knows devices by one, so that none would be judged");
         return false;

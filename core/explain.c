@@ -411,7 +411,7 @@ void explain_promise(const struct policy *p, char *out, size_t size)
     char a[FMT_MAX], i[FMT_MAX];
 
     explain_percent(a, p->evidence.alpha);
-    explain_percent(i, p->evidence.install_share);
+    explain_percent(i, p->evidence.tolerance[ROW_INSTALL]);
     snprintf(out, size,
              "If the new firmware changes nothing and at most %.10s of installs fail by chance, these tests halt this "
              "rollout in at most %.10s of cases, however often andon looks and however long it runs.",
@@ -420,8 +420,8 @@ void explain_promise(const struct policy *p, char *out, size_t size)
 
 const char *explain_one_sided(const struct evidence_policy *e)
 {
-    bool cpu = e->share_cpu > 0 && e->cpu_worse == WORSE_UP;
-    bool variance = e->share_variance > 0 && e->variance_worse == WORSE_UP;
+    bool cpu = e->share[ROW_CPU] > 0 && e->worse[ROW_CPU] == WORSE_UP;
+    bool variance = e->share[ROW_VARIANCE] > 0 && e->worse[ROW_VARIANCE] == WORSE_UP;
 
     if (e->tests == TESTS_OFF || (!cpu && !variance))
         return "";

@@ -161,14 +161,14 @@ static void test_one_sided(void **state)
     struct trial_view t = {0};
     explain_not_covered(&p, &t, out, sizeof out);
     assert_non_null(strstr(out, "CPU and sensor variance: looks for a rise only"));
-    p.evidence.share_variance = 0;
+    p.evidence.share[ROW_VARIANCE] = 0;
     assert_non_null(strstr(explain_one_sided(&p.evidence), "CPU: looks for a rise only; a fall is not seen."));
-    p.evidence.cpu_worse = WORSE_BOTH;
+    p.evidence.worse[ROW_CPU] = WORSE_BOTH;
     assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
-    p.evidence.cpu_worse = WORSE_BOTH;
+    p.evidence.worse[ROW_CPU] = WORSE_BOTH;
     assert_non_null(strstr(explain_one_sided(&p.evidence), " Sensor variance: looks for a rise only"));
-    p.evidence.share_variance = 0;
+    p.evidence.share[ROW_VARIANCE] = 0;
     assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
     p.evidence.tests = TESTS_OFF;
