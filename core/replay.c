@@ -93,6 +93,8 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
         json_len(levels) > METRIC_LEVELS || !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) ||
         !get_hex(o, "tolerance", &d->tolerance) || !json_int(o, "window_us", &d->window_us))
         return false;
+    if (json_get(o, "difference") && !json_bool(o, "difference", &d->diff))
+        return false;
     d->id = arena_strdup(a, id);
     safe_text_into(safe, sizeof safe, title, strlen(title));
     d->title = arena_strdup(a, safe);
@@ -102,7 +104,7 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
     d->worse = (enum metric_worse)worse;
     d->n_levels = json_len(levels);
     for (size_t i = 0; i < d->n_levels; i++)
-        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1 && d->level[i] <= 1e6))
+        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= (d->diff ? 0 : 1) && d->level[i] <= 1e6))
             return false;
     return true;
 }

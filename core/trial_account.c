@@ -177,8 +177,8 @@ static bool same_strata(const struct evidence_policy *a, const struct evidence_p
 static bool same_row(const struct metric_def *a, const struct metric_def *b)
 {
     bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
-                near(a->tolerance, b->tolerance) && near(a->share, b->share) && a->n_levels == b->n_levels &&
-                a->window_us == b->window_us;
+                a->diff == b->diff && near(a->tolerance, b->tolerance) && near(a->share, b->share) &&
+                a->n_levels == b->n_levels && a->window_us == b->window_us;
     for (size_t i = 0; same && i < a->n_levels; i++)
         same = near(a->level[i], b->level[i]);
     return same;

@@ -80,6 +80,8 @@ static void write_row(struct json_w *w, const struct metric_def *d)
 {
     char s[FMT_MAX];
     json_w_obj(w);
+    if (d->diff)
+        json_w_kbool(w, "difference", true);
     json_w_kstr(w, "id", d->id);
     json_w_kstr(w, "kind", metric_kind_word(d->kind));
     json_w_key(w, "levels");
