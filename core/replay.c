@@ -51,15 +51,16 @@ struct work {
 bool trial_read_added(const struct json_t *o, struct ledger *l)
 {
     const struct json_t *a = json_get(o, "added");
-    double added[LEDGER_METRICS];
+    double added[LEDGER_ALL] = {0};
     int64_t from;
+    size_t n = json_is_arr(a) ? json_len(a) : 0;
     if (!a)
         return true;
-    if (!json_is_arr(a) || json_len(a) != LEDGER_METRICS || !json_int(o, "added_from", &from) || from < 0 ||
+    if ((n != LEDGER_METRICS && n != (size_t)l->metrics) || !json_int(o, "added_from", &from) || from < 0 ||
         from >= l->waves)
         return false;
-    for (int m = 0; m < LEDGER_METRICS; m++)
-        if (!trial_hex(json_at(a, (size_t)m), &added[m]))
+    for (size_t m = 0; m < n; m++)
+        if (!trial_hex(json_at(a, m), &added[m]))
             return false;
     return ledger_add(l, added, (int)from);
 }

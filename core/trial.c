@@ -204,7 +204,7 @@ static void set_needs(const struct trial *t, int s, struct stage *g)
     }
 }
 
-bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from)
+bool trial_add_shares(struct trial *t, const double added[LEDGER_ALL], int from)
 {
     if (t->ledger.drawn > 0)
         return ledger_has(&t->ledger, added, from);

@@ -207,6 +207,15 @@ static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
     if (ro->policy.applies == ro->policy.ruled)
         return ro->policy.ruled;
     struct policy *p = arena_memdup(a, ro->policy.applies, sizeof *p);
+    struct metric_def *own = ARENA_ARRAY(a, struct metric_def, p->evidence.n_own + 1);
+    for (size_t i = 0; i < p->evidence.n_own; i++) {
+        own[i] = p->evidence.own[i];
+        own[i].id = dup_text(a, own[i].id);
+        own[i].title = dup_text(a, own[i].title);
+        own[i].unit = dup_text(a, own[i].unit);
+    }
+    p->evidence.own = own;
+    (void)!metric_make_tests(&p->evidence, a); /* as many as before */
     p->evidence.control = dup_text(a, p->evidence.control);
     for (size_t i = 0; i < p->evidence.n_strata; i++)
         p->evidence.strata[i] = dup_text(a, p->evidence.strata[i]);
