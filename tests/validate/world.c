@@ -259,7 +259,7 @@ static void install(struct course *c, int i)
     double told = u->wave * w->wave_hours;
     if (isnan(u->done) && (c->hour >= told + u->phase || (w->boot_polls && u->booted >= told && c->hour > u->booted))) {
         u->reached = server_time(c);
-        u->done = c->hour + 2.5 / 60 * exp(0.5 * rng_normal(c->r));
+        u->done = c->hour + 2.5 / 60 * exp(given(w->uneven, 0.5) * rng_normal(c->r));
     }
     if (!(c->hour >= u->done))
         return;

@@ -55,6 +55,7 @@ struct world {
     /* The fleet server. */
     double poll_min;          /* between contacts; 0 = 5 */
     bool boot_polls;          /* a boot makes the device poll at once */
+    double uneven;            /* spread of the logarithm of how long an install takes, 2.5 min in the middle; 0 = .5 */
     double fails, site_fails; /* share of installs that fail by themselves; chance that all of a site does */
     double ahead_min, ahead_from,
         ahead_to; /* telemetry's clock ahead of the server's, between these hours (0, 0: always) */
