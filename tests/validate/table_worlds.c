@@ -1,4 +1,4 @@
-/* Table H: rollouts on fleets as they are, in which the new firmware changes nothing (or no more than is tolerated):
+/* Table I: rollouts on fleets as they are, in which the new firmware changes nothing (or no more than is tolerated):
  * how many are halted, beside what others would say of the same runs. */
 #include <math.h>
 #include <stdio.h>

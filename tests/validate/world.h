@@ -46,7 +46,7 @@ struct world {
     double chronic;                  /* share of devices that have always rebooted 6 times an hour */
     double swing, rise;              /* daily swing, in time zones of their own; ln of what all rise by in the run */
     double children, children_hours; /* boots that beget boots: how many, over what time */
-    int sites;                       /* 0: no sites */
+    int sites;                       /* 0: none; at most 64 */
     double cuts_hour;                /* power cuts of a site: 80 % of it reboots, half of those stay away for a while */
     bool strata;                     /* the policy names the site */
     /* Being there. */
