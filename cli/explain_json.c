@@ -165,6 +165,12 @@ static void plan(struct json_w *w, const struct stage_view *s)
     json_w_kint(w, "least_install", s->plan.least_install);
     json_w_knum(w, "reboot_ratio", s->plan.sees_reboot_ratio);
     json_w_kbool(w, "blind", s->plan.blind);
+    if (s->plan.strata > 1) {
+        json_w_kint(w, "strata", s->plan.strata);
+        json_w_knum(w, "compared", s->plan.compared);
+        json_w_knum(w, "loops_seen", s->plan.loops_seen);
+        json_w_knum(w, "loops_seen_whole", s->plan.loops_seen_whole);
+    }
     json_w_obj_end(w);
 }
 

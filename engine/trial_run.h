@@ -67,9 +67,10 @@ struct run_stage {
 };
 struct run_plan { /* what a wave can see */
     bool made;
-    double rate; /* it was made with */
+    double rate;   /* it was made with, */
+    size_t of_all; /* and of so many devices in the population */
     struct plan v;
-    char text[400];
+    char text[500];
 };
 
 /* The log's entries about ledgers, as far as it was read. */

@@ -75,16 +75,34 @@ static bool same_rate(double a, double b)
     return a == b || fabs(a - b) < b / 4;
 }
 
+/* How the devices of a stage are spread over the strata: everybody who will have been told by then, against the rest.
+ */
+static void in_strata(const struct run *r, int s, double rate, struct plan *out)
+{
+    int64_t y[2][TRIAL_STRATA] = {{0}};
+    struct plan_spread spread = {(int)r->n_strata, y[0], y[1]};
+    for (size_t i = 0; i < r->n; i++) {
+        const struct run_dev *d = &r->v[i];
+        bool canary = d->wave >= 0 && d->wave <= s;
+        if (!d->left && (canary || d->control))
+            y[!canary][d->stratum]++;
+    }
+    planner_strata(&r->ro->policy.applies->evidence, s, r->spec.waves, &spread, rate, out);
+}
+
 static const struct run_plan *plan_of(struct run *r, int s, int64_t canary, int64_t control)
 {
     struct run_plan *p = &r->plan[s];
     int64_t hours = watch_hours(r->ro, s);
     double rate = control_rate(r->ro);
-    if (p->made && p->v.canary == canary && p->v.control == control && p->v.hours == hours && same_rate(rate, p->rate))
+    if (p->made && p->v.canary == canary && p->v.control == control && p->v.hours == hours && p->of_all == r->n &&
+        same_rate(rate, p->rate))
         return p;
     p->made = true;
     p->rate = rate;
+    p->of_all = r->n;
     planner_wave(&r->ro->policy.applies->evidence, s, r->spec.waves, canary, control, hours, rate, &p->v);
+    in_strata(r, s, rate, &p->v);
     planner_text(&p->v, p->text, sizeof p->text);
     return p;
 }
