@@ -164,6 +164,18 @@ static void put_plan(struct arena *a, const struct run_plan *p, struct stage_vie
     out->plan_text = arena_strdup(a, p->text);
 }
 
+static void put_placebo(struct arena *a, const struct run *r, int s, struct stage_view *out)
+{
+    const struct placebo_result *p = &r->placebo_of[s];
+    char text[PLACEBO_TEXT];
+    out->placebo = arena_memdup(a, p, sizeof *p);
+    placebo_text(p, &r->spec.policy, text);
+    out->placebo_text = arena_strdup(a, text);
+    placebo_brief(p, &r->spec.policy, text);
+    out->placebo_brief = arena_strdup(a, text);
+    out->placebo_metric = arena_strdup(a, metric_id(&r->spec.policy, p->row));
+}
+
 static void stages(struct run *r, struct trial_shown *sh)
 {
     struct trial_view *v = &sh->v;
@@ -186,6 +198,8 @@ static void stages(struct run *r, struct trial_shown *sh)
         if (s >= n || s == running) /* its devices come in one by one: the plan is about all of them */
             to_come(r->ro, s, &canary, &control);
         put_plan(&sh->arena, plan_of(r, s, canary, control), o);
+        if (r->wave[s].applied)
+            put_placebo(&sh->arena, r, s, o);
     }
 }
 
@@ -396,6 +410,10 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
         to->stages[i].v = evidence_copy(a, s->v, s->n);
         to->stages[i].which = arena_memdup(a, s->which, s->n * sizeof *s->which);
         to->stages[i].plan_text = arena_strdup(a, s->plan_text);
+        to->stages[i].placebo = s->placebo ? arena_memdup(a, s->placebo, sizeof *s->placebo) : NULL;
+        to->stages[i].placebo_text = s->placebo ? arena_strdup(a, s->placebo_text) : NULL;
+        to->stages[i].placebo_brief = s->placebo ? arena_strdup(a, s->placebo_brief) : NULL;
+        to->stages[i].placebo_metric = s->placebo ? arena_strdup(a, s->placebo_metric) : NULL;
     }
     const char **ids = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
     const char **raw = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
@@ -433,6 +451,13 @@ static void ledger(const struct ro *ro, struct arena *a, struct ledger_view *out
 const char *trial_note(const struct ro *ro)
 {
     return ro->trials.ledger && ro->trials.run ? ro->trials.ledger->note : "";
+}
+
+const char *trial_unlike(const struct ro *ro, size_t wave)
+{
+    const struct trial_shown *sh = ro->trials.shown;
+    const struct stage_view *s = sh && ro->trials.run && wave < sh->v.n_planned ? &sh->v.stages[wave] : NULL;
+    return s && s->placebo && s->placebo->word == PLACEBO_UNLIKE ? s->placebo_brief : "";
 }
 
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
