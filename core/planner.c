@@ -1,24 +1,18 @@
-#include "core/planner.h"
+#include "core/planner_parts.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/detmath.h"
-#include "core/err.h"
 #include "core/eprocess.h"
 #include "core/fmt.h"
 #include "core/trial.h"
 #include "core/ranktest.h"
-#include "core/rng.h"
 
 #define STEPS       96
 #define SHIFT_SIDE  200
-#define RUNS        400  /* of a simulation, */
-#define EVENTS_MAX  300  /* with so many bad devices at most: who is not seen by then is not */
-#define DRAWN_MAX   4000 /* devices that are spread anew in each run; more of them lie evenly enough */
-#define FLEET_SHAPE 0.5  /* of the gamma law of the devices' own rates: few devices make most of the reboots */
+#define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
 
 int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
 {
@@ -88,7 +82,7 @@ static size_t take_turns(const int64_t *devices, int strata, double from, double
 
 /* Can the first look of the bulk engine halt when every canary is above every control device? Asked of the test itself;
  * beyond 200 a side the answer stays yes. */
-static bool sees_shift(const int64_t *canary, const int64_t *control, int strata, double alpha)
+bool planner_shift(const int64_t *canary, const int64_t *control, int strata, double alpha)
 {
     double x[SHIFT_SIDE], y[SHIFT_SIDE];
     uint8_t xs[SHIFT_SIDE], ys[SHIFT_SIDE];
@@ -135,7 +129,7 @@ static bool sees_level(int level, const struct plan *w, double rate, double rati
     return false;
 }
 
-static double sees_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
+double planner_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
 {
     static const double ratios[] = {2, 5, 20};
     static const int levels[] = {1, 2, 4, 8};
@@ -148,16 +142,47 @@ static double sees_reboots(const struct plan *w, double per_day, double alpha, d
     return 0;
 }
 
-static double alpha_of(const struct evidence_policy *p, const struct ledger *l, int wave, enum trial_test test)
+double planner_alpha(const struct ledger *l, int wave, const struct metric_test *t)
 {
-    const struct metric_test *t = metric_test(p, (int)test);
-    return ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
+    return t->rule == RULE_OUTCOME ? ledger_install(l) : ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
 }
 
-static bool blind(const struct plan *p)
+bool planner_plain(const struct evidence_policy *p, const struct metric_test *t)
 {
-    return !p->least_loop && !p->least_silent && !p->least_cpu && !p->least_install && !p->sees_cpu_shift &&
-           !p->sees_variance_shift && !(p->sees_reboot_ratio > 0);
+    static const enum metric_rule plainest[] = {
+        [KIND_COUNTER] = RULE_LOOP, [KIND_GAUGE] = RULE_LEVEL,      [KIND_SPREAD] = RULE_LEVEL,
+        [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
+    struct metric_def d;
+    metric_get(p, t->metric, &d);
+    return t->rule == plainest[d.kind];
+}
+
+static void metrics_seen(const struct evidence_policy *p, const struct ledger *l, int wave, struct plan *out)
+{
+    for (int i = 0; i < metric_tests(p); i++) {
+        const struct metric_test *t = metric_test(p, i);
+        struct plan_metric *m = &out->metric[t->metric];
+        double alpha = planner_alpha(l, wave, t);
+        if (t->rule == RULE_SHIFT)
+            m->shift =
+                m->shift || (out->canary >= p->min_devices && planner_shift(&out->canary, &out->control, 1, alpha));
+        if (!planner_plain(p, t))
+            continue;
+        int64_t n = t->rule == RULE_OUTCOME
+                        ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
+                        : planner_least(out->canary, out->control, alpha,
+                                        t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS], p->min_devices);
+        if (n > 0 && (m->least == 0 || n < m->least))
+            m->least = n;
+    }
+}
+
+bool planner_blind(const struct evidence_policy *p, const struct plan *out)
+{
+    bool blind = !(out->sees_reboot_ratio > 0);
+    for (size_t i = 0; i < metric_count(p); i++)
+        blind = blind && out->metric[i].least == 0 && !out->metric[i].shift;
+    return blind;
 }
 
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
@@ -167,293 +192,208 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     struct ledger l;
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
-    out->cpu_both = p->cpu_worse == WORSE_BOTH;
-    double loop = alpha_of(p, &l, wave, TEST_LOOP);
-    out->least_loop = planner_least(canary, control, loop, 1, p->min_devices);
-    out->least_loop_beside = least_beside_one(canary, control, loop, 1, p->min_devices);
-    out->least_silent = planner_least(canary, control, alpha_of(p, &l, wave, TEST_SILENT), p->ratio, p->min_devices);
-    out->least_cpu = planner_least(canary, control, alpha_of(p, &l, wave, TEST_CPU125), p->ratio, p->min_devices);
-    out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
-    bool enough = canary >= p->min_devices;
-    out->sees_cpu_shift = enough && sees_shift(&canary, &control, 1, alpha_of(p, &l, wave, TEST_CPU));
-    out->sees_variance_shift = enough && sees_shift(&canary, &control, 1, alpha_of(p, &l, wave, TEST_VARIANCE));
+    metrics_seen(p, &l, wave, out);
+    out->least_loop_beside =
+        least_beside_one(canary, control, planner_alpha(&l, wave, metric_test(p, TEST_LOOP)), 1, p->min_devices);
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
         out->sees_reboot_ratio =
-            sees_reboots(out, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1), p->ratio, p->min_devices);
-    out->blind = blind(out);
+            planner_reboots(out, reboots_per_day, planner_alpha(&l, wave, metric_test(p, TEST_BOOT1)),
+                            p->tolerance[ROW_REBOOTS], p->min_devices);
+    out->blind = planner_blind(p, out);
 }
 
-/* ---- in strata ---- */
+/* ---- in words ---- */
 
-enum { RACE_LOOP, RACE_SILENT, RACE_CPU, RACES };
-
-/* Tests of one run, in which one canary after the other goes bad. */
-struct race {
-    double theta0, needed;
-    int64_t at[RUNS]; /* how many it took in each run; one more than there are: not seen */
-};
-struct field {
-    int strata;
-    int64_t y[2][STRATA_MAX], n[2];
+struct words {
+    const struct evidence_policy *e;
+    const struct plan *p;
+    char *out;
+    size_t size, n;
+    const char *between; /* before the next part */
 };
 
-/* Values are of one size; the last stratum has all values beyond. */
-static void put_evenly(int values, int64_t devices, int64_t y[STRATA_MAX])
+/* Adds a part whole, or nothing when there is no room. */
+static void add(struct words *w, const char *what)
 {
-    memset(y, 0, STRATA_MAX * sizeof *y);
-    for (int v = 0; v < values; v++)
-        y[v < STRATA_MAX ? v : STRATA_MAX - 1] += devices / values + (v < devices % values);
-}
-
-/* The stratum of one of `rest` devices that is picked at random. */
-static int pick(const int64_t *y, int64_t rest, struct rng *rng)
-{
-    int64_t one = (int64_t)rng_below(rng, (uint64_t)rest);
-    int k = 0;
-    while (one >= y[k])
-        one -= y[k++];
-    return k;
-}
-
-static void spread_out(const struct plan_spread *s, const struct plan *w, struct rng *rng, struct field *f)
-{
-    f->strata = s->values < STRATA_MAX ? s->values : STRATA_MAX;
-    if (s->canary) {
-        memcpy(f->y[0], s->canary, (size_t)f->strata * sizeof *s->canary);
-        memcpy(f->y[1], s->control, (size_t)f->strata * sizeof *s->control);
-    } else if (w->canary + w->control > DRAWN_MAX) {
-        put_evenly(s->values, w->canary, f->y[0]);
-        put_evenly(s->values, w->control, f->y[1]);
-    } else { /* canaries are any of them */
-        memset(f->y[0], 0, sizeof f->y[0]);
-        put_evenly(s->values, w->canary + w->control, f->y[1]);
-        for (int64_t i = 0; i < w->canary; i++) {
-            int k = pick(f->y[1], w->canary + w->control - i, rng);
-            f->y[0][k]++;
-            f->y[1][k]--;
-        }
-    }
-    for (int side = 0; side < 2; side++) {
-        f->n[side] = 0;
-        for (int k = 0; k < f->strata; k++)
-            f->n[side] += f->y[side][k];
-    }
-}
-
-/* Devices of a side that have somebody to be compared with. */
-static int64_t compared(const struct field *f, int side)
-{
-    int64_t n = 0;
-    for (int k = 0; k < f->strata; k++)
-        n += f->y[!side][k] > 0 ? f->y[side][k] : 0;
-    return n;
-}
-
-static void run_race(const struct field *f, struct rng *rng, int run, int min_devices, struct race race[RACES])
-{
-    struct eprocess e[RACES];
-    int64_t left[STRATA_MAX], rest = f->n[0], carried = 0;
-    int open = 0;
-    memcpy(left, f->y[0], sizeof left);
-    for (int r = 0; r < RACES; r++) {
-        eprocess_init(&e[r], race[r].theta0);
-        race[r].at[run] = f->n[0] + 1;
-        open += isfinite(race[r].needed);
-    }
-    for (int64_t bad = 1; bad <= f->n[0] && bad <= EVENTS_MAX && open > 0; bad++, rest--) {
-        int k = pick(left, rest, rng);
-        carried += f->y[1][k] > 0;
-        for (int r = 0; r < RACES; r++) {
-            if (race[r].at[run] <= f->n[0] || !isfinite(race[r].needed))
-                continue;
-            eprocess_logrank(&e[r], left[k], f->y[1][k], 1, 0);
-            if (carried < min_devices || eprocess_log(&e[r]) < race[r].needed)
-                continue;
-            race[r].at[run] = bad;
-            open--;
-        }
-        left[k]--;
-    }
-}
-
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* What it takes in a share q of the runs, which are sorted by it; 0: it is not seen in so many. */
-static int64_t takes(const struct race *r, double q, int64_t n)
-{
-    int64_t v = r->at[(int)(q * RUNS)];
-    return v <= n ? v : 0;
-}
-
-/* Chance that k or more of n devices go bad, each with PLAN_LOOPS. */
-static double so_many(int64_t k, int64_t n)
-{
-    double p = det_exp((double)n * det_log(1 - PLAN_LOOPS)), sum = 0;
-    for (int64_t i = 0; i < k && i <= n; i++) {
-        sum += p;
-        p *= (double)(n - i) / (double)(i + 1) * (PLAN_LOOPS / (1 - PLAN_LOOPS));
-    }
-    return k > n ? 0 : sum < 1 ? 1 - sum : 0;
-}
-
-static double mean_seen(const struct race *r, int64_t n)
-{
-    double sum = 0;
-    for (int i = 0; i < RUNS; i++)
-        sum += so_many(r->at[i], n);
-    return sum / RUNS;
-}
-
-void planner_strata(const struct evidence_policy *p, int wave, int waves, const struct plan_spread *spread,
-                    double reboots_per_day, struct plan *out)
-{
-    static const enum trial_test test[RACES] = {TEST_LOOP, TEST_SILENT, TEST_CPU125};
-    struct ledger l;
-    struct rng rng;
-    struct field f = {0};
-    int64_t with[2] = {0}, all[2] = {0};
-    if (spread->values < 2 || p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
+    size_t a = strlen(w->between), b = strlen(what);
+    if (w->n + a + b + 1 > w->size)
         return;
-    struct race *race = xcalloc(RACES, sizeof *race);
-    for (int r = 0; r < RACES; r++) {
-        double alpha = alpha_of(p, &l, wave, test[r]);
-        race[r].theta0 = r == RACE_LOOP ? 1 : p->ratio;
-        race[r].needed = alpha > 0 ? eprocess_needed(alpha) : INFINITY;
-    }
-    rng_init(&rng, 1);
-    for (int run = 0; run < RUNS; run++) {
-        spread_out(spread, out, &rng, &f);
-        for (int side = 0; side < 2; side++) {
-            with[side] += compared(&f, side);
-            all[side] += f.n[side];
-        }
-        run_race(&f, &rng, run, p->min_devices, race);
-    }
-    out->strata = f.strata;
-    out->compared = all[0] > 0 ? (double)with[0] / (double)all[0] : 0;
-    out->loops_seen = mean_seen(&race[RACE_LOOP], f.n[0]);
-    int64_t whole = planner_least(f.n[0], f.n[1], alpha_of(p, &l, wave, TEST_LOOP), 1, p->min_devices);
-    out->loops_seen_whole = whole > 0 ? so_many(whole, f.n[0]) : 0;
-    for (int r = 0; r < RACES; r++)
-        qsort(race[r].at, RUNS, sizeof *race[r].at, by_number);
-    out->least_loop = takes(&race[RACE_LOOP], 0.5, f.n[0]);
-    out->least_loop_beside = takes(&race[RACE_LOOP], 0.9, f.n[0]);
-    out->least_silent = takes(&race[RACE_SILENT], 0.5, f.n[0]);
-    out->least_cpu = takes(&race[RACE_CPU], 0.5, f.n[0]);
-    bool enough = out->canary >= p->min_devices;
-    out->sees_cpu_shift = enough && sees_shift(f.y[0], f.y[1], f.strata, alpha_of(p, &l, wave, TEST_CPU));
-    out->sees_variance_shift = enough && sees_shift(f.y[0], f.y[1], f.strata, alpha_of(p, &l, wave, TEST_VARIANCE));
-    struct plan fewer = *out;
-    fewer.canary = (int64_t)((double)out->canary * out->compared);
-    fewer.control = all[1] > 0 ? (int64_t)((double)out->control * (double)with[1] / (double)all[1]) : 0;
-    if (out->reboots_known)
-        out->sees_reboot_ratio =
-            sees_reboots(&fewer, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1), p->ratio, p->min_devices);
-    out->blind = blind(out);
-    free(race);
+    memcpy(w->out + w->n, w->between, a);
+    memcpy(w->out + w->n + a, what, b);
+    w->n += a + b;
+    w->out[w->n] = '\0';
+    w->between = ", ";
 }
 
-/* Adds to a list of what is seen: ", " between, nothing when there is no room. */
-static void add(char *out, size_t size, size_t *n, const char *between, const char *what)
+static bool level(const struct metric_def *d)
 {
-    size_t a = strlen(between), b = strlen(what);
-    if (*n + a + b + 1 > size)
-        return;
-    memcpy(out + *n, between, a);
-    memcpy(out + *n + a, what, b);
-    *n += a + b;
-    out[*n] = '\0';
+    return d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+}
+
+static const char *way(enum metric_worse w)
+{
+    return w == WORSE_UP ? "up" : w == WORSE_DOWN ? "down" : "up or down";
+}
+
+enum look { LOOK_FAR, LOOK_ALL, LOOK_NOT };
+
+/* Levels that are looked at and seen alike are told together: "CPU or variance up on all". */
+static bool told_alike(const struct words *w, enum look what, size_t i, size_t k)
+{
+    const struct plan_metric *a = &w->p->metric[i], *b = &w->p->metric[k];
+    struct metric_def x, y;
+    metric_get(w->e, i, &x);
+    metric_get(w->e, k, &y);
+    if (!level(&x) || !level(&y) || x.worse != y.worse || !(y.share > 0))
+        return false;
+    return what == LOOK_FAR   ? b->least > 0 && a->least == b->least
+           : what == LOOK_ALL ? b->shift
+                              : b->least == 0 && !b->shift;
+}
+
+static void levels_text(struct words *w, enum look what)
+{
+    bool told[METRICS_MAX] = {false};
+    for (size_t i = 0, count = metric_count(w->e); i < count; i++) {
+        char part[METRICS_MAX * (METRIC_TITLE_MAX + 4) + 60];
+        size_t n = 0, of = 0, left = 0;
+        struct metric_def d;
+        metric_get(w->e, i, &d);
+        if (told[i] || !told_alike(w, what, i, i))
+            continue;
+        for (size_t k = i; k < count; k++)
+            left += !told[k] && told_alike(w, what, i, k);
+        if (what == LOOK_FAR)
+            n = (size_t)snprintf(part, sizeof part, "%lld with ", (long long)w->p->metric[i].least);
+        for (size_t k = i; k < count; k++) {
+            if (told[k] || !told_alike(w, what, i, k))
+                continue;
+            told[k] = true;
+            left--;
+            n += (size_t)snprintf(part + n, sizeof part - n, "%s%s",
+                                  of++ == 0  ? ""
+                                  : left > 0 ? ", "
+                                             : " or ",
+                                  metric_title(w->e, k));
+        }
+        snprintf(part + n, sizeof part - n, "%s %s%s", what == LOOK_FAR ? " far" : "", way(d.worse),
+                 what == LOOK_ALL ? " on all" : "");
+        add(w, part);
+    }
+}
+
+/* Counters and events of the policy's own; `seen`: those that are, else those that are not. */
+static void events_text(struct words *w, bool seen)
+{
+    for (size_t i = METRICS_BUILTIN; i < metric_count(w->e); i++) {
+        char part[METRIC_TITLE_MAX + 60], *at = part;
+        int64_t least = w->p->metric[i].least;
+        struct metric_def d;
+        metric_get(w->e, i, &d);
+        if (level(&d) || !(d.share > 0) || (least > 0) != seen)
+            continue;
+        if (seen)
+            at += snprintf(part, sizeof part, "%lld with ", (long long)least);
+        snprintf(at, sizeof part - (size_t)(at - part), "%s%s", d.title,
+                 d.kind == KIND_COUNTER ? " 3 times within half an hour" : "");
+        add(w, part);
+    }
+}
+
+static void reboots_text(struct words *w)
+{
+    const struct plan *p = w->p;
+    long long least = (long long)p->metric[ROW_REBOOTS].least;
+    char part[80];
+    if (p->least_loop_beside > least)
+        snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", least, (long long)p->least_loop_beside);
+    else
+        snprintf(part, sizeof part, "%lld device%s in a crash loop", least, least == 1 ? "" : "s");
+    if (least > 0)
+        add(w, part);
+}
+
+static void few_text(struct words *w, size_t row, const char *what)
+{
+    char part[80];
+    snprintf(part, sizeof part, "%lld %s", (long long)w->p->metric[row].least, what);
+    if (w->p->metric[row].least > 0)
+        add(w, part);
+}
+
+static void seen_text(struct words *w)
+{
+    char part[40];
+    reboots_text(w);
+    few_text(w, ROW_SILENCE, "silent");
+    few_text(w, ROW_INSTALL, "failed installs");
+    levels_text(w, LOOK_FAR);
+    events_text(w, true);
+    levels_text(w, LOOK_ALL);
+    snprintf(part, sizeof part, "reboots x%g", w->p->sees_reboot_ratio);
+    if (w->p->reboots_known && w->p->sees_reboot_ratio > 0)
+        add(w, part);
+}
+
+static void unseen_text(struct words *w)
+{
+    char part[40];
+    double ratio = w->p->sees_reboot_ratio;
+    if (w->p->metric[ROW_REBOOTS].least == 0)
+        add(w, "a crash loop");
+    levels_text(w, LOOK_NOT);
+    events_text(w, false);
+    snprintf(part, sizeof part, "reboots x%d", ratio > 5 ? 5 : ratio > 0 ? 2 : 20);
+    if (w->p->reboots_known && !(ratio <= 2 && ratio > 0))
+        add(w, part);
 }
 
 /* The cost of strata, in the wave's own figures. */
-static void strata_text(const struct plan *p, char *out, size_t size, size_t *n)
+static void strata_text(struct words *w)
 {
+    const struct plan *p = w->p;
     char part[200], alone[FMT_MAX];
     double apart = (double)p->canary * (1 - p->compared);
     if (p->strata < 2)
         return;
+    w->between = "; ";
     snprintf(part, sizeof part,
              "in %d strata crash loops in %.0f%% of the canaries are seen in about %.0f%% (%.0f%% if all were compared "
              "together)",
              p->strata, 100 * PLAN_LOOPS, 100 * p->loops_seen, 100 * p->loops_seen_whole);
-    add(out, size, n, "; ", part);
+    add(w, part);
     if (apart < 0.5)
         return;
     snprintf(part, sizeof part, "about %s of them ha%s nobody to be compared with",
              fmt_count(alone, (int64_t)(apart + 0.5)), apart < 1.5 ? "s" : "ve");
-    add(out, size, n, ", ", part);
+    add(w, part);
 }
 
-void planner_text(const struct plan *p, char *out, size_t size)
+void planner_text(const struct evidence_policy *e, const struct plan *p, char *out, size_t size)
 {
+    struct words w = {.e = e, .p = p, .out = out, .size = size, .between = ""};
+    char part[120], count[FMT_MAX];
     if (size == 0)
         return;
     out[0] = 0;
-    size_t n = 0;
-    char part[200], count[FMT_MAX];
     snprintf(part, sizeof part, "%s device%s", fmt_count(count, p->canary), p->canary == 1 ? "" : "s");
-    add(out, size, &n, "", part);
-    if (p->hours > 0) {
-        snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
-        add(out, size, &n, "", part);
-    }
+    add(&w, part);
+    w.between = "";
+    snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
+    if (p->hours > 0)
+        add(&w, part);
+    w.between = ": ";
     if (p->blind) {
-        snprintf(part, sizeof part, ": cannot see anything, even if all go bad (%lld to compare with)",
+        snprintf(part, sizeof part, "cannot see anything, even if all go bad (%lld to compare with)",
                  (long long)p->control);
-        add(out, size, &n, "", part);
-        strata_text(p, out, size, &n);
+        add(&w, part);
+        strata_text(&w);
         return;
     }
-    const char *between = ": sees ";
-    if (p->least_loop) {
-        if (p->least_loop_beside > p->least_loop)
-            snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", (long long)p->least_loop,
-                     (long long)p->least_loop_beside);
-        else
-            snprintf(part, sizeof part, "%lld device%s in a crash loop", (long long)p->least_loop,
-                     p->least_loop == 1 ? "" : "s");
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_silent) {
-        snprintf(part, sizeof part, "%lld silent", (long long)p->least_silent);
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_install) {
-        snprintf(part, sizeof part, "%lld failed installs", (long long)p->least_install);
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_cpu) {
-        snprintf(part, sizeof part, "%lld with CPU far up%s", (long long)p->least_cpu, p->cpu_both ? " or down" : "");
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->sees_cpu_shift || p->sees_variance_shift) {
-        add(out, size, &n, between,
-            p->sees_cpu_shift && p->sees_variance_shift ? "CPU or sensor variance up on all"
-            : p->sees_cpu_shift                         ? p->cpu_both ? "CPU up or down on all" : "CPU up on all"
-                                                        : "sensor variance up on all");
-        between = ", ";
-    }
-    if (p->reboots_known && p->sees_reboot_ratio > 0) {
-        snprintf(part, sizeof part, "reboots x%g", p->sees_reboot_ratio);
-        add(out, size, &n, between, part);
-    }
-    if (!p->least_loop)
-        add(out, size, &n, "; ", "cannot see a crash loop");
-    if (p->reboots_known && !(p->sees_reboot_ratio <= 2 && p->sees_reboot_ratio > 0)) {
-        snprintf(part, sizeof part, "cannot see reboots x%d",
-                 p->sees_reboot_ratio > 5   ? 5
-                 : p->sees_reboot_ratio > 0 ? 2
-                                            : 20);
-        add(out, size, &n, "; ", part);
-    }
-    strata_text(p, out, size, &n);
+    w.between = ": sees ";
+    seen_text(&w);
+    w.between = "; cannot see ";
+    unseen_text(&w);
+    strata_text(&w);
 }

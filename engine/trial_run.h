@@ -71,7 +71,6 @@ struct run_plan { /* what a wave can see */
     double rate;   /* it was made with, */
     size_t of_all; /* and of so many devices in the population */
     struct plan v;
-    char text[500];
 };
 
 /* The log's entries about ledgers, as far as it was read. */
