@@ -150,7 +150,7 @@ test-statistics: deps-test
 # Error rates and delays of the verdict, by simulation, beside those of the usual methods.
 VALIDATE_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/validate/*.c))
 -include $(VALIDATE_OBJ:.o=.d)
-$(BUILD)/tests/validate/validate: $(VALIDATE_OBJ) $(BUILD)/libcore.a
+$(BUILD)/tests/validate/validate: $(VALIDATE_OBJ) $(BUILD)/libclient.a $(BUILD)/libcore.a
 	@echo "  LD  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 .PHONY: validate-statistics

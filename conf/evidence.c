@@ -83,12 +83,9 @@ const struct yfield evidence_fields[] = {
 
 static bool read_shares(const struct ynode *map, struct evidence_policy *p, struct err *e)
 {
-    p->share_reboot = y_num(map, "reboots", p->share_reboot);
-    p->share_silence = y_num(map, "silence", p->share_silence);
-    p->share_cpu = y_num(map, "cpu", p->share_cpu);
-    p->share_variance = y_num(map, "variance", p->share_variance);
-    p->share_install = y_num(map, "install", p->share_install);
-    double sum = p->share_reboot + p->share_silence + p->share_cpu + p->share_variance + p->share_install;
+    double sum = 0;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        sum += p->share[i] = y_num(map, metric_id(p, i), p->share[i]);
     if (sum > 1 + 1e-12) { /* decimal shares need not add up to the bit */
         y_err(map, e, "expected at most 1 together, found %.6g (keys that are not named are as built in)", sum);
         if (e)
@@ -172,10 +169,9 @@ bool evidence_read(const struct ynode *map, struct evidence_policy *out, struct 
     out->tests = (enum tests_mode)y_word(map, "tests", (int)out->tests);
     out->alpha = y_num(map, "alpha", out->alpha);
     out->reserve = y_num(map, "reserve", out->reserve);
-    out->ratio = y_num(tolerance, "reboots", out->ratio);
-    out->cpu_ratio = y_num(tolerance, "cpu", out->cpu_ratio);
-    out->variance_ratio = y_num(tolerance, "variance", out->variance_ratio);
-    out->install_share = y_num(map, "install_failures", out->install_share);
+    for (size_t i = 0; i < ROW_INSTALL; i++)
+        out->tolerance[i] = y_num(tolerance, metric_id(out, i), out->tolerance[i]);
+    out->tolerance[ROW_INSTALL] = y_num(map, "install_failures", out->tolerance[ROW_INSTALL]);
     out->min_devices = (int)y_int(map, "min_devices", out->min_devices);
     out->control = arena_strdup(a, y_str(map, "control", out->control));
     if (strlen(out->control) > 128)

@@ -30,7 +30,7 @@ void tail_init(struct tail *t, const struct evidence_policy *p)
 {
     memset(t, 0, sizeof *t);
     for (int k = 0; k < metric_tests(p); k++)
-        eprocess_init(&t->e[k], passage_ratio(metric_test(p, k), p->ratio));
+        eprocess_init(&t->e[k], passage_ratio(metric_test(p, k), p->tolerance[ROW_REBOOTS]));
 }
 
 void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row)

@@ -131,10 +131,36 @@ static double sees_reboots(const struct plan *w, double per_day, double alpha, d
     return 0;
 }
 
-static double alpha_of(const struct evidence_policy *p, const struct ledger *l, int wave, enum trial_test test)
+/* What test t may spend in the wave. */
+static double alpha_of(const struct ledger *l, int wave, const struct metric_test *t)
 {
-    const struct metric_test *t = metric_test(p, (int)test);
-    return ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
+    return t->rule == RULE_OUTCOME ? ledger_install(l) : ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
+}
+
+/* How devices go bad in each kind's plainest way. */
+static const enum metric_rule plainest[] = {
+    [KIND_COUNTER] = RULE_LOOP, [KIND_GAUGE] = RULE_LEVEL,      [KIND_SPREAD] = RULE_LEVEL,
+    [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
+
+static void metrics_seen(const struct evidence_policy *p, const struct ledger *l, int wave, struct plan *out)
+{
+    for (int i = 0; i < metric_tests(p); i++) {
+        const struct metric_test *t = metric_test(p, i);
+        struct plan_metric *m = &out->metric[t->metric];
+        struct metric_def d;
+        metric_get(p, t->metric, &d);
+        double alpha = alpha_of(l, wave, t);
+        if (t->rule == RULE_SHIFT)
+            m->shift = m->shift || (out->canary >= p->min_devices && sees_shift(out->canary, out->control, alpha));
+        if (t->rule != plainest[d.kind])
+            continue;
+        int64_t n = t->rule == RULE_OUTCOME
+                        ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
+                        : planner_least(out->canary, out->control, alpha,
+                                        t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS], p->min_devices);
+        if (n > 0 && (m->least == 0 || n < m->least))
+            m->least = n;
+    }
 }
 
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
@@ -144,99 +170,186 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     struct ledger l;
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
-    out->cpu_both = p->cpu_worse == WORSE_BOTH;
-    double loop = alpha_of(p, &l, wave, TEST_LOOP);
-    out->least_loop = planner_least(canary, control, loop, 1, p->min_devices);
-    out->least_loop_beside = least_beside_one(canary, control, loop, 1, p->min_devices);
-    out->least_silent = planner_least(canary, control, alpha_of(p, &l, wave, TEST_SILENT), p->ratio, p->min_devices);
-    out->least_cpu = planner_least(canary, control, alpha_of(p, &l, wave, TEST_CPU125), p->ratio, p->min_devices);
-    out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
-    bool enough = canary >= p->min_devices;
-    out->sees_cpu_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_CPU));
-    out->sees_variance_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_VARIANCE));
+    metrics_seen(p, &l, wave, out);
+    out->least_loop_beside =
+        least_beside_one(canary, control, alpha_of(&l, wave, metric_test(p, TEST_LOOP)), 1, p->min_devices);
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio =
-            sees_reboots(out, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1), p->ratio, p->min_devices);
-    out->blind = !out->least_loop && !out->least_silent && !out->least_cpu && !out->least_install &&
-                 !out->sees_cpu_shift && !out->sees_variance_shift && !(out->sees_reboot_ratio > 0);
+        out->sees_reboot_ratio = sees_reboots(out, reboots_per_day, alpha_of(&l, wave, metric_test(p, TEST_BOOT1)),
+                                              p->tolerance[ROW_REBOOTS], p->min_devices);
+    for (size_t i = 0; i < metric_count(p); i++)
+        out->blind = out->blind && out->metric[i].least == 0 && !out->metric[i].shift;
+    out->blind = out->blind && !(out->sees_reboot_ratio > 0);
 }
 
-/* Adds to a list of what is seen: ", " between, nothing when there is no room. */
-static void add(char *out, size_t size, size_t *n, const char *between, const char *what)
+/* ---- in words ---- */
+
+struct words {
+    const struct evidence_policy *e;
+    const struct plan *p;
+    char *out;
+    size_t size, n;
+    const char *between; /* before the next part */
+};
+
+/* Adds a part whole, or nothing when there is no room. */
+static void add(struct words *w, const char *what)
 {
-    size_t a = strlen(between), b = strlen(what);
-    if (*n + a + b + 1 > size)
+    size_t a = strlen(w->between), b = strlen(what);
+    if (w->n + a + b + 1 > w->size)
         return;
-    memcpy(out + *n, between, a);
-    memcpy(out + *n + a, what, b);
-    *n += a + b;
-    out[*n] = '\0';
+    memcpy(w->out + w->n, w->between, a);
+    memcpy(w->out + w->n + a, what, b);
+    w->n += a + b;
+    w->out[w->n] = '\0';
+    w->between = ", ";
 }
 
-void planner_text(const struct plan *p, char *out, size_t size)
+static bool level(const struct metric_def *d)
 {
+    return d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+}
+
+static const char *way(enum metric_worse w)
+{
+    return w == WORSE_UP ? "up" : w == WORSE_DOWN ? "down" : "up or down";
+}
+
+enum look { LOOK_FAR, LOOK_ALL, LOOK_NOT };
+
+/* Levels that are looked at and seen alike are told together: "CPU or variance up on all". */
+static bool told_alike(const struct words *w, enum look what, size_t i, size_t k)
+{
+    const struct plan_metric *a = &w->p->metric[i], *b = &w->p->metric[k];
+    struct metric_def x, y;
+    metric_get(w->e, i, &x);
+    metric_get(w->e, k, &y);
+    if (!level(&x) || !level(&y) || x.worse != y.worse || !(y.share > 0))
+        return false;
+    return what == LOOK_FAR   ? b->least > 0 && a->least == b->least
+           : what == LOOK_ALL ? b->shift
+                              : b->least == 0 && !b->shift;
+}
+
+static void levels_text(struct words *w, enum look what)
+{
+    bool told[METRICS_MAX] = {false};
+    for (size_t i = 0, count = metric_count(w->e); i < count; i++) {
+        char part[METRICS_MAX * (METRIC_TITLE_MAX + 4) + 60];
+        size_t n = 0, of = 0, left = 0;
+        struct metric_def d;
+        metric_get(w->e, i, &d);
+        if (told[i] || !told_alike(w, what, i, i))
+            continue;
+        for (size_t k = i; k < count; k++)
+            left += !told[k] && told_alike(w, what, i, k);
+        if (what == LOOK_FAR)
+            n = (size_t)snprintf(part, sizeof part, "%lld with ", (long long)w->p->metric[i].least);
+        for (size_t k = i; k < count; k++) {
+            if (told[k] || !told_alike(w, what, i, k))
+                continue;
+            told[k] = true;
+            left--;
+            n += (size_t)snprintf(part + n, sizeof part - n, "%s%s",
+                                  of++ == 0  ? ""
+                                  : left > 0 ? ", "
+                                             : " or ",
+                                  metric_title(w->e, k));
+        }
+        snprintf(part + n, sizeof part - n, "%s %s%s", what == LOOK_FAR ? " far" : "", way(d.worse),
+                 what == LOOK_ALL ? " on all" : "");
+        add(w, part);
+    }
+}
+
+/* Counters and events of the policy's own; `seen`: those that are, else those that are not. */
+static void events_text(struct words *w, bool seen)
+{
+    for (size_t i = METRICS_BUILTIN; i < metric_count(w->e); i++) {
+        char part[METRIC_TITLE_MAX + 60], *at = part;
+        int64_t least = w->p->metric[i].least;
+        struct metric_def d;
+        metric_get(w->e, i, &d);
+        if (level(&d) || !(d.share > 0) || (least > 0) != seen)
+            continue;
+        if (seen)
+            at += snprintf(part, sizeof part, "%lld with ", (long long)least);
+        snprintf(at, sizeof part - (size_t)(at - part), "%s%s", d.title,
+                 d.kind == KIND_COUNTER ? " 3 times within half an hour" : "");
+        add(w, part);
+    }
+}
+
+static void reboots_text(struct words *w)
+{
+    const struct plan *p = w->p;
+    long long least = (long long)p->metric[ROW_REBOOTS].least;
+    char part[80];
+    if (p->least_loop_beside > least)
+        snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", least, (long long)p->least_loop_beside);
+    else
+        snprintf(part, sizeof part, "%lld device%s in a crash loop", least, least == 1 ? "" : "s");
+    if (least > 0)
+        add(w, part);
+}
+
+static void few_text(struct words *w, size_t row, const char *what)
+{
+    char part[80];
+    snprintf(part, sizeof part, "%lld %s", (long long)w->p->metric[row].least, what);
+    if (w->p->metric[row].least > 0)
+        add(w, part);
+}
+
+static void seen_text(struct words *w)
+{
+    char part[40];
+    reboots_text(w);
+    few_text(w, ROW_SILENCE, "silent");
+    few_text(w, ROW_INSTALL, "failed installs");
+    levels_text(w, LOOK_FAR);
+    events_text(w, true);
+    levels_text(w, LOOK_ALL);
+    snprintf(part, sizeof part, "reboots x%g", w->p->sees_reboot_ratio);
+    if (w->p->reboots_known && w->p->sees_reboot_ratio > 0)
+        add(w, part);
+}
+
+static void unseen_text(struct words *w)
+{
+    char part[40];
+    double ratio = w->p->sees_reboot_ratio;
+    if (w->p->metric[ROW_REBOOTS].least == 0)
+        add(w, "a crash loop");
+    levels_text(w, LOOK_NOT);
+    events_text(w, false);
+    snprintf(part, sizeof part, "reboots x%d", ratio > 5 ? 5 : ratio > 0 ? 2 : 20);
+    if (w->p->reboots_known && !(ratio <= 2 && ratio > 0))
+        add(w, part);
+}
+
+void planner_text(const struct evidence_policy *e, const struct plan *p, char *out, size_t size)
+{
+    struct words w = {.e = e, .p = p, .out = out, .size = size, .between = ""};
+    char part[120], count[FMT_MAX];
     if (size == 0)
         return;
     out[0] = 0;
-    size_t n = 0;
-    char part[120], count[FMT_MAX];
     snprintf(part, sizeof part, "%s device%s", fmt_count(count, p->canary), p->canary == 1 ? "" : "s");
-    add(out, size, &n, "", part);
-    if (p->hours > 0) {
-        snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
-        add(out, size, &n, "", part);
-    }
+    add(&w, part);
+    w.between = "";
+    snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
+    if (p->hours > 0)
+        add(&w, part);
+    w.between = ": ";
     if (p->blind) {
-        snprintf(part, sizeof part, ": cannot see anything, even if all go bad (%lld to compare with)",
+        snprintf(part, sizeof part, "cannot see anything, even if all go bad (%lld to compare with)",
                  (long long)p->control);
-        add(out, size, &n, "", part);
+        add(&w, part);
         return;
     }
-    const char *between = ": sees ";
-    if (p->least_loop) {
-        if (p->least_loop_beside > p->least_loop)
-            snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", (long long)p->least_loop,
-                     (long long)p->least_loop_beside);
-        else
-            snprintf(part, sizeof part, "%lld device%s in a crash loop", (long long)p->least_loop,
-                     p->least_loop == 1 ? "" : "s");
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_silent) {
-        snprintf(part, sizeof part, "%lld silent", (long long)p->least_silent);
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_install) {
-        snprintf(part, sizeof part, "%lld failed installs", (long long)p->least_install);
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_cpu) {
-        snprintf(part, sizeof part, "%lld with CPU far up%s", (long long)p->least_cpu, p->cpu_both ? " or down" : "");
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->sees_cpu_shift || p->sees_variance_shift) {
-        add(out, size, &n, between,
-            p->sees_cpu_shift && p->sees_variance_shift ? "CPU or sensor variance up on all"
-            : p->sees_cpu_shift                         ? p->cpu_both ? "CPU up or down on all" : "CPU up on all"
-                                                        : "sensor variance up on all");
-        between = ", ";
-    }
-    if (p->reboots_known && p->sees_reboot_ratio > 0) {
-        snprintf(part, sizeof part, "reboots x%g", p->sees_reboot_ratio);
-        add(out, size, &n, between, part);
-    }
-    if (!p->least_loop)
-        add(out, size, &n, "; ", "cannot see a crash loop");
-    if (p->reboots_known && !(p->sees_reboot_ratio <= 2 && p->sees_reboot_ratio > 0)) {
-        snprintf(part, sizeof part, "cannot see reboots x%d",
-                 p->sees_reboot_ratio > 5   ? 5
-                 : p->sees_reboot_ratio > 0 ? 2
-                                            : 20);
-        add(out, size, &n, "; ", part);
-    }
+    w.between = ": sees ";
+    seen_text(&w);
+    w.between = "; cannot see ";
+    unseen_text(&w);
 }

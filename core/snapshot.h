@@ -111,6 +111,7 @@ struct ledger_view {
 };
 struct trial_view {
     enum trial_state state;
+    bool ended;          /* off, since the rollout has ended: what its tests said last stands */
     const char *text;    /* why it is off, what it waits for, "" */
     double progress;     /* of catching up, 0..1 */
     int64_t start, tick; /* telemetry's time of the newest tick; 0 */

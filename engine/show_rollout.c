@@ -44,6 +44,11 @@ static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *
         wave_copy(&s->arena, &list[i], &ro->facts.waves[i]);
         o->wave = list[i];
         o->health = w->judge.health;
+        if (ro_ended(ro) && o->wave.counts.known) { /* nobody judges it any more: the server's last word */
+            o->health.installed = o->wave.counts.finished;
+            o->health.failed = o->wave.counts.error;
+            o->health.overdue = o->health.unreached = 0;
+        }
         o->verdict = w->judge.verdict;
         o->verdict.rule = dup_text(&s->arena, w->judge.verdict.rule);
         o->watched = w->judge.judged && !ro_ended(ro) && ro->en->tm;

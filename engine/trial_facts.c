@@ -317,8 +317,8 @@ static void ask_attributes(struct run *r, size_t w)
     const char **ids = ARENA_ARRAY(&q->arena, const char *, rw->n);
     for (size_t i = 0; i < rw->n; i++)
         ids[i] = arena_strdup(&q->arena, en->watch.devs[rw->v[i].dev].raw_id);
-    en->be->ops->attributes(en->be, ids, rw->n, p->strata, p->n_strata, ATTRIBUTES_BY, &q->arena, &q->out.attributes,
-                            req_done, q);
+    en->be->ops->attributes(en->be, ids, rw->n, p->strata, p->n_strata, ATTRIBUTES_BY, false, &q->arena,
+                            &q->out.attributes, req_done, q);
 }
 
 /* ---- what they did before ---- */

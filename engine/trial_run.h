@@ -69,7 +69,6 @@ struct run_plan { /* what a wave can see */
     bool made;
     double rate; /* it was made with */
     struct plan v;
-    char text[400];
 };
 
 /* The log's entries about ledgers, as far as it was read. */

@@ -85,7 +85,6 @@ static const struct run_plan *plan_of(struct run *r, int s, int64_t canary, int6
     p->made = true;
     p->rate = rate;
     planner_wave(&r->ro->policy.applies->evidence, s, r->spec.waves, canary, control, hours, rate, &p->v);
-    planner_text(&p->v, p->text, sizeof p->text);
     return p;
 }
 
@@ -140,10 +139,12 @@ static void put_stage(struct arena *a, const struct run_stage *g, struct stage_v
     out->leading = leading_of(g);
 }
 
-static void put_plan(struct arena *a, const struct run_plan *p, struct stage_view *out)
+static void put_plan(struct run *r, struct arena *a, const struct run_plan *p, struct stage_view *out)
 {
+    char text[PLAN_TEXT];
+    planner_text(&r->ro->policy.applies->evidence, &p->v, text, sizeof text);
     out->plan = p->v;
-    out->plan_text = arena_strdup(a, p->text);
+    out->plan_text = arena_strdup(a, text);
 }
 
 static void stages(struct run *r, struct trial_shown *sh)
@@ -167,7 +168,7 @@ static void stages(struct run *r, struct trial_shown *sh)
             trial_watch(r->trial, &o->canary, &o->control, &o->canary_hours);
         if (s >= n || s == running) /* its devices come in one by one: the plan is about all of them */
             to_come(r->ro, s, &canary, &control);
-        put_plan(&sh->arena, plan_of(r, s, canary, control), o);
+        put_plan(r, &sh->arena, plan_of(r, s, canary, control), o);
     }
 }
 
@@ -432,6 +433,7 @@ void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
     if (!r) {
         out->state = TRIAL_OFF;
         out->text = ro->trials.off ? ro->trials.off : "";
+        out->ended = ro_ended(ro) && out->n_stages > 0;
     }
     ledger(ro, a, &out->ledger);
     out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;

@@ -149,7 +149,7 @@ static void terms_come_back_to_the_bit(void **state)
     buf_init(&c, 1 << 16);
     g.p.evidence.alpha = 0.1 / 3;
     g.p.evidence.reserve = 0.3;
-    g.p.evidence.share_cpu = 0;
+    g.p.evidence.share[ROW_CPU] = 0;
     g.p.evidence.control = "ctl-*";
     struct trial_terms t = terms(&g);
     t.added[LEDGER_CPU] = 0.15;
@@ -270,7 +270,7 @@ static void the_union_stays_within_alpha_whatever_comes(void **state)
             const double alpha[] = {0.05, 0.2, 0.01}, reserve[] = {0, 0.3};
             g.p.evidence.alpha = alpha[x / 5 % 3];
             g.p.evidence.reserve = reserve[x / 16 % 2];
-            g.p.evidence.share_cpu = x / 64 % 3 ? 0.15 : 0;
+            g.p.evidence.share[ROW_CPU] = x / 64 % 3 ? 0.15 : 0;
             begun[r] += begun[r] < WAVES;
             (void)begin(&g, id, begun[r]);
         }
@@ -311,10 +311,10 @@ static void added_tests_are_drawn_or_refused(void **state)
         double others;
         log_init(&g);
         g.p.evidence.reserve = with ? 0.2 : 0;
-        g.p.evidence.share_cpu = 0;
+        g.p.evidence.share[ROW_CPU] = 0;
         (void)begin(&g, "1", 1);
         double before = own(&g, "1", &others);
-        g.p.evidence.share_cpu = 0.15;
+        g.p.evidence.share[ROW_CPU] = 0.15;
         struct account_plan p = plan(&g, "1", 1);
         assert_int_equal(p.kind, with ? PLAN_ADDS : PLAN_GOES_ON);
         p = begin(&g, "1", 1);
@@ -327,7 +327,7 @@ static void added_tests_are_drawn_or_refused(void **state)
         double cost = 0.05 * (with ? 0.8 : 1) * 4 / 15 * (0.65 + (with ? 0.15 : 0));
         assert_true(near(own(&g, "1", &others), before + cost));
         /* A watcher that has the old policy still goes by what stands in the log. */
-        g.p.evidence.share_cpu = 0;
+        g.p.evidence.share[ROW_CPU] = 0;
         p = plan(&g, "1", 2);
         assert_int_equal(p.terms.added_from, with ? 1 : 0);
         /* and an addition to a stage that has begun is none */
@@ -349,7 +349,7 @@ static void nothing_is_added_to_a_stage_that_has_begun(void **state)
         double others, before;
         log_init(&g);
         g.p.evidence.reserve = 0.5;
-        g.p.evidence.share_cpu = 0;
+        g.p.evidence.share[ROW_CPU] = 0;
         (void)begin(&g, "1", 1);
         (void)begin(&g, "1", 2);
         before = own(&g, "1", &others);
@@ -399,7 +399,8 @@ static void old_entries_count_as_they_say(void **state)
     struct account_plan p = plan(&g, "1", 3);
     assert_true(p.claimed && !p.dry);
     assert_string_equal(p.differs, "");
-    assert_memory_equal(&p.terms.spec.policy.share_reboot, &t.spec.policy.share_reboot, 4 * sizeof(double)); /* bits */
+    assert_memory_equal(&p.terms.spec.policy.share[ROW_REBOOTS], &t.spec.policy.share[ROW_REBOOTS],
+                        4 * sizeof(double)); /* bits */
     g.p.evidence.alpha = 0.2;
     p = plan(&g, "1", 3);
     assert_true(near(p.terms.spec.policy.alpha, 0.05));

@@ -80,9 +80,9 @@ static void noisy_world(struct world *w)
         w->devices[i].model = i % 3 == 0;
         w->devices[i].silent = i == 20;
     }
-    w->policy.control_max = 30;           /* some devices come with their waves */
-    w->policy.evidence.min_devices = 60;  /* nothing acts */
-    w->policy.evidence.share_install = 0; /* see below: outcomes are no ticks */
+    w->policy.control_max = 30;                /* some devices come with their waves */
+    w->policy.evidence.min_devices = 60;       /* nothing acts */
+    w->policy.evidence.share[ROW_INSTALL] = 0; /* see below: outcomes are no ticks */
 }
 
 static bool at_tick(struct play *p, const struct snapshot *s)
@@ -371,7 +371,7 @@ static void a_damaged_state_is_built_anew(void **state)
 static void failing_world(struct world *w)
 {
     noisy_world(w);
-    w->policy.evidence.share_install = 0.2;
+    w->policy.evidence.share[ROW_INSTALL] = 0.2;
     for (int i = 4; i < 9; i++)
         w->devices[i].fails = true;
 }
@@ -410,7 +410,7 @@ static void hanging_world(struct world *w)
     world_init(w, two, 2);
     w->history = true;
     w->policy.evidence.tests = TESTS_ON;
-    w->policy.evidence.share_install = 0.2;
+    w->policy.evidence.share[ROW_INSTALL] = 0.2;
     w->policy.evidence.min_devices = 60; /* nothing acts */
     w->policy.n_limits = 0;
     w->policy.grace_us = 30 * US_PER_S;

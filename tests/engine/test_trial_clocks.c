@@ -165,7 +165,7 @@ static void named_world(struct world *w)
     w->policy.install_us = US_PER_HOUR;
     w->noisy = true;
     w->policy.evidence.min_devices = 60; /* nothing acts */
-    w->policy.evidence.share_install = 0;
+    w->policy.evidence.share[ROW_INSTALL] = 0;
     w->devices[0].offline = true;
     w->fleet.telemetry.join.attribute = "serial";
     join_init(&w->join, "sn", &w->fleet.telemetry.join);

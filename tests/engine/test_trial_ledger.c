@@ -279,10 +279,10 @@ static void added_tests_come_with_the_next_wave(void **state)
         struct play p = {.kept = kept}, q = {.kept = kept, .judge = true, .stage = 1}, r = q;
         ledger_world(&w);
         w.policy.evidence.reserve = 0.2;
-        w.policy.evidence.share_cpu = 0;
+        w.policy.evidence.share[ROW_CPU] = 0;
         watch(&w, &p, 60);
         assert_false(tests_cpu(&snapshot_rollout(p.last, "10")->trial.stages[0]));
-        w.policy.evidence.share_cpu = 0.15;
+        w.policy.evidence.share[ROW_CPU] = 0.15;
         w.devices[0].offline = false;
         w.devices[6].offline = true;
         world_play(&w, &q, in_stage, 3600);
@@ -293,7 +293,7 @@ static void added_tests_come_with_the_next_wave(void **state)
         assert_true(fabs(v->trial.ledger.own - 0.05 * 0.8 * (0.2 + 0.65 * 4 / 7 + 0.8 * 2 / 7)) < 1e-12);
         assert_int_equal(lines(&w, " ledger"), 3);
         /* Somebody who still has the old policy comes to the same. */
-        w.policy.evidence.share_cpu = 0;
+        w.policy.evidence.share[ROW_CPU] = 0;
         world_play(&w, &r, in_stage, 3600);
         v = snapshot_rollout(r.last, "10");
         assert_true(tests_cpu(&v->trial.stages[1]));

@@ -54,8 +54,8 @@ static void one_run(const void *arg, struct rng *r, double *out)
     uint8_t *model = xcalloc(n, 1);
     draw_rates(c, r, rate, model);
     struct trial_spec spec = rig_spec(0.05, 1);
-    spec.policy.share_reboot = 1;
-    spec.policy.ratio = c->ratio;
+    spec.policy.share[ROW_REBOOTS] = 1;
+    spec.policy.tolerance[ROW_REBOOTS] = c->ratio;
     spec.policy.min_devices = c->min_devices;
     struct trial *t = rig_trial(&spec);
     for (size_t i = 0; i < n; i++) {

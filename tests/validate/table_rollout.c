@@ -52,12 +52,12 @@ static void enrol(struct course *o, bool least)
 {
     struct trial_spec spec = rig_spec(0.05, WAVES);
     struct evidence_policy *p = &spec.policy;
-    p->share_reboot = 0.3;
-    p->share_silence = 0.2;
-    p->share_cpu = p->share_variance = 0.15;
-    p->share_install = 0.2;
+    p->share[ROW_REBOOTS] = 0.3;
+    p->share[ROW_SILENCE] = 0.2;
+    p->share[ROW_CPU] = p->share[ROW_VARIANCE] = 0.15;
+    p->share[ROW_INSTALL] = 0.2;
     if (least) {
-        p->ratio = p->cpu_ratio = p->variance_ratio = 1;
+        p->tolerance[ROW_REBOOTS] = p->tolerance[ROW_CPU] = p->tolerance[ROW_VARIANCE] = 1;
         p->min_devices = 1;
     }
     spec.grace_us = 3 * US_PER_MIN;
