@@ -216,6 +216,7 @@ bench: deps-test
 	@$(BUILD)/tests/bench/bench_engine
 	@echo; echo "from a breach to the pause request (goal: under 100 ms)"
 	@ANDON=$(abspath $(BUILD))/andon ANDON_LATENCY_MS=100 tests/scripts/test-halt-latency
+-include $(patsubst %,$(BUILD)/tests/bench/bench_%.d,audit trial engine)
 $(BUILD)/tests/bench/bench_audit: $(BUILD)/tests/bench/bench_audit.o $(BUILD)/libaudit.a $(BUILD)/libcore.a
 	@echo "  LD  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm

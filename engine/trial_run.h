@@ -144,7 +144,7 @@ struct run {
     struct err err;        /* the newest */
     int64_t ack;           /* newest */
     /* kept */
-    int64_t kept_tick, kept_at;
+    int64_t kept_tick, kept_at, kept_bytes;
     /* evidence of the newest tick */
     int64_t ev_tick;
     int64_t ev_ack;

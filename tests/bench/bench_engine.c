@@ -531,7 +531,7 @@ static bool measure(size_t n, bool history, const char *folder)
     p.evidence.own = rows_own;
     p.evidence.n_own = OWN;
     p.evidence.n_strata = 0;
-    p.evidence.share_reboot -= 0.15;
+    p.evidence.share[ROW_REBOOTS] -= 0.15;
     struct fleet_spec fleet = {.name = "bench",
                                .kind = "bench",
                                .environment = "test",
@@ -563,7 +563,10 @@ static bool measure(size_t n, bool history, const char *folder)
     const struct trial_view *v = s->n_rollouts ? &s->rollouts[0].trial : NULL;
     printf("%zu watched devices, %d metrics, %s: %s; %.0f bytes a device\n", n, METRICS_BUILTIN + OWN,
            history ? "a store with history" : "a page without history",
-           v && v->state == TRIAL_LIVE ? "tested as they come" : "NOT TESTED", grown * 1024 / (double)n);
+           v && v->state == TRIAL_LIVE ? "tested as they come"
+           : v                         ? v->text
+                                       : "no rollout",
+           grown * 1024 / (double)n);
     bool good = v && v->state == TRIAL_LIVE;
     report(f);
     good &= f->resting[TELEMETRY].ms / (double)f->resting[TELEMETRY].n <= LIMIT_MS;
