@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "core/fmt.h"
 #include "core/text.h"
 
 #define OUT_MAX ((size_t)256 << 20)
