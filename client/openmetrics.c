@@ -13,7 +13,8 @@
 #define READINGS_MIN 8 /* of the window, for a variance */
 
 enum metric_want { WANT_REBOOTS, WANT_CPU, WANT_SENSOR, WANT_COUNT };
-#define WANT_MAX (WANT_COUNT + METRICS_OWN) /* behind them the policies' own metrics */
+#define WANT_MAX TELEMETRY_QUERIES /* behind them the policies' own metrics */
+_Static_assert((int)WANT_COUNT == (int)COL_BUILTIN, "a page has what the columns of a tick have");
 enum cpu_kind { CPU_RATIO, CPU_IDLE_SECONDS };
 
 /* Welford's mean and sum of squared deviations (1962) for one eighth of the window; buckets lie on a fixed grid of
@@ -51,8 +52,8 @@ struct om {
     struct http_peer *peer;
     struct clock *clock;
     struct join join;
-    char *names[WANT_MAX];
-    int counter[WANT_MAX]; /* its number among the counters, -1: it is none */
+    char *names[WANT_MAX], *own[METRICS_OWN]; /* on the page; the policies' own ids */
+    int counter[WANT_MAX];                    /* its number among the counters, -1: it is none */
     size_t n_wants, n_counters;
     enum cpu_kind cpu_kind;
     bool boot_times;
@@ -171,10 +172,10 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
 {
     struct om_poll *p = ctx;
     p->timed = p->timed || (p->probe && t > 0);
-    if (p->probe && want >= WANT_COUNT)
-        return;
     if (p->probe) {
-        join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
+        long of = join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
+        join_probe_value(p->probing, want, of, value);
+        p->probe->newest = of >= 0 && t > p->probe->newest ? t : p->probe->newest;
         return;
     }
     long i = join_find(&p->om->join, p->watch, device, n);
@@ -375,9 +376,11 @@ static void om_probe(struct telemetry *t, const struct watch_set *devices, struc
     static const char *const words[] = {"reboots", "cpu", "sensor"};
     struct om *o = (struct om *)t;
     struct join_probe *b = join_probe_new(out, &o->join, devices, a);
-    for (size_t i = 0; i < WANT_COUNT; i++)
+    for (size_t i = 0; i < o->n_wants; i++)
         if (o->names[i][0])
-            join_probe_asked(b, i, arena_printf(a, "%s (%s)", words[i], o->names[i]), i == WANT_REBOOTS);
+            join_probe_asked(
+                b, i, arena_printf(a, "%s (%.200s)", i < WANT_COUNT ? words[i] : o->own[i - WANT_COUNT], o->names[i]),
+                o->counter[i] >= 0);
     send_poll(o, (struct om_poll){.watch = devices, .probing = b, .arena = a, .probe = out, .done = done, .ctx = ctx});
 }
 
@@ -394,12 +397,9 @@ static void om_free(struct telemetry *t)
     join_release(&o->join);
     for (size_t i = 0; i < o->n_wants; i++)
         free(o->names[i]);
+    for (size_t i = 0; i < METRICS_OWN; i++)
+        free(o->own[i]);
     free(o);
-}
-
-static char *pick(const char *own, const char *preset)
-{
-    return xstrdup(own && own[0] ? own : preset);
 }
 
 struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
@@ -407,11 +407,6 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
 {
     static const struct telemetry_ops ops = {
         .kind = "openmetrics", .free = om_free, .poll = om_poll, .probe = om_probe};
-    bool node = strcmp(spec->preset, "node_exporter") == 0;
-    if (!node && spec->preset[0] && strcmp(spec->preset, "device") != 0) {
-        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
-        return NULL;
-    }
     struct http_peer *peer = http_peer_new(h, &spec->endpoint, 1, e);
     if (!peer)
         return NULL;
@@ -421,15 +416,16 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->clock = clock;
     o->known = watch_set_new();
     join_init(&o->join, spec->join_label, &spec->join);
-    o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
-    o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
+    o->names[WANT_REBOOTS] = telemetry_query(spec, "reboots", spec->reboots, true);
+    o->names[WANT_CPU] = telemetry_query(spec, "cpu", spec->cpu, true);
     o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);
     o->cpu_kind = strcmp(o->names[WANT_CPU], "node_cpu_seconds_total") == 0 ? CPU_IDLE_SECONDS : CPU_RATIO;
-    o->names[WANT_SENSOR] = pick(spec->variance, node ? spec->sensor : "device_sensor_value");
+    o->names[WANT_SENSOR] = telemetry_query(spec, "variance", spec->variance, true);
     o->n_wants = WANT_COUNT + spec->n_own;
     for (size_t i = 0; i < WANT_COUNT; i++)
         o->counter[i] = i == WANT_REBOOTS ? (int)o->n_counters++ : -1;
     for (size_t i = 0; i < spec->n_own; i++) {
+        o->own[i] = xstrdup(spec->own[i].id);
         o->names[WANT_COUNT + i] = xstrdup(spec->own[i].query);
         o->counter[WANT_COUNT + i] = spec->own[i].counter ? (int)o->n_counters++ : -1;
     }

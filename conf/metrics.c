@@ -4,6 +4,7 @@
 #include <string.h>
 #include "conf/yaml_node.h"
 #include "core/clock.h"
+#include "core/preset.h"
 #include "core/text.h"
 
 /* In the order of enum metric_kind, as far as a policy can have its own; enum metric_worse. */
@@ -164,6 +165,16 @@ bool metrics_queries(const struct ynode *map, struct telemetry_spec *t, struct a
     return true;
 }
 
+/* What the fleet's preset asks for it, as if it were configured; `id` outlives the configuration. */
+static bool by_preset(struct telemetry_spec *t, const char *id)
+{
+    const char *query = preset_query(t->preset, id, t->kind == TELEMETRY_OPENMETRICS);
+    if (!query || t->n_own == METRICS_OWN)
+        return false;
+    t->own[t->n_own++] = (struct telemetry_metric){.id = id, .query = query};
+    return true;
+}
+
 static bool match(const struct ynode *at, const struct evidence_policy *p, struct fleet_spec *f, bool *matched,
                   struct err *e)
 {
@@ -172,7 +183,7 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         size_t k = 0;
         while (k < f->telemetry.n_own && strcmp(f->telemetry.own[k].id, p->own[i].id) != 0)
             k++;
-        if (k == f->telemetry.n_own) {
+        if (k == f->telemetry.n_own && !by_preset(&f->telemetry, p->own[i].id)) {
             y_err(at, e, "a policy of this fleet tests '%s', and there is no query for it", p->own[i].id);
             if (e)
                 snprintf(e->next, sizeof e->next, "say telemetry: metrics: {%s: QUERY}", p->own[i].id);
