@@ -8,7 +8,8 @@
 #include "engine/trial_run.h"
 
 #define KEEP_US   US_PER_MIN
-#define KEPT_US   (30 * US_PER_DAY) /* states of rollouts that were not looked at for so long go */
+#define KEEP_MAX  ((int64_t)4 << 20) /* bytes in that time: a large state is kept less often, for the disk's sake */
+#define KEPT_US   (30 * US_PER_DAY)  /* states of rollouts that were not looked at for so long go */
 #define STOP_US   (2 * US_PER_S)
 #define KEPT_HEAD "andon-run 2\n" /* 1: without what was before, which is not known then */
 #define KEPT_OLD  "andon-run 1\n"
@@ -94,9 +95,11 @@ void run_keep(struct run *r, bool now)
     int64_t tick = trial_next_tick(r->trial);
     /* At whole minutes of the grid: the same ticks in every watcher, so that what they keep can be compared. What reads
      * many ticks at once may pass over them. */
-    bool due = now || !beat_history(en) ||
-               ((r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND) && tick % KEEP_US == 0) ||
-               now_of(en) - r->kept_at >= 2 * KEEP_US;
+    int64_t since = now_of(en) - r->kept_at, least = KEEP_US * r->kept_bytes / KEEP_MAX;
+    bool due =
+        now || (since >= least &&
+                (!beat_history(en) || ((r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND) && tick % KEEP_US == 0) ||
+                 since >= 2 * KEEP_US));
     if (tick == r->kept_tick || !due)
         return;
     struct buf b;
@@ -104,6 +107,7 @@ void run_keep(struct run *r, bool now)
     write_run(r, &b);
     r->kept_tick = tick;
     r->kept_at = now_of(en);
+    r->kept_bytes = (int64_t)b.len;
     if (!b.over) {
         size_t n = b.len;
         keeper_put(en->trials.keeper, &r->ro->facts.mark.who, r->digest, tick, buf_take(&b), n);

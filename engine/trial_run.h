@@ -150,7 +150,7 @@ struct run {
     struct placebo_result placebo_of[TRIAL_WAVES];
     uint64_t placebo_said; /* waves of which it is in the log */
     /* kept */
-    int64_t kept_tick, kept_at;
+    int64_t kept_tick, kept_at, kept_bytes;
     /* evidence of the newest tick */
     int64_t ev_tick;
     int64_t ev_ack;

@@ -812,6 +812,40 @@ static void a_pause_for_lost_telemetry_ends_where_the_policy_says_so(void **stat
     lost_and_found(true);
 }
 
+static bool store_comes_up(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && s->telemetry.state == LINK_FAILED) {
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && p->w->now - p->t > 20 * US_PER_S) {
+        p->w->telemetry_down = false;
+        p->t = p->w->now;
+        p->stage = 2;
+    }
+    p->done = v && v->latched && v->stop == STOP_HALTED;
+    return false;
+}
+
+/* A store that is asked each 5 min and was not there: the tick is asked for again, and what history says halts. */
+static void a_store_that_comes_up_is_asked_soon(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    trial_world(&w);
+    w.fleet.telemetry.interval_us = 5 * US_PER_MIN;
+    crash_loop(&w, 5);
+    world_alone(&w, 3630); /* just after a tick */
+    w.telemetry_down = true;
+    world_play(&w, &p, store_comes_up, 7200);
+    assert_int_equal(p.stage, 2);
+    assert_in_range(w.now - p.t, 0, 30 * US_PER_S);
+    play_release(&p);
+    world_release(&w);
+}
+
 static bool find_a_loop(struct play *p, const struct snapshot *s)
 {
     const struct rollout_view *v = snapshot_rollout(s, "10");
@@ -1003,6 +1037,7 @@ int main(void)
         cmocka_unit_test(what_was_acknowledged_is_not_halted_again),
         cmocka_unit_test(what_is_not_known_yet_holds),
         cmocka_unit_test(a_pause_for_lost_telemetry_ends_where_the_policy_says_so),
+        cmocka_unit_test(a_store_that_comes_up_is_asked_soon),
         cmocka_unit_test(what_comes_to_light_with_the_telemetry_halts),
         cmocka_unit_test(what_the_bad_ones_share_is_named),
         cmocka_unit_test(canaries_that_are_not_like_control),

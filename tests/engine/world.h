@@ -14,7 +14,7 @@
 
 #define W_DEVICES  64
 #define W_ROLLOUTS 12
-#define W_WAVES    4
+#define W_WAVES    48
 #define W_LOG      4000
 #define W_NOTES    16
 
