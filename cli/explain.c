@@ -147,7 +147,7 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
 static void rollout_text(struct buf *out, const char *fleet, const struct snapshot *s, const struct rollout_view *r,
                          const struct log_halt *h, int64_t only)
 {
-    const struct policy *p = explain_policy(s, r);
+    const struct policy *p = snapshot_policy(s, r);
     char text[EXPLAIN_TEXT], at[FMT_MAX];
     struct halt_said halt = halt_said(h->stop, r->stop_old);
 

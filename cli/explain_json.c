@@ -13,11 +13,6 @@ static double number(double log_e)
     return log_e < 700 ? det_exp(log_e) : INFINITY;
 }
 
-const struct policy *explain_policy(const struct snapshot *s, const struct rollout_view *r)
-{
-    return r->policy ? r->policy : s->policy ? s->policy : policy_default();
-}
-
 /* One test as an object. */
 static void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which)
 {
@@ -243,7 +238,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
 void explain_json(struct json_w *w, const char *fleet, const struct snapshot *s, const struct rollout_view *r,
                   int64_t only)
 {
-    const struct policy *p = explain_policy(s, r);
+    const struct policy *p = snapshot_policy(s, r);
     char text[EXPLAIN_TEXT];
 
     json_w_kstr(w, "fleet", fleet);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/harm.h"
 #include "core/text.h"
 
 #define LN_10     2.302585092994046 /* natural logarithm of 10 */
@@ -11,7 +12,7 @@
 #define LABEL_MAX 160 /* bytes of a label's value */
 
 /* Whose samples a family has, and so which labels. */
-enum level { OF_PROCESS, OF_FLEET, OF_SOURCE, OF_ROLLOUT, OF_STATE, OF_WAVE, OF_LIMIT, OF_TEST };
+enum level { OF_PROCESS, OF_FLEET, OF_SOURCE, OF_ROLLOUT, OF_STATE, OF_WAVE, OF_FIGURE, OF_LIMIT, OF_TEST };
 enum type { GAUGE, COUNTER, INFO };
 
 /* Where a sample is taken; what is below its family's level is NULL. */
@@ -23,6 +24,7 @@ struct spot {
     const struct rollout_view *rollout;
     enum trial_state state;
     const struct wave_view *wave;
+    const struct figure *figure;
     const struct limit_view *limit;
     const struct evidence *test;
 };
@@ -258,6 +260,19 @@ static double reporting(const struct spot *s)
     return s->wave->watched ? (double)s->wave->health.canary.reporting : NONE;
 }
 
+static double canary_figure(const struct spot *s)
+{
+    return s->wave->health.value[s->figure->number];
+}
+static double control_figure(const struct spot *s)
+{
+    return s->wave->health.against[s->figure->number];
+}
+static double figure_ratio(const struct spot *s)
+{
+    return harm_of_metric(s->figure, &s->wave->health).ratio;
+}
+
 static double limit_state(const struct spot *s)
 {
     return s->limit->status;
@@ -350,6 +365,10 @@ static const struct family families[] = {
     {"andon_wave_data_missing", GAUGE, "", OF_WAVE, data_missing, "1 when too little telemetry is there to judge."},
     {"andon_wave_expected_devices", GAUGE, "devices", OF_WAVE, expected, "Devices of the wave that should report."},
     {"andon_wave_reporting_devices", GAUGE, "devices", OF_WAVE, reporting, "Devices of the wave that do."},
+    {"andon_wave_canary_figure", GAUGE, "", OF_FIGURE, canary_figure,
+     "What the canary measures, in the figure's own unit; shares and CPU are fractions of 1."},
+    {"andon_wave_control_figure", GAUGE, "", OF_FIGURE, control_figure, "The same of control."},
+    {"andon_wave_figure_ratio", GAUGE, "ratio", OF_FIGURE, figure_ratio, "Canary to control, as the limits judge it."},
     {"andon_limit_state", GAUGE, "", OF_LIMIT, limit_state,
      "A limit of the policy: 0 ok, 1 pending, 2 breach, 3 unknown."},
     {"andon_evidence_log10", GAUGE, "", OF_TEST, log_evidence,
@@ -367,6 +386,14 @@ static const struct family families[] = {
 
 static const char *const source_words[] = {"backend", "telemetry"};
 static const char *const trial_words[] = {"off", "waiting", "catching-up", "live", "behind"};
+
+/* The name of the policy's metric that it is about. */
+static const char *metric_label(const struct spot *s)
+{
+    const struct evidence_policy *p = &snapshot_policy(s->fleet->snap, s->rollout)->evidence;
+    size_t row = s->test ? s->test->metric : s->figure                ? s->figure->row : s->limit->figure        ? s->limit->figure->row : METRICS_MAX;
+    return row < metric_count(p) ? metric_id(p, row) : "";
+}
 
 static void sample(struct page *p, const struct spot *s)
 {
@@ -388,10 +415,14 @@ static void sample(struct page *p, const struct spot *s)
         snprintf(wave, sizeof wave, "%d", s->wave->wave.index);
         label(p, "wave", wave);
     }
+    if (s->figure)
+        label(p, "figure", s->figure->word);
     if (s->limit)
         label(p, "limit", s->limit->limit->id);
     if (s->test)
         label(p, "test", s->test->test);
+    if (s->figure || s->limit || s->test)
+        label(p, "metric", metric_label(s));
     if (f->type == INFO && f->level == OF_PROCESS)
         label(p, "version", ANDON_VERSION);
     if (f->type == INFO && f->level == OF_FLEET && s->fleet) {
@@ -414,6 +445,11 @@ static void walk_wave(struct page *p, struct spot *s, size_t i)
     s->wave = &v->waves[i];
     if (level == OF_WAVE)
         sample(p, s);
+    for (size_t k = 0; level == OF_FIGURE && s->wave->watched && (k < FIGURES_BUILTIN || k < s->wave->n_figures); k++) {
+        s->figure = wave_figure(s->wave, k);
+        sample(p, s);
+    }
+    s->figure = NULL;
     for (size_t k = 0; level == OF_LIMIT && s->wave->watched && k < s->wave->verdict.n_limits; k++) {
         s->limit = &s->wave->verdict.limits[k];
         sample(p, s);

@@ -43,6 +43,11 @@ struct link_view {
 
 #define TREND_N 24 /* points of a sparkline, oldest first, NaN = no data */
 
+/* A device's metric: its newest value (of counters the events that count, in the window), and its own baseline (gauges
+ * and spreads: a mean of before it counted). NaN = unknown. */
+struct device_metric {
+    float value, base;
+};
 /* One device of the focused wave, for the list and the device screen. */
 struct device_row {
     const char *id;
@@ -54,8 +59,11 @@ struct device_row {
     float cpu_base;
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
-    uint8_t boots[TRACK_BUCKETS];   /* the same by bucket, newest last, for the sparkline */
-    const char *raw_id;             /* as the server knows it, for focus.device; NULL = the same as id */
+    /* By row of the metrics of the focused rollout's policy (core/metric.h): metric_count() of them; NULL: not watched.
+     * The same figures as reboots, cpu, variance and cpu_base, which are to go. */
+    const struct device_metric *metric;
+    uint8_t boots[TRACK_BUCKETS]; /* the same by bucket, newest last, for the sparkline */
+    const char *raw_id;           /* as the server knows it, for focus.device; NULL = the same as id */
 };
 
 /* Detail of the focused device. */
@@ -333,6 +341,9 @@ struct snapshot *snapshot_new(void); /* refs = 1; fresh_us is the least that the
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
+/* The policy that applies to a rollout (NULL: any of the fleet), never NULL: the built-in one where nothing is known.
+ */
+const struct policy *snapshot_policy(const struct snapshot *s, const struct rollout_view *r);
 /* What a typed word names among the fleets of a console: "4471", or "fleet/4471". Returns how many fleets it may mean;
  * with 1, *which is the fleet's index and *id, inside `word`, the rollout's id. With a fleet's name in front the fleet
  * is meant whether or not it shows the rollout: a halt does not wait for a list. More than 1: it must be named with its

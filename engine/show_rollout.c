@@ -180,6 +180,7 @@ static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
     if (ro->policy.applies == ro->policy.ruled)
         return ro->policy.ruled;
     struct policy *p = arena_memdup(a, ro->policy.applies, sizeof *p);
+    metric_copy_own(&p->evidence, a);
     p->evidence.control = dup_text(a, p->evidence.control);
     for (size_t i = 0; i < p->evidence.n_strata; i++)
         p->evidence.strata[i] = dup_text(a, p->evidence.strata[i]);

@@ -108,7 +108,8 @@ struct app {
     char banner_fleet[64], banner_rollout[ID_MAX]; /* what the last frame's banner showed, "" none */
     int64_t silenced_until;
 
-    int board_sort, dev_sort;
+    int board_sort;
+    char dev_sort[METRIC_ID_MAX + 1]; /* a metric's id, or another word of devices.c; "" by state */
     char board_filter[256], dev_filter[256], audit_filter[256];
     struct order board, devices, audit;
     uint64_t *marks; /* hashes of marked devices, sorted */
@@ -279,7 +280,14 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
 enum { PLOT_ROWS = 9, PLOT_LINES = 4 };
 void devices_sync(struct app *a, const struct view_data *d);
 void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);
-const char *devices_sort_word(const struct app *a);
+/* devices.c, devices_draw.c: the metrics of the policy that the listed rollout has; what the list is sorted by (-1: no
+ * metric); the metrics that have a column, what is worst in the wave first. */
+const struct evidence_policy *devices_policy(const struct frame *f, const struct snapshot *s);
+const char *devices_sort_word(const struct app *a, const struct evidence_policy *p);
+int devices_sort_metric(const struct app *a, const struct evidence_policy *p);
+size_t devices_worst(const struct frame *f, const struct snapshot *s, uint8_t out[METRICS_MAX]);
+/* When the filter compares something that no metric is called: a sentence that says so, else NULL. */
+const char *devices_unknown(const struct app *a, const struct evidence_policy *p, char out[160]);
 bool devices_marked(const struct app *a, uint64_t id_hash);
 /* The marked (or all shown) devices as CSV, to be freed; NULL when the list is not there. */
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);

@@ -65,7 +65,7 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
     canvas_right(c, row, 55, 7, k->known && k->error > 0 ? ROLE_BAD : num, k->known ? fmt_count(n, k->error) : "?");
     if (w->watched) {
         /* What its tests reached stands when the wave is over and has no verdict any more. */
-        const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+        const struct policy *p = snapshot_policy(s, r);
         enum reaction reached =
             r->trial.dry_run ? REACT_NONE : explain_wave_reaction(&p->evidence, &r->trial, w->wave.index);
         const char *text;
