@@ -46,7 +46,7 @@ static void explain_test_json(struct json_w *w, const struct policy *p, const st
 
 void explain_leading_json(struct json_w *w, const struct policy *p, const struct trial_view *t, int wave)
 {
-    const struct stage_view *s = t->state == TRIAL_OFF ? NULL : explain_stage(t, wave);
+    const struct stage_view *s = t->state == TRIAL_OFF && !t->ended ? NULL : explain_stage(t, wave);
 
     json_w_key(w, "evidence");
     if (!s || s->leading < 0 || (size_t)s->leading >= s->n)
@@ -61,6 +61,7 @@ static void explain_trial_json(struct json_w *w, const struct trial_view *t)
     json_w_key(w, "trial");
     json_w_obj(w);
     json_w_kstr(w, "state", trial_state_word(t->state));
+    json_w_kbool(w, "ended", t->ended);
     json_w_kstr(w, "text", t->text && *t->text ? t->text : NULL);
     json_w_knum(w, "progress", t->state == TRIAL_CATCHING ? t->progress : t->state == TRIAL_LIVE ? 1 : NAN);
     json_w_ktime(w, "start", t->start);
@@ -176,10 +177,11 @@ static void limits(struct json_w *w, const struct wave_view *x)
             continue;
         json_w_obj(w);
         json_w_kstr(w, "id", l->limit->id);
-        json_w_kstr(w, "metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "metric", l->limit->metric);
         json_w_kstr(w, "status", limit_status_word(l->status));
         json_w_knum(w, "value", l->value);
         json_w_knum(w, "limit", l->limit->value);
+        json_w_kbool(w, "below", l->limit->under);
         json_w_kbool(w, "relative", l->limit->basis == BASIS_RELATIVE);
         json_w_kstr(w, "reaction", reaction_word(l->limit->react));
         json_w_kint(w, "devices", l->devices);

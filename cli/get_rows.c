@@ -197,16 +197,16 @@ static void group_json(struct json_w *w, const char *key, const struct group_hea
     json_w_obj(w);
     json_w_kint(w, "expected", h->expected);
     json_w_kint(w, "reporting", h->reporting);
-    json_w_kint(w, "reboots", h->reboots);
-    json_w_kint(w, "rebooted", h->rebooted);
-    json_w_knum(w, "device_days", h->device_days);
+    json_w_kint(w, "reboots", h->column[COL_REBOOTS].count.events);
+    json_w_kint(w, "rebooted", h->column[COL_REBOOTS].count.had);
+    json_w_knum(w, "device_days", h->column[COL_REBOOTS].count.days);
     json_w_ktime(w, "newest", h->newest);
     json_w_obj_end(w);
 }
 
-static void size_cell(struct get *g, const struct wave_health *h, enum metric m)
+static void size_cell(struct get *g, const struct wave_view *x, size_t figure)
 {
-    struct harm harm = harm_of_metric(h, m);
+    struct harm harm = harm_of_metric(wave_figure(x, figure), &x->health);
     char b[FMT_MAX];
 
     table_add(&g->table, harm_brief(b, &harm));
@@ -243,11 +243,11 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_obj_end(w);
     json_w_key(w, "metrics");
     json_w_arr(w);
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        struct harm harm = harm_of_metric(h, (enum metric)m);
+    for (size_t m = 0; m < FIGURES_BUILTIN || m < x->n_figures; m++) {
+        struct harm harm = harm_of_metric(wave_figure(x, m), h);
 
         json_w_obj(w);
-        json_w_kstr(w, "metric", metric_word((enum metric)m));
+        json_w_kstr(w, "metric", wave_figure(x, m)->word);
         json_w_knum(w, "canary", h->value[m]);
         json_w_knum(w, "control", h->against[m]);
         json_w_knum(w, "ratio", harm.ratio);
@@ -262,7 +262,7 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
 
         json_w_obj(w);
         json_w_kstr(w, "id", l->limit->id);
-        json_w_kstr(w, "metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "metric", l->limit->metric);
         json_w_kstr(w, "status", limit_status_word(l->status));
         json_w_knum(w, "limit", l->limit->value);
         json_w_kbool(w, "relative", l->limit->basis == BASIS_RELATIVE);
@@ -274,13 +274,13 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_obj_end(w);
     table_addf(&g->table, "%s W%d", v->rollout.id, x->wave.index);
     table_add(&g->table, x->verdict.data_missing ? "NO DATA" : reaction_word(x->verdict.react));
-    num(&g->table, h->value[METRIC_REBOOTS], false);
-    num(&g->table, h->against[METRIC_REBOOTS], false);
-    size_cell(g, h, METRIC_REBOOTS);
-    num(&g->table, h->value[METRIC_CPU_MEAN], true);
-    size_cell(g, h, METRIC_CPU_MEAN);
-    size_cell(g, h, METRIC_VARIANCE);
-    num(&g->table, h->value[METRIC_INSTALL_FAILED], true);
+    num(&g->table, h->value[FIGURE_REBOOTS], false);
+    num(&g->table, h->against[FIGURE_REBOOTS], false);
+    size_cell(g, x, FIGURE_REBOOTS);
+    num(&g->table, h->value[FIGURE_CPU_MEAN], true);
+    size_cell(g, x, FIGURE_CPU_MEAN);
+    size_cell(g, x, FIGURE_SPREAD);
+    num(&g->table, h->value[FIGURE_INSTALL], true);
     table_addf(&g->table, "%lld/%lld", (long long)h->canary.reporting, (long long)h->canary.expected);
     table_add(&g->table, x->verdict.text);
 }

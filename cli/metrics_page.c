@@ -391,7 +391,10 @@ static const char *const trial_words[] = {"off", "waiting", "catching-up", "live
 static const char *metric_label(const struct spot *s)
 {
     const struct evidence_policy *p = &snapshot_policy(s->fleet->snap, s->rollout)->evidence;
-    size_t row = s->test ? s->test->metric : s->figure                ? s->figure->row : s->limit->figure        ? s->limit->figure->row : METRICS_MAX;
+    size_t row = s->test            ? s->test->metric
+                 : s->figure        ? s->figure->row
+                 : s->limit->figure ? s->limit->figure->row
+                                    : METRICS_MAX;
     return row < metric_count(p) ? metric_id(p, row) : "";
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "conf/yaml_node.h"
 #include "core/clock.h"
+#include "core/preset.h"
 #include "core/text.h"
 
 /* In the order of enum metric_kind, as far as a policy can have its own; enum metric_worse. */
@@ -67,6 +68,8 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     static const double gauges[METRIC_LEVELS] = {1.25, 1.5, 2, 3}, counts[METRIC_LEVELS] = {1, 2, 4, 8};
     if (!metric_id_ok(id))
         return y_err(n, e, "expected a name of its own, 1 to %d small letters, digits and '-'", METRIC_ID_MAX);
+    if (figure_find(&policy_default()->evidence, id) >= 0)
+        return y_err(n, e, "'%s' is what limits call a figure of a built-in metric: choose another name", id);
     if (!y_has(n, "kind"))
         return y_err(n, e, "the key kind is missing: counter, event, gauge or spread");
     *d = (struct metric_def){.id = arena_strdup(a, id),
@@ -164,6 +167,16 @@ bool metrics_queries(const struct ynode *map, struct telemetry_spec *t, struct a
     return true;
 }
 
+/* What the fleet's preset asks for it, as if it were configured; `id` outlives the configuration. */
+static bool by_preset(struct telemetry_spec *t, const char *id)
+{
+    const char *query = preset_query(t->preset, id, t->kind == TELEMETRY_OPENMETRICS);
+    if (!query || t->n_own == METRICS_OWN)
+        return false;
+    t->own[t->n_own++] = (struct telemetry_metric){.id = id, .query = query};
+    return true;
+}
+
 static bool match(const struct ynode *at, const struct evidence_policy *p, struct fleet_spec *f, bool *matched,
                   struct err *e)
 {
@@ -172,7 +185,7 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         size_t k = 0;
         while (k < f->telemetry.n_own && strcmp(f->telemetry.own[k].id, p->own[i].id) != 0)
             k++;
-        if (k == f->telemetry.n_own) {
+        if (k == f->telemetry.n_own && !by_preset(&f->telemetry, p->own[i].id)) {
             y_err(at, e, "a policy of this fleet tests '%s', and there is no query for it", p->own[i].id);
             if (e)
                 snprintf(e->next, sizeof e->next, "say telemetry: metrics: {%s: QUERY}", p->own[i].id);
@@ -180,6 +193,8 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         }
         if (matched[k] && f->telemetry.own[k].counter != counter)
             return y_err(at, e, "'%s' is a counter in one policy of this fleet, and none in another", p->own[i].id);
+        if (!matched[k])
+            f->telemetry.own[k].kind = p->own[i].kind;
         matched[k] = true;
         f->telemetry.own[k].counter = counter;
     }

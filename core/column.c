@@ -94,12 +94,6 @@ int column_find(const struct evidence_policy *p, const char *word, size_t len)
 
 /* ---- what is worst first ---- */
 
-static size_t limit_row(const struct limit *l)
-{
-    static const uint8_t rows[METRIC_COUNT] = {ROW_REBOOTS, ROW_CPU, ROW_CPU, ROW_VARIANCE, ROW_INSTALL};
-    return (unsigned)l->metric < METRIC_COUNT ? rows[l->metric] : METRICS_MAX;
-}
-
 #define DECIDED 1e9 /* more than any share of evidence */
 #define BREACH  1e8
 #define BEGINS  1.1 /* evidence of three or more begins to mean something */
@@ -109,7 +103,7 @@ static double from_limits(const struct wave_view *w, size_t row)
     double worst = 0;
     for (size_t i = 0; i < w->verdict.n_limits; i++) {
         const struct limit_view *l = &w->verdict.limits[i];
-        if (!l->limit || limit_row(l->limit) != row)
+        if (!l->limit || !l->figure || l->figure == &figure_unknown || l->figure->row != row)
             continue;
         double s = w->verdict.rule && *w->verdict.rule && strcmp(w->verdict.rule, l->limit->id) == 0 ? DECIDED
                    : l->status == LIMIT_BREACH                                                       ? BREACH

@@ -36,6 +36,13 @@ void snapshot_unref(struct snapshot *s)
     free(s);
 }
 
+const struct figure *wave_figure(const struct wave_view *w, size_t number)
+{
+    const struct figure *f =
+        number < w->n_figures ? &w->figures[number] : figure_of(&policy_default()->evidence, number);
+    return f ? f : &figure_unknown;
+}
+
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id)
 {
     if (!s || !id)

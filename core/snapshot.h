@@ -54,13 +54,10 @@ struct device_row {
     enum device_status status;
     enum device_state state;
     int64_t installed_at, last_seen, last_sample;
-    int64_t reboots;     /* that count, in the window: not its install's; -1 unknown */
-    float cpu, variance; /* NaN unknown; variance normalised to own baseline */
-    float cpu_base;
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
-    /* By row of the metrics of the focused rollout's policy (core/metric.h): metric_count() of them; NULL: not watched.
-     * The same figures as reboots, cpu, variance and cpu_base, which are to go. */
+    /* By row of the metrics of the focused rollout's policy (core/metric.h): metric_count() of them; NULL: not
+     * watched. */
     const struct device_metric *metric;
     uint8_t boots[TRACK_BUCKETS]; /* the same by bucket, newest last, for the sparkline */
     const char *raw_id;           /* as the server knows it, for focus.device; NULL = the same as id */
@@ -119,6 +116,7 @@ struct ledger_view {
 };
 struct trial_view {
     enum trial_state state;
+    bool ended;          /* off, since the rollout has ended: what its tests said last stands */
     const char *text;    /* why it is off, what it waits for, "" */
     double progress;     /* of catching up, 0..1 */
     int64_t start, tick; /* telemetry's time of the newest tick; 0 */
@@ -151,9 +149,12 @@ struct wave_view {
     int64_t had_release;   /* of them, that had the release before the rollout began: nothing has changed on them */
     int64_t running_since; /* 0 */
     int64_t ended_at;
-    const char *decided_by;             /* who advanced past it, "" */
-    float trend[METRIC_COUNT][TREND_N]; /* canary */
-    float trend_control[METRIC_COUNT][TREND_N];
+    const char *decided_by; /* who advanced past it, "" */
+    const struct figure
+        *figures; /* of the rollout's policy, by number: words of health.value, trend, a limit's figure */
+    size_t n_figures;
+    float trend[FIGURES_MAX][TREND_N]; /* canary */
+    float trend_control[FIGURES_MAX][TREND_N];
 };
 
 enum op_phase {
@@ -340,6 +341,8 @@ int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us);
 struct snapshot *snapshot_new(void); /* refs = 1; fresh_us is the least that there is */
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
+/* A figure of the wave by its number; the built-in one where the wave has no words of its own, figure_unknown. */
+const struct figure *wave_figure(const struct wave_view *w, size_t number);
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
 /* The policy that applies to a rollout (NULL: any of the fleet), never NULL: the built-in one where nothing is known.
  */

@@ -31,7 +31,7 @@ void run_free_shown(struct ro *ro)
 
 static double control_rate(const struct ro *ro)
 {
-    double rate = ro->judge.control_now.reboot_rate;
+    double rate = ro->judge.control_now.column[COL_REBOOTS].count.rate;
     return rate > 0 && isfinite(rate) ? rate : 0;
 }
 
@@ -433,6 +433,7 @@ void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
     if (!r) {
         out->state = TRIAL_OFF;
         out->text = ro->trials.off ? ro->trials.off : "";
+        out->ended = ro_ended(ro) && out->n_stages > 0;
     }
     ledger(ro, a, &out->ledger);
     out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;

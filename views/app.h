@@ -61,7 +61,8 @@ struct frame {
     int wave;
     char device[256];
     struct list list;
-    bool all; /* the screen "why": also the tests that say nothing */
+    char metric[METRIC_ID_MAX + 1]; /* the rollout's plots: which comes first, "" what is worst */
+    bool all;                       /* the screen "why": also the tests that say nothing */
 };
 
 /* --- dialog.c ------------------------------------------------------------------------------------------------- */
@@ -160,8 +161,15 @@ struct look state_device(const struct device_row *d);
 struct look state_reaction(enum reaction r);
 /* What is shown of a wave's verdict; *text is its sentence. "ok" only where telemetry was looked at. */
 struct look state_verdict(const struct snapshot *s, const struct wave_view *w, const char **text);
-/* Why a wave is not judged. */
-const char *state_unjudged(const struct snapshot *s, const struct wave_view *w);
+/* Whether the verdict shown is the one that halted. Its figures are kept from then; what is behind them goes on: the
+ * evidence, and behind a limit's semicolon how many canaries there are. */
+bool state_halting(const struct rollout_view *r, const struct wave_view *w);
+/* The same with the rule that decided in front, into `out` (EXPLAIN_TEXT bytes). Of a rollout that is halted already a
+ * later finding is "now" the same test's, or "also" another rule's. */
+struct look state_sentence(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
+                           char *out);
+/* Why the wave has no verdict, or how the tests that it had have ended; `out` has EXPLAIN_TEXT bytes. */
+void state_unjudged(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, char *out);
 struct look state_limit(enum limit_status s);
 struct look state_trial(const struct trial_view *t);
 /* What is to be done next about a rollout, and by whom. */
@@ -244,10 +252,10 @@ const struct screen *screen_of(enum view_kind kind);
 void explain_open(struct app *a, const char *fleet, const struct rollout_view *r, int wave);
 /* worst.c: what a row of the board shows of a judged wave. */
 struct worst {
-    bool known;         /* a metric: there is a trend and a ratio to control */
-    enum metric metric; /* when known */
-    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
-    int64_t devices;    /* that carry it, when not known */
+    bool known;                  /* a metric: there is a trend and a ratio to control */
+    const struct figure *metric; /* when known */
+    const char *name;            /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
+    int64_t devices;             /* that carry it, when not known */
 };
 struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);
 enum { WORST_TEXT = 64 };
@@ -268,15 +276,23 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
-enum metric plots_cpu(const struct wave_view *w);
-const struct limit_view *plots_limit(const struct wave_view *w, enum metric m); /* its worst, NULL */
-float plots_top(const struct wave_view *w, enum metric m);
+const struct figure *plots_cpu(const struct wave_view *w);
+const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *f); /* its worst, NULL */
+float plots_top(const struct wave_view *w, const struct figure *f);
 const char *plots_when(const struct snapshot *s, char out[80]);
+enum { PLOTS = 3 };                                                       /* side by side, or one below the other */
+const struct figure *plots_figure(const struct wave_view *w, size_t row); /* a metric's; figure_unknown: it has none */
+/* The figures that are plotted: those of the metrics that have a column (core/column.h), in the order of the set; where
+ * they are more than PLOTS what is worst in the wave comes first, and before it the metric `first` ("" none). */
+size_t plots_order(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, const char *first,
+                   const struct figure *out[METRICS_MAX]);
+/* The metric that comes first after this one; "" after the last, and before the first. */
+void plots_next(char metric[METRIC_ID_MAX + 1], const struct evidence_policy *p);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                const struct wave_view *w);
+                const struct wave_view *w, const struct figure *const *v, size_t n);
 /* The same in one line a metric. */
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                 const struct wave_view *w);
+                 const struct wave_view *w, const struct figure *const *v, size_t n);
 enum { PLOT_ROWS = 9, PLOT_LINES = 4 };
 void devices_sync(struct app *a, const struct view_data *d);
 void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);

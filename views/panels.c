@@ -53,13 +53,13 @@ static void connection(const struct snapshot *s, const struct app *a, const stru
         canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_TEXT, "%s", *str(s->link.next) ? s->link.next : "trying again");
 }
 
-static int metric(struct canvas *c, int row, int col, const struct wave_view *w, enum metric m, const char *name,
-                  bool stale)
+static int metric(struct canvas *c, int row, int col, const struct wave_view *w, const struct figure *m,
+                  const char *name, bool stale)
 {
     char a[FMT_MAX], b[FMT_MAX], line[160];
     const struct limit_view *worst = plots_limit(w, m);
-    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m]),
-             harm_value(b, m, w->health.against[m]));
+    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m->number]),
+             harm_value(b, m, w->health.against[m->number]));
     int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);
     if (worst) {
         struct look l = state_limit(worst->status);
@@ -83,13 +83,21 @@ static const char *short_when(const struct app *a, const struct view_data *d, ch
     return out;
 }
 
-static void peek_health(struct canvas *c, int row, const struct wave_view *w, bool blind)
+/* As many as there is room for. */
+static void peek_health(struct canvas *c, int row, const struct snapshot *s, const struct rollout_view *r,
+                        const struct wave_view *w, bool blind)
 {
-    bool wide = c->cols >= 100;
-    enum metric cpu = plots_cpu(w);
-    int col = metric(c, row, 2, w, METRIC_REBOOTS, wide ? "reboots/dev-day" : "reboots", blind);
-    col = metric(c, row, col, w, cpu, !wide ? "cpu" : cpu == METRIC_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
-    metric(c, row, col, w, METRIC_VARIANCE, wide ? "variance" : "var", blind);
+    static const char *const wide[FIGURES_BUILTIN] = {"reboots/dev-day", "cpu mean", "cpu p95", "variance", "installs"};
+    static const char *const brief[FIGURES_BUILTIN] = {"reboots", "cpu", "cpu", "var", "inst"};
+    const struct figure *v[METRICS_MAX];
+    size_t n = plots_order(s, r, w, "", v);
+    int col = 2;
+    for (size_t i = 0; i < n && i < PLOTS; i++) {
+        const char *name = v[i]->number >= FIGURES_BUILTIN ? v[i]->phrase
+                           : c->cols >= 100                ? wide[v[i]->number]
+                                                           : brief[v[i]->number];
+        col = metric(c, row, col, w, v[i], name, blind);
+    }
 }
 
 /* Who reports, and where the evidence stands. */
@@ -108,6 +116,23 @@ static void peek_last(struct canvas *c, int row, const struct wave_view *w, cons
     bool named = g && g->leading >= 0 && (size_t)g->leading < g->n && r->trial.state == TRIAL_LIVE;
     canvas_printf(c, row, at, c->cols - at - 1, stale ? ROLE_STALE : state_evidence_role(s, r, w->wave.index),
                   "%.200s  %.40s", text, named ? str(g->v[g->leading].test) : "");
+}
+
+/* Who is compared with whom, while that is done; after it what came of the installs. */
+static int peek_groups(char *out, size_t size, const struct wave_view *w, const struct app *a,
+                       const struct view_data *d)
+{
+    const struct wave_health *h = &w->health;
+    char x[FMT_MAX], y[FMT_MAX], z[FMT_MAX], t[FMT_MAX];
+    fmt_count(y, w->wave.total);
+    if (!w->watched)
+        return snprintf(out, size, "%s of %s installed", w->wave.counts.known ? fmt_count(x, h->installed) : "?", y);
+    fmt_count(x, h->canary.expected);
+    fmt_count(z, h->control.expected);
+    if (h->control_frozen_at > 0)
+        return snprintf(out, size, "canary %s of %s   control %s as of %s", x, y, z,
+                        short_when(a, d, t, h->control_frozen_at));
+    return snprintf(out, size, "canary %s of %s   control %s", x, y, h->control.expected > 0 ? z : "none");
 }
 
 static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows)
@@ -129,15 +154,17 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         canvas_printf(c, row + 1, 2, -1, num, "%s   %s devices   no wave was told yet", str(r->rollout.name),
                       fmt_count(x, r->rollout.total));
     } else {
-        int n = snprintf(line, sizeof line, "W%d of W0–W%zu   canary %s   control %s", r->current,
-                         r->n_waves ? r->n_waves - 1 : 0, fmt_count(x, w->health.canary.expected),
-                         fmt_count(y, w->health.control.expected));
+        int n = snprintf(line, sizeof line, "W%d of W0–W%zu   ", r->current, r->n_waves ? r->n_waves - 1 : 0);
+        if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
+            n += snprintf(line + n, sizeof line - (size_t)n, "%s %s by %.60s   ",
+                          state_halt(r).true_now ? "halted" : "halt asked", short_when(a, d, u, r->halted_at),
+                          str(r->halted_by));
+        if (n > 0 && (size_t)n < sizeof line)
+            n += peek_groups(line + n, sizeof line - (size_t)n, w, a, d);
         if (w->running_since > 0 && n > 0 && (size_t)n < sizeof line)
             n += snprintf(line + n, sizeof line - (size_t)n, "   started %s", short_when(a, d, t, w->running_since));
-        if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
-            snprintf(line + n, sizeof line - (size_t)n, "   %s %s by %.60s",
-                     state_halt(r).true_now ? "halted" : "halt asked", short_when(a, d, u, r->halted_at),
-                     str(r->halted_by));
+        if (w->running_since > 0 && w->ended_at > 0 && n > 0 && (size_t)n < sizeof line)
+            snprintf(line + n, sizeof line - (size_t)n, "   ended %s", short_when(a, d, t, w->ended_at));
         canvas_text(c, row + 1, 2, c->cols - 3, num, line);
     }
     const struct rollback_view *b = &r->rollback;
@@ -148,13 +175,15 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         at += parts_wrap(c, at, 2, c->cols - 3, end - at - 1, *str(b->left) ? ROLE_WARN : ROLE_TEXT,
                          *str(b->left) ? b->left : str(b->text));
     } else if (w && w->watched) {
-        const char *text;
-        struct look l = state_verdict(s, w, &text);
-        peek_health(c, at++, w, stale || w->verdict.data_missing);
+        char text[EXPLAIN_TEXT];
+        struct look l = state_sentence(s, r, w, text);
+        peek_health(c, at++, s, r, w, stale || w->verdict.data_missing);
         snprintf(line, sizeof line, "%s %s  %.300s", l.glyph, l.word, text);
         at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, l.role, line);
     } else if (w) {
-        canvas_text(c, at++, 2, -1, ROLE_DIM, state_unjudged(s, w));
+        char why[EXPLAIN_TEXT];
+        state_unjudged(s, r, w, why);
+        at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 3 : 2, ROLE_DIM, why);
     }
     bool seen = w && w->watched && b->step == RB_NONE, missing = seen && w->verdict.data_missing;
     if (r->n_warnings > 0 && !missing && at < end) {
@@ -226,7 +255,7 @@ static void pulse(const struct app *a, const struct view_data *d, struct canvas 
                       fmt_count(n, au->backlog));
     else
         canvas_printf(c, row + 2, col, -1, au->verified ? ROLE_GOOD : ROLE_DIM, "audit %s #%s (%s)",
-                      au->verified ? "✓ tree intact to" : "○ not verified yet,", fmt_count(n, au->size),
+                      au->verified ? "✓ end verified," : "○ not verified yet,", fmt_count(n, au->size),
                       parts_time(a, d, t, au->checkpoint_t));
 }
 

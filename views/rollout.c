@@ -119,18 +119,6 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
     return row + 2 + page;
 }
 
-/* Whether the verdict shown is the one that halted. Its figures are kept from then; what is behind them goes on: the
- * evidence, and behind a limit's semicolon how many canaries there are. */
-static bool verdict_halted(const struct rollout_view *r, const struct wave_view *w)
-{
-    char figures[sizeof w->verdict.text];
-    if (!w || !w->watched || !*state_halt(r).word)
-        return false;
-    const char *text = w->verdict.text, *evidence = strstr(text, ". Evidence ");
-    snprintf(figures, sizeof figures, "%.*s", evidence ? (int)(evidence - text) : (int)strcspn(text, ";"), text);
-    return figures[0] && find_in(str(r->halt_text), figures);
-}
-
 /* --- verdict and limits ------------------------------------------------------------------------------------------ */
 
 void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
@@ -140,18 +128,18 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
     if (!m)
         return;
     struct look l = state_limit(v->status);
-    struct harm harm = harm_of(m->metric, v->value, v->against, v->ratio);
+    struct harm harm = harm_of(v->figure, v->value, v->against, v->ratio);
     int col = 2 + canvas_printf(c, row, 2, -1, l.role, "%s %-7s ", l.glyph, l.word);
     canvas_printf(c, row, col, 16, ROLE_STRONG, "%.60s", str(m->id));
     col += 17;
     enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
     if (m->basis == BASIS_RELATIVE)
-        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", metric_word(m->metric),
-                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, v->against),
+        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", str(m->metric),
+                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, v->against),
                              harm_brief(z, &harm), m->value);
     else
-        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric),
-                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, m->value));
+        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", str(m->metric),
+                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, m->value));
     if (v->since > 0 && v->status == LIMIT_PENDING)
         col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
     else if (v->since > 0 && v->status == LIMIT_BREACH)
@@ -203,14 +191,15 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
              fmt_count(of, w->health.canary.expected), fmt_dur(age, w->health.data_age));
     parts_rule(c, row++, title, w->watched && w->health.canary.expected > 0 ? right : NULL);
     if (!w->watched) {
-        canvas_text(c, row++, 2, -1, ROLE_DIM, state_unjudged(s, w));
-        return row;
+        char why[EXPLAIN_TEXT];
+        state_unjudged(s, r, w, why);
+        return row + parts_wrap(c, row, 2, c->cols - 3, end - row < 3 ? end - row : 3, ROLE_DIM, why);
     }
-    const char *text;
-    struct look l = state_verdict(s, w, &text);
+    char text[EXPLAIN_TEXT];
+    struct look l = state_sentence(s, r, w, text);
     /* A verdict that halted keeps the words of that moment: say of which, for the limits below go on. */
     char then[FMT_MAX] = "";
-    bool kept = r->halted_at > 0 && verdict_halted(r, w);
+    bool kept = r->halted_at > 0 && state_halting(r, w);
     if (kept)
         parts_when(a, d, then, r->halted_at);
     int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  %s%s", l.glyph, l.word, then, kept ? ": " : "");
@@ -286,13 +275,16 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
     char n[FMT_MAX], t[FMT_MAX], title[120];
     const struct policy *p = s->policy;
     snprintf(title, sizeof title, "gate   policy %.60s", p ? str(p->name) : "-");
-    parts_rule(c, row++, title, p && p->promotion == PROMOTE_HOLD ? "a person advances" : "the server advances");
+    parts_rule(c, row++, title,
+               rollout_state_ended(r->rollout.state) ? "the rollout has ended"
+               : p && p->promotion == PROMOTE_HOLD   ? "a person advances"
+                                                     : "the server advances");
     struct halt_said halt = state_halt(r);
     if (row < end && *halt.word) {
         const char *now = r->in_flight < 0    ? "in flight: not known"
                           : r->in_flight == 0 ? "nothing in flight"
                                               : fmt_count(n, r->in_flight);
-        bool said = verdict_halted(r, w);
+        bool said = state_halting(r, w);
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s%s %s by %.60s%s%.60s, %s%s%s%.200s",
                       r->stop == STOP_HALTED && !r->stop_old ? "halted" : halt.title,
                       r->stop == STOP_HALTED && !r->stop_old ? "" : ": asked", parts_when(a, d, t, r->halted_at),
@@ -367,10 +359,12 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
         now = room - 2 - limits < 3 ? 3 : room - 2 - limits;
     int waves = least + (room - now - 2 - limits > 0 ? room - now - 2 - limits : 0);
     row = draw_waves(a, d, c, row, waves < 2 ? 2 : waves, s, r);
+    const struct figure *v[METRICS_MAX];
+    size_t n = plots || lines ? plots_order(s, r, w, f->metric, v) : 0;
     if (plots)
-        plots_draw(d, s, c, row, w), row += PLOT_ROWS;
+        plots_draw(d, s, c, row, w, v, n), row += PLOT_ROWS;
     else if (lines)
-        plots_lines(d, s, c, row, w), row += PLOT_LINES;
+        plots_lines(d, s, c, row, w, v, n), row += PLOT_LINES;
     if (back && row < end)
         row = draw_rollback(d, c, row, end, r);
     if (w && row < end)
@@ -402,6 +396,10 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     case KEY_RIGHT_:
         if (r && n > 0)
             app_push(a, VIEW_DEVICES, f->fleet, f->rollout, shown_wave(f, r)->wave.index, "");
+        return true;
+    case 'o':
+        if (r)
+            plots_next(f->metric, &snapshot_policy(s, r)->evidence);
         return true;
     case 'e':
         if (r)

@@ -91,14 +91,14 @@ static void how_large_a_harm_is(void **state)
     char *table;
 
     (void)state;
-    for (int m = 0; m < METRIC_COUNT; m++)
+    for (int m = 0; m < FIGURES_MAX; m++)
         x.health.value[m] = x.health.against[m] = x.health.ratio[m] = NAN;
-    x.health.value[METRIC_REBOOTS] = 349;
-    x.health.against[METRIC_REBOOTS] = 0;
-    x.health.ratio[METRIC_REBOOTS] = 93.4;
-    x.health.value[METRIC_CPU_MEAN] = 0.45;
-    x.health.against[METRIC_CPU_MEAN] = 0.3;
-    x.health.ratio[METRIC_CPU_MEAN] = 1.5;
+    x.health.value[FIGURE_REBOOTS] = 349;
+    x.health.against[FIGURE_REBOOTS] = 0;
+    x.health.ratio[FIGURE_REBOOTS] = 93.4;
+    x.health.value[FIGURE_CPU_MEAN] = 0.45;
+    x.health.against[FIGURE_CPU_MEAN] = 0.3;
+    x.health.ratio[FIGURE_CPU_MEAN] = 1.5;
     scene_init(&s, 11);
     get_health(&s.g, &s.run, &v, &x);
     json_has(&s, "\"unbounded\": true");

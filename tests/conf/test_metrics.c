@@ -140,10 +140,32 @@ static void each_has_a_query(void **state)
     assert_false(read_config(*state, "bake: 1h\n", ", metrics: {cpu: a}", &c, &e));
 }
 
+static void a_preset_has_some(void **state)
+{
+    static const char policy[] = "metrics: {oom-kills: {kind: counter}, free-memory: {kind: gauge, worse: down}}\n";
+    struct config c;
+    struct err e = {0};
+    if (!read_config(*state, policy, ", preset: node_exporter, metrics: {free-memory: mine}", &c, &e))
+        fail_msg("%s", e.what);
+    const struct telemetry_spec *t = &c.fleets[0].telemetry;
+    assert_int_equal(t->n_own, 2);
+    assert_string_equal(t->own[0].query, "mine"); /* what is configured goes before */
+    assert_string_equal(t->own[1].id, "oom-kills");
+    assert_string_equal(t->own[1].query, "node_vmstat_oom_kill");
+    assert_true(t->own[1].counter);
+    config_release(&c);
+    assert_false(read_config(*state, policy, ", metrics: {free-memory: mine}", &c, &e)); /* the default has none */
+    assert_non_null(strstr(e.what, "tests 'oom-kills', and there is no query for it"));
+    /* No more than there is room for. */
+    assert_false(read_config(
+        *state, policy, ", preset: node_exporter, metrics: {a: a, b: a, c: a, d: a, e: a, f: a, g: a, h: a}", &c, &e));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, tempdir_setup, tempdir_teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(every_field), T(shares_give_way), T(what_makes_no_sense), T(each_has_a_query)};
+    const struct CMUnitTest tests[] = {T(every_field), T(shares_give_way), T(what_makes_no_sense), T(each_has_a_query),
+                                       T(a_preset_has_some)};
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

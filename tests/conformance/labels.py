@@ -138,6 +138,9 @@ def store(program, server, name, url, page, tally):
         says(c, "ok", "reboots: 400 series, figures of 200 of the 200 devices")
         says(c, "ok", "200 of the 200 devices are found by the label, without its port, capitals or not")
         says(c, "note", "reboots: 200 devices have several series", '"job":"node', "the newest sample's counts")
+        says(c, "ok", "reboots: e.g. cam-", '"instance":"CAM-')
+        says(c, "ok", "the newest sample is")
+        assert not any("now one series has the newest sample" in t for _, t in c), c
         assert any("its clock and the fleet server's" in t or "its clock is from" in t for _, t in c), c
 
     def a_release_changes():

@@ -107,8 +107,8 @@ static void worst_first(void **state)
     w.verdict.rule = "cpu-2"; /* what decided is first, however much evidence there is elsewhere */
     column_worst(&p, &w, &g, rows);
     assert_int_equal(rows[0], ROW_CPU);
-    static const struct limit l = {.id = "R-VAR", .metric = METRIC_VARIANCE};
-    struct limit_view at = {.limit = &l, .status = LIMIT_BREACH};
+    static const struct limit l = {.id = "R-VAR", .metric = "variance"};
+    struct limit_view at = {.limit = &l, .figure = figure_of(&p, FIGURE_SPREAD), .status = LIMIT_BREACH};
     w.verdict.rule = "";
     w.verdict.limits[0] = at;
     w.verdict.n_limits = 1;

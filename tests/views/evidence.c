@@ -265,6 +265,20 @@ void evidence_own(struct fixture *f)
     snprintf(r->waves[2].verdict.text, sizeof r->waves[2].verdict.text, "5 of 20 canaries %s", t->plain);
 }
 
+void evidence_ended(struct fixture *f)
+{
+    struct rollout_view *r = start(f, TRIAL_OFF);
+    r->trial.ended = true, r->trial.text = "the rollout has ended", r->trial.n_missing = 0;
+    r->rollout.state = ROLLOUT_FINISHED, r->next = "";
+    r->current = 2;
+    for (size_t i = 0; i < r->n_waves; i++)
+        r->waves[i].watched = false, r->waves[i].verdict.react = REACT_NONE, r->waves[i].ended_at = NOW - US_PER_HOUR;
+    struct stage_view *last = &r->trial.stages[2];
+    last->control = 0;
+    for (size_t i = 0; i < last->n; i++)
+        ((struct evidence *)(uintptr_t)last->v)[i].control_of = 0;
+}
+
 void evidence_hostile(struct fixture *f)
 {
     static char big[4000];
