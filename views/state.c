@@ -209,7 +209,10 @@ struct look state_verdict(const struct snapshot *s, const struct wave_view *w, c
         *text = "telemetry knows no device of this wave so far";
         return look("◌", "not yet", ROLE_SLOW, 9);
     }
-    if (isnan(w->health.value[FIGURE_REBOOTS]) && isnan(w->health.value[FIGURE_CPU_MEAN])) /* no figure yet */
+    bool known = false; /* any figure of telemetry's */
+    for (size_t i = 0; i < FIGURES_BUILTIN || i < w->n_figures; i++)
+        known = known || (wave_figure(w, i)->kind != FIGURE_SHARE && !isnan(w->health.value[i]));
+    if (!known)
         return look("◌", "not yet", ROLE_SLOW, 9);
     return state_reaction(REACT_NONE);
 }

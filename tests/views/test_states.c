@@ -261,7 +261,8 @@ static void test_ok_needs_figures(void **state)
     scene_init(&s, 30, 100, false);
     struct rollout_view *r = fixture_rollout(&s.f, "4466");
     struct wave_view *w = &r->waves[r->current];
-    w->health.value[METRIC_REBOOTS] = w->health.value[METRIC_CPU_MEAN] = NAN;
+    for (int i = 0; i < FIGURE_INSTALL; i++)
+        w->health.value[i] = NAN;
     snprintf(w->verdict.text, sizeof w->verdict.text, "21 of 21 canaries report; too early to say how they do");
     s.f.s->generation++;
     scene_type(&s, "/4466\n");
