@@ -259,8 +259,8 @@ struct worst {
 };
 struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);
 enum { WORST_TEXT = 64 };
-/* "rbt +212%", "inst 2.0%", "quiet 3". blind: the figures are not known. */
-void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind);
+/* "rbt +212%", "inst 2.0%", "quiet 3", the name cut to what the columns hold. blind: the figures are not known. */
+void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind, int cols);
 /* rollout.c: one limit on one row. */
 void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale);
 
@@ -276,7 +276,6 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
-const struct figure *plots_cpu(const struct wave_view *w);
 const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *f); /* its worst, NULL */
 float plots_top(const struct wave_view *w, const struct figure *f);
 const char *plots_when(const struct snapshot *s, char out[80]);

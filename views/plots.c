@@ -10,7 +10,7 @@
 #include "views/app.h"
 
 /* Which of the two CPU figures is shown: the one that has a limit. */
-const struct figure *plots_cpu(const struct wave_view *w)
+static const struct figure *cpu(const struct wave_view *w)
 {
     const struct figure *mean = wave_figure(w, FIGURE_CPU_MEAN), *p95 = wave_figure(w, FIGURE_CPU_P95);
     return plots_limit(w, mean) && !plots_limit(w, p95) ? mean : p95;
@@ -20,7 +20,7 @@ const struct figure *plots_cpu(const struct wave_view *w)
 const struct figure *plots_figure(const struct wave_view *w, size_t row)
 {
     if (row == ROW_CPU)
-        return plots_cpu(w);
+        return cpu(w);
     for (size_t i = 0; i < FIGURES_BUILTIN || i < w->n_figures; i++)
         if (wave_figure(w, i)->row == row && wave_figure(w, i) != &figure_unknown)
             return wave_figure(w, i);

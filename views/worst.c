@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/explain.h"
+#include "core/text.h"
 #include "views/app.h"
 
 static struct worst of_figure(const struct figure *f)
@@ -47,7 +48,7 @@ struct worst worst_of(const struct rollout_view *r, const struct wave_view *w)
     return of_figure(wave_figure(w, FIGURE_REBOOTS));
 }
 
-void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind)
+void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind, int cols)
 {
     struct harm h = w->known && !blind ? harm_of_metric(w->metric, &v->health) : (struct harm){.ratio = NAN};
     char n[FMT_MAX];
@@ -57,5 +58,6 @@ void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct wo
         fmt_percent(n, blind ? NAN : v->health.value[w->metric->number]);
     else
         harm_brief(n, &h);
-    snprintf(out, WORST_TEXT, "%s %s", w->name, n);
+    int room = cols - 1 - text_width(n); /* the figure stays whole, for it is what one looks for */
+    snprintf(out, WORST_TEXT, "%.*s %s", (int)text_fit(w->name, room > 3 ? room : 3), w->name, n);
 }

@@ -53,7 +53,8 @@ static void scene_init(struct scene *s)
         s->wave[i].wave.index = i;
     s->wave[0].watched = true;
     s->wave[0].verdict = (struct verdict){.react = REACT_PAUSE, .n_limits = 1};
-    s->wave[0].verdict.limits[0] = (struct limit_view){.limit = &s->limit, .status = LIMIT_BREACH};
+    s->wave[0].verdict.limits[0] = (struct limit_view){
+        .limit = &s->limit, .figure = figure_of(&policy_default()->evidence, FIGURE_REBOOTS), .status = LIMIT_BREACH};
     s->wave[0].health.canary.expected = 20;
     s->wave[0].health.canary.reporting = 19;
     s->rollout[0] = (struct rollout_view){
@@ -138,7 +139,8 @@ static void samples(void **state)
         "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\",metric=\"cpu\"} 0",
         "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\",metric=\"cpu\"} 3",
         "andon_evidence_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric=\"reboots\"} 3",
-        "andon_evidence_least_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric=\"reboots\"} 2",
+        "andon_evidence_least_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric="
+        "\"reboots\"} 2",
         "andon_rollouts_left_out{fleet=\"emea\"} 0",
     };
     /* Not watched, not measured, ended, or never rolled back by itself: no sample, rather than a made-up one. */
@@ -267,10 +269,10 @@ static void extreme_numbers(void **state)
     s.test[0].log_pause = INFINITY;                 /* a test that has no alpha left */
     s.rollout[0].trial.tick = WALL + 10 * US_PER_S; /* the source's clock is ahead */
     char *text = page(&s, true);
-    assert_non_null(
-        strstr(text, "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric=\"reboots\"} 19543."));
-    assert_non_null(strstr(
-        text, "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric=\"reboots\"} +Inf\n"));
+    assert_non_null(strstr(text, "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\","
+                                 "metric=\"reboots\"} 19543."));
+    assert_non_null(strstr(text, "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-"
+                                 "loop\",metric=\"reboots\"} +Inf\n"));
     assert_true(has(text, "andon_trial_ticks_behind{fleet=\"emea\",rollout=\"4471\"} 0"));
     free(text);
 }

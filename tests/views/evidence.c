@@ -260,6 +260,22 @@ void evidence_own(struct fixture *f)
     explain_sentence(&v[g->leading], of[g->leading], text, EXPLAIN_TEXT);
     r->trial.sentence = text;
     carriers(f, r);
+    struct wave_view *w = &r->waves[2];
+    size_t n = figure_count(&p->evidence);
+    struct figure *words = ARENA_ARRAY(a, struct figure, n);
+    for (size_t i = 0; i < n; i++)
+        words[i] = *figure_of(&p->evidence, i);
+    w->figures = words, w->n_figures = n;
+    for (int k = 0; k < 2; k++) {
+        unsigned at = FIGURES_BUILTIN + (unsigned)k;
+        w->health.value[at] = k ? 3.1 : 231, w->health.against[at] = k ? 2.9 : 489;
+        w->health.ratio[at] = w->health.value[at] / w->health.against[at];
+        for (int i = 0; i < TREND_N; i++) {
+            w->trend_control[at][i] = (float)w->health.against[at];
+            w->trend[at][i] =
+                (float)(w->health.against[at] + (w->health.value[at] - w->health.against[at]) * i / TREND_N);
+        }
+    }
     r->verdict = r->waves[2].verdict.react = REACT_PAUSE;
     r->waves[2].verdict.rule = t->word;
     snprintf(r->waves[2].verdict.text, sizeof r->waves[2].verdict.text, "5 of 20 canaries %s", t->plain);
