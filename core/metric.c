@@ -301,18 +301,6 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
     return N_BUILTIN + m.n <= TESTS_MAX;
 }
 
-void metric_copy_own(struct evidence_policy *p, struct arena *a)
-{
-    struct metric_def *v = arena_memdup(a, p->own, p->n_own * sizeof *v);
-    for (size_t i = 0; i < p->n_own; i++) {
-        v[i].id = arena_strdup(a, v[i].id);
-        v[i].title = arena_strdup(a, v[i].title);
-        v[i].unit = arena_strdup(a, v[i].unit);
-    }
-    p->own = v;
-    metric_make_tests(p, a);
-}
-
 void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
 {
     struct buf b;

@@ -117,8 +117,6 @@ int metric_test_find(const struct evidence_policy *p, const char *word);
 /* Sets the figures and tests that follow from the policy's rows (own, worse), in the arena. False when they are
  * more than TESTS_MAX. To be called again when the rows have changed. */
 bool metric_make_tests(struct evidence_policy *p, struct arena *a);
-/* The policy's own metrics, and the tests that follow from them, in the arena: for a copy that outlives the policy. */
-void metric_copy_own(struct evidence_policy *p, struct arena *a);
 /* SHA-256 of all rows in canonical text: what is tested, and how. */
 void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX]);
 
