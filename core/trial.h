@@ -148,12 +148,9 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MA
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max);
 /* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
-/* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
+/* What the device has had in the running stage, at risk for it or not: bit k for test k of the policy, first
  * passages only. 0 where it does not count. */
-uint32_t trial_reached(const struct trial *t, struct trial_ix device);
-/* The same of the tests beyond the built-in ones: in words ("have had ..."), of that which says most, as its levels
- * ascend; NULL = none. The policy's. */
-const char *trial_reached_own(const struct trial *t, struct trial_ix device);
+uint64_t trial_reached(const struct trial *t, struct trial_ix device);
 /* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
 struct trial_after {
     int64_t canaries; /* that count in the running stage */
