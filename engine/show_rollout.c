@@ -123,7 +123,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     case ROLLOUT_READY:
         return "you: start";
     case ROLLOUT_PAUSED:
-        if (ro_stop_passes(ro) && ro->policy.applies->lost_resume && ro->en->spec.judge)
+        if (ro_stop_passes(ro) && ro->policy.applies->lost_resume && ro->en->spec.judge && !rollback_acted(ro))
             return "andon: resumes";
         return v->verdict >= REACT_WATCH ? "you: decide" : v->held ? "you: advance" : "you: resume";
     case ROLLOUT_STARTING:
@@ -166,6 +166,19 @@ static void halt(struct snapshot *s, const struct ro *ro, struct rollout_view *v
     v->halt_text = dup_text(&s->arena, k->text);
 }
 
+/* Its own metrics are what was read from the log. */
+static void own_metrics(struct arena *a, struct evidence_policy *p)
+{
+    struct metric_def *own = arena_memdup(a, p->own, p->n_own * sizeof *own);
+    for (size_t i = 0; i < p->n_own; i++) {
+        own[i].id = dup_text(a, own[i].id);
+        own[i].title = dup_text(a, own[i].title);
+        own[i].unit = dup_text(a, own[i].unit);
+    }
+    p->own = own;
+    (void)metric_make_tests(p, a); /* as many as before */
+}
+
 /* One that the rollout is held to is the engine's own: a copy outlives it. */
 static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
 {
@@ -173,6 +186,7 @@ static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
         return ro->policy.ruled;
     struct policy *p = arena_memdup(a, ro->policy.applies, sizeof *p);
     p->evidence.control = dup_text(a, p->evidence.control);
+    own_metrics(a, &p->evidence);
     for (size_t i = 0; i < p->evidence.n_strata; i++)
         p->evidence.strata[i] = dup_text(a, p->evidence.strata[i]);
     return p;

@@ -328,6 +328,8 @@ static void ready(struct run *r, size_t w)
 {
     r->wave[w].step = RUN_READY;
     r->waits[0] = '\0';
+    if (w == 0)
+        run_before(r);
 }
 
 static void past_done(struct req *q, const struct reply *rep)
