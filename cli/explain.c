@@ -123,6 +123,9 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
                                                                                   : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
+    const struct stage_view *told = explain_told(t, x->wave.index);
+    if (told)
+        indent(out, told->placebo_text);
     if (explain_had_release(x, text, sizeof text))
         indent(out, text);
     if (explain_installs(&x->health, text, sizeof text))
@@ -148,7 +151,7 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
 static void rollout_text(struct buf *out, const char *fleet, const struct snapshot *s, const struct rollout_view *r,
                          const struct log_halt *h, int64_t only)
 {
-    const struct policy *p = explain_policy(s, r);
+    const struct policy *p = snapshot_policy(s, r);
     char text[EXPLAIN_TEXT], at[FMT_MAX];
     struct halt_said halt = halt_said(h->stop, r->stop_old);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/column.h"
 #include "core/explain.h"
 #include "core/fmt.h"
 #include "core/harm.h"
@@ -153,8 +154,8 @@ static void evidence_members(struct json_w *w, const struct snapshot *s, const s
     json_w_kstr(w, "evidence_state", trial_state_word(v->trial.state));
     /* The verdict of a wave that is over reads none; what its tests reached stands. */
     json_w_kstr(w, "evidence_reached",
-                reaction_word(explain_wave_reaction(&explain_policy(s, v)->evidence, &v->trial, wave)));
-    explain_leading_json(w, explain_policy(s, v), &v->trial, wave);
+                reaction_word(explain_wave_reaction(&snapshot_policy(s, v)->evidence, &v->trial, wave)));
+    explain_leading_json(w, snapshot_policy(s, v), &v->trial, wave);
 }
 
 void get_wave(struct get *g, const struct fleet_run *r, const struct rollout_view *v, const struct wave_view *x)
@@ -284,8 +285,31 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     table_add(&g->table, x->verdict.text);
 }
 
+/* Another fleet's policy need not have the metric. */
+static void figure_cell(struct get *g, const struct evidence_policy *p, const char *id, const struct device_row *d)
+{
+    char b[FMT_MAX];
+    int m = column_find(p, id, strlen(id));
+
+    table_add(&g->table, m >= 0 ? column_text(b, (size_t)m, column_value(d, (size_t)m)) : "-");
+}
+
+/* Figures of the metrics by their names: {"reboots": 2, "cpu": 0.41, ...}. */
+static void figures_json(struct json_w *w, const struct evidence_policy *p, const struct device_row *d)
+{
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(p, rows);
+
+    json_w_key(w, "metrics");
+    json_w_obj(w);
+    for (size_t i = 0; i < n; i++)
+        json_w_knum(w, metric_id(p, rows[i]), column_value(d, rows[i]));
+    json_w_obj_end(w);
+}
+
 void get_device(struct get *g, const struct fleet_run *r, const char *rollout, int wave, const struct device_row *d)
 {
+    const struct evidence_policy *p = &snapshot_policy(r->snap, snapshot_rollout(r->snap, rollout))->evidence;
     struct json_w *w = &g->json.w;
     char b[FMT_MAX];
 
@@ -299,9 +323,10 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     json_w_ktime(w, "installed_at", d->installed_at);
     json_w_ktime(w, "last_seen", d->last_seen);
     json_w_ktime(w, "last_sample", d->last_sample);
-    json_w_knum(w, "reboots", d->reboots < 0 ? NAN : (double)d->reboots);
-    json_w_knum(w, "cpu", (double)d->cpu);
-    json_w_knum(w, "variance", (double)d->variance);
+    for (size_t i = 0; i < METRICS_BUILTIN; i++) /* the names of before metrics were data stay */
+        if (column_head(p, i))
+            json_w_knum(w, metric_id(p, i), column_value(d, i));
+    figures_json(w, p, d);
     json_w_kstr(w, "from", d->from);
     json_w_kstr(w, "release", d->now_release);
     json_w_kstr(w, "note", d->note);
@@ -310,11 +335,8 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     table_add(&g->table, d->id);
     table_add(&g->table, device_state_word(d->state));
     table_add(&g->table, device_status_word(d->status));
-    if (d->reboots < 0)
-        table_add(&g->table, "?");
-    else
-        table_addf(&g->table, "%lld", (long long)d->reboots);
-    num(&g->table, (double)d->cpu, true);
+    for (size_t i = 0; i < g->n_metrics; i++)
+        figure_cell(g, p, g->metric[i], d);
     table_add(&g->table, d->last_seen > 0 ? fmt_iso(b, d->last_seen) : "never");
     table_add(&g->table, d->note);
 }

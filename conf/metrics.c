@@ -39,6 +39,10 @@ const struct yfield metrics_fields[] = {
      .doc = "gauges: times the own baseline ([1.25, 1.5, 2, 3]), by difference from it (none); counters: events ([1, "
             "2, 4, 8])"},
     {.key = "window", .type = YT_DUR, .min = 60, .max = 86400, .doc = "that a gauge's mean is over (5m; spread: 10m)"},
+    {.key = "grace",
+     .type = YT_DUR,
+     .max = 30 * 86400,
+     .doc = "it counts from so long after an install on, if that is longer than the policy's grace (that)"},
     {0}};
 
 static bool line_of(const struct ynode *n, const char *key, const char *otherwise, struct arena *a, const char **out,
@@ -88,7 +92,8 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
                              .kind = (enum metric_kind)y_word(n, "kind", 0),
                              .worse = (enum metric_worse)y_word(n, "worse", WORSE_UP),
                              .diff = y_word(n, "compare", 0) == 1,
-                             .share = y_num(n, "share", 0.1)};
+                             .share = y_num(n, "share", 0.1),
+                             .grace_us = y_dur(n, "grace", 0)};
     bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
     d->tolerance = y_num(n, "tolerance", d->diff ? 0 : 1.1);
     d->own = gauge && y_bool(n, "own_baseline", true);
@@ -107,14 +112,19 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     return line_of(n, "title", id, a, &d->title, e) && line_of(n, "unit", "", a, &d->unit, e) && read_levels(n, d, e);
 }
 
-/* Of the five only the direction is said here; tolerance and share stand under `evidence`. */
+/* Of the five only direction and grace are said here; tolerance and share stand under `evidence`. */
 static bool read_builtin(const struct ynode *n, size_t row, struct evidence_policy *p, struct err *e)
 {
     enum metric_worse w = (enum metric_worse)y_word(n, "worse", WORSE_UP);
-    if (y_len(n) != 1 || !y_has(n, "worse") || w == WORSE_DOWN)
-        return y_err(n, e, "of a built-in metric only worse: up or worse: both is said here");
+    if (y_len(n) != (size_t)(y_has(n, "worse") + y_has(n, "grace")) || y_len(n) == 0 || w == WORSE_DOWN)
+        return y_err(n, e, "of a built-in metric only grace, worse: up or worse: both is said here");
     struct metric_def d;
     metric_get(p, row, &d);
+    if (d.kind == KIND_OUTCOME && y_has(n, "grace"))
+        return y_err(n, e, "an install has no grace: it is done, failed or not yet (install_time)");
+    p->grace_us[row] = y_dur(n, "grace", 0);
+    if (!y_has(n, "worse"))
+        return true;
     if (d.kind != KIND_GAUGE && d.kind != KIND_SPREAD)
         return y_err(n, e, "only cpu and variance can be worse both ways");
     p->worse[row] = w;

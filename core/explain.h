@@ -13,7 +13,7 @@
 #include "core/ledger.h"
 #include "core/snapshot.h"
 
-#define EXPLAIN_TEXT 640 /* a buffer of this size is enough for any sentence from here */
+#define EXPLAIN_TEXT 880 /* a buffer of this size is enough for any sentence from here */
 
 /* Evidence so far (a natural logarithm): "0.3", "240", "72,000", "10^9". log_need: of what it is shown against. */
 const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);
@@ -65,6 +65,9 @@ double explain_scale(double log_e, double log_pause);
 
 /* The stage's tests when this wave has begun, else NULL. */
 const struct stage_view *explain_stage(const struct trial_view *t, int wave);
+
+/* The same when it was told, and it is known whether its canaries were like control before (core/placebo.h). */
+const struct stage_view *explain_told(const struct trial_view *t, int wave);
 
 /* Chance of a false halt that a wave may spend, by metric, and that of the installs (whole rollout). From its tests
  * when it has begun, else as the policy will share it over `waves` waves. False when nothing is tested. */

@@ -114,6 +114,7 @@ void metric_get(const struct evidence_policy *p, size_t i, struct metric_def *ou
     out->share = p->share[i];
     out->tolerance = p->tolerance[i == ROW_SILENCE ? ROW_REBOOTS : i];
     out->worse = p->worse[i];
+    out->grace_us = p->grace_us[i];
 }
 
 const char *metric_id(const struct evidence_policy *p, size_t i)
@@ -311,6 +312,14 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
     return N_BUILTIN + m.n <= TESTS_MAX;
 }
 
+bool metric_builtin(const struct evidence_policy *p)
+{
+    bool same = p->n_own_tests == 0;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        same = same && p->grace_us[i] == 0;
+    return same;
+}
+
 void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
 {
     struct buf b;
@@ -328,6 +337,8 @@ void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
         buf_printf(&b, " %s", fmt_hexfloat(f, d.share));
         for (size_t k = 0; k < d.n_levels; k++)
             buf_printf(&b, " %s", fmt_hexfloat(f, d.level[k]));
+        if (d.grace_us > 0)
+            buf_printf(&b, " grace %lld", (long long)d.grace_us);
         buf_addc(&b, '\n');
     }
     sha256_hex(b.data, b.len, out);

@@ -27,6 +27,7 @@ enum metric_row { ROW_REBOOTS, ROW_SILENCE, ROW_CPU, ROW_VARIANCE, ROW_INSTALL, 
 #define METRIC_ID_MAX    24 /* bytes of an id: a letter, then letters, digits and '-' */
 #define METRIC_TITLE_MAX 32 /* of a title or unit */
 #define METRIC_LEVELS    4
+#define METRIC_GRACE_MAX (INT64_C(30) * 86400 * 1000000)
 #define METRICS_OWN      8
 #define METRICS_MAX      (METRICS_BUILTIN + METRICS_OWN)
 #define TESTS_MAX        64 /* of one policy, the built-in ones included */
@@ -43,6 +44,7 @@ struct metric_def {
                                     >= 1. Ascending */
     size_t n_levels;
     int64_t window_us; /* of a gauge's mean */
+    int64_t grace_us;  /* it counts from so long after an install on, where that is longer than the policy's; 0 */
 };
 
 /* Figures: what limits, plots and columns say of a group of devices, each made of one metric. The five built-in ones
@@ -120,6 +122,8 @@ int metric_test_find(const struct evidence_policy *p, const char *word);
 /* Sets the figures and tests that follow from the policy's rows (own, worse), in the arena. False when they are
  * more than TESTS_MAX. To be called again when the rows have changed. */
 bool metric_make_tests(struct evidence_policy *p, struct arena *a);
+/* Are all rows as built in, but for shares and tolerances? */
+bool metric_builtin(const struct evidence_policy *p);
 /* SHA-256 of all rows in canonical text: what is tested, and how. */
 void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX]);
 

@@ -62,6 +62,7 @@ struct evidence_policy {
     double tolerance[METRICS_BUILTIN];
     double share[METRICS_BUILTIN];            /* of alpha; 0 = that metric is not tested */
     enum metric_worse worse[METRICS_BUILTIN]; /* WORSE_UP, or of gauges WORSE_BOTH */
+    int64_t grace_us[METRICS_BUILTIN];        /* of the metric; 0 = the policy's */
     int min_devices;                          /* distinct canary devices that must carry a test, >= 1 (2) */
     const struct metric_def *own;             /* metrics of the policy's own, n_own <= METRICS_OWN */
     size_t n_own;

@@ -53,6 +53,11 @@ const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char
     return NULL;
 }
 
+const struct policy *snapshot_policy(const struct snapshot *s, const struct rollout_view *r)
+{
+    return r && r->policy ? r->policy : s && s->policy ? s->policy : policy_default();
+}
+
 size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word, size_t *which, const char **id)
 {
     size_t there = 0, longest = 0;

@@ -14,6 +14,7 @@
 #include "core/health.h"
 #include "core/intent.h"
 #include "core/model.h"
+#include "core/placebo.h"
 #include "core/planner.h"
 #include "core/policy.h"
 #include "core/share.h"
@@ -54,13 +55,10 @@ struct device_row {
     enum device_status status;
     enum device_state state;
     int64_t installed_at, last_seen, last_sample;
-    int64_t reboots;     /* that count, in the window: not its install's; -1 unknown */
-    float cpu, variance; /* NaN unknown; variance normalised to own baseline */
-    float cpu_base;
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
-    /* By row of the metrics of the focused rollout's policy (core/metric.h): metric_count() of them; NULL: not watched.
-     * The same figures as reboots, cpu, variance and cpu_base, which are to go. */
+    /* By row of the metrics of the focused rollout's policy (core/metric.h): metric_count() of them; NULL: not
+     * watched. */
     const struct device_metric *metric;
     uint8_t boots[TRACK_BUCKETS]; /* the same by bucket, newest last, for the sparkline */
     const char *raw_id;           /* as the server knows it, for focus.device; NULL = the same as id */
@@ -106,6 +104,9 @@ struct stage_view {
     double canary_hours;
     struct plan plan; /* what this wave can see */
     const char *plan_text;
+    /* Were the canaries like control before the rollout? NULL: the wave was not told yet. */
+    const struct placebo_result *placebo;
+    const char *placebo_text, *placebo_brief, *placebo_metric; /* in words; the id of the metric that differs most */
 };
 /* What the log says of the alpha of the rollout's firmware. */
 struct ledger_view {
@@ -347,6 +348,9 @@ void snapshot_unref(struct snapshot *s); /* NULL is fine */
 /* A figure of the wave by its number; the built-in one where the wave has no words of its own, figure_unknown. */
 const struct figure *wave_figure(const struct wave_view *w, size_t number);
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
+/* The policy that applies to a rollout (NULL: any of the fleet), never NULL: the built-in one where nothing is known.
+ */
+const struct policy *snapshot_policy(const struct snapshot *s, const struct rollout_view *r);
 /* What a typed word names among the fleets of a console: "4471", or "fleet/4471". Returns how many fleets it may mean;
  * with 1, *which is the fleet's index and *id, inside `word`, the rollout's id. With a fleet's name in front the fleet
  * is meant whether or not it shows the rollout: a halt does not wait for a list. More than 1: it must be named with its

@@ -157,8 +157,10 @@ struct trial_after {
     int64_t rebooted; /* of them, in it */
     int64_t most;     /* of those, without a tenth at either end of how long after its install each one's */
     int64_t first_us,
-        last_us; /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
-    bool alike;  /* they lie so close together that it is no chance */
+        last_us;       /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
+    bool alike;        /* they lie so close together that it is no chance */
+    int64_t soon;      /* canaries whose newest reboot fell into the first hour after the grace for reboots */
+    int64_t excuse_us; /* a grace for reboots so long would have excused all of `most` */
 };
 void trial_after(const struct trial *t, struct trial_after *out);
 /* Is the device a canary that counts now? */

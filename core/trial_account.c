@@ -78,7 +78,7 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 {
     bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
                 a->diff == b->diff && near(a->tolerance, b->tolerance) && a->n_levels == b->n_levels &&
-                a->window_us == b->window_us;
+                a->window_us == b->window_us && a->grace_us == b->grace_us;
     for (size_t i = 0; same && i < a->n_levels; i++)
         same = near(a->level[i], b->level[i]);
     return same;
@@ -88,7 +88,8 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 static void differ_metrics(struct differ *d, const struct trial_terms *bound, const struct trial_terms *policy)
 {
     const struct evidence_policy *b = &bound->spec.policy, *p = &policy->spec.policy;
-    bool same = memcmp(b->worse, p->worse, sizeof b->worse) == 0;
+    bool same =
+        memcmp(b->worse, p->worse, sizeof b->worse) == 0 && memcmp(b->grace_us, p->grace_us, sizeof b->grace_us) == 0;
     for (size_t i = 0; same && i < b->n_own; i++) {
         const struct metric_def *row = terms_row(p, b->own[i].id);
         size_t k = row ? (size_t)(row - p->own) : 0;
@@ -214,7 +215,7 @@ static bool read_old(const struct account_claim *claim, struct trial_terms *t)
     struct evidence_policy *p = &t->spec.policy;
     struct json_t *doc = json_parse(claim->ledger, strlen(claim->ledger), TERMS_MAX, "a ledger", &e);
     const struct json_t *stages = json_get(doc, "stages"), *first = json_is_arr(stages) ? json_at(stages, 0) : NULL;
-    double install, weight, v;
+    double install, weight, v = 0;
     struct ledger l;
     bool ok = first && json_len(stages) <= LEDGER_WAVES && trial_hex(json_get(doc, "alpha"), &p->alpha) &&
               trial_hex(json_get(doc, "reserve"), &p->reserve) && trial_hex(json_get(doc, "install"), &install) &&

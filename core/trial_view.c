@@ -215,6 +215,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
 {
     double *v = xreallocarray(NULL, t->n + 1, sizeof *v);
     size_t n = 0, again = 0;
+    int64_t grace = t->spec.grace_us + trial_waits(t, ROW_REBOOTS) * t->spec.step_us;
     *out = (struct trial_after){0};
     for (size_t i = 0; i < t->n; i++) {
         const struct watched *w = &t->w[i];
@@ -223,8 +224,11 @@ void trial_after(const struct trial *t, struct trial_after *out)
             continue;
         out->canaries++;
         again += watched_booted(w) && w->boots > 1;
-        if (watched_booted(w))
-            v[n++] = (double)(t->zero + w->boot_s * US_PER_S - installed);
+        if (!watched_booted(w))
+            continue;
+        int64_t after = t->zero + w->boot_s * US_PER_S - installed;
+        out->soon += after <= grace + US_PER_HOUR;
+        v[n++] = (double)after;
     }
     if (n > 0) {
         sort_doubles(v, n);
@@ -232,6 +236,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         out->most = (int64_t)(n - n / 10 * 2);
         out->first_us = (int64_t)v[n / 10];
         out->last_us = (int64_t)v[n - 1 - n / 10];
+        out->excuse_us = (out->last_us / US_PER_MIN + 1) * US_PER_MIN;
         int64_t near = out->first_us / 10 > AFTER_NEAR ? out->first_us / 10 : AFTER_NEAR;
         out->alike = n >= AFTER_DEVICES && again * 2 <= n && /* the last of many reboots is always of just now */
                      out->last_us - out->first_us <= near;

@@ -75,12 +75,9 @@ static void rows(struct engine *en, struct snapshot *s)
         r->last_seen = d->last_seen;
         bool settled = w && (w->canary_of != ro || w->enrolled);
         r->metric = w ? metrics_of(en, &policy->evidence, w, settled, &s->arena) : NULL;
-        r->reboots = settled ? track_events(&w->track, &w->track.boots, en->policy->window_us, r->boots) : -1;
+        if (settled)
+            track_events(&w->track, &w->track.boots, en->policy->window_us, r->boots);
         r->last_sample = w ? w->track.last_t : 0;
-        r->cpu = w ? r->metric[ROW_CPU].value : NAN;
-        r->cpu_base = w ? r->metric[ROW_CPU].base : NAN;
-        r->variance =
-            w && r->metric[ROW_VARIANCE].base > 0 ? r->metric[ROW_VARIANCE].value / r->metric[ROW_VARIANCE].base : NAN;
         r->from = w ? arena_strdup(&s->arena, w->from) : "";
         r->now_release = "";
         if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)

@@ -76,7 +76,7 @@ static void digest_of(struct run *r, int64_t control_max)
     policy_numbers(&numbers, num);
     for (size_t i = 0; i < POLICY_NUMBERS; i++)
         hash_num(&b, *num[i]);
-    if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
+    if (!metric_builtin(p)) { /* a kept state of the five alone is as before */
         char metrics[SHA256_HEX];
         metric_digest(p, metrics);
         buf_printf(&b, "metrics %s\n", metrics);
@@ -165,6 +165,8 @@ void run_clear(struct run *r)
     }
     memset(r->wave, 0, sizeof r->wave);
     memset(r->outcome, 0, sizeof r->outcome);
+    placebo_release(&r->placebo);
+    memset(r->placebo_of, 0, sizeof r->placebo_of);
     r->failed = 0;
     r->overdue = 0;
     for (size_t i = 0; i < r->n_strata; i++)

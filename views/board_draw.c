@@ -238,7 +238,7 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     }
     char delta[WORST_TEXT] = "-";
     if (judged)
-        worst_text(delta, v, &worst, blind);
+        worst_text(delta, v, &worst, blind, w->delta);
     bool bad = judged && !blind && v->verdict.react >= REACT_PAUSE;
     canvas_right(c, row, x, w->delta, stale || blind ? ROLE_STALE : bad ? ROLE_BAD : ROLE_TEXT, delta);
     x += w->delta + 2;

@@ -89,6 +89,9 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     }
     snprintf(line, sizeof line, "%s %s  %s", l.glyph, l.word, text);
     explain_text(p, l.role, line);
+    const struct stage_view *told = explain_told(v->t, wave);
+    if (told)
+        explain_text(p, told->placebo->word == PLACEBO_UNLIKE ? ROLE_WARN : ROLE_DIM, told->placebo_text);
     if (v->w && explain_had_release(v->w, text, sizeof text))
         explain_text(p, ROLE_WARN, text);
     if (judged && other_reason(v)) {
@@ -188,7 +191,7 @@ static bool explain_build(struct explain_page *p, const struct app *a, const str
     v.w = wave_of(v.r, f->wave);
     v.t = &v.r->trial;
     v.stage = explain_stage(v.t, f->wave);
-    v.policy = v.r->policy ? v.r->policy : v.s->policy ? v.s->policy : policy_default();
+    v.policy = snapshot_policy(v.s, v.r);
     v.all = f->all;
     v.old = stands_still(&v);
     verdict(p, &v, a, d);

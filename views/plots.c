@@ -3,25 +3,68 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/column.h"
+#include "core/explain.h"
 #include "core/harm.h"
 #include "core/text.h"
 #include "views/app.h"
 
-enum { SHOWN = 3 };
-
 /* Which of the two CPU figures is shown: the one that has a limit. */
-const struct figure *plots_cpu(const struct wave_view *w)
+static const struct figure *cpu(const struct wave_view *w)
 {
     const struct figure *mean = wave_figure(w, FIGURE_CPU_MEAN), *p95 = wave_figure(w, FIGURE_CPU_P95);
     return plots_limit(w, mean) && !plots_limit(w, p95) ? mean : p95;
 }
 
-static const struct figure *shown(const struct wave_view *w, int i, const char **name)
+/* What the metric of a test is shown as. */
+const struct figure *plots_figure(const struct wave_view *w, size_t row)
 {
-    static const char *const NAMES[] = {"reboots / dev-day", "cpu p95", "variance (norm.)"};
-    const struct figure *cpu = plots_cpu(w);
-    *name = i == 1 && cpu->number == FIGURE_CPU_MEAN ? "cpu mean" : NAMES[i];
-    return i == 0 ? wave_figure(w, FIGURE_REBOOTS) : i == 1 ? cpu : wave_figure(w, FIGURE_SPREAD);
+    if (row == ROW_CPU)
+        return cpu(w);
+    for (size_t i = 0; i < FIGURES_BUILTIN || i < w->n_figures; i++)
+        if (wave_figure(w, i)->row == row && wave_figure(w, i) != &figure_unknown)
+            return wave_figure(w, i);
+    return &figure_unknown;
+}
+
+size_t plots_order(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, const char *first,
+                   const struct figure *out[METRICS_MAX])
+{
+    const struct evidence_policy *p = &snapshot_policy(s, r)->evidence;
+    uint8_t rows[METRICS_MAX];
+    int chosen = column_find(p, first, strlen(first));
+    size_t n = column_rows(p, rows), count = 0;
+    if (n > PLOTS)
+        column_worst(p, w, explain_stage(&r->trial, w->wave.index), rows);
+    for (size_t i = 1; i < n; i++)
+        if (rows[i] == chosen) {
+            memmove(rows + 1, rows, i);
+            rows[0] = (uint8_t)chosen;
+        }
+    for (size_t i = 0; i < n; i++)
+        if (plots_figure(w, rows[i]) != &figure_unknown)
+            out[count++] = plots_figure(w, rows[i]);
+    return count;
+}
+
+void plots_next(char metric[METRIC_ID_MAX + 1], const struct evidence_policy *p)
+{
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(p, rows), at = 0;
+    int m = column_find(p, metric, strlen(metric));
+    while (m >= 0 && at < n && rows[at++] != m)
+        ;
+    snprintf(metric, METRIC_ID_MAX + 1, "%s", at < n ? metric_id(p, rows[at]) : "");
+}
+
+static const char *name_of(const struct figure *f, char out[80])
+{
+    static const char *const names[FIGURES_BUILTIN] = {"reboots / dev-day", "cpu mean", "cpu p95", "variance (norm.)",
+                                                       "failed installs"};
+    if (f->number < FIGURES_BUILTIN)
+        return names[f->number];
+    snprintf(out, 80, "%.36s%s%.36s", f->phrase, *f->unit && *f->unit != '/' ? " " : "", f->unit);
+    return out;
 }
 
 /* The top of a sparkline: twice control, so that "as control" is half height and only what is worse fills it. */
@@ -137,44 +180,47 @@ const char *plots_when(const struct snapshot *s, char out[80])
     return out;
 }
 
-void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                const struct wave_view *w)
+/* The rule above the charts: of which time they are, and that there are more. */
+static void title_of(const struct snapshot *s, struct canvas *c, int row, const char *title, size_t n)
 {
-    char title[200], n[FMT_MAX], k[FMT_MAX], when[80];
+    char when[80], right[120];
+    snprintf(right, sizeof right, "%s%s", plots_when(s, when), n > PLOTS ? "   o next metric" : "");
+    parts_rule(c, row, title, right);
+}
+
+void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
+                const struct wave_view *w, const struct figure *const *v, size_t n_v)
+{
+    char title[200], n[FMT_MAX], k[FMT_MAX], name[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s%s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected),
-             w->health.control_frozen_at > 0 ? ", as last measured" : "");
-    parts_rule(c, row, title, plots_when(s, when));
-    int each = (c->cols - 4) / 3;
+    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
+    title_of(s, c, row, title, n_v);
+    int each = (c->cols - 4) / PLOTS;
     if (each > 44)
         each = 44;
-    for (int i = 0; i < SHOWN; i++) {
+    for (int i = 0; i < PLOTS && (size_t)i < n_v; i++) {
         int col = 2 + i * each;
-        const char *name;
-        const struct figure *m = shown(w, i, &name);
-        chart(c, row + 1, col, each - 2, w, m, name, dim);
-        for (int r = 0; i < 2 && r < CHART_ROWS + 2; r++)
+        chart(c, row + 1, col, each - 2, w, v[i], name_of(v[i], name), dim);
+        for (int r = 0; i < PLOTS - 1 && r < CHART_ROWS + 2; r++)
             canvas_text(c, row + 1 + r, col + each - 2, 1, ROLE_DIM, "│");
     }
 }
 
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                 const struct wave_view *w)
+                 const struct wave_view *w, const struct figure *const *v, size_t n_v)
 {
-    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], when[80];
+    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], name[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d %s vs control %s%s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected),
-             w->health.control_frozen_at > 0 ? ", as last measured" : "");
-    parts_rule(c, row, title, plots_when(s, when));
+    snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index, fmt_count(n, w->health.canary.expected),
+             fmt_count(k, w->health.control.expected));
+    title_of(s, c, row, title, n_v);
     int spark = c->cols >= 72 ? TREND_N : 8;
-    for (int i = 0; i < SHOWN; i++) {
-        const char *name;
-        const struct figure *m = shown(w, i, &name);
+    for (int i = 0; i < PLOTS && (size_t)i < n_v; i++) {
+        const struct figure *m = v[i];
         struct harm harm = harm_of_metric(m, &w->health);
         int at = row + 1 + i, col = 2;
-        canvas_text(c, at, col, 17, ROLE_TEXT, name);
+        canvas_text(c, at, col, 17, ROLE_TEXT, name_of(m, name));
         col += 18;
         if (c->cols >= 60) {
             canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m->number], TREND_N,

@@ -65,7 +65,7 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
     canvas_right(c, row, 55, 7, k->known && k->error > 0 ? ROLE_BAD : num, k->known ? fmt_count(n, k->error) : "?");
     if (w->watched) {
         /* What its tests reached stands when the wave is over and has no verdict any more. */
-        const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+        const struct policy *p = snapshot_policy(s, r);
         enum reaction reached =
             r->trial.dry_run ? REACT_NONE : explain_wave_reaction(&p->evidence, &r->trial, w->wave.index);
         const char *text;
@@ -207,6 +207,9 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
     int most = row + 2 + (int)w->verdict.n_limits > end ? 1 : 2;
     int lines = parts_wrap(c, row, 2 + used, c->cols - used - 3, most, l.role, text);
     row += lines > 0 ? lines : 1;
+    const struct stage_view *told = explain_told(&r->trial, w->wave.index);
+    if (told && told->placebo->word == PLACEBO_UNLIKE && row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "! placebo test: %s; e why", told->placebo_brief);
     if (w->verdict.data_missing && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
                       fmt_dur(age, w->verdict.unknown_since > 0 ? d->now - w->verdict.unknown_since : 0));
@@ -360,10 +363,12 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
         now = room - 2 - limits < 3 ? 3 : room - 2 - limits;
     int waves = least + (room - now - 2 - limits > 0 ? room - now - 2 - limits : 0);
     row = draw_waves(a, d, c, row, waves < 2 ? 2 : waves, s, r);
+    const struct figure *v[METRICS_MAX];
+    size_t n = plots || lines ? plots_order(s, r, w, f->metric, v) : 0;
     if (plots)
-        plots_draw(d, s, c, row, w), row += PLOT_ROWS;
+        plots_draw(d, s, c, row, w, v, n), row += PLOT_ROWS;
     else if (lines)
-        plots_lines(d, s, c, row, w), row += PLOT_LINES;
+        plots_lines(d, s, c, row, w, v, n), row += PLOT_LINES;
     if (back && row < end)
         row = draw_rollback(d, c, row, end, r);
     if (w && row < end)
@@ -395,6 +400,10 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     case KEY_RIGHT_:
         if (r && n > 0)
             app_push(a, VIEW_DEVICES, f->fleet, f->rollout, shown_wave(f, r)->wave.index, "");
+        return true;
+    case 'o':
+        if (r)
+            plots_next(f->metric, &snapshot_policy(s, r)->evidence);
         return true;
     case 'e':
         if (r)

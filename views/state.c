@@ -303,7 +303,7 @@ enum role state_evidence_role(const struct snapshot *s, const struct rollout_vie
 {
     const struct trial_view *t = &r->trial;
     const struct stage_view *g = explain_stage(t, wave);
-    const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+    const struct policy *p = snapshot_policy(s, r);
     if (wave == t->stage && (t->state == TRIAL_CATCHING || t->state == TRIAL_BEHIND))
         return t->state == TRIAL_BEHIND ? ROLE_LOST : ROLE_SLOW;
     if (!g || g->leading < 0 || (size_t)g->leading >= g->n)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/explain.h"
+#include "core/text.h"
 #include "views/app.h"
 
 static struct worst of_figure(const struct figure *f)
@@ -11,27 +12,11 @@ static struct worst of_figure(const struct figure *f)
     return (struct worst){.metric = f, .known = f != &figure_unknown, .name = f->brief};
 }
 
-/* What the metric of a test is shown as: its figure. */
-static const struct figure *figure_of_row(const struct wave_view *w, uint8_t row)
+static struct worst of_test(const struct wave_view *w, const struct evidence *e)
 {
-    if (row == ROW_CPU)
-        return plots_cpu(w);
-    for (size_t i = 0; i < w->n_figures; i++)
-        if (w->figures[i].row == row)
-            return &w->figures[i];
-    for (size_t i = 0; i < FIGURES_BUILTIN; i++)
-        if (wave_figure(w, i)->row == row)
-            return wave_figure(w, i);
-    return &figure_unknown;
-}
-
-static struct worst of_test(const struct wave_view *w, const struct evidence *e, enum trial_test which)
-{
-    struct worst out = {.name = str(e->test)};
-    if (which == TEST_SILENT)
-        out = (struct worst){.name = "quiet"};
-    else if ((unsigned)which < TEST_COUNT)
-        out = of_figure(figure_of_row(w, metric_test(&policy_default()->evidence, (int)which)->metric));
+    struct worst out = of_figure(plots_figure(w, e->metric));
+    if (!out.known)
+        out.name = e->metric == ROW_SILENCE ? "quiet" : str(e->test);
     out.devices = e->canary;
     return out;
 }
@@ -44,7 +29,7 @@ struct worst worst_of(const struct rollout_view *r, const struct wave_view *w)
     int severity = state_limit(LIMIT_OK).severity;
     for (size_t i = 0; g && i < g->n; i++) { /* the test that decided */
         if (*str(w->verdict.rule) && !strcmp(w->verdict.rule, str(g->v[i].test)))
-            return of_test(w, &g->v[i], g->which[i]);
+            return of_test(w, &g->v[i]);
     }
     for (size_t i = 0; i < w->verdict.n_limits; i++) {
         const struct limit_view *l = &w->verdict.limits[i];
@@ -59,11 +44,11 @@ struct worst worst_of(const struct rollout_view *r, const struct wave_view *w)
         return of_figure(worst->figure);
     /* Evidence of three or more begins to mean something. */
     if (lead && !lead->dismissed && lead->log_e > 1.1)
-        return of_test(w, lead, g->which[g->leading]);
+        return of_test(w, lead);
     return of_figure(wave_figure(w, FIGURE_REBOOTS));
 }
 
-void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind)
+void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind, int cols)
 {
     struct harm h = w->known && !blind ? harm_of_metric(w->metric, &v->health) : (struct harm){.ratio = NAN};
     char n[FMT_MAX];
@@ -73,5 +58,6 @@ void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct wo
         fmt_percent(n, blind ? NAN : v->health.value[w->metric->number]);
     else
         harm_brief(n, &h);
-    snprintf(out, WORST_TEXT, "%s %s", w->name, n);
+    int room = cols - 1 - text_width(n); /* the figure stays whole, for it is what one looks for */
+    snprintf(out, WORST_TEXT, "%.*s %s", (int)text_fit(w->name, room > 3 ? room : 3), w->name, n);
 }

@@ -112,14 +112,13 @@ static void how_large_a_harm_is(void **state)
 
 static void a_devices_own_state(void **state)
 {
+    static const struct device_metric m[METRICS_BUILTIN] = {[ROW_REBOOTS] = {1, NAN}, [ROW_CPU] = {0.25F, NAN}};
     struct scene s;
     struct device_row d = {.id = "em-0001",
                            .status = DEVICE_IN_SYNC,
                            .state = DEV_ODD,
                            .note = "has rebooted",
-                           .reboots = 1,
-                           .cpu = 0.2F,
-                           .variance = NAN,
+                           .metric = m,
                            .from = "",
                            .now_release = ""};
     char *table;
@@ -132,6 +131,10 @@ static void a_devices_own_state(void **state)
     table = scene_table(&s);
     assert_non_null(strstr(table, "odd"));
     free(table);
+    json_has(&s, "\"reboots\": 1");
+    json_has(&s, "\"cpu\": 0.25");
+    json_has(&s, "\"variance\": null");
+    json_has(&s, "\"metrics\": {");
     buf_release(&s.g.json.buf);
 }
 

@@ -709,7 +709,8 @@ static bool look_at_rows(struct play *p, const struct snapshot *s)
         seen_rows.counts += r->state == DEV_OK && !*r->note;
         seen_rows.bad += r->state == DEV_BAD;
         seen_rows.odd += r->state == DEV_ODD;
-        seen_rows.of_install += i >= 2 && (r->state == DEV_ODD || r->state == DEV_BAD || r->reboots > 0);
+        seen_rows.of_install +=
+            i >= 2 && (r->state == DEV_ODD || r->state == DEV_BAD || (r->metric && r->metric[ROW_REBOOTS].value > 0));
     }
     p->done = p->w->now > p->limit - 100 * US_PER_S;
     return false;

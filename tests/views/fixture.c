@@ -428,7 +428,30 @@ void fixture_stale(struct fixture *f)
     f->s->generation++;
 }
 
-static struct device_row device(struct arena *a, int i)
+/* By row of the rollout's metrics. */
+static struct device_metric *metrics(struct arena *a, const struct rollout_view *r, int i)
+{
+    size_t n = r && r->policy ? r->policy->evidence.n_own : 0;
+    struct device_metric *v = ARENA_ARRAY(a, struct device_metric, METRICS_BUILTIN + n);
+    bool bad = i < 5, away = !bad && i % 7 == 5;
+    for (size_t k = 0; k < METRICS_BUILTIN + n; k++)
+        v[k].value = v[k].base = NAN;
+    for (size_t k = 0; k < n; k++) {
+        struct device_metric *m = &v[METRICS_BUILTIN + k];
+        bool gauge = r->policy->evidence.own[k].kind == KIND_GAUGE;
+        m->base = gauge ? 512 + (float)(i % 3) * 64 : NAN;
+        m->value = away ? NAN : gauge ? m->base * (bad ? 0.41f + 0.02f * (float)i : 0.98f) : (float)(i % 4 * 37);
+    }
+    v[ROW_CPU].base = 0.37f, v[ROW_VARIANCE].base = 1;
+    if (away)
+        return v;
+    v[ROW_REBOOTS].value = bad ? (float)(11 - i) : 0;
+    v[ROW_CPU].value = bad ? 0.62f : 0.38f;
+    v[ROW_VARIANCE].value = bad ? 1.31f - 0.05f * (float)i : 1;
+    return v;
+}
+
+static struct device_row device(struct arena *a, const struct rollout_view *r_of, int i)
 {
     static const char *const ID[] = {"em-7f3a-0091", "em-7f3a-01c4", "em-19ce-2210", "em-80aa-0333", "em-0c9d-7731"};
     struct device_row r = {.id = i < 5 ? ID[i] : arena_printf(a, "em-c0%02x-%04d", i, 100 + i),
@@ -437,16 +460,12 @@ static struct device_row device(struct arena *a, int i)
                            .installed_at = NOW - 3 * US_PER_HOUR,
                            .last_seen = NOW - (i % 9 + 1) * US_PER_S,
                            .last_sample = NOW - 10 * US_PER_S,
-                           .reboots = 0,
-                           .cpu = 0.38f,
-                           .variance = 1.0f,
-                           .cpu_base = 0.37f,
+                           .metric = metrics(a, r_of, i),
                            .from = "4.11.9",
                            .now_release = "4.12.1",
                            .note = ""};
     if (i < 5) {
         r.state = i == 3 ? DEV_STALE : i == 4 ? DEV_ODD : DEV_BAD;
-        r.reboots = 11 - i, r.cpu = 0.62f, r.variance = 1.31f - 0.05f * (float)i;
         r.note = i == 3 ? "no telemetry for 19m" : i == 4 ? "cpu above its own baseline" : "reboots in a loop";
         r.last_seen = i == 3 ? NOW - 19 * US_PER_MIN : r.last_seen;
         for (int k = 4; k < TRACK_BUCKETS; k++)
@@ -454,7 +473,7 @@ static struct device_row device(struct arena *a, int i)
     } else if (i % 7 == 6) {
         r.state = DEV_FAILED, r.status = DEVICE_ERROR, r.now_release = "4.11.9", r.note = "install failed: no space";
     } else if (i % 7 == 5) {
-        r.state = DEV_UPDATING, r.reboots = -1, r.cpu = NAN, r.variance = NAN, r.now_release = "";
+        r.state = DEV_UPDATING, r.now_release = "";
     }
     return r;
 }
@@ -497,7 +516,7 @@ void fixture_focus(struct fixture *f, const char *rollout, int wave, const char 
     enum { N = 60 };
     struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, N);
     for (int i = 0; i < N; i++)
-        v[i] = device(&s->arena, i);
+        v[i] = device(&s->arena, fixture_rollout(f, rollout), i);
     s->devices = v, s->n_devices = N, s->devices_total = 1934, s->devices_at = NOW - 5 * US_PER_S;
     s->device = NULL;
     if (*dev)
