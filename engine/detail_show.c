@@ -1,6 +1,7 @@
 /* What is wanted in detail, into a snapshot. */
 #include <math.h>
 #include <string.h>
+#include "core/explain.h"
 #include "engine/detail_data.h"
 
 static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
@@ -20,8 +21,11 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
     if (f.counts && !trial_of_device(ro, (size_t)(w - en->watch.devs), &f.reached, &f.tested, &f.own))
         f.reached =
             device_reached(r->reboots, r->cpu_base > 0 ? (double)(r->cpu / r->cpu_base) : NAN, (double)r->variance);
-    if (f.own && strncmp(f.own, "have ", 5) == 0) /* the test says it of many */
-        f.own = arena_printf(a, "has %s", f.own + 5);
+    if (f.own) {
+        char one[EXPLAIN_TEXT];
+        explain_of_one(f.own, one, sizeof one);
+        f.own = arena_strdup(a, one);
+    }
     r->state = device_state(&f, &r->note);
 }
 
