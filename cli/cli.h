@@ -73,6 +73,7 @@ enum opt {
     OPT_HISTORY,
     OPT_DEVICES,
     OPT_WAVE_SIZES,
+    OPT_STRATA,
     OPT_HOURS,
     OPT_TRACE,
     OPT_COUNT

@@ -112,7 +112,8 @@ static void say_several(struct look *l, const char *subject, const struct teleme
 {
     static const char newest[] = "the newest sample's counts; of several of one time those that differ only in job, "
                                  "instance or replica count once, others are added";
-    static const char furthest[] = "the one that is furthest on counts, and what the others count is not seen";
+    static const char furthest[] = "those that have all labels of a series of the reboots count as those do; of others "
+                                   "the furthest on counts, and what the rest count is not seen";
     static const char followed[] = "each is followed, and those that differ only in job, instance or replica are one";
     bool page = l->f->telemetry.kind == TELEMETRY_OPENMETRICS;
     char example[400] = "";

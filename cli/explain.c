@@ -123,6 +123,9 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
                                                                                   : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
+    const struct stage_view *told = explain_told(t, x->wave.index);
+    if (told)
+        indent(out, told->placebo_text);
     if (explain_had_release(x, text, sizeof text))
         indent(out, text);
     if (explain_installs(&x->health, text, sizeof text))

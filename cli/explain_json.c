@@ -168,6 +168,12 @@ static void plan(struct json_w *w, const struct policy *p, const struct stage_vi
     json_w_knum(w, "reboot_ratio", s->plan.sees_reboot_ratio);
     plan_metrics_json(&p->evidence, &s->plan, w);
     json_w_kbool(w, "blind", s->plan.blind);
+    if (s->plan.strata > 1) {
+        json_w_kint(w, "strata", s->plan.strata);
+        json_w_knum(w, "compared", s->plan.compared);
+        json_w_knum(w, "loops_seen", s->plan.loops_seen);
+        json_w_knum(w, "loops_seen_whole", s->plan.loops_seen_whole);
+    }
     json_w_obj_end(w);
 }
 
@@ -195,6 +201,27 @@ static void limits(struct json_w *w, const struct wave_view *x)
     json_w_arr_end(w);
 }
 
+static void placebo(struct json_w *w, const struct stage_view *s)
+{
+    json_w_key(w, "placebo");
+    if (!s) {
+        json_w_null(w);
+        return;
+    }
+    const struct placebo_result *p = s->placebo;
+    json_w_obj(w);
+    json_w_kstr(w, "word", placebo_word(p->word));
+    json_w_knum(w, "p", p->compared > 0 ? det_exp(p->log_p) : NAN);
+    json_w_knum(w, "level", PLACEBO_LEVEL);
+    json_w_kint(w, "metrics", p->compared);
+    json_w_kstr(w, "metric", p->word == PLACEBO_UNLIKE ? s->placebo_metric : NULL);
+    json_w_kstr(w, "direction", p->word != PLACEBO_UNLIKE ? NULL : p->more ? "more" : "less");
+    json_w_kint(w, "canaries", p->canary);
+    json_w_kint(w, "others", p->control);
+    json_w_kstr(w, "text", s->placebo_text);
+    json_w_obj_end(w);
+}
+
 static void wave(struct json_w *w, const struct policy *p, const struct rollout_view *r, const struct wave_view *x)
 {
     const struct trial_view *t = &r->trial;
@@ -215,6 +242,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
     json_w_kbool(w, "data_missing", x->verdict.data_missing);
     explain_wave(t, x->wave.index, text, sizeof text);
     json_w_kstr(w, "sentence", text);
+    placebo(w, explain_told(t, x->wave.index));
     json_w_kint(w, "had_release", x->had_release);
     json_w_kint(w, "canaries", s ? s->canary : 0);
     json_w_kint(w, "others", s ? s->control : 0);

@@ -12,8 +12,9 @@
 #include "core/fmt.h"
 #include "core/text.h"
 
-#define DEVICES_MAX INT64_C(100000000)
-#define HOURS       24
+#define DEVICES_MAX   INT64_C(100000000)
+#define HOURS         24
+#define STRATA_VALUES 100000
 
 /* ---- the waves ---- */
 
@@ -133,6 +134,8 @@ static void look(const struct policy *p, struct policy_plan *v)
         if (control > p->control_max)
             control = p->control_max;
         planner_wave(&p->evidence, (int)i, (int)v->n, told, control, v->hours, POLICY_PLAN_REBOOTS, &v->plan[i]);
+        planner_strata(&p->evidence, (int)i, (int)v->n, &(struct plan_spread){.values = (int)v->strata},
+                       POLICY_PLAN_REBOOTS, &v->plan[i]);
         v->blind = v->blind && v->plan[i].blind;
     }
 }
@@ -150,10 +153,14 @@ bool policy_plan_read(const struct args *a, const struct policy *p, struct polic
         return false;
     for (size_t i = 0; i < out->n; i++)
         sum += out->size[i];
-    if (out->n == 0 && (a->val[OPT_DEVICES] || a->val[OPT_HOURS]))
+    if (out->n == 0 && (a->val[OPT_DEVICES] || a->val[OPT_HOURS] || a->val[OPT_STRATA]))
         return err_set(e, ERR_SYNTAX, "andon policy check FILE --wave-sizes 20,100,500",
-                       "--devices and --hours go with --wave-sizes or --rollout");
+                       "--devices, --strata and --hours go with --wave-sizes or --rollout");
+    if (a->val[OPT_STRATA] && p->evidence.n_strata == 0)
+        return err_set(e, ERR_SYNTAX, "say evidence: strata: [site] in the policy",
+                       "--strata is of the attributes within which devices are compared, and this policy has none");
     if (!args_int(a, OPT_DEVICES, sum, DEVICES_MAX, sum, &out->devices, e) ||
+        !args_int(a, OPT_STRATA, 1, STRATA_VALUES, 1, &out->strata, e) ||
         !args_int(a, OPT_HOURS, 1, 24 * 365, bake > 0 ? bake : HOURS, &out->hours, e))
         return false;
     look(p, out);
@@ -262,6 +269,10 @@ static void sees_text(const struct evidence_policy *e, const struct policy_plan 
         planner_text(e, &v->plan[i], text, sizeof text);
         buf_printf(out, "    W%zu: %s\n", i, text);
     }
+    if (e->n_strata > 0 && v->strata < 2)
+        buf_adds(out,
+                 "    as if all were compared together; what its strata cost: give --strata N, the sites (or other "
+                 "values) there are\n");
     if (v->blind)
         buf_adds(out,
                  "  THE TESTS OF THIS POLICY CANNOT SEE ANYTHING IN THESE WAVES, not even if every device goes bad:\n"
@@ -356,6 +367,16 @@ static void plan_json(const struct evidence_policy *e, const struct plan *p, str
     plan_metrics_json(e, p, w);
     json_w_obj_end(w);
     json_w_kbool(w, "blind", p->blind);
+    if (p->strata < 2)
+        return;
+    json_w_key(w, "strata");
+    json_w_obj(w);
+    json_w_kint(w, "n", p->strata);
+    json_w_knum(w, "compared", p->compared);
+    json_w_knum(w, "loops_share", PLAN_LOOPS);
+    json_w_knum(w, "loops_seen", p->loops_seen);
+    json_w_knum(w, "loops_seen_whole", p->loops_seen_whole);
+    json_w_obj_end(w);
 }
 
 void policy_plan_json(const struct policy *p, const struct policy_plan *v, struct json_w *w)

@@ -13,6 +13,7 @@
 struct policy_plan {
     size_t n; /* waves; 0 = not known */
     int64_t size[LEDGER_WAVES], devices, hours;
+    int64_t strata; /* values that devices are spread over; 1: not said */
     struct plan plan[LEDGER_WAVES];
     bool blind;     /* waves are known, the tests are on, and none of them could see anything */
     char from[160]; /* where the waves are from, for people */

@@ -187,6 +187,12 @@ const struct stage_view *explain_stage(const struct trial_view *t, int wave)
     return &t->stages[wave];
 }
 
+const struct stage_view *explain_told(const struct trial_view *t, int wave)
+{
+    bool known = t->state != TRIAL_OFF && t->stages && wave >= 0 && (size_t)wave < t->n_planned;
+    return known && t->stages[wave].placebo ? &t->stages[wave] : NULL;
+}
+
 /* How many there are to compare: now, or when it is over the most that a test had. */
 static void compared(const struct stage_view *s, bool over, int64_t *canary, int64_t *control)
 {

@@ -69,6 +69,9 @@ double explain_scale(double log_e, double log_pause);
 /* The stage's tests when this wave has begun, else NULL. */
 const struct stage_view *explain_stage(const struct trial_view *t, int wave);
 
+/* The same when it was told, and it is known whether its canaries were like control before (core/placebo.h). */
+const struct stage_view *explain_told(const struct trial_view *t, int wave);
+
 /* Chance of a false halt that a wave may spend, by metric, and that of the installs (whole rollout). From its tests
  * when it has begun, else as the policy will share it over `waves` waves. False when nothing is tested. */
 struct explain_ledger {

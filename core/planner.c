@@ -1,4 +1,4 @@
-#include "core/planner.h"
+#include "core/planner_parts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -63,22 +63,33 @@ static int64_t least_failed(int64_t started, double alpha, double p0, int min_de
     return lo;
 }
 
+/* Values of up to SHIFT_SIDE devices from `from` on, all different, by turns from the strata. */
+static size_t take_turns(const int64_t *devices, int strata, double from, double *v, uint8_t *stratum)
+{
+    size_t n = 0;
+    for (int64_t i = 0, more = 1; more && n < SHIFT_SIDE; i++) {
+        more = 0;
+        for (int k = 0; k < strata && n < SHIFT_SIDE; k++) {
+            if (i >= devices[k])
+                continue;
+            more = 1;
+            v[n] = from + (double)n;
+            stratum[n++] = (uint8_t)k;
+        }
+    }
+    return n;
+}
+
 /* Can the first look of the bulk engine halt when every canary is above every control device? Asked of the test itself;
  * beyond 200 a side the answer stays yes. */
-static bool sees_shift(int64_t canary, int64_t control, double alpha)
+bool planner_shift(const int64_t *canary, const int64_t *control, int strata, double alpha)
 {
     double x[SHIFT_SIDE], y[SHIFT_SIDE];
-    size_t n = canary < SHIFT_SIDE ? (size_t)canary : SHIFT_SIDE,
-           m = control < SHIFT_SIDE ? (size_t)control : SHIFT_SIDE;
-    if (canary < 1 || control < 1 || !(alpha > 0))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        x[i] = (double)(SHIFT_SIDE + i);
-    for (size_t i = 0; i < m; i++)
-        y[i] = (double)i;
+    uint8_t xs[SHIFT_SIDE], ys[SHIFT_SIDE];
+    size_t n = take_turns(canary, strata, SHIFT_SIDE, x, xs), m = take_turns(control, strata, 0, y, ys);
     struct ranktest r;
-    ranktest(x, n, y, m, &r);
-    return r.p <= alpha * look_share(1);
+    return n > 0 && m > 0 && alpha > 0 && ranktest_strata(x, xs, n, y, ys, m, TIES_PERMUTATION, &r) &&
+           r.p <= alpha * look_share(1);
 }
 
 /* Share of devices with fewer than `level` reboots after x expected ones each: negative binomial, the mixture of
@@ -118,7 +129,7 @@ static bool sees_level(int level, const struct plan *w, double rate, double rati
     return false;
 }
 
-static double sees_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
+double planner_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
 {
     static const double ratios[] = {2, 5, 20};
     static const int levels[] = {1, 2, 4, 8};
@@ -131,28 +142,31 @@ static double sees_reboots(const struct plan *w, double per_day, double alpha, d
     return 0;
 }
 
-/* What test t may spend in the wave. */
-static double alpha_of(const struct ledger *l, int wave, const struct metric_test *t)
+double planner_alpha(const struct ledger *l, int wave, const struct metric_test *t)
 {
     return t->rule == RULE_OUTCOME ? ledger_install(l) : ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
 }
 
-/* How devices go bad in each kind's plainest way. */
-static const enum metric_rule plainest[] = {
-    [KIND_COUNTER] = RULE_LOOP, [KIND_GAUGE] = RULE_LEVEL,      [KIND_SPREAD] = RULE_LEVEL,
-    [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
+bool planner_plain(const struct evidence_policy *p, const struct metric_test *t)
+{
+    static const enum metric_rule plainest[] = {
+        [KIND_COUNTER] = RULE_LOOP, [KIND_GAUGE] = RULE_LEVEL,      [KIND_SPREAD] = RULE_LEVEL,
+        [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
+    struct metric_def d;
+    metric_get(p, t->metric, &d);
+    return t->rule == plainest[d.kind];
+}
 
 static void metrics_seen(const struct evidence_policy *p, const struct ledger *l, int wave, struct plan *out)
 {
     for (int i = 0; i < metric_tests(p); i++) {
         const struct metric_test *t = metric_test(p, i);
         struct plan_metric *m = &out->metric[t->metric];
-        struct metric_def d;
-        metric_get(p, t->metric, &d);
-        double alpha = alpha_of(l, wave, t);
+        double alpha = planner_alpha(l, wave, t);
         if (t->rule == RULE_SHIFT)
-            m->shift = m->shift || (out->canary >= p->min_devices && sees_shift(out->canary, out->control, alpha));
-        if (t->rule != plainest[d.kind])
+            m->shift =
+                m->shift || (out->canary >= p->min_devices && planner_shift(&out->canary, &out->control, 1, alpha));
+        if (!planner_plain(p, t))
             continue;
         int64_t n = t->rule == RULE_OUTCOME
                         ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
@@ -161,6 +175,14 @@ static void metrics_seen(const struct evidence_policy *p, const struct ledger *l
         if (n > 0 && (m->least == 0 || n < m->least))
             m->least = n;
     }
+}
+
+bool planner_blind(const struct evidence_policy *p, const struct plan *out)
+{
+    bool blind = !(out->sees_reboot_ratio > 0);
+    for (size_t i = 0; i < metric_count(p); i++)
+        blind = blind && out->metric[i].least == 0 && !out->metric[i].shift;
+    return blind;
 }
 
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
@@ -172,14 +194,13 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
         return;
     metrics_seen(p, &l, wave, out);
     out->least_loop_beside =
-        least_beside_one(canary, control, alpha_of(&l, wave, metric_test(p, TEST_LOOP)), 1, p->min_devices);
+        least_beside_one(canary, control, planner_alpha(&l, wave, metric_test(p, TEST_LOOP)), 1, p->min_devices);
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio = sees_reboots(out, reboots_per_day, alpha_of(&l, wave, metric_test(p, TEST_BOOT1)),
-                                              p->tolerance[ROW_REBOOTS], p->min_devices);
-    for (size_t i = 0; i < metric_count(p); i++)
-        out->blind = out->blind && out->metric[i].least == 0 && !out->metric[i].shift;
-    out->blind = out->blind && !(out->sees_reboot_ratio > 0);
+        out->sees_reboot_ratio =
+            planner_reboots(out, reboots_per_day, planner_alpha(&l, wave, metric_test(p, TEST_BOOT1)),
+                            p->tolerance[ROW_REBOOTS], p->min_devices);
+    out->blind = planner_blind(p, out);
 }
 
 /* ---- in words ---- */
@@ -328,6 +349,27 @@ static void unseen_text(struct words *w)
         add(w, part);
 }
 
+/* The cost of strata, in the wave's own figures. */
+static void strata_text(struct words *w)
+{
+    const struct plan *p = w->p;
+    char part[200], alone[FMT_MAX];
+    double apart = (double)p->canary * (1 - p->compared);
+    if (p->strata < 2)
+        return;
+    w->between = "; ";
+    snprintf(part, sizeof part,
+             "in %d strata crash loops in %.0f%% of the canaries are seen in about %.0f%% (%.0f%% if all were compared "
+             "together)",
+             p->strata, 100 * PLAN_LOOPS, 100 * p->loops_seen, 100 * p->loops_seen_whole);
+    add(w, part);
+    if (apart < 0.5)
+        return;
+    snprintf(part, sizeof part, "about %s of them ha%s nobody to be compared with",
+             fmt_count(alone, (int64_t)(apart + 0.5)), apart < 1.5 ? "s" : "ve");
+    add(w, part);
+}
+
 void planner_text(const struct evidence_policy *e, const struct plan *p, char *out, size_t size)
 {
     struct words w = {.e = e, .p = p, .out = out, .size = size, .between = ""};
@@ -346,10 +388,12 @@ void planner_text(const struct evidence_policy *e, const struct plan *p, char *o
         snprintf(part, sizeof part, "cannot see anything, even if all go bad (%lld to compare with)",
                  (long long)p->control);
         add(&w, part);
+        strata_text(&w);
         return;
     }
     w.between = ": sees ";
     seen_text(&w);
     w.between = "; cannot see ";
     unseen_text(&w);
+    strata_text(&w);
 }

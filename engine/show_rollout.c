@@ -20,19 +20,6 @@ static void wave_copy(struct arena *a, struct wave *to, const struct wave *from)
     to->success_action = dup_text(a, from->success_action);
 }
 
-/* In sync, and with an install of before the rollout (see enrol_member): the server had nothing to tell them. */
-static int64_t had_release(const struct ro *ro, size_t wave)
-{
-    const struct wv *w = &ro->wv[wave];
-    int64_t n = 0;
-    for (size_t i = 0; i < w->watch.n_members; i++) {
-        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
-        n += d->canary_of == ro && d->wave == (int)wave && d->status == DEVICE_IN_SYNC && d->installed_at > 0 &&
-             d->installed_at <= ro->facts.r.created_at;
-    }
-    return n;
-}
-
 static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     struct wave *list = ARENA_ARRAY(&s->arena, struct wave, ro->facts.n_waves + 1);
@@ -53,7 +40,7 @@ static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *
         o->verdict.rule = dup_text(&s->arena, w->judge.verdict.rule);
         o->watched = w->judge.judged && !ro_ended(ro) && ro->en->tm;
         o->members = (int64_t)w->watch.n_members;
-        o->had_release = had_release(ro, i);
+        o->had_release = (int64_t)w->watch.had_release;
         o->running_since = w->facts.running_since;
         o->ended_at = w->facts.ended_at;
         o->decided_by = dup_text(&s->arena, w->verbs.decided_by);

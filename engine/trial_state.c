@@ -165,6 +165,8 @@ void run_clear(struct run *r)
     }
     memset(r->wave, 0, sizeof r->wave);
     memset(r->outcome, 0, sizeof r->outcome);
+    placebo_release(&r->placebo);
+    memset(r->placebo_of, 0, sizeof r->placebo_of);
     r->failed = 0;
     r->overdue = 0;
     for (size_t i = 0; i < r->n_strata; i++)

@@ -89,6 +89,9 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     }
     snprintf(line, sizeof line, "%s %s  %s", l.glyph, l.word, text);
     explain_text(p, l.role, line);
+    const struct stage_view *told = explain_told(v->t, wave);
+    if (told)
+        explain_text(p, told->placebo->word == PLACEBO_UNLIKE ? ROLE_WARN : ROLE_DIM, told->placebo_text);
     if (v->w && explain_had_release(v->w, text, sizeof text))
         explain_text(p, ROLE_WARN, text);
     if (judged && other_reason(v)) {

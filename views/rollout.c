@@ -206,6 +206,9 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
     int most = row + 2 + (int)w->verdict.n_limits > end ? 1 : 2;
     int lines = parts_wrap(c, row, 2 + used, c->cols - used - 3, most, l.role, text);
     row += lines > 0 ? lines : 1;
+    const struct stage_view *told = explain_told(&r->trial, w->wave.index);
+    if (told && told->placebo->word == PLACEBO_UNLIKE && row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "! placebo test: %s; e why", told->placebo_brief);
     if (w->verdict.data_missing && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
                       fmt_dur(age, w->verdict.unknown_since > 0 ? d->now - w->verdict.unknown_since : 0));

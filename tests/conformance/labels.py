@@ -12,6 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 
+import own
 import servers
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scripts"))
@@ -174,6 +175,7 @@ def run(program):
     else:
         print("labels: no VictoriaMetrics here, left out")
     server.close()
+    own.run(program, tally)
     print(f"labels: {tally.passed} passed, {tally.failed} failed")
     return tally.passed, tally.failed
 

@@ -14,6 +14,7 @@ static void what_is_asked(void **state)
     assert_true(preset_known("device") && preset_known("node_exporter") && preset_known("") && preset_known(NULL));
     assert_false(preset_known("node"));
     assert_string_equal(preset_query("", "reboots", false), "device_reboots_total");
+    assert_non_null(strstr(preset_query("node_exporter", "cpu", false), "unless resets(")); /* not over a boot */
     assert_string_equal(preset_query("node_exporter", "cpu", true), "node_cpu_seconds_total");
     assert_non_null(strstr(preset_query("node_exporter", "variance", false), "$sensor[$window]"));
     assert_null(preset_query("device", "free-memory", false));

@@ -223,7 +223,7 @@ static void each_stage_is_claimed_once(void **state)
     world_play(&w, &p, in_stage, 3600);
     assert_int_equal(lines(&w, " ledger"), 3);
     char *begun = world_field(&w, "config", "begun");
-    assert_string_equal(begun, "1\n2\n3\n");
+    assert_string_equal(begun, "1\n\n2\n\n3\n\n"); /* between them the placebo test of each wave */
     free(begun);
     const struct ledger_view *l = &snapshot_rollout(p.last, "10")->trial.ledger;
     assert_string_equal(l->text, "Of alpha 5% for hearth:2.0, 5% is spent by this rollout; 0% is left.");

@@ -38,14 +38,6 @@ static void draw_rates(const struct boots_case *c, struct rng *r, double *rate, 
     }
 }
 
-static int poisson(struct rng *r, double mean)
-{
-    int k = 0;
-    for (double t = rng_exp(r, 1); t < mean; t += rng_exp(r, 1))
-        k++;
-    return k;
-}
-
 static void one_run(const void *arg, struct rng *r, double *out)
 {
     const struct boots_case *c = arg;
@@ -59,7 +51,7 @@ static void one_run(const void *arg, struct rng *r, double *out)
     spec.policy.min_devices = c->min_devices;
     struct trial *t = rig_trial(&spec);
     for (size_t i = 0; i < n; i++) {
-        struct trial_past past = rig_past(poisson(r, rate[i]));
+        struct trial_past past = rig_past(boots_before(r, rate[i]));
         rig_add(t, i, i < (size_t)c->canaries, c->strata ? model[i] : 0, &past);
     }
     struct boots b = boots_draw(r, rate, n, LOOKS);

@@ -1,4 +1,4 @@
-/* Table H: rollouts on fleets as they are, in which the new firmware changes nothing (or no more than is tolerated):
+/* Table I: rollouts on fleets as they are, in which the new firmware changes nothing (or no more than is tolerated):
  * how many are halted, beside what others would say of the same runs. */
 #include <math.h>
 #include <stdio.h>
@@ -187,6 +187,15 @@ static const struct row rows[] = {
      .runs = 600,
      .beside = ON_INSTALLS,
      .old_from = 0.5},
+    {.w = {.name = "contact each 8 min, uneven installs (lognormal, 1.2), 100 v 100",
+           OF(100, 100, 3),
+           .poll_min = 8,
+           .uneven = 1.2,
+           .fails = 0.01,
+           .old = OLD_TIMEOUT},
+     .runs = 600,
+     .beside = ON_INSTALLS,
+     .old_from = 0.5},
     {.w = {.name = "sites fail to install as a whole (2 % of 20), 100 v 100",
            .waves = 1,
            .wave = {100},
@@ -204,7 +213,7 @@ static const struct row rows[] = {
     {.w = {.name = "sensors that stand still but for rare steps", OF(20, 180, 24), .steps = true},
      .runs = 400,
      .beside = ON_SENSORS},
-    {.w = {.name = "the same, 20 v 980, 4 h", OF(20, 980, 4), .steps = true}, .runs = 400, .beside = ON_SENSORS},
+    {.w = {.name = "the same, 5 v 995, 6 h", OF(5, 995, 6), .steps = true}, .runs = 600, .beside = ON_SENSORS},
     {.w = {.name = "telemetry's clock 10 min ahead", OF(20, 180, 12), .ahead_min = 10, .old = OLD_CLOCKS},
      .runs = 400,
      .beside = ON_BOOTS,

@@ -116,6 +116,8 @@ struct boots {
 /* Poisson reboots of n devices at rate[i] per hour over `ticks`; of one device at most one in a tick. */
 struct boots boots_draw(struct rng *r, const double *rate, size_t n, int ticks);
 void boots_free(struct boots *b);
+/* How many there were in a time in which `mean` are expected: Poisson. */
+int boots_before(struct rng *r, double mean);
 
 /* ---- usual.c: what other tools do, at each look; each returns true once it would halt ---- */
 
@@ -175,6 +177,6 @@ void table_loops(void);    /* D: delays, crash loops */
 void table_power(void);    /* E: delays, reboots */
 void table_shift(void);    /* F: delays, CPU and variance */
 void table_installs(void); /* G: false halts, installs */
-void table_worlds(void);   /* H: false halts, rollouts on fleets as they are */
+void table_worlds(void);   /* I: false halts, rollouts on fleets as they are */
 
 #endif

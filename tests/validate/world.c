@@ -77,14 +77,6 @@ static bool chance(struct course *c, double p)
     return p > 0 && rng_unit(c->r) < p;
 }
 
-static int poisson(struct rng *r, double mean)
-{
-    int k = 0;
-    for (double t = rng_exp(r, 1); t < mean; t += rng_exp(r, 1))
-        k++;
-    return k;
-}
-
 /* ---- the day before ---- */
 
 static double draw_rate(struct course *c)
@@ -119,9 +111,9 @@ static double draw_away(struct course *c, bool off, double *since)
 static struct trial_past draw_past(struct course *c, int i)
 {
     const struct unit *u = &c->u[i];
-    double since, hour = poisson(c->r, u->rate), away = draw_away(c, u->away_until > 0, &since);
+    double since, hour = boots_before(c->r, u->rate), away = draw_away(c, u->away_until > 0, &since);
     struct trial_past p = fleet_past(c->f, (size_t)i, BEGIN, hour);
-    p.base[COL_REBOOTS] = hour + poisson(c->r, 23 * u->rate);
+    p.base[COL_REBOOTS] = hour + boots_before(c->r, 23 * u->rate);
     p.away = away;
     if (since > 0)
         p.last_t = BEGIN - (int64_t)(since * US_PER_HOUR);
@@ -259,7 +251,7 @@ static void install(struct course *c, int i)
     double told = u->wave * w->wave_hours;
     if (isnan(u->done) && (c->hour >= told + u->phase || (w->boot_polls && u->booted >= told && c->hour > u->booted))) {
         u->reached = server_time(c);
-        u->done = c->hour + 2.5 / 60 * exp(0.5 * rng_normal(c->r));
+        u->done = c->hour + 2.5 / 60 * exp(given(w->uneven, 0.5) * rng_normal(c->r));
     }
     if (!(c->hour >= u->done))
         return;

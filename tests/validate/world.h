@@ -46,7 +46,7 @@ struct world {
     double chronic;                  /* share of devices that have always rebooted 6 times an hour */
     double swing, rise;              /* daily swing, in time zones of their own; ln of what all rise by in the run */
     double children, children_hours; /* boots that beget boots: how many, over what time */
-    int sites;                       /* 0: no sites */
+    int sites;                       /* 0: none; at most 64 */
     double cuts_hour;                /* power cuts of a site: 80 % of it reboots, half of those stay away for a while */
     bool strata;                     /* the policy names the site */
     /* Being there. */
@@ -55,6 +55,7 @@ struct world {
     /* The fleet server. */
     double poll_min;          /* between contacts; 0 = 5 */
     bool boot_polls;          /* a boot makes the device poll at once */
+    double uneven;            /* spread of the logarithm of how long an install takes, 2.5 min in the middle; 0 = .5 */
     double fails, site_fails; /* share of installs that fail by themselves; chance that all of a site does */
     double ahead_min, ahead_from,
         ahead_to; /* telemetry's clock ahead of the server's, between these hours (0, 0: always) */

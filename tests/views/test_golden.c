@@ -194,6 +194,7 @@ static const struct picture WHY[] = {
     {"explain-hostile", ":explain 4466\n", evidence_hostile},
     {"explain-pending-wave", ":explain 4466\n]", evidence_loop},
     {"rollout-evidence", ":4466\n", evidence_loop},
+    {"rollout-unlike", ":4466\n", evidence_watch},
     {"rollout-catching-up", ":4466\n", evidence_catching},
     {"rollout-dry-run", ":4466\n", evidence_dry_run},
     {"board-evidence", "/cam\n", evidence_loop},
