@@ -108,17 +108,15 @@ double series_follow(struct series_follow *f, struct series_value *s, size_t n)
     n = parts(s, n);
     struct series_last *to = xcalloc(f->n + n, sizeof *to);
     for (size_t i = 0; i < n || a < f->n;) {
-        const struct series_last *l = a < f->n ? &f->last[a] : NULL;
-        if (i == n || (l && l->own < s[i].id.own)) {
+        if (a < f->n && (i == n || f->last[a].own < s[i].id.own)) {
+            const struct series_last *l = &f->last[a++];
             k.n_ended += l->gone == 0;
             k.ended += l->gone == 0 ? l->v : 0;
             put(to, &m, (struct series_last){l->own, l->v, l->gone + 1});
-            a++;
             continue;
         }
-        if (l && l->own == s[i].id.own) {
-            k.rise += s[i].v - l->v;
-            a++;
+        if (a < f->n && f->last[a].own == s[i].id.own) {
+            k.rise += s[i].v - f->last[a++].v;
         } else {
             k.n_begun++;
             k.begun += s[i].v;
