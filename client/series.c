@@ -90,7 +90,8 @@ struct series_last {
 
 /* What one page makes of the series before it. */
 struct step {
-    double rise; /* of those that are known */
+    double rise; /* of those that are known; of one that fell what it has counted since */
+    bool fell;
     double begun, ended, first;
     size_t n_begun, n_ended;
 };
@@ -116,7 +117,10 @@ double series_follow(struct series_follow *f, struct series_value *s, size_t n)
             continue;
         }
         if (a < f->n && f->last[a].own == s[i].id.own) {
-            k.rise += s[i].v - f->last[a++].v;
+            bool fell = s[i].v < f->last[a].v;
+            k.rise += fell ? s[i].v : s[i].v - f->last[a].v;
+            k.fell = k.fell || fell;
+            a++;
         } else {
             k.n_begun++;
             k.begun += s[i].v;
@@ -133,7 +137,10 @@ double series_follow(struct series_follow *f, struct series_value *s, size_t n)
         k.rise += k.begun != k.ended; /* NOLINT: the same number, or not */
     else
         k.rise += anew ? k.begun : k.first;
-    f->given = f->given + k.rise < 0 ? 0 : f->given + k.rise;
+    if (k.fell) /* shows as a fall to what has been since; where it cannot, as one event */
+        f->given = k.rise < f->given ? k.rise : f->given + 1;
+    else
+        f->given += k.rise;
     if (isfinite(f->given) && isfinite(k.begun + k.ended))
         return f->given;
     series_follow_release(f);
