@@ -178,7 +178,7 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 {
     bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
                 near(a->tolerance, b->tolerance) && near(a->share, b->share) && a->n_levels == b->n_levels &&
-                a->window_us == b->window_us;
+                a->window_us == b->window_us && a->grace_us == b->grace_us;
     for (size_t i = 0; same && i < a->n_levels; i++)
         same = near(a->level[i], b->level[i]);
     return same;
@@ -187,7 +187,8 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 /* What is tested is fixed when a rollout starts. */
 static bool same_metrics(const struct evidence_policy *a, const struct evidence_policy *b)
 {
-    bool same = a->n_own == b->n_own && memcmp(a->worse, b->worse, sizeof a->worse) == 0;
+    bool same = a->n_own == b->n_own && memcmp(a->worse, b->worse, sizeof a->worse) == 0 &&
+                memcmp(a->grace_us, b->grace_us, sizeof a->grace_us) == 0;
     for (size_t i = 0; same && i < a->n_own; i++)
         same = same_row(&a->own[i], &b->own[i]);
     return same;
