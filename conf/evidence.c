@@ -1,6 +1,7 @@
 #include "conf/evidence.h"
 
 #include <stdio.h>
+
 #include <string.h>
 
 /* A roll back is another change of the fleet, made without a person: by default on ten times the evidence of a pause.
@@ -62,7 +63,8 @@ const struct yfield evidence_fields[] = {
     {.key = "shares",
      .type = YT_MAP,
      .fields = share_fields,
-     .doc = "how alpha is shared out over what is tested, at most 1 together; 0 = not tested"},
+     .doc = "how alpha is shared out over what is tested, at most 1 together; 0 = not tested; what is not named gives "
+            "way"},
     {.key = "levels",
      .type = YT_LIST,
      .item = YT_MAP,
@@ -81,20 +83,20 @@ const struct yfield evidence_fields[] = {
     {.key = "control", .type = YT_STR, .doc = "only devices whose id matches, with * and ?, are control (the rest)"},
     {0}};
 
+/* Those that are not named give way: metrics_read(). */
 static bool read_shares(const struct ynode *map, struct evidence_policy *p, struct err *e)
 {
-    p->share_reboot = y_num(map, "reboots", p->share_reboot);
-    p->share_silence = y_num(map, "silence", p->share_silence);
-    p->share_cpu = y_num(map, "cpu", p->share_cpu);
-    p->share_variance = y_num(map, "variance", p->share_variance);
-    p->share_install = y_num(map, "install", p->share_install);
-    double sum = p->share_reboot + p->share_silence + p->share_cpu + p->share_variance + p->share_install;
-    if (sum > 1 + 1e-12) { /* decimal shares need not add up to the bit */
-        y_err(map, e, "expected at most 1 together, found %.6g (keys that are not named are as built in)", sum);
-        if (e)
-            snprintf(e->next, sizeof e->next, "name all five: reboots, silence, cpu, variance, install");
-        return false;
+    double named = 0, sum = 0;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++) {
+        double *const share[METRICS_BUILTIN] = {&p->share_reboot, &p->share_silence, &p->share_cpu, &p->share_variance,
+                                                &p->share_install};
+        const char *key = metric_id(p, i);
+        *share[i] = y_num(map, key, *share[i]);
+        named += y_has(map, key) ? *share[i] : 0;
+        sum += *share[i];
     }
+    if (named > 1 + 1e-12) /* decimal shares need not add up to the bit */
+        return y_err(map, e, "expected at most 1 together, found %.6g", named);
     if (map && !(sum > 0) && p->tests != TESTS_OFF)
         return y_err(map, e, "all are 0: nothing would be tested; say tests: off if that is meant");
     return true;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/design.h"
 #include "core/detmath.h"
 #include "core/eprocess.h"
 #include "core/fmt.h"
@@ -14,36 +15,35 @@
 #define SHIFT_SIDE  200
 #define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
 
-int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+/* One test of first passages in the wave: what it may spend (of its first epoch, where it has epochs) and expects. */
+struct passage_test {
+    double alpha, theta0;
+    const uint8_t *weight;
+    int min_devices;
+};
+
+/* `beside`: control devices that have had the event already. */
+static int64_t least(int64_t yc, int64_t yk, int64_t beside, const struct passage_test *t)
 {
-    if (yc <= 0 || yk <= 0 || !(alpha > 0 && alpha < 1) || !(theta0 >= 1))
+    if (yc <= 0 || yk <= beside || !(t->alpha > 0 && t->alpha < 1) || !(t->theta0 >= 1))
         return 0;
     struct eprocess e;
-    eprocess_init(&e, theta0);
-    double needed = eprocess_needed(alpha);
+    eprocess_init(&e, t->theta0);
+    e.weight = t->weight;
+    for (int64_t i = 0; i < beside; i++)
+        eprocess_logrank(&e, yc, yk--, 0, 1);
+    double needed = eprocess_needed(t->alpha);
     for (int64_t bad = 1; bad <= yc; bad++) {
         eprocess_logrank(&e, yc - bad + 1, yk, 1, 0);
-        if (bad >= min_devices && eprocess_log(&e) >= needed)
+        if (bad >= t->min_devices && eprocess_log(&e) >= needed)
             return bad;
     }
     return 0;
 }
 
-/* The same when one control device has had the event already. */
-static int64_t least_beside_one(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
 {
-    if (yc <= 0 || yk <= 1 || !(alpha > 0 && alpha < 1))
-        return 0;
-    struct eprocess e;
-    eprocess_init(&e, theta0);
-    eprocess_logrank(&e, yc, yk, 0, 1);
-    double needed = eprocess_needed(alpha);
-    for (int64_t bad = 1; bad <= yc; bad++) {
-        eprocess_logrank(&e, yc - bad + 1, yk - 1, 1, 0);
-        if (bad >= min_devices && eprocess_log(&e) >= needed)
-            return bad;
-    }
-    return 0;
+    return least(yc, yk, 0, &(struct passage_test){alpha, theta0, NULL, min_devices});
 }
 
 static int64_t least_failed(int64_t started, double alpha, double p0, int min_devices)
@@ -95,12 +95,13 @@ static double still_under(int level, double x)
 
 /* Is the `level`-th reboot expected to give evidence `needed` within `hours`? The evidence that grows when each risk
  * set shrinks as expected; single runs lie around it, about as many above as below. */
-static bool sees_level(int level, const struct plan *w, double rate, double ratio, double theta0, double needed,
-                       double min_devices)
+static bool sees_level(int level, const struct plan *w, double rate, double ratio, const struct passage_test *t)
 {
     struct eprocess e;
     double log_theta[EPROCESS_GRID], step = (double)w->hours / STEPS, n = (double)w->canary, m = (double)w->control;
+    double theta0 = t->theta0, needed = eprocess_needed(t->alpha);
     eprocess_init(&e, theta0);
+    e.weight = t->weight;
     for (int j = 0; j < EPROCESS_GRID; j++)
         log_theta[j] = det_log(eprocess_theta(j));
     double sc = 1, sk = 1;
@@ -112,29 +113,40 @@ static bool sees_level(int level, const struct plan *w, double rate, double rati
                 dc * log_theta[j] - (dc + dk) * det_log((theta0 * eprocess_theta(j) * yc + yk) / (theta0 * yc + yk));
         sc = c;
         sk = k;
-        if (n * (1 - sc) >= min_devices && eprocess_log(&e) >= needed)
+        if (n * (1 - sc) >= t->min_devices && eprocess_log(&e) >= needed)
             return true;
     }
     return false;
 }
 
-static double sees_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
-{
-    static const double ratios[] = {2, 5, 20};
-    static const int levels[] = {1, 2, 4, 8};
-    if (w->canary < 1 || w->control < 1 || !(alpha > 0))
-        return 0;
-    for (size_t r = 0; r < sizeof ratios / sizeof *ratios; r++)
-        for (size_t l = 0; l < sizeof levels / sizeof *levels; l++)
-            if (sees_level(levels[l], w, per_day / 24, ratios[r], theta0, eprocess_needed(alpha), min_devices))
-                return ratios[r];
-    return 0;
-}
-
 static double alpha_of(const struct evidence_policy *p, const struct ledger *l, int wave, enum trial_test test)
 {
     const struct metric_test *t = metric_test(p, (int)test);
-    return ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
+    return design_alpha(p->design, t, ledger_alpha(l, wave, ledger_row(t->metric)));
+}
+
+static struct passage_test passage_of(const struct evidence_policy *p, const struct ledger *l, int wave,
+                                      enum trial_test test)
+{
+    const struct metric_test *t = metric_test(p, (int)test);
+    double epoch = design_epoch_share(p->design, t, 0);
+    return (struct passage_test){alpha_of(p, l, wave, test) * epoch, t->rule == RULE_LOOP ? 1 : p->ratio,
+                                 design_weight(p->design, t), p->min_devices};
+}
+
+static double sees_reboots(const struct evidence_policy *p, const struct ledger *l, int wave, const struct plan *w,
+                           double per_day)
+{
+    static const double ratios[] = {2, 5, 20};
+    if (w->canary < 1 || w->control < 1)
+        return 0;
+    for (size_t r = 0; r < sizeof ratios / sizeof *ratios; r++)
+        for (int k = 0; k < 4; k++) {
+            struct passage_test t = passage_of(p, l, wave, (enum trial_test)(TEST_BOOT1 + k));
+            if (t.alpha > 0 && sees_level(1 << k, w, per_day / 24, ratios[r], &t))
+                return ratios[r];
+        }
+    return 0;
 }
 
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
@@ -145,19 +157,19 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
     out->cpu_both = p->cpu_worse == WORSE_BOTH;
-    double loop = alpha_of(p, &l, wave, TEST_LOOP);
-    out->least_loop = planner_least(canary, control, loop, 1, p->min_devices);
-    out->least_loop_beside = least_beside_one(canary, control, loop, 1, p->min_devices);
-    out->least_silent = planner_least(canary, control, alpha_of(p, &l, wave, TEST_SILENT), p->ratio, p->min_devices);
-    out->least_cpu = planner_least(canary, control, alpha_of(p, &l, wave, TEST_CPU125), p->ratio, p->min_devices);
+    struct passage_test loop = passage_of(p, &l, wave, TEST_LOOP), silent = passage_of(p, &l, wave, TEST_SILENT),
+                        cpu = passage_of(p, &l, wave, TEST_CPU125);
+    out->least_loop = least(canary, control, 0, &loop);
+    out->least_loop_beside = least(canary, control, 1, &loop);
+    out->least_silent = least(canary, control, 0, &silent);
+    out->least_cpu = least(canary, control, 0, &cpu);
     out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
     bool enough = canary >= p->min_devices;
     out->sees_cpu_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_CPU));
     out->sees_variance_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_VARIANCE));
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio =
-            sees_reboots(out, reboots_per_day, alpha_of(p, &l, wave, TEST_BOOT1), p->ratio, p->min_devices);
+        out->sees_reboot_ratio = sees_reboots(p, &l, wave, out, reboots_per_day);
     out->blind = !out->least_loop && !out->least_silent && !out->least_cpu && !out->least_install &&
                  !out->sees_cpu_shift && !out->sees_variance_shift && !(out->sees_reboot_ratio > 0);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/clock.h"
+#include "core/design.h"
 
 const char *const metric_words[METRIC_COUNT + 1] = {"reboots",  "cpu-mean",       "cpu-p95",
                                                     "variance", "install-failed", NULL};
@@ -104,11 +105,12 @@ static const struct policy default_policy = {
                  .variance_ratio = 1.25,
                  .install_share = 0.02,
                  .min_devices = 2,
-                 .share_reboot = 0.30,
-                 .share_silence = 0.20,
-                 .share_cpu = 0.15,
-                 .share_variance = 0.15,
+                 .share_reboot = 0.47,
+                 .share_silence = 0.16,
+                 .share_cpu = 0.085,
+                 .share_variance = 0.085,
                  .share_install = 0.20,
+                 .design = DESIGN_NOW,
                  .level = {{0.1, REACT_WATCH}, {1, REACT_PAUSE}},
                  .n_levels = 2,
                  .strata = {"model", "site"},

@@ -71,6 +71,7 @@ struct evidence_policy {
     int min_devices;       /* distinct canary devices that must carry a test, >= 1 (2) */
     double share_reboot, share_silence, share_cpu, share_variance; /* of alpha; 0 = that metric is not tested */
     double share_install;
+    int design; /* of the tests, 0 .. DESIGN_NOW: core/design.h. Not for a policy file to say */
     enum metric_worse cpu_worse, variance_worse; /* WORSE_UP or WORSE_BOTH */
     const struct metric_def *own;                /* metrics of the policy's own, n_own <= METRICS_OWN */
     size_t n_own;

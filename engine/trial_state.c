@@ -76,6 +76,8 @@ static void digest_of(struct run *r, int64_t control_max)
                (long long)r->ro->en->policy->window_us);
     for (size_t i = 0; i < sizeof num / sizeof *num; i++)
         hash_num(&b, num[i]);
+    if (p->design > 0)
+        buf_printf(&b, "design %d\n", p->design);
     if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
         char metrics[SHA256_HEX];
         metric_digest(p, metrics);

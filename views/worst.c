@@ -17,7 +17,7 @@ static struct worst of_test(const struct wave_view *w, const struct evidence *e,
     struct worst out = of_metric(METRIC_REBOOTS);
     if ((unsigned)which >= TEST_COUNT) /* a policy's own, or a fall */
         out = (struct worst){.name = str(e->test)};
-    else if (which == TEST_SILENT)
+    else if (which >= TEST_SILENT && which <= TEST_AWAY8)
         out = (struct worst){.name = "quiet"};
     else if (which == TEST_INSTALL)
         out = of_metric(METRIC_INSTALL_FAILED);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/design.h"
 #include "core/err.h"
 #include "core/rng.h"
 #include "core/trial.h"
@@ -79,6 +80,7 @@ static struct trial *new_trial(size_t n, size_t own, struct arena *a)
                                          .variance_ratio = 1.25,
                                          .install_share = 0.02,
                                          .min_devices = 2,
+                                         .design = DESIGN_NOW,
                                          .share_reboot = 0.3,
                                          .share_silence = 0.2,
                                          .share_cpu = 0.15,
