@@ -1,7 +1,6 @@
 #include "conf/evidence.h"
 
 #include <stdio.h>
-
 #include <string.h>
 
 /* A roll back is another change of the fleet, made without a person: by default on ten times the evidence of a pause.
