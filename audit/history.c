@@ -8,16 +8,18 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-#include <sqlite3.h>
+#include "audit/db.h"
 #include "audit/place.h"
 #include "core/clock.h"
 #include "core/digest.h"
 
-#define APPLICATION_ID 0x616e6465              /* "ande" */
-#define FORMAT         2                       /* 1: without `who` */
-#define BUSY_POLLS     2000                    /* of 1 ms */
-#define FILE_MAX       (4 * HISTORY_BYTES_MAX) /* of the whole database */
-#define WAL_KEPT       (64 << 20)              /* a longer -wal is cut back after a checkpoint */
+#define APPLICATION_ID 0x616e6465 /* "ande" */
+#define FORMAT         2          /* 1: without `who` */
+#define BUSY_MS        2000
+#define FILE_MAX       (4 * HISTORY_BYTES_MAX)                                    /* of the whole database */
+#define DAMAGE         (DB_BIT(DB_DAMAGED) | DB_BIT(DB_ALIEN) | DB_BIT(DB_ERROR)) /* the last: tables of others */
+#define UNUSABLE       (DAMAGE | DB_BIT(DB_IO) | DB_BIT(DB_PLACE))
+#define WAL_KEPT       (64 << 20) /* a longer -wal is cut back after a checkpoint */
 
 #define REST                                                                                                           \
     " tick INTEGER NOT NULL, put INTEGER NOT NULL, digest BLOB NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY(fleet, "     \
@@ -34,99 +36,33 @@ struct name {
     int64_t tick;                 /* looking: it must have been put after this time */
 };
 
-struct history {
-    sqlite3 *db; /* NULL after a failed attempt to open it anew */
-    char *path;
-    bool damaged; /* found while it was in use: look at the whole file before more is put into it */
-    bool suspect; /* close it and open it anew */
+enum { KEEP, DROP, FIND, SWEEP, QUERIES_N };
+/* ?1 to ?5 are the names and the tick. */
+static const char *const QUERIES[QUERIES_N] = {
+    [KEEP] = "INSERT INTO trial(fleet, rollout, who, spec, tick, put, digest, bytes)"
+             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(fleet, rollout, who) DO UPDATE"
+             " SET spec = excluded.spec, tick = excluded.tick,"
+             " put = excluded.put, digest = excluded.digest, bytes = excluded.bytes"
+             " WHERE trial.spec <> excluded.spec OR trial.tick <= excluded.tick",
+    [DROP] = "DELETE FROM trial WHERE fleet = ?1 AND rollout = ?2 AND (who = ?3 OR who = '')",
+    [FIND] = "SELECT spec, tick, digest, bytes FROM trial WHERE fleet = ?1 AND rollout = ?2"
+             " AND who = ?3 AND spec = ?4 AND put > ?5",
+    [SWEEP] = "DELETE FROM trial WHERE put < ?1",
 };
 
-/* Every failure of SQLite ends here. Always false. */
-static bool fail(struct history *h, struct err *e, const char *doing)
-{
-    int rc = h->db ? sqlite3_errcode(h->db) : SQLITE_NOMEM;
-    enum err_code code = ERR_IO;
-    const char *next = "";
-    switch (rc & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        code = ERR_TIMEOUT;
-        next = "another process holds it; it is tried again later";
-        break;
-    case SQLITE_FULL:
-        next = "free space on its disk; without it a restart reads the history of telemetry anew";
-        break;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-    case SQLITE_ERROR: /* a table that is not as it was made */
-        code = ERR_TAMPERED;
-        h->damaged = h->suspect = true;
-        break;
-    case SQLITE_IOERR:
-    case SQLITE_CANTOPEN:
-    case SQLITE_READONLY:
-        next = "look at its disk and folder";
-        h->suspect = true;
-        break;
-    default:
-        break;
-    }
-    err_set(e, code, next, "evidence file %.200s: %s failed", h->path, doing);
-    err_cause(e, "%s (%d)", h->db ? sqlite3_errmsg(h->db) : "out of memory",
-              h->db ? sqlite3_extended_errcode(h->db) : rc);
-    return false;
-}
-
-static bool exec(struct history *h, const char *sql, struct err *e, const char *doing)
-{
-    return sqlite3_exec(h->db, sql, NULL, NULL, NULL) == SQLITE_OK ? true : fail(h, e, doing);
-}
-
-static int wait_turn(void *ctx, int polls)
-{
-    (void)ctx;
-    sqlite3_sleep(1);
-    return polls < BUSY_POLLS;
-}
+struct history {
+    struct db *db;
+    char *path;
+    unsigned faults; /* DAMAGE: look at the whole file before more is put into it; any: open it anew */
+    bool closed;     /* an attempt to open it anew has failed */
+};
 
 /* ---- opening ---- */
 
-static bool connect_db(struct history *h, struct err *e)
-{
-    struct buf name;
-    buf_init(&name, 3 * PATH_MAX);
-    place_uri(h->path, "", &name);
-    int rc = sqlite3_open_v2(name.data, &h->db,
-                             SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                                 SQLITE_OPEN_READWRITE,
-                             NULL);
-    buf_release(&name);
-    if (rc != SQLITE_OK)
-        return fail(h, e, "opening it");
-    sqlite3_busy_handler(h->db, wait_turn, NULL);
-    sqlite3_db_config(h->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(h->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-    sqlite3_db_config(h->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    return exec(h,
-                "PRAGMA trusted_schema = 0; PRAGMA cell_size_check = 1; PRAGMA synchronous = NORMAL;"
-                "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0;",
-                e, "setting it up");
-}
-
-/* The first column of the first row as text, into `out`; false when there is none. */
+/* The first column of the first row as text, into `out`; "" when there is none. */
 static bool one(struct history *h, const char *sql, char *out, size_t size, struct err *e)
 {
-    sqlite3_stmt *st = NULL;
-    bool ok = sqlite3_prepare_v2(h->db, sql, -1, &st, NULL) == SQLITE_OK;
-    int rc = ok ? sqlite3_step(st) : SQLITE_ERROR;
-    const char *text = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(st, 0) : NULL;
-    snprintf(out, size, "%s", text ? text : "");
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        ok = fail(h, e, "reading it");
-    sqlite3_finalize(st);
-    return ok;
+    return db_text(h->db, sql, out, size, "reading it", e);
 }
 
 static bool is_new(struct history *h, bool *fresh, struct err *e)
@@ -144,30 +80,32 @@ static bool lay_out(struct history *h, struct err *e)
              "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA application_id = %d;"
              "PRAGMA user_version = %d;",
              APPLICATION_ID, FORMAT);
-    return exec(h, text, e, "making it") && exec(h, TABLE, e, "making its table");
+    return db_exec(h->db, text, "making it", e) && db_exec(h->db, TABLE, "making its table", e);
 }
 
 static bool damaged(struct history *h, struct err *e, const char *what)
 {
-    h->damaged = true;
+    h->faults |= DB_BIT(DB_DAMAGED);
     return err_set(e, ERR_TAMPERED, "", "evidence file %.200s: %s", h->path, what);
 }
 
 /* From the format of andon 0.1: what is there has no identity. */
 static bool migrate(struct history *h, struct err *e)
 {
-    char text[200];
-    snprintf(text, sizeof text, "PRAGMA user_version = %d; COMMIT", FORMAT);
-    bool ok = exec(h, "BEGIN IMMEDIATE; ALTER TABLE trial RENAME TO trial_1", e, "bringing it to the new format") &&
-              exec(h, TABLE, e, "making its table") &&
-              exec(h,
-                   "INSERT INTO trial(fleet, rollout, who, spec, tick, put, digest, bytes)"
-                   " SELECT fleet, rollout, '', spec, tick, put, digest, bytes FROM trial_1; DROP TABLE trial_1",
-                   e, "bringing it to the new format") &&
-              exec(h, text, e, "bringing it to the new format");
-    if (!ok)
-        sqlite3_exec(h->db, "ROLLBACK", NULL, NULL, NULL);
-    return ok;
+    static const char doing[] = "bringing it to the new format";
+    char text[60];
+    snprintf(text, sizeof text, "PRAGMA user_version = %d", FORMAT);
+    if (!db_begin(h->db, true, e))
+        return false;
+    if (db_exec(h->db, "ALTER TABLE trial RENAME TO trial_1", doing, e) && db_exec(h->db, TABLE, doing, e) &&
+        db_exec(h->db,
+                "INSERT INTO trial(fleet, rollout, who, spec, tick, put, digest, bytes)"
+                " SELECT fleet, rollout, '', spec, tick, put, digest, bytes FROM trial_1; DROP TABLE trial_1",
+                doing, e) &&
+        db_exec(h->db, text, doing, e))
+        return db_commit(h->db, e);
+    db_rollback(h->db);
+    return false;
 }
 
 static bool whole(struct history *h, bool deep, struct err *e)
@@ -198,15 +136,12 @@ static bool settle_size(struct history *h, struct err *e)
     size_t size = strtoul(page, NULL, 10);
     snprintf(text, sizeof text, "PRAGMA max_page_count = %zu; PRAGMA journal_size_limit = %d;",
              FILE_MAX / (size >= 512 ? size : 4096), WAL_KEPT);
-    return exec(h, text, e, "setting it up");
+    return db_exec(h->db, text, "setting it up", e);
 }
 
 static void disconnect(struct history *h)
 {
-    if (h->db && h->damaged) /* its -wal goes with it as it is */
-        sqlite3_db_config(h->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    sqlite3_close_v2(h->db);
-    h->db = NULL;
+    db_disconnect(h->db, h->faults & DAMAGE); /* its -wal goes with it as it is */
 }
 
 /* Makes an empty file of mode 0600 where there is none. */
@@ -227,7 +162,8 @@ static bool open_file(struct history *h, bool deep, struct err *e)
     bool fresh = false;
     if (!make_file(h->path, e) || !place_file_ok(h->path, false, &st, e) || !place_local(h->path, e))
         return false;
-    if (connect_db(h, e) && is_new(h, &fresh, e) && (!fresh || lay_out(h, e)) && whole(h, deep, e) && settle_size(h, e))
+    if (db_connect(h->db, e) && is_new(h, &fresh, e) && (!fresh || lay_out(h, e)) && whole(h, deep, e) &&
+        settle_size(h, e))
         return true;
     disconnect(h);
     return false;
@@ -266,11 +202,11 @@ static bool open_or_renew(struct history *h, struct err *e)
 {
     struct err why = {0};
     int lock = lock_folder(h->path);
-    bool deep = h->damaged;
-    h->damaged = h->suspect = false;
+    bool deep = h->faults & DAMAGE;
+    h->faults = 0;
     bool ok = open_file(h, deep, &why);
-    if (!ok && h->damaged) {
-        h->damaged = h->suspect = false;
+    if (!ok && h->faults & DAMAGE) {
+        h->faults = 0;
         ok = set_aside(h, &why) && open_file(h, false, &why);
         if (ok)
             err_set(&why, ERR_TAMPERED, "nothing is to be done: the evidence is read from telemetry's history anew",
@@ -281,7 +217,7 @@ static bool open_or_renew(struct history *h, struct err *e)
         close(lock);
     if (e)
         *e = why;
-    h->suspect = !ok;
+    h->closed = !ok;
     return ok;
 }
 
@@ -294,6 +230,21 @@ struct history *history_open(const char *path, struct err *e)
         return NULL;
     struct history *h = xcalloc(1, sizeof *h);
     h->path = resolved;
+    h->db = db_new(&(struct db_spec){
+        .path = h->path,
+        .what = "evidence file",
+        .means = {[DB_BUSY] = {ERR_TIMEOUT, "another process holds it; it is tried again later"},
+                  [DB_FULL] = {ERR_IO,
+                               "free space on its disk; without it a restart reads the history of telemetry anew"},
+                  [DB_IO] = {ERR_IO, "look at its disk and folder"},
+                  [DB_PLACE] = {ERR_IO, "look at its disk and folder"},
+                  [DB_DAMAGED] = {ERR_TAMPERED, NULL},
+                  [DB_ALIEN] = {ERR_TAMPERED, NULL},
+                  [DB_ERROR] = {ERR_TAMPERED, NULL}},
+        .faults = &h->faults,
+        .sql = QUERIES,
+        .n_sql = QUERIES_N,
+        .busy_ms = BUSY_MS});
     if (strlen(resolved) + 16 < PATH_MAX && open_or_renew(h, e))
         return h;
     if (strlen(resolved) + 16 >= PATH_MAX)
@@ -307,6 +258,7 @@ void history_close(struct history *h)
     if (!h)
         return;
     disconnect(h);
+    db_free(h->db);
     free(h->path);
     free(h);
 }
@@ -314,9 +266,7 @@ void history_close(struct history *h)
 /* Ready for use: what was moved or removed by another, or has failed, is opened anew. */
 static bool ready(struct history *h, struct err *e)
 {
-    int moved = 0;
-    if (h->db && !h->suspect && sqlite3_file_control(h->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
-        !moved)
+    if (!h->closed && !(h->faults & UNUSABLE) && !db_moved(h->db))
         return true;
     disconnect(h);
     return open_or_renew(h, e);
@@ -338,51 +288,19 @@ static void digest_of(const struct name *n, const void *bytes, size_t size, unsi
     sha256_done(&sum, out);
 }
 
-/* Prepares and binds the names to ?1 ?2 ?3 ?4, the tick to ?5, as far as the text has them. NULL on failure. */
-static sqlite3_stmt *query(struct history *h, const char *sql, const struct name *n, struct err *e)
-{
-    sqlite3_stmt *st = NULL;
-    const char *text[] = {n->fleet, n->rollout, n->who, n->spec};
-    bool ok = sqlite3_prepare_v2(h->db, sql, -1, &st, NULL) == SQLITE_OK;
-    int have = ok ? sqlite3_bind_parameter_count(st) : 0;
-    for (int i = 0; ok && i < 4 && i < have; i++)
-        ok = sqlite3_bind_text(st, i + 1, text[i], -1, SQLITE_STATIC) == SQLITE_OK;
-    if (ok && have > 4)
-        ok = sqlite3_bind_int64(st, 5, n->tick) == SQLITE_OK;
-    if (ok)
-        return st;
-    fail(h, e, "preparing a statement");
-    sqlite3_finalize(st);
-    return NULL;
-}
-
-static bool finish(struct history *h, sqlite3_stmt *st, struct err *e, const char *doing)
-{
-    bool ok = sqlite3_step(st) == SQLITE_DONE ? true : fail(h, e, doing);
-    sqlite3_finalize(st);
-    return ok;
-}
-
 static bool insert(struct history *h, const struct name *n, const void *bytes, size_t size, struct err *e)
 {
-    static const char sql[] = "INSERT INTO trial(fleet, rollout, who, spec, tick, put, digest, bytes)"
-                              " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT(fleet, rollout, who) DO UPDATE"
-                              " SET spec = excluded.spec, tick = excluded.tick,"
-                              " put = excluded.put, digest = excluded.digest, bytes = excluded.bytes"
-                              " WHERE trial.spec <> excluded.spec OR trial.tick <= excluded.tick";
     unsigned char digest[SHA256_BYTES];
-    sqlite3_stmt *st = query(h, sql, n, e);
-    if (!st)
-        return false;
     digest_of(n, bytes, size, digest);
-    if (sqlite3_bind_int64(st, 6, clock_wall(clock_real())) != SQLITE_OK ||
-        sqlite3_bind_blob(st, 7, digest, SHA256_BYTES, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_blob64(st, 8, size ? bytes : "", size, SQLITE_STATIC) != SQLITE_OK) {
-        fail(h, e, "binding a value");
-        sqlite3_finalize(st);
-        return false;
-    }
-    return finish(h, st, e, "keeping a state");
+    const struct db_value v[] = {db_str(n->fleet),
+                                 db_str(n->rollout),
+                                 db_str(n->who),
+                                 db_str(n->spec),
+                                 db_int(n->tick),
+                                 db_int(clock_wall(clock_real())),
+                                 db_bytes(digest, SHA256_BYTES),
+                                 db_bytes(bytes, size)};
+    return db_run(h->db, KEEP, v, 8, -1, "keeping a state", e);
 }
 
 static bool keep(struct history *h, const struct name *n, const void *bytes, size_t size, struct err *e)
@@ -395,47 +313,42 @@ static bool keep(struct history *h, const struct name *n, const void *bytes, siz
 
 static bool drop(struct history *h, const struct name *n, struct err *e)
 {
-    sqlite3_stmt *st = query(h, "DELETE FROM trial WHERE fleet = ?1 AND rollout = ?2 AND (who = ?3 OR who = '')", n, e);
-    return st && finish(h, st, e, "dropping a state");
+    const struct db_value v[] = {db_str(n->fleet), db_str(n->rollout), db_str(n->who)};
+    return db_run(h->db, DROP, v, 3, -1, "dropping a state", e);
 }
 
-/* The row that a select of (spec, tick, digest, bytes) stands on. */
-static bool take_row(sqlite3_stmt *st, struct name *n, struct buf *out, bool *sound)
+struct found {
+    struct name *name;
+    struct buf *out;
+    bool any, sound, fits;
+};
+
+static bool take_row(void *ctx, struct db_row *r)
 {
+    struct found *f = ctx;
     unsigned char want[SHA256_BYTES];
-    const void *bytes = sqlite3_column_blob(st, 3);
-    size_t size = (size_t)sqlite3_column_bytes(st, 3);
-    const void *digest = sqlite3_column_blob(st, 2);
-    n->tick = sqlite3_column_int64(st, 1);
-    digest_of(n, bytes ? bytes : "", size, want);
-    *sound = size <= HISTORY_BYTES_MAX && sqlite3_column_bytes(st, 2) == SHA256_BYTES && digest &&
-             memcmp(digest, want, SHA256_BYTES) == 0;
-    return !*sound || size == 0 || buf_add(out, bytes, size);
+    struct slice digest = db_row_bytes(r, 2), bytes = db_row_bytes(r, 3);
+    f->any = true;
+    f->name->tick = db_row_int(r, 1);
+    digest_of(f->name, bytes.p, bytes.n, want);
+    f->sound = bytes.n <= HISTORY_BYTES_MAX && digest.n == SHA256_BYTES && memcmp(digest.p, want, SHA256_BYTES) == 0;
+    f->fits = !f->sound || bytes.n == 0 || buf_add(f->out, bytes.p, bytes.n);
+    return false;
 }
 
 static bool get(struct history *h, struct name *n, int64_t *tick, struct buf *out, struct err *e)
 {
     struct err ignored;
-    if (!ready(h, e))
+    struct found f = {.name = n, .out = out};
+    const struct db_value v[] = {db_str(n->fleet), db_str(n->rollout), db_str(n->who), db_str(n->spec),
+                                 db_int(n->tick)};
+    if (!ready(h, e) || !db_rows(h->db, FIND, v, 5, take_row, &f, "reading a state", e))
         return false;
-    sqlite3_stmt *st = query(h,
-                             "SELECT spec, tick, digest, bytes FROM trial WHERE fleet = ?1 AND rollout = ?2"
-                             " AND who = ?3 AND spec = ?4 AND put > ?5",
-                             n, e);
-    if (!st)
-        return false;
-    int rc = sqlite3_step(st);
-    bool sound = false, fits = rc == SQLITE_ROW && take_row(st, n, out, &sound);
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        fail(h, e, "reading a state");
-    sqlite3_finalize(st);
-    if (rc == SQLITE_DONE)
+    if (!f.any)
         return err_set(e, ERR_NOT_FOUND, "", "evidence of %.60s: no state is kept", n->rollout);
-    if (rc != SQLITE_ROW)
-        return false;
-    if (!fits)
+    if (!f.fits)
         return err_set(e, ERR_LIMIT, "", "evidence of %.60s: its state is larger than expected", n->rollout);
-    if (!sound) {
+    if (!f.sound) {
         (void)!drop(h, n, &ignored); /* its tick may be wrong too, and would be in the way of true ones */
         return err_set(e, ERR_TAMPERED, "nothing is to be done: it is read from telemetry's history anew",
                        "evidence of %.60s: the state that was kept is damaged", n->rollout);
@@ -483,15 +396,7 @@ bool history_forget(struct history *h, const struct rollout_identity *who, struc
 
 bool history_sweep(struct history *h, int64_t before, struct err *e)
 {
-    sqlite3_stmt *st = NULL;
-    if (!ready(h, e))
-        return false;
-    if (sqlite3_prepare_v2(h->db, "DELETE FROM trial WHERE put < ?1", -1, &st, NULL) != SQLITE_OK ||
-        sqlite3_bind_int64(st, 1, before) != SQLITE_OK) {
-        fail(h, e, "preparing a statement");
-        sqlite3_finalize(st);
-        return false;
-    }
-    return finish(h, st, e, "dropping old states") &&
-           exec(h, "PRAGMA incremental_vacuum", e, "giving back space"); /* all free pages */
+    const struct db_value v[] = {db_int(before)};
+    return ready(h, e) && db_run(h->db, SWEEP, v, 1, -1, "dropping old states", e) &&
+           db_exec(h->db, "PRAGMA incremental_vacuum", "giving back space", e); /* all free pages */
 }

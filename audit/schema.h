@@ -30,9 +30,7 @@ static const struct {
 #define SCHEMA_N (sizeof SCHEMA / sizeof *SCHEMA)
 
 enum query {
-    Q_BEGIN,
-    Q_BEGIN_WRITE,
-    Q_COMMIT,
+    Q_SCHEMA,
     Q_HEAD,
     Q_SET_HEAD,
     Q_LAST,
@@ -45,9 +43,7 @@ enum query {
     Q_COUNT
 };
 static const char *const QUERIES[Q_COUNT] = {
-    [Q_BEGIN] = "BEGIN",
-    [Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-    [Q_COMMIT] = "COMMIT",
+    [Q_SCHEMA] = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid",
     [Q_HEAD] = "SELECT size, frontier, checkpoint FROM state",
     [Q_SET_HEAD] = "UPDATE state SET size = ?1, frontier = ?2, checkpoint = ?3 WHERE id = 1",
     [Q_LAST] = "SELECT max(seq) FROM entry",

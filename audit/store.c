@@ -7,158 +7,73 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <sqlite3.h>
+#include "audit/db.h"
 #include "audit/place.h"
 #include "audit/schema.h"
 
 #define APPLICATION_ID 0x616e646f /* "ando" */
 #define FORMAT         1
-#define BUSY_POLLS     5000 /* of 1 ms */
+#define BUSY_MS        5000
+#define DAMAGE         (DB_BIT(DB_DAMAGED) | DB_BIT(DB_ALIEN))
+#define HEADER         "reading the file's header"
 
 struct store {
-    sqlite3 *db;
-    sqlite3_stmt *q[Q_COUNT];
+    struct db *db;
+    unsigned faults;
     char *path, *wal_path;
     struct place_id file, wal;
     struct stat seen; /* of the file when it was opened without locks */
     bool unlocked;    /* opened as immutable: nobody had it open */
     bool read_only;
-    bool failed; /* something in this transaction went wrong: it must not be committed */
-    bool suspect;
-    bool no_database; /* SQLite does not know the file's header */
+    bool moved; /* found removed or replaced */
 };
 
-/* Every failure of SQLite ends here. Always false. */
-static bool fail(struct store *s, struct err *e, const char *doing)
+/* Always false. */
+static bool wrong(struct store *s, struct err *e, const char *what)
 {
-    int rc = s->db ? sqlite3_errcode(s->db) : SQLITE_NOMEM;
-    s->failed = true;
-    enum err_code code = ERR_IO;
-    const char *next = "";
-    switch (rc & 0xff) {
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        code = ERR_TIMEOUT;
-        next = "another process holds the log; try again";
-        break;
-    case SQLITE_FULL:
-        next = "free space on the log's disk";
-        break;
-    case SQLITE_NOTADB:
-        s->no_database = true;
-        /* fall through */
-    case SQLITE_CORRUPT:
-    case SQLITE_CONSTRAINT:
-    case SQLITE_MISMATCH:
-        code = ERR_TAMPERED;
-        next = "keep the file as it is and run `andon audit verify`";
-        s->suspect = true;
-        break;
-    case SQLITE_IOERR:
-        s->suspect = true;
-        next = "look at the disk (dmesg)";
-        break;
-    default:
-        break;
-    }
-    err_set(e, code, next, "audit log %.200s: %s failed", s->path, doing);
-    err_cause(e, "%s (%d)", s->db ? sqlite3_errmsg(s->db) : "out of memory",
-              s->db ? sqlite3_extended_errcode(s->db) : rc);
-    return false;
+    db_spoil(s->db);
+    return err_set(e, ERR_TAMPERED, "run `andon audit verify`", "audit log %.200s: %s", s->path, what);
 }
 
-static bool exec(struct store *s, const char *sql, struct err *e, const char *doing)
+/* Is what is open still what stands under the name? */
+static bool still_there(struct store *s, struct err *e)
 {
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? true : fail(s, e, doing);
-}
-
-/* A statement ready for its values; prepared on first use, kept until the store closes. */
-static sqlite3_stmt *query(struct store *s, enum query q, struct err *e)
-{
-    if (!s->q[q] && sqlite3_prepare_v3(s->db, QUERIES[q], -1, SQLITE_PREPARE_PERSISTENT, &s->q[q], NULL) != SQLITE_OK) {
-        fail(s, e, "preparing a statement");
-        return NULL;
-    }
-    return s->q[q];
-}
-
-/* Runs a statement that yields no row and changes exactly `changes` rows (-1: does not matter). */
-static bool run(struct store *s, sqlite3_stmt *st, int changes, struct err *e, const char *doing)
-{
-    int rc = sqlite3_step(st);
-    bool ok = rc == SQLITE_DONE;
-    if (!ok)
-        fail(s, e, doing);
-    sqlite3_reset(st);
-    sqlite3_clear_bindings(st);
-    if (ok && changes >= 0 && sqlite3_changes(s->db) != changes) {
-        s->failed = true;
-        ok = err_set(e, ERR_TAMPERED, "run `andon audit verify`", "audit log %.200s: %s changed nothing", s->path,
-                     doing);
-    }
-    return ok;
-}
-
-static bool bound(struct store *s, int rc, sqlite3_stmt *st, struct err *e)
-{
-    if (rc == SQLITE_OK)
+    if (!db_moved(s->db) && place_is(&s->file, s->path) && place_is(&s->wal, s->wal_path))
         return true;
-    sqlite3_clear_bindings(st);
-    return fail(s, e, "binding a value");
+    s->moved = true;
+    db_spoil(s->db);
+    return err_set(e, ERR_TAMPERED, "find out who moved it; start andon again once it is back",
+                   "audit log %.200s: the file was removed or replaced while in use", s->path);
+}
+
+static bool open_db(struct store *s, struct err *e)
+{
+    static const char damaged[] = "keep the file as it is and run `andon audit verify`";
+    s->db = db_new(&(struct db_spec){.path = s->path,
+                                     .what = "audit log",
+                                     .means = {[DB_BUSY] = {ERR_TIMEOUT, "another process holds the log; try again"},
+                                               [DB_FULL] = {ERR_IO, "free space on the log's disk"},
+                                               [DB_IO] = {ERR_IO, "look at the disk (dmesg)"},
+                                               [DB_DAMAGED] = {ERR_TAMPERED, damaged},
+                                               [DB_ALIEN] = {ERR_TAMPERED, damaged}},
+                                     .faults = &s->faults,
+                                     .sql = QUERIES,
+                                     .n_sql = Q_COUNT,
+                                     .read_only = s->read_only,
+                                     .immutable = s->unlocked,
+                                     .every_power_cut = true,
+                                     .guarded = true,
+                                     .busy_ms = BUSY_MS});
+    return db_connect(s->db, e);
 }
 
 /* One number of a pragma or a select. */
 static bool number(struct store *s, const char *sql, int64_t *out, struct err *e)
 {
-    sqlite3_stmt *st = NULL;
-    bool ok = sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW;
-    if (ok)
-        *out = sqlite3_column_int64(st, 0);
-    else
-        fail(s, e, "reading the file's header");
-    sqlite3_finalize(st);
+    char text[32];
+    bool ok = db_text(s->db, sql, text, sizeof text, HEADER, e);
+    *out = strtoll(text, NULL, 10);
     return ok;
-}
-
-/* Is what is open still what stands under the name? SQLite goes on writing happily to a file that was removed. */
-static bool still_there(struct store *s, struct err *e)
-{
-    int moved = 0;
-    if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && !moved &&
-        place_is(&s->file, s->path) && place_is(&s->wal, s->wal_path))
-        return true;
-    s->failed = s->suspect = true;
-    return err_set(e, ERR_TAMPERED, "find out who moved it; start andon again once it is back",
-                   "audit log %.200s: the file was removed or replaced while in use", s->path);
-}
-
-/* SQLite's own waiting grows to 100 ms between looks: among writers in a row, who waits longest then never gets its
- * turn. Short looks are fair enough for a handful of processes. */
-static int wait_turn(void *ctx, int polls)
-{
-    (void)ctx;
-    sqlite3_sleep(1);
-    return polls < BUSY_POLLS;
-}
-
-static bool open_db(struct store *s, struct err *e)
-{
-    struct buf name;
-    buf_init(&name, 3 * PATH_MAX);
-    place_uri(s->path, s->unlocked ? "?immutable=1" : "", &name);
-    int flags = SQLITE_OPEN_URI | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-                (s->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
-    int rc = sqlite3_open_v2(name.data, &s->db, flags, NULL);
-    buf_release(&name);
-    if (rc != SQLITE_OK)
-        return fail(s, e, "opening it");
-    sqlite3_busy_handler(s->db, wait_turn, NULL);
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(s->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-    return exec(s,
-                "PRAGMA trusted_schema = 0; PRAGMA cell_size_check = 1; PRAGMA synchronous = FULL;"
-                "PRAGMA temp_store = MEMORY; PRAGMA mmap_size = 0; PRAGMA foreign_keys = 0;",
-                e, "setting it up");
 }
 
 static bool header_ok(struct store *s, struct err *e)
@@ -177,26 +92,22 @@ static bool header_ok(struct store *s, struct err *e)
     return true;
 }
 
+/* Counts those that are as they were made, until one is not. */
+static bool as_made(void *ctx, struct db_row *r)
+{
+    size_t *found = ctx;
+    bool same = *found < SCHEMA_N && slice_is(db_row_bytes(r, 0), SCHEMA[*found].name) &&
+                slice_is(db_row_bytes(r, 1), SCHEMA[*found].sql);
+    *found = same ? *found + 1 : SCHEMA_N + 1;
+    return same;
+}
+
 static bool schema_ok(struct store *s, struct err *e)
 {
-    sqlite3_stmt *st = NULL;
     size_t found = 0;
-    bool ok = sqlite3_prepare_v2(s->db, "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid", -1,
-                                 &st, NULL) == SQLITE_OK;
-    int rc = SQLITE_ERROR;
-    while (ok && (rc = sqlite3_step(st)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(st, 0), *sql = (const char *)sqlite3_column_text(st, 1);
-        ok = found < SCHEMA_N && name && sql && strcmp(name, SCHEMA[found].name) == 0 &&
-             strcmp(sql, SCHEMA[found].sql) == 0;
-        found++;
-    }
-    if (ok && rc != SQLITE_DONE) {
-        fail(s, e, "reading its tables");
-        sqlite3_finalize(st);
+    if (!db_rows(s->db, Q_SCHEMA, NULL, 0, as_made, &found, "reading its tables", e))
         return false;
-    }
-    sqlite3_finalize(st);
-    if (!ok || found != SCHEMA_N)
+    if (found != SCHEMA_N)
         return err_set(e, ERR_TAMPERED, "", "audit log %.200s: its tables or triggers were changed", s->path);
     return true;
 }
@@ -247,7 +158,7 @@ struct store *store_open(const char *path, bool read_only, struct err *e)
         ok = open_db(s, &why) && header_ok(s, &why) && schema_ok(s, &why) && note_wal(s, &why);
     if (ok)
         return s;
-    if (s->no_database)
+    if (s->faults & DB_BIT(DB_ALIEN))
         err_set(&why, ERR_SYNTAX, "", "%.200s: not an audit log", s->path);
     if (e)
         *e = why;
@@ -264,10 +175,10 @@ struct store *store_create(const char *path, struct err *e)
     snprintf(pragmas, sizeof pragmas,
              "PRAGMA journal_mode = WAL; PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
              FORMAT);
-    bool ok = open_db(s, e) && exec(s, pragmas, e, "making it");
+    bool ok = open_db(s, e) && db_exec(s->db, pragmas, "making it", e);
     for (size_t i = 0; ok && i < SCHEMA_N; i++)
-        ok = exec(s, SCHEMA[i].sql, e, "making its tables");
-    ok = ok && exec(s, "INSERT INTO state VALUES(1, 0, x'', x'')", e, "making its state");
+        ok = db_exec(s->db, SCHEMA[i].sql, "making its tables", e);
+    ok = ok && db_exec(s->db, "INSERT INTO state VALUES(1, 0, x'', x'')", "making its state", e);
     if (ok && note_wal(s, e))
         return s;
     store_close(s);
@@ -276,19 +187,16 @@ struct store *store_create(const char *path, struct err *e)
 
 bool store_flush(struct store *s, struct err *e)
 {
-    int rc = sqlite3_wal_checkpoint_v2(s->db, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-    return rc == SQLITE_OK ? true : fail(s, e, "writing to the disk");
+    return db_flush(s->db, e);
 }
 
 void store_close(struct store *s)
 {
     if (!s)
         return;
-    for (size_t i = 0; i < Q_COUNT; i++)
-        sqlite3_finalize(s->q[i]);
-    if (s->db && s->suspect) /* a sync that failed must not seem to succeed now: leave the -wal to the next opening */
-        sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    sqlite3_close_v2(s->db);
+    if (s->db && store_suspect(s)) /* a sync that failed must not seem to succeed now: leave the -wal to the next one */
+        db_disconnect(s->db, true);
+    db_free(s->db);
     free(s->path);
     free(s->wal_path);
     free(s);
@@ -296,51 +204,28 @@ void store_close(struct store *s)
 
 bool store_begin(struct store *s, bool write, struct err *e)
 {
-    s->failed = false;
-    sqlite3_stmt *st = query(s, write ? Q_BEGIN_WRITE : Q_BEGIN, e);
-    if (!st || !run(s, st, -1, e, write ? "taking the lock" : "reading"))
+    if (!db_begin(s->db, write, e))
         return false;
-    if (!s->read_only && !still_there(s, e)) { /* also when reading: a guard that only looks must notice, too */
-        store_rollback(s);
-        return false;
-    }
-    return true;
+    if (s->read_only || still_there(s, e)) /* also when reading: a guard that only looks must notice, too */
+        return true;
+    store_rollback(s);
+    return false;
 }
 
 void store_rollback(struct store *s)
 {
-    /* SQLite may have rolled back by itself; a statement sent now would then commit alone. */
-    if (!sqlite3_get_autocommit(s->db) && sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL) != SQLITE_OK)
-        s->suspect = true;
-    s->failed = false;
-}
-
-/* Is there a transaction, and is it whole? Asked before every write as well: outside one it would commit alone. */
-static bool inside(struct store *s, struct err *e)
-{
-    if (!s->failed && !sqlite3_get_autocommit(s->db))
-        return true;
-    s->failed = true;
-    return err_set(e, ERR_IO, "", "audit log %.200s: the transaction was lost, nothing was written", s->path);
+    db_rollback(s->db);
 }
 
 bool store_commit(struct store *s, struct err *e)
 {
-    if (!inside(s, e)) {
-        store_rollback(s);
-        return false;
-    }
-    sqlite3_stmt *st = query(s, Q_COMMIT, e);
-    if (!st || !run(s, st, -1, e, "writing to the disk")) {
-        store_rollback(s);
-        return false;
-    }
-    return s->read_only || still_there(s, e); /* acknowledged only when the name still leads to it */
+    /* acknowledged only when the name still leads to it */
+    return db_commit(s->db, e) && (s->read_only || still_there(s, e));
 }
 
 bool store_suspect(const struct store *s)
 {
-    return s->suspect;
+    return s->moved || s->faults & (DAMAGE | DB_BIT(DB_IO));
 }
 
 bool store_changed(const struct store *s)
@@ -351,136 +236,123 @@ bool store_changed(const struct store *s)
     return lstat(s->wal_path, &wal) == 0 || lstat(s->path, &now) != 0 || place_touched(&s->seen, &now);
 }
 
+/* ---- what it holds ---- */
+
+struct head_found {
+    struct store_head *out;
+    bool sound;
+};
+
+static bool take_head(void *ctx, struct db_row *r)
+{
+    struct head_found *f = ctx;
+    int64_t size = db_row_int(r, 0);
+    struct slice frontier = db_row_bytes(r, 1), note = db_row_bytes(r, 2);
+    f->sound = size >= 0 && note.n <= NOTE_MAX &&
+               tree_unpack(&f->out->tree, (uint64_t)size, (const uint8_t *)frontier.p, frontier.n);
+    f->out->note_n = f->sound ? note.n : 0;
+    memcpy(f->out->note, note.p, f->out->note_n);
+    return false;
+}
+
 bool store_head(struct store *s, struct store_head *out, struct err *e)
 {
-    sqlite3_stmt *st = query(s, Q_HEAD, e);
-    if (!st)
+    struct head_found f = {out, false};
+    if (!db_rows(s->db, Q_HEAD, NULL, 0, take_head, &f, "reading its state", e))
         return false;
-    int rc = sqlite3_step(st);
-    if (rc != SQLITE_ROW && rc != SQLITE_DONE) {
-        fail(s, e, "reading its state");
-        sqlite3_reset(st);
-        return false;
-    }
-    bool ok = rc == SQLITE_ROW;
-    int64_t size = ok ? sqlite3_column_int64(st, 0) : 0;
-    size_t n = ok ? (size_t)sqlite3_column_bytes(st, 2) : 0;
-    const void *note = ok ? sqlite3_column_blob(st, 2) : NULL;
-    ok = ok && size >= 0 && n <= NOTE_MAX &&
-         tree_unpack(&out->tree, (uint64_t)size, sqlite3_column_blob(st, 1), (size_t)sqlite3_column_bytes(st, 1));
-    if (ok && n > 0)
-        memcpy(out->note, note, n);
-    out->note_n = n;
-    sqlite3_reset(st);
-    if (!ok) {
-        s->failed = true;
-        err_set(e, ERR_TAMPERED, "run `andon audit verify`", "audit log %.200s: its state is missing or damaged",
-                s->path);
-    }
-    return ok;
+    return f.sound ? true : wrong(s, e, "its state is missing or damaged");
 }
 
 bool store_set_head(struct store *s, const struct store_head *h, struct err *e)
 {
     uint8_t frontier[TREE_DEPTH * HASH_LEN];
     size_t n = tree_pack(&h->tree, frontier);
-    sqlite3_stmt *st = inside(s, e) ? query(s, Q_SET_HEAD, e) : NULL;
-    return st && bound(s, sqlite3_bind_int64(st, 1, (int64_t)h->tree.size), st, e) &&
-           bound(s, sqlite3_bind_blob(st, 2, frontier, (int)n, SQLITE_STATIC), st, e) &&
-           bound(s, sqlite3_bind_blob(st, 3, h->note, (int)h->note_n, SQLITE_STATIC), st, e) &&
-           run(s, st, 1, e, "storing the checkpoint");
+    const struct db_value v[] = {db_int((int64_t)h->tree.size), db_bytes(frontier, n), db_bytes(h->note, h->note_n)};
+    return db_run(s->db, Q_SET_HEAD, v, 3, 1, "storing the checkpoint", e);
+}
+
+static bool take_int(void *ctx, struct db_row *r)
+{
+    *(int64_t *)ctx = db_row_int(r, 0);
+    return false;
 }
 
 bool store_last(struct store *s, int64_t *seq, struct err *e)
 {
-    sqlite3_stmt *st = query(s, Q_LAST, e);
-    if (!st)
-        return false;
-    bool ok = sqlite3_step(st) == SQLITE_ROW;
-    if (ok)
-        *seq = sqlite3_column_int64(st, 0);
-    else
-        fail(s, e, "reading the newest entry");
-    sqlite3_reset(st);
-    return ok;
+    return db_rows(s->db, Q_LAST, NULL, 0, take_int, seq, "reading the newest entry", e);
 }
 
 bool store_put(struct store *s, int64_t seq, const void *leaf, size_t n, const uint8_t hash[HASH_LEN], struct err *e)
 {
-    sqlite3_stmt *st = inside(s, e) ? query(s, Q_PUT, e) : NULL;
-    return st && bound(s, sqlite3_bind_int64(st, 1, seq), st, e) &&
-           bound(s, sqlite3_bind_blob(st, 2, hash, HASH_LEN, SQLITE_STATIC), st, e) &&
-           bound(s, sqlite3_bind_blob(st, 3, leaf, (int)n, SQLITE_STATIC), st, e) &&
-           run(s, st, 1, e, "storing the entry");
+    const struct db_value v[] = {db_int(seq), db_bytes(hash, HASH_LEN), db_bytes(leaf, n)};
+    return db_run(s->db, Q_PUT, v, 3, 1, "storing the entry", e);
+}
+
+struct rows_taker {
+    store_row_fn *fn;
+    void *ctx;
+};
+
+static bool take_entry(void *ctx, struct db_row *r)
+{
+    const struct rows_taker *t = ctx;
+    struct slice hash = db_row_bytes(r, 1), leaf = db_row_bytes(r, 2);
+    return t->fn(t->ctx, &(struct store_row){db_row_int(r, 0), leaf.p, leaf.n, (const uint8_t *)hash.p, hash.n});
 }
 
 bool store_rows(struct store *s, int64_t from, int64_t to, bool newest_first, store_row_fn *fn, void *ctx,
                 struct err *e)
 {
-    sqlite3_stmt *st = query(s, newest_first ? Q_ROWS_DOWN : Q_ROWS, e);
-    if (!st || !bound(s, sqlite3_bind_int64(st, 1, from), st, e) || !bound(s, sqlite3_bind_int64(st, 2, to), st, e))
-        return false;
-    int rc;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        struct store_row row = {.seq = sqlite3_column_int64(st, 0)};
-        row.hash = sqlite3_column_blob(st, 1);
-        row.hash_n = (size_t)sqlite3_column_bytes(st, 1);
-        row.leaf = sqlite3_column_blob(st, 2);
-        row.leaf_n = (size_t)sqlite3_column_bytes(st, 2);
-        row.leaf = row.leaf ? row.leaf : "";
-        row.hash = row.hash ? row.hash : (const uint8_t *)"";
-        if (!fn(ctx, &row))
-            break;
-    }
-    bool ok = rc == SQLITE_DONE || rc == SQLITE_ROW ? true : fail(s, e, "reading entries");
-    sqlite3_reset(st);
-    return ok;
+    struct rows_taker t = {fn, ctx};
+    const struct db_value v[] = {db_int(from), db_int(to)};
+    return db_rows(s->db, newest_first ? Q_ROWS_DOWN : Q_ROWS, v, 2, take_entry, &t, "reading entries", e);
 }
 
 bool store_put_blob(struct store *s, const uint8_t digest[HASH_LEN], const void *bytes, size_t n, struct err *e)
 {
-    sqlite3_stmt *st = inside(s, e) ? query(s, Q_PUT_BLOB, e) : NULL;
-    return st && bound(s, sqlite3_bind_blob(st, 1, digest, HASH_LEN, SQLITE_STATIC), st, e) &&
-           bound(s, sqlite3_bind_blob64(st, 2, n ? bytes : "", n, SQLITE_STATIC), st, e) &&
-           run(s, st, 1, e, "storing a blob");
+    const struct db_value v[] = {db_bytes(digest, HASH_LEN), db_bytes(bytes, n)};
+    return db_run(s->db, Q_PUT_BLOB, v, 2, 1, "storing a blob", e);
+}
+
+struct blob_taker {
+    struct buf *out;
+    bool found, fits;
+};
+
+static bool take_bytes(void *ctx, struct db_row *r)
+{
+    struct blob_taker *t = ctx;
+    struct slice b = db_row_bytes(r, 0);
+    t->found = true;
+    t->fits = b.n == 0 || buf_add(t->out, b.p, b.n);
+    return false;
 }
 
 bool store_get_blob(struct store *s, const uint8_t digest[HASH_LEN], struct buf *out, struct err *e)
 {
-    sqlite3_stmt *st = query(s, Q_GET_BLOB, e);
-    if (!st || !bound(s, sqlite3_bind_blob(st, 1, digest, HASH_LEN, SQLITE_STATIC), st, e))
+    struct blob_taker t = {out, false, false};
+    const struct db_value v[] = {db_bytes(digest, HASH_LEN)};
+    if (!db_rows(s->db, Q_GET_BLOB, v, 1, take_bytes, &t, "reading a blob", e))
         return false;
-    int rc = sqlite3_step(st);
-    bool ok = rc == SQLITE_ROW;
-    if (ok) {
-        int n = sqlite3_column_bytes(st, 0);
-        const void *p = sqlite3_column_blob(st, 0);
-        if (n > 0 && !buf_add(out, p, (size_t)n))
-            ok = err_set(e, ERR_LIMIT, "", "audit log %.200s: a blob is too large", s->path);
-    } else if (rc == SQLITE_DONE) {
-        err_set(e, ERR_NOT_FOUND, "", "audit log %.200s: no such blob", s->path);
-    } else {
-        fail(s, e, "reading a blob");
-    }
-    sqlite3_reset(st);
-    sqlite3_clear_bindings(st);
-    return ok;
+    if (!t.found)
+        return err_set(e, ERR_NOT_FOUND, "", "audit log %.200s: no such blob", s->path);
+    return t.fits ? true : err_set(e, ERR_LIMIT, "", "audit log %.200s: a blob is too large", s->path);
+}
+
+struct blobs_taker {
+    store_blob_fn *fn;
+    void *ctx;
+};
+
+static bool take_blob(void *ctx, struct db_row *r)
+{
+    const struct blobs_taker *t = ctx;
+    struct slice digest = db_row_bytes(r, 0), bytes = db_row_bytes(r, 1);
+    return t->fn(t->ctx, (const uint8_t *)digest.p, digest.n, bytes.p, bytes.n);
 }
 
 bool store_blobs(struct store *s, store_blob_fn *fn, void *ctx, struct err *e)
 {
-    sqlite3_stmt *st = query(s, Q_BLOBS, e);
-    int rc = SQLITE_ERROR;
-    if (!st)
-        return false;
-    while ((rc = sqlite3_step(st)) == SQLITE_ROW) {
-        const void *digest = sqlite3_column_blob(st, 0);
-        size_t digest_n = (size_t)sqlite3_column_bytes(st, 0);
-        const void *bytes = sqlite3_column_blob(st, 1);
-        if (!fn(ctx, digest ? digest : "", digest_n, bytes ? bytes : "", (size_t)sqlite3_column_bytes(st, 1)))
-            break;
-    }
-    bool ok = rc == SQLITE_DONE || rc == SQLITE_ROW ? true : fail(s, e, "reading blobs");
-    sqlite3_reset(st);
-    return ok;
+    struct blobs_taker t = {fn, ctx};
+    return db_rows(s->db, Q_BLOBS, NULL, 0, take_blob, &t, "reading blobs", e);
 }

@@ -1,8 +1,5 @@
-/* What holds the log: one SQLite file (WAL, synchronous=FULL). With history.c the only user of SQLite.
- *
- * The rules that keep a half-done append from ever being committed live here: every result code is looked at; once
- * anything has failed inside a transaction, or SQLite has rolled it back by itself (it does on NOMEM, IOERR and FULL),
- * store_commit refuses and rolls back. The store knows nothing of hashes or signatures. */
+/* What holds the log: one SQLite file (WAL, synchronous=FULL), by audit/db.h, whose rules keep a half-done append from
+ * ever being committed. The store knows nothing of hashes or signatures. */
 #ifndef ANDON_AUDIT_STORE_H
 #define ANDON_AUDIT_STORE_H
 

@@ -9,6 +9,7 @@
 #include "core/detmath.h"
 #include "core/explain.h"
 #include "core/fmt.h"
+#include "core/placebo.h"
 #include "core/text.h"
 #include "core/trial.h"
 
@@ -30,10 +31,11 @@ struct review {
     struct audit_report log;
     const char *where;
     const char *rule;
-    enum { BY_TEST, BY_LIMIT, BY_LOSS } by;
+    enum { BY_TEST, BY_LIMIT, BY_LOSS, BY_PLACEBO } by;
     const char *digest; /* of the inputs, BY_TEST */
     size_t input_bytes;
     struct replay replay;
+    struct placebo_replay placebo;
     struct limit_check limit;
     bool agrees;
     char why[400]; /* why not, or what could not be looked at */
@@ -163,6 +165,26 @@ static void check_test(struct review *r, const struct buf *inputs)
         disagree(r, "the evidence is less than was needed for what was done");
 }
 
+static void check_placebo(struct review *r, const struct buf *inputs)
+{
+    struct err e = {0};
+    struct placebo_replay *p = &r->placebo;
+    double entry = strtod(stored_field(&r->entry, "log_p"), NULL);
+
+    r->by = BY_PLACEBO;
+    r->input_bytes = inputs->len;
+    if (!placebo_replay(inputs->data, inputs->len, p, NULL, &e)) {
+        char why[sizeof e.what + 40];
+        snprintf(why, sizeof why, "the inputs cannot be recomputed: %s", e.what);
+        disagree(r, why);
+        return;
+    }
+    if (!p->same || !det_same(entry, p->now.log_p))
+        disagree(r, "the p-value that comes out is not the one that was logged");
+    if (strcmp(stored_field(&r->entry, "placebo"), placebo_word(p->now.word)) != 0)
+        disagree(r, "what was said of the canaries does not follow from it");
+}
+
 static void check_limit(struct review *r)
 {
     const struct json_t *ev = r->evidence;
@@ -194,7 +216,9 @@ static bool review(struct review *r, const struct buf *inputs, struct err *e)
     r->rule = stored_field(s, "rule");
     if (*text)
         r->evidence = json_parse(text, strlen(text), ENTRY_MAX, "evidence of the entry", NULL);
-    if (*r->digest) {
+    if (*r->digest && placebo_is(inputs->data, inputs->len)) {
+        check_placebo(r, inputs);
+    } else if (*r->digest) {
         check_test(r, inputs);
     } else if (r->evidence && json_get(r->evidence, "limit.threshold")) {
         check_limit(r);
@@ -214,7 +238,9 @@ static const char *result_word(const struct review *r)
 {
     if (!r->agrees)
         return "DOES NOT AGREE";
-    return r->by == BY_TEST ? "AGREES" : r->by == BY_LIMIT ? "AGREES as far as the entry tells" : "NOT RECOMPUTED";
+    return r->by == BY_TEST || r->by == BY_PLACEBO ? "AGREES"
+           : r->by == BY_LIMIT                     ? "AGREES as far as the entry tells"
+                                                   : "NOT RECOMPUTED";
 }
 
 static void say_test(const struct review *r, struct buf *out)
@@ -235,6 +261,22 @@ static void say_test(const struct review *r, struct buf *out)
     if (p->log_rollback > 0)
         buf_printf(out, ", %s by a policy that rolls back", explain_need(m, p->log_rollback));
     buf_printf(out, "\ndevices    %d carry it, %d needed\n", p->devices, p->min_devices);
+}
+
+static void say_placebo(const struct review *r, struct buf *out)
+{
+    const struct placebo_replay *p = &r->placebo;
+    char n[FMT_MAX], m[FMT_MAX], h[FMT_MAX];
+
+    buf_printf(out, "inputs     blob %s, %s bytes, its digest matches\n", r->digest,
+               fmt_count(n, (int64_t)r->input_bytes));
+    buf_printf(out, "test       placebo, wave W%d, %zu counts, %d metrics\n", p->wave, p->cells, p->now.compared);
+    buf_printf(out, "result     recomputed %s, p=%.2g (ln %s): %s\n", placebo_word(p->now.word), det_exp(p->now.log_p),
+               fmt_hexfloat(h, p->now.log_p), p->same ? "the same to the last bit" : "NOT the same");
+    if (p->now.word == PLACEBO_UNLIKE)
+        buf_printf(out, "           canaries had %s of metric %s\n", p->now.more ? "more" : "less", p->metric);
+    buf_printf(out, "devices    %s canaries, %s others; level %g, which is no part of alpha\n",
+               fmt_count(n, p->now.canary), fmt_count(m, p->now.control), PLACEBO_LEVEL);
 }
 
 static void say_limit(const struct review *r, struct buf *out)
@@ -275,6 +317,8 @@ static void say_text(const struct review *r)
         buf_printf(&out, "policy     sha256 %s\n", stored_field(s, "policy"));
     if (r->by == BY_TEST)
         say_test(r, &out);
+    else if (r->by == BY_PLACEBO)
+        say_placebo(r, &out);
     else if (r->by == BY_LIMIT)
         say_limit(r, &out);
     else
@@ -298,7 +342,7 @@ static void hex(struct json_w *w, const char *key, double v)
 
 static void say_json(const struct review *r)
 {
-    static const char *const by[] = {"test", "limit", "lost-telemetry"};
+    static const char *const by[] = {"test", "limit", "lost-telemetry", "placebo"};
     const struct replay *p = &r->replay;
     const struct limit_check *l = &r->limit;
     struct json_out o;
@@ -329,6 +373,14 @@ static void say_json(const struct review *r)
         json_w_kbool(&o.w, "rolls_back", p->rolls_back);
         json_w_kint(&o.w, "records", (int64_t)p->peeks);
         json_w_kstr(&o.w, "text", p->text);
+    } else if (r->by == BY_PLACEBO) {
+        json_w_kstr(&o.w, "inputs", r->digest);
+        json_w_kint(&o.w, "wave", r->placebo.wave);
+        json_w_kbool(&o.w, "same", r->placebo.same);
+        json_w_kstr(&o.w, "word", placebo_word(r->placebo.now.word));
+        hex(&o.w, "log_p", r->placebo.now.log_p);
+        hex(&o.w, "logged_log_p", r->placebo.logged);
+        json_w_kstr(&o.w, "metric", r->placebo.metric);
     } else if (r->by == BY_LIMIT) {
         json_w_kstr(&o.w, "metric", l->metric);
         hex(&o.w, "value", l->value);

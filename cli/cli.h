@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include "audit/log.h"
 #include "core/buf.h"
 #include "core/config.h"
@@ -72,6 +73,7 @@ enum opt {
     OPT_HISTORY,
     OPT_DEVICES,
     OPT_WAVE_SIZES,
+    OPT_STRATA,
     OPT_HOURS,
     OPT_TRACE,
     OPT_COUNT
@@ -181,6 +183,8 @@ struct json_out {
 };
 void json_begin(struct json_out *o);
 void json_end(struct json_out *o);
+/* What a verb would do, and what there is to know beside it. */
+void print_preview(FILE *to, const struct preview *p);
 
 /* The commands, one file for each group. */
 int cmd_console(const struct args *a);

@@ -16,10 +16,10 @@ static void indent(struct buf *out, const char *text)
     buf_printf(out, "  %s\n", text);
 }
 
-static void tests_text(struct buf *out, const struct policy *p, const struct stage_view *s)
+static void tests_text(struct buf *out, const struct policy *p, const struct stage_view *s, bool over)
 {
     struct table t;
-    char n[FMT_MAX], m[FMT_MAX];
+    char n[FMT_MAX], m[FMT_MAX], text[EXPLAIN_TEXT];
     size_t quiet = 0;
 
     table_init(&t, 9, 1U << 2 | 1U << 3 | 1U << 4 | 1U << 5 | 1U << 6 | 1U << 7);
@@ -32,7 +32,7 @@ static void tests_text(struct buf *out, const struct policy *p, const struct sta
         const struct evidence *e = &s->v[i];
         struct harm harm = harm_of_evidence(e);
 
-        if (e->log_e <= 0.05 && i != (size_t)s->leading) {
+        if (!explain_speaks(e)) {
             quiet++;
             continue;
         }
@@ -57,9 +57,9 @@ static void tests_text(struct buf *out, const struct policy *p, const struct sta
         table_print(&t, &none);
         buf_release(&none);
     }
-    if (quiet > 0)
-        buf_printf(out, "  %zu test%s nothing against it so far (-o json lists all)\n", quiet,
-                   quiet == 1 ? " says" : "s say");
+    for (int compares = 1; compares >= 0; compares--)
+        if (explain_silent(s, compares, over, compares ? "-o json lists all" : "", false, text, sizeof text) > 0)
+            indent(out, text);
 }
 
 static void carriers_text(struct buf *out, const struct trial_view *t)
@@ -113,6 +113,7 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
     buf_printf(out, "\nW%d %s: %s%s%s%s\n", x->wave.index, x->wave.name,
                x->verdict.data_missing ? "NO DATA"
                : x->watched            ? explain_reaction_word(x->verdict.react)
+               : s && t->ended         ? "judged until the rollout ended"
                                        : "not judged",
                x->verdict.would > x->verdict.react ? ", would " : "",
                x->verdict.would > x->verdict.react ? explain_reaction_word(x->verdict.would) : "",
@@ -122,6 +123,9 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
                                                                                   : "; its evidence reached a pause");
     explain_wave(t, x->wave.index, text, sizeof text);
     indent(out, text);
+    const struct stage_view *told = explain_told(t, x->wave.index);
+    if (told)
+        indent(out, told->placebo_text);
     if (explain_had_release(x, text, sizeof text))
         indent(out, text);
     if (explain_installs(&x->health, text, sizeof text))
@@ -130,7 +134,7 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
         buf_printf(out, "  %s: %s\n", x->verdict.rule && *x->verdict.rule ? x->verdict.rule : "verdict",
                    x->verdict.text);
     if (s && s->n > 0)
-        tests_text(out, p, s);
+        tests_text(out, p, s, t->ended || x->wave.index != t->stage);
     if (x->wave.index == t->stage)
         carriers_text(out, t);
     limits_text(out, x);
@@ -139,7 +143,7 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
             buf_printf(out, "  missing before the next wave: %s\n", t->missing[i]);
     if (s && s->plan_text && *s->plan_text)
         buf_printf(out, "  This wave: %s\n", s->plan_text);
-    if (t->state != TRIAL_OFF && explain_ledger(p, t, x->wave.index, r->n_waves, &l))
+    if ((t->state != TRIAL_OFF || t->ended) && explain_ledger(p, t, x->wave.index, r->n_waves, &l))
         buf_printf(out, "  Of alpha %s this wave may spend %s\n", explain_percent(a, l.rollout),
                    explain_percent(b, l.wave));
 }
@@ -167,7 +171,7 @@ static void rollout_text(struct buf *out, const char *fleet, const struct snapsh
     for (size_t i = 0; i < r->n_waves; i++)
         if (only >= 0 ? r->waves[i].wave.index == only : r->waves[i].wave.index <= r->current || i == 0)
             wave_text(out, p, r, &r->waves[i]);
-    if (r->trial.state != TRIAL_OFF) {
+    if (r->trial.state != TRIAL_OFF || r->trial.ended) {
         explain_promise(p, text, sizeof text);
         buf_printf(out, "\n%s\n", text);
         explain_not_covered(p, &r->trial, text, sizeof text);

@@ -1,5 +1,6 @@
 /* What the evidence says, as JSON. */
 #include "cli/explain.h"
+#include "cli/policy_plan.h"
 
 #include <math.h>
 #include "core/detmath.h"
@@ -50,7 +51,7 @@ static void explain_test_json(struct json_w *w, const struct policy *p, const st
 
 void explain_leading_json(struct json_w *w, const struct policy *p, const struct trial_view *t, int wave)
 {
-    const struct stage_view *s = t->state == TRIAL_OFF ? NULL : explain_stage(t, wave);
+    const struct stage_view *s = t->state == TRIAL_OFF && !t->ended ? NULL : explain_stage(t, wave);
 
     json_w_key(w, "evidence");
     if (!s || s->leading < 0 || (size_t)s->leading >= s->n)
@@ -65,6 +66,7 @@ static void explain_trial_json(struct json_w *w, const struct trial_view *t)
     json_w_key(w, "trial");
     json_w_obj(w);
     json_w_kstr(w, "state", trial_state_word(t->state));
+    json_w_kbool(w, "ended", t->ended);
     json_w_kstr(w, "text", t->text && *t->text ? t->text : NULL);
     json_w_knum(w, "progress", t->state == TRIAL_CATCHING ? t->progress : t->state == TRIAL_LIVE ? 1 : NAN);
     json_w_ktime(w, "start", t->start);
@@ -147,7 +149,7 @@ static void firmware(struct json_w *w, const struct ledger_view *l)
     json_w_obj_end(w);
 }
 
-static void plan(struct json_w *w, const struct stage_view *s)
+static void plan(struct json_w *w, const struct policy *p, const struct stage_view *s)
 {
     json_w_key(w, "sees");
     if (!s || !s->plan_text || !*s->plan_text) {
@@ -159,12 +161,19 @@ static void plan(struct json_w *w, const struct stage_view *s)
     json_w_kint(w, "canaries", s->plan.canary);
     json_w_kint(w, "others", s->plan.control);
     json_w_kint(w, "hours", s->plan.hours);
-    json_w_kint(w, "least_crash_loop", s->plan.least_loop);
-    json_w_kint(w, "least_silent", s->plan.least_silent);
-    json_w_kint(w, "least_cpu", s->plan.least_cpu);
-    json_w_kint(w, "least_install", s->plan.least_install);
+    json_w_kint(w, "least_crash_loop", s->plan.metric[ROW_REBOOTS].least);
+    json_w_kint(w, "least_silent", s->plan.metric[ROW_SILENCE].least);
+    json_w_kint(w, "least_cpu", s->plan.metric[ROW_CPU].least);
+    json_w_kint(w, "least_install", s->plan.metric[ROW_INSTALL].least);
     json_w_knum(w, "reboot_ratio", s->plan.sees_reboot_ratio);
+    plan_metrics_json(&p->evidence, &s->plan, w);
     json_w_kbool(w, "blind", s->plan.blind);
+    if (s->plan.strata > 1) {
+        json_w_kint(w, "strata", s->plan.strata);
+        json_w_knum(w, "compared", s->plan.compared);
+        json_w_knum(w, "loops_seen", s->plan.loops_seen);
+        json_w_knum(w, "loops_seen_whole", s->plan.loops_seen_whole);
+    }
     json_w_obj_end(w);
 }
 
@@ -192,6 +201,27 @@ static void limits(struct json_w *w, const struct wave_view *x)
     json_w_arr_end(w);
 }
 
+static void placebo(struct json_w *w, const struct stage_view *s)
+{
+    json_w_key(w, "placebo");
+    if (!s) {
+        json_w_null(w);
+        return;
+    }
+    const struct placebo_result *p = s->placebo;
+    json_w_obj(w);
+    json_w_kstr(w, "word", placebo_word(p->word));
+    json_w_knum(w, "p", p->compared > 0 ? det_exp(p->log_p) : NAN);
+    json_w_knum(w, "level", PLACEBO_LEVEL);
+    json_w_kint(w, "metrics", p->compared);
+    json_w_kstr(w, "metric", p->word == PLACEBO_UNLIKE ? s->placebo_metric : NULL);
+    json_w_kstr(w, "direction", p->word != PLACEBO_UNLIKE ? NULL : p->more ? "more" : "less");
+    json_w_kint(w, "canaries", p->canary);
+    json_w_kint(w, "others", p->control);
+    json_w_kstr(w, "text", s->placebo_text);
+    json_w_obj_end(w);
+}
+
 static void wave(struct json_w *w, const struct policy *p, const struct rollout_view *r, const struct wave_view *x)
 {
     const struct trial_view *t = &r->trial;
@@ -212,6 +242,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
     json_w_kbool(w, "data_missing", x->verdict.data_missing);
     explain_wave(t, x->wave.index, text, sizeof text);
     json_w_kstr(w, "sentence", text);
+    placebo(w, explain_told(t, x->wave.index));
     json_w_kint(w, "had_release", x->had_release);
     json_w_kint(w, "canaries", s ? s->canary : 0);
     json_w_kint(w, "others", s ? s->control : 0);
@@ -233,7 +264,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
         json_w_arr_end(w);
     }
     strings(w, "missing", t->missing, x->wave.index == r->current ? t->n_missing : 0);
-    plan(w, s);
+    plan(w, p, s);
     ledger(w, p, r, x->wave.index);
     json_w_obj_end(w);
 }

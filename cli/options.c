@@ -56,6 +56,7 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_HISTORY] = {"history", "FLEET", 0, "the fleet whose past rollouts are replayed"},
     [OPT_DEVICES] = {"devices", "N", 0, "devices in the whole fleet; what no wave has is control"},
     [OPT_WAVE_SIZES] = {"wave-sizes", "LIST", 0, "devices in each wave, as in 20,100,500,1380"},
+    [OPT_STRATA] = {"strata", "N", 0, "values of the policy's strata that devices are spread over, as 40 sites"},
     [OPT_HOURS] = {"hours", "N", 0, "hours that each wave is watched (default: the policy's bake time, else 24)"},
     [OPT_TRACE] = {"trace", "FILE", 0, "append what is sent, answered and decided to this file, as JSON lines"},
     [OPT_EXPORT] = {"export", "DIR", 0, "exported folder to read instead of the log (replay)"},

@@ -12,9 +12,9 @@
 #include "core/fmt.h"
 #include "core/text.h"
 
-#define DEVICES_MAX  INT64_C(100000000)
-#define HOURS        24
-#define TEXT_MAX_LEN 400
+#define DEVICES_MAX   INT64_C(100000000)
+#define HOURS         24
+#define STRATA_VALUES 100000
 
 /* ---- the waves ---- */
 
@@ -134,6 +134,8 @@ static void look(const struct policy *p, struct policy_plan *v)
         if (control > p->control_max)
             control = p->control_max;
         planner_wave(&p->evidence, (int)i, (int)v->n, told, control, v->hours, POLICY_PLAN_REBOOTS, &v->plan[i]);
+        planner_strata(&p->evidence, (int)i, (int)v->n, &(struct plan_spread){.values = (int)v->strata},
+                       POLICY_PLAN_REBOOTS, &v->plan[i]);
         v->blind = v->blind && v->plan[i].blind;
     }
 }
@@ -151,10 +153,14 @@ bool policy_plan_read(const struct args *a, const struct policy *p, struct polic
         return false;
     for (size_t i = 0; i < out->n; i++)
         sum += out->size[i];
-    if (out->n == 0 && (a->val[OPT_DEVICES] || a->val[OPT_HOURS]))
+    if (out->n == 0 && (a->val[OPT_DEVICES] || a->val[OPT_HOURS] || a->val[OPT_STRATA]))
         return err_set(e, ERR_SYNTAX, "andon policy check FILE --wave-sizes 20,100,500",
-                       "--devices and --hours go with --wave-sizes or --rollout");
+                       "--devices, --strata and --hours go with --wave-sizes or --rollout");
+    if (a->val[OPT_STRATA] && p->evidence.n_strata == 0)
+        return err_set(e, ERR_SYNTAX, "say evidence: strata: [site] in the policy",
+                       "--strata is of the attributes within which devices are compared, and this policy has none");
     if (!args_int(a, OPT_DEVICES, sum, DEVICES_MAX, sum, &out->devices, e) ||
+        !args_int(a, OPT_STRATA, 1, STRATA_VALUES, 1, &out->strata, e) ||
         !args_int(a, OPT_HOURS, 1, 24 * 365, bake > 0 ? bake : HOURS, &out->hours, e))
         return false;
     look(p, out);
@@ -175,7 +181,8 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
                e->tests == TESTS_ON ? "on" : "in dry run (only said, never acting)", explain_percent(a, e->alpha));
     buf_printf(out,
                "    tolerated: events %gx control, CPU %gx and variance %gx own baseline, %s of the installs failed\n",
-               e->ratio, e->cpu_ratio, e->variance_ratio, explain_percent(b, e->install_share));
+               e->tolerance[ROW_REBOOTS], e->tolerance[ROW_CPU], e->tolerance[ROW_VARIANCE],
+               explain_percent(b, e->tolerance[ROW_INSTALL]));
     buf_printf(out, "    at least %d device%s must carry a test; ", e->min_devices, e->min_devices == 1 ? "" : "s");
     for (size_t i = 0; i < e->n_levels; i++)
         buf_printf(out, "%s%s at %g times", i ? ", " : "", reaction_word(e->level[i].react), e->level[i].times);
@@ -205,7 +212,7 @@ static void shares_text(const struct evidence_policy *e, struct buf *out)
             buf_printf(out, "%s %s %s", n++ ? "," : "", d.title, explain_percent(a, d.share));
     }
     buf_printf(out, " in the waves, half as much in each as in the one before;\n    installs %s\n",
-               explain_percent(a, e->share_install));
+               explain_percent(a, e->share[ROW_INSTALL]));
 }
 
 /* The policy's own metrics: what they are, and what of them is worse. */
@@ -252,16 +259,20 @@ static void ledger_text(const struct evidence_policy *e, const struct policy_pla
                explain_percent(a, ledger_install(l)), explain_percent(b, e->alpha * e->reserve));
 }
 
-static void sees_text(const struct policy_plan *v, struct buf *out)
+static void sees_text(const struct evidence_policy *e, const struct policy_plan *v, struct buf *out)
 {
-    char text[TEXT_MAX_LEN];
+    char text[PLAN_TEXT];
 
     buf_printf(out, "  what each wave could see, with the canaries before it (%s; %g reboots per device-day taken):\n",
                v->from, POLICY_PLAN_REBOOTS);
     for (size_t i = 0; i < v->n; i++) {
-        planner_text(&v->plan[i], text, sizeof text);
+        planner_text(e, &v->plan[i], text, sizeof text);
         buf_printf(out, "    W%zu: %s\n", i, text);
     }
+    if (e->n_strata > 0 && v->strata < 2)
+        buf_adds(out,
+                 "    as if all were compared together; what its strata cost: give --strata N, the sites (or other "
+                 "values) there are\n");
     if (v->blind)
         buf_adds(out,
                  "  THE TESTS OF THIS POLICY CANNOT SEE ANYTHING IN THESE WAVES, not even if every device goes bad:\n"
@@ -282,7 +293,7 @@ void policy_plan_text(const struct policy *p, const struct policy_plan *v, struc
         return;
     }
     ledger_text(&p->evidence, v, &l, out);
-    sees_text(v, out);
+    sees_text(&p->evidence, v, out);
 }
 
 /* ---- JSON ---- */
@@ -296,11 +307,11 @@ static void tests_json(const struct evidence_policy *e, struct json_w *w)
     json_w_knum(w, "reserve", e->reserve);
     json_w_key(w, "tolerance");
     json_w_obj(w);
-    json_w_knum(w, "reboots", e->ratio);
-    json_w_knum(w, "cpu", e->cpu_ratio);
-    json_w_knum(w, "variance", e->variance_ratio);
+    json_w_knum(w, "reboots", e->tolerance[ROW_REBOOTS]);
+    json_w_knum(w, "cpu", e->tolerance[ROW_CPU]);
+    json_w_knum(w, "variance", e->tolerance[ROW_VARIANCE]);
     json_w_obj_end(w);
-    json_w_knum(w, "install_failures", e->install_share);
+    json_w_knum(w, "install_failures", e->tolerance[ROW_INSTALL]);
     json_w_kint(w, "min_devices", e->min_devices);
     json_w_key(w, "shares");
     json_w_obj(w);
@@ -327,25 +338,50 @@ static void tests_json(const struct evidence_policy *e, struct json_w *w)
     json_w_kstr(w, "control", e->control);
 }
 
-/* 0 = cannot be seen, as in core/planner.h. */
-static void plan_json(const struct plan *p, struct json_w *w)
+void plan_metrics_json(const struct evidence_policy *e, const struct plan *p, struct json_w *w)
+{
+    json_w_key(w, "metrics");
+    json_w_obj(w);
+    for (size_t i = 0; i < metric_count(e); i++) {
+        json_w_key(w, metric_id(e, i));
+        json_w_obj(w);
+        json_w_kint(w, "least", p->metric[i].least);
+        json_w_kbool(w, "on_all", p->metric[i].shift);
+        json_w_obj_end(w);
+    }
+    json_w_obj_end(w);
+}
+
+/* 0 = cannot be seen, as in core/planner.h. The names of before metrics were data stay. */
+static void plan_json(const struct evidence_policy *e, const struct plan *p, struct json_w *w)
 {
     json_w_key(w, "sees");
     json_w_obj(w);
-    json_w_kint(w, "crash_loops", p->least_loop);
-    json_w_kint(w, "silent", p->least_silent);
-    json_w_kint(w, "cpu_far_up", p->least_cpu);
-    json_w_kint(w, "failed_installs", p->least_install);
-    json_w_kbool(w, "cpu_up_on_all", p->sees_cpu_shift);
-    json_w_kbool(w, "variance_up_on_all", p->sees_variance_shift);
+    json_w_kint(w, "crash_loops", p->metric[ROW_REBOOTS].least);
+    json_w_kint(w, "silent", p->metric[ROW_SILENCE].least);
+    json_w_kint(w, "cpu_far_up", p->metric[ROW_CPU].least);
+    json_w_kint(w, "failed_installs", p->metric[ROW_INSTALL].least);
+    json_w_kbool(w, "cpu_up_on_all", p->metric[ROW_CPU].shift);
+    json_w_kbool(w, "variance_up_on_all", p->metric[ROW_VARIANCE].shift);
     json_w_knum(w, "reboot_ratio", p->sees_reboot_ratio);
+    plan_metrics_json(e, p, w);
     json_w_obj_end(w);
     json_w_kbool(w, "blind", p->blind);
+    if (p->strata < 2)
+        return;
+    json_w_key(w, "strata");
+    json_w_obj(w);
+    json_w_kint(w, "n", p->strata);
+    json_w_knum(w, "compared", p->compared);
+    json_w_knum(w, "loops_share", PLAN_LOOPS);
+    json_w_knum(w, "loops_seen", p->loops_seen);
+    json_w_knum(w, "loops_seen_whole", p->loops_seen_whole);
+    json_w_obj_end(w);
 }
 
 void policy_plan_json(const struct policy *p, const struct policy_plan *v, struct json_w *w)
 {
-    char text[TEXT_MAX_LEN];
+    char text[PLAN_TEXT];
     struct ledger l;
 
     json_w_key(w, "evidence");
@@ -370,8 +406,8 @@ void policy_plan_json(const struct policy *p, const struct policy_plan *v, struc
         for (int m = 0; m < l.metrics; m++)
             json_w_knum(w, metric_id(&p->evidence, ledger_metric(m)), ledger_alpha(&l, (int)i, m));
         json_w_obj_end(w);
-        plan_json(&v->plan[i], w);
-        planner_text(&v->plan[i], text, sizeof text);
+        plan_json(&p->evidence, &v->plan[i], w);
+        planner_text(&p->evidence, &v->plan[i], text, sizeof text);
         json_w_kstr(w, "text", text);
         json_w_obj_end(w);
     }

@@ -13,6 +13,7 @@
 struct policy_plan {
     size_t n; /* waves; 0 = not known */
     int64_t size[LEDGER_WAVES], devices, hours;
+    int64_t strata; /* values that devices are spread over; 1: not said */
     struct plan plan[LEDGER_WAVES];
     bool blind;     /* waves are known, the tests are on, and none of them could see anything */
     char from[160]; /* where the waves are from, for people */
@@ -25,5 +26,7 @@ bool policy_plan_read(const struct args *a, const struct policy *p, struct polic
 /* Tests, ledger and what each wave could see. */
 void policy_plan_text(const struct policy *p, const struct policy_plan *v, struct buf *out);
 void policy_plan_json(const struct policy *p, const struct policy_plan *v, struct json_w *w); /* the same, as members */
+/* A member "metrics" with what can be seen of each by its id: {"cpu": {"least": 3, "on_all": true}, ...}. */
+void plan_metrics_json(const struct evidence_policy *e, const struct plan *p, struct json_w *w);
 
 #endif

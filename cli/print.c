@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "core/fmt.h"
 #include "core/text.h"
 
 #define OUT_MAX ((size_t)256 << 20)
@@ -202,4 +203,23 @@ void json_end(struct json_out *o)
     buf_addc(&o->buf, '\n');
     print_out(&o->buf);
     buf_release(&o->buf);
+}
+
+static void lines_text(FILE *to, const char *title, const char *advice, const struct preview_line *l, size_t n)
+{
+    char c[FMT_MAX];
+    const char *shown = NULL;
+
+    for (size_t i = 0; i < n; i++) {
+        const char *under = preview_advice(&l[i]) ? advice : title;
+        if (under != shown)
+            fprintf(to, "  %s\n", shown = under);
+        fprintf(to, "    %9s  %s\n", l[i].devices >= 0 ? fmt_count(c, l[i].devices) : "", l[i].text);
+    }
+}
+
+void print_preview(FILE *to, const struct preview *p)
+{
+    lines_text(to, "will happen", "will happen", p->will, p->n_will);
+    lines_text(to, "will not happen", "to be known", p->wont, p->n_wont);
 }

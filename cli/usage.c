@@ -32,7 +32,7 @@ static const struct command after_verbs[] = {
     {"doctor", "", "test everything that the configuration names", OPT(OPT_FLEET) | OPT(OPT_TIMEOUT), 0, 0, cmd_doctor},
     {"policy", "check|test FILE", "check a policy file and say what it does; try it on past rollouts",
      OPT(OPT_FLEET) | OPT(OPT_ROLLOUT) | OPT(OPT_SINCE) | OPT(OPT_TIMEOUT) | OPT(OPT_HISTORY) | OPT(OPT_DEVICES) |
-         OPT(OPT_WAVE_SIZES) | OPT(OPT_HOURS),
+         OPT(OPT_WAVE_SIZES) | OPT(OPT_STRATA) | OPT(OPT_HOURS),
      2, 2, cmd_policy},
     {"replay", "FILE", "a recorded trace as a fleet server: the same answers, in the same order", OPT(OPT_PORT), 1, 1,
      cmd_replay},

@@ -197,29 +197,20 @@ static void preview_json(const struct verb_run *r)
     json_end(&o);
 }
 
-static void lines_text(FILE *to, const char *title, const struct preview_line *l, size_t n)
-{
-    char c[FMT_MAX];
-
-    if (n > 0)
-        fprintf(to, "  %s\n", title);
-    for (size_t i = 0; i < n; i++)
-        fprintf(to, "    %9s  %s\n", l[i].devices >= 0 ? fmt_count(c, l[i].devices) : "", l[i].text);
-}
-
 static void preview_text(const struct verb_run *r, FILE *to)
 {
     const struct preview *p = &r->preview;
 
     fprintf(to, "%s\n", p->title);
-    lines_text(to, "will happen", p->will, p->n_will);
-    lines_text(to, "will not happen", p->wont, p->n_wont);
+    if (r->refusal.code != ERR_NONE && r->args->val[OPT_PREVIEW]) { /* what it would do does not happen */
+        fprintf(to, "  refused now: %s\n", r->refusal.what);
+        return;
+    }
+    print_preview(to, p);
     if (*unlisted(r))
         fprintf(to, "  the devices cannot be listed, these are only the server's counts: %s\n", unlisted(r));
     if (*p->phrase)
         fprintf(to, "  confirm with  %s\n", p->phrase);
-    if (r->refusal.code != ERR_NONE && r->args->val[OPT_PREVIEW])
-        fprintf(to, "  refused now: %s\n", r->refusal.what);
 }
 
 /* A line from the terminal, without its end; false at the end of input. */

@@ -196,9 +196,12 @@ struct backend_ops {
                     backend_done done, void *ctx);
     /* Attributes `keys` of the devices (raw ids), with as few requests as the server allows; at most `limit` devices
      * are asked for one by one, the rest stay -1. Keys, and values of one key, that differ only in ASCII case are the
-     * same: hawkBit's filters make no difference either. The arguments are copied; *out must live until `done`. */
+     * same: hawkBit's filters make no difference either. `exact`: values are told as they stand, byte for byte as far
+     * as they are safe text, by asking for each device; two that differ are two. The arguments are copied; *out must
+     * live until `done`. */
     void (*attributes)(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
-                       size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
+                       size_t limit, bool exact, struct arena *a, struct attribute_table *out, backend_done done,
+                       void *ctx);
 
     /* Notes. All three are NULL where the back end has none; a server may still lack them (CAP_NOTES, CAP_NOTES_PUT).
      * ERR_FORBIDDEN: the user of this fleet may not. Nobody waits for them on a halt's way.

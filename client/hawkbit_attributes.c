@@ -3,7 +3,7 @@
  * lists and a handful of devices.
  *
  * The filter compares without case, keys and values (measured on 0.3.0M7): so does this, everywhere, or the answer
- * would depend on who was asked and who was listed. */
+ * would depend on who was asked and who was listed. Where a value has to be told exactly each device is asked. */
 #include "client/hawkbit_impl.h"
 
 #include <stdlib.h>
@@ -33,6 +33,7 @@ struct attributes {
     size_t *place;           /* in ids, by index */
     bool *asked;
     size_t n, n_keys, limit, n_asked, from; /* none before `from` is to be asked */
+    bool exact;                             /* two values that differ are two, and no list tells which a device has */
     struct value *values;                   /* beside out->names */
     size_t cap, current;                    /* the value that is being listed */
     bool *no_filter;                        /* by key: the server does not take it in a filter */
@@ -53,7 +54,7 @@ static int32_t name_of(struct attributes *t, struct job *j, size_t key, const ch
     struct attribute_table *out = t->out;
     const char *text = safe_text(&j->scratch, s, n, VALUE_MAX);
     for (size_t i = 0; i < out->n_names; i++)
-        if (t->values[i].key == key && strcasecmp(out->names[i], text) == 0)
+        if (t->values[i].key == key && (t->exact ? strcmp : strcasecmp)(out->names[i], text) == 0)
             return (int32_t)i;
     if (out->n_names == t->cap) {
         size_t cap = t->cap * 2;
@@ -223,7 +224,7 @@ static void drop(struct job *j)
 }
 
 void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
-                   size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx)
+                   size_t limit, bool exact, struct arena *a, struct attribute_table *out, backend_done done, void *ctx)
 {
     struct attributes *t;
     struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
@@ -232,7 +233,8 @@ void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, cons
     j->drop = drop;
     *out = (struct attribute_table){.n = n, .n_keys = n_keys, .v = ARENA_ARRAY(a, int32_t, n * n_keys + 1)};
     memset(out->v, 0xff, n * n_keys * sizeof *out->v); /* -1 */
-    *t = (struct attributes){.out = out, .texts = a, .n = n, .n_keys = n_keys, .limit = limit, .cap = 16};
+    *t = (struct attributes){
+        .out = out, .texts = a, .n = n, .n_keys = n_keys, .limit = limit, .cap = 16, .exact = exact};
     t->ids = copy_texts(&j->scratch, raw_ids, n);
     t->keys = copy_texts(&j->scratch, keys, n_keys);
     t->index = watch_set_new();
@@ -243,7 +245,7 @@ void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, cons
     t->no_filter = ARENA_ARRAY(&j->scratch, bool, n_keys + 1);
     t->n_listed = ARENA_ARRAY(&j->scratch, size_t, n_keys + 1);
     for (size_t k = 0; k < n_keys; k++)
-        t->no_filter[k] = !plain_key(keys[k]);
+        t->no_filter[k] = exact || !plain_key(keys[k]);
     out->names = ARENA_ARRAY(a, const char *, t->cap);
     t->values = ARENA_ARRAY(&j->scratch, struct value, t->cap);
     carry_on(j);

@@ -172,7 +172,8 @@ void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done d
 void hb_told_at(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
                 backend_done done, void *ctx);
 void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,
-                   size_t limit, struct arena *a, struct attribute_table *out, backend_done done, void *ctx);
+                   size_t limit, bool exact, struct arena *a, struct attribute_table *out, backend_done done,
+                   void *ctx);
 void hb_notes(struct backend *b, const char *const *release_ids, size_t n, const char *prefix, struct arena *a,
               struct note_list *out, backend_done done, void *ctx);
 void hb_note_put(struct backend *b, const char *release_id, const char *key, const char *value, size_t n,

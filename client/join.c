@@ -1,5 +1,6 @@
 #include "client/join.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include "core/text.h"
@@ -119,7 +120,7 @@ struct join_probe *join_probe_new(struct telemetry_probe *p, struct join *j, con
                                   struct arena *a)
 {
     struct join_probe *b = xcalloc(1, sizeof *b);
-    *p = (struct telemetry_probe){.text = ""};
+    *p = (struct telemetry_probe){.text = "", .one = "", .other = ""};
     b->out = p;
     b->devices = devices;
     b->arena = a;
@@ -153,8 +154,14 @@ void join_probe_free(struct join_probe *b)
 
 void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter)
 {
-    b->out->query[query] =
-        (struct telemetry_query){.what = what, .counter = counter, .example = "", .one = "", .other = ""};
+    b->out->query[query] = (struct telemetry_query){.what = what,
+                                                    .counter = counter,
+                                                    .example = "",
+                                                    .one = "",
+                                                    .other = "",
+                                                    .of = "",
+                                                    .labels = "",
+                                                    .value = (double)NAN};
 }
 
 /* A device's series of the query beside the first. */
@@ -169,7 +176,7 @@ static void count_more(struct join_probe *b, struct telemetry_query *q, size_t q
     q->other = safe_text(b->arena, text.p, text.n, LABELS_MAX);
 }
 
-void join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text)
+long join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text)
 {
     struct telemetry_query *q = &b->out->query[query];
     long own = -1;
@@ -191,7 +198,7 @@ void join_probe_count(struct join_probe *b, size_t query, struct slice label, st
     if (own < 0) {
         if (label.n && !*q->example)
             q->example = safe_text(b->arena, label.p, label.n, NAME_MAX_BYTES);
-        return;
+        return -1;
     }
     q->ours++;
     if (b->reading != query)
@@ -199,11 +206,30 @@ void join_probe_count(struct join_probe *b, size_t query, struct slice label, st
     b->reading = query;
     if (b->seen[own] & 1U << query) {
         count_more(b, q, query, (size_t)own, text);
-        return;
+        return own;
     }
     b->first[own] = text;
     b->seen[own] |= 1U << query;
     q->devices++;
+    return own;
+}
+
+void join_probe_value(struct join_probe *b, size_t query, long device, double v)
+{
+    struct telemetry_query *q = &b->out->query[query];
+    if (device < 0 || (size_t)device >= b->devices->n)
+        return;
+    if (!(v >= 0 && isfinite(v))) {
+        q->unusable++;
+        return;
+    }
+    if (*q->of)
+        return;
+    const struct watch_id *id = &b->devices->ids[device];
+    const struct slice labels = b->first[device];
+    q->of = safe_text(b->arena, b->devices->bytes + id->at, id->n, NAME_MAX_BYTES);
+    q->labels = labels.p ? safe_text(b->arena, labels.p, labels.n, LABELS_MAX) : "";
+    q->value = v;
 }
 
 void join_probe_uncount(struct join_probe *b, size_t query)

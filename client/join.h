@@ -34,8 +34,10 @@ void join_probe_free(struct join_probe *b); /* NULL is fine */
 /* A query is asked; `what`: in words, in the arena or for ever. `counter`: its values are never averaged. */
 void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter);
 /* One series by the value of its label (absent: it has none). `text`: all its labels, for examples; absent where they
- * cannot be told. The bytes last as long as the query's answer. */
-void join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text);
+ * cannot be told. The bytes last as long as the query's answer. Returns the device whose it is, -1 none. */
+long join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text);
+/* A value of a device's series, after its series was counted. */
+void join_probe_value(struct join_probe *b, size_t query, long device, double v);
 /* Forgets what was counted of a query. */
 void join_probe_uncount(struct join_probe *b, size_t query);
 /* After the last series: which transformation would match how many. */

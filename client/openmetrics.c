@@ -6,13 +6,15 @@
 #include <string.h>
 #include "client/exposition.h"
 #include "client/join.h"
+#include "client/series.h"
 
 #define PAGE_MAX     ((size_t)256 << 20)
 #define BUCKETS      8
 #define READINGS_MIN 8 /* of the window, for a variance */
 
 enum metric_want { WANT_REBOOTS, WANT_CPU, WANT_SENSOR, WANT_COUNT };
-#define WANT_MAX (WANT_COUNT + METRICS_OWN) /* behind them the policies' own metrics */
+#define WANT_MAX TELEMETRY_QUERIES /* behind them the policies' own metrics */
+_Static_assert((int)WANT_COUNT == (int)COL_BUILTIN, "a page has what the columns of a tick have");
 enum cpu_kind { CPU_RATIO, CPU_IDLE_SECONDS };
 
 /* Welford's mean and sum of squared deviations (1962) for one eighth of the window; buckets lie on a fixed grid of
@@ -30,20 +32,17 @@ struct kept {
     double idle, cpus; /* CPU_IDLE_SECONDS: sum over the processors at idle_t */
     int64_t idle_t;
     double cpu; /* newest rate */
-    /* Of a counter: which series it came to on the page before, and how far what is given is ahead of them. */
-    uint64_t series;
-    double given, ahead;
 };
 
 /* One sample of a counter. */
 struct counted {
-    size_t device;
+    size_t device, want;
     struct series_value s;
 };
 
 /* What one page says about one device: a sum over its series. */
 struct seen {
-    double sum[WANT_MAX], most[WANT_MAX];
+    double sum[WANT_MAX];
     uint32_t n[WANT_MAX];
     int64_t t; /* newest */
 };
@@ -53,13 +52,14 @@ struct om {
     struct http_peer *peer;
     struct clock *clock;
     struct join join;
-    char *names[WANT_MAX];
-    bool counter[WANT_MAX]; /* of the policies' own */
-    size_t n_wants;
+    char *names[WANT_MAX], *own[METRICS_OWN]; /* on the page; the policies' own ids */
+    int counter[WANT_MAX];                    /* its number among the counters, -1: it is none */
+    size_t n_wants, n_counters;
     enum cpu_kind cpu_kind;
     bool boot_times;
     struct watch_set *known; /* the devices of kept[] */
     struct kept *kept;
+    struct series_follow *follow; /* n_counters for each of kept[] */
     size_t cap;
     size_t *map; /* watch index -> kept index, made anew for each page */
 };
@@ -75,7 +75,7 @@ struct om_poll {
     backend_done done;
     void *ctx;
     struct seen *seen;
-    struct counted *counted; /* by device, once the page has been read */
+    struct counted *counted; /* by device and metric, once the page has been read */
     size_t n_counted, cap_counted, next_counted;
     bool timed; /* any sample has a time */
     size_t unmatched;
@@ -130,9 +130,15 @@ static void sweep(struct om *o, const struct watch_set *w)
     for (size_t i = 0; i < n; i++) {
         const struct watch_id *id = &o->known->ids[i];
         const char *raw = o->known->bytes + id->at;
-        if (watch_set_find(w, raw, id->n) < 0)
+        struct series_follow *f = &o->follow[i * o->n_counters];
+        if (watch_set_find(w, raw, id->n) < 0) {
+            for (size_t c = 0; c < o->n_counters; c++)
+                series_follow_release(&f[c]);
             continue;
+        }
         watch_set_add_n(left, raw, id->n);
+        if (kept < i)
+            memcpy(&o->follow[kept * o->n_counters], f, o->n_counters * sizeof *f);
         o->kept[kept++] = o->kept[i];
     }
     watch_set_free(o->known);
@@ -150,8 +156,10 @@ static void make_map(struct om *o, const struct watch_set *w)
             if (k == o->cap) {
                 o->cap = o->cap ? o->cap * 2 : 256;
                 o->kept = xreallocarray(o->kept, o->cap, sizeof *o->kept);
+                o->follow = xreallocarray(o->follow, o->cap * o->n_counters, sizeof *o->follow);
             }
             o->kept[k] = (struct kept){.cpu = (double)NAN};
+            memset(&o->follow[k * o->n_counters], 0, o->n_counters * sizeof *o->follow);
         }
         o->map[i] = k;
     }
@@ -164,10 +172,10 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
 {
     struct om_poll *p = ctx;
     p->timed = p->timed || (p->probe && t > 0);
-    if (p->probe && want >= WANT_COUNT)
-        return;
     if (p->probe) {
-        join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
+        long of = join_probe_count(p->probing, want, (struct slice){n ? device : NULL, n}, (struct slice){NULL, 0});
+        join_probe_value(p->probing, want, of, value);
+        p->probe->newest = of >= 0 && t > p->probe->newest ? t : p->probe->newest;
         return;
     }
     long i = join_find(&p->om->join, p->watch, device, n);
@@ -181,49 +189,39 @@ static void on_sample(void *ctx, size_t want, const char *device, size_t n, cons
         return;
     if (t > s->t)
         s->t = t;
-    if (s->n[want] == 0 || value > s->most[want])
-        s->most[want] = value;
     s->sum[want] += value;
     s->n[want]++;
-    if (want != WANT_REBOOTS)
+    if (p->om->counter[want] < 0)
         return;
     if (p->n_counted == p->cap_counted) {
         p->cap_counted = p->cap_counted ? p->cap_counted * 2 : 256;
         p->counted = xreallocarray(p->counted, p->cap_counted, sizeof *p->counted);
     }
-    p->counted[p->n_counted++] = (struct counted){(size_t)i, {*series, t ? t : p->now, value}};
+    p->counted[p->n_counted++] = (struct counted){(size_t)i, want, {*series, t ? t : p->now, value}};
 }
 
 static int by_device(const void *pa, const void *pb)
 {
     const struct counted *a = pa, *b = pb;
-    return a->device < b->device ? -1 : a->device > b->device;
+    if (a->device != b->device)
+        return a->device < b->device ? -1 : 1;
+    return a->want < b->want ? -1 : a->want > b->want;
 }
 
-/* Devices are asked for in order. A counter goes on where it was when the page shows other series than the one before:
- * a series that ends is no reset, and one that begins no leap. */
-static double counter_of(struct om_poll *p, struct kept *k, size_t device, int64_t t)
+/* Devices are asked for in order, and of each its counters. */
+static double counter_of(struct om_poll *p, size_t device, size_t want, int64_t t)
 {
-    struct series_value *s = xcalloc(p->seen[device].n[WANT_REBOOTS], sizeof *s);
-    uint64_t series = 0;
-    size_t n = 0;
-    while (p->next_counted < p->n_counted && p->counted[p->next_counted].device < device)
-        p->next_counted++;
-    for (; p->next_counted < p->n_counted && p->counted[p->next_counted].device == device; p->next_counted++) {
-        s[n++] = p->counted[p->next_counted].s;
-        series += s[n - 1].id.all;
-    }
-    double v = series_counter(s, n, p->om->boot_times);
+    const struct om *o = p->om;
+    size_t kept = o->map[device], n = 0, of = p->seen[device].n[want];
+    struct series_value *s = xcalloc(of, sizeof *s);
+    for (; n < of; p->next_counted++)
+        if (p->counted[p->next_counted].device == device && p->counted[p->next_counted].want == want)
+            s[n++] = p->counted[p->next_counted].s;
+    double v = want == WANT_REBOOTS && o->boot_times
+                   ? boot_counter_feed(&o->kept[kept].boots, t, series_counter(s, n, true))
+                   : series_follow(&o->follow[kept * o->n_counters + (size_t)o->counter[want]], s, n);
     free(s);
-    if (!isfinite(v))
-        return (double)NAN;
-    if (p->om->boot_times)
-        return boot_counter_feed(&k->boots, t, v);
-    if (k->series && k->series != series)
-        k->ahead = k->given - v;
-    k->series = series;
-    k->given = v + k->ahead;
-    return k->given;
+    return v;
 }
 
 /* CPU in use from the idle time of all processors between two pages. */
@@ -251,7 +249,7 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
     double *row = tick_put(to, i, t);
     bool fresh = t > k->last_t; /* the same reading must not count twice */
     if (s->n[WANT_REBOOTS])
-        row[COL_REBOOTS] = counter_of(p, k, i, t);
+        row[COL_REBOOTS] = counter_of(p, i, WANT_REBOOTS, t);
     if (s->n[WANT_CPU])
         row[COL_CPU] = o->cpu_kind == CPU_IDLE_SECONDS ? cpu_of_idle(k, s->sum[WANT_CPU], s->n[WANT_CPU], t)
                                                        : s->sum[WANT_CPU] / s->n[WANT_CPU];
@@ -259,8 +257,8 @@ static void make_row(struct om_poll *p, size_t i, struct tick *to)
         bucket_feed(k, t, p->window_us, s->sum[WANT_SENSOR] / s->n[WANT_SENSOR]);
     row[COL_VARIANCE] = s->n[WANT_SENSOR] ? bucket_variance(k, t, p->window_us) : (double)NAN;
     for (size_t q = WANT_COUNT; q < o->n_wants; q++)
-        if (s->n[q]) /* counters are never averaged, nor added: a series that begins would be a leap */
-            row[COL_BUILTIN + q - WANT_COUNT] = o->counter[q] ? s->most[q] : s->sum[q] / s->n[q];
+        if (s->n[q])
+            row[COL_BUILTIN + q - WANT_COUNT] = o->counter[q] < 0 ? s->sum[q] / s->n[q] : counter_of(p, i, q, t);
     if (fresh)
         k->last_t = t;
 }
@@ -378,9 +376,11 @@ static void om_probe(struct telemetry *t, const struct watch_set *devices, struc
     static const char *const words[] = {"reboots", "cpu", "sensor"};
     struct om *o = (struct om *)t;
     struct join_probe *b = join_probe_new(out, &o->join, devices, a);
-    for (size_t i = 0; i < WANT_COUNT; i++)
+    for (size_t i = 0; i < o->n_wants; i++)
         if (o->names[i][0])
-            join_probe_asked(b, i, arena_printf(a, "%s (%s)", words[i], o->names[i]), i == WANT_REBOOTS);
+            join_probe_asked(
+                b, i, arena_printf(a, "%s (%.200s)", i < WANT_COUNT ? words[i] : o->own[i - WANT_COUNT], o->names[i]),
+                o->counter[i] >= 0);
     send_poll(o, (struct om_poll){.watch = devices, .probing = b, .arena = a, .probe = out, .done = done, .ctx = ctx});
 }
 
@@ -388,18 +388,18 @@ static void om_free(struct telemetry *t)
 {
     struct om *o = (struct om *)t;
     http_peer_free(o->peer);
+    for (size_t i = 0; i < watch_set_size(o->known) * o->n_counters; i++)
+        series_follow_release(&o->follow[i]);
     watch_set_free(o->known);
+    free(o->follow);
     free(o->kept);
     free(o->map);
     join_release(&o->join);
     for (size_t i = 0; i < o->n_wants; i++)
         free(o->names[i]);
+    for (size_t i = 0; i < METRICS_OWN; i++)
+        free(o->own[i]);
     free(o);
-}
-
-static char *pick(const char *own, const char *preset)
-{
-    return xstrdup(own && own[0] ? own : preset);
 }
 
 struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
@@ -407,11 +407,6 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
 {
     static const struct telemetry_ops ops = {
         .kind = "openmetrics", .free = om_free, .poll = om_poll, .probe = om_probe};
-    bool node = strcmp(spec->preset, "node_exporter") == 0;
-    if (!node && spec->preset[0] && strcmp(spec->preset, "device") != 0) {
-        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
-        return NULL;
-    }
     struct http_peer *peer = http_peer_new(h, &spec->endpoint, 1, e);
     if (!peer)
         return NULL;
@@ -421,15 +416,18 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     o->clock = clock;
     o->known = watch_set_new();
     join_init(&o->join, spec->join_label, &spec->join);
-    o->names[WANT_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
-    o->names[WANT_CPU] = pick(spec->cpu, node ? "node_cpu_seconds_total" : "device_cpu_ratio");
+    o->names[WANT_REBOOTS] = telemetry_query(spec, "reboots", spec->reboots, true);
+    o->names[WANT_CPU] = telemetry_query(spec, "cpu", spec->cpu, true);
     o->boot_times = is_boot_time(o->names[WANT_REBOOTS]);
     o->cpu_kind = strcmp(o->names[WANT_CPU], "node_cpu_seconds_total") == 0 ? CPU_IDLE_SECONDS : CPU_RATIO;
-    o->names[WANT_SENSOR] = pick(spec->variance, node ? spec->sensor : "device_sensor_value");
+    o->names[WANT_SENSOR] = telemetry_query(spec, "variance", spec->variance, true);
     o->n_wants = WANT_COUNT + spec->n_own;
+    for (size_t i = 0; i < WANT_COUNT; i++)
+        o->counter[i] = i == WANT_REBOOTS ? (int)o->n_counters++ : -1;
     for (size_t i = 0; i < spec->n_own; i++) {
+        o->own[i] = xstrdup(spec->own[i].id);
         o->names[WANT_COUNT + i] = xstrdup(spec->own[i].query);
-        o->counter[WANT_COUNT + i] = spec->own[i].counter;
+        o->counter[WANT_COUNT + i] = spec->own[i].counter ? (int)o->n_counters++ : -1;
     }
     return &o->base;
 }

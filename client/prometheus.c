@@ -157,65 +157,6 @@ static bool prom_boot_time(const struct telemetry *t)
     return ((const struct prom *)t)->boot_times;
 }
 
-/* --- probe --- */
-
-static bool probe_sample(struct prom_call *c, size_t q, size_t series, long device, int64_t at_ms, double v,
-                         struct err *e)
-{
-    (void)c;
-    (void)q;
-    (void)series;
-    (void)device;
-    (void)at_ms;
-    (void)v;
-    (void)e;
-    return true; /* its label has been counted */
-}
-
-static void probe_labels(struct prom_call *c, size_t q, const struct prom_labels *l)
-{
-    join_probe_count(c->state, q, l->join, l->text);
-}
-
-static void probe_restart(struct prom_call *c, size_t q)
-{
-    join_probe_uncount(c->state, q);
-}
-
-static void probe_end(struct prom_call *c)
-{
-    struct telemetry_probe *out = c->out;
-    join_probe_end(c->state);
-    out->text = arena_printf(c->arena, "Prometheus at %s answers%s%s", http_peer_name(c->prom->peer),
-                             c->warning[0] ? "; it warns: " : "", c->warning);
-}
-
-static void probe_drop(struct prom_call *c)
-{
-    join_probe_free(c->state);
-    c->state = NULL;
-}
-
-static void prom_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a,
-                       struct telemetry_probe *out, backend_done done, void *ctx)
-{
-    struct prom_call *c = prom_call_new(t, devices, a, out, done, ctx);
-    c->state = join_probe_new(out, &c->prom->join, devices, a);
-    c->sample = probe_sample;
-    c->labels = probe_labels;
-    c->restart = probe_restart;
-    c->end = probe_end;
-    c->drop = probe_drop;
-    for (size_t q = 0; q < TELEMETRY_QUERIES; q++) {
-        char *text = prom_expression(c, (int)q, 10 * US_PER_MIN);
-        if (*text)
-            join_probe_asked(c->state, q, prom_query_word(c->prom, (int)q), q == Q_REBOOTS);
-        prom_ask(c, q, prom_query_word(c->prom, (int)q), text, "");
-        free(text);
-    }
-    prom_call_go(c);
-}
-
 /* --- opening --- */
 
 static void prom_free(struct telemetry *t)
@@ -232,22 +173,13 @@ static void prom_free(struct telemetry *t)
     free(o);
 }
 
-static char *pick(const char *own, const char *preset)
-{
-    return xstrdup(own && own[0] ? own : preset);
-}
-
-static void choose_queries(struct prom *o, const struct telemetry_spec *spec, bool node)
+static void choose_queries(struct prom *o, const struct telemetry_spec *spec)
 {
     char text[PROM_QUERY_MAX];
-    o->query[Q_REBOOTS] = pick(spec->reboots, node ? "node_boot_time_seconds" : "device_reboots_total");
+    o->query[Q_REBOOTS] = telemetry_query(spec, "reboots", spec->reboots, false);
     o->boot_times = is_boot_time(o->query[Q_REBOOTS]);
-    o->query[Q_CPU] = pick(spec->cpu, node ? "1 - avg by ($label) (rate(node_cpu_seconds_total{mode=\"idle\"}[$rate]))"
-                                           : "device_cpu_ratio");
-    snprintf(text, sizeof text, "stdvar_over_time(%s[$window])", spec->sensor);
-    o->query[Q_VARIANCE] = pick(spec->variance, !node             ? "stdvar_over_time(device_sensor_value[$window])"
-                                                : spec->sensor[0] ? text
-                                                                  : "");
+    o->query[Q_CPU] = telemetry_query(spec, "cpu", spec->cpu, false);
+    o->query[Q_VARIANCE] = telemetry_query(spec, "variance", spec->variance, false);
     /* Of an expression, timestamp() tells the time of evaluation, which is always now. */
     const char *timed = is_plain_selector(o->query[Q_REBOOTS]) ? o->query[Q_REBOOTS]
                         : is_plain_selector(o->query[Q_CPU])   ? o->query[Q_CPU]
@@ -266,11 +198,6 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
                                              .past = prom_past,
                                              .boot_time = prom_boot_time};
     (void)clock;
-    bool node = strcmp(spec->preset, "node_exporter") == 0;
-    if (!node && spec->preset[0] && strcmp(spec->preset, "device") != 0) {
-        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
-        return NULL;
-    }
     struct http_peer *peer = http_peer_new(h, &spec->endpoint, Q_COUNT + (int)spec->n_own, e);
     if (!peer)
         return NULL;
@@ -280,7 +207,7 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
     o->interval_us = spec->interval_us;
     o->known = watch_set_new();
     join_init(&o->join, spec->join_label, &spec->join);
-    choose_queries(o, spec, node);
+    choose_queries(o, spec);
     o->n_queries = Q_COUNT + (int)spec->n_own;
     o->counter[Q_REBOOTS] = o->counter[Q_TIME] = true; /* which series a value is of is kept */
     for (size_t i = 0; i < spec->n_own; i++) {

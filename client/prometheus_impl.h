@@ -1,7 +1,7 @@
 /* Inside of the Prometheus source: prometheus.c has the queries and the calls, prometheus_call.c sends them,
  * prometheus_read.c reads answers, prometheus_grid.c makes rows of what they hold, prometheus_past.c asks about the day
- * before a rollout. A poll is a grid of one tick, so that a poll as of some time and a range that holds it cannot come
- * to different rows. */
+ * before a rollout, prometheus_probe.c for `andon doctor`. A poll is a grid of one tick, so that a poll as of some time
+ * and a range that holds it cannot come to different rows. */
 #ifndef ANDON_CLIENT_PROMETHEUS_IMPL_H
 #define ANDON_CLIENT_PROMETHEUS_IMPL_H
 
@@ -176,6 +176,10 @@ void prom_call_go(struct prom_call *c);
 /* --- prometheus_past.c --- */
 void prom_past(struct telemetry *t, const struct watch_set *watch, int64_t at, int64_t window_us, struct arena *a,
                struct past_list *out, backend_done done, void *ctx);
+
+/* --- prometheus_probe.c --- */
+void prom_probe(struct telemetry *t, const struct watch_set *devices, struct arena *a, struct telemetry_probe *out,
+                backend_done done, void *ctx);
 
 /* A time in seconds that a query gave as a value, in us; 0: none. */
 int64_t prom_time_value(double s);

@@ -1,6 +1,8 @@
 #include "client/series.h"
 
+#include <math.h>
 #include <stdlib.h>
+#include "core/err.h"
 #include "core/rng.h"
 
 /* Labels that whoever scrapes adds, and that say nothing about what is counted. */
@@ -41,29 +43,107 @@ static int by_value(const void *pa, const void *pb)
     return a->v < b->v ? -1 : a->v > b->v;
 }
 
-double series_counter(struct series_value *s, size_t n, bool boot_times)
+/* Those that count: of the newest time, and of each that is counted the furthest on; by what is counted. */
+static size_t parts(struct series_value *s, size_t n)
 {
     int64_t newest = 0;
     size_t m = 0;
-    double most, sum = 0;
     for (size_t i = 0; i < n; i++)
         newest = s[i].t > newest ? s[i].t : newest;
     for (size_t i = 0; i < n; i++)
         if (s[i].t == newest)
             s[m++] = s[i];
-    most = s[0].v;
-    for (size_t i = 1; i < m; i++)
-        most = s[i].v > most ? s[i].v : most;
-    if (boot_times || newest == 0 || m == 1)
-        return most;
     qsort(s, m, sizeof *s, by_own);
     n = m;
     m = 1;
     for (size_t i = 1; i < n; i++)
         if (s[i].id.own != s[m - 1].id.own)
             s[m++] = s[i];
-    qsort(s, m, sizeof *s, by_value);
-    for (size_t i = 0; i < m; i++)
+    return m;
+}
+
+double series_counter(struct series_value *s, size_t n, bool boot_times)
+{
+    bool timed = false;
+    double most, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        timed = timed || s[i].t > 0;
+    n = parts(s, n);
+    qsort(s, n, sizeof *s, by_value);
+    most = s[n - 1].v;
+    if (boot_times || !timed)
+        return most;
+    for (size_t i = 0; i < n; i++)
         sum += s[i].v;
     return sum;
+}
+
+/* --- from page to page --- */
+
+#define FORGOTTEN 1000 /* pages */
+
+struct series_last {
+    uint64_t own;
+    double v;
+    unsigned gone; /* pages since it was shown */
+};
+
+/* What one page makes of the series before it. */
+struct step {
+    double rise; /* of those that are known */
+    double begun, ended, first;
+    size_t n_begun, n_ended;
+};
+
+static void put(struct series_last *to, size_t *m, struct series_last l)
+{
+    if (l.gone < FORGOTTEN)
+        to[(*m)++] = l;
+}
+
+double series_follow(struct series_follow *f, struct series_value *s, size_t n)
+{
+    struct step k = {0};
+    size_t m = 0, a = 0;
+    n = parts(s, n);
+    struct series_last *to = xcalloc(f->n + n, sizeof *to);
+    for (size_t i = 0; i < n || a < f->n;) {
+        const struct series_last *l = a < f->n ? &f->last[a] : NULL;
+        if (i == n || (l && l->own < s[i].id.own)) {
+            k.n_ended += l->gone == 0;
+            k.ended += l->gone == 0 ? l->v : 0;
+            put(to, &m, (struct series_last){l->own, l->v, l->gone + 1});
+            a++;
+            continue;
+        }
+        if (l && l->own == s[i].id.own) {
+            k.rise += s[i].v - l->v;
+            a++;
+        } else {
+            k.n_begun++;
+            k.begun += s[i].v;
+            k.first += s[i].v > 1 ? 1 : s[i].v;
+        }
+        put(to, &m, (struct series_last){s[i].id.own, s[i].v, 0});
+        i++;
+    }
+    free(f->last);
+    bool anew = f->n == 0;
+    f->last = to;
+    f->n = m;
+    if (k.n_begun && k.n_ended)
+        k.rise += k.begun != k.ended; /* NOLINT: the same number, or not */
+    else
+        k.rise += anew ? k.begun : k.first;
+    f->given = f->given + k.rise < 0 ? 0 : f->given + k.rise;
+    if (isfinite(f->given) && isfinite(k.begun + k.ended))
+        return f->given;
+    series_follow_release(f);
+    return (double)NAN;
+}
+
+void series_follow_release(struct series_follow *f)
+{
+    free(f->last);
+    *f = (struct series_follow){0};
 }

@@ -9,7 +9,8 @@
  *    whole (reboots by reason), and are added.
  * 3. Where the series have no times of their own the furthest on counts.
  *
- * It looks at one time only, so that a poll and a range come to the same bits whatever was read before. */
+ * It looks at one time only, so that a poll and a range come to the same bits whatever was read before. A page that
+ * andon scrapes itself has no range: what it showed before is known, and each series is followed (series_follow). */
 #ifndef ANDON_CLIENT_SERIES_H
 #define ANDON_CLIENT_SERIES_H
 
@@ -34,5 +35,20 @@ struct series_value {
 /* The counter's value, of n >= 1 series, which are reordered; sums are made in order of value. `boot_times`: values are
  * times of boot, which are never added. */
 double series_counter(struct series_value *s, size_t n, bool boot_times);
+
+/* A counter of one device from page to page. Zero at first. */
+struct series_follow {
+    struct series_last *last; /* its series, by what is counted */
+    size_t n;
+    double given;
+};
+/* The counter after a page with these series (n >= 1, reordered), which count as above: what each has risen by since it
+ * was shown before. A series that begins beside the others is its first event, whatever it shows: a part of a whole
+ * begins when it first happens, and a leap would be many. One that begins where another ends goes on from that one: an
+ * event when it shows another value (a fall is one as well), none when it shows the same (a label was renamed). One
+ * that ends is no reset, and one that comes back within some thousand pages goes on. NaN: beyond measure; it begins
+ * anew. */
+double series_follow(struct series_follow *f, struct series_value *s, size_t n);
+void series_follow_release(struct series_follow *f);
 
 #endif

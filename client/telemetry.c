@@ -1,8 +1,10 @@
 #include "client/telemetry_impl.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/preset.h"
 #include "core/rng.h"
 
 struct watch_set *watch_set_new(void)
@@ -163,11 +165,28 @@ bool is_boot_time(const char *metric)
     return selector(metric, &n) && n >= k && memcmp(metric + n - k, end, k) == 0;
 }
 
+char *telemetry_query(const struct telemetry_spec *spec, const char *id, const char *own, bool page)
+{
+    static const char placeholder[] = "$sensor";
+    const char *q = own && *own ? own : preset_query(spec->preset, id, page);
+    const char *at = q && q != own ? strstr(q, placeholder) : NULL;
+    if (!q || (at && !*spec->sensor))
+        return xstrdup("");
+    if (!at)
+        return xstrdup(q);
+    size_t before = (size_t)(at - q), sensor = strlen(spec->sensor), n = strlen(q) + sensor + 1;
+    char *out = xmalloc(n);
+    snprintf(out, n, "%.*s%s%s", (int)before, q, spec->sensor, at + sizeof placeholder - 1);
+    return out;
+}
+
 struct telemetry *telemetry_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec, struct err *e)
 {
     struct telemetry *t = NULL;
     err_clear(e);
-    if (spec->kind == TELEMETRY_PROMETHEUS)
+    if (spec->kind != TELEMETRY_NONE && !preset_known(spec->preset))
+        err_set(e, ERR_UNSUPPORTED, "use device or node_exporter", "there is no such preset");
+    else if (spec->kind == TELEMETRY_PROMETHEUS)
         t = prometheus_open(h, clock, spec, e);
     else if (spec->kind == TELEMETRY_OPENMETRICS)
         t = openmetrics_open(h, clock, spec, e);

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "client/backend.h"
+#include "core/metric.h"
 #include "core/model.h"
 #include "core/tick.h"
 
@@ -57,10 +58,11 @@ struct past_list {
     struct tick hour; /* means over the hour before, of a counter its rise; `at`: the newest sample, 0 = not known */
 };
 
-/* What a source answers, query by query, and how much of it is about given devices. */
-#define TELEMETRY_QUERIES 3
+/* What a source answers, query by query, and how much of it is about given devices: those of a tick's columns, then
+ * those of the policies' own metrics in their order. */
+#define TELEMETRY_QUERIES (COL_BUILTIN + METRICS_OWN)
 struct telemetry_query {
-    const char *what; /* "reboots"; NULL: not asked */
+    const char *what; /* "reboots", "free-memory"; NULL: not asked */
     size_t series;
     size_t unlabelled;       /* of them, without the label that is to hold the device's id */
     size_t ours;             /* of them, of one of the devices */
@@ -69,6 +71,9 @@ struct telemetry_query {
     bool counter;            /* of several series one is followed (client/series.h); else they are averaged */
     const char *example;     /* a value of the label that is none of the devices, safe text, "" */
     const char *one, *other; /* labels of two series of one device, safe text, "" */
+    const char *of, *labels; /* the first device that has a usable value, and its series' labels; safe text, "" */
+    double value;            /* that value */
+    size_t unusable;         /* values of the devices that are no numbers from 0 on */
 };
 /* A way from the label to devices, and how many have a series of any query by it. */
 struct telemetry_join {
@@ -81,6 +86,11 @@ struct telemetry_probe {
     const char *label;                    /* the one that is to hold the device's id */
     struct telemetry_join joined, better; /* as configured; the one that matches most, which may be the same */
     bool our_clock;                       /* the samples have no times of their own (struct sample_list) */
+    int64_t newest;                       /* of the devices' samples, 0 = not known */
+    /* Devices of which in the last quarter of an hour now one series had the newest sample, now another, and labels of
+     * two such series of one of them ("" = none): a counter would jump from one to the other. */
+    size_t alternating;
+    const char *one, *other;
     struct telemetry_query query[TELEMETRY_QUERIES];
 };
 

@@ -29,6 +29,10 @@ bool is_plain_selector(const char *query);
  * for a counter of boots one boot would look like thousands. */
 bool is_boot_time(const char *metric);
 
+/* The query of a built-in metric, for free(): `own` as configured, else the preset's; on an OpenMetrics page the name
+ * of a sample; "" = there is none. */
+char *telemetry_query(const struct telemetry_spec *spec, const char *id, const char *own, bool page);
+
 /* The two kinds of source; NULL with *e filled. */
 struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const struct telemetry_spec *spec,
                                    struct err *e);

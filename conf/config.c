@@ -13,6 +13,7 @@
 #include "conf/policy.h"
 #include "conf/yaml_node.h"
 #include "core/clock.h"
+#include "core/preset.h"
 
 #define FLEETS_MAX 64
 #define RULES_MAX  64
@@ -21,13 +22,12 @@
 
 static const char *const kind_words[] = {"hawkbit", NULL};
 static const char *const telemetry_words[] = {"prometheus", "openmetrics", NULL};
-static const char *const preset_words[] = {"device", "node_exporter", NULL};
 static const char *const color_words[] = {"auto", "never", "16", "256", "true", NULL};
 
 static const struct yfield telemetry_fields[] = {
     {.key = "kind", .type = YT_WORD, .required = true, .words = telemetry_words, .doc = "what answers at the URL"},
     ENDPOINT_FIELDS,
-    {.key = "preset", .type = YT_WORD, .words = preset_words, .doc = "which names the metrics have (device)"},
+    {.key = "preset", .type = YT_WORD, .words = preset_names, .doc = "which names the metrics have (device)"},
     {.key = "join_label",
      .type = YT_STR,
      .doc = "the label that holds the device's id (device; node_exporter: instance)"},
@@ -187,7 +187,7 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
                        &out->endpoint, l->e) ||
         !endpoint_headers(n, l->folder, l->a, &out->endpoint, l->e))
         return false;
-    out->preset = preset_words[y_word(n, "preset", 0)];
+    out->preset = preset_names[y_word(n, "preset", 0)];
     bool node = strcmp(out->preset, "node_exporter") == 0;
     if (!join_read(n, node ? "instance" : "device", l->a, &out->join_label, &out->join, l->e))
         return false;

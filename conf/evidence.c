@@ -87,12 +87,9 @@ static bool read_shares(const struct ynode *map, struct evidence_policy *p, stru
 {
     double named = 0, sum = 0;
     for (size_t i = 0; i < METRICS_BUILTIN; i++) {
-        double *const share[METRICS_BUILTIN] = {&p->share_reboot, &p->share_silence, &p->share_cpu, &p->share_variance,
-                                                &p->share_install};
-        const char *key = metric_id(p, i);
-        *share[i] = y_num(map, key, *share[i]);
-        named += y_has(map, key) ? *share[i] : 0;
-        sum += *share[i];
+        p->share[i] = y_num(map, metric_id(p, i), p->share[i]);
+        named += y_has(map, metric_id(p, i)) ? p->share[i] : 0;
+        sum += p->share[i];
     }
     if (named > 1 + 1e-12) /* decimal shares need not add up to the bit */
         return y_err(map, e, "expected at most 1 together, found %.6g", named);
@@ -173,10 +170,9 @@ bool evidence_read(const struct ynode *map, struct evidence_policy *out, struct 
     out->tests = (enum tests_mode)y_word(map, "tests", (int)out->tests);
     out->alpha = y_num(map, "alpha", out->alpha);
     out->reserve = y_num(map, "reserve", out->reserve);
-    out->ratio = y_num(tolerance, "reboots", out->ratio);
-    out->cpu_ratio = y_num(tolerance, "cpu", out->cpu_ratio);
-    out->variance_ratio = y_num(tolerance, "variance", out->variance_ratio);
-    out->install_share = y_num(map, "install_failures", out->install_share);
+    for (size_t i = 0; i < ROW_INSTALL; i++)
+        out->tolerance[i] = y_num(tolerance, metric_id(out, i), out->tolerance[i]);
+    out->tolerance[ROW_INSTALL] = y_num(map, "install_failures", out->tolerance[ROW_INSTALL]);
     out->min_devices = (int)y_int(map, "min_devices", out->min_devices);
     out->control = arena_strdup(a, y_str(map, "control", out->control));
     if (strlen(out->control) > 128)

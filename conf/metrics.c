@@ -4,6 +4,7 @@
 #include <string.h>
 #include "conf/yaml_node.h"
 #include "core/clock.h"
+#include "core/preset.h"
 #include "core/text.h"
 
 /* In the order of enum metric_kind, as far as a policy can have its own; enum metric_worse. */
@@ -88,38 +89,34 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
 }
 
 /* Of the five only the direction is said here; tolerance and share stand under `evidence`. */
-static bool read_builtin(const struct ynode *n, const char *id, struct evidence_policy *p, struct err *e)
+static bool read_builtin(const struct ynode *n, size_t row, struct evidence_policy *p, struct err *e)
 {
     enum metric_worse w = (enum metric_worse)y_word(n, "worse", WORSE_UP);
     if (y_len(n) != 1 || !y_has(n, "worse") || w == WORSE_DOWN)
         return y_err(n, e, "of a built-in metric only worse: up or worse: both is said here");
-    if (strcmp(id, "cpu") == 0)
-        p->cpu_worse = w;
-    else if (strcmp(id, "variance") == 0)
-        p->variance_worse = w;
-    else
+    struct metric_def d;
+    metric_get(p, row, &d);
+    if (d.kind != KIND_GAUGE && d.kind != KIND_SPREAD)
         return y_err(n, e, "only cpu and variance can be worse both ways");
+    p->worse[row] = w;
     return true;
 }
 
 /* What the file does not say of the built-in shares gives way to the policy's own metrics. */
 static bool make_room(const struct ynode *map, const struct ynode *shares, struct evidence_policy *p, struct err *e)
 {
-    static const char *const keys[METRICS_BUILTIN] = {"reboots", "silence", "cpu", "variance", "install"};
-    double *const share[METRICS_BUILTIN] = {&p->share_reboot, &p->share_silence, &p->share_cpu, &p->share_variance,
-                                            &p->share_install};
     double said = 0, free_ = 0;
     for (size_t i = 0; i < p->n_own; i++)
         said += p->own[i].share;
     for (size_t i = 0; i < METRICS_BUILTIN; i++)
-        *(y_has(shares, keys[i]) ? &said : &free_) += *share[i];
+        *(y_has(shares, metric_id(p, i)) ? &said : &free_) += p->share[i];
     if (said + free_ <= 1 + 1e-12)
         return true;
     if (said > 1 + 1e-12 || !(free_ > 0))
         return y_err(map, e, "the shares of all metrics come to %.6g, and at most to 1", said + free_);
     for (size_t i = 0; i < METRICS_BUILTIN; i++)
-        if (!y_has(shares, keys[i]))
-            *share[i] *= (1 - said) / free_;
+        if (!y_has(shares, metric_id(p, i)))
+            p->share[i] *= (1 - said) / free_;
     return true;
 }
 
@@ -132,10 +129,11 @@ bool metrics_read(const struct ynode *map, const struct ynode *shares, struct ev
     size_t n = 0;
     for (size_t i = 0; i < y_len(map); i++) {
         const char *id = y_key_at(map, i);
-        bool builtin = false;
-        for (size_t k = 0; k < METRICS_BUILTIN; k++)
-            builtin = builtin || strcmp(id, metric_id(p, k)) == 0;
-        if (builtin            ? !read_builtin(y_at(map, i), id, p, e)
+        size_t row = 0;
+        while (row < METRICS_BUILTIN && strcmp(id, metric_id(p, row)) != 0)
+            row++;
+        bool builtin = row < METRICS_BUILTIN;
+        if (builtin            ? !read_builtin(y_at(map, i), row, p, e)
             : n == METRICS_OWN ? !y_err(map, e, "at most %d metrics of a policy's own", METRICS_OWN)
                                : !read_one(y_at(map, i), id, &own[n], a, e))
             return false;
@@ -169,6 +167,16 @@ bool metrics_queries(const struct ynode *map, struct telemetry_spec *t, struct a
     return true;
 }
 
+/* What the fleet's preset asks for it, as if it were configured; `id` outlives the configuration. */
+static bool by_preset(struct telemetry_spec *t, const char *id)
+{
+    const char *query = preset_query(t->preset, id, t->kind == TELEMETRY_OPENMETRICS);
+    if (!query || t->n_own == METRICS_OWN)
+        return false;
+    t->own[t->n_own++] = (struct telemetry_metric){.id = id, .query = query};
+    return true;
+}
+
 static bool match(const struct ynode *at, const struct evidence_policy *p, struct fleet_spec *f, bool *matched,
                   struct err *e)
 {
@@ -177,7 +185,7 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         size_t k = 0;
         while (k < f->telemetry.n_own && strcmp(f->telemetry.own[k].id, p->own[i].id) != 0)
             k++;
-        if (k == f->telemetry.n_own) {
+        if (k == f->telemetry.n_own && !by_preset(&f->telemetry, p->own[i].id)) {
             y_err(at, e, "a policy of this fleet tests '%s', and there is no query for it", p->own[i].id);
             if (e)
                 snprintf(e->next, sizeof e->next, "say telemetry: metrics: {%s: QUERY}", p->own[i].id);

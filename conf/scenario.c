@@ -114,6 +114,70 @@ static bool read_rollout(const struct ynode *n, struct arena *a, struct scenario
     return true;
 }
 
+static const struct scenario_metric *metric_named(const struct scenario_devices *d, const char *id)
+{
+    for (size_t i = 0; i < d->n_metrics; i++)
+        if (!strcmp(d->metrics[i].id, id))
+            return &d->metrics[i];
+    return NULL;
+}
+
+static bool read_course(const struct ynode *n, const char *id, const struct evidence_policy *p, struct arena *a,
+                        struct scenario_metric *m, struct err *e)
+{
+    size_t k = 0;
+    while (k < p->n_own && strcmp(p->own[k].id, id) != 0)
+        k++;
+    if (k == p->n_own)
+        return y_err(n, e, "the policy has no metric of its own of this name");
+    bool counter = p->own[k].kind == KIND_COUNTER || p->own[k].kind == KIND_EVENT;
+    char *name = arena_printf(a, "device_%s%s", id, counter ? "_total" : "");
+    for (char *s = name; *s; s++)
+        *s = *s == '-' ? '_' : *s;
+    *m = (struct scenario_metric){.id = p->own[k].id,
+                                  .name = name,
+                                  .counter = counter,
+                                  .mean = y_num(n, "mean", 1),
+                                  .spread = y_num(n, "spread", 0.15),
+                                  .noise = y_num(n, "noise", 0.05),
+                                  .swing = y_num(n, "swing", 0),
+                                  .per_day = y_num(n, "per_day", 1)};
+    bool level = y_has(n, "mean") || y_has(n, "spread") || y_has(n, "noise") || y_has(n, "swing");
+    if (counter ? level : y_has(n, "per_day"))
+        return y_err(n, e, counter ? "a counter's course is per_day" : "per_day is of a counter or an event");
+    return true;
+}
+
+/* What the policy tests, the devices must measure; and the other way round. */
+static bool read_metrics(const struct ynode *map, const struct ynode *policy, struct arena *a, struct scenario *s,
+                         struct err *e)
+{
+    const struct evidence_policy *p = &s->policy->evidence;
+    struct scenario_devices *d = &s->devices;
+    for (size_t i = 0; i < y_len(map); i++)
+        if (!read_course(y_at(map, i), y_key_at(map, i), p, a, &d->metrics[d->n_metrics++], e))
+            return false;
+    for (size_t i = 0; i < p->n_own; i++)
+        if (!metric_named(d, p->own[i].id))
+            return y_err(y_get(policy, "metrics"), e,
+                         "the devices do not measure '%s': give it a course in devices: metrics", p->own[i].id);
+    return true;
+}
+
+/* Which metric it is about. */
+static bool fault_metric(const struct ynode *n, const struct scenario_devices *d, struct fault *f, struct err *e)
+{
+    const struct scenario_metric *m = metric_named(d, y_str(n, "metric", ""));
+    if (f->kind != FAULT_METRIC)
+        return !y_has(n, "metric") || y_err(y_get(n, "metric"), e, "this is of the kind `metric`");
+    if (!m)
+        return y_err(y_has(n, "metric") ? y_get(n, "metric") : n, e, "expected the name of a metric in `devices`");
+    f->metric = (int)(m - d->metrics);
+    if (m->counter ? y_has(n, "factor") || y_has(n, "over") : y_has(n, "per_hour"))
+        return y_err(n, e, m->counter ? "of a counter per_hour is said" : "of a gauge factor and over are said");
+    return true;
+}
+
 /* The devices that a fault names must exist: a mistyped model would be a drill in which nothing goes wrong. */
 static bool known_words(const struct scenario *s, const struct ynode *n, const struct fault *f, struct err *e)
 {
@@ -151,6 +215,7 @@ static bool read_faults(const struct ynode *list, struct arena *a, struct scenar
                               .after = y_dur(n, "after", 0),
                               .per_hour = y_num(n, "per_hour", 10),
                               .factor = y_num(n, "factor", 2),
+                              .over = y_dur(n, "over", 0),
                               .model = arena_strdup(a, y_str(n, "model", "")),
                               .hw_revision = arena_strdup(a, y_str(n, "hw_revision", "")),
                               .site = arena_strdup(a, y_str(n, "site", "")),
@@ -160,7 +225,7 @@ static bool read_faults(const struct ynode *list, struct arena *a, struct scenar
                               .mode = (enum outage_mode)y_word(n, "mode", 0)};
         if (f[i].until <= f[i].at)
             return y_err(n, e, "`until` must be later than `at`");
-        if (!known_words(s, n, &f[i], e))
+        if (!known_words(s, n, &f[i], e) || !fault_metric(n, &s->devices, &f[i], e))
             return false;
     }
     s->faults = f;
@@ -244,20 +309,13 @@ static const struct scenario *from_node(const struct ynode *root, struct arena *
     s->scrape_us = watch ? y_dur(watch, "scrape", 15 * US_PER_S) : 15 * US_PER_S;
     s->lead_in_us = watch ? y_dur(watch, "lead_in", 0) : 0;
     s->keep_alive = watch ? (int)y_int(watch, "keep_alive", 100) : 100;
-    if (!read_devices(y_get(root, "devices"), a, &s->devices, e) ||
+    const struct ynode *devices = y_get(root, "devices"), *policy = y_get(root, "policy");
+    s->policy = policy ? policy_from_node(policy, s->name, a, e) : policy_default();
+    if (!s->policy || !read_devices(devices, a, &s->devices, e) ||
+        !read_metrics(y_get(devices, "metrics"), policy, a, s, e) ||
         !read_rollout(y_get(root, "rollout"), a, &s->rollout, e) || !read_faults(y_get(root, "faults"), a, s, e) ||
         !read_steps(y_get(root, "operator"), a, s, e))
         return NULL;
-    s->policy = policy_default();
-    if (y_has(root, "policy")) {
-        s->policy = policy_from_node(y_get(root, "policy"), s->name, a, e);
-        if (!s->policy)
-            return NULL;
-        if (s->policy->evidence.n_own > 0) {
-            y_err(y_get(y_get(root, "policy"), "metrics"), e, "the drill's devices measure nothing but the five");
-            return NULL;
-        }
-    }
     const struct ynode *ends = y_get(root, "ends");
     int until = y_word(ends, "when", -1);
     s->ends = (struct scenario_ends){.after = y_dur(ends, "after", US_PER_HOUR),

@@ -9,6 +9,7 @@
 #include "conf/yaml.h"
 #include "core/clock.h"
 #include "core/intent.h"
+#include "core/metric.h"
 #include "core/policy.h"
 
 #define SCENARIO_DEVICES_MAX 200000
@@ -17,6 +18,15 @@
 struct scenario_model {
     const char *name, *hw_revision; /* a model may be there more than once, in different revisions */
     double share;                   /* of the fleet; what is missing to 1 goes to the last model */
+};
+
+/* The course of one of the policy's own metrics. */
+struct scenario_metric {
+    const char *id, *name; /* of the policy; of its samples on the metrics page: device_free_memory, .._total */
+    bool counter;          /* of kind counter or event */
+    double mean, spread, noise,
+        swing;      /* a gauge: level; between devices, from sample to sample, over a day, relative */
+    double per_day; /* a counter: mean of one device's events */
 };
 
 struct scenario_devices {
@@ -41,7 +51,9 @@ struct scenario_devices {
     double cpu_mean, cpu_spread, cpu_noise, cpu_swing; /* fraction; spread and noise relative; swing over a day */
     double sensor_mean, sensor_sd;
     double sensor_spread; /* of the standard deviation between devices, relative */
-    double busy;          /* share of five-minute spells in which a device works harder and its sensor is noisier */
+    struct scenario_metric metrics[METRICS_OWN];
+    size_t n_metrics;
+    double busy; /* share of five-minute spells in which a device works harder and its sensor is noisier */
 };
 
 struct scenario_group {
@@ -68,6 +80,7 @@ enum fault_kind {
     FAULT_REBOOTS,     /* `factor` times its own background rate */
     FAULT_CPU,         /* CPU times `factor` */
     FAULT_VARIANCE,    /* sensor variance times `factor` */
+    FAULT_METRIC,      /* one of the policy's own: a gauge times `factor`, a counter `per_hour` more events */
     FAULT_INSTALL,     /* the install of this firmware fails */
     FAULT_HANG,        /* the install of this firmware does not end until it is recalled */
     FAULT_SILENCE,     /* no telemetry and no poll any more */
@@ -85,6 +98,8 @@ struct fault {
     int64_t device;      /* only the device of this number, -1 = any */
     int64_t after;       /* this long after the install */
     double per_hour, factor;
+    int metric;                             /* FAULT_METRIC: of devices.metrics */
+    int64_t over;                           /* a gauge has come to it so long after the fault began, evenly */
     const char *model, *hw_revision, *site; /* only these, "" = any */
     int wave;                               /* FAULT_HANG: only in this wave of a rollout (0 = canary), -1 = any */
     int64_t delay;

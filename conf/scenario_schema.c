@@ -2,9 +2,9 @@
 #include "conf/scenario.h"
 
 /* What a scenario file may hold; scenario.c puts it into structs. Durations' limits are in seconds. */
-static const char *const fault_words[] = {"crash-loop",       "reboots",       "cpu",     "variance",
-                                          "install-failures", "install-hangs", "silence", "telemetry",
-                                          "slow-server",      "server-errors", NULL};
+static const char *const fault_words[] = {"crash-loop", "reboots",          "cpu",           "variance",
+                                          "metric",     "install-failures", "install-hangs", "silence",
+                                          "telemetry",  "slow-server",      "server-errors", NULL};
 static const char *const outage_words[] = {"error", "empty", "frozen", NULL};
 static const char *const firmware_words[] = {"new", "old", "any", NULL};
 static const char *const verb_words[] = {"start",   "advance", "pause", "resume", "halt", "rollback",
@@ -16,6 +16,15 @@ static const struct yfield model_fields[] = {
     {.key = "name", .type = YT_STR, .required = true, .doc = "hardware model, a label of device_info"},
     {.key = "share", .type = YT_NUM, .min = 0, .max = 1, .doc = "share of the fleet; the last one takes the rest"},
     {.key = "hw_revision", .type = YT_STR, .doc = "an attribute of the inventory (1)"},
+    {.key = NULL},
+};
+
+static const struct yfield course_fields[] = {
+    {.key = "mean", .type = YT_NUM, .min = 0, .max = 1e12, .doc = "of a gauge or spread (1)"},
+    {.key = "spread", .type = YT_NUM, .min = 0, .max = 2, .doc = "of it between devices, relative (0.15)"},
+    {.key = "noise", .type = YT_NUM, .min = 0, .max = 2, .doc = "of it from sample to sample, relative (0.05)"},
+    {.key = "swing", .type = YT_NUM, .min = 0, .max = 1, .doc = "of it over the day, relative (0)"},
+    {.key = "per_day", .type = YT_NUM, .min = 0, .max = 10000, .doc = "of a counter or event: mean of one device (1)"},
     {.key = NULL},
 };
 
@@ -57,6 +66,13 @@ static const struct yfield device_fields[] = {
     {.key = "sensor", .type = YT_NUM, .min = -1e6, .max = 1e6, .doc = "mean of the sensor (21)"},
     {.key = "sensor_sd", .type = YT_NUM, .min = 1e-6, .max = 1e6, .doc = "its standard deviation (0.4)"},
     {.key = "sensor_spread", .type = YT_NUM, .min = 0, .max = 2, .doc = "of that between devices, relative (0)"},
+    {.key = "metrics",
+     .type = YT_DICT,
+     .item = YT_MAP,
+     .fields = course_fields,
+     .max = METRICS_OWN,
+     .doc = "the course of each of the policy's own metrics, by its name; served as device_NAME, counters "
+            "device_NAME_total"},
     {.key = "busy",
      .type = YT_NUM,
      .min = 0,
@@ -114,12 +130,22 @@ static const struct yfield fault_fields[] = {
     {.key = "firmware", .type = YT_WORD, .words = firmware_words, .doc = "that has the fault: new (default), old, any"},
     {.key = "share", .type = YT_NUM, .min = 0, .max = 1, .doc = "of those devices, or of the answers (1)"},
     {.key = "after", .type = YT_DUR, .min = 0, .max = 864000, .doc = "this long after the install (0s)"},
-    {.key = "per_hour", .type = YT_NUM, .min = 0.01, .max = 1000, .doc = "crash-loop: reboots (10)"},
+    {.key = "per_hour",
+     .type = YT_NUM,
+     .min = 0.01,
+     .max = 1000,
+     .doc = "crash-loop, metric: reboots, or events of a counter, an hour (10)"},
     {.key = "factor",
      .type = YT_NUM,
      .min = 0,
      .max = 10000,
-     .doc = "cpu, variance, reboots: times so much as the device's own (2)"},
+     .doc = "cpu, variance, reboots, a gauge: times so much as the device's own (2)"},
+    {.key = "metric", .type = YT_STR, .doc = "metric: which of the policy's own"},
+    {.key = "over",
+     .type = YT_DUR,
+     .min = 0,
+     .max = 864000,
+     .doc = "metric: a gauge goes there evenly in so long (0s)"},
     {.key = "device",
      .type = YT_INT,
      .min = 0,

@@ -89,13 +89,14 @@ static int window_of(const struct bulk *b, const struct herd *h)
     return from;
 }
 
-static double change_of(const struct series *s, int from)
+/* Mean over own baseline. */
+static double times(const struct series *s, int from)
 {
     double sum = 0;
     for (int i = from; i < BULK_BLOCKS; i++)
         sum += (double)s->sum[i];
     double r = sum / (double)samples_of(s, from) / (double)s->base;
-    return det_log(r > FLOOR ? r : FLOOR);
+    return r > FLOOR ? r : FLOOR;
 }
 
 static double *sorted(const struct change *v, size_t n, double shift)
@@ -189,12 +190,20 @@ static void judge(struct bulk *b, const struct herd *h, int64_t tick, struct cha
     describe(b, h, canary, n, control, m, who);
 }
 
-static void take_look(struct bulk *b, const struct herd *h, int64_t tick)
+/* What a look compares: ln of each device's change, and which device it is. */
+struct seen {
+    double *canary, *control;
+    uint32_t *who, *whom;
+    size_t n, m;
+};
+
+static void see(const struct bulk *b, const struct herd *h, struct seen *v)
 {
     const struct watched *w = h->w;
     int from = window_of(b, h);
-    int64_t samples = 0, devices = 0;
-    b->looks++;
+    int64_t samples = 0;
+    size_t devices = 0;
+    *v = (struct seen){0};
     for (size_t i = 0; from < BULK_BLOCKS && i < h->n; i++) {
         const struct series *s = series(h, i);
         if (candidate(&w[i], s) && there(b, &w[i], from) && samples_of(s, from) > 0) {
@@ -204,32 +213,55 @@ static void take_look(struct bulk *b, const struct herd *h, int64_t tick)
     }
     if (devices == 0)
         return;
-    struct change *canary = xreallocarray(NULL, (size_t)devices, sizeof *canary);
-    struct change *control = xreallocarray(NULL, (size_t)devices, sizeof *control);
-    uint32_t *who = xreallocarray(NULL, (size_t)devices, sizeof *who);
-    size_t n = 0, m = 0;
-    double tol = det_log(b->tolerance);
+    v->canary = xreallocarray(NULL, devices, sizeof *v->canary);
+    v->control = xreallocarray(NULL, devices, sizeof *v->control);
+    v->who = xreallocarray(NULL, devices, sizeof *v->who);
+    v->whom = xreallocarray(NULL, devices, sizeof *v->whom);
     for (size_t i = 0; i < h->n; i++) {
         const struct series *s = series(h, i);
         int64_t mine = candidate(&w[i], s) && there(b, &w[i], from) ? samples_of(s, from) : 0;
         /* Half of the samples that devices have on average: too few of them are no mean. */
-        if (mine == 0 || mine * 2 * devices < samples)
+        if (mine == 0 || mine * 2 * (int64_t)devices < samples)
             continue;
-        double v = change_of(s, from);
-        if (b->down)
-            v = -v;
         if (w[i].flags & WATCHED_CANARY) {
-            who[n] = (uint32_t)i;
-            canary[n++] = (struct change){v - tol, h->strata->cell[w[i].cell].attributes};
+            v->who[v->n] = (uint32_t)i;
+            v->canary[v->n++] = times(s, from);
         } else {
-            control[m++] = (struct change){v, h->strata->cell[w[i].cell].attributes};
+            v->whom[v->m] = (uint32_t)i;
+            v->control[v->m++] = times(s, from);
         }
     }
-    if (n > 0 && m > 0)
-        judge(b, h, tick, canary, n, control, m, who);
+    det_log_all(v->canary, v->n);
+    det_log_all(v->control, v->m);
+}
+
+static void unsee(struct seen *v)
+{
+    free(v->canary);
+    free(v->control);
+    free(v->who);
+    free(v->whom);
+}
+
+static struct change *changes(const struct bulk *b, const struct herd *h, const double *v, const uint32_t *who,
+                              size_t n, double less)
+{
+    struct change *c = xreallocarray(NULL, n + 1, sizeof *c);
+    for (size_t i = 0; i < n; i++)
+        c[i] = (struct change){(b->down ? -v[i] : v[i]) - less, h->strata->cell[h->w[who[i]].cell].attributes};
+    return c;
+}
+
+static void take_look(struct bulk *b, const struct herd *h, int64_t tick, const struct seen *v)
+{
+    b->looks++;
+    if (v->n == 0 || v->m == 0)
+        return;
+    struct change *canary = changes(b, h, v->canary, v->who, v->n, det_log(b->tolerance));
+    struct change *control = changes(b, h, v->control, v->whom, v->m, 0);
+    judge(b, h, tick, canary, v->n, control, v->m, v->who);
     free(canary);
     free(control);
-    free(who);
 }
 
 /* After a look: the next block begins. */
@@ -247,12 +279,15 @@ void bulk_close(struct bulk *b, struct bulk *other, const struct herd *h, int64_
 {
     if (b->valid < b->next)
         return;
-    take_look(b, h, tick);
+    struct seen v;
+    see(b, h, &v);
+    take_look(b, h, tick, &v);
     advance(b, number);
-    if (other) {
-        take_look(other, h, tick);
+    if (other) { /* the other direction of the same metric: the same blocks */
+        take_look(other, h, tick, &v);
         advance(other, number);
     }
+    unsee(&v);
     for (size_t i = 0; i < h->n; i++) {
         struct series *s = series(h, i);
         for (int j = 0; j + 1 < BULK_BLOCKS; j++) {

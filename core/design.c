@@ -14,7 +14,7 @@ static const uint8_t first[EPROCESS_GRID] = {2, 10, 6, 8, 6, 2, 0, 0, 2, 0, 0, 2
 static const uint8_t second[EPROCESS_GRID] = {1, 4, 8, 6, 4, 12, 0, 0, 0, 2, 0, 0, 0, 2, 0, 2};
 static const uint8_t fourth[EPROCESS_GRID] = {0, 1, 2, 2, 8, 12, 0, 8, 0, 14, 0, 0, 0, 0, 0, 2};
 static const uint8_t away[EPROCESS_GRID] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 3};
-static const uint8_t wide[EPROCESS_GRID] = {1, 1, 1, 2, 1, 4, 1, 6, 0, 6, 0, 8, 0, 0, 0, 8};
+static const uint8_t few[EPROCESS_GRID] = {0, 1, 0, 2, 0, 2, 0, 4, 0, 4, 0, 6, 0, 0, 0, 26};
 
 /* Of design 1. Weights and epochs hold for a policy's own metrics too, shares for the five. */
 static const struct row {
@@ -30,10 +30,10 @@ static const struct row {
     {RULE_EVENTS, 4, ROW_REBOOTS, 11.0 / 64, 7.0 / 8, fourth},
     {RULE_EVENTS, 2, ROW_REBOOTS, 9.0 / 64, 7.0 / 8, second},
     {RULE_EVENTS, 0, ROW_REBOOTS, 11.0 / 64, 6.0 / 8, first},
-    {RULE_SILENCE, 8, ROW_SILENCE, 6.0 / 16, 1, away},
-    {RULE_SILENCE, 1, ROW_SILENCE, 2.0 / 16, 1, wide},
-    {RULE_SILENCE, 0, ROW_SILENCE, 8.0 / 16, 7.0 / 8, wide},
-    {RULE_LEVEL, 0, 0, 0, 7.0 / 8, wide},
+    {RULE_SILENCE, 8, ROW_SILENCE, 5.0 / 16, 1, away},
+    {RULE_SILENCE, 1, ROW_SILENCE, 1.0 / 16, 1, few},
+    {RULE_SILENCE, 0, ROW_SILENCE, 10.0 / 16, 15.0 / 16, few},
+    {RULE_LEVEL, 0, 0, 0, 15.0 / 16, few},
 };
 
 static const struct row *row_of(const struct metric_test *t)

@@ -8,17 +8,21 @@
 #define LN2_HI 0x1.62e42feep-1
 #define LN2_LO 0x1.a39ef35793c76p-33
 
+#define ROOT_HALF 0x1.6a09e667f3bcdp-1
+
+/* Of artanh, less its first term. */
+static const double series[12] = {2.0 / 25, 2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15,
+                                  2.0 / 13, 2.0 / 11, 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
+
 double det_log(double x)
 {
-    static const double series[12] = {2.0 / 25, 2.0 / 23, 2.0 / 21, 2.0 / 19, 2.0 / 17, 2.0 / 15,
-                                      2.0 / 13, 2.0 / 11, 2.0 / 9,  2.0 / 7,  2.0 / 5,  2.0 / 3};
     if (!(x > 0))
         return x == 0 ? -INFINITY : NAN;
     if (isinf(x))
         return x;
     int e;
     double m = frexp(x, &e); /* exact */
-    if (m < 0x1.6a09e667f3bcdp-1) {
+    if (m < ROOT_HALF) {
         m *= 2;
         e--;
     }
@@ -47,16 +51,106 @@ double det_exp(double x)
     return ldexp(p, (int)k); /* exact but for subnormal results */
 }
 
+/* ---- several at a time ----
+ *
+ * What takes time is that each step waits for the one before it. The steps are those above, one by one: a compiler may
+ * take the lanes together, and no lane's bits depend on it. */
+#define LANES 8
+typedef double lanes __attribute__((vector_size(8 * LANES)));
+typedef int64_t whole __attribute__((vector_size(8 * LANES)));
+
+static void log_lanes(double v[LANES])
+{
+    lanes x, m, f, s, z, p, k;
+    whole bits, e, low;
+    memcpy(&x, v, sizeof x);
+    memcpy(&bits, v, sizeof bits);
+    e = (bits >> 52) - 1022; /* as frexp: bits is positive and normal */
+    bits = (bits & ((INT64_C(1) << 52) - 1)) | INT64_C(1022) << 52;
+    memcpy(&m, &bits, sizeof m);
+    low = m < ROOT_HALF; /* -1 where it is so */
+    m = __builtin_convertvector(1 - low, lanes) * m;
+    k = __builtin_convertvector(e + low, lanes);
+    f = m - 1;
+    s = f / (m + 1);
+    z = s * s;
+    p = z * 0;
+    for (int i = 0; i < 12; i++)
+        p = p * z + series[i];
+    p *= z;
+    x = k * LN2_HI + (f - (s * (f - p) - k * LN2_LO));
+    memcpy(v, &x, sizeof x);
+}
+
+static void exp_lanes(double v[LANES])
+{
+    lanes x, k, r, p, t;
+    whole n;
+    memcpy(&x, v, sizeof x);
+    t = x * 0x1.71547652b82fep0 + 0.5;
+    n = __builtin_convertvector(t, whole);
+    n += t < __builtin_convertvector(n, lanes); /* floor */
+    k = __builtin_convertvector(n, lanes);
+    r = (x - k * LN2_HI) - k * LN2_LO;
+    p = r * 0 + 1;
+    for (int i = 14; i >= 1; i--)
+        p = 1 + p * r / i;
+    n = (n + 1023) << 52;
+    memcpy(&t, &n, sizeof t);
+    p *= t; /* exact: neither is near the ends */
+    memcpy(v, &p, sizeof p);
+}
+
+static bool all_within(const double v[LANES], double low, double high)
+{
+    bool all = true;
+    for (int i = 0; i < LANES; i++)
+        all &= v[i] >= low && v[i] <= high;
+    return all;
+}
+
+/* `low` to `high`: where the lanes hold. */
+static void for_all(double *v, size_t n, double low, double high, void (*some)(double v[LANES]), double (*one)(double))
+{
+    for (size_t i = 0; i < n; i += LANES) {
+        size_t k = n - i < LANES ? n - i : LANES;
+        if (k == LANES && all_within(v + i, low, high)) {
+            some(v + i);
+            continue;
+        }
+        for (size_t j = 0; j < k; j++)
+            v[i + j] = one(v[i + j]);
+    }
+}
+
+void det_log_all(double *v, size_t n)
+{
+    for_all(v, n, 0x1p-1022, 0x1p1023, log_lanes, det_log);
+}
+
+void det_exp_all(double *v, size_t n)
+{
+    for_all(v, n, -690, 690, exp_lanes, det_exp);
+}
+
+#define AT_ONCE 64
+
 double det_logsumexp(const double *v, size_t n)
 {
-    double max = -INFINITY, sum = 0;
+    double max = -INFINITY, sum = 0, e[AT_ONCE];
     for (size_t i = 0; i < n; i++)
         if (v[i] > max)
             max = v[i];
     if (isinf(max))
         return max;
-    for (size_t i = 0; i < n; i++)
-        sum += det_exp(v[i] - max);
+    for (size_t i = 0; i < n; i += AT_ONCE) {
+        size_t k = n - i < AT_ONCE ? n - i : AT_ONCE;
+        for (size_t j = 0; j < k; j++)
+            e[j] = v[i + j] - max;
+        det_exp_all(e, k);
+        for (size_t j = 0; j < k; j++)
+            sum += e[j];
+    }
     return max + det_log(sum);
 }
 

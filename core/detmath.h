@@ -13,6 +13,9 @@
 double det_log(double x);
 /* e^x; 0 far below, +inf far above. */
 double det_exp(double x);
+/* The same bits of n numbers, a few times faster: each step is taken for several of them at a time. In place. */
+void det_log_all(double *v, size_t n);
+void det_exp_all(double *v, size_t n);
 /* ln sum exp(v[i]), summed in index order against the largest; -inf for n == 0. */
 double det_logsumexp(const double *v, size_t n);
 /* ln erfc(x), for any x: also where erfc itself is too small for a double. */

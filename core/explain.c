@@ -104,7 +104,7 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
                  : which == TEST_VARIANCE ? "sensor variance against their own past"
                                           : plain);
     else if (form == FORM_OUTCOME)
-        snprintf(out, size, "%.30s of %.30s canaries %.100s%s%.30s%s", a, b, plain, e->overdue > 0 ? " (" : "",
+        snprintf(out, size, "%.30s of %.30s devices told %.100s%s%.30s%s", a, b, plain, e->overdue > 0 ? " (" : "",
                  e->overdue > 0 ? fmt_count(c, e->overdue) : "", e->overdue > 0 ? " of them overdue)" : "");
     else
         snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, plain, c, d);
@@ -179,11 +179,79 @@ const struct stage_view *explain_stage(const struct trial_view *t, int wave)
     return &t->stages[wave];
 }
 
+const struct stage_view *explain_told(const struct trial_view *t, int wave)
+{
+    bool known = t->state != TRIAL_OFF && t->stages && wave >= 0 && (size_t)wave < t->n_planned;
+    return known && t->stages[wave].placebo ? &t->stages[wave] : NULL;
+}
+
+/* How many there are to compare: now, or when it is over the most that a test had. */
+static void compared(const struct stage_view *s, bool over, int64_t *canary, int64_t *control)
+{
+    *canary = over ? 0 : s->canary;
+    *control = over ? 0 : s->control;
+    for (size_t i = 0; i < s->n && over; i++) {
+        const struct evidence *e = &s->v[i];
+        if (s->which[i] == TEST_INSTALL)
+            continue;
+        *canary = e->canary_of > *canary ? e->canary_of : *canary;
+        *control = e->control_of > *control ? e->control_of : *control;
+    }
+}
+
+static bool is_over(const struct trial_view *t, int wave)
+{
+    return t->ended || wave != t->stage;
+}
+
 bool explain_blind(const struct trial_view *t, int wave)
 {
     const struct stage_view *s = explain_stage(t, wave);
+    int64_t canary, control;
 
-    return t->state != TRIAL_LIVE || !s || (wave == t->stage && s->canary == 0 && s->leading < 0);
+    if ((t->state != TRIAL_LIVE && !t->ended) || !s)
+        return true;
+    compared(s, is_over(t, wave), &canary, &control);
+    return s->leading < 0 && (canary == 0 || control == 0);
+}
+
+bool explain_speaks(const struct evidence *e)
+{
+    return !(e->log_e <= 0.05);
+}
+
+size_t explain_silent(const struct stage_view *s, bool compares, bool over, const char *how, bool names, char *out,
+                      size_t size)
+{
+    size_t n = 0, used = 0;
+
+    out[0] = '\0';
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < s->n && i < TESTS_MAX; i++) {
+            const struct evidence *e = &s->v[i];
+            bool can = e->canary_of > 0 && (e->control_of > 0 || s->which[i] == TEST_INSTALL);
+
+            if (explain_speaks(e) || can != compares)
+                continue;
+            if (pass == 0)
+                n++;
+            else if (used < size)
+                used += (size_t)snprintf(out + used, size - used, " %.40s", e->test);
+        }
+        if (pass > 0 || n == 0)
+            break;
+        used = (size_t)snprintf(out, size, "%zu test%s %s%s%s%s%s", n, n == 1 ? "" : "s",
+                                compares ? over     ? "said nothing against it"
+                                           : n == 1 ? "says nothing against it so far"
+                                                    : "say nothing against it so far"
+                                : over   ? "had nobody to compare"
+                                : n == 1 ? "has nobody to compare"
+                                         : "have nobody to compare",
+                                *how ? " (" : "", how, *how ? ")" : "", names ? ":" : "");
+        if (!names)
+            break;
+    }
+    return n;
 }
 
 bool explain_had_release(const struct wave_view *w, char *out, size_t size)
@@ -208,9 +276,11 @@ static const char *because(const struct trial_view *t)
 void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
 {
     const struct stage_view *s = explain_stage(t, wave);
+    bool over = is_over(t, wave);
+    int64_t canary, control;
     char n[FMT_MAX], m[FMT_MAX];
 
-    if (t->state == TRIAL_OFF) {
+    if (t->state == TRIAL_OFF && !t->ended) {
         snprintf(out, size, "No evidence is gathered: %.300s.", because(t));
         return;
     }
@@ -224,20 +294,27 @@ void explain_wave(const struct trial_view *t, int wave, char *out, size_t size)
         return;
     }
     if (!s) {
-        snprintf(out, size, "No evidence: the tests of this wave have not begun.");
+        snprintf(out, size, "No evidence: %s.",
+                 t->ended ? "the rollout ended before the tests of this wave began"
+                          : "the tests of this wave have not begun");
         return;
     }
+    compared(s, over, &canary, &control);
     if (wave == t->stage && t->sentence && *t->sentence)
         snprintf(out, size, "%.390s", t->sentence);
     else if (s->leading >= 0 && (size_t)s->leading < s->n)
         explain_sentence(&s->v[s->leading], s->which[s->leading], out, size);
-    else if (explain_blind(t, wave))
-        snprintf(out, size, "Nothing can be said yet: no canary counts before its install and a grace after it.");
-    else if (wave == t->stage)
-        snprintf(out, size, "No test speaks against this wave so far: %.30s canaries against %.30s others.",
-                 fmt_count(n, s->canary), fmt_count(m, s->control));
+    else if (canary == 0)
+        snprintf(out, size, "%s",
+                 over ? "Nothing was compared while this wave ran: no canary counted after its install and a grace."
+                      : "Nothing can be said yet: no canary counts before its install and a grace after it.");
+    else if (control == 0)
+        snprintf(out, size, "%.30s canaries, and no other device %s to compare them with: only installs %s.",
+                 fmt_count(n, canary), over ? "was left" : "is left", over ? "were tested" : "are tested");
     else
-        snprintf(out, size, "No test spoke against this wave while it ran.");
+        snprintf(out, size, "No test %s: %.30s canaries against %.30s others.",
+                 over ? "spoke against this wave while it ran" : "speaks against this wave so far",
+                 fmt_count(n, canary), fmt_count(m, control));
 }
 
 void explain_state(const struct trial_view *t, char *out, size_t size)
@@ -247,7 +324,7 @@ void explain_state(const struct trial_view *t, char *out, size_t size)
 
     switch (t->state) {
     case TRIAL_OFF:
-        snprintf(out, size, "off: %.300s", because(t));
+        snprintf(out, size, "%s%.300s", t->ended ? "over: " : "off: ", because(t));
         return;
     case TRIAL_WAITING:
         snprintf(out, size, "%swaiting%s%.300s", dry, why ? ": " : "", why ? t->text : "");
@@ -288,7 +365,7 @@ enum reaction explain_reaction(const struct evidence_policy *p, const struct evi
 
 enum reaction explain_wave_reaction(const struct evidence_policy *p, const struct trial_view *t, int wave)
 {
-    const struct stage_view *s = t->state == TRIAL_OFF ? NULL : explain_stage(t, wave);
+    const struct stage_view *s = t->state == TRIAL_OFF && !t->ended ? NULL : explain_stage(t, wave);
 
     return s && s->leading >= 0 && (size_t)s->leading < s->n ? explain_reaction(p, &s->v[s->leading]) : REACT_NONE;
 }
@@ -340,7 +417,7 @@ void explain_promise(const struct policy *p, char *out, size_t size)
     char a[FMT_MAX], i[FMT_MAX];
 
     explain_percent(a, p->evidence.alpha);
-    explain_percent(i, p->evidence.install_share);
+    explain_percent(i, p->evidence.tolerance[ROW_INSTALL]);
     snprintf(out, size,
              "If the new firmware changes nothing and at most %.10s of installs fail by chance, these tests halt this "
              "rollout in at most %.10s of cases, however often andon looks and however long it runs.",
@@ -349,8 +426,8 @@ void explain_promise(const struct policy *p, char *out, size_t size)
 
 const char *explain_one_sided(const struct evidence_policy *e)
 {
-    bool cpu = e->share_cpu > 0 && e->cpu_worse == WORSE_UP;
-    bool variance = e->share_variance > 0 && e->variance_worse == WORSE_UP;
+    bool cpu = e->share[ROW_CPU] > 0 && e->worse[ROW_CPU] == WORSE_UP;
+    bool variance = e->share[ROW_VARIANCE] > 0 && e->worse[ROW_VARIANCE] == WORSE_UP;
 
     if (e->tests == TESTS_OFF || (!cpu && !variance))
         return "";

@@ -37,9 +37,16 @@ void explain_sentence(const struct evidence *e, enum trial_test which, char *out
 void explain_wave(const struct trial_view *t, int wave, char *out, size_t size);
 /* "3 of 20 canaries had the release already: they are not compared." False: none had. */
 bool explain_had_release(const struct wave_view *w, char *out, size_t size);
-/* Evidence can say nothing about this wave now: it is off, not live, or no canary counts yet. Never to be shown as
- * health. */
+/* Evidence can say nothing about this wave now, or could not: it is off, not live, no canary counts yet, or nobody is
+ * left to compare it with. Never to be shown as health. */
 bool explain_blind(const struct trial_view *t, int wave);
+/* Has anything spoken against the canaries? Evidence is 1 at the start, and while nothing has happened. */
+bool explain_speaks(const struct evidence *e);
+/* "12 tests say nothing against it so far (m shows them): silence cpu ...", of those that have devices on both sides to
+ * compare, or (`compares` false) "16 tests have nobody to compare"; `over`: as of a wave that is over. `how` is in the
+ * brackets, "" = none; with `names` theirs follow. Returns how many they are; 0: and out is "". */
+size_t explain_silent(const struct stage_view *s, bool compares, bool over, const char *how, bool names, char *out,
+                      size_t size);
 /* "watch", "hold", "pause", "roll back". */
 const char *explain_reaction_word(enum reaction r);
 /* "live", "catching up 43%", "off: the policy says so", ... with "dry run: " in front when it never acts. */
@@ -58,6 +65,9 @@ double explain_scale(double log_e, double log_pause);
 
 /* The stage's tests when this wave has begun, else NULL. */
 const struct stage_view *explain_stage(const struct trial_view *t, int wave);
+
+/* The same when it was told, and it is known whether its canaries were like control before (core/placebo.h). */
+const struct stage_view *explain_told(const struct trial_view *t, int wave);
 
 /* Chance of a false halt that a wave may spend, by metric, and that of the installs (whole rollout). From its tests
  * when it has begun, else as the policy will share it over `waves` waves. False when nothing is tested. */

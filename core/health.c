@@ -426,3 +426,14 @@ int64_t health_covered_until(const struct track *const *tracks, size_t n, int64_
     }
     return low;
 }
+
+int64_t health_turns(const struct track *t, int64_t now, int64_t scrape_us)
+{
+    int64_t until = t->last_t + FRESH_SCRAPES * scrape_us + 1, next = TIME_NEVER;
+
+    if (t->last_t > now + AHEAD_MAX)
+        next = t->last_t - AHEAD_MAX;
+    else if (t->last_t > 0 && until > now)
+        next = until;
+    return t->counts_from > now && t->counts_from < next ? t->counts_from : next;
+}

@@ -106,6 +106,9 @@ void health_group(const struct track *const *tracks, size_t n, int64_t now, int6
  * was not expected to. By the telemetry's own times, so that every watcher gets the same answer, whenever it was
  * started. 0 = so many were never seen; TIME_NEVER when n is 0. */
 int64_t health_covered_until(const struct track *const *tracks, size_t n, int64_t need, int64_t scrape_us, bool told);
+/* The time after `now` at which the device begins or ceases to report, to be excused or to count, if no sample comes;
+ * TIME_NEVER. Until the first such time of a group its figures stand. */
+int64_t health_turns(const struct track *t, int64_t now, int64_t scrape_us);
 /* Fills ratio, value, against and data_age from canary, control and the install counts already set in *h. */
 void health_compare(struct wave_health *h, int64_t now);
 

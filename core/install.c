@@ -21,18 +21,35 @@ void install_count(struct install_counts *c, enum install_state s)
     ++*of[s];
 }
 
-static int by_length(const void *a, const void *b)
+/* The k-th smallest, counted from 0; Hoare's FIND (1961). Reorders v. */
+static int64_t smallest(int64_t *v, size_t n, size_t k)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
+    ptrdiff_t lo = 0, hi = (ptrdiff_t)n - 1, at = (ptrdiff_t)k;
+    while (lo < hi) {
+        int64_t pivot = v[at];
+        ptrdiff_t i = lo, j = hi;
+        while (i <= j) {
+            while (v[i] < pivot)
+                i++;
+            while (pivot < v[j])
+                j--;
+            if (i > j)
+                break;
+            int64_t x = v[i];
+            v[i++] = v[j];
+            v[j--] = x;
+        }
+        lo = j < at ? i : lo;
+        hi = at < i ? j : hi;
+    }
+    return v[at];
 }
 
 int64_t install_usual(int64_t *took, size_t n, int64_t told)
 {
     if (n < FEW || (int64_t)n * 4 < told)
         return 0;
-    qsort(took, n, sizeof *took, by_length);
-    return took[(9 * n + 9) / 10 - 1];
+    return smallest(took, n, (9 * n + 9) / 10 - 1);
 }
 
 int64_t install_deadline(int64_t install_us, int64_t contact_us, int64_t usual_us)

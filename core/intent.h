@@ -106,6 +106,8 @@ struct preview_line {
     char text[120];
     int64_t devices; /* -1: no count */
 };
+/* Only to be known: it neither will happen nor will not. */
+bool preview_advice(const struct preview_line *l);
 #define PREVIEW_LINES 12
 struct preview {
     enum verb verb;

@@ -73,17 +73,14 @@ size_t metric_count(const struct evidence_policy *p)
 
 void metric_get(const struct evidence_policy *p, size_t i, struct metric_def *out)
 {
-    const double share[METRICS_BUILTIN] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance,
-                                           p->share_install};
-    const double tolerance[METRICS_BUILTIN] = {p->ratio, p->ratio, p->cpu_ratio, p->variance_ratio, p->install_share};
     if (i >= METRICS_BUILTIN) {
         *out = p->own[i - METRICS_BUILTIN];
         return;
     }
     *out = builtin[i];
-    out->share = share[i];
-    out->tolerance = tolerance[i];
-    out->worse = i == ROW_CPU ? p->cpu_worse : i == ROW_VARIANCE ? p->variance_worse : WORSE_UP;
+    out->share = p->share[i];
+    out->tolerance = p->tolerance[i == ROW_SILENCE ? ROW_REBOOTS : i];
+    out->worse = p->worse[i];
 }
 
 const char *metric_id(const struct evidence_policy *p, size_t i)
@@ -94,6 +91,16 @@ const char *metric_id(const struct evidence_policy *p, size_t i)
 const char *metric_title(const struct evidence_policy *p, size_t i)
 {
     return i < METRICS_BUILTIN ? builtin[i].title : p->own[i - METRICS_BUILTIN].title;
+}
+
+const char *metric_key(size_t row, enum metric_field f)
+{
+    static const char *const keys[METRICS_BUILTIN][3] = {{"ratio", "share_reboot", NULL},
+                                                         {NULL, "share_silence", NULL},
+                                                         {"cpu_ratio", "share_cpu", "cpu_worse"},
+                                                         {"variance_ratio", "share_variance", "variance_worse"},
+                                                         {"install_share", "share_install", NULL}};
+    return keys[row][f];
 }
 
 int metric_column(const struct evidence_policy *p, size_t i)
@@ -138,8 +145,7 @@ const struct metric_test *metric_test(const struct evidence_policy *p, int test)
         return &p->own_test[test - N_BUILTIN];
     for (size_t i = 0; i < sizeof tests_both / sizeof *tests_both; i++) {
         const struct metric_test *t = &tests_both[i];
-        if ((t->metric == ROW_CPU ? p->cpu_worse : p->variance_worse) == WORSE_BOTH && t->rule == tests[test].rule &&
-            strcmp(t->word, tests[test].word) == 0)
+        if (p->worse[t->metric] == WORSE_BOTH && t->rule == tests[test].rule && strcmp(t->word, tests[test].word) == 0)
             return t;
     }
     return &tests[test];
@@ -218,11 +224,11 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
 {
     struct making m = {.v = ARENA_ARRAY(a, struct metric_test, TESTS_MAX), .a = a};
     struct metric_def d = builtin[ROW_CPU];
-    if (p->cpu_worse == WORSE_BOTH) {
+    if (p->worse[ROW_CPU] == WORSE_BOTH) {
         add_levels(&m, &d, ROW_CPU, true, 16);
         add_shift(&m, &d, ROW_CPU, true, 4);
     }
-    if (p->variance_worse == WORSE_BOTH)
+    if (p->worse[ROW_VARIANCE] == WORSE_BOTH)
         add_shift(&m, &builtin[ROW_VARIANCE], ROW_VARIANCE, true, 4);
     for (size_t i = 0; i < p->n_own; i++) {
         const struct metric_def *o = &p->own[i];

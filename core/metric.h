@@ -69,6 +69,9 @@ size_t metric_count(const struct evidence_policy *p); /* rows: the built-in ones
 void metric_get(const struct evidence_policy *p, size_t i, struct metric_def *out);
 const char *metric_id(const struct evidence_policy *p, size_t i);    /* "cpu", "free-memory" */
 const char *metric_title(const struct evidence_policy *p, size_t i); /* "CPU", "free memory" */
+/* What a built-in row's tolerance, share and direction are called in the log; NULL: it has none of its own. */
+enum metric_field { FIELD_TOLERANCE, FIELD_SHARE, FIELD_WORSE };
+const char *metric_key(size_t row, enum metric_field f);
 /* The column of a trial's ticks that row i is fed by; -1: none. */
 int metric_column(const struct evidence_policy *p, size_t i);
 const char *metric_kind_word(enum metric_kind k);   /* "counter", ... */
@@ -81,7 +84,7 @@ const struct metric_test *metric_test(const struct evidence_policy *p, int test)
 enum metric_form metric_form(const struct metric_test *t);
 /* The number of that word; -1 when there is none (NULL too). */
 int metric_test_find(const struct evidence_policy *p, const char *word);
-/* Sets the tests that follow from the policy's rows (own, cpu_worse, variance_worse), in the arena. False when they are
+/* Sets the tests that follow from the policy's rows (own, worse), in the arena. False when they are
  * more than TESTS_MAX. To be called again when the rows have changed. */
 bool metric_make_tests(struct evidence_policy *p, struct arena *a);
 /* SHA-256 of all rows in canonical text: what is tested, and how. */

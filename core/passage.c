@@ -34,7 +34,7 @@ void tail_init(struct tail *t, const struct evidence_policy *p)
     memset(t, 0, sizeof *t);
     for (int k = 0; k < metric_tests(p); k++) {
         const struct metric_test *test = metric_test(p, k);
-        eprocess_init(&t->e[k], passage_ratio(test, p->ratio));
+        eprocess_init(&t->e[k], passage_ratio(test, p->tolerance[ROW_REBOOTS]));
         t->e[k].weight = design_weight(p->design, test);
         t->renewing |= design_renews(p->design, test) ? PASSAGE_BIT(k) : 0;
     }

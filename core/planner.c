@@ -1,4 +1,4 @@
-#include "core/planner.h"
+#include "core/planner_parts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -15,27 +15,17 @@
 #define SHIFT_SIDE  200
 #define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
 
-/* One test of first passages in the wave: what it may spend (of its first epoch, where it has epochs) and expects. */
-struct passage_test {
-    double alpha, theta0;
-    const uint8_t *weight;
-    int min_devices;
-};
-
-/* `beside`: control devices that have had the event already. */
-static int64_t least(int64_t yc, int64_t yk, int64_t beside, const struct passage_test *t)
+/* Fewest canaries of yc, one bad after the other, beside yk clean control devices after `beside` more had the event. */
+static int64_t least(struct eprocess e, int64_t yc, int64_t yk, int64_t beside, double alpha, int min_devices)
 {
-    if (yc <= 0 || yk <= beside || !(t->alpha > 0 && t->alpha < 1) || !(t->theta0 >= 1))
+    if (yc <= 0 || yk <= beside || !(alpha > 0 && alpha < 1) || !(e.theta0 >= 1))
         return 0;
-    struct eprocess e;
-    eprocess_init(&e, t->theta0);
-    e.weight = t->weight;
-    for (int64_t i = 0; i < beside; i++)
-        eprocess_logrank(&e, yc, yk--, 0, 1);
-    double needed = eprocess_needed(t->alpha);
+    double needed = eprocess_needed(alpha);
+    for (; beside > 0; beside--, yk--)
+        eprocess_logrank(&e, yc, yk, 0, 1);
     for (int64_t bad = 1; bad <= yc; bad++) {
         eprocess_logrank(&e, yc - bad + 1, yk, 1, 0);
-        if (bad >= t->min_devices && eprocess_log(&e) >= needed)
+        if (bad >= min_devices && eprocess_log(&e) >= needed)
             return bad;
     }
     return 0;
@@ -43,7 +33,9 @@ static int64_t least(int64_t yc, int64_t yk, int64_t beside, const struct passag
 
 int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
 {
-    return least(yc, yk, 0, &(struct passage_test){alpha, theta0, NULL, min_devices});
+    struct eprocess e;
+    eprocess_init(&e, theta0);
+    return least(e, yc, yk, 0, alpha, min_devices);
 }
 
 static int64_t least_failed(int64_t started, double alpha, double p0, int min_devices)
@@ -63,22 +55,33 @@ static int64_t least_failed(int64_t started, double alpha, double p0, int min_de
     return lo;
 }
 
+/* Values of up to SHIFT_SIDE devices from `from` on, all different, by turns from the strata. */
+static size_t take_turns(const int64_t *devices, int strata, double from, double *v, uint8_t *stratum)
+{
+    size_t n = 0;
+    for (int64_t i = 0, more = 1; more && n < SHIFT_SIDE; i++) {
+        more = 0;
+        for (int k = 0; k < strata && n < SHIFT_SIDE; k++) {
+            if (i >= devices[k])
+                continue;
+            more = 1;
+            v[n] = from + (double)n;
+            stratum[n++] = (uint8_t)k;
+        }
+    }
+    return n;
+}
+
 /* Can the first look of the bulk engine halt when every canary is above every control device? Asked of the test itself;
  * beyond 200 a side the answer stays yes. */
-static bool sees_shift(int64_t canary, int64_t control, double alpha)
+bool planner_shift(const int64_t *canary, const int64_t *control, int strata, double alpha)
 {
     double x[SHIFT_SIDE], y[SHIFT_SIDE];
-    size_t n = canary < SHIFT_SIDE ? (size_t)canary : SHIFT_SIDE,
-           m = control < SHIFT_SIDE ? (size_t)control : SHIFT_SIDE;
-    if (canary < 1 || control < 1 || !(alpha > 0))
-        return false;
-    for (size_t i = 0; i < n; i++)
-        x[i] = (double)(SHIFT_SIDE + i);
-    for (size_t i = 0; i < m; i++)
-        y[i] = (double)i;
+    uint8_t xs[SHIFT_SIDE], ys[SHIFT_SIDE];
+    size_t n = take_turns(canary, strata, SHIFT_SIDE, x, xs), m = take_turns(control, strata, 0, y, ys);
     struct ranktest r;
-    ranktest(x, n, y, m, &r);
-    return r.p <= alpha * look_share(1);
+    return n > 0 && m > 0 && alpha > 0 && ranktest_strata(x, xs, n, y, ys, m, TIES_PERMUTATION, &r) &&
+           r.p <= alpha * look_share(1);
 }
 
 /* Share of devices with fewer than `level` reboots after x expected ones each: negative binomial, the mixture of
@@ -95,13 +98,11 @@ static double still_under(int level, double x)
 
 /* Is the `level`-th reboot expected to give evidence `needed` within `hours`? The evidence that grows when each risk
  * set shrinks as expected; single runs lie around it, about as many above as below. */
-static bool sees_level(int level, const struct plan *w, double rate, double ratio, const struct passage_test *t)
+static bool sees_level(int level, const struct plan *w, double rate, double ratio, struct eprocess e, double needed,
+                       double min_devices)
 {
-    struct eprocess e;
     double log_theta[EPROCESS_GRID], step = (double)w->hours / STEPS, n = (double)w->canary, m = (double)w->control;
-    double theta0 = t->theta0, needed = eprocess_needed(t->alpha);
-    eprocess_init(&e, theta0);
-    e.weight = t->weight;
+    double theta0 = e.theta0;
     for (int j = 0; j < EPROCESS_GRID; j++)
         log_theta[j] = det_log(eprocess_theta(j));
     double sc = 1, sk = 1;
@@ -113,40 +114,84 @@ static bool sees_level(int level, const struct plan *w, double rate, double rati
                 dc * log_theta[j] - (dc + dk) * det_log((theta0 * eprocess_theta(j) * yc + yk) / (theta0 * yc + yk));
         sc = c;
         sk = k;
-        if (n * (1 - sc) >= t->min_devices && eprocess_log(&e) >= needed)
+        if (n * (1 - sc) >= min_devices && eprocess_log(&e) >= needed)
             return true;
     }
     return false;
 }
 
-static double alpha_of(const struct evidence_policy *p, const struct ledger *l, int wave, enum trial_test test)
+double planner_alpha(const struct evidence_policy *p, const struct ledger *l, int wave, const struct metric_test *t)
 {
-    const struct metric_test *t = metric_test(p, (int)test);
-    return design_alpha(p->design, t, ledger_alpha(l, wave, ledger_row(t->metric)));
+    double metric = t->rule == RULE_OUTCOME ? ledger_install(l) : ledger_alpha(l, wave, ledger_row(t->metric));
+    return design_alpha(p->design, t, metric) * design_epoch_share(p->design, t, 0);
 }
 
-static struct passage_test passage_of(const struct evidence_policy *p, const struct ledger *l, int wave,
-                                      enum trial_test test)
+struct eprocess planner_process(const struct evidence_policy *p, const struct metric_test *t)
 {
-    const struct metric_test *t = metric_test(p, (int)test);
-    double epoch = design_epoch_share(p->design, t, 0);
-    return (struct passage_test){alpha_of(p, l, wave, test) * epoch, t->rule == RULE_LOOP ? 1 : p->ratio,
-                                 design_weight(p->design, t), p->min_devices};
+    struct eprocess e;
+    eprocess_init(&e, t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS]);
+    e.weight = design_weight(p->design, t);
+    return e;
 }
 
-static double sees_reboots(const struct evidence_policy *p, const struct ledger *l, int wave, const struct plan *w,
-                           double per_day)
+int64_t planner_fewest(const struct evidence_policy *p, const struct metric_test *t, int64_t yc, int64_t yk,
+                       double alpha)
+{
+    return least(planner_process(p, t), yc, yk, 0, alpha, p->min_devices);
+}
+
+double planner_reboots(const struct evidence_policy *p, const struct ledger *l, int wave, const struct plan *w,
+                       double per_day)
 {
     static const double ratios[] = {2, 5, 20};
     if (w->canary < 1 || w->control < 1)
         return 0;
     for (size_t r = 0; r < sizeof ratios / sizeof *ratios; r++)
-        for (int k = 0; k < 4; k++) {
-            struct passage_test t = passage_of(p, l, wave, (enum trial_test)(TEST_BOOT1 + k));
-            if (t.alpha > 0 && sees_level(1 << k, w, per_day / 24, ratios[r], &t))
+        for (int k = TEST_BOOT1; k <= TEST_BOOT8; k++) {
+            const struct metric_test *t = metric_test(p, k);
+            double alpha = planner_alpha(p, l, wave, t);
+            if (alpha > 0 && sees_level(1 << (k - TEST_BOOT1), w, per_day / 24, ratios[r], planner_process(p, t),
+                                        eprocess_needed(alpha), p->min_devices))
                 return ratios[r];
         }
     return 0;
+}
+
+bool planner_plain(const struct evidence_policy *p, const struct metric_test *t)
+{
+    static const enum metric_rule plainest[] = {
+        [KIND_COUNTER] = RULE_LOOP, [KIND_GAUGE] = RULE_LEVEL,      [KIND_SPREAD] = RULE_LEVEL,
+        [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
+    struct metric_def d;
+    metric_get(p, t->metric, &d);
+    return t->rule == plainest[d.kind] && !(t->rule == RULE_SILENCE && t->level > 0);
+}
+
+static void metrics_seen(const struct evidence_policy *p, const struct ledger *l, int wave, struct plan *out)
+{
+    for (int i = 0; i < metric_tests(p); i++) {
+        const struct metric_test *t = metric_test(p, i);
+        struct plan_metric *m = &out->metric[t->metric];
+        double alpha = planner_alpha(p, l, wave, t);
+        if (t->rule == RULE_SHIFT)
+            m->shift =
+                m->shift || (out->canary >= p->min_devices && planner_shift(&out->canary, &out->control, 1, alpha));
+        if (!planner_plain(p, t))
+            continue;
+        int64_t n = t->rule == RULE_OUTCOME
+                        ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
+                        : planner_fewest(p, t, out->canary, out->control, alpha);
+        if (n > 0 && (m->least == 0 || n < m->least))
+            m->least = n;
+    }
+}
+
+bool planner_blind(const struct evidence_policy *p, const struct plan *out)
+{
+    bool blind = !(out->sees_reboot_ratio > 0);
+    for (size_t i = 0; i < metric_count(p); i++)
+        blind = blind && out->metric[i].least == 0 && !out->metric[i].shift;
+    return blind;
 }
 
 void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t canary, int64_t control, int64_t hours,
@@ -156,99 +201,207 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     struct ledger l;
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
-    out->cpu_both = p->cpu_worse == WORSE_BOTH;
-    struct passage_test loop = passage_of(p, &l, wave, TEST_LOOP), silent = passage_of(p, &l, wave, TEST_SILENT),
-                        cpu = passage_of(p, &l, wave, TEST_CPU125);
-    out->least_loop = least(canary, control, 0, &loop);
-    out->least_loop_beside = least(canary, control, 1, &loop);
-    out->least_silent = least(canary, control, 0, &silent);
-    out->least_cpu = least(canary, control, 0, &cpu);
-    out->least_install = least_failed(canary, ledger_install(&l), p->install_share, p->min_devices);
-    bool enough = canary >= p->min_devices;
-    out->sees_cpu_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_CPU));
-    out->sees_variance_shift = enough && sees_shift(canary, control, alpha_of(p, &l, wave, TEST_VARIANCE));
+    metrics_seen(p, &l, wave, out);
+    const struct metric_test *loop = metric_test(p, TEST_LOOP);
+    out->least_loop_beside =
+        least(planner_process(p, loop), canary, control, 1, planner_alpha(p, &l, wave, loop), p->min_devices);
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio = sees_reboots(p, &l, wave, out, reboots_per_day);
-    out->blind = !out->least_loop && !out->least_silent && !out->least_cpu && !out->least_install &&
-                 !out->sees_cpu_shift && !out->sees_variance_shift && !(out->sees_reboot_ratio > 0);
+        out->sees_reboot_ratio = planner_reboots(p, &l, wave, out, reboots_per_day);
+    out->blind = planner_blind(p, out);
 }
 
-/* Adds to a list of what is seen: ", " between, nothing when there is no room. */
-static void add(char *out, size_t size, size_t *n, const char *between, const char *what)
+/* ---- in words ---- */
+
+struct words {
+    const struct evidence_policy *e;
+    const struct plan *p;
+    char *out;
+    size_t size, n;
+    const char *between; /* before the next part */
+};
+
+/* Adds a part whole, or nothing when there is no room. */
+static void add(struct words *w, const char *what)
 {
-    size_t a = strlen(between), b = strlen(what);
-    if (*n + a + b + 1 > size)
+    size_t a = strlen(w->between), b = strlen(what);
+    if (w->n + a + b + 1 > w->size)
         return;
-    memcpy(out + *n, between, a);
-    memcpy(out + *n + a, what, b);
-    *n += a + b;
-    out[*n] = '\0';
+    memcpy(w->out + w->n, w->between, a);
+    memcpy(w->out + w->n + a, what, b);
+    w->n += a + b;
+    w->out[w->n] = '\0';
+    w->between = ", ";
 }
 
-void planner_text(const struct plan *p, char *out, size_t size)
+static bool level(const struct metric_def *d)
 {
+    return d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+}
+
+static const char *way(enum metric_worse w)
+{
+    return w == WORSE_UP ? "up" : w == WORSE_DOWN ? "down" : "up or down";
+}
+
+enum look { LOOK_FAR, LOOK_ALL, LOOK_NOT };
+
+/* Levels that are looked at and seen alike are told together: "CPU or variance up on all". */
+static bool told_alike(const struct words *w, enum look what, size_t i, size_t k)
+{
+    const struct plan_metric *a = &w->p->metric[i], *b = &w->p->metric[k];
+    struct metric_def x, y;
+    metric_get(w->e, i, &x);
+    metric_get(w->e, k, &y);
+    if (!level(&x) || !level(&y) || x.worse != y.worse || !(y.share > 0))
+        return false;
+    return what == LOOK_FAR   ? b->least > 0 && a->least == b->least
+           : what == LOOK_ALL ? b->shift
+                              : b->least == 0 && !b->shift;
+}
+
+static void levels_text(struct words *w, enum look what)
+{
+    bool told[METRICS_MAX] = {false};
+    for (size_t i = 0, count = metric_count(w->e); i < count; i++) {
+        char part[METRICS_MAX * (METRIC_TITLE_MAX + 4) + 60];
+        size_t n = 0, of = 0, left = 0;
+        struct metric_def d;
+        metric_get(w->e, i, &d);
+        if (told[i] || !told_alike(w, what, i, i))
+            continue;
+        for (size_t k = i; k < count; k++)
+            left += !told[k] && told_alike(w, what, i, k);
+        if (what == LOOK_FAR)
+            n = (size_t)snprintf(part, sizeof part, "%lld with ", (long long)w->p->metric[i].least);
+        for (size_t k = i; k < count; k++) {
+            if (told[k] || !told_alike(w, what, i, k))
+                continue;
+            told[k] = true;
+            left--;
+            n += (size_t)snprintf(part + n, sizeof part - n, "%s%s",
+                                  of++ == 0  ? ""
+                                  : left > 0 ? ", "
+                                             : " or ",
+                                  metric_title(w->e, k));
+        }
+        snprintf(part + n, sizeof part - n, "%s %s%s", what == LOOK_FAR ? " far" : "", way(d.worse),
+                 what == LOOK_ALL ? " on all" : "");
+        add(w, part);
+    }
+}
+
+/* Counters and events of the policy's own; `seen`: those that are, else those that are not. */
+static void events_text(struct words *w, bool seen)
+{
+    for (size_t i = METRICS_BUILTIN; i < metric_count(w->e); i++) {
+        char part[METRIC_TITLE_MAX + 60], *at = part;
+        int64_t least = w->p->metric[i].least;
+        struct metric_def d;
+        metric_get(w->e, i, &d);
+        if (level(&d) || !(d.share > 0) || (least > 0) != seen)
+            continue;
+        if (seen)
+            at += snprintf(part, sizeof part, "%lld with ", (long long)least);
+        snprintf(at, sizeof part - (size_t)(at - part), "%s%s", d.title,
+                 d.kind == KIND_COUNTER ? " 3 times within half an hour" : "");
+        add(w, part);
+    }
+}
+
+static void reboots_text(struct words *w)
+{
+    const struct plan *p = w->p;
+    long long least = (long long)p->metric[ROW_REBOOTS].least;
+    char part[80];
+    if (p->least_loop_beside > least)
+        snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", least, (long long)p->least_loop_beside);
+    else
+        snprintf(part, sizeof part, "%lld device%s in a crash loop", least, least == 1 ? "" : "s");
+    if (least > 0)
+        add(w, part);
+}
+
+static void few_text(struct words *w, size_t row, const char *what)
+{
+    char part[80];
+    snprintf(part, sizeof part, "%lld %s", (long long)w->p->metric[row].least, what);
+    if (w->p->metric[row].least > 0)
+        add(w, part);
+}
+
+static void seen_text(struct words *w)
+{
+    char part[40];
+    reboots_text(w);
+    few_text(w, ROW_SILENCE, "silent");
+    few_text(w, ROW_INSTALL, "failed installs");
+    levels_text(w, LOOK_FAR);
+    events_text(w, true);
+    levels_text(w, LOOK_ALL);
+    snprintf(part, sizeof part, "reboots x%g", w->p->sees_reboot_ratio);
+    if (w->p->reboots_known && w->p->sees_reboot_ratio > 0)
+        add(w, part);
+}
+
+static void unseen_text(struct words *w)
+{
+    char part[40];
+    double ratio = w->p->sees_reboot_ratio;
+    if (w->p->metric[ROW_REBOOTS].least == 0)
+        add(w, "a crash loop");
+    levels_text(w, LOOK_NOT);
+    events_text(w, false);
+    snprintf(part, sizeof part, "reboots x%d", ratio > 5 ? 5 : ratio > 0 ? 2 : 20);
+    if (w->p->reboots_known && !(ratio <= 2 && ratio > 0))
+        add(w, part);
+}
+
+/* The cost of strata, in the wave's own figures. */
+static void strata_text(struct words *w)
+{
+    const struct plan *p = w->p;
+    char part[200], alone[FMT_MAX];
+    double apart = (double)p->canary * (1 - p->compared);
+    if (p->strata < 2)
+        return;
+    w->between = "; ";
+    snprintf(part, sizeof part,
+             "in %d strata crash loops in %.0f%% of the canaries are seen in about %.0f%% (%.0f%% if all were compared "
+             "together)",
+             p->strata, 100 * PLAN_LOOPS, 100 * p->loops_seen, 100 * p->loops_seen_whole);
+    add(w, part);
+    if (apart < 0.5)
+        return;
+    snprintf(part, sizeof part, "about %s of them ha%s nobody to be compared with",
+             fmt_count(alone, (int64_t)(apart + 0.5)), apart < 1.5 ? "s" : "ve");
+    add(w, part);
+}
+
+void planner_text(const struct evidence_policy *e, const struct plan *p, char *out, size_t size)
+{
+    struct words w = {.e = e, .p = p, .out = out, .size = size, .between = ""};
+    char part[120], count[FMT_MAX];
     if (size == 0)
         return;
     out[0] = 0;
-    size_t n = 0;
-    char part[120], count[FMT_MAX];
     snprintf(part, sizeof part, "%s device%s", fmt_count(count, p->canary), p->canary == 1 ? "" : "s");
-    add(out, size, &n, "", part);
-    if (p->hours > 0) {
-        snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
-        add(out, size, &n, "", part);
-    }
+    add(&w, part);
+    w.between = "";
+    snprintf(part, sizeof part, " for %lld h", (long long)p->hours);
+    if (p->hours > 0)
+        add(&w, part);
+    w.between = ": ";
     if (p->blind) {
-        snprintf(part, sizeof part, ": cannot see anything, even if all go bad (%lld to compare with)",
+        snprintf(part, sizeof part, "cannot see anything, even if all go bad (%lld to compare with)",
                  (long long)p->control);
-        add(out, size, &n, "", part);
+        add(&w, part);
+        strata_text(&w);
         return;
     }
-    const char *between = ": sees ";
-    if (p->least_loop) {
-        if (p->least_loop_beside > p->least_loop)
-            snprintf(part, sizeof part, "%lld-%lld devices in a crash loop", (long long)p->least_loop,
-                     (long long)p->least_loop_beside);
-        else
-            snprintf(part, sizeof part, "%lld device%s in a crash loop", (long long)p->least_loop,
-                     p->least_loop == 1 ? "" : "s");
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_silent) {
-        snprintf(part, sizeof part, "%lld silent", (long long)p->least_silent);
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_install) {
-        snprintf(part, sizeof part, "%lld failed installs", (long long)p->least_install);
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->least_cpu) {
-        snprintf(part, sizeof part, "%lld with CPU far up%s", (long long)p->least_cpu, p->cpu_both ? " or down" : "");
-        add(out, size, &n, between, part);
-        between = ", ";
-    }
-    if (p->sees_cpu_shift || p->sees_variance_shift) {
-        add(out, size, &n, between,
-            p->sees_cpu_shift && p->sees_variance_shift ? "CPU or sensor variance up on all"
-            : p->sees_cpu_shift                         ? p->cpu_both ? "CPU up or down on all" : "CPU up on all"
-                                                        : "sensor variance up on all");
-        between = ", ";
-    }
-    if (p->reboots_known && p->sees_reboot_ratio > 0) {
-        snprintf(part, sizeof part, "reboots x%g", p->sees_reboot_ratio);
-        add(out, size, &n, between, part);
-    }
-    if (!p->least_loop)
-        add(out, size, &n, "; ", "cannot see a crash loop");
-    if (p->reboots_known && !(p->sees_reboot_ratio <= 2 && p->sees_reboot_ratio > 0)) {
-        snprintf(part, sizeof part, "cannot see reboots x%d",
-                 p->sees_reboot_ratio > 5   ? 5
-                 : p->sees_reboot_ratio > 0 ? 2
-                                            : 20);
-        add(out, size, &n, "; ", part);
-    }
+    w.between = ": sees ";
+    seen_text(&w);
+    w.between = "; cannot see ";
+    unseen_text(&w);
+    strata_text(&w);
 }

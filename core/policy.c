@@ -100,16 +100,16 @@ static const struct policy default_policy = {
     .evidence = {.tests = TESTS_ON,
                  .alpha = 0.05,
                  .reserve = 0,
-                 .ratio = 1.25,
-                 .cpu_ratio = 1.05,
-                 .variance_ratio = 1.25,
-                 .install_share = 0.02,
+                 .tolerance[ROW_REBOOTS] = 1.25,
+                 .tolerance[ROW_CPU] = 1.05,
+                 .tolerance[ROW_VARIANCE] = 1.25,
+                 .tolerance[ROW_INSTALL] = 0.02,
                  .min_devices = 2,
-                 .share_reboot = 0.47,
-                 .share_silence = 0.16,
-                 .share_cpu = 0.085,
-                 .share_variance = 0.085,
-                 .share_install = 0.20,
+                 .share[ROW_REBOOTS] = 0.47,
+                 .share[ROW_SILENCE] = 0.16,
+                 .share[ROW_CPU] = 0.085,
+                 .share[ROW_VARIANCE] = 0.085,
+                 .share[ROW_INSTALL] = 0.20,
                  .design = DESIGN_NOW,
                  .level = {{0.1, REACT_WATCH}, {1, REACT_PAUSE}},
                  .n_levels = 2,
@@ -119,6 +119,18 @@ static const struct policy default_policy = {
     .lost_resume = true,
     .min_device_hours = 0,
 };
+
+void policy_numbers(struct evidence_policy *p, double *out[POLICY_NUMBERS])
+{
+    size_t n = 0;
+    out[n++] = &p->alpha;
+    out[n++] = &p->reserve;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        if (i != ROW_SILENCE) /* that of reboots */
+            out[n++] = &p->tolerance[i];
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        out[n++] = &p->share[i];
+}
 
 int64_t policy_report_needed(const struct policy *p, int64_t expected)
 {

@@ -62,18 +62,17 @@ struct evidence_level {
 
 struct evidence_policy {
     enum tests_mode tests;
-    double alpha;     /* of the whole rollout, 0..1 (0.05) */
-    double reserve;   /* share of alpha kept for further rollouts of the firmware and tests added later, 0..1 (0) */
-    double ratio;     /* tolerated ratio of event rates, canary to control, >= 1 (1.25); crash loops: always 1 */
-    double cpu_ratio; /* tolerated rise of CPU over own baseline, >= 1 (1.05) */
-    double variance_ratio; /* the same of sensor variance (1.25) */
-    double install_share;  /* share of devices that may fail the install by chance, 0..1 (0.02) */
-    int min_devices;       /* distinct canary devices that must carry a test, >= 1 (2) */
-    double share_reboot, share_silence, share_cpu, share_variance; /* of alpha; 0 = that metric is not tested */
-    double share_install;
-    int design; /* of the tests, 0 .. DESIGN_NOW: core/design.h. Not for a policy file to say */
-    enum metric_worse cpu_worse, variance_worse; /* WORSE_UP or WORSE_BOTH */
-    const struct metric_def *own;                /* metrics of the policy's own, n_own <= METRICS_OWN */
+    double alpha;   /* of the whole rollout, 0..1 (0.05) */
+    double reserve; /* share of alpha kept for further rollouts of the firmware and tests added later, 0..1 (0) */
+    /* By row (core/metric.h). Tolerated: ratio of event rates, canary to control, >= 1 (1.25; of silence the same,
+     * crash loops: always 1); rise over own baseline, >= 1; share of devices that may fail the install by chance, 0..1.
+     */
+    double tolerance[METRICS_BUILTIN];
+    double share[METRICS_BUILTIN];            /* of alpha; 0 = that metric is not tested */
+    enum metric_worse worse[METRICS_BUILTIN]; /* WORSE_UP, or of gauges WORSE_BOTH */
+    int design;                   /* of the tests, 0 .. DESIGN_NOW: core/design.h. Not for a policy file to say */
+    int min_devices;              /* distinct canary devices that must carry a test, >= 1 (2) */
+    const struct metric_def *own; /* metrics of the policy's own, n_own <= METRICS_OWN */
     size_t n_own;
     const struct metric_test *own_test; /* tests beyond the built-in ones: metric_make_tests() */
     size_t n_own_tests;
@@ -125,6 +124,9 @@ extern const char *const metric_words[METRIC_COUNT + 1];
 const char *metric_word(enum metric m);     /* "reboots", "cpu-mean", "cpu-p95", "variance", "install-failed" */
 const char *metric_unit(enum metric m);     /* "reboots/dev-day", "%", ... for the screen */
 const char *reaction_word(enum reaction r); /* "none", "watch", "hold", "pause", "rollback" */
+/* All numbers of a policy that evidence depends on, in the order of kept states and digests. */
+#define POLICY_NUMBERS (2 + METRICS_BUILTIN - 1 + METRICS_BUILTIN)
+void policy_numbers(struct evidence_policy *p, double *out[POLICY_NUMBERS]);
 /* How many of `expected` devices must report, else data is missing; 0 when none is expected. One at least; fewer than
  * the share min_coverage only where lost_devices or more are away. */
 int64_t policy_report_needed(const struct policy *p, int64_t expected);

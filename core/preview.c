@@ -31,6 +31,11 @@ static void ANDON_PRINTF(3, 4) put(char *out, size_t size, const char *fmt, ...)
     va_end(ap);
 }
 
+bool preview_advice(const struct preview_line *l)
+{
+    return l->devices < 0 && strcmp(l->mark, "note") == 0;
+}
+
 #define WILL(...) line(p->will, &p->n_will, __VA_ARGS__)
 #define WONT(...) line(p->wont, &p->n_wont, __VA_ARGS__)
 
@@ -335,7 +340,8 @@ static void rollback_lines(const struct classes *c, int64_t scope, struct previe
     if (c->other > 0)
         WILL("go", c->other, "go to %s, although they came from other releases", to);
     if (c->unknown > 0 && c->asked > 0)
-        WILL("go", c->unknown, "go to %s; only %lld of them were asked what they came from", to, (long long)c->asked);
+        WILL("go", c->unknown, "go to %s; what they came from is not known: %lld of %lld devices were asked", to,
+             (long long)c->asked, (long long)c->listed);
     else if (c->unknown > 0)
         WILL("go", c->unknown, "go to %s; what they came from is not known", to);
     if (c->pending > 0)

@@ -24,6 +24,7 @@ struct part { /* a stratum */
     struct cell *v;
     size_t n;
     int64_t all, counted;
+    int64_t most; /* level of the largest group */
 };
 struct law {
     struct part *part;
@@ -43,15 +44,18 @@ static void read_stratum(const struct tie_stratum *s, struct part *p)
         y += s->v[i].y;
     }
     bool canary = x <= y; /* from the top down; the other side from the bottom up */
-    *p = (struct part){xcalloc(s->n, sizeof *p->v), s->n, x + y, canary ? x : y};
+    size_t most = 0;
+    *p = (struct part){xcalloc(s->n, sizeof *p->v), s->n, x + y, canary ? x : y, 0};
     for (size_t i = 0; i < s->n; i++) {
         const struct tie_group *g = &s->v[canary ? s->n - 1 - i : i];
         int64_t all = (int64_t)g->x + g->y;
         p->v[i] = (struct cell){2 * before + all, all, canary ? g->x : g->y};
         before += all;
+        most = all > p->v[most].all ? i : most;
     }
     for (size_t i = s->n; i-- > 0;)
         p->v[i].level -= p->v[0].level;
+    p->most = p->v[most].level;
 }
 
 static void free_law(struct law *l)
@@ -83,9 +87,11 @@ static void read_law(const struct tie_stratum *s, size_t strata, struct law *l)
 static int64_t step_of(const struct law *l)
 {
     int64_t g = 0;
-    for (size_t i = 0; i < l->n; i++) {
-        for (size_t k = 0; k < l->part[i].n; k++) {
+    for (size_t i = 0; i < l->n && g != 1; i++) {
+        for (size_t k = 0; k < l->part[i].n && g != 1; k++) {
             int64_t a = l->part[i].v[k].level;
+            if (g != 0 && a % g == 0)
+                continue;
             while (a != 0) {
                 int64_t r = g % a;
                 g = a;
@@ -98,29 +104,56 @@ static int64_t step_of(const struct law *l)
 
 /* Levels on a grid of `step`, rounded down, so that the sum can only get smaller. A shift that is the same for all of a
  * stratum changes nothing: it puts the largest group onto the grid. */
-static void coarsen(const struct law *from, int64_t step, struct law *to)
+static int64_t shift_of(const struct part *p, int64_t step)
 {
-    int64_t top = from->top;
-    *to = (struct law){.part = xcalloc(from->n, sizeof *to->part), .n = from->n};
-    for (size_t i = 0; i < from->n; i++) {
-        const struct part *p = &from->part[i];
-        struct part *q = &to->part[i];
-        size_t most = 0;
-        for (size_t k = 1; k < p->n; k++)
-            most = p->v[k].all > p->v[most].all ? k : most;
-        int64_t shift = (step - p->v[most].level % step) % step;
-        *q = (struct part){xcalloc(p->n, sizeof *q->v), 0, p->all, p->counted};
-        top += p->counted * shift;
-        for (size_t k = 0; k < p->n; k++) {
-            int64_t level = (p->v[k].level + shift) / step;
-            if (q->n == 0 || q->v[q->n - 1].level != level)
-                q->v[q->n++].level = level;
-            q->v[q->n - 1].all += p->v[k].all;
-            q->v[q->n - 1].counted += p->v[k].counted;
+    return (step - p->most % step) % step;
+}
+
+static int64_t top_of(const struct law *l, int64_t step)
+{
+    int64_t top = l->top;
+    for (size_t i = 0; i < l->n; i++)
+        top += l->part[i].counted * shift_of(&l->part[i], step);
+    return top / step;
+}
+
+/* (level + shift) / step of each cell of `from`, those that fall together being one; `to` may be `from`. */
+static void put_on_grid(const struct part *from, int64_t shift, int64_t step, struct part *to)
+{
+    size_t n = 0;
+    for (size_t k = 0; k < from->n; k++) {
+        struct cell c = from->v[k];
+        c.level = (c.level + shift) / step;
+        if (n > 0 && to->v[n - 1].level == c.level) {
+            to->v[n - 1].all += c.all;
+            to->v[n - 1].counted += c.counted;
+        } else {
+            to->v[n++] = c;
         }
     }
-    to->top = top / step;
+    to->n = n;
+}
+
+static void coarsen(const struct law *from, int64_t step, struct law *to)
+{
+    *to = (struct law){.part = xcalloc(from->n, sizeof *to->part), .n = from->n, .top = top_of(from, step)};
+    for (size_t i = 0; i < from->n; i++) {
+        const struct part *p = &from->part[i];
+        to->part[i] = (struct part){xcalloc(p->n, sizeof *p->v), 0, p->all, p->counted, 0};
+        put_on_grid(p, shift_of(p, step), step, &to->part[i]);
+    }
     sum_law(to);
+}
+
+/* What coarsen() makes of `from` at twice the step, from what it has made at `step`: a floor of a floor is the same. */
+static void coarsen_twice(const struct law *from, int64_t step, struct law *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        int64_t more = shift_of(&from->part[i], 2 * step) - shift_of(&from->part[i], step);
+        put_on_grid(&l->part[i], more / step, 2, &l->part[i]);
+    }
+    l->top = top_of(from, 2 * step);
+    sum_law(l);
 }
 
 /* ---- exact: dynamic programming ---- */
@@ -156,9 +189,20 @@ struct rows {
     size_t width;
 };
 
-static void add_row(double *to, const double *from, int64_t n, double factor)
+/* The rows do not overlap. Several numbers at a time, each as if alone. */
+static void add_row(double *restrict to, const double *restrict from, int64_t n, double factor)
 {
-    for (int64_t i = 0; i < n; i++)
+    typedef double lanes __attribute__((vector_size(64)));
+    enum { LANES = sizeof(lanes) / sizeof *to };
+    int64_t i = 0;
+    for (; i + LANES <= n; i += LANES) {
+        lanes a, b;
+        memcpy(&a, to + i, sizeof a);
+        memcpy(&b, from + i, sizeof b);
+        a += b * factor;
+        memcpy(to + i, &a, sizeof a);
+    }
+    for (; i < n; i++)
         to[i] += from[i] * factor;
 }
 
@@ -226,19 +270,21 @@ static double exact_p(const struct law *l)
 /* The finest grid, from `step` on, that can be afforded; infinite where none can. */
 static double gridded_log_p(const struct law *l, int64_t step, bool *exact)
 {
+    struct law coarse;
+    double v = INFINITY;
+    if (side_of(l) > SIDE_MAX)
+        return v;
+    coarsen(l, step, &coarse);
+    int64_t g = step;
+    for (; !affordable(&coarse) && g <= (step + l->top) / 2; g *= 2)
+        coarsen_twice(l, g, &coarse);
     /* On a grid coarser than the sum itself nothing is told apart any more. */
-    for (int64_t g = step; side_of(l) <= SIDE_MAX && g <= step + l->top; g *= 2) {
-        struct law coarse;
-        coarsen(l, g, &coarse);
-        bool fits = affordable(&coarse);
-        double v = fits ? det_log(exact_p(&coarse)) : INFINITY;
-        free_law(&coarse);
-        if (fits) {
-            *exact = g == step;
-            return v;
-        }
+    if (affordable(&coarse)) {
+        *exact = g == step;
+        v = det_log(exact_p(&coarse));
     }
-    return INFINITY;
+    free_law(&coarse);
+    return v;
 }
 
 /* ---- an exponential bound ----
@@ -258,46 +304,73 @@ struct moments {
     double log_prod, p, py, v, vy, vyy;
 };
 
-static double chance(double a, double *log_one_plus)
+/* A few cells at a time: what the chance of each is of, the chance, and ln(1 + z exp(-s level)). */
+#define AT_ONCE 64
+struct chances {
+    double of[AT_ONCE], p[AT_ONCE], log_one_plus[AT_ONCE];
+};
+
+static void take_chances(struct chances *c, size_t n)
 {
-    double e = det_exp(a > 0 ? -a : a); /* never overflows */
-    *log_one_plus = (a > 0 ? a : 0) + det_log(1 + e);
-    return a > 0 ? 1 / (1 + e) : e / (1 + e);
+    double *e = c->p, *l = c->log_one_plus;
+    for (size_t k = 0; k < n; k++)
+        e[k] = c->of[k] > 0 ? -c->of[k] : c->of[k]; /* never overflows */
+    det_exp_all(e, n);
+    for (size_t k = 0; k < n; k++)
+        l[k] = 1 + e[k];
+    det_log_all(l, n);
+    for (size_t k = 0; k < n; k++) {
+        l[k] = (c->of[k] > 0 ? c->of[k] : 0) + l[k];
+        c->p[k] = c->of[k] > 0 ? 1 / (1 + e[k]) : e[k] / (1 + e[k]);
+    }
+}
+
+static size_t at_once(const struct part *p, size_t first)
+{
+    return p->n - first < AT_ONCE ? p->n - first : AT_ONCE;
 }
 
 static void moments_of(const struct part *p, double s, double theta, double scale, struct moments *m)
 {
+    struct chances c;
+    double y[AT_ONCE];
     *m = (struct moments){0};
-    for (size_t k = 0; k < p->n; k++) {
-        double y = (double)p->v[k].level / scale, t = (double)p->v[k].all, l, c = chance(theta - s * y, &l);
-        double v = t * c * (1 - c);
-        m->log_prod += t * l;
-        m->p += t * c;
-        m->py += t * c * y;
-        m->v += v;
-        m->vy += v * y;
-        m->vyy += v * y * y;
+    for (size_t i = 0; i < p->n; i += AT_ONCE) {
+        size_t n = at_once(p, i);
+        for (size_t k = 0; k < n; k++) {
+            y[k] = (double)p->v[i + k].level / scale;
+            c.of[k] = theta - s * y[k];
+        }
+        take_chances(&c, n);
+        for (size_t k = 0; k < n; k++) {
+            double t = (double)p->v[i + k].all, v = t * c.p[k] * (1 - c.p[k]);
+            m->log_prod += t * c.log_one_plus[k];
+            m->p += t * c.p[k];
+            m->py += t * c.p[k] * y[k];
+            m->v += v;
+            m->vy += v * y[k];
+            m->vyy += v * y[k] * y[k];
+        }
     }
 }
 
-/* What is to be made small: ln of the bound but for what does not depend on s and theta. */
-static double height(const struct law *l, const struct tilt *w)
+/* What is to be made small: ln of the bound but for what does not depend on s and theta. And the moments there. */
+static double height(const struct law *l, const struct tilt *w, struct moments *m)
 {
     double sum = w->s * (double)l->top / w->scale;
-    struct moments m;
     for (size_t i = 0; i < l->n; i++) {
-        moments_of(&l->part[i], w->s, w->theta[i], w->scale, &m);
-        sum += m.log_prod - (double)l->part[i].counted * w->theta[i];
+        moments_of(&l->part[i], w->s, w->theta[i], w->scale, &m[i]);
+        sum += m[i].log_prod - (double)l->part[i].counted * w->theta[i];
     }
     return sum;
 }
 
-/* One step of Newton's method, convex in all variables; halved until it helps. False when there is nothing to gain. */
+/* One step of Newton's method, convex in all variables; halved until it helps. False when there is nothing to gain.
+ * `now` and the moments are of where `w` is. */
 static bool descend(const struct law *l, struct tilt *w, struct moments *m, double *slope, double *now)
 {
     double g = (double)l->top / w->scale, h = 0, was = *now, s = w->s;
     for (size_t i = 0; i < l->n; i++) {
-        moments_of(&l->part[i], w->s, w->theta[i], w->scale, &m[i]);
         double off = m[i].p - (double)l->part[i].counted;
         g -= m[i].py;
         if (!(m[i].v > 0))
@@ -314,7 +387,7 @@ static bool descend(const struct law *l, struct tilt *w, struct moments *m, doub
         w->s = s + ds > 0 ? s + ds : 0;
         for (size_t i = 0; i < l->n; i++)
             w->theta[i] += half == 0 ? slope[i] : -slope[i] * f;
-        *now = height(l, w);
+        *now = height(l, w, m);
         if (*now < was)
             return was - *now > 1e-6;
     }
@@ -324,18 +397,24 @@ static bool descend(const struct law *l, struct tilt *w, struct moments *m, doub
 /* At most this: the probability that the Bernoullis of a stratum sum up to its counted side. */
 static double log_pmf(const struct part *p, const struct tilt *w, double theta, double budget)
 {
-    double l, v, var = 0;
+    struct chances c;
+    double v, var = 0;
     bool whole = (double)p->all * (double)p->counted <= budget;
     double *f = whole ? xcalloc((size_t)p->counted + 1, sizeof *f) : NULL;
     if (f)
         f[0] = 1;
-    for (size_t k = 0; k < p->n; k++) {
-        double c = chance(theta - w->s * (double)p->v[k].level / w->scale, &l);
-        var += (double)p->v[k].all * c * (1 - c);
-        for (int64_t i = 0; f && i < p->v[k].all; i++) {
-            for (int64_t j = p->counted; j > 0; j--)
-                f[j] = f[j] * (1 - c) + f[j - 1] * c;
-            f[0] *= 1 - c;
+    for (size_t k = 0; k < p->n; k += AT_ONCE) {
+        size_t n = at_once(p, k);
+        for (size_t i = 0; i < n; i++)
+            c.of[i] = theta - w->s * (double)p->v[k + i].level / w->scale;
+        take_chances(&c, n);
+        for (size_t i = 0; i < n; i++) {
+            var += (double)p->v[k + i].all * c.p[i] * (1 - c.p[i]);
+            for (int64_t d = 0; f && d < p->v[k + i].all; d++) {
+                for (int64_t j = p->counted; j > 0; j--)
+                    f[j] = f[j] * (1 - c.p[i]) + f[j - 1] * c.p[i];
+                f[0] *= 1 - c.p[i];
+            }
         }
     }
     v = f ? f[p->counted] : var > 0.4689 * 0.4689 ? 0.4689 / sqrt(var) : 1;
@@ -363,8 +442,8 @@ static double chernoff_log_p(const struct law *exact, int64_t step)
     int64_t g = step;
     coarsen(exact, g, &l);
     while (l.cells > CELLS_MAX && l.top > 0) {
-        free_law(&l);
-        coarsen(exact, g *= 2, &l);
+        coarsen_twice(exact, g, &l);
+        g *= 2;
     }
     struct tilt w = {.scale = 1, .theta = xcalloc(l.n, sizeof *w.theta)};
     struct moments *m = xcalloc(l.n, sizeof *m);
@@ -375,10 +454,9 @@ static double chernoff_log_p(const struct law *exact, int64_t step)
         w.scale = far > w.scale ? far : w.scale;
         w.theta[i] = det_log((double)p->counted / (double)(p->all - p->counted));
     }
-    sum = height(&l, &w);
+    sum = height(&l, &w, m);
     for (int i = 0; i < NEWTON_MAX && descend(&l, &w, m, slope, &sum); i++)
         continue;
-    sum = height(&l, &w);
     for (size_t i = 0; i < l.n; i++)
         sum += log_pmf(&l.part[i], &w, w.theta[i], PMF_MAX / (double)l.n) - log_ways(&l.part[i]);
     free(w.theta);

@@ -115,18 +115,21 @@ static bool read_metrics(const struct json_t *o, struct evidence_policy *p, stru
     char digest[SHA256_HEX];
     if (!o)
         return true;
-    int cpu = word_of(json_str(o, "cpu_worse", NULL), worse_word, WORSE_BOTH + 1),
-        variance = word_of(json_str(o, "variance_worse", NULL), worse_word, WORSE_BOTH + 1);
     const char *said = json_str(o, "digest", NULL);
     size_t n = json_is_arr(own) ? json_len(own) : METRICS_OWN + 1;
-    if (cpu < 0 || variance < 0 || cpu == WORSE_DOWN || variance == WORSE_DOWN || !said || n > METRICS_OWN)
+    bool whole = said && n <= METRICS_OWN;
+    for (size_t i = 0; i < METRICS_BUILTIN && whole; i++) {
+        const char *key = metric_key(i, FIELD_WORSE);
+        int worse = key ? word_of(json_str(o, key, NULL), worse_word, WORSE_BOTH + 1) : WORSE_UP;
+        whole = worse >= 0 && worse != WORSE_DOWN;
+        p->worse[i] = whole ? (enum metric_worse)worse : WORSE_UP;
+    }
+    if (!whole)
         return bad(e, "the metrics are not whole");
     struct metric_def *row = ARENA_ARRAY(a, struct metric_def, n + 1);
     for (size_t i = 0; i < n; i++)
         if (!read_row(json_at(own, i), a, &row[i]))
             return bad(e, "a metric is not whole");
-    p->cpu_worse = (enum metric_worse)cpu;
-    p->variance_worse = (enum metric_worse)variance;
     p->own = row;
     p->n_own = n;
     metric_digest(p, digest);
@@ -140,15 +143,15 @@ bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena 
     struct evidence_policy *p = &s->policy;
     int64_t min, waves, design = 0;
     memset(s, 0, sizeof *s);
-    if (!json_is_obj(o) || !get_hex(o, "alpha", &p->alpha) || !get_hex(o, "cpu_ratio", &p->cpu_ratio) ||
-        !get_hex(o, "install_share", &p->install_share) || !get_hex(o, "ratio", &p->ratio) ||
-        !get_hex(o, "reserve", &p->reserve) || !get_hex(o, "share_cpu", &p->share_cpu) ||
-        !get_hex(o, "share_install", &p->share_install) || !get_hex(o, "share_reboot", &p->share_reboot) ||
-        !get_hex(o, "share_silence", &p->share_silence) || !get_hex(o, "share_variance", &p->share_variance) ||
-        !get_hex(o, "variance_ratio", &p->variance_ratio) || !json_int(o, "grace_us", &s->grace_us) ||
-        !json_int(o, "silence_us", &s->silence_us) || !json_int(o, "start", &s->start) ||
-        !json_int(o, "step_us", &s->step_us) || !json_int(o, "min_devices", &min) || !json_int(o, "waves", &waves) ||
-        !json_bool(o, "boot_time", &s->boot_time) || min < 1 || min > INT32_MAX || waves < 1 || waves > TRIAL_WAVES)
+    bool whole = json_is_obj(o) && get_hex(o, "alpha", &p->alpha) && get_hex(o, "reserve", &p->reserve);
+    for (size_t i = 0; i < METRICS_BUILTIN && whole; i++) {
+        const char *key = metric_key(i, FIELD_TOLERANCE);
+        whole = (!key || get_hex(o, key, &p->tolerance[i])) && get_hex(o, metric_key(i, FIELD_SHARE), &p->share[i]);
+    }
+    if (!whole || !json_int(o, "grace_us", &s->grace_us) || !json_int(o, "silence_us", &s->silence_us) ||
+        !json_int(o, "start", &s->start) || !json_int(o, "step_us", &s->step_us) || !json_int(o, "min_devices", &min) ||
+        !json_int(o, "waves", &waves) || !json_bool(o, "boot_time", &s->boot_time) || min < 1 || min > INT32_MAX ||
+        waves < 1 || waves > TRIAL_WAVES)
         return bad(e, "the spec is not whole");
     if (json_get(o, "design") && (!json_int(o, "design", &design) || design < 1 || design > DESIGN_NOW))
         return err_set(e, ERR_UNSUPPORTED, "a newer andon knows them", "inputs of a decision: tests of another design");
@@ -199,7 +202,7 @@ static bool replay_journal(struct work *w, struct err *e)
     double log_share;
     if (!read_epoch(w, test, &log_share))
         return bad(e, "there is no epoch");
-    eprocess_init(&p, passage_ratio(test, w->spec.policy.ratio));
+    eprocess_init(&p, passage_ratio(test, w->spec.policy.tolerance[ROW_REBOOTS]));
     p.weight = design_weight(w->spec.policy.design, test);
     for (size_t i = 0; i < n; i++) {
         int32_t v[6], next[6];
@@ -292,7 +295,7 @@ static bool replay_installs(struct work *w, struct err *e)
     }
     ok = ok && install_tallies_ok(v, n);
     if (ok) {
-        install_evidence(v, n, w->spec.waves, w->spec.policy.install_share, &now);
+        install_evidence(v, n, w->spec.waves, w->spec.policy.tolerance[ROW_INSTALL], &now);
         w->out->log_e = now.log_e;
         w->out->devices = now.failed > INT32_MAX ? INT32_MAX : (int)now.failed;
         w->out->peeks = n;
@@ -311,7 +314,7 @@ static bool replay_outcomes(struct work *w, struct err *e)
         int32_t v[2];
         if (!whole_numbers(json_at(j, i), 2, v) || v[0] > v[1])
             return bad(e, "an outcome is not possible");
-        double now = bernoulli_limit_log(v[0], v[1], w->spec.policy.install_share);
+        double now = bernoulli_limit_log(v[0], v[1], w->spec.policy.tolerance[ROW_INSTALL]);
         if (now > w->out->log_e)
             w->out->log_e = now;
         w->out->devices = v[0];

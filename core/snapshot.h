@@ -14,6 +14,7 @@
 #include "core/health.h"
 #include "core/intent.h"
 #include "core/model.h"
+#include "core/placebo.h"
 #include "core/planner.h"
 #include "core/policy.h"
 #include "core/share.h"
@@ -98,6 +99,9 @@ struct stage_view {
     double canary_hours;
     struct plan plan; /* what this wave can see */
     const char *plan_text;
+    /* Were the canaries like control before the rollout? NULL: the wave was not told yet. */
+    const struct placebo_result *placebo;
+    const char *placebo_text, *placebo_brief, *placebo_metric; /* in words; the id of the metric that differs most */
 };
 /* What the log says of the alpha of the rollout's firmware. */
 struct ledger_view {
@@ -111,6 +115,7 @@ struct ledger_view {
 };
 struct trial_view {
     enum trial_state state;
+    bool ended;          /* off, since the rollout has ended: what its tests said last stands */
     const char *text;    /* why it is off, what it waits for, "" */
     double progress;     /* of catching up, 0..1 */
     int64_t start, tick; /* telemetry's time of the newest tick; 0 */

@@ -36,12 +36,11 @@ double trial_ten(void)
 
 bool trial_ledger(const struct evidence_policy *p, int waves, struct ledger *l)
 {
-    const double share[LEDGER_METRICS] = {p->share_reboot, p->share_silence, p->share_cpu, p->share_variance};
-    double sum = p->share_install;
-    if (p->n_own > METRICS_OWN || !ledger_init(l, p->alpha, p->reserve, waves, share, p->share_install))
+    double sum = p->share[ROW_INSTALL];
+    if (p->n_own > METRICS_OWN || !ledger_init(l, p->alpha, p->reserve, waves, p->share, p->share[ROW_INSTALL]))
         return false;
     for (int m = 0; m < LEDGER_METRICS; m++)
-        sum += share[m];
+        sum += p->share[m];
     for (size_t i = 0; i < p->n_own; i++) {
         if (!(p->own[i].share >= 0))
             return false;
@@ -77,8 +76,9 @@ bool trial_spec_ok(const struct trial_spec *s, struct err *e)
     if (!trial_ledger(p, s->waves, &l) || metric_tests(p) > TESTS_MAX)
         return err_set(e, ERR_RANGE, "shares of alpha must not be negative and sum to at most 1",
                        "this policy gives no alpha ledger");
-    if (!ratio_ok(p->ratio) || !ratio_ok(p->cpu_ratio) || !ratio_ok(p->variance_ratio) ||
-        !(p->install_share >= 0 && p->install_share < 1) || p->min_devices < 1)
+    if (!ratio_ok(p->tolerance[ROW_REBOOTS]) || !ratio_ok(p->tolerance[ROW_CPU]) ||
+        !ratio_ok(p->tolerance[ROW_VARIANCE]) || !(p->tolerance[ROW_INSTALL] >= 0 && p->tolerance[ROW_INSTALL] < 1) ||
+        p->min_devices < 1)
         return err_set(e, ERR_RANGE, "", "a tolerance of this policy is out of range");
     if (p->design < 0 || p->design > DESIGN_NOW)
         return err_set(e, ERR_UNSUPPORTED, "a newer andon knows them", "tests of a design that is not known");
@@ -489,7 +489,7 @@ void trial_installs(struct trial *t, const struct install_tally *v, size_t n, in
         memcpy(s->v, v, n * sizeof *v);
     s->n = n;
     s->overdue = overdue;
-    install_evidence(s->v, s->n, t->spec.waves, t->spec.policy.install_share, &s->now);
+    install_evidence(s->v, s->n, t->spec.waves, t->spec.policy.tolerance[ROW_INSTALL], &s->now);
     if (s->now.log_e < trial_need(t, 0, TEST_INSTALL)) /* who was overdue has installed meanwhile */
         s->standing.crossed = 0;
     trial_cross(t, t->n_stages - 1, TEST_INSTALL, t->newest ? t->newest : t->spec.start);

@@ -174,12 +174,6 @@ static bool same_strata(const struct evidence_policy *a, const struct evidence_p
     return true;
 }
 
-static const double *share_of(const struct evidence_policy *p, int m)
-{
-    const double *const v[LEDGER_METRICS] = {&p->share_reboot, &p->share_silence, &p->share_cpu, &p->share_variance};
-    return v[m];
-}
-
 static bool same_row(const struct metric_def *a, const struct metric_def *b)
 {
     bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
@@ -193,7 +187,7 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 /* What is tested is fixed when a rollout starts. */
 static bool same_metrics(const struct evidence_policy *a, const struct evidence_policy *b)
 {
-    bool same = a->n_own == b->n_own && a->cpu_worse == b->cpu_worse && a->variance_worse == b->variance_worse;
+    bool same = a->n_own == b->n_own && memcmp(a->worse, b->worse, sizeof a->worse) == 0;
     for (size_t i = 0; same && i < a->n_own; i++)
         same = same_row(&a->own[i], &b->own[i]);
     return same;
@@ -205,12 +199,15 @@ static void differ_but_shares(const struct trial_terms *bound, const struct tria
     char f[FMT_MAX], g[FMT_MAX];
     differ_share(d, "alpha", bound->asked, policy->asked);
     differ_share(d, "reserve", b->reserve, p->reserve);
-    differ_num(d, "tolerance of reboots", b->ratio, p->ratio);
-    differ_num(d, "of CPU", b->cpu_ratio, p->cpu_ratio);
-    differ_num(d, "of variance", b->variance_ratio, p->variance_ratio);
-    differ_share(d, "failed installs", b->install_share, p->install_share);
+    differ_num(d, "tolerance of reboots", b->tolerance[ROW_REBOOTS], p->tolerance[ROW_REBOOTS]);
+    for (size_t i = ROW_REBOOTS + 1; i < ROW_INSTALL; i++) {
+        char what[40];
+        snprintf(what, sizeof what, "of %s", metric_title(b, i));
+        differ_num(d, what, b->tolerance[i], p->tolerance[i]);
+    }
+    differ_share(d, "failed installs", b->tolerance[ROW_INSTALL], p->tolerance[ROW_INSTALL]);
     differ_count(d, "min_devices", b->min_devices, p->min_devices);
-    differ_share(d, "share of installs", b->share_install, p->share_install);
+    differ_share(d, "share of installs", b->share[ROW_INSTALL], p->share[ROW_INSTALL]);
     differ_count(d, "control devices", bound->control_max, policy->control_max);
     if (bound->spec.grace_us != policy->spec.grace_us)
         say(d, "grace %s (policy: %s)", fmt_dur(f, bound->spec.grace_us), fmt_dur(g, policy->spec.grace_us));
@@ -232,7 +229,7 @@ void terms_differ(const struct trial_terms *bound, const struct trial_terms *pol
     for (int m = 0; m < LEDGER_METRICS; m++) {
         char what[40];
         snprintf(what, sizeof what, "share of %s", metric_title(&bound->spec.policy, (size_t)m));
-        differ_share(&d, what, *share_of(&bound->spec.policy, m) + bound->added[m], *share_of(&policy->spec.policy, m));
+        differ_share(&d, what, bound->spec.policy.share[m] + bound->added[m], policy->spec.policy.share[m]);
     }
 }
 
@@ -248,7 +245,7 @@ static bool only_adds(const struct trial_terms *bound, const struct trial_terms 
     *out = *bound;
     differ_but_shares(bound, policy, &d);
     for (int m = 0; m < LEDGER_METRICS; m++) {
-        double more = *share_of(&policy->spec.policy, m) - *share_of(&bound->spec.policy, m);
+        double more = policy->spec.policy.share[m] - bound->spec.policy.share[m];
         if (bound->added[m] > 0 || more < -1e-12)
             return false;
         out->added[m] = more > 1e-12 ? more : 0;
@@ -286,7 +283,6 @@ static bool read_old(const struct account_claim *claim, struct trial_terms *t)
 {
     struct err e;
     struct evidence_policy *p = &t->spec.policy;
-    double *const share[LEDGER_METRICS] = {&p->share_reboot, &p->share_silence, &p->share_cpu, &p->share_variance};
     struct json_t *doc = json_parse(claim->ledger, strlen(claim->ledger), TERMS_MAX, "a ledger", &e);
     const struct json_t *stages = json_get(doc, "stages"), *first = json_is_arr(stages) ? json_at(stages, 0) : NULL;
     double install, weight, v;
@@ -299,9 +295,9 @@ static bool read_old(const struct account_claim *claim, struct trial_terms *t)
     weight = ok ? p->alpha * (1 - p->reserve) / (2 - ldexp(1, 1 - t->spec.waves)) : 1;
     for (int m = 0; m < LEDGER_METRICS && ok; m++) {
         ok = trial_hex(json_at(first, (size_t)m), &v);
-        *share[m] = v / weight;
+        p->share[m] = v / weight;
     }
-    p->share_install = ok ? install / (p->alpha * (1 - p->reserve)) : 0;
+    p->share[ROW_INSTALL] = ok ? install / (p->alpha * (1 - p->reserve)) : 0;
     t->asked = p->alpha;
     json_free(doc);
     return ok && trial_ledger(p, t->spec.waves, &l);
@@ -363,8 +359,7 @@ static void add(struct account_trial *t, const struct trial_terms *claimed)
     differ_but_shares(&t->terms, claimed, &d);
     for (int m = 0; m < LEDGER_METRICS; m++) {
         any = any || claimed->added[m] > 0;
-        base = base && near(*share_of(&t->terms.spec.policy, m), *share_of(&claimed->spec.policy, m)) &&
-               !(t->terms.added[m] > 0);
+        base = base && near(t->terms.spec.policy.share[m], claimed->spec.policy.share[m]) && !(t->terms.added[m] > 0);
     }
     memcpy(more.added, claimed->added, sizeof more.added);
     more.added_from = claimed->added_from;
@@ -403,19 +398,19 @@ static void bind_old(const struct trial_terms *old, struct trial_terms *out)
 {
     const struct evidence_policy *o = &old->spec.policy;
     struct evidence_policy *p = &out->spec.policy;
-    const double from[] = {o->alpha,     o->reserve,        o->share_reboot, o->share_silence,
-                           o->share_cpu, o->share_variance, o->share_install};
-    double *const to[] = {&p->alpha,     &p->reserve,        &p->share_reboot, &p->share_silence,
-                          &p->share_cpu, &p->share_variance, &p->share_install};
-    for (size_t i = 0; i < sizeof to / sizeof *to; i++)
-        if (!near(from[i], *to[i]))
-            *to[i] = from[i];
+    if (!near(o->alpha, p->alpha))
+        p->alpha = o->alpha;
+    if (!near(o->reserve, p->reserve))
+        p->reserve = o->reserve;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        if (!near(o->share[i], p->share[i]))
+            p->share[i] = o->share[i];
     memcpy(p->strata, o->strata, sizeof p->strata);
     p->n_strata = o->n_strata;
     p->own = NULL; /* such a rollout began with the five alone */
     p->own_test = NULL;
     p->n_own = p->n_own_tests = 0;
-    p->cpu_worse = p->variance_worse = WORSE_UP;
+    memset(p->worse, 0, sizeof p->worse);
     p->design = 0;
     out->spec.waves = old->spec.waves;
     out->asked = p->alpha;

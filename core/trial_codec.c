@@ -37,11 +37,11 @@ static void put_f32(struct buf *b, float v)
 void trial_put_spec(struct buf *b, const struct trial_spec *s)
 {
     const struct evidence_policy *p = &s->policy;
-    const double real[] = {p->alpha,          p->reserve,        p->ratio,        p->cpu_ratio,
-                           p->variance_ratio, p->install_share,  p->share_reboot, p->share_silence,
-                           p->share_cpu,      p->share_variance, p->share_install};
-    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
-        put_f64(b, real[i]);
+    struct evidence_policy numbers = *p;
+    double *real[POLICY_NUMBERS];
+    policy_numbers(&numbers, real);
+    for (size_t i = 0; i < POLICY_NUMBERS; i++)
+        put_f64(b, *real[i]);
     put_i64(b, p->min_devices);
     put(b, (uint64_t)p->design, 1);
     put(b, (uint64_t)s->waves, 1);

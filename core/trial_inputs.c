@@ -105,15 +105,25 @@ static void write_metrics(struct json_w *w, const struct evidence_policy *p)
     metric_digest(p, digest);
     json_w_key(w, "metrics");
     json_w_obj(w);
-    json_w_kstr(w, "cpu_worse", metric_worse_word(p->cpu_worse));
+    json_w_kstr(w, metric_key(ROW_CPU, FIELD_WORSE), metric_worse_word(p->worse[ROW_CPU]));
     json_w_kstr(w, "digest", digest);
     json_w_key(w, "own");
     json_w_arr(w);
     for (size_t i = 0; i < p->n_own; i++)
         write_row(w, &p->own[i]);
     json_w_arr_end(w);
-    json_w_kstr(w, "variance_worse", metric_worse_word(p->variance_worse));
+    json_w_kstr(w, metric_key(ROW_VARIANCE, FIELD_WORSE), metric_worse_word(p->worse[ROW_VARIANCE]));
     json_w_obj_end(w);
+}
+
+static void tolerance(struct json_w *w, const struct evidence_policy *p, size_t row)
+{
+    hex(w, metric_key(row, FIELD_TOLERANCE), p->tolerance[row]);
+}
+
+static void share(struct json_w *w, const struct evidence_policy *p, size_t row)
+{
+    hex(w, metric_key(row, FIELD_SHARE), p->share[row]);
 }
 
 void trial_write_spec(struct json_w *w, const struct trial_spec *s)
@@ -123,24 +133,24 @@ void trial_write_spec(struct json_w *w, const struct trial_spec *s)
     json_w_obj(w);
     hex(w, "alpha", p->alpha);
     json_w_kbool(w, "boot_time", s->boot_time);
-    hex(w, "cpu_ratio", p->cpu_ratio);
+    tolerance(w, p, ROW_CPU);
     if (p->design > 0)
         json_w_kint(w, "design", p->design);
     json_w_kint(w, "grace_us", s->grace_us);
-    hex(w, "install_share", p->install_share);
+    tolerance(w, p, ROW_INSTALL);
     write_metrics(w, p);
     json_w_kint(w, "min_devices", p->min_devices);
-    hex(w, "ratio", p->ratio);
+    tolerance(w, p, ROW_REBOOTS);
     hex(w, "reserve", p->reserve);
-    hex(w, "share_cpu", p->share_cpu);
-    hex(w, "share_install", p->share_install);
-    hex(w, "share_reboot", p->share_reboot);
-    hex(w, "share_silence", p->share_silence);
-    hex(w, "share_variance", p->share_variance);
+    share(w, p, ROW_CPU);
+    share(w, p, ROW_INSTALL);
+    share(w, p, ROW_REBOOTS);
+    share(w, p, ROW_SILENCE);
+    share(w, p, ROW_VARIANCE);
     json_w_kint(w, "silence_us", s->silence_us);
     json_w_kint(w, "start", s->start);
     json_w_kint(w, "step_us", s->step_us);
-    hex(w, "variance_ratio", p->variance_ratio);
+    tolerance(w, p, ROW_VARIANCE);
     json_w_kint(w, "waves", s->waves);
     json_w_obj_end(w);
 }

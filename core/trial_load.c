@@ -86,11 +86,10 @@ static float get_f32(struct in *r)
 static void get_spec(struct in *r, struct trial_spec *s, char metrics[SHA256_HEX])
 {
     struct evidence_policy *p = &s->policy;
-    double *const real[] = {&p->alpha,          &p->reserve,        &p->ratio,        &p->cpu_ratio,
-                            &p->variance_ratio, &p->install_share,  &p->share_reboot, &p->share_silence,
-                            &p->share_cpu,      &p->share_variance, &p->share_install};
+    double *real[POLICY_NUMBERS];
     memset(s, 0, sizeof *s);
-    for (size_t i = 0; i < sizeof real / sizeof *real; i++)
+    policy_numbers(p, real);
+    for (size_t i = 0; i < POLICY_NUMBERS; i++)
         *real[i] = get_f64(r);
     p->min_devices = (int)get_in(r, 1, INT32_MAX);
     p->design = (int)get(r, 1);
@@ -306,7 +305,7 @@ static void get_installs(struct in *r, struct trial *t)
     if (r->bad || !install_tallies_ok(s->v, n))
         r->bad = true;
     else
-        install_evidence(s->v, n, t->spec.waves, t->spec.policy.install_share, &s->now);
+        install_evidence(s->v, n, t->spec.waves, t->spec.policy.tolerance[ROW_INSTALL], &s->now);
 }
 
 static void get_facts(struct in *r, struct trial *t)

@@ -138,8 +138,8 @@ static void install_view(const struct trial *t, struct evidence *v)
     v->overdue = fewer ? 0 : t->install.overdue < o->failed ? t->install.overdue : o->failed;
     v->canary = o->failed;
     v->canary_of = o->started;
-    if (o->started > 0 && t->spec.policy.install_share > 0)
-        v->ratio = (double)o->failed / (double)o->started / t->spec.policy.install_share;
+    if (o->started > 0 && t->spec.policy.tolerance[ROW_INSTALL] > 0)
+        v->ratio = (double)o->failed / (double)o->started / t->spec.policy.tolerance[ROW_INSTALL];
 }
 
 /* All but the ratio of a first passage, which costs time. */

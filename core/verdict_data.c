@@ -127,7 +127,8 @@ enum reaction verdict_data_step(const struct verdict_input *in, struct verdict_s
 
 bool verdict_rule_passes(const char *rule)
 {
-    return strcmp(rule, VERDICT_RULE_LOST) == 0 || strcmp(rule, VERDICT_RULE_CATCHING) == 0;
+    return strcmp(rule, VERDICT_RULE_LOST) == 0 || strcmp(rule, VERDICT_RULE_CATCHING) == 0 ||
+           strcmp(rule, VERDICT_RULE_CLOCKS) == 0;
 }
 
 enum reaction verdict_on_resume(const struct verdict *v)

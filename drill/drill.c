@@ -144,6 +144,11 @@ static void make_fleet(struct drill *d)
                                                  .variance = "",
                                                  .sensor = ""},
                                    .policy = sc->policy};
+    d->fleet.telemetry.n_own = sc->devices.n_metrics;
+    for (size_t i = 0; i < sc->devices.n_metrics; i++)
+        d->fleet.telemetry.own[i] = (struct telemetry_metric){.id = sc->devices.metrics[i].id,
+                                                              .query = sc->devices.metrics[i].name,
+                                                              .counter = sc->devices.metrics[i].counter};
     d->fleet.endpoint.user = "admin";
     d->fleet.endpoint.secret.source = SECRET_FILE;
     d->fleet.endpoint.secret.path = d->secret;

@@ -167,6 +167,13 @@ bool fleet_hit(const struct world *w, int dev, size_t fault)
            w->now >= d->truth_since + f->after;
 }
 
+int64_t fleet_onset(const struct world *w, int dev, size_t fault)
+{
+    const struct fault *f = &w->sc->faults[fault];
+    int64_t t = w->devs[dev].truth_since + f->after;
+    return t > f->at ? t : f->at;
+}
+
 static bool away(const struct w_dev *d, int64_t t)
 {
     return t >= d->away_from && t < d->away_to;

@@ -15,6 +15,7 @@ EMBED(slow_server, "drill/scenarios/slow-server.yaml");
 EMBED(late_loop, "drill/scenarios/late-loop.yaml");
 EMBED(slow_burn, "drill/scenarios/slow-burn.yaml");
 EMBED(bad_model, "drill/scenarios/bad-model.yaml");
+EMBED(memory_leak, "drill/scenarios/memory-leak.yaml");
 EMBED(one_bad_device, "drill/scenarios/one-bad-device.yaml");
 EMBED(noisy_but_fine, "drill/scenarios/noisy-but-fine.yaml");
 
@@ -33,6 +34,7 @@ static const struct shipped shipped[] = {
     {"late-loop", embed_late_loop, embed_late_loop_end},
     {"slow-burn", embed_slow_burn, embed_slow_burn_end},
     {"bad-model", embed_bad_model, embed_bad_model_end},
+    {"memory-leak", embed_memory_leak, embed_memory_leak_end},
     {"one-bad-device", embed_one_bad_device, embed_one_bad_device_end},
     {"noisy-but-fine", embed_noisy_but_fine, embed_noisy_but_fine_end},
 };
@@ -41,9 +43,9 @@ static const struct shipped shipped[] = {
 const char *const *drill_scenario_names(void)
 {
     static const char *const names[] = {
-        "healthy",     "crash-loop", "cpu-regression", "sensor-drift", "install-failures", "telemetry-outage",
-        "slow-server", "late-loop",  "slow-burn",      "bad-model",    "one-bad-device",   "noisy-but-fine",
-        NULL};
+        "healthy",        "crash-loop", "cpu-regression", "sensor-drift", "install-failures", "telemetry-outage",
+        "slow-server",    "late-loop",  "slow-burn",      "bad-model",    "memory-leak",      "one-bad-device",
+        "noisy-but-fine", NULL};
     return names;
 }
 

@@ -84,6 +84,54 @@ static struct reading read_device(const struct world *w, int dev, int64_t now, d
     return r;
 }
 
+/* --- the policy's own metrics */
+
+/* A level of the device's own, and what faults make of it: from the onset on evenly to `factor` times it. */
+static double gauge(const struct world *w, int dev, size_t m, int64_t t)
+{
+    const struct scenario_metric *c = &w->sc->devices.metrics[m];
+    uint64_t own = mix(w->seed ^ mix(~(uint64_t)dev * 64 + m)),
+             h = mix(w->seed ^ mix((uint64_t)t ^ mix((uint64_t)dev * 64 + m)));
+    double day = (double)(t % US_PER_DAY) / (double)US_PER_DAY;
+    double v = c->mean * exp(c->spread * bell(own)) * (1 + c->swing * sin(2 * 3.14159265358979323846 * day)) *
+               (1 + c->noise * bell(h));
+    for (size_t i = 0; i < w->sc->n_faults; i++) {
+        const struct fault *f = &w->sc->faults[i];
+        if (f->kind != FAULT_METRIC || f->metric != (int)m || !fleet_hit(w, dev, i))
+            continue;
+        int64_t since = t - fleet_onset(w, dev, i);
+        double way = since < 0 ? 0 : since >= f->over ? 1 : (double)since / (double)f->over;
+        v *= 1 + (f->factor - 1) * way;
+    }
+    return v > 0 ? v : 0;
+}
+
+/* Events minute by minute: as many as the rate says, and one more by chance. */
+static int64_t events(const struct world *w, int dev, size_t m, int64_t minute)
+{
+    double rate = w->sc->devices.metrics[m].per_day / (24 * 60);
+    for (size_t i = 0; i < w->sc->n_faults; i++) {
+        const struct fault *f = &w->sc->faults[i];
+        if (f->kind == FAULT_METRIC && f->metric == (int)m && fleet_hit(w, dev, i) &&
+            minute * US_PER_MIN >= fleet_onset(w, dev, i))
+            rate += f->per_hour / 60;
+    }
+    uint64_t h = mix(w->seed ^ mix((uint64_t)minute * 1024 + m) ^ mix(~(uint64_t)dev * 3));
+    return (int64_t)(rate + (double)(h >> 40) / 16777216);
+}
+
+/* Never less than before, whatever time is asked for. */
+static int64_t count(struct world *w, int dev, size_t m, int64_t t)
+{
+    struct w_counter *c = &w->counters[(size_t)dev * w->sc->devices.n_metrics + m];
+    if (c->n == 0)
+        *c = (struct w_counter){-w->sc->lead_in_us / US_PER_MIN,
+                                1 + (int64_t)(mix(w->seed ^ mix((uint64_t)dev * 64 + m)) % 40)};
+    for (; (c->minute + 1) * US_PER_MIN <= t; c->minute++)
+        c->n += events(w, dev, m, c->minute);
+    return c->n;
+}
+
 /* --- rendering */
 
 static char *put_uint(char *p, uint64_t v)
@@ -167,6 +215,25 @@ static void put_family(struct world *w, const struct page_row *rows, const char 
     }
 }
 
+static void put_own(struct world *w, const struct page_row *rows, size_t m)
+{
+    const struct scenario_metric *c = &w->sc->devices.metrics[m];
+    size_t family = strlen(c->name) - (c->counter ? sizeof "_total" - 1 : 0);
+    buf_printf(&w->page, "# TYPE %.*s %s\n# HELP %.*s %s, of the scenario's policy.\n", (int)family, c->name,
+               c->counter ? "counter" : "gauge", (int)family, c->name, c->id);
+    for (size_t i = 0; i < w->n_devs; i++) {
+        const struct w_dev *d = &w->devs[i];
+        char line[240], *p = line;
+        p += snprintf(p, 100, "%s%.*s} ", c->name, (int)d->label_len, d->label);
+        p = c->counter ? put_uint(p, (uint64_t)count(w, (int)i, m, rows[i].t))
+                       : p + snprintf(p, 32, "%.9g", gauge(w, (int)i, m, rows[i].t));
+        *p++ = ' ';
+        p = put_fixed(p, (rows[i].t + w->epoch) / 1000, 3, 1000);
+        *p++ = '\n';
+        buf_add(&w->page, line, (size_t)(p - line));
+    }
+}
+
 static void render(struct world *w, int64_t at)
 {
     struct page_row *rows = xcalloc(w->n_devs, sizeof *rows);
@@ -186,6 +253,8 @@ static void render(struct world *w, int64_t at)
                put_cpu);
     put_family(w, rows, "# TYPE device_sensor_value gauge\n# HELP device_sensor_value Newest reading.\n",
                "device_sensor_value", put_sensor);
+    for (size_t m = 0; m < w->sc->devices.n_metrics; m++)
+        put_own(w, rows, m);
     buf_adds(&w->page, "# TYPE device info\n# HELP device What it is and runs.\n");
     for (size_t i = 0; i < w->n_devs; i++) {
         buf_adds(&w->page, "device_info");

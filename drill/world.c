@@ -232,6 +232,8 @@ struct world *world_new(const struct scenario *sc, uint64_t seed, int64_t epoch)
     buf_init(&w->page, PAGE_LIMIT);
     w->n_devs = (size_t)sc->devices.count;
     w->devs = xcalloc(w->n_devs, sizeof *w->devs);
+    if (sc->devices.n_metrics > 0)
+        w->counters = xcalloc(w->n_devs * sc->devices.n_metrics, sizeof *w->counters);
     add_releases(w);
     fleet_init(w);
     index_ids(w);
@@ -298,6 +300,7 @@ void world_free(struct world *w)
     free(w->groups);
     free(w->actions);
     free(w->filters);
+    free(w->counters);
     free(w->heap);
     free(w->ids);
     buf_release(&w->page);

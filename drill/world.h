@@ -175,6 +175,11 @@ struct w_event {
     uint16_t kind, arg;
 };
 
+/* Events of a counter among the policy's own metrics, up to a minute of the drill. */
+struct w_counter {
+    int64_t minute, n;
+};
+
 struct world {
     const struct scenario *sc;
     uint64_t seed;
@@ -203,6 +208,7 @@ struct world {
     int64_t first_injected; /* first misbehaviour from time 0 on; TIME_NEVER */
     struct buf page;        /* metrics */
     int64_t page_at;
+    struct w_counter *counters; /* devices x own metrics; NULL when there are none */
 };
 
 /* The state of things when the lead-in begins, or at time 0 when there is none: epoch is time 0 in microseconds since
@@ -223,8 +229,9 @@ void fleet_init(struct world *w);
 void fleet_event(struct world *w, const struct w_event *ev);
 /* The server has something for this device: it will see it when it next polls. */
 void fleet_notify(struct world *w, int dev);
-int64_t fleet_last_poll(const struct world *w, int dev);      /* INT64_MIN = never */
-bool fleet_hit(const struct world *w, int dev, size_t fault); /* does this device fault act on it now? */
+int64_t fleet_last_poll(const struct world *w, int dev);           /* INT64_MIN = never */
+bool fleet_hit(const struct world *w, int dev, size_t fault);      /* does this device fault act on it now? */
+int64_t fleet_onset(const struct world *w, int dev, size_t fault); /* and since when, if it does */
 
 /* actions.c: what the server has asked of devices. */
 int action_new(struct world *w, int dev, int ds, int rollout, int group, enum w_action_status st, const char *force);

@@ -30,27 +30,63 @@ static size_t canary_tracks(const struct ro *ro, size_t wave, const struct track
     return n;
 }
 
+/* When time alone moves the sums over the rollout's devices. */
+static int64_t sums_turn(const struct ro *ro)
+{
+    int64_t now = now_of(ro->en), every = beat_interval(ro->en), next = TIME_NEVER;
+    for (size_t w = 0; w < ro->facts.n_waves; w++)
+        for (size_t i = 0; ro->wv[w].facts.told && i < ro->wv[w].watch.n_members; i++) {
+            const struct dev *d = &ro->en->watch.devs[ro->wv[w].watch.members[i]];
+            int64_t report = health_turns(&d->track, now, every), install = watch_install_turns(ro, w, d, now);
+            report = install < report ? install : report;
+            next = report < next ? report : next;
+        }
+    for (size_t i = 0; i < ro->watch.n_control; i++) {
+        int64_t at = health_turns(&ro->en->watch.devs[ro->watch.control[i]].track, now, every);
+        next = at < next ? at : next;
+    }
+    return next;
+}
+
+/* The server is asked each second or two, and a fleet's devices are many: what is summed over them is summed anew only
+ * when something of them has changed. */
+static bool sums_due(struct ro *ro)
+{
+    struct ro_judge *j = &ro->judge;
+    size_t told = 0;
+    for (size_t i = 0; i < ro->facts.n_waves; i++)
+        told += ro->wv[i].facts.told;
+    if (j->sums_of == ro->en->watch.changes && j->sums_told == told && now_of(ro->en) < j->sums_until)
+        return false;
+    j->sums_of = ro->en->watch.changes;
+    j->sums_told = told;
+    j->sums_until = sums_turn(ro);
+    return true;
+}
+
 /* Reported by the counts, which are newer than the list of devices; overdue are what is left of them at most. */
 static void put_installs(const struct ro *ro, size_t i, struct wave_health *h)
 {
     const struct counts *c = &ro->facts.waves[i].counts;
-    struct install_counts by;
-    watch_installs(ro, i, now_of(ro->en), &by);
+    const struct install_counts by = ro->wv[i].judge.installs;
     int64_t reported = c->known ? c->error : by.failed, left = h->told - h->installed - reported;
     h->overdue = by.overdue < left ? by.overdue : left > 0 ? left : 0;
     h->unreached = by.unreached < left - h->overdue ? by.unreached : left > h->overdue ? left - h->overdue : 0;
     h->failed = reported + h->overdue;
 }
 
-static void sum_wave(struct ro *ro, size_t i, const struct track **buf)
+static void sum_wave(struct ro *ro, size_t i, const struct track **buf, bool anew)
 {
     struct engine *en = ro->en;
     struct wv *v = &ro->wv[i];
     const struct wave *w = &ro->facts.waves[i];
     int64_t now = now_of(en);
     struct wave_health *h = &v->judge.health;
-    size_t n = canary_tracks(ro, i, buf);
-    health_group(buf, n, now, en->policy->window_us, beat_interval(en), &h->canary);
+    if (anew) {
+        size_t n = canary_tracks(ro, i, buf);
+        health_group(buf, n, now, en->policy->window_us, beat_interval(en), &h->canary);
+        watch_installs(ro, i, now, &v->judge.installs);
+    }
     h->control = ro->judge.control_now;
     h->control_frozen_at = ro->judge.control_frozen_at;
     h->told = wave_told(w);
@@ -321,12 +357,14 @@ static void judge_ro(struct ro *ro)
         if (ro->wv[i].watch.n_members + 1 > room)
             room = ro->wv[i].watch.n_members + 1;
     const struct track **buf = xcalloc(room, sizeof(struct track *));
-    control_sum(ro, buf, beat_interval(en));
+    bool anew = sums_due(ro);
+    if (anew)
+        control_sum(ro, buf, beat_interval(en));
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         struct wv *v = &ro->wv[i];
         if (!v->facts.told)
             continue;
-        sum_wave(ro, i, buf);
+        sum_wave(ro, i, buf, anew);
         bool asked = was_asked(en, v);
         char waits[200];
         struct wave_health *classes[VERDICT_LIMITS_MAX];
@@ -418,6 +456,7 @@ static void history(struct engine *en, struct ro *ro)
 /* What was judged by other limits says nothing about these. */
 static void ruled(struct ro *ro)
 {
+    ro->judge.sums_until = 0;
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         struct wv_judge *v = &ro->wv[i].judge;
         memset(&v->vstate, 0, sizeof v->vstate);

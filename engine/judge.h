@@ -14,6 +14,9 @@
 #include "engine/parts.h"
 
 struct ro_judge {
+    uint64_t sums_of; /* en->watch.changes, and waves told, as the sums over devices were made */
+    size_t sums_told;
+    int64_t sums_until;              /* time alone moves them from here on; 0: they are to be made */
     size_t control_best;             /* devices that control once had */
     struct group_health control_now; /* what relative limits compare with: live, or as last measured */
     struct group_health control_good;
@@ -27,6 +30,7 @@ struct ro_judge {
 };
 
 struct wv_judge {
+    struct install_counts installs;
     struct wave_health health;
     struct verdict verdict;
     struct verdict_state vstate;

@@ -9,10 +9,24 @@
 /* Is anything of what such a rule is about not known just now? */
 static bool wanting(const struct ro *ro)
 {
+    char text[100];
     for (size_t i = 0; i < ro->facts.n_waves; i++)
         if (ro->wv[i].facts.told && (ro->wv[i].judge.verdict.thin || (ro->en->tm && !ro->wv[i].judge.judged)))
             return true;
-    return trial_catching(ro);
+    return trial_catching(ro) || trial_clocks(ro, text, sizeof text);
+}
+
+/* Which rule has paused it, and what has come to pass since. */
+static const char *passed(const struct ro *ro, const char **rule)
+{
+    static const char *const rules[][2] = {{VERDICT_RULE_CATCHING, "the evidence is known"},
+                                           {VERDICT_RULE_CLOCKS, "the clocks agree"},
+                                           {VERDICT_RULE_LOST, "telemetry is back"}};
+    size_t i = 0;
+    while (i < 2 && (strncmp(ro->stop.paused_by, "rule ", 5) != 0 || strcmp(ro->stop.paused_by + 5, rules[i][0]) != 0))
+        i++;
+    *rule = rules[i][0];
+    return rules[i][1];
 }
 
 void judge_polled(struct ro *ro, bool answered)
@@ -45,14 +59,14 @@ void judge_go_on(struct ro *ro)
     char t[FMT_MAX];
     bool lifts = ro_stop_lost_lifts(ro), passes = !lifts && ro_stop_passes(ro);
     if ((!lifts && !passes) || ro->facts.past || !en->spec.judge || !ro->policy.applies->lost_resume ||
-        *ro->rollback.of || ro->rollback.saga /* a person's, from then on */ || ro->judge.good_polls < VERDICT_POLLS ||
-        wanting(ro) || (passes && stopped_again(ro)) || verbs_busy(en, ro) || notes_known(ro) != NOTES_KNOWN)
+        *ro->rollback.of || rollback_acted(ro) || ro->judge.good_polls < VERDICT_POLLS || wanting(ro) ||
+        (passes && stopped_again(ro)) || verbs_busy(en, ro) || notes_known(ro) != NOTES_KNOWN)
         return;
-    const char *rule = passes && strcmp(ro->stop.paused_by, "rule " VERDICT_RULE_CATCHING) == 0 ? VERDICT_RULE_CATCHING
-                                                                                                : VERDICT_RULE_LOST;
+    const char *rule = VERDICT_RULE_LOST, *since = "telemetry is back";
+    if (passes)
+        since = passed(ro, &rule);
     judge_intent(ro, ro->facts.n_waves, lifts ? VERB_ACK : VERB_RESUME, rule, &in);
-    snprintf(in.reason, sizeof in.reason, "%s since %s, for %d polls in a row: andon %s",
-             strcmp(rule, VERDICT_RULE_LOST) == 0 ? "telemetry is back" : "the evidence is known",
+    snprintf(in.reason, sizeof in.reason, "%s since %s, for %d polls in a row: andon %s", since,
              fmt_hms(t, ro->judge.good_since), ro->judge.good_polls,
              lifts ? "lifts its own halt" : "ends its own pause");
     verbs_facts(en, ro, &f);

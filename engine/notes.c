@@ -289,10 +289,11 @@ static void boards_read(struct req *q, const struct reply *r)
     m->reading--;
     if (r->err) {
         int64_t wait = RETRY_US;
+        bool away = r->err->code == ERR_NETWORK || r->err->code == ERR_TIMEOUT; /* the polls wait for it already */
         m->err = *r->err;
         for (int i = m->failures++; i > 0 && wait < NOTES_RETRY_MAX; i--)
             wait *= 2;
-        m->next_read = now_of(en) + wait;
+        m->next_read = away ? 0 : now_of(en) + wait;
         for (size_t i = 0; i < en->facts.n_ros; i++) /* nothing more is to be had from here */
             if (en->facts.ros[i]->stop.looks & STOP_IN_NOTES)
                 ro_stop_looked(en->facts.ros[i], STOP_IN_NOTES, q->n);

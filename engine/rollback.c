@@ -394,6 +394,12 @@ static void replaced(struct ro *old, struct ro *fresh)
             old->id);
 }
 
+bool rollback_acted(const struct ro *ro)
+{
+    const struct rollback *rb = ro->rollback.saga;
+    return rb && (rb->acted || rollback_running(ro));
+}
+
 static void seen(struct ro *ro, enum rollout_state was)
 {
     (void)was;

@@ -52,6 +52,8 @@ void target_forget(struct target_ask *t, bool keep);
 /* "name:version" that a device had before this rollout, by its own history; "" = it cannot be told. */
 const char *origin_of(const struct device_info *d, const struct rollout *r, struct arena *a);
 
+/* One of this rollout is under way, or has sent something: what becomes of the rollout is a person's from then on. */
+bool rollback_acted(const struct ro *ro);
 static inline bool rollback_runs(const struct ro_rollback *rb)
 {
     return rb->step != RB_NONE && rb->step != RB_DONE;

@@ -74,6 +74,9 @@ static void rollout_alerts(struct snapshot *s, const struct ro *ro)
               ro->watch.unlisted.what);
     if (*trial_note(ro))
         alert(s, ALERT_WATCH, ro->id, now_of(ro->en), "%s", trial_note(ro));
+    size_t current = ro->facts.current < 0 ? SIZE_MAX : (size_t)ro->facts.current;
+    if (*trial_unlike(ro, current))
+        alert(s, ALERT_WATCH, ro->id, now_of(ro->en), "W%zu: its canaries were %s", current, trial_unlike(ro, current));
     for (size_t i = 0; i < ro->facts.n_waves; i++) {
         const struct verdict *v = &ro->wv[i].judge.verdict;
         if (!ro->wv[i].judge.judged)

@@ -20,19 +20,6 @@ static void wave_copy(struct arena *a, struct wave *to, const struct wave *from)
     to->success_action = dup_text(a, from->success_action);
 }
 
-/* In sync, and with an install of before the rollout (see enrol_member): the server had nothing to tell them. */
-static int64_t had_release(const struct ro *ro, size_t wave)
-{
-    const struct wv *w = &ro->wv[wave];
-    int64_t n = 0;
-    for (size_t i = 0; i < w->watch.n_members; i++) {
-        const struct dev *d = &ro->en->watch.devs[w->watch.members[i]];
-        n += d->canary_of == ro && d->wave == (int)wave && d->status == DEVICE_IN_SYNC && d->installed_at > 0 &&
-             d->installed_at <= ro->facts.r.created_at;
-    }
-    return n;
-}
-
 static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     struct wave *list = ARENA_ARRAY(&s->arena, struct wave, ro->facts.n_waves + 1);
@@ -44,11 +31,16 @@ static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *
         wave_copy(&s->arena, &list[i], &ro->facts.waves[i]);
         o->wave = list[i];
         o->health = w->judge.health;
+        if (ro_ended(ro) && o->wave.counts.known) { /* nobody judges it any more: the server's last word */
+            o->health.installed = o->wave.counts.finished;
+            o->health.failed = o->wave.counts.error;
+            o->health.overdue = o->health.unreached = 0;
+        }
         o->verdict = w->judge.verdict;
         o->verdict.rule = dup_text(&s->arena, w->judge.verdict.rule);
         o->watched = w->judge.judged && !ro_ended(ro) && ro->en->tm;
         o->members = (int64_t)w->watch.n_members;
-        o->had_release = had_release(ro, i);
+        o->had_release = (int64_t)w->watch.had_release;
         o->running_since = w->facts.running_since;
         o->ended_at = w->facts.ended_at;
         o->decided_by = dup_text(&s->arena, w->verbs.decided_by);
@@ -131,7 +123,7 @@ static const char *next_text(struct snapshot *s, const struct ro *ro, const stru
     case ROLLOUT_READY:
         return "you: start";
     case ROLLOUT_PAUSED:
-        if (ro_stop_passes(ro) && ro->policy.applies->lost_resume && ro->en->spec.judge)
+        if (ro_stop_passes(ro) && ro->policy.applies->lost_resume && ro->en->spec.judge && !rollback_acted(ro))
             return "andon: resumes";
         return v->verdict >= REACT_WATCH ? "you: decide" : v->held ? "you: advance" : "you: resume";
     case ROLLOUT_STARTING:
@@ -174,6 +166,19 @@ static void halt(struct snapshot *s, const struct ro *ro, struct rollout_view *v
     v->halt_text = dup_text(&s->arena, k->text);
 }
 
+/* Its own metrics are what was read from the log. */
+static void own_metrics(struct arena *a, struct evidence_policy *p)
+{
+    struct metric_def *own = arena_memdup(a, p->own, p->n_own * sizeof *own);
+    for (size_t i = 0; i < p->n_own; i++) {
+        own[i].id = dup_text(a, own[i].id);
+        own[i].title = dup_text(a, own[i].title);
+        own[i].unit = dup_text(a, own[i].unit);
+    }
+    p->own = own;
+    (void)metric_make_tests(p, a); /* as many as before */
+}
+
 /* One that the rollout is held to is the engine's own: a copy outlives it. */
 static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
 {
@@ -181,6 +186,7 @@ static const struct policy *shown_policy(struct arena *a, const struct ro *ro)
         return ro->policy.ruled;
     struct policy *p = arena_memdup(a, ro->policy.applies, sizeof *p);
     p->evidence.control = dup_text(a, p->evidence.control);
+    own_metrics(a, &p->evidence);
     for (size_t i = 0; i < p->evidence.n_strata; i++)
         p->evidence.strata[i] = dup_text(a, p->evidence.strata[i]);
     return p;

@@ -8,6 +8,7 @@
 #define FIRST_US     (100 * US_PER_MS)
 #define SETTLE_US    (5 * US_PER_S)
 #define SKEW_SAID_US (10 * US_PER_S)
+#define RETRY_US     (15 * US_PER_S)
 #define PAST_US      (3 * US_PER_S) /* so long at most it waits for the past: a dead log blinds nobody */
 
 int64_t beat_interval(const struct engine *en)
@@ -154,6 +155,8 @@ static void telemetry_done(struct req *q, const struct reply *r)
     int64_t next = next_beat(en, en->telemetry.link.asked_at);
     if (en->telemetry.extra && en->telemetry.link.next_try > now_of(en))
         next = en->telemetry.link.next_try; /* the beat stays */
+    if (r->err && beat_history(en) && next > now_of(en) + RETRY_US)
+        next = now_of(en) + RETRY_US; /* the same tick once more: no history is read beyond the newest that is known */
     en->telemetry.extra = false;
     en->telemetry.link.next_try = next;
     timer_set(en, next, telemetry_poll, NULL);

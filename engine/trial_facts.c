@@ -155,17 +155,10 @@ static size_t n_control(const struct run *r)
     return n;
 }
 
-static bool control_full(const struct run *r)
+static size_t control_left(const struct run *r)
 {
-    return (int64_t)n_control(r) >= r->ro->policy.applies->control_max;
-}
-
-static bool wanted(const struct run *r, uint32_t dev)
-{
-    for (size_t i = 0; i < r->wave[0].n; i++)
-        if (r->wave[0].v[i].dev == dev)
-            return true;
-    return false;
+    size_t most = (size_t)r->ro->policy.applies->control_max, n = n_control(r);
+    return n < most ? most - n : 0;
 }
 
 static void control_done(struct req *q, const struct reply *rep)
@@ -173,13 +166,13 @@ static void control_done(struct req *q, const struct reply *rep)
     struct run *r = answered(q, rep, "the control group cannot be read");
     if (!r)
         return;
-    for (size_t i = 0; i < q->out.devices.n; i++) {
+    size_t left = control_left(r);
+    for (size_t i = 0; i < q->out.devices.n && left > 0; i++) {
         const struct device *d = &q->out.devices.v[i];
-        if (control_full(r))
-            break;
         if (declared(r) && !in_group(r, d->raw_id))
             continue;
         want(r, 0, watch_dev(q->en, d), r->control_wave, true);
+        left--;
     }
     r->control_wave--;
     learned(r);
@@ -192,14 +185,22 @@ static void group_done(struct req *q, const struct reply *rep)
     struct run *r = answered(q, rep, "the declared control group cannot be read");
     if (!r)
         return;
-    for (size_t i = 0; i < q->out.devices.n; i++) {
+    size_t left = control_left(r), room = q->en->watch.n_devs + q->out.devices.n;
+    bool *there = xcalloc(room + 1, sizeof *there);
+    for (size_t i = 0; i < r->wave[0].n; i++)
+        there[r->wave[0].v[i].dev] = true;
+    for (size_t i = 0; i < q->out.devices.n && left > 0; i++) {
         const struct device *d = &q->out.devices.v[i];
-        if (control_full(r) || !in_group(r, d->raw_id))
+        if (!in_group(r, d->raw_id))
             continue;
         size_t dev = watch_dev(q->en, d);
-        if (!wanted(r, (uint32_t)dev))
-            want(r, 0, dev, -1, true);
+        if (there[dev])
+            continue;
+        there[dev] = true;
+        want(r, 0, dev, -1, true);
+        left--;
     }
+    free(there);
     r->release_at++;
     learned(r);
 }
@@ -231,7 +232,7 @@ static bool ask_group(struct run *r)
     while (r->release_at < r->n_releases && (strcmp(r->releases[r->release_at].id, r->ro->facts.r.release.id) == 0 ||
                                              strcmp(r->releases[r->release_at].name, r->ro->facts.r.release.name) != 0))
         r->release_at++;
-    if (r->release_at >= r->n_releases || control_full(r))
+    if (r->release_at >= r->n_releases || control_left(r) == 0)
         return false;
     struct req *q = ask(r, 0, group_done);
     en->be->ops->devices_by_release(en->be, &r->releases[r->release_at], DQ_INSTALLED, FLEET_LIST_MAX, &q->arena,
@@ -253,9 +254,9 @@ static void ask_control(struct run *r)
     while (r->control_wave > 0 &&
            ((size_t)r->control_wave >= ro->facts.n_waves || ro->facts.waves[r->control_wave].total == 0))
         r->control_wave--;
-    if (r->control_wave > 0 && !control_full(r)) {
+    size_t most = control_left(r);
+    if (r->control_wave > 0 && most > 0) {
         struct req *q = ask(r, 0, control_done);
-        size_t most = (size_t)(ro->policy.applies->control_max - (int64_t)n_control(r));
         en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[r->control_wave].id),
                                   declared(r) ? WAVE_DEVICES_MAX : most, &q->arena, &q->out.devices, req_done, q);
         return;
@@ -317,8 +318,8 @@ static void ask_attributes(struct run *r, size_t w)
     const char **ids = ARENA_ARRAY(&q->arena, const char *, rw->n);
     for (size_t i = 0; i < rw->n; i++)
         ids[i] = arena_strdup(&q->arena, en->watch.devs[rw->v[i].dev].raw_id);
-    en->be->ops->attributes(en->be, ids, rw->n, p->strata, p->n_strata, ATTRIBUTES_BY, &q->arena, &q->out.attributes,
-                            req_done, q);
+    en->be->ops->attributes(en->be, ids, rw->n, p->strata, p->n_strata, ATTRIBUTES_BY, false, &q->arena,
+                            &q->out.attributes, req_done, q);
 }
 
 /* ---- what they did before ---- */
@@ -327,6 +328,8 @@ static void ready(struct run *r, size_t w)
 {
     r->wave[w].step = RUN_READY;
     r->waits[0] = '\0';
+    if (w == 0)
+        run_before(r);
 }
 
 static void past_done(struct req *q, const struct reply *rep)

@@ -169,6 +169,7 @@ static bool apply_waves(struct run *r, int64_t t)
         rw->v = NULL;
         rw->n = 0;
         run_installs(r);
+        run_placebo(r, w);
         if (trial_told(r->trial, w, rw->told_at))
             continue;
         if (!run_late(r))

@@ -99,7 +99,7 @@ bool run_outcomes(struct run *r, int64_t tick)
 {
     const struct ro *ro = r->ro;
     struct counting c = {.r = r};
-    if (!(r->spec.policy.share_install > 0))
+    if (!(r->spec.policy.share[ROW_INSTALL] > 0))
         return false;
     while (c.waves < r->n_waves && (size_t)c.waves < ro->facts.n_waves && ro->wv[c.waves].facts.told &&
            r->wave[c.waves].applied)

@@ -8,9 +8,11 @@
 #include "engine/trial_run.h"
 
 #define KEEP_US   US_PER_MIN
-#define KEPT_US   (30 * US_PER_DAY) /* states of rollouts that were not looked at for so long go */
+#define KEEP_MAX  ((int64_t)4 << 20) /* bytes in that time: a large state is kept less often, for the disk's sake */
+#define KEPT_US   (30 * US_PER_DAY)  /* states of rollouts that were not looked at for so long go */
 #define STOP_US   (2 * US_PER_S)
-#define KEPT_HEAD "andon-run 1\n"
+#define KEPT_HEAD "andon-run 2\n" /* 1: without what was before, which is not known then */
+#define KEPT_OLD  "andon-run 1\n"
 #define RAW_MAX   1024 /* longest device id */
 #define KEPT_MAX  ((size_t)256 << 20)
 
@@ -22,6 +24,14 @@ static void put_int(struct buf *b, int64_t v)
     for (int i = 0; i < 8; i++)
         c[i] = (unsigned char)((uint64_t)v >> (8 * i));
     buf_add(b, c, sizeof c);
+}
+
+/* What was put behind an int at `at` is so long. */
+static void put_length(struct buf *b, size_t at)
+{
+    uint64_t n = b->len - at - 8;
+    for (int i = 0; !b->over && i < 8; i++)
+        b->data[at + (size_t)i] = (char)(n >> (8 * i));
 }
 
 static void put_text(struct buf *b, const char *s)
@@ -62,6 +72,10 @@ static void write_run(const struct run *r, struct buf *b)
             put_int(b, d->attr[k]);
         put_int(b, d->installed);
     }
+    size_t at = b->len;
+    put_int(b, 0);
+    placebo_write(&r->placebo, &r->spec.policy, 0, &r->placebo_of[0], b);
+    put_length(b, at);
     buf_init(&trial, KEPT_MAX);
     trial_save(r->trial, &trial);
     put_int(b, (int64_t)trial.len);
@@ -81,9 +95,11 @@ void run_keep(struct run *r, bool now)
     int64_t tick = trial_next_tick(r->trial);
     /* At whole minutes of the grid: the same ticks in every watcher, so that what they keep can be compared. What reads
      * many ticks at once may pass over them. */
-    bool due = now || !beat_history(en) ||
-               ((r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND) && tick % KEEP_US == 0) ||
-               now_of(en) - r->kept_at >= 2 * KEEP_US;
+    int64_t since = now_of(en) - r->kept_at, least = KEEP_US * r->kept_bytes / KEEP_MAX;
+    bool due =
+        now || (since >= least &&
+                (!beat_history(en) || ((r->state == TRIAL_LIVE || r->state == TRIAL_BEHIND) && tick % KEEP_US == 0) ||
+                 since >= 2 * KEEP_US));
     if (tick == r->kept_tick || !due)
         return;
     struct buf b;
@@ -91,6 +107,7 @@ void run_keep(struct run *r, bool now)
     write_run(r, &b);
     r->kept_tick = tick;
     r->kept_at = now_of(en);
+    r->kept_bytes = (int64_t)b.len;
     if (!b.over) {
         size_t n = b.len;
         keeper_put(en->trials.keeper, &r->ro->facts.mark.who, r->digest, tick, buf_take(&b), n);
@@ -174,10 +191,24 @@ static void read_device(struct run *r, struct reader *in)
         r->pending[r->n_pending++] = (uint32_t)r->n - 1;
 }
 
+static void read_before(struct run *r, struct reader *in)
+{
+    struct placebo_replay again;
+    int64_t n = get_int(in, 0, INT64_MAX);
+    if (in->bad || in->end - in->p < n || !placebo_replay(in->p, (size_t)n, &again, &r->placebo, NULL)) {
+        in->bad = true;
+        return;
+    }
+    in->p += n;
+}
+
 static bool read_run(struct run *r, struct reader *in)
 {
     size_t head = strlen(KEPT_HEAD);
-    if ((size_t)(in->end - in->p) < head || memcmp(in->p, KEPT_HEAD, head) != 0)
+    if ((size_t)(in->end - in->p) < head)
+        return false;
+    bool old = memcmp(in->p, KEPT_OLD, head) == 0;
+    if (!old && memcmp(in->p, KEPT_HEAD, head) != 0)
         return false;
     in->p += head;
     int waves = (int)get_int(in, 1, r->n_waves);
@@ -197,14 +228,19 @@ static bool read_run(struct run *r, struct reader *in)
         r->strata[r->n_strata++] = get_text(in);
     for (int64_t n = get_int(in, 0, TRIAL_DEVICES); n > 0 && !in->bad; n--)
         read_device(r, in);
+    if (!old)
+        read_before(r, in);
     int64_t n = get_int(in, 1, INT64_MAX);
     if (in->bad || in->end - in->p != n)
         return false;
     struct err e = {0};
     r->trial = trial_load(in->p, (size_t)n, &r->spec, &e);
-    if (r->trial)
-        run_add_shares(r);
-    return r->trial != NULL;
+    if (!r->trial)
+        return false;
+    run_add_shares(r);
+    for (int w = 0; w < waves; w++)
+        placebo_test(&r->placebo, w, &r->placebo_of[w]);
+    return true;
 }
 
 /* A state that was kept while the clock was wrong would be waited for, and nothing be seen until then. */

@@ -218,7 +218,7 @@ static void write_ledger(const struct trial_terms *t, struct buf *b)
     metric_digest(&t->spec.policy, digest);
     json_w_kstr(&w, "metrics", digest);
     json_w_kstr(&w, "reserve", fmt_hexfloat(f, l.reserve));
-    json_w_key(&w, "stages"); /* reboots, silence, CPU, variance, the policy's own, of each */
+    json_w_key(&w, "stages"); /* of each: by row of the metrics, without the installs' */
     json_w_arr(&w);
     for (int s = 0; s < l.waves; s++) {
         json_w_arr(&w);

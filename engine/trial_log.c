@@ -1,10 +1,13 @@
 /* What a trial leaves in the log of its decisions: their figures and inputs. Its ledger: trial_ledger.c. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "core/fmt.h"
 #include "core/json.h"
 #include "core/ledger.h"
 #include "engine/trial_run.h"
+
+#define PLACEBO_MAX ((size_t)8 << 20) /* bytes of its inputs */
 
 void run_change(struct run *r, const char *what)
 {
@@ -17,6 +20,58 @@ void run_change(struct run *r, const char *what)
     entry_str(&e, "spec", r->digest);
     entry_int(&e, "rebuilds", r->rebuilds);
     diary_write(r->ro->en, &e, 0, NULL, NULL);
+}
+
+/* ---- the placebo test ---- */
+
+void run_before(struct run *r)
+{
+    const struct run_wave *rw = &r->wave[0];
+    placebo_release(&r->placebo);
+    placebo_init(&r->placebo, &r->spec.policy);
+    for (size_t i = 0; i < rw->n; i++)
+        placebo_add(&r->placebo, &r->spec.policy, rw->v[i].wave, rw->v[i].stratum, &rw->v[i].past);
+    placebo_close(&r->placebo);
+}
+
+/* With its inputs, so that it can be computed again; once for each wave. */
+static void say_placebo(struct run *r, int w)
+{
+    struct engine *en = r->ro->en;
+    const struct placebo_result *p = &r->placebo_of[w];
+    char text[PLACEBO_TEXT], wave[FMT_MAX], hex[FMT_MAX];
+    struct entry e;
+    struct buf b;
+    if (!en->spec.judge || r->placebo_said >> w & 1)
+        return;
+    r->placebo_said |= UINT64_C(1) << w;
+    placebo_text(p, &r->spec.policy, text);
+    snprintf(wave, sizeof wave, "%d", w);
+    diary_entry(en, &e, ENTRY_CONFIG, NULL, r->ro);
+    e.result = "placebo";
+    e.reason = text;
+    e.wave = wave;
+    entry_str(&e, "log_p", fmt_hexfloat(hex, p->log_p));
+    entry_str(&e, "placebo", placebo_word(p->word));
+    entry_str(&e, "spec", r->digest);
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, &e);
+    buf_init(&b, PLACEBO_MAX);
+    placebo_write(&r->placebo, &r->spec.policy, w, p, &b);
+    if (!b.over) {
+        j->blob = arena_strdup(&j->arena, b.data);
+        j->blob_key = "inputs.blob";
+    }
+    buf_release(&b);
+    diary_put(en, j, 0, NULL, NULL);
+}
+
+void run_placebo(struct run *r, int w)
+{
+    placebo_test(&r->placebo, w, &r->placebo_of[w]);
+    r->changed = true;
+    if (!ro_replayed(r->ro))
+        say_placebo(r, w);
 }
 
 /* ---- a decision ---- */
@@ -61,6 +116,9 @@ bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, s
     json_w_kstr(w, "log_pause", fmt_hexfloat(f, v->log_pause));
     json_w_kstr(w, "log_rollback", fmt_hexfloat(f, v->log_rollback));
     json_w_kint(w, "min_devices", v->min_devices);
+    const struct placebo_result *before = &r->placebo_of[r->ev_stage];
+    json_w_kstr(w, "placebo", placebo_word(before->word));
+    json_w_kstr(w, "placebo.log_p", fmt_hexfloat(f, before->log_p));
     json_w_kstr(w, "policy", ro->policy.applies->digest);
     json_w_kstr(w, "ratio", fmt_hexfloat(f, v->ratio));
     json_w_kint(w, "stage", r->ev_stage);

@@ -8,6 +8,7 @@
 #ifndef ANDON_ENGINE_TRIAL_RUN_H
 #define ANDON_ENGINE_TRIAL_RUN_H
 
+#include "core/placebo.h"
 #include "core/planner.h"
 #include "core/trial.h"
 #include "core/trial_account.h"
@@ -67,9 +68,9 @@ struct run_stage {
 };
 struct run_plan { /* what a wave can see */
     bool made;
-    double rate; /* it was made with */
+    double rate;   /* it was made with, */
+    size_t of_all; /* and of so many devices in the population */
     struct plan v;
-    char text[400];
 };
 
 /* The log's entries about ledgers, as far as it was read. */
@@ -144,8 +145,12 @@ struct run {
     int failures;          /* of requests, in all */
     struct err err;        /* the newest */
     int64_t ack;           /* newest */
+    /* what devices did before, and what that says of the canaries of each wave that was told (core/placebo.h) */
+    struct placebo placebo;
+    struct placebo_result placebo_of[TRIAL_WAVES];
+    uint64_t placebo_said; /* waves of which it is in the log */
     /* kept */
-    int64_t kept_tick, kept_at;
+    int64_t kept_tick, kept_at, kept_bytes;
     /* evidence of the newest tick */
     int64_t ev_tick;
     int64_t ev_ack;
@@ -195,6 +200,8 @@ void run_free_ledgers(struct engine *en);
 
 /* trial_log.c */
 void run_change(struct run *r, const char *what); /* into the log */
+void run_before(struct run *r);                   /* what the devices of wave 0's facts did before is known */
+void run_placebo(struct run *r, int w);           /* were the canaries up to wave w like control? */
 
 /* trial_facts.c: makes the next request about facts, if one is needed. False: not before r->again. */
 bool run_prepare(struct run *r);

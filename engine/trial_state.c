@@ -66,16 +66,16 @@ static void digest_of(struct run *r, int64_t control_max)
 {
     const struct trial_spec *s = &r->spec;
     const struct evidence_policy *p = &s->policy;
-    const double num[] = {p->alpha,          p->reserve,        p->ratio,        p->cpu_ratio,
-                          p->variance_ratio, p->install_share,  p->share_reboot, p->share_silence,
-                          p->share_cpu,      p->share_variance, p->share_install};
+    struct evidence_policy numbers = *p;
+    double *num[POLICY_NUMBERS];
     struct buf b;
     buf_init(&b, 65536);
     buf_printf(&b, "andon run 1\n%d %d %lld %lld %lld %lld %d %lld\n", p->min_devices, s->waves, (long long)s->start,
                (long long)s->step_us, (long long)s->grace_us, (long long)s->silence_us, s->boot_time,
                (long long)r->ro->en->policy->window_us);
-    for (size_t i = 0; i < sizeof num / sizeof *num; i++)
-        hash_num(&b, num[i]);
+    policy_numbers(&numbers, num);
+    for (size_t i = 0; i < POLICY_NUMBERS; i++)
+        hash_num(&b, *num[i]);
     if (p->design > 0)
         buf_printf(&b, "design %d\n", p->design);
     if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
@@ -167,6 +167,8 @@ void run_clear(struct run *r)
     }
     memset(r->wave, 0, sizeof r->wave);
     memset(r->outcome, 0, sizeof r->outcome);
+    placebo_release(&r->placebo);
+    memset(r->placebo_of, 0, sizeof r->placebo_of);
     r->failed = 0;
     r->overdue = 0;
     for (size_t i = 0; i < r->n_strata; i++)

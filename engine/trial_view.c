@@ -75,17 +75,34 @@ static bool same_rate(double a, double b)
     return a == b || fabs(a - b) < b / 4;
 }
 
+/* How the devices of a stage are spread over the strata: everybody who will have been told by then, against the rest.
+ */
+static void in_strata(const struct run *r, int s, double rate, struct plan *out)
+{
+    int64_t y[2][TRIAL_STRATA] = {{0}};
+    struct plan_spread spread = {(int)r->n_strata, y[0], y[1]};
+    for (size_t i = 0; i < r->n; i++) {
+        const struct run_dev *d = &r->v[i];
+        bool canary = d->wave >= 0 && d->wave <= s;
+        if (!d->left && (canary || d->control))
+            y[!canary][d->stratum]++;
+    }
+    planner_strata(&r->ro->policy.applies->evidence, s, r->spec.waves, &spread, rate, out);
+}
+
 static const struct run_plan *plan_of(struct run *r, int s, int64_t canary, int64_t control)
 {
     struct run_plan *p = &r->plan[s];
     int64_t hours = watch_hours(r->ro, s);
     double rate = control_rate(r->ro);
-    if (p->made && p->v.canary == canary && p->v.control == control && p->v.hours == hours && same_rate(rate, p->rate))
+    if (p->made && p->v.canary == canary && p->v.control == control && p->v.hours == hours && p->of_all == r->n &&
+        same_rate(rate, p->rate))
         return p;
     p->made = true;
     p->rate = rate;
+    p->of_all = r->n;
     planner_wave(&r->ro->policy.applies->evidence, s, r->spec.waves, canary, control, hours, rate, &p->v);
-    planner_text(&p->v, p->text, sizeof p->text);
+    in_strata(r, s, rate, &p->v);
     return p;
 }
 
@@ -140,10 +157,24 @@ static void put_stage(struct arena *a, const struct run_stage *g, struct stage_v
     out->leading = leading_of(g);
 }
 
-static void put_plan(struct arena *a, const struct run_plan *p, struct stage_view *out)
+static void put_plan(struct run *r, struct arena *a, const struct run_plan *p, struct stage_view *out)
 {
+    char text[PLAN_TEXT];
+    planner_text(&r->ro->policy.applies->evidence, &p->v, text, sizeof text);
     out->plan = p->v;
-    out->plan_text = arena_strdup(a, p->text);
+    out->plan_text = arena_strdup(a, text);
+}
+
+static void put_placebo(struct arena *a, const struct run *r, int s, struct stage_view *out)
+{
+    const struct placebo_result *p = &r->placebo_of[s];
+    char text[PLACEBO_TEXT];
+    out->placebo = arena_memdup(a, p, sizeof *p);
+    placebo_text(p, &r->spec.policy, text);
+    out->placebo_text = arena_strdup(a, text);
+    placebo_brief(p, &r->spec.policy, text);
+    out->placebo_brief = arena_strdup(a, text);
+    out->placebo_metric = arena_strdup(a, metric_id(&r->spec.policy, p->row));
 }
 
 static void stages(struct run *r, struct trial_shown *sh)
@@ -167,7 +198,9 @@ static void stages(struct run *r, struct trial_shown *sh)
             trial_watch(r->trial, &o->canary, &o->control, &o->canary_hours);
         if (s >= n || s == running) /* its devices come in one by one: the plan is about all of them */
             to_come(r->ro, s, &canary, &control);
-        put_plan(&sh->arena, plan_of(r, s, canary, control), o);
+        put_plan(r, &sh->arena, plan_of(r, s, canary, control), o);
+        if (r->wave[s].applied)
+            put_placebo(&sh->arena, r, s, o);
     }
 }
 
@@ -378,6 +411,10 @@ static void copy(struct arena *a, const struct trial_view *from, struct trial_vi
         to->stages[i].v = evidence_copy(a, s->v, s->n);
         to->stages[i].which = arena_memdup(a, s->which, s->n * sizeof *s->which);
         to->stages[i].plan_text = arena_strdup(a, s->plan_text);
+        to->stages[i].placebo = s->placebo ? arena_memdup(a, s->placebo, sizeof *s->placebo) : NULL;
+        to->stages[i].placebo_text = s->placebo ? arena_strdup(a, s->placebo_text) : NULL;
+        to->stages[i].placebo_brief = s->placebo ? arena_strdup(a, s->placebo_brief) : NULL;
+        to->stages[i].placebo_metric = s->placebo ? arena_strdup(a, s->placebo_metric) : NULL;
     }
     const char **ids = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
     const char **raw = ARENA_ARRAY(a, const char *, from->n_carriers + 1);
@@ -417,6 +454,13 @@ const char *trial_note(const struct ro *ro)
     return ro->trials.ledger && ro->trials.run ? ro->trials.ledger->note : "";
 }
 
+const char *trial_unlike(const struct ro *ro, size_t wave)
+{
+    const struct trial_shown *sh = ro->trials.shown;
+    const struct stage_view *s = sh && ro->trials.run && wave < sh->v.n_planned ? &sh->v.stages[wave] : NULL;
+    return s && s->placebo && s->placebo->word == PLACEBO_UNLIKE ? s->placebo_brief : "";
+}
+
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
 {
     struct run *r = ro->trials.run;
@@ -432,6 +476,7 @@ void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out)
     if (!r) {
         out->state = TRIAL_OFF;
         out->text = ro->trials.off ? ro->trials.off : "";
+        out->ended = ro_ended(ro) && out->n_stages > 0;
     }
     ledger(ro, a, &out->ledger);
     out->dry_run = ro->policy.applies->evidence.tests == TESTS_DRY_RUN;

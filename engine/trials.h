@@ -69,6 +69,8 @@ bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, s
 bool trial_blob(const struct ro *ro, const char *rule, struct buf *out); /* everything that it was decided by */
 bool trial_hours_left(const struct ro *ro, double *hours);               /* of canary watch, before promotion */
 const char *trial_note(const struct ro *ro); /* what of its tests is not as the policy says; "" */
+/* "NOT like control before the rollout (...)" of the canaries up to a wave; "" = like it, or not known. */
+const char *trial_unlike(const struct ro *ro, size_t wave);
 void trial_publish(const struct ro *ro, struct arena *a, struct trial_view *out);
 /* For a rehearsal: the trial is fed up to `newest`, and `each` is told. */
 void trial_rehearse(struct ro *ro, int64_t newest, trial_tick_fn each, void *ctx);

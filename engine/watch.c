@@ -18,6 +18,7 @@ static struct dev *add(struct engine *en, const struct device *d)
         en->watch.devs = xreallocarray(en->watch.devs, en->watch.cap_devs, sizeof *en->watch.devs);
     }
     struct dev *v = &en->watch.devs[i];
+    en->watch.changes++;
     if (i >= en->watch.n_devs) {
         memset(v, 0, sizeof *v);
         track_init(&v->track);
@@ -68,6 +69,7 @@ bool watch_idle(const struct engine *en)
 
 void watch_drop(struct engine *en)
 {
+    en->watch.changes++;
     for (size_t i = 0; i < en->facts.n_all; i++) {
         struct ro *ro = en->facts.all[i];
         ro->watch.n_control = 0;
@@ -115,13 +117,9 @@ static void take(struct ro *ro, size_t wave, const struct device_list *list)
     v->watch.members = xreallocarray(v->watch.members, list->n + 1, sizeof *v->watch.members);
     v->watch.n_members = 0;
     for (size_t i = 0; i < list->n; i++) {
-        bool known = watch_set_find(en->watch.set, list->v[i].raw_id, strlen(list->v[i].raw_id)) >= 0;
-        struct dev *d;
-        int64_t before = -1;
-        if (known)
-            before = en->watch.devs[watch_set_find(en->watch.set, list->v[i].raw_id, strlen(list->v[i].raw_id))]
-                         .installed_at;
-        d = add(en, &list->v[i]);
+        long known = watch_set_find(en->watch.set, list->v[i].raw_id, strlen(list->v[i].raw_id));
+        int64_t before = known >= 0 ? en->watch.devs[known].installed_at : -1;
+        struct dev *d = add(en, &list->v[i]);
         if ((d->canary_of != ro || d->wave != (int)wave) && !told_later(d, ro, v->facts.told_at)) {
             d->canary_of = ro;
             d->wave = (int)wave;
@@ -238,13 +236,13 @@ static void read_control(struct ro *ro)
     int64_t most = ro->policy.applies->control_max;
     if (ro->watch.control_loading || ro_ended(ro) || !ro->facts.waves_known || ro->facts.n_waves == 0 || most <= 0)
         return;
-    int64_t have = (int64_t)control_left(ro);
     int w = ro->watch.control_next == CONTROL_BEGIN ? (int)ro->facts.n_waves - 1 : ro->watch.control_next;
     while (w >= 0 && (ro->wv[w].facts.told || ro->facts.waves[w].state == WAVE_CREATING))
         w--;
     if (w < 0)
         ro->watch.control_next = CONTROL_END;
-    if (have >= most || w < 0)
+    int64_t have = w < 0 ? most : (int64_t)control_left(ro);
+    if (have >= most)
         return;
     ro->watch.control_loading = true;
     ro->watch.control_next = w > 0 ? w - 1 : CONTROL_END;
@@ -404,6 +402,7 @@ void watch_counts(struct engine *en, size_t dev, int64_t from, bool canary)
     struct dev *d = &en->watch.devs[dev];
     if (canary && d->enrolled && d->track.counts_from >= from)
         return;
+    en->watch.changes++;
     track_enrol(&d->track, from);
     d->enrolled = d->enrolled || canary;
 }
@@ -425,6 +424,7 @@ static void ro_init(struct ro *ro)
 static void replaced(struct ro *old, struct ro *fresh)
 {
     struct en_watch *w = &fresh->en->watch;
+    w->changes++;
     for (size_t i = 0; i < w->n_devs; i++)
         if (w->devs[i].canary_of == old) {
             w->devs[i].canary_of = NULL;
@@ -454,12 +454,14 @@ static void waves(struct ro *ro)
 
 static void devices(struct ro *ro)
 {
+    ro->en->watch.changes++;
     enrol(ro);
     read_from(ro);
 }
 
 static void ticked(struct engine *en, const struct sample_list *l)
 {
+    en->watch.changes++;
     for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
         en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->tick.n && i < en->watch.n_devs; i++)

@@ -42,6 +42,7 @@ struct en_watch {
     struct dev *devs; /* by index in the set */
     size_t n_devs, cap_devs;
     size_t n_asked;      /* the first so many have asked_at */
+    uint64_t changes;    /* counted up when anything of a device may have changed */
     bool naming;         /* names of devices are being read */
     int64_t names_again; /* not before, after an error */
     struct arena dev_arena;
@@ -67,8 +68,8 @@ struct wv_watch {
     int64_t list_asked, list_as_of; /* the same; the list is as good as one asked for at this time */
     int64_t list_errors;            /* devices that had failed by the counts of then */
     int64_t listed_at;
-    uint32_t *members; /* indices into en->watch.devs */
-    size_t n_members;
+    uint32_t *members;             /* indices into en->watch.devs */
+    size_t n_members, had_release; /* of them: in sync, with an install of before the rollout: nobody told them */
     int64_t first_counts_from, first_listed;
 };
 
@@ -77,6 +78,8 @@ void watch_told(struct ro *ro, size_t wave, int64_t at);
 /* What has become of a device of a told wave (core/install.h), by what its list says. */
 enum install_state watch_install(const struct ro *ro, size_t wave, const struct dev *d, int64_t now);
 int64_t watch_overdue_at(const struct ro *ro, size_t wave, const struct dev *d); /* since when; TIME_NEVER */
+/* When time alone will change that; TIME_NEVER. */
+int64_t watch_install_turns(const struct ro *ro, size_t wave, const struct dev *d, int64_t now);
 /* Of all devices of a told wave that are its own. */
 void watch_installs(const struct ro *ro, size_t wave, int64_t now, struct install_counts *out);
 /* A wave's list was read: who is in touch, and how long installs take. */

@@ -29,6 +29,11 @@ enum install_state watch_install(const struct ro *ro, size_t wave, const struct 
     return install_state(in, d->status == DEVICE_ERROR, d->reached_at, deadline(ro, wave, d), now);
 }
 
+int64_t watch_install_turns(const struct ro *ro, size_t wave, const struct dev *d, int64_t now)
+{
+    return watch_install(ro, wave, d, now) == INSTALL_WAITS ? d->reached_at + deadline(ro, wave, d) + 1 : TIME_NEVER;
+}
+
 int64_t watch_overdue_at(const struct ro *ro, size_t wave, const struct dev *d)
 {
     if (watch_install(ro, wave, d, now_of(ro->en)) != INSTALL_OVERDUE)
@@ -78,12 +83,15 @@ void watch_told(struct ro *ro, size_t wave, int64_t at)
 void watch_listed(struct ro *ro, size_t wave)
 {
     struct wv *v = &ro->wv[wave];
+    v->watch.had_release = 0;
     for (size_t i = 0; i < v->watch.n_members; i++) {
         struct dev *d = &ro->en->watch.devs[v->watch.members[i]];
         if (!own(ro, wave, d))
             continue;
         if (d->reached_at < told_at(v))
             d->reached_at = d->last_seen >= told_at(v) ? d->last_seen : 0;
+        v->watch.had_release +=
+            d->status == DEVICE_IN_SYNC && d->installed_at > 0 && d->installed_at <= ro->facts.r.created_at;
     }
     for (size_t w = wave; w < ro->facts.n_waves; w++)
         if (ro->wv[w].facts.told)

@@ -50,5 +50,5 @@ void watch_ask_names(struct engine *en)
     const char **ids = ARENA_ARRAY(&q->arena, const char *, n);
     for (size_t i = 0; i < n; i++)
         ids[i] = arena_strdup(&q->arena, en->watch.devs[from + i].raw_id);
-    en->be->ops->attributes(en->be, ids, n, &key, 1, n, &q->arena, &q->out.attributes, req_done, q);
+    en->be->ops->attributes(en->be, ids, n, &key, 1, n, true, &q->arena, &q->out.attributes, req_done, q);
 }

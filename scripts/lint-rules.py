@@ -23,7 +23,7 @@ OWNERS = {
     r"(n?curses(w/curses)?|term)\.h": ["tui/term.c"],
     r"curl/curl\.h": ["client/http.c"],
     # The log's rules (nothing is ever changed, every append durable) are the opposite of a cache's: two files.
-    r"sqlite3\.h": ["audit/store.c", "audit/history.c"],
+    r"sqlite3\.h": ["audit/db.c"],
     r"yaml\.h": ["conf/yaml.c"],
     r"jansson\.h": ["core/json.c"],
     r"utf8proc\.h": ["core/text.c"],

@@ -159,8 +159,15 @@ struct look state_device(const struct device_row *d);
 struct look state_reaction(enum reaction r);
 /* What is shown of a wave's verdict; *text is its sentence. "ok" only where telemetry was looked at. */
 struct look state_verdict(const struct snapshot *s, const struct wave_view *w, const char **text);
-/* Why a wave is not judged. */
-const char *state_unjudged(const struct snapshot *s, const struct wave_view *w);
+/* Whether the verdict shown is the one that halted. Its figures are kept from then; what is behind them goes on: the
+ * evidence, and behind a limit's semicolon how many canaries there are. */
+bool state_halting(const struct rollout_view *r, const struct wave_view *w);
+/* The same with the rule that decided in front, into `out` (EXPLAIN_TEXT bytes). Of a rollout that is halted already a
+ * later finding is "now" the same test's, or "also" another rule's. */
+struct look state_sentence(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
+                           char *out);
+/* Why the wave has no verdict, or how the tests that it had have ended; `out` has EXPLAIN_TEXT bytes. */
+void state_unjudged(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, char *out);
 struct look state_limit(enum limit_status s);
 struct look state_trial(const struct trial_view *t);
 /* What is to be done next about a rollout, and by whom. */

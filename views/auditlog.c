@@ -147,7 +147,11 @@ static void verified(const struct app *a, const struct view_data *d, struct canv
     const struct audit_page *p = d->audit;
     char n[FMT_MAX], t[FMT_MAX];
     if (!p->verified_known) {
-        canvas_printf(c, row, 1, -1, ROLE_DIM, "○ not verified in this session (v verifies all)   #%s   %.60s",
+        bool end = d->n_snaps > 0;
+        for (size_t i = 0; i < d->n_snaps; i++)
+            end = end && d->snaps[i] && d->snaps[i]->audit.verified;
+        canvas_printf(c, row, 1, -1, ROLE_DIM, "○ %s   #%s   %.60s",
+                      end ? "only its end is verified, at start (v verifies all)" : "not verified yet (v verifies all)",
                       fmt_count(n, p->total), str(p->origin));
         return;
     }

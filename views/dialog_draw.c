@@ -79,15 +79,30 @@ static const char *mark_glyph(const char *mark, enum verb v)
     return "·";
 }
 
-static void add_lines(struct body *b, const struct preview_line *v, size_t n, enum verb verb, bool stale)
+/* Lines under their heading, where there are any: all of them, or those that are advice or are not. */
+static void add_lines(struct body *b, const char *heading, const struct preview_line *v, size_t n, bool advice,
+                      const struct dialog *g, bool stale)
 {
     char text[180], count[FMT_MAX];
+    bool any = false;
     for (size_t i = 0; i < n; i++) {
         const char *mark = v[i].mark ? v[i].mark : "note";
-        snprintf(text, sizeof text, "  %s %.120s", mark_glyph(mark, verb), v[i].text);
+        if (v != g->preview.will && preview_advice(&v[i]) != advice)
+            continue;
+        if (!any) {
+            struct line *l = add(b, ROLE_STRONG, heading);
+            snprintf(l->count, sizeof l->count, "%s", v == g->preview.will ? "devices" : "");
+        }
+        any = true;
+        snprintf(text, sizeof text, "  %s %.120s", mark_glyph(mark, g->verb), v[i].text);
         add_wrapped(b, stale ? ROLE_STALE : ROLE_DIALOG, text, 4, b->cols - 12,
                     v[i].devices >= 0 ? fmt_count(count, v[i].devices) : NULL);
     }
+    if (any && v == g->preview.will && n > 1)
+        snprintf(add(b, ROLE_STRONG, "                          total")->count, FMT_MAX, "%s",
+                 fmt_count(count, g->preview.devices));
+    if (any)
+        add(b, ROLE_DIALOG, "");
 }
 
 static void build(const struct app *a, const struct view_data *d, struct body *b)
@@ -95,8 +110,9 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
     const struct dialog *g = &a->dlg;
     const struct preview *p = &g->preview;
     const struct snapshot *s = find_snap(d, g->in.fleet);
-    char text[800], t[FMT_MAX], n[FMT_MAX];
+    char text[800], t[FMT_MAX];
     bool stale = s && state_stale(s, d->now);
+    bool refused = g->why.code != ERR_NONE && g->verb != VERB_HALT;
     if (g->why.code != ERR_NONE) {
         snprintf(text, sizeof text, "✖ %s%s%s%s", g->verb == VERB_HALT ? "" : "REFUSED: ", g->why.what,
                  g->why.next[0] ? ". " : "", g->why.next);
@@ -122,20 +138,13 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
              named ? "   " : "", parts_time(a, d, t, p->taken_at), stale ? "  ! from STALE data" : "");
     add(b, stale ? ROLE_LOST : ROLE_DIM, text);
     add(b, ROLE_DIALOG, "");
-    if (p->n_will > 0) {
-        l = add(b, ROLE_STRONG, "WHAT WILL HAPPEN");
-        snprintf(l->count, sizeof l->count, "devices");
-        add_lines(b, p->will, p->n_will, g->verb, stale);
-        if (p->n_will > 1)
-            snprintf(add(b, ROLE_STRONG, "                          total")->count, FMT_MAX, "%s",
-                     fmt_count(n, p->devices));
-        add(b, ROLE_DIALOG, "");
+    if (refused) { /* what it would do does not happen */
+        add(b, ROLE_DIALOG, "Nothing is sent.");
+        return;
     }
-    if (p->n_wont > 0) {
-        add(b, ROLE_STRONG, "WHAT WILL NOT HAPPEN");
-        add_lines(b, p->wont, p->n_wont, g->verb, stale);
-        add(b, ROLE_DIALOG, "");
-    }
+    add_lines(b, "WHAT WILL HAPPEN", p->will, p->n_will, false, g, stale);
+    add_lines(b, "WHAT WILL NOT HAPPEN", p->wont, p->n_wont, false, g, stale);
+    add_lines(b, "TO BE KNOWN", p->wont, p->n_wont, true, g, stale);
     if (verb_row(g->verb)->confirm == CONFIRM_PHRASE) {
         const bool mine = s && s->told_known && !strcmp(s->focus.rollout, g->in.rollout);
         if (s && s->told_error && !mine) {
@@ -213,6 +222,8 @@ static void button_text(const struct dialog *g, char *out, size_t size)
     else if (dialog_by_enter(g->verb))
         snprintf(out, size, "[ Enter: %s %s%s%s ]", label, g->in.fleet, g->whole_fleet ? ", all of it" : "/",
                  g->whole_fleet ? "" : g->in.rollout);
+    else if (g->why.code != ERR_NONE)
+        snprintf(out, size, "[ %c%s ]", toupper((unsigned char)label[0]), label + 1);
     else
         snprintf(out, size, "[ %c%s: %s devices ]", toupper((unsigned char)label[0]), label + 1, n);
 }

@@ -61,7 +61,9 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     int wave = v->w ? v->w->wave.index : -1;
     struct look st = state_trial(v->t);
     snprintf(title, sizeof title, "verdict W%d", wave);
-    if (v->t->tick > 0)
+    if (v->t->ended)
+        snprintf(right, sizeof right, "%s %s  tests ran up to %s", st.glyph, st.word, parts_when(a, d, t, v->t->tick));
+    else if (v->t->tick > 0)
         snprintf(right, sizeof right, "%s %s  evidence up to %s, %s old", st.glyph, st.word,
                  parts_time(a, d, t, v->t->tick), fmt_dur(age, v->now > v->t->tick ? v->now - v->t->tick : 0));
     else
@@ -74,8 +76,10 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
         l = (struct look){.glyph = "!", .word = "no data", .role = ROLE_LOST};
     else if (!judged || (explain_blind(v->t, wave) && v->w->verdict.react == REACT_NONE))
         l = (struct look){.glyph = "○", .word = "not judged", .role = ROLE_DIM};
-    if (judged && l.role == ROLE_DIM)
+    if (l.role == ROLE_DIM && (judged || v->t->ended))
         l.word = "no verdict by evidence";
+    if (v->t->ended && v->stage && !explain_blind(v->t, wave))
+        l = (struct look){.glyph = "✓", .word = "over", .role = ROLE_DONE};
     /* A wave that is over has no verdict any more, and a dry run gives none; what the tests reached stands. */
     enum reaction reached = explain_wave_reaction(&v->policy->evidence, v->t, wave);
     if (reached > (judged ? v->w->verdict.react : REACT_NONE) && l.role != ROLE_LOST) {
@@ -85,6 +89,9 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
     }
     snprintf(line, sizeof line, "%s %s  %s", l.glyph, l.word, text);
     explain_text(p, l.role, line);
+    const struct stage_view *told = explain_told(v->t, wave);
+    if (told)
+        explain_text(p, told->placebo->word == PLACEBO_UNLIKE ? ROLE_WARN : ROLE_DIM, told->placebo_text);
     if (v->w && explain_had_release(v->w, text, sizeof text))
         explain_text(p, ROLE_WARN, text);
     if (judged && other_reason(v)) {
@@ -111,7 +118,7 @@ static void verdict(struct explain_page *p, const struct explain_view *v, const 
 
 static void promotion(struct explain_page *p, const struct explain_view *v)
 {
-    if (!v->w || v->w->wave.index != v->r->current)
+    if (!v->w || v->w->wave.index != v->r->current || rollout_state_ended(v->r->rollout.state))
         return;
     explain_heading(p, "missing before the next wave", NULL);
     for (size_t i = 0; i < v->t->n_missing && i < sizeof v->t->missing / sizeof v->t->missing[0]; i++) {
@@ -142,7 +149,7 @@ static void promise(struct explain_page *p, const struct explain_view *v)
     char text[EXPLAIN_TEXT], n[FMT_MAX], m[FMT_MAX];
     int wave = v->w ? v->w->wave.index : 0;
     explain_heading(p, "the promise", "chance of a false halt");
-    if (v->t->state == TRIAL_OFF) {
+    if (v->t->state == TRIAL_OFF && !v->t->ended) {
         explain_text(p, ROLE_DIM, "none: no evidence is gathered");
         return;
     }

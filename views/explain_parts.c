@@ -57,12 +57,6 @@ static void bar(struct canvas *c, int row, int col, int cols, const struct evide
     }
 }
 
-/* Has anything spoken against the canaries? At the start, and when nothing has happened, evidence is 1. */
-static bool speaks(const struct evidence *e)
-{
-    return !(e->log_e <= 0.05);
-}
-
 enum { COL_TEST = 4, W_TEST = 12, W_NUM = 9, W_OF = 11 };
 
 struct columns {
@@ -119,7 +113,7 @@ static void test_line(struct explain_page *p, const struct explain_view *v, cons
         return;
     struct look l = look_of(v, e);
     struct harm harm = harm_of_evidence(e);
-    bool any = speaks(e);
+    bool any = explain_speaks(e);
     enum role num = v->old ? ROLE_STALE : l.role == ROLE_GOOD ? any ? ROLE_TEXT : ROLE_DIM : l.role;
     canvas_text(c, row, 2, 1, l.role, l.glyph);
     canvas_text(c, row, COL_TEST, W_TEST, any ? ROLE_STRONG : ROLE_TEXT, str(e->test));
@@ -153,23 +147,14 @@ static void leading(struct explain_page *p, const struct explain_view *v)
     explain_text(p, v->old ? ROLE_STALE : ROLE_TEXT, text);
 }
 
-/* The others in a few rows, by name. */
+/* The others in a few rows, by name: those that say nothing, and those that have nothing to say it of. */
 static void silent_tests(struct explain_page *p, const struct explain_view *v)
 {
     char text[TESTS_MAX * 48 + 80];
-    size_t n = 0;
-    int used = 0;
-    for (size_t i = 0; i < v->stage->n && i < TESTS_MAX; i++)
-        n += !speaks(&v->stage->v[i]);
-    if (n == 0)
-        return;
-    used = snprintf(text, sizeof text, "%zu test%s nothing against it so far (m shows %s):", n,
-                    n == 1 ? " says" : "s say", n == 1 ? "it" : "them");
-    for (size_t i = 0; i < v->stage->n && i < TESTS_MAX && used > 0 && (size_t)used < sizeof text; i++) {
-        if (!speaks(&v->stage->v[i]))
-            used += snprintf(text + used, sizeof text - (size_t)used, " %.40s", str(v->stage->v[i].test));
-    }
-    explain_text(p, v->old ? ROLE_STALE : ROLE_DIM, text);
+    bool over = v->t->ended || !v->w || v->w->wave.index != v->t->stage;
+    for (int compares = 1; compares >= 0; compares--)
+        if (explain_silent(v->stage, compares, over, compares ? "m shows all" : "", true, text, sizeof text) > 0)
+            explain_text(p, v->old ? ROLE_STALE : ROLE_DIM, text);
 }
 
 void explain_tests(struct explain_page *p, const struct explain_view *v)
@@ -184,11 +169,11 @@ void explain_tests(struct explain_page *p, const struct explain_view *v)
     struct columns k = columns_of(p->c.cols);
     bool any = v->all;
     for (size_t i = 0; i < s->n && i < TESTS_MAX; i++)
-        any = any || speaks(&s->v[i]);
+        any = any || explain_speaks(&s->v[i]);
     if (any)
         tests_header(p, &k);
     for (size_t i = 0; i < s->n && i < TESTS_MAX; i++) {
-        if (v->all || speaks(&s->v[i]))
+        if (v->all || explain_speaks(&s->v[i]))
             test_line(p, v, &k, i);
     }
     if (!v->all)

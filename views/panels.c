@@ -110,6 +110,23 @@ static void peek_last(struct canvas *c, int row, const struct wave_view *w, cons
                   "%.200s  %.40s", text, named ? str(g->v[g->leading].test) : "");
 }
 
+/* Who is compared with whom, while that is done; after it what came of the installs. */
+static int peek_groups(char *out, size_t size, const struct wave_view *w, const struct app *a,
+                       const struct view_data *d)
+{
+    const struct wave_health *h = &w->health;
+    char x[FMT_MAX], y[FMT_MAX], z[FMT_MAX], t[FMT_MAX];
+    fmt_count(y, w->wave.total);
+    if (!w->watched)
+        return snprintf(out, size, "%s of %s installed", w->wave.counts.known ? fmt_count(x, h->installed) : "?", y);
+    fmt_count(x, h->canary.expected);
+    fmt_count(z, h->control.expected);
+    if (h->control_frozen_at > 0)
+        return snprintf(out, size, "canary %s of %s   control %s as of %s", x, y, z,
+                        short_when(a, d, t, h->control_frozen_at));
+    return snprintf(out, size, "canary %s of %s   control %s", x, y, h->control.expected > 0 ? z : "none");
+}
+
 static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows)
 {
     const struct snapshot *s;
@@ -129,15 +146,17 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         canvas_printf(c, row + 1, 2, -1, num, "%s   %s devices   no wave was told yet", str(r->rollout.name),
                       fmt_count(x, r->rollout.total));
     } else {
-        int n = snprintf(line, sizeof line, "W%d of W0–W%zu   canary %s   control %s", r->current,
-                         r->n_waves ? r->n_waves - 1 : 0, fmt_count(x, w->health.canary.expected),
-                         fmt_count(y, w->health.control.expected));
+        int n = snprintf(line, sizeof line, "W%d of W0–W%zu   ", r->current, r->n_waves ? r->n_waves - 1 : 0);
+        if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
+            n += snprintf(line + n, sizeof line - (size_t)n, "%s %s by %.60s   ",
+                          state_halt(r).true_now ? "halted" : "halt asked", short_when(a, d, u, r->halted_at),
+                          str(r->halted_by));
+        if (n > 0 && (size_t)n < sizeof line)
+            n += peek_groups(line + n, sizeof line - (size_t)n, w, a, d);
         if (w->running_since > 0 && n > 0 && (size_t)n < sizeof line)
             n += snprintf(line + n, sizeof line - (size_t)n, "   started %s", short_when(a, d, t, w->running_since));
-        if (r->halted_at > 0 && n > 0 && (size_t)n < sizeof line)
-            snprintf(line + n, sizeof line - (size_t)n, "   %s %s by %.60s",
-                     state_halt(r).true_now ? "halted" : "halt asked", short_when(a, d, u, r->halted_at),
-                     str(r->halted_by));
+        if (w->running_since > 0 && w->ended_at > 0 && n > 0 && (size_t)n < sizeof line)
+            snprintf(line + n, sizeof line - (size_t)n, "   ended %s", short_when(a, d, t, w->ended_at));
         canvas_text(c, row + 1, 2, c->cols - 3, num, line);
     }
     const struct rollback_view *b = &r->rollback;
@@ -148,13 +167,15 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
         at += parts_wrap(c, at, 2, c->cols - 3, end - at - 1, *str(b->left) ? ROLE_WARN : ROLE_TEXT,
                          *str(b->left) ? b->left : str(b->text));
     } else if (w && w->watched) {
-        const char *text;
-        struct look l = state_verdict(s, w, &text);
+        char text[EXPLAIN_TEXT];
+        struct look l = state_sentence(s, r, w, text);
         peek_health(c, at++, w, stale || w->verdict.data_missing);
         snprintf(line, sizeof line, "%s %s  %.300s", l.glyph, l.word, text);
         at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, l.role, line);
     } else if (w) {
-        canvas_text(c, at++, 2, -1, ROLE_DIM, state_unjudged(s, w));
+        char why[EXPLAIN_TEXT];
+        state_unjudged(s, r, w, why);
+        at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 3 : 2, ROLE_DIM, why);
     }
     bool seen = w && w->watched && b->step == RB_NONE, missing = seen && w->verdict.data_missing;
     if (r->n_warnings > 0 && !missing && at < end) {
@@ -226,7 +247,7 @@ static void pulse(const struct app *a, const struct view_data *d, struct canvas 
                       fmt_count(n, au->backlog));
     else
         canvas_printf(c, row + 2, col, -1, au->verified ? ROLE_GOOD : ROLE_DIM, "audit %s #%s (%s)",
-                      au->verified ? "✓ tree intact to" : "○ not verified yet,", fmt_count(n, au->size),
+                      au->verified ? "✓ end verified," : "○ not verified yet,", fmt_count(n, au->size),
                       parts_time(a, d, t, au->checkpoint_t));
 }
 

@@ -147,8 +147,9 @@ void plots_draw(const struct view_data *d, const struct snapshot *s, struct canv
 {
     char title[200], n[FMT_MAX], k[FMT_MAX], when[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
+    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s%s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected),
+             w->health.control_frozen_at > 0 ? ", as last measured" : "");
     parts_rule(c, row, title, plots_when(s, when));
     int each = (c->cols - 4) / 3;
     if (each > 44)
@@ -168,8 +169,9 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
 {
     char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], when[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index, fmt_count(n, w->health.canary.expected),
-             fmt_count(k, w->health.control.expected));
+    snprintf(title, sizeof title, "canary W%d %s vs control %s%s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected),
+             w->health.control_frozen_at > 0 ? ", as last measured" : "");
     parts_rule(c, row, title, plots_when(s, when));
     int spark = c->cols >= 72 ? TREND_N : 8;
     for (int i = 0; i < SHOWN; i++) {

@@ -119,18 +119,6 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
     return row + 2 + page;
 }
 
-/* Whether the verdict shown is the one that halted. Its figures are kept from then; what is behind them goes on: the
- * evidence, and behind a limit's semicolon how many canaries there are. */
-static bool verdict_halted(const struct rollout_view *r, const struct wave_view *w)
-{
-    char figures[sizeof w->verdict.text];
-    if (!w || !w->watched || !*state_halt(r).word)
-        return false;
-    const char *text = w->verdict.text, *evidence = strstr(text, ". Evidence ");
-    snprintf(figures, sizeof figures, "%.*s", evidence ? (int)(evidence - text) : (int)strcspn(text, ";"), text);
-    return figures[0] && find_in(str(r->halt_text), figures);
-}
-
 /* --- verdict and limits ------------------------------------------------------------------------------------------ */
 
 void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale)
@@ -203,20 +191,24 @@ static int draw_verdict(const struct app *a, const struct view_data *d, struct c
              fmt_count(of, w->health.canary.expected), fmt_dur(age, w->health.data_age));
     parts_rule(c, row++, title, w->watched && w->health.canary.expected > 0 ? right : NULL);
     if (!w->watched) {
-        canvas_text(c, row++, 2, -1, ROLE_DIM, state_unjudged(s, w));
-        return row;
+        char why[EXPLAIN_TEXT];
+        state_unjudged(s, r, w, why);
+        return row + parts_wrap(c, row, 2, c->cols - 3, end - row < 3 ? end - row : 3, ROLE_DIM, why);
     }
-    const char *text;
-    struct look l = state_verdict(s, w, &text);
+    char text[EXPLAIN_TEXT];
+    struct look l = state_sentence(s, r, w, text);
     /* A verdict that halted keeps the words of that moment: say of which, for the limits below go on. */
     char then[FMT_MAX] = "";
-    bool kept = r->halted_at > 0 && verdict_halted(r, w);
+    bool kept = r->halted_at > 0 && state_halting(r, w);
     if (kept)
         parts_when(a, d, then, r->halted_at);
     int used = canvas_printf(c, row, 2, -1, l.role, "%s %s  %s%s", l.glyph, l.word, then, kept ? ": " : "");
     int most = row + 2 + (int)w->verdict.n_limits > end ? 1 : 2;
     int lines = parts_wrap(c, row, 2 + used, c->cols - used - 3, most, l.role, text);
     row += lines > 0 ? lines : 1;
+    const struct stage_view *told = explain_told(&r->trial, w->wave.index);
+    if (told && told->placebo->word == PLACEBO_UNLIKE && row < end)
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_WARN, "! placebo test: %s; e why", told->placebo_brief);
     if (w->verdict.data_missing && row < end)
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_LOST, "! data missing for %s: unknown is not healthy",
                       fmt_dur(age, w->verdict.unknown_since > 0 ? d->now - w->verdict.unknown_since : 0));
@@ -286,13 +278,16 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
     char n[FMT_MAX], t[FMT_MAX], title[120];
     const struct policy *p = s->policy;
     snprintf(title, sizeof title, "gate   policy %.60s", p ? str(p->name) : "-");
-    parts_rule(c, row++, title, p && p->promotion == PROMOTE_HOLD ? "a person advances" : "the server advances");
+    parts_rule(c, row++, title,
+               rollout_state_ended(r->rollout.state) ? "the rollout has ended"
+               : p && p->promotion == PROMOTE_HOLD   ? "a person advances"
+                                                     : "the server advances");
     struct halt_said halt = state_halt(r);
     if (row < end && *halt.word) {
         const char *now = r->in_flight < 0    ? "in flight: not known"
                           : r->in_flight == 0 ? "nothing in flight"
                                               : fmt_count(n, r->in_flight);
-        bool said = verdict_halted(r, w);
+        bool said = state_halting(r, w);
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_HALT, "✖ %s%s %s by %.60s%s%.60s, %s%s%s%.200s",
                       r->stop == STOP_HALTED && !r->stop_old ? "halted" : halt.title,
                       r->stop == STOP_HALTED && !r->stop_old ? "" : ": asked", parts_when(a, d, t, r->halted_at),

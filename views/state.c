@@ -1,4 +1,5 @@
 /* What a state is called: always a glyph, a word and a role together, so that no state is told by colour alone. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -174,11 +175,21 @@ struct look state_reaction(enum reaction r)
     return look("?", "?", ROLE_DIM, 9);
 }
 
-const char *state_unjudged(const struct snapshot *s, const struct wave_view *w)
+void state_unjudged(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, char *out)
 {
-    return s->telemetry.state == LINK_NONE ? "no telemetry is configured: nothing is judged"
-           : w->running_since <= 0         ? "not judged: this wave has not begun"
-                                           : "this wave is not being judged";
+    char t[FMT_MAX];
+    if (r->trial.ended && explain_stage(&r->trial, w->wave.index)) {
+        int n =
+            snprintf(out, EXPLAIN_TEXT, "over: tested up to %s. ",
+                     s->taken_at - r->trial.tick < US_PER_DAY ? fmt_hms(t, r->trial.tick) : fmt_iso(t, r->trial.tick));
+        explain_wave(&r->trial, w->wave.index, out + n, EXPLAIN_TEXT - (size_t)n);
+        return;
+    }
+    snprintf(out, EXPLAIN_TEXT, "%s",
+             s->telemetry.state == LINK_NONE         ? "no telemetry is configured: nothing is judged"
+             : w->running_since <= 0                 ? "not judged: this wave has not begun"
+             : rollout_state_ended(r->rollout.state) ? "nothing is judged any more: the rollout has ended"
+                                                     : "this wave is not being judged");
 }
 
 struct look state_verdict(const struct snapshot *s, const struct wave_view *w, const char **text)
@@ -198,7 +209,33 @@ struct look state_verdict(const struct snapshot *s, const struct wave_view *w, c
         *text = "telemetry knows no device of this wave so far";
         return look("◌", "not yet", ROLE_SLOW, 9);
     }
+    if (isnan(w->health.value[METRIC_REBOOTS]) && isnan(w->health.value[METRIC_CPU_MEAN])) /* no figure yet */
+        return look("◌", "not yet", ROLE_SLOW, 9);
     return state_reaction(REACT_NONE);
+}
+
+bool state_halting(const struct rollout_view *r, const struct wave_view *w)
+{
+    char figures[sizeof w->verdict.text];
+    if (!w || !w->watched || !*state_halt(r).word)
+        return false;
+    const char *text = w->verdict.text, *evidence = strstr(text, ". Evidence ");
+    snprintf(figures, sizeof figures, "%.*s", evidence ? (int)(evidence - text) : (int)strcspn(text, ";"), text);
+    return figures[0] && find_in(str(r->halt_text), figures);
+}
+
+struct look state_sentence(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, char *out)
+{
+    const char *text, *rule = str(w->verdict.rule);
+    struct look l = state_verdict(s, w, &text);
+    bool named = w->verdict.react != REACT_NONE && *rule;
+    snprintf(out, EXPLAIN_TEXT, "%.60s%s%.300s", named ? rule : "", named ? ": " : "", text);
+    if (w->verdict.react >= REACT_PAUSE && *state_halt(r).word && !state_halting(r, w)) {
+        const char *by = str(r->halted_by);
+        bool same = !strncmp(by, "rule ", 5) && !strcmp(by + 5, rule);
+        l.word = same && strstr(text, ". Evidence ") ? "now" : "also"; /* counts are of now, limits keep their time */
+    }
+    return l;
 }
 
 struct look state_limit(enum limit_status s)
@@ -211,7 +248,7 @@ struct look state_limit(enum limit_status s)
     case LIMIT_BREACH:
         return look("✖", "breach", ROLE_BAD, 0);
     case LIMIT_UNKNOWN:
-        return look("?", "no data", ROLE_STALE, 2);
+        return look("?", "unknown", ROLE_STALE, 2);
     }
     return look("?", "?", ROLE_DIM, 3);
 }
@@ -220,7 +257,7 @@ struct look state_trial(const struct trial_view *t)
 {
     switch (t->state) {
     case TRIAL_OFF:
-        return look("○", "off", ROLE_DIM, 5);
+        return look("○", t->ended ? "over" : "off", ROLE_DIM, 5);
     case TRIAL_WAITING:
         return look("◌", "waiting", ROLE_SLOW, 3);
     case TRIAL_CATCHING:
@@ -253,7 +290,7 @@ void state_evidence(const struct rollout_view *r, int wave, bool brief, char *ou
                  t->progress >= 0 && t->progress <= 1 ? (int)(t->progress * 100) : 0);
     else if (here && t->state == TRIAL_BEHIND)
         snprintf(out, size, brief ? "behind" : "evidence is behind");
-    else if (t->state != TRIAL_OFF && s && s->leading >= 0 && (size_t)s->leading < s->n)
+    else if ((t->state != TRIAL_OFF || t->ended) && s && s->leading >= 0 && (size_t)s->leading < s->n)
         snprintf(out, size, brief ? "%s%s%s/%s" : "%s%s%s of %s", brief ? "" : "evidence ", dry ? "dry " : "",
                  explain_evidence(n, s->v[s->leading].log_e, s->v[s->leading].log_pause),
                  explain_need(m, s->v[s->leading].log_pause));

@@ -266,7 +266,7 @@ static void test_few_values(void **state)
     struct attribute_table t;
     (void)state;
     park_init(&p, four_models);
-    FLEET_CALL(&p.f, attributes, p.ids, FLEET_N, keys, 2, 50, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, p.ids, FLEET_N, keys, 2, 50, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
     assert_int_equal(t.n, FLEET_N);
     assert_int_equal(t.n_keys, 2);
@@ -294,7 +294,7 @@ static void test_many_values(void **state)
     struct attribute_table t;
     (void)state;
     park_init(&p, serial_numbers);
-    FLEET_CALL(&p.f, attributes, p.ids, FLEET_N, keys, 1, 100, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, p.ids, FLEET_N, keys, 1, 100, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
     assert_int_equal(p.singles, 100);
     assert_int_equal(p.lists, 64);
@@ -326,7 +326,7 @@ static void test_odd_values(void **state)
     struct attribute_table t;
     (void)state;
     park_init(&p, odd_values);
-    FLEET_CALL(&p.f, attributes, p.ids, 10, keys, 2, 50, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, p.ids, 10, keys, 2, 50, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
     assert_string_equal(name_at(&t, 0, 0), "a*");
     assert_string_equal(name_at(&t, 1, 0), "Rev-B");
@@ -351,7 +351,7 @@ static void test_no_filter(void **state)
     (void)state;
     park_init(&p, four_models);
     p.no_filter = true;
-    FLEET_CALL(&p.f, attributes, p.ids, 40, keys, 1, 30, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, p.ids, 40, keys, 1, 30, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
     assert_int_equal(p.lists, 1); /* once is enough */
     assert_int_equal(p.singles, 30);
@@ -369,22 +369,44 @@ static void test_edges(void **state)
     struct attribute_table t;
     (void)state;
     park_init(&p, four_models);
-    FLEET_CALL(&p.f, attributes, some, 5, keys, 1, 2, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, some, 5, keys, 1, 2, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
     assert_string_equal(name_at(&t, 1, 0), "a\"b");
     assert_string_equal(name_at(&t, 4, 0), "a\"b"); /* through the list */
     assert_string_equal(name_at(&t, 2, 0), "rev d");
     assert_null(name_at(&t, 3, 0));
     int before = p.singles + p.lists;
-    FLEET_CALL(&p.f, attributes, some, 0, keys, 1, 2, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, some, 0, keys, 1, 2, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
-    FLEET_CALL(&p.f, attributes, some, 5, keys, 0, 2, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, some, 5, keys, 0, 2, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
-    FLEET_CALL(&p.f, attributes, some, 5, keys, 1, 0, &p.f.arena, &t);
+    FLEET_CALL(&p.f, attributes, some, 5, keys, 1, 0, false, &p.f.arena, &t);
     assert_int_equal(p.f.err.code, ERR_NONE);
     assert_null(name_at(&t, 0, 0));
     assert_int_equal(p.singles + p.lists, before);
     fleet_release(&p.f);
+}
+
+/* An attribute by which devices are found elsewhere: "sn-1" is not "SN-1", whoever was asked first. */
+static void test_exact_values(void **state)
+{
+    static const char *const keys[] = {"serial"}, *const some[] = {"d-1", "d-2", "d-3"};
+    static const struct route routes[] = {
+        {"GET /rest/v1/targets/d-1/attributes", 200, "{\"serial\":\"SN-1\"}"},
+        {"GET /rest/v1/targets/d-2/attributes", 200, "{\"serial\":\"sn-1\"}"},
+        {"GET /rest/v1/targets/d-3/attributes", 200, "{\"Serial\":\"SN-1\"}"},
+        {0},
+    };
+    struct fleet f;
+    struct attribute_table t;
+    (void)state;
+    fleet_init(&f, routes);
+    FLEET_CALL(&f, attributes, some, 3, keys, 1, 3, true, &f.arena, &t);
+    assert_int_equal(f.err.code, ERR_NONE);
+    assert_string_equal(t.names[t.v[0]], "SN-1");
+    assert_string_equal(t.names[t.v[1]], "sn-1");
+    assert_int_equal(t.v[2], t.v[0]);
+    fleet_release(&f);
 }
 
 static void test_attribute_failures(void **state)
@@ -402,25 +424,25 @@ static void test_attribute_failures(void **state)
     struct attribute_table t;
     (void)state;
     fleet_init(&f, none);
-    FLEET_CALL(&f, attributes, some, 1, keys, 1, 5, &f.arena, &t);
+    FLEET_CALL(&f, attributes, some, 1, keys, 1, 5, false, &f.arena, &t);
     assert_int_equal(f.err.code, ERR_NONE); /* deleted meanwhile: the others still count */
     assert_int_equal(t.v[0], -1);
     fleet_release(&f);
     fleet_init(&f, odd);
-    FLEET_CALL(&f, attributes, some, 1, keys, 1, 5, &f.arena, &t);
+    FLEET_CALL(&f, attributes, some, 1, keys, 1, 5, false, &f.arena, &t);
     assert_int_equal(f.err.code, ERR_NONE);
     assert_int_equal(t.v[0], -1);
     fleet_release(&f);
     fleet_init(&f, list);
-    FLEET_CALL(&f, attributes, some, 1, keys, 1, 5, &f.arena, &t);
+    FLEET_CALL(&f, attributes, some, 1, keys, 1, 5, false, &f.arena, &t);
     assert_int_equal(f.err.code, ERR_NONE); /* nobody else to list */
-    FLEET_CALL(&f, attributes, two, 2, keys, 1, 5, &f.arena, &t);
+    FLEET_CALL(&f, attributes, two, 2, keys, 1, 5, false, &f.arena, &t);
     assert_int_equal(f.err.code, ERR_PROTOCOL);
     fleet_release(&f);
     /* given up half-way */
     fleet_init(&f, list);
     f.done = false;
-    f.b->ops->attributes(f.b, some, 1, keys, 1, 5, &f.arena, &t, fleet_done, &f);
+    f.b->ops->attributes(f.b, some, 1, keys, 1, 5, false, &f.arena, &t, fleet_done, &f);
     backend_free(f.b);
     f.b = NULL;
     assert_int_equal(f.err.code, ERR_CANCELLED);
@@ -434,7 +456,7 @@ int main(void)
         cmocka_unit_test(test_told_odd),           cmocka_unit_test(test_few_values),
         cmocka_unit_test(test_many_values),        cmocka_unit_test(test_odd_values),
         cmocka_unit_test(test_no_filter),          cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_attribute_failures),
+        cmocka_unit_test(test_attribute_failures), cmocka_unit_test(test_exact_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,6 +268,43 @@ static void plays_come_out_right(void **state)
 
 /* --- a page --- */
 
+static double follow(struct series_follow *f, size_t n, const char *const *labels, const double *v)
+{
+    struct series_value s[8];
+    for (size_t i = 0; i < n; i++)
+        s[i] = (struct series_value){id(labels[i]), 1, v[i]};
+    return series_follow(f, s, n);
+}
+
+/* What is remembered of series that are gone has an end, and what is beyond measure is no number. */
+static void what_is_remembered(void **state)
+{
+    static const char *const ab[] = {"why=a", "why=b"};
+    struct series_follow f = {0};
+    (void)state;
+    assert_true(follow(&f, 2, ab, (double[]){8, 4}) == 12);
+    for (int i = 0; i < 999; i++)
+        assert_true(follow(&f, 1, ab, (double[]){8}) == 12);
+    assert_true(follow(&f, 2, ab, (double[]){8, 6}) == 14);
+    for (int i = 0; i < 1000; i++)
+        follow(&f, 1, ab, (double[]){8});
+    assert_int_equal(f.n, 1);
+    assert_true(follow(&f, 2, ab, (double[]){8, 6}) == 15); /* new again: one event */
+    assert_true(follow(&f, 2, ab, (double[]){0, 0}) == 1);
+    assert_true(follow(&f, 2, ab, (double[]){0, 6}) == 7);
+    for (int i = 0; i < 5000; i++) { /* a label that is another each time */
+        char label[40];
+        snprintf(label, sizeof label, "boot_id=%d", i);
+        follow(&f, 1, (const char *const[]){label}, (double[]){i});
+    }
+    assert_true(f.n <= 1001);
+    assert_true(isnan(follow(&f, 2, ab, (double[]){1e308, 1e308})) || f.given < 1e308);
+    series_follow_release(&f);
+    assert_true(isnan(follow(&f, 2, ab, (double[]){1.5e308, 1.5e308})));
+    assert_true(follow(&f, 1, ab, (double[]){3}) == 3);
+    series_follow_release(&f);
+}
+
 static enum hostile_end give_page(void *ctx, const struct hostile_request *r, struct buf *out)
 {
     (void)r;
@@ -279,20 +316,32 @@ static void pages(void **state)
 {
     static const struct {
         const char *page;
-        double v;
+        double v, own; /* the counter of reboots, and one of the policies' own */
     } cases[] = {
-        {"device_reboots_total{device=\"d\",fw=\"1\"} 41\n", 41},
-        {"device_reboots_total{device=\"d\",fw=\"1\"} 41\ndevice_reboots_total{fw=\"2\",device=\"d\"} 1\n", 41},
-        {"device_reboots_total{fw=\"2\",device=\"d\"} 1\ndevice_reboots_total{device=\"d\",fw=\"1\"} 41\n", 41},
-        {"device_reboots_total{device=\"d\",fw=\"1\"} 41\ndevice_reboots_total{device=\"d\",fw=\"2\"} 2\n", 42},
-        {"device_reboots_total{device=\"d\",fw=\"2\"} 2\n", 42}, /* one that ends is no reset */
-        {"device_reboots_total{device=\"d\",fw=\"2\"} 3\n", 43},
-        {"device_reboots_total{device=\"d\",fw=\"2\"} 3\ndevice_reboots_total{device=\"d\",fw=\"2\",job=\"a\"} 3\n",
-         43},
-        {"device_reboots_total{device=\"d\",fw=\"2\"} 4\ndevice_reboots_total{device=\"d\",fw=\"2\",job=\"a\"} 4\n",
-         44},
-        {"device_reboots_total{device=\"d\",fw=\"2\"} 1\ndevice_reboots_total{device=\"d\",fw=\"2\",job=\"a\"} 1\n",
-         41},
+#define R(labels, v) "device_reboots_total{device=\"d\"" labels "} " v "\n"
+#define O(labels, v) "retries{device=\"d\"" labels "} " v "\n"
+        {R(",fw=\"1\"", "41"), 41, NAN},
+        /* A part begins with its first event: a reason that there was none of before, a release beside the old one. */
+        {R(",fw=\"1\"", "41") "device_reboots_total{fw=\"2\",device=\"d\"} 7\n", 42, NAN},
+        {"device_reboots_total{fw=\"2\",device=\"d\"} 7\n" R(",fw=\"1\"", "41"), 42, NAN},
+        {R(",fw=\"1\"", "41") R(",fw=\"2\"", "8"), 43, NAN},
+        {R(",fw=\"2\"", "8"), 43, NAN}, /* one that ends is no reset */
+        {R(",fw=\"2\"", "9"), 44, NAN},
+        {R(",fw=\"1\"", "41") R(",fw=\"2\"", "9"), 44, NAN}, /* one that comes back goes on */
+        {R(",fw=\"2\"", "9") R(",fw=\"2\",job=\"a\"", "9"), 44, NAN},
+        {R(",fw=\"2\"", "10") R(",fw=\"2\",job=\"a\"", "10"), 45, NAN},
+        {R(",fw=\"2\"", "1") R(",fw=\"2\",job=\"a\"", "1"), 36, NAN}, /* a fall, which is one event */
+        {R(",fw=\"3\"", "1"), 36, NAN},                               /* a label that is renamed is none */
+        /* With each boot another series. */
+        {R(",boot_id=\"a\"", "2"), 37, NAN},
+        {R(",boot_id=\"b\"", "3"), 38, NAN},
+        {R(",boot_id=\"c\"", "40"), 39, NAN}, /* no leap */
+        {R("", "40") O(",why=\"noise\"", "5"), 39, 5},
+        {R("", "40") O(",why=\"noise\"", "5") O(",why=\"range\"", "1"), 39, 6},
+        {R("", "40") O(",why=\"noise\"", "5") O(",why=\"range\"", "3"), 39, 8},
+        {R("", "40") O(",why=\"noise\"", "6") O(",why=\"range\"", "3"), 39, 9},
+#undef R
+#undef O
     };
     const char *page;
     struct rig rig;
@@ -313,7 +362,9 @@ static void pages(void **state)
                                   .reboots = "",
                                   .cpu = "",
                                   .variance = "",
-                                  .sensor = ""};
+                                  .sensor = "",
+                                  .own = {{.id = "radio-retries", .query = "retries", .counter = true}},
+                                  .n_own = 1};
     struct telemetry *om = telemetry_open(rig.http, &rig.clock, &spec, &e);
     assert_non_null(om);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -323,8 +374,9 @@ static void pages(void **state)
         om->ops->poll(om, w, 0, 10 * US_PER_MIN, &a, &out, on_done, &t);
         rig_run(&rig, &t.done);
         assert_int_equal(t.err.code, ERR_NONE);
-        if (tick_value(&out.tick, 0, COL_REBOOTS) != cases[i].v)
-            fail_msg("page %zu: %g", i, tick_value(&out.tick, 0, COL_REBOOTS));
+        double own = tick_value(&out.tick, 0, COL_BUILTIN);
+        if (tick_value(&out.tick, 0, COL_REBOOTS) != cases[i].v || (own != cases[i].own && !isnan(cases[i].own)))
+            fail_msg("page %zu: %g, %g", i, tick_value(&out.tick, 0, COL_REBOOTS), own);
     }
     telemetry_free(om);
     rig_release(&rig);
@@ -335,6 +387,7 @@ static void pages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(what_a_series_is_called), cmocka_unit_test(which_count),
-                                       cmocka_unit_test(plays_come_out_right), cmocka_unit_test(pages)};
+                                       cmocka_unit_test(plays_come_out_right), cmocka_unit_test(what_is_remembered),
+                                       cmocka_unit_test(pages)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -375,7 +375,34 @@ static void test_scrape_probe(void **state)
     assert_int_equal(got.query[1].devices, 1);
     assert_int_equal(got.query[1].unlabelled, 1);
     assert_string_equal(got.query[1].example, "b");
+    assert_string_equal(got.query[1].of, "a");
+    assert_true(got.query[1].value == 0.1);
     assert_int_equal(got.query[0].series, 0);
+    tel_release(&t);
+}
+
+static void test_scrape_probe_own(void **state)
+{
+    struct tel t;
+    struct telemetry_probe got;
+    (void)state;
+    tel_init(&t, give_page);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_OPENMETRICS);
+    spec.own[0] = (struct telemetry_metric){.id = "retries", .query = "retries_total", .counter = true};
+    spec.n_own = 1;
+    tel_open(&t, &spec);
+    watch_set_add(t.watch, "a");
+    snprintf(t.page, sizeof t.page,
+             "retries_total{device=\"a\",why=\"x\"} 3 1795231728281\nretries_total{device=\"a\",why=\"y\"} -3\n");
+    t.t->ops->probe(t.t, t.watch, &t.arena, &got, on_done, &t);
+    rig_run(&t.rig, &t.done);
+    assert_int_equal(t.err.code, ERR_NONE);
+    const struct telemetry_query *q = &got.query[COL_BUILTIN];
+    assert_string_equal(q->what, "retries (retries_total)");
+    assert_true(q->counter && q->value == 3);
+    assert_int_equal(q->several, 1);
+    assert_int_equal(q->unusable, 1);
+    assert_int_equal(got.newest, INT64_C(1795231728281000));
     tel_release(&t);
 }
 
@@ -425,7 +452,129 @@ static void test_prometheus_probe(void **state)
     assert_string_equal(got.query[1].example, "a:9100");
     assert_int_equal(got.query[2].unlabelled, 1);
     assert_string_equal(got.query[2].example, "");
+    assert_string_equal(got.query[1].of, "a"); /* an example of what is found */
+    assert_true(got.query[1].value == 0.25);
+    assert_true(strstr(got.query[0].labels, "device") != NULL);
+    assert_string_equal(got.query[2].of, "");
+    assert_int_equal(got.newest, INT64_C(1795231720500000));
+    assert_null(got.query[COL_BUILTIN].what); /* not asked */
     tel_release(&t);
+}
+
+/* The policies' own are asked too: a counter's values, and those that are no use. */
+static void test_prometheus_probe_own(void **state)
+{
+    struct tel t;
+    struct telemetry_probe got;
+    (void)state;
+    prom_init(&t);
+    struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
+    spec.own[0] = (struct telemetry_metric){.id = "offset", .query = "offset_volts"};
+    spec.own[1] = (struct telemetry_metric){.id = "retries", .query = "retries_total", .counter = true};
+    spec.n_own = 2;
+    t.matches[1] = Q "offset_volts";
+    t.matches[2] = Q "retries_total";
+    t.answers[1] = VECTOR(SERIES("a", "-1") "," SERIES("b", "NaN") "," SERIES("stale", "2.5"));
+    t.answers[2] = VECTOR(SERIES("other", "7"));
+    spec.cpu = spec.variance = "retries_total";
+    tel_open(&t, &spec);
+    t.t->ops->probe(t.t, t.watch, &t.arena, &got, on_done, &t);
+    rig_run(&t.rig, &t.done);
+    assert_int_equal(t.err.code, ERR_NONE);
+    const struct telemetry_query *offset = &got.query[COL_BUILTIN], *retries = &got.query[COL_BUILTIN + 1];
+    assert_string_equal(offset->what, "offset");
+    assert_false(offset->counter);
+    assert_int_equal(offset->devices, 3);
+    assert_int_equal(offset->unusable, 2);
+    assert_string_equal(offset->of, "stale");
+    assert_true(offset->value == 2.5);
+    assert_string_equal(retries->what, "retries");
+    assert_true(retries->counter);
+    assert_int_equal(retries->series, 1);
+    assert_int_equal(retries->devices, 0);
+    tel_release(&t);
+}
+
+/* --- which of two series is the newest, over a quarter of an hour --- */
+
+#define MANY 4000 /* seconds on which the plays below are told */
+struct turns {
+    struct tel t; /* must be first: the rig's context */
+    /* When series 0 and 1 of device a have a sample: each `every` s from `from` s on, to `to`; every 0: never. */
+    struct {
+        int every, from, to;
+        const char *labels;
+    } s[2];
+};
+
+static enum hostile_end give_turns(void *ctx, const struct hostile_request *q, struct buf *out)
+{
+    const struct turns *t = ctx;
+    bool range = strncmp(q->path, "/api/v1/query_range?", 20) == 0, time = strstr(q->path, "=timestamp") != NULL;
+    const char *start = strstr(q->path, "&start=");
+    int64_t from = range ? strtoll(start + 7, NULL, 10) : MANY;
+    struct buf b;
+    buf_init(&b, 1 << 16);
+    buf_printf(&b, "{\"status\":\"success\",\"data\":{\"resultType\":\"%s\",\"result\":[", range ? "matrix" : "vector");
+    for (int i = 0; i < 2; i++) {
+        bool any = false;
+        for (int64_t at = from; t->s[i].every && at <= MANY; at += 17) {
+            int64_t last = at < t->s[i].to ? at : t->s[i].to;
+            last -= (last - t->s[i].from) % t->s[i].every;
+            if (at < t->s[i].from || at - last >= 300)
+                continue;
+            if (!any)
+                buf_printf(&b, "%s{\"metric\":{\"device\":\"a\",%s},\"value%s\":%s",
+                           b.data[b.len - 1] == '}' ? "," : "", t->s[i].labels, range ? "s" : "", range ? "[" : "");
+            buf_printf(&b, "%s[%lld,\"%lld\"]", any ? "," : "", (long long)at, time ? (long long)last : 7LL);
+            any = true;
+        }
+        buf_adds(&b, any ? range ? "]}" : "}" : "");
+    }
+    buf_adds(&b, "]}}");
+    hostile_answer(out, 200, "application/json", b.data);
+    buf_release(&b);
+    return HOSTILE_KEEP;
+}
+
+static size_t turns(int every_0, int to_0, const char *labels_0, int every_1, int from_1, const char *labels_1)
+{
+    struct turns t;
+    struct telemetry_probe got;
+    memset(&t, 0, sizeof t);
+    tel_init(&t.t, give_turns);
+    t.s[0].every = every_0;
+    t.s[0].from = 1;
+    t.s[0].to = to_0;
+    t.s[0].labels = labels_0;
+    t.s[1].every = every_1;
+    t.s[1].from = from_1;
+    t.s[1].to = MANY;
+    t.s[1].labels = labels_1;
+    struct telemetry_spec spec = spec_of(&t.t, TELEMETRY_PROMETHEUS);
+    watch_set_add(t.t.watch, "b");
+    watch_set_add(t.t.watch, "a");
+    tel_open(&t.t, &spec);
+    t.t.t->ops->probe(t.t.t, t.t.watch, &t.t.arena, &got, on_done, &t.t);
+    rig_run(&t.t.rig, &t.t.done);
+    assert_int_equal(t.t.err.code, ERR_NONE);
+    assert_int_equal(*got.one != '\0', got.alternating > 0);
+    tel_release(&t.t);
+    return got.alternating;
+}
+
+static void test_prometheus_turns(void **state)
+{
+    static const char a[] = "\"exporter\":\"a\"", b[] = "\"exporter\":\"b\"";
+    (void)state;
+    assert_int_equal(turns(15, MANY, a, 15, 8, b), 1);
+    assert_int_equal(turns(60, MANY, a, 60, 31, b), 1);
+    assert_int_equal(turns(280, MANY, a, 280, 140, b), 1);
+    assert_int_equal(turns(15, MANY, a, 15, 1, b), 0);               /* parts of one page */
+    assert_int_equal(turns(15, 3500, a, 15, 3500, b), 0);            /* a release that changed */
+    assert_int_equal(turns(15, MANY - 100, a, 15, MANY - 90, b), 0); /* just now: the old one is still shown */
+    assert_int_equal(turns(15, MANY, "\"job\":\"a\"", 15, 8, "\"job\":\"b\""), 0); /* one counter, read twice */
+    assert_int_equal(turns(15, MANY, a, 0, 8, b), 0);
 }
 
 static void test_prometheus(void **state)
@@ -483,7 +632,8 @@ static void test_prometheus_node_exporter(void **state)
     spec.preset = "node_exporter";
     t.matches[0] = Q "node_boot_time_seconds";
     t.matches[1] =
-        Q "1%20-%20avg%20by%20%28device%29%20%28rate%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B120s%5D%29%29";
+        Q "1%20-%20avg%20by%20%28device%29%20%28rate%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B120s%5D%29"
+          "%20unless%20resets%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B120s%5D%29%20%3E%200%29";
     t.matches[2] = NULL; /* no sensor named: not asked */
     t.matches[3] = Q "timestamp%28node_boot_time_seconds%29";
     tel_open(&t, &spec);
@@ -614,7 +764,10 @@ int main(void)
         cmocka_unit_test(test_scrape_node_exporter),
         cmocka_unit_test(test_scrape_failures),
         cmocka_unit_test(test_scrape_probe),
+        cmocka_unit_test(test_scrape_probe_own),
         cmocka_unit_test(test_prometheus_probe),
+        cmocka_unit_test(test_prometheus_probe_own),
+        cmocka_unit_test(test_prometheus_turns),
         cmocka_unit_test(test_prometheus),
         cmocka_unit_test(test_prometheus_own_queries),
         cmocka_unit_test(test_prometheus_node_exporter),

@@ -59,7 +59,7 @@ static void every_field(void **state)
     assert_string_equal(m[1].title, "boot");
     assert_true(m[2].kind == KIND_COUNTER && m[2].n_levels == 3 && m[2].level[2] == 100 && !m[2].own);
     assert_true(m[3].kind == KIND_EVENT && m[3].share == 0);
-    assert_true(p->cpu_worse == WORSE_BOTH && p->variance_worse == WORSE_UP);
+    assert_true(p->worse[ROW_CPU] == WORSE_BOTH && p->worse[ROW_VARIANCE] == WORSE_UP);
     assert_true(metric_test_find(p, "free-memory-down-2") > 0 && metric_test_find(p, "cpu-down") > 0);
     arena_release(&a);
 }
@@ -71,12 +71,13 @@ static void shares_give_way(void **state)
     arena_init(&a);
     const struct evidence_policy *p = load(*state, "metrics: {x: {kind: event, share: 0.2}}\n", &a);
     const struct evidence_policy *d = &policy_default()->evidence;
-    assert_true(fabs(p->share_reboot - 0.8 * d->share_reboot) < 1e-12);
-    assert_true(fabs(p->share_install - 0.8 * d->share_install) < 1e-12);
+    assert_true(fabs(p->share[ROW_REBOOTS] - 0.8 * d->share[ROW_REBOOTS]) < 1e-12);
+    assert_true(fabs(p->share[ROW_INSTALL] - 0.8 * d->share[ROW_INSTALL]) < 1e-12);
     p = load(*state, "evidence: {shares: {reboots: 0.3}}\nmetrics: {x: {kind: event, share: 0.35}}\n", &a);
-    assert_true(p->share_reboot == 0.3 && fabs(p->share_cpu - d->share_cpu * 0.35 / (1 - d->share_reboot)) < 1e-12);
+    assert_true(p->share[ROW_REBOOTS] == 0.3 &&
+                fabs(p->share[ROW_CPU] - d->share[ROW_CPU] * 0.35 / (1 - d->share[ROW_REBOOTS])) < 1e-12);
     p = load(*state, "evidence: {shares: {reboots: 0.1}}\nmetrics: {x: {kind: event, share: 0.2}}\n", &a);
-    assert_true(p->share_reboot == 0.1 && p->share_cpu == d->share_cpu); /* there is room */
+    assert_true(p->share[ROW_REBOOTS] == 0.1 && p->share[ROW_CPU] == d->share[ROW_CPU]); /* there is room */
     arena_release(&a);
     bad(*state,
         "evidence: {shares: {reboots: 0.3, silence: 0.2, cpu: 0.15, variance: 0.15, install: 0.2}}\n"
@@ -142,10 +143,32 @@ static void each_has_a_query(void **state)
     assert_false(read_config(*state, "bake: 1h\n", ", metrics: {cpu: a}", &c, &e));
 }
 
+static void a_preset_has_some(void **state)
+{
+    static const char policy[] = "metrics: {oom-kills: {kind: counter}, free-memory: {kind: gauge, worse: down}}\n";
+    struct config c;
+    struct err e = {0};
+    if (!read_config(*state, policy, ", preset: node_exporter, metrics: {free-memory: mine}", &c, &e))
+        fail_msg("%s", e.what);
+    const struct telemetry_spec *t = &c.fleets[0].telemetry;
+    assert_int_equal(t->n_own, 2);
+    assert_string_equal(t->own[0].query, "mine"); /* what is configured goes before */
+    assert_string_equal(t->own[1].id, "oom-kills");
+    assert_string_equal(t->own[1].query, "node_vmstat_oom_kill");
+    assert_true(t->own[1].counter);
+    config_release(&c);
+    assert_false(read_config(*state, policy, ", metrics: {free-memory: mine}", &c, &e)); /* the default has none */
+    assert_non_null(strstr(e.what, "tests 'oom-kills', and there is no query for it"));
+    /* No more than there is room for. */
+    assert_false(read_config(
+        *state, policy, ", preset: node_exporter, metrics: {a: a, b: a, c: a, d: a, e: a, f: a, g: a, h: a}", &c, &e));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, tempdir_setup, tempdir_teardown)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(every_field), T(shares_give_way), T(what_makes_no_sense), T(each_has_a_query)};
+    const struct CMUnitTest tests[] = {T(every_field), T(shares_give_way), T(what_makes_no_sense), T(each_has_a_query),
+                                       T(a_preset_has_some)};
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

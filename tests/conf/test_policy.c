@@ -241,11 +241,11 @@ static void every_field_of_the_evidence(void **state)
     assert_true(p->min_device_hours == 12.5);
     assert_int_equal(v->tests, TESTS_DRY_RUN);
     assert_true(v->alpha == 0.01 && v->reserve == 0.25);
-    assert_true(v->ratio == 2 && v->cpu_ratio == 1.5 && v->variance_ratio == 3);
-    assert_true(v->install_share == 0.05);
+    assert_true(v->tolerance[ROW_REBOOTS] == 2 && v->tolerance[ROW_CPU] == 1.5 && v->tolerance[ROW_VARIANCE] == 3);
+    assert_true(v->tolerance[ROW_INSTALL] == 0.05);
     assert_int_equal(v->min_devices, 3);
-    assert_true(v->share_reboot == 0.5 && v->share_silence == 0.1 && v->share_cpu == 0);
-    assert_true(v->share_variance == 0.3 && v->share_install == 0.1);
+    assert_true(v->share[ROW_REBOOTS] == 0.5 && v->share[ROW_SILENCE] == 0.1 && v->share[ROW_CPU] == 0);
+    assert_true(v->share[ROW_VARIANCE] == 0.3 && v->share[ROW_INSTALL] == 0.1);
     assert_int_equal(v->n_levels, 4);
     assert_true(v->level[0].times == 0.05 && v->level[0].react == REACT_WATCH);
     assert_true(v->level[1].times == 0.5 && v->level[1].react == REACT_HOLD);
@@ -264,13 +264,13 @@ static void every_field_of_the_evidence(void **state)
     assert_int_equal(p->evidence.level[0].react, REACT_ROLLBACK);
     /* Ten tenths that are no binary fractions. */
     p = load(*state, "evidence: {shares: {reboots: 0.7, silence: 0.1, cpu: 0.1, variance: 0.05, install: 0.05}}\n", &a);
-    assert_true(p->evidence.share_reboot == 0.7);
+    assert_true(p->evidence.share[ROW_REBOOTS] == 0.7);
     /* Who is not named gives way in proportion. */
     p = load(*state, "evidence: {shares: {reboots: 0.1, install: 0.8}}\n", &a);
     v = &p->evidence;
-    assert_true(v->share_reboot == 0.1 && v->share_install == 0.8);
-    assert_true(fabs(v->share_silence + v->share_cpu + v->share_variance - 0.1) < 1e-12);
-    assert_true(fabs(v->share_silence / v->share_cpu - 0.16 / 0.085) < 1e-9);
+    assert_true(v->share[ROW_REBOOTS] == 0.1 && v->share[ROW_INSTALL] == 0.8);
+    assert_true(fabs(v->share[ROW_SILENCE] + v->share[ROW_CPU] + v->share[ROW_VARIANCE] - 0.1) < 1e-12);
+    assert_true(fabs(v->share[ROW_SILENCE] / v->share[ROW_CPU] - 0.16 / 0.085) < 1e-9);
     arena_release(&a);
 }
 

@@ -12,6 +12,7 @@ import threading
 import urllib.error
 import urllib.request
 
+import own
 import servers
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "scripts"))
@@ -138,6 +139,9 @@ def store(program, server, name, url, page, tally):
         says(c, "ok", "reboots: 400 series, figures of 200 of the 200 devices")
         says(c, "ok", "200 of the 200 devices are found by the label, without its port, capitals or not")
         says(c, "note", "reboots: 200 devices have several series", '"job":"node', "the newest sample's counts")
+        says(c, "ok", "reboots: e.g. cam-", '"instance":"CAM-')
+        says(c, "ok", "the newest sample is")
+        assert not any("now one series has the newest sample" in t for _, t in c), c
         assert any("its clock and the fleet server's" in t or "its clock is from" in t for _, t in c), c
 
     def a_release_changes():
@@ -171,6 +175,7 @@ def run(program):
     else:
         print("labels: no VictoriaMetrics here, left out")
     server.close()
+    own.run(program, tally)
     print(f"labels: {tally.passed} passed, {tally.failed} failed")
     return tally.passed, tally.failed
 

@@ -129,8 +129,8 @@ class Hawkbit:
 
 class Prometheus:
     """Scrapes pages on loopback every second; pages: {job: port}. `past`: history to begin with, as OpenMetrics."""
-    def __init__(self, folder, pages, past):
-        self.folder, self.port = pathlib.Path(folder), free_port()
+    def __init__(self, folder, pages, past, port=None):
+        self.folder, self.port = pathlib.Path(folder), port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         (self.folder / "prometheus.yml").write_text(
             "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" +

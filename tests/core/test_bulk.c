@@ -141,6 +141,30 @@ static void many_numbers_are_sorted(void **state)
     }
 }
 
+/* Also where some of those taken together are none that the lanes hold. */
+static void many_at_a_time_are_as_one_by_one(void **state)
+{
+    static const double odd[] = {0.0, -0.0, -1, INFINITY, -INFINITY, NAN, 1e-310, 5e-324, 1.7e308, 709.9, -745, -1000};
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 5);
+    for (int k = 0; k < 4000; k++) {
+        double v[40], e[40], l[40];
+        size_t n = (size_t)k % 41;
+        for (size_t i = 0; i < n; i++)
+            v[i] = e[i] = l[i] = k % 4 == 0 && rng_u64(&r) % 16 == 0 ? odd[rng_u64(&r) % (sizeof odd / sizeof *odd)]
+                                 : k % 3                             ? rng_exp(&r, k % 5 ? 1 : 1e200)
+                                                                     : rng_normal(&r) * 300;
+        det_exp_all(e, n);
+        det_log_all(l, n);
+        for (size_t i = 0; i < n; i++) {
+            assert_true(det_same(e[i], det_exp(v[i])));
+            assert_true(det_same(l[i], det_log(v[i])));
+        }
+    }
+}
+
 #define FLEET 60
 
 struct bench {
@@ -371,6 +395,7 @@ int main(void)
         cmocka_unit_test(a_stratum_of_one_group_says_nothing),
         cmocka_unit_test(far_tails_stay_finite),
         cmocka_unit_test(many_numbers_are_sorted),
+        cmocka_unit_test(many_at_a_time_are_as_one_by_one),
         cmocka_unit_test(looks_come_when_the_schedule_says),
         cmocka_unit_test(evidence_is_p_times_its_share),
         cmocka_unit_test(the_tolerance_is_taken_off),

@@ -37,7 +37,9 @@ static void nothing_is_spent_twice(void **state)
         for (int m = 0; m < METRICS_BUILTIN; m++)
             assert_true(fabs(part[m] - 1) < 1e-12);
     }
-    assert_true(p->share_reboot + p->share_silence + p->share_cpu + p->share_variance + p->share_install <= 1 + 1e-12);
+    assert_true(p->share[ROW_REBOOTS] + p->share[ROW_SILENCE] + p->share[ROW_CPU] + p->share[ROW_VARIANCE] +
+                    p->share[ROW_INSTALL] <=
+                1 + 1e-12);
 }
 
 /* Over every wave, metric, test and epoch of a policy, as the trial halts by them. */

@@ -161,14 +161,14 @@ static void test_one_sided(void **state)
     struct trial_view t = {0};
     explain_not_covered(&p, &t, out, sizeof out);
     assert_non_null(strstr(out, "CPU and sensor variance: looks for a rise only"));
-    p.evidence.share_variance = 0;
+    p.evidence.share[ROW_VARIANCE] = 0;
     assert_non_null(strstr(explain_one_sided(&p.evidence), "CPU: looks for a rise only; a fall is not seen."));
-    p.evidence.cpu_worse = WORSE_BOTH;
+    p.evidence.worse[ROW_CPU] = WORSE_BOTH;
     assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
-    p.evidence.cpu_worse = WORSE_BOTH;
+    p.evidence.worse[ROW_CPU] = WORSE_BOTH;
     assert_non_null(strstr(explain_one_sided(&p.evidence), " Sensor variance: looks for a rise only"));
-    p.evidence.share_variance = 0;
+    p.evidence.share[ROW_VARIANCE] = 0;
     assert_string_equal(explain_one_sided(&p.evidence), "");
     p = *policy_default();
     p.evidence.tests = TESTS_OFF;
@@ -279,6 +279,50 @@ static void test_wave_and_state(void **state)
     assert_string_equal(out, "No evidence is gathered: not known.");
 }
 
+/* When the rollout has ended what its tests said stands, and nobody takes "nobody was compared" for "all is well". */
+static void test_ended(void **state)
+{
+    (void)state;
+    char out[EXPLAIN_TEXT];
+    struct evidence boot = {.test = "reboot-1", .canary_of = 300, .control_of = 600}, quiet = {.test = "silence"},
+                    cpu = {.test = "cpu", .canary_of = 300}, install = {.test = "install", .canary_of = 600};
+    struct evidence v[2][4] = {{loop(), boot, cpu, install}, {boot, cpu, quiet, install}};
+    enum trial_test which[4] = {TEST_BOOT1, TEST_CPU, TEST_SILENT, TEST_INSTALL};
+    struct stage_view stage[2] = {{.v = v[0], .which = which, .n = 4, .leading = 0},
+                                  {.v = v[1], .which = which, .n = 4, .leading = -1, .canary = 857}};
+    struct trial_view t = {
+        .state = TRIAL_OFF, .ended = true, .text = "the rollout has ended", .stage = 1, .stages = stage, .n_stages = 2};
+    explain_wave(&t, 0, out, sizeof out);
+    assert_non_null(strstr(out, "3 of 20 canaries"));
+    assert_int_equal(explain_wave_reaction(&policy_default()->evidence, &t, 0), REACT_PAUSE);
+    explain_wave(&t, 1, out, sizeof out);
+    assert_string_equal(out, "No test spoke against this wave while it ran: 300 canaries against 600 others.");
+    assert_false(explain_blind(&t, 1));
+    assert_int_equal(explain_silent(&stage[1], true, true, "", true, out, sizeof out), 2);
+    assert_string_equal(out, "2 tests said nothing against it: reboot-1 install");
+    assert_int_equal(explain_silent(&stage[1], false, true, "", true, out, sizeof out), 2);
+    assert_string_equal(out, "2 tests had nobody to compare: cpu silence");
+    v[1][0].control_of = 0; /* the last wave: nobody is left */
+    assert_true(explain_blind(&t, 1));
+    explain_wave(&t, 1, out, sizeof out);
+    assert_string_equal(out,
+                        "300 canaries, and no other device was left to compare them with: only installs were tested.");
+    t.state = TRIAL_LIVE, t.ended = false;
+    assert_true(explain_blind(&t, 1));
+    explain_wave(&t, 1, out, sizeof out);
+    assert_string_equal(out,
+                        "857 canaries, and no other device is left to compare them with: only installs are tested.");
+    assert_int_equal(explain_silent(&stage[1], false, false, "", false, out, sizeof out), 3);
+    assert_string_equal(out, "3 tests have nobody to compare");
+    assert_int_equal(explain_silent(&stage[1], true, false, "m shows them", false, out, sizeof out), 1);
+    assert_string_equal(out, "1 test says nothing against it so far (m shows them)");
+    explain_wave(&t, 2, out, sizeof out);
+    assert_string_equal(out, "No evidence: the tests of this wave have not begun.");
+    t.state = TRIAL_OFF, t.ended = true;
+    explain_wave(&t, 2, out, sizeof out);
+    assert_string_equal(out, "No evidence: the rollout ended before the tests of this wave began.");
+}
+
 static void test_had_the_release(void **state)
 {
     struct wave_view w = {.members = 20};
@@ -335,6 +379,7 @@ int main(void)
         cmocka_unit_test(test_scale),
         cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_wave_and_state),
+        cmocka_unit_test(test_ended),
         cmocka_unit_test(test_had_the_release),
         cmocka_unit_test(test_not_covered),
     };

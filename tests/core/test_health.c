@@ -360,6 +360,33 @@ static void who_installs_is_missed_from_its_grace_on(void **state)
     assert_false(track_excused(&t[2], 1991, 10)); /* not told */
 }
 
+/* What of a device depends on the time alone: it reports, it is excused, it is ahead of us, it counts. */
+static unsigned by_time(const struct track *t, int64_t now, int64_t scrape)
+{
+    const struct group_health g = group(t, 1, now);
+    return (unsigned)(g.reporting > 0) | (unsigned)(g.newest > 0) << 1 | (unsigned)track_excused(t, now, scrape) << 2;
+}
+
+static void figures_stand_until_a_device_turns(void **state)
+{
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 9);
+    for (int k = 0; k < 3000; k++) {
+        struct track t = {.last_t = 0};
+        int64_t now = T0, next;
+        t.last_t = k % 7 ? T0 + (int64_t)(rng_unit(&r) * 1200 - 600) * US_PER_S : 0;
+        t.counts_from = k % 3 ? T0 + (int64_t)(rng_unit(&r) * 400 - 200) * US_PER_S : TIME_NEVER;
+        while ((next = health_turns(&t, now, SCRAPE)) < T0 + US_PER_HOUR) {
+            assert_true(next > now);
+            assert_int_equal(by_time(&t, next - 1, SCRAPE), by_time(&t, now, SCRAPE));
+            now = next;
+        }
+        assert_int_equal(by_time(&t, T0 + US_PER_HOUR, SCRAPE), by_time(&t, now, SCRAPE));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -378,6 +405,7 @@ int main(void)
         cmocka_unit_test(coverage_has_an_end),
         cmocka_unit_test(who_installs_is_missed_from_its_grace_on),
         cmocka_unit_test(ratios),
+        cmocka_unit_test(figures_stand_until_a_device_turns),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

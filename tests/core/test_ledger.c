@@ -69,15 +69,15 @@ static void what_is_added_is_paid_from_the_reserve(void **state)
 
 /* ---- an account ---- */
 
-#define INSTALL (policy_default()->evidence.share_install)
+#define INSTALL (policy_default()->evidence.share[ROW_INSTALL])
 
 /* The built-in policy of before tests had a design. */
 static void as_before(struct evidence_policy *p)
 {
     p->design = 0;
-    p->share_reboot = 0.30;
-    p->share_silence = p->share_install = 0.20;
-    p->share_cpu = p->share_variance = 0.15;
+    p->share[ROW_REBOOTS] = 0.30;
+    p->share[ROW_SILENCE] = p->share[ROW_INSTALL] = 0.20;
+    p->share[ROW_CPU] = p->share[ROW_VARIANCE] = 0.15;
 }
 
 struct log {
@@ -160,7 +160,7 @@ static void terms_come_back_to_the_bit(void **state)
     buf_init(&c, 1 << 16);
     g.p.evidence.alpha = 0.1 / 3;
     g.p.evidence.reserve = 0.3;
-    g.p.evidence.share_cpu = 0;
+    g.p.evidence.share[ROW_CPU] = 0;
     g.p.evidence.control = "ctl-*";
     struct trial_terms t = terms(&g);
     t.added[LEDGER_CPU] = 0.15;
@@ -281,7 +281,7 @@ static void the_union_stays_within_alpha_whatever_comes(void **state)
             const double alpha[] = {0.05, 0.2, 0.01}, reserve[] = {0, 0.3};
             g.p.evidence.alpha = alpha[x / 5 % 3];
             g.p.evidence.reserve = reserve[x / 16 % 2];
-            g.p.evidence.share_cpu = x / 64 % 3 ? 0.15 : 0;
+            g.p.evidence.share[ROW_CPU] = x / 64 % 3 ? 0.15 : 0;
             begun[r] += begun[r] < WAVES;
             (void)begin(&g, id, begun[r]);
         }
@@ -322,10 +322,10 @@ static void added_tests_are_drawn_or_refused(void **state)
         double others;
         log_init(&g);
         g.p.evidence.reserve = with ? 0.2 : 0;
-        g.p.evidence.share_cpu = 0;
+        g.p.evidence.share[ROW_CPU] = 0;
         (void)begin(&g, "1", 1);
         double before = own(&g, "1", &others);
-        g.p.evidence.share_cpu = policy_default()->evidence.share_cpu;
+        g.p.evidence.share[ROW_CPU] = policy_default()->evidence.share[ROW_CPU];
         struct account_plan p = plan(&g, "1", 1);
         assert_int_equal(p.kind, with ? PLAN_ADDS : PLAN_GOES_ON);
         p = begin(&g, "1", 1);
@@ -335,12 +335,12 @@ static void added_tests_are_drawn_or_refused(void **state)
         assert_string_equal(p.differs, with ? "" : "share of CPU 0% (policy: 8.5%)");
         assert_true(near(own(&g, "1", &others), before)); /* no stage has begun with it */
         (void)begin(&g, "1", 2);
-        double cost =
-            0.05 * (with ? 0.8 : 1) * 4 / 15 *
-            (1 - INSTALL - policy_default()->evidence.share_cpu + (with ? policy_default()->evidence.share_cpu : 0));
+        double cost = 0.05 * (with ? 0.8 : 1) * 4 / 15 *
+                      (1 - INSTALL - policy_default()->evidence.share[ROW_CPU] +
+                       (with ? policy_default()->evidence.share[ROW_CPU] : 0));
         assert_true(near(own(&g, "1", &others), before + cost));
         /* A watcher that has the old policy still goes by what stands in the log. */
-        g.p.evidence.share_cpu = 0;
+        g.p.evidence.share[ROW_CPU] = 0;
         p = plan(&g, "1", 2);
         assert_int_equal(p.terms.added_from, with ? 1 : 0);
         /* and an addition to a stage that has begun is none */
@@ -362,7 +362,7 @@ static void nothing_is_added_to_a_stage_that_has_begun(void **state)
         double others, before;
         log_init(&g);
         g.p.evidence.reserve = 0.5;
-        g.p.evidence.share_cpu = 0;
+        g.p.evidence.share[ROW_CPU] = 0;
         (void)begin(&g, "1", 1);
         (void)begin(&g, "1", 2);
         before = own(&g, "1", &others);
@@ -418,7 +418,8 @@ static void old_entries_count_as_they_say(void **state)
     t = terms(&g);
     p = plan(&g, "1", 3);
     assert_string_equal(p.differs, "");
-    assert_memory_equal(&p.terms.spec.policy.share_reboot, &t.spec.policy.share_reboot, 4 * sizeof(double)); /* bits */
+    assert_memory_equal(&p.terms.spec.policy.share[ROW_REBOOTS], &t.spec.policy.share[ROW_REBOOTS],
+                        4 * sizeof(double)); /* bits */
     g.p.evidence.alpha = 0.2;
     p = plan(&g, "1", 3);
     assert_true(near(p.terms.spec.policy.alpha, 0.05));

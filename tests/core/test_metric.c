@@ -68,7 +68,7 @@ struct bench {
 static struct evidence_policy policy(struct arena *a)
 {
     struct evidence_policy p = policy_default()->evidence;
-    p.share_reboot = p.share_silence = p.share_cpu = p.share_variance = p.share_install = 0.1;
+    p.share[ROW_REBOOTS] = p.share[ROW_SILENCE] = p.share[ROW_CPU] = p.share[ROW_VARIANCE] = p.share[ROW_INSTALL] = 0.1;
     p.own = rows;
     p.n_own = OWN;
     assert_true(metric_make_tests(&p, a));
@@ -191,7 +191,7 @@ static void tests_follow_from_the_kind(void **state)
         assert_true(fabs(parts - 1) < 1e-12);
     }
     assert_true(fabs(ledger_total(&l) - p.alpha) < 1e-12);
-    p.cpu_worse = p.variance_worse = WORSE_BOTH;
+    p.worse[ROW_CPU] = p.worse[ROW_VARIANCE] = WORSE_BOTH;
     assert_true(metric_make_tests(&p, &a));
     for (size_t row = ROW_CPU; row <= ROW_VARIANCE; row++) {
         double parts = 0;
@@ -391,7 +391,7 @@ static void the_digest_is_of_all_that_is_tested(void **state)
     arena_init(&a);
     struct evidence_policy p = policy(&a), q = p;
     metric_digest(&p, first);
-    q.cpu_worse = WORSE_BOTH;
+    q.worse[ROW_CPU] = WORSE_BOTH;
     metric_digest(&q, other);
     assert_string_not_equal(first, other);
     q = p;
@@ -399,7 +399,7 @@ static void the_digest_is_of_all_that_is_tested(void **state)
     metric_digest(&q, other);
     assert_string_not_equal(first, other);
     q = p;
-    q.share_cpu = 0.11;
+    q.share[ROW_CPU] = 0.11;
     metric_digest(&q, other);
     assert_string_not_equal(first, other);
     arena_release(&a);

@@ -7,24 +7,27 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include "core/arena.h"
 #include "core/metric.h"
 #include "core/planner.h"
+#include "core/rng.h"
 #include "tests/core/trial_kit.h"
 
 static const struct evidence_policy defaults = {.tests = TESTS_ON,
                                                 .alpha = 0.05,
-                                                .ratio = 1.25,
-                                                .cpu_ratio = 1.05,
-                                                .variance_ratio = 1.25,
-                                                .install_share = 0.02,
+                                                .tolerance[ROW_REBOOTS] = 1.25,
+                                                .tolerance[ROW_CPU] = 1.05,
+                                                .tolerance[ROW_VARIANCE] = 1.25,
+                                                .tolerance[ROW_INSTALL] = 0.02,
                                                 .min_devices = 2,
-                                                .share_reboot = 0.30,
-                                                .share_silence = 0.20,
-                                                .share_cpu = 0.15,
-                                                .share_variance = 0.15,
-                                                .share_install = 0.20};
+                                                .share[ROW_REBOOTS] = 0.30,
+                                                .share[ROW_SILENCE] = 0.20,
+                                                .share[ROW_CPU] = 0.15,
+                                                .share[ROW_VARIANCE] = 0.15,
+                                                .share[ROW_INSTALL] = 0.20};
 
 /* Table G: alpha of the metric, one of five equal levels. */
 static void fewest_devices(void **state)
@@ -152,8 +155,8 @@ static void rates_that_nobody_knows(void **state)
     assert_false(p.reboots_known);
     planner_wave(&defaults, 0, 4, 1000, 4000, 24, 0, &p);
     assert_false(p.reboots_known);
-    char text[300];
-    planner_text(&p, text, sizeof text);
+    char text[PLAN_TEXT];
+    planner_text(&defaults, &p, text, sizeof text);
     assert_null(strstr(text, "reboots"));
 }
 
@@ -163,37 +166,37 @@ static void of_a_wave(void **state)
     struct plan p;
     /* 2 of 5 beside 195 halt in every simulated run, 1 of 5 hardly ever; 3 of 20 beside 180, 2 of 20 hardly ever */
     planner_wave(&defaults, 0, 4, 5, 195, 6, 0.48, &p);
-    assert_int_equal(p.least_loop, 2);
+    assert_int_equal(p.metric[ROW_REBOOTS].least, 2);
     assert_int_equal(p.least_loop_beside, 3);
-    assert_true(p.sees_cpu_shift && p.sees_variance_shift && !p.blind);
+    assert_true(p.metric[ROW_CPU].shift && p.metric[ROW_VARIANCE].shift && !p.blind);
     planner_wave(&defaults, 0, 4, 20, 180, 6, 0.48, &p);
-    assert_int_equal(p.least_loop, 3);
+    assert_int_equal(p.metric[ROW_REBOOTS].least, 3);
     /* a fall shares the alpha of a rise: never fewer, and said so */
     struct evidence_policy both = defaults;
     struct arena a;
     struct plan two;
-    char text[400];
+    char text[PLAN_TEXT];
     arena_init(&a);
-    both.cpu_worse = WORSE_BOTH;
+    both.worse[ROW_CPU] = WORSE_BOTH;
     assert_true(metric_make_tests(&both, &a));
     planner_wave(&both, 0, 4, 20, 180, 6, 0.48, &two);
-    assert_true(two.least_cpu > p.least_cpu);
-    planner_text(&two, text, sizeof text);
+    assert_true(two.metric[ROW_CPU].least > p.metric[ROW_CPU].least);
+    planner_text(&both, &two, text, sizeof text);
     assert_non_null(strstr(text, "with CPU far up or down"));
     arena_release(&a);
     planner_wave(&defaults, 0, 4, 20, 1980, 6, 0.48, &p);
-    assert_int_equal(p.least_loop, 2);
+    assert_int_equal(p.metric[ROW_REBOOTS].least, 2);
     /* a later wave has less alpha: never fewer */
     struct plan later;
     planner_wave(&defaults, 3, 4, 20, 180, 6, 0.48, &later);
-    assert_true(later.least_loop >= 3 && later.least_silent >= p.least_silent);
+    assert_true(later.metric[ROW_REBOOTS].least >= 3 && later.metric[ROW_SILENCE].least >= p.metric[ROW_SILENCE].least);
     /* installs: 16 alternatives, 2 % tolerated, .05 x .2: 3 of 5, 4 of 20 */
     planner_wave(&defaults, 0, 4, 5, 0, 6, 0, &p);
-    assert_int_equal(p.least_install, 3);
-    assert_int_equal(p.least_loop, 0);
-    assert_false(p.sees_cpu_shift || p.blind);
+    assert_int_equal(p.metric[ROW_INSTALL].least, 3);
+    assert_int_equal(p.metric[ROW_REBOOTS].least, 0);
+    assert_false(p.metric[ROW_CPU].shift || p.blind);
     planner_wave(&defaults, 0, 4, 20, 0, 6, 0, &p);
-    assert_int_equal(p.least_install, 4);
+    assert_int_equal(p.metric[ROW_INSTALL].least, 4);
 }
 
 static void falls_into_a_loop(struct kit *k, size_t i)
@@ -217,7 +220,7 @@ static void a_trial_halts_at_just_as_many(void **state)
 
             kit_init(&k, 4, size[s][0], size[s][1]);
             planner_wave(&k.spec.policy, 0, 4, (int64_t)size[s][0], (int64_t)size[s][1], 6, 0, &p);
-            int64_t least = beside ? p.least_loop_beside : p.least_loop;
+            int64_t least = beside ? p.least_loop_beside : p.metric[ROW_REBOOTS].least;
             kit_until(&k, KIT_GRACE + US_PER_MIN);
             if (beside)
                 falls_into_a_loop(&k, size[s][0]);
@@ -233,6 +236,81 @@ static void a_trial_halts_at_just_as_many(void **state)
     }
 }
 
+/* What a trial sees of crash loops in a fifth of the canaries, over fleets whose devices are spread over 40 strata of
+ * five, is what the planner says. */
+static void strata_cost_what_is_said(void **state)
+{
+    (void)state;
+    const int fleets = 600, canaries = 20, values = 40;
+    struct rng r;
+    struct plan p;
+    const struct evidence_policy *now = &policy_default()->evidence; /* the kit's */
+    int seen = 0;
+    rng_init(&r, 5);
+    planner_wave(now, 0, 4, canaries, 180, 6, 0.48, &p);
+    planner_strata(now, 0, 4, &(struct plan_spread){.values = values}, 0.48, &p);
+    for (int fleet = 0; fleet < fleets; fleet++) {
+        struct kit k;
+        struct trial_past past = kit_past();
+        int left[40], rest = 200;
+        for (int v = 0; v < values; v++)
+            left[v] = 5;
+        kit_empty(&k, 4);
+        for (int i = 0; i < 200; i++, rest--) {
+            int one = (int)rng_below(&r, (uint64_t)rest), v = 0;
+            while (one >= left[v])
+                one -= left[v++];
+            left[v]--;
+            size_t d = kit_add(&k, i < canaries ? 0 : -1, true, (uint8_t)v, &past);
+            if (i < canaries)
+                assert_true(trial_installed(k.t, TRIAL_IX(d), KIT_START));
+        }
+        kit_until(&k, KIT_GRACE + US_PER_MIN);
+        for (size_t i = 0; i < (size_t)canaries; i++)
+            if (rng_unit(&r) < PLAN_LOOPS)
+                falls_into_a_loop(&k, i);
+        seen += kit_evidence(&k, 0, TEST_LOOP).crossed_at > 0;
+        kit_free(&k);
+    }
+    double rate = (double)seen / fleets;
+    assert_true(fabs(rate - p.loops_seen) < 0.06);         /* three standard errors */
+    assert_true(fabs(p.loops_seen_whole - 0.794) < 0.001); /* three or more of 20 */
+    assert_true(p.metric[ROW_REBOOTS].least > 3 && p.least_loop_beside >= p.metric[ROW_REBOOTS].least &&
+                p.compared > 0.99);
+    char text[PLAN_TEXT];
+    planner_text(now, &p, text, sizeof text);
+    char want[160];
+    snprintf(want, sizeof want,
+             "; in 40 strata crash loops in 20%% of the canaries are seen in about %.0f%% (79%% if all were compared "
+             "together)",
+             100 * p.loops_seen);
+    assert_non_null(strstr(text, want));
+}
+
+/* Known strata: canaries whose stratum has no control device are nobody's to compare with. */
+static void strata_that_are_known(void **state)
+{
+    (void)state;
+    struct plan p, whole;
+    char text[PLAN_TEXT];
+    const int64_t canary[3] = {10, 6, 4}, control[3] = {180, 0, 0}, none[3] = {0, 0, 180};
+    planner_wave(&defaults, 0, 4, 20, 180, 6, 0.48, &whole);
+    p = whole;
+    planner_strata(&defaults, 0, 4, &(struct plan_spread){1, canary, control}, 0.48, &p);
+    assert_memory_equal(&p, &whole, sizeof p); /* one is none */
+    planner_strata(&defaults, 0, 4, &(struct plan_spread){3, canary, control}, 0.48, &p);
+    assert_true(p.strata == 3 && fabs(p.compared - 0.5) < 1e-9 && p.loops_seen < 0.7 && !p.blind);
+    planner_text(&defaults, &p, text, sizeof text);
+    assert_non_null(strstr(text, ", about 10 of them have nobody to be compared with"));
+    p = whole;
+    planner_strata(&defaults, 0, 4, &(struct plan_spread){3, (const int64_t[]){20, 0, 0}, none}, 0.48, &p);
+    assert_true(p.metric[ROW_REBOOTS].least == 0 && p.metric[ROW_SILENCE].least == 0 && p.loops_seen == 0 &&
+                !p.metric[ROW_CPU].shift);
+    assert_false(p.blind); /* installs are not compared */
+    planner_text(&defaults, &p, text, sizeof text);
+    assert_non_null(strstr(text, "cannot see a crash loop"));
+}
+
 static void blind(void **state)
 {
     (void)state;
@@ -244,11 +322,11 @@ static void blind(void **state)
     planner_wave(&off, 0, 4, 1000, 4000, 6, 0.48, &p);
     assert_true(p.blind);
     planner_wave(&defaults, 4, 4, 1000, 4000, 6, 0.48, &p); /* an undeclared wave: only installs are tested */
-    assert_int_equal(p.least_loop, 0);
-    assert_false(p.sees_cpu_shift);
+    assert_int_equal(p.metric[ROW_REBOOTS].least, 0);
+    assert_false(p.metric[ROW_CPU].shift);
     planner_wave(&defaults, 0, 4, 2, 3, 6, 0.48, &p);
-    assert_int_equal(p.least_loop, 0);
-    assert_false(p.sees_cpu_shift);
+    assert_int_equal(p.metric[ROW_REBOOTS].least, 0);
+    assert_false(p.metric[ROW_CPU].shift);
     planner_wave(&defaults, 0, 4, 0, 0, 6, 0.48, &p);
     assert_true(p.blind);
 }
@@ -257,41 +335,114 @@ static void in_words(void **state)
 {
     (void)state;
     struct plan p;
-    char text[300];
+    char text[PLAN_TEXT];
     planner_wave(&defaults, 0, 4, 5, 195, 6, 0.48, &p);
-    planner_text(&p, text, sizeof text);
+    planner_text(&defaults, &p, text, sizeof text);
     assert_string_equal(text,
                         "5 devices for 6 h: sees 2-3 devices in a crash loop, 2 silent, 3 failed installs, 3 with "
-                        "CPU far up, CPU or sensor variance up on all; cannot see reboots x20");
+                        "CPU or variance far up, CPU or variance up on all; cannot see reboots x20");
     planner_wave(&defaults, 0, 4, 1000, 4000, 24, 2.4, &p);
-    planner_text(&p, text, sizeof text);
+    planner_text(&defaults, &p, text, sizeof text);
     assert_non_null(strstr(text, ", reboots x2"));
     assert_null(strstr(text, "cannot"));
     planner_wave(&defaults, 0, 4, 100, 900, 6, 0.48, &p);
-    planner_text(&p, text, sizeof text);
+    planner_text(&defaults, &p, text, sizeof text);
     assert_non_null(strstr(text, ", reboots x5; cannot see reboots x2"));
     planner_wave(&defaults, 0, 4, 1, 100, 0, 0, &p);
-    planner_text(&p, text, sizeof text);
+    planner_text(&defaults, &p, text, sizeof text);
     assert_string_equal(text, "1 device: cannot see anything, even if all go bad (100 to compare with)");
     planner_wave(&defaults, 0, 4, 5, 0, 0, 0, &p);
-    planner_text(&p, text, sizeof text);
-    assert_string_equal(text, "5 devices: sees 3 failed installs; cannot see a crash loop");
+    planner_text(&defaults, &p, text, sizeof text);
+    assert_string_equal(text, "5 devices: sees 3 failed installs; cannot see a crash loop, CPU or variance up");
     for (size_t size = 0; size < sizeof text; size++) { /* a short buffer ends at a part's end */
         memset(text, 'x', sizeof text);
-        planner_text(&p, text, size);
+        planner_text(&defaults, &p, text, size);
         assert_int_equal(text[size], 'x');
         if (size > 0)
             assert_true(memchr(text, 0, size) != NULL);
     }
 }
 
+/* A policy's own metrics are planned as the built-in ones are, and told by their titles. */
+static void own_metrics(void **state)
+{
+    (void)state;
+    static const struct metric_def own[] = {
+        {.id = "free-memory",
+         .title = "free memory",
+         .kind = KIND_GAUGE,
+         .worse = WORSE_DOWN,
+         .own = true,
+         .tolerance = 1.1,
+         .share = 0.15,
+         .level = {1.5, 2},
+         .n_levels = 2},
+        {.id = "offset",
+         .title = "sensor offset",
+         .kind = KIND_GAUGE,
+         .worse = WORSE_BOTH,
+         .tolerance = 1.1,
+         .share = 0.05},
+        {.id = "retries",
+         .title = "radio retries",
+         .kind = KIND_COUNTER,
+         .share = 0.1,
+         .level = {1, 10},
+         .n_levels = 2},
+        {.id = "errors", .title = "an error in the log", .kind = KIND_EVENT, .share = 0.1},
+        {.id = "not-tested", .title = "not tested", .kind = KIND_EVENT}};
+    struct evidence_policy e = defaults;
+    struct arena a;
+    struct plan p;
+    char text[PLAN_TEXT];
+    arena_init(&a);
+    e.own = own;
+    e.n_own = 5;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        e.share[i] = 0.12;
+    assert_true(metric_make_tests(&e, &a));
+    planner_wave(&e, 0, 4, 20, 180, 0, 0, &p);
+    /* The same alpha, levels and direction give the same numbers, built in or not. */
+    assert_int_equal(p.metric[METRICS_BUILTIN].least, planner_least(20, 180, 0.05 * 8 / 15 * 0.15 / 4, 1.25, 2));
+    assert_int_equal(p.metric[METRICS_BUILTIN + 1].least, 0); /* as it is: the rank test alone */
+    assert_int_equal(p.metric[METRICS_BUILTIN + 2].least, planner_least(20, 180, 0.05 * 8 / 15 * 0.1 / 2, 1, 2));
+    assert_int_equal(p.metric[METRICS_BUILTIN + 3].least, planner_least(20, 180, 0.05 * 8 / 15 * 0.1, 1.25, 2));
+    assert_int_equal(p.metric[METRICS_BUILTIN + 4].least, 0);
+    assert_true(p.metric[METRICS_BUILTIN].shift && p.metric[METRICS_BUILTIN + 1].shift);
+    assert_false(p.metric[METRICS_BUILTIN + 2].shift);
+    planner_text(&e, &p, text, sizeof text);
+    assert_non_null(strstr(text, "with CPU or variance far up, "));
+    assert_non_null(strstr(text, "with free memory far down, "));
+    assert_non_null(strstr(text, "with radio retries 3 times within half an hour, "));
+    assert_non_null(strstr(text, "with an error in the log, CPU or variance up on all, free memory down on all, "
+                                 "sensor offset up or down on all"));
+    assert_null(strstr(text, "cannot"));
+    planner_wave(&e, 0, 4, 2, 12, 0, 0, &p);
+    planner_text(&e, &p, text, sizeof text);
+    assert_non_null(strstr(text, "; cannot see "));
+    assert_non_null(strstr(text, "sensor offset up or down, radio retries 3 times within half an hour"));
+    assert_null(strstr(text, "not tested"));
+    /* Nothing but a metric of its own is tested: then that is what a wave can see. */
+    memset(e.share, 0, sizeof e.share);
+    planner_wave(&e, 0, 4, 20, 180, 0, 0, &p);
+    assert_false(p.blind);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fewest_devices), cmocka_unit_test(nothing_to_compare),
-        cmocka_unit_test(reboots_seen),   cmocka_unit_test(rates_that_nobody_knows),
-        cmocka_unit_test(of_a_wave),      cmocka_unit_test(a_trial_halts_at_just_as_many),
-        cmocka_unit_test(blind),          cmocka_unit_test(in_words),
+        cmocka_unit_test(fewest_devices),
+        cmocka_unit_test(nothing_to_compare),
+        cmocka_unit_test(reboots_seen),
+        cmocka_unit_test(rates_that_nobody_knows),
+        cmocka_unit_test(of_a_wave),
+        cmocka_unit_test(a_trial_halts_at_just_as_many),
+        cmocka_unit_test(strata_cost_what_is_said),
+        cmocka_unit_test(strata_that_are_known),
+        cmocka_unit_test(blind),
+        cmocka_unit_test(in_words),
+        cmocka_unit_test(own_metrics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

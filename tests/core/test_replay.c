@@ -325,9 +325,9 @@ static struct trial_spec spec_of_before(void)
 {
     struct trial_spec s = spec();
     s.policy.design = 0;
-    s.policy.share_reboot = 0.30;
-    s.policy.share_silence = s.policy.share_install = 0.20;
-    s.policy.share_cpu = s.policy.share_variance = 0.15;
+    s.policy.share[ROW_REBOOTS] = 0.30;
+    s.policy.share[ROW_SILENCE] = s.policy.share[ROW_INSTALL] = 0.20;
+    s.policy.share[ROW_CPU] = s.policy.share[ROW_VARIANCE] = 0.15;
     return s;
 }
 

@@ -39,10 +39,10 @@ static void a_spec_is_checked(void **state)
         s.grace_us = i == 5 ? -1 : s.grace_us;
         s.silence_us = i == 6 ? 1 : s.silence_us;
         s.policy.alpha = i == 7 ? 0 : s.policy.alpha;
-        s.policy.ratio = i == 8 ? 0.5 : s.policy.ratio;
-        s.policy.install_share = i == 9 ? 1 : s.policy.install_share;
+        s.policy.tolerance[ROW_REBOOTS] = i == 8 ? 0.5 : s.policy.tolerance[ROW_REBOOTS];
+        s.policy.tolerance[ROW_INSTALL] = i == 9 ? 1 : s.policy.tolerance[ROW_INSTALL];
         s.policy.min_devices = i == 10 ? 0 : s.policy.min_devices;
-        s.policy.cpu_ratio = i == 11 ? NAN : s.policy.cpu_ratio;
+        s.policy.tolerance[ROW_CPU] = i == 11 ? NAN : s.policy.tolerance[ROW_CPU];
         err_clear(&e);
         assert_null(trial_new(&s, &e));
         assert_int_equal(e.code, ERR_RANGE);
@@ -95,9 +95,9 @@ static void alpha_is_split_as_the_design_says(void **state)
         assert_true(fabs(v[i].log_rollback - v[i].log_pause - log(10)) < 1e-12);
         sum += exp(-v[i].log_pause);
     }
-    assert_true(fabs(sum - (stage0 * (1 - p->share_install) + 0.05 * p->share_install)) < 1e-12);
-    assert_true(fabs(exp(-v[TEST_CPU].log_pause) - stage0 * p->share_cpu / 2) < 1e-12);
-    assert_true(fabs(exp(-v[TEST_STUCK].log_pause) - stage0 * p->share_variance / 8) < 1e-12);
+    assert_true(fabs(sum - (stage0 * (1 - p->share[ROW_INSTALL]) + 0.05 * p->share[ROW_INSTALL])) < 1e-12);
+    assert_true(fabs(exp(-v[TEST_CPU].log_pause) - stage0 * p->share[ROW_CPU] / 2) < 1e-12);
+    assert_true(fabs(exp(-v[TEST_STUCK].log_pause) - stage0 * p->share[ROW_VARIANCE] / 8) < 1e-12);
     kit_free(&k);
 }
 
@@ -110,8 +110,8 @@ static void a_metric_without_a_share_is_not_tested(void **state)
     (void)state;
     kit_empty(&k, 1);
     kit_free(&k);
-    k.spec.policy.share_cpu = 0;
-    k.spec.policy.share_install = 0;
+    k.spec.policy.share[ROW_CPU] = 0;
+    k.spec.policy.share[ROW_INSTALL] = 0;
     k.t = trial_new(&k.spec, NULL);
     struct trial_past past = kit_past();
     kit_add(&k, 0, true, 0, &past);

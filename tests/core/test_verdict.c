@@ -824,8 +824,8 @@ static void evidence_in_words(void **state)
     e.test = "install";
     e.canary = 3;
     evidence_sentence(&b.policy.evidence, &e, text, sizeof text);
-    assert_string_equal(text,
-                        "3 of 20 canaries failed to install. Evidence 8,103; 500 needed to pause, 5,000 to roll back");
+    assert_string_equal(
+        text, "3 of 20 devices told failed to install. Evidence 8,103; 500 needed to pause, 5,000 to roll back");
 }
 
 static void more_limits_than_fit_are_cut(void **state)

@@ -34,7 +34,7 @@ static void test_shipped(void **state)
         assert_true(s->lead_in_us >= 65 * US_PER_MIN); /* own baselines take an hour */
         arena_release(&a);
     }
-    assert_int_equal(n, 12);
+    assert_int_equal(n, 13);
 }
 
 static void test_lookup(void **state)
@@ -69,7 +69,8 @@ static void test_lookup(void **state)
 #define ROLLOUT                                                                                                        \
     "rollout:\n  name: r\n  old: {name: fw, version: 1}\n  new: {name: fw, version: 2}\n"                              \
     "  waves: [{name: a, percent: 10}, {name: b, percent: 90}]\n"
-#define TAIL "ends: {after: 1h}\nexpect: {halted: false}\n"
+#define OWN(courses) "devices: {count: 10, metrics: {" courses "}}\n"
+#define TAIL         "ends: {after: 1h}\nexpect: {halted: false}\n"
 
 static void test_mistakes(void **state)
 {
@@ -111,6 +112,22 @@ static void test_mistakes(void **state)
         {HEAD DEVICES ROLLOUT TAIL "operator: [{when: {at: 1m}, do: reboot}]\n", "rollback"},
         {HEAD DEVICES ROLLOUT "ends: {after: 1h}\nexpect: {halted: true, by: [R-NOPE]}\n", "no limit"},
         {HEAD DEVICES ROLLOUT "ends: {after: 1s}\nexpect: {halted: false}\n", "ends.after"},
+        {HEAD DEVICES ROLLOUT TAIL "policy: {metrics: {mem: {kind: gauge}}}\n", "do not measure 'mem'"},
+        {HEAD OWN("mem: {}") ROLLOUT TAIL, "no metric of its own of this name"},
+        {HEAD OWN("cpu: {}") ROLLOUT TAIL, "no metric of its own of this name"},
+        {HEAD OWN("mem: {per_day: 3}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: gauge}}}\n",
+         "per_day is of a counter"},
+        {HEAD OWN("mem: {mean: 3}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: event}}}\n", "course is per_day"},
+        {HEAD OWN("mem: {mean: -3}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: gauge}}}\n", "mean"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: metric}]\n", "name of a metric"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: metric, metric: mem}]\n", "name of a metric"},
+        {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, metric: mem}]\n", "of the kind `metric`"},
+        {HEAD OWN("mem: {}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: gauge}}}\n"
+                                          "faults: [{kind: metric, metric: mem, per_hour: 2}]\n",
+         "of a gauge factor"},
+        {HEAD OWN("mem: {}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: counter}}}\n"
+                                          "faults: [{kind: metric, metric: mem, factor: 2}]\n",
+         "of a counter per_hour"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct arena a;

@@ -216,6 +216,62 @@ static void test_factors(void **state)
     talk_close(&t);
 }
 
+/* Metrics of the policy's own have their course, and a fault its way: a gauge to its factor, a counter more events. */
+static void test_own_metrics(void **state)
+{
+    (void)state;
+    static const char scenario[] = DEVICES(
+        ", reboots_per_day: 0, metrics: {free-memory: {mean: 500, spread: 0.2, noise: 0.01}, retries: {per_day: "
+        "48}}") "policy: {metrics: {free-memory: {kind: gauge, worse: down}, retries: {kind: counter}}}\n"
+                "faults:\n  - {kind: metric, metric: free-memory, firmware: old, at: 0s, model: B, factor: 0.5, "
+                "over: 100m}\n"
+                "  - {kind: metric, metric: retries, firmware: old, at: 2h, model: B, per_hour: 6}\n"
+                "rollout:\n  name: m\n  by_hand: true\n  old: {name: fw, version: 1}\n  new: {name: fw, version: "
+                "2}\n"
+                "  waves: [{name: a, percent: 100}]\n";
+    struct talk t, often;
+    double mean[2][3] = {{0}}, retries[2][3] = {{0}};
+    int n[2] = {0};
+    bool b[200];
+    talk_open(&t, scenario, 1);
+    talk_open(&often, scenario, 1);
+    for (int k = 0; k < 3; k++) {
+        metrics(&t);
+        const char *line = strstr(t.body, "# TYPE device_free_memory gauge\n");
+        assert_non_null(line);
+        assert_non_null(strstr(t.body, "# TYPE device_retries counter\n"));
+        for (int i = 0; i < 200; i++) {
+            char info[80];
+            snprintf(info, sizeof info, "\ndevice_info{device=\"em-%04d\",model=\"B\"", i);
+            b[i] = strstr(t.body, info) != NULL;
+            n[b[i]] += k == 0;
+            mean[b[i]][k] += sample(&t, "device_free_memory", i, NULL);
+            retries[b[i]][k] += sample(&t, "device_retries_total", i, NULL);
+        }
+        if (k == 2)
+            break;
+        talk_wait(&t, k ? 7200 : 3000);
+        for (int i = 0; i < 10; i++) { /* how often it is asked makes no difference */
+            metrics(&often);
+            talk_wait(&often, k ? 720 : 300);
+        }
+    }
+    metrics(&often);
+    for (int i = 0; i < 200; i++) {
+        assert_true(sample(&often, "device_free_memory", i, NULL) == sample(&t, "device_free_memory", i, NULL));
+        assert_true(sample(&often, "device_retries_total", i, NULL) == sample(&t, "device_retries_total", i, NULL));
+    }
+    assert_true(mean[0][0] / n[0] > 450 && mean[0][0] / n[0] < 560);
+    assert_true(fabs(mean[0][2] / mean[0][0] - 1) < 0.01);
+    assert_true(fabs(mean[1][1] / mean[1][0] - 0.75) < 0.01 && fabs(mean[1][2] / mean[1][0] - 0.5) < 0.01);
+    double hours = (retries[0][2] - retries[0][0]) / n[0] / 2; /* 2 an hour */
+    assert_true(hours > 2.6 && hours < 3.1);                   /* of 2 h 50 min */
+    double more = (retries[1][2] - retries[1][0]) / n[1] - 2 * (3000 + 7200) / 3600.;
+    assert_true(more > 4.2 && more < 5.8); /* 6 an hour for 50 min */
+    talk_close(&often);
+    talk_close(&t);
+}
+
 /* `reboots` multiplies each device's own rate, with the new firmware only; `device` is one device. */
 static void test_reboots(void **state)
 {
@@ -385,14 +441,9 @@ static void test_outages(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_page),
-        cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_crash_loop),
-        cmocka_unit_test(test_factors),
-        cmocka_unit_test(test_silence_and_away),
-        cmocka_unit_test(test_outages),
-        cmocka_unit_test(test_lead_in),
-        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_page),    cmocka_unit_test(test_deterministic), cmocka_unit_test(test_crash_loop),
+        cmocka_unit_test(test_factors), cmocka_unit_test(test_own_metrics),   cmocka_unit_test(test_silence_and_away),
+        cmocka_unit_test(test_outages), cmocka_unit_test(test_lead_in),       cmocka_unit_test(test_busy),
         cmocka_unit_test(test_reboots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,8 +91,9 @@ struct watcher {
     char latched_life[80];
     enum verb wants; /* a command */
     uint64_t ticket;
-    int64_t over_at; /* its op has ended, 0 = not yet */
-    char said[160];  /* newest summary, for the trace */
+    int64_t asked_at; /* of a command: when it handed in its verb */
+    int64_t over_at;  /* its op has ended, 0 = not yet */
+    char said[160];   /* newest summary, for the trace */
 };
 
 /* What must be followed up. */

@@ -16,8 +16,8 @@
 #define NOTED_US  (6 * US_PER_S)    /* two polls: a note on the server */
 #define BACK_US   (11 * US_PER_S)   /* who could not reach the server looks again after 10 s at most, and is answered */
 #define DOOMED_US (250 * US_PER_MS) /* who is killed so soon may leave no trace */
-#define BREACH_US (45 * US_PER_S)
-#define SEEN_US   US_PER_S /* a snapshot may be so much later than what it shows */
+#define BREACH_US (80 * US_PER_S)   /* reboots count from the next minute of the limits' window on */
+#define SEEN_US   US_PER_S          /* a snapshot may be so much later than what it shows */
 
 enum rule { I0, I1, I2, I3, I4, I5, I6, I6P, I7, I8, I9, I10, I11, I12, N1, N2, N3 };
 const struct many_rule many_rules[] = {
@@ -120,12 +120,14 @@ static bool of_this_life(struct many *m, const struct rollout_view *v)
 static struct fact *follow(struct many *m, enum fact_kind kind, const struct watcher *x, uint64_t ticket)
 {
     static struct fact spare;
+    const struct rollout_view *v = x ? view(x) : NULL;
+    bool old = v && !of_this_life(m, v); /* what it still shows is what is meant */
     struct fact *f = m->n_facts < M_FACTS ? &m->facts[m->n_facts++] : &spare;
     *f = (struct fact){.kind = kind,
                        .t = m->w.now,
                        .who = x ? x->index : -1,
                        .group = x ? x->group : -1,
-                       .life = m->life,
+                       .life = old ? m->life - 1 : m->life,
                        .ticket = ticket};
     return f;
 }

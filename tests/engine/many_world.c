@@ -507,7 +507,7 @@ static void commands(struct many *m, struct watcher *x)
     if (x->ticket == 0) {
         bool ready = v == VERB_HALT ? x->snap->rollouts_known || age >= ABOUT_NOW_US : usable(x->snap);
         if (ready)
-            x->ticket = hand_in(m, x, v);
+            x->ticket = hand_in(m, x, v), x->asked_at = m->w.now;
         else if (age >= SOON_US)
             end(m, x);
         return;
@@ -517,7 +517,7 @@ static void commands(struct many *m, struct watcher *x)
         x->over_at = m->w.now;
     if (over && x->snap->notes_due > 0 && m->w.now - x->over_at < NOTE_US)
         return; /* as cli/verbs.c does */
-    if (over || age >= COMMAND_US) {
+    if (over || m->w.now - x->asked_at >= COMMAND_US) {
         const struct op_view *o = op_of(x->snap, x->ticket);
         many_trace(m, "%s ends: %s", x->name, o ? o->text : "?");
         end(m, x);

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,13 +14,22 @@
 
 static const int three[] = {8, 6, 10};
 
-enum person { NOBODY, PAUSES_BEFORE, HALTS_MEANWHILE, ACKS_MEANWHILE, RESUMES_MEANWHILE };
+enum person {
+    NOBODY,
+    PAUSES_BEFORE,
+    HALTS_MEANWHILE,
+    ACKS_MEANWHILE,
+    RESUMES_MEANWHILE,
+    ASKS_FOR_A_ROLL_BACK,
+    ROLLS_BACK_MEANWHILE
+};
 struct loss {
     const char *what;
     int silent;     /* canaries of eight */
     int64_t for_us; /* until they report again */
     enum person person;
     bool restart; /* andon is ended while it is lost, and started again */
+    bool touched; /* and meanwhile somebody else has changed the rollout, and paused it again */
     bool never;   /* policy: lost_telemetry: {resume: false} */
     bool gates;   /* promotion: hold */
     /* expected */
@@ -34,9 +44,11 @@ struct plot {
     int64_t lost, back, resumed;
 };
 
-static bool hand(struct play *p, enum verb v)
+static bool hand(struct play *p, enum verb v, bool refused)
 {
     struct intent in = world_intent(v, "10");
+    if (refused) /* there is no such release */
+        snprintf(in.to_release, sizeof in.to_release, "hearth:0.1");
     p->ticket = engine_submit(p->en, &in);
     return true;
 }
@@ -55,10 +67,15 @@ static bool lose(struct play *p, const struct snapshot *s)
     struct world *w = x->w;
     const struct rollout_view *v = snapshot_rollout(s, "10");
     bool halted = v && v->latched && v->stop == STOP_HALTED, held = v && v->held;
+    static const enum verb does[] = {[HALTS_MEANWHILE] = VERB_HALT,
+                                     [ACKS_MEANWHILE] = VERB_ACK,
+                                     [RESUMES_MEANWHILE] = VERB_RESUME,
+                                     [ASKS_FOR_A_ROLL_BACK] = VERB_ROLLBACK,
+                                     [ROLLS_BACK_MEANWHILE] = VERB_ROLLBACK};
     if (p->stage == 0 && v && v->waves_known && v->waves[0].health.canary.reporting == 8 && (!l->gates || held)) {
         p->stage = l->person == PAUSES_BEFORE ? 1 : 2;
         if (p->stage == 1)
-            return hand(p, VERB_PAUSE);
+            return hand(p, VERB_PAUSE, false);
     }
     if (p->stage == 1 && op_over(s, p->ticket))
         p->stage = 2;
@@ -66,15 +83,15 @@ static bool lose(struct play *p, const struct snapshot *s)
         x->lost = w->now;
         silence(w, l->silent, true);
     }
-    if (p->stage == 2 && ((l->person == HALTS_MEANWHILE && held) || (l->person == ACKS_MEANWHILE && halted) ||
-                          (l->person == RESUMES_MEANWHILE && held))) {
+    if (p->stage == 2 && l->person > PAUSES_BEFORE && (l->person == ACKS_MEANWHILE ? halted : held)) {
         p->stage = 3;
-        return hand(p, l->person == HALTS_MEANWHILE ? VERB_HALT : l->person == ACKS_MEANWHILE ? VERB_ACK : VERB_RESUME);
+        w->devices[7].offline = l->person != ROLLS_BACK_MEANWHILE;
+        return hand(p, does[l->person], l->person == ASKS_FOR_A_ROLL_BACK);
     }
     if (p->stage == 3 && op_over(s, p->ticket)) {
         p->stage = 4;
         if (l->person == HALTS_MEANWHILE)
-            return hand(p, VERB_ACK);
+            return hand(p, VERB_ACK, false);
     }
     if (p->stage >= 2 && p->stage < 5 && w->now - x->lost >= l->for_us) {
         silence(w, l->silent, false);
@@ -109,11 +126,15 @@ static void play_loss(const struct loss *l)
     w.policy.grace_us = US_PER_S;
     w.policy.n_limits = 0;
     w.policy.lost_resume = !l->never;
+    if (l->person == ROLLS_BACK_MEANWHILE)
+        w.caps &= ~(uint32_t)CAP_STOP;
     w.policy.promotion = l->gates ? PROMOTE_HOLD : PROMOTE_SERVER;
     world_play(&w, &x.p, lose, 3600);
     if (l->restart) {
         int stage = x.p.stage;
         play_release(&x.p);
+        if (l->touched)
+            w.rollouts[0].changed_at = w.now;
         again.restart = false;
         x.p = (struct play){.judge = true, .stage = stage};
         x.l = &again;
@@ -142,6 +163,10 @@ static void what_lost_telemetry_has_paused_goes_on(void **state)
          .at_end = ROLLOUT_RUNNING},
         {"halted, and it goes on", 8, 15 * US_PER_MIN, .pauses = 1, .resumes = 1, .acks = 1, .at_end = ROLLOUT_RUNNING},
         {"not where the policy says so", 8, 4 * US_PER_MIN, .never = true, .pauses = 1, .at_end = ROLLOUT_PAUSED},
+        {"a roll back was refused: nothing has changed", 8, 4 * US_PER_MIN, ASKS_FOR_A_ROLL_BACK, .pauses = 1,
+         .resumes = 1, .at_end = ROLLOUT_RUNNING},
+        {"the same, and started again", 8, 5 * US_PER_MIN, ASKS_FOR_A_ROLL_BACK, .restart = true, .pauses = 1,
+         .resumes = 1, .at_end = ROLLOUT_RUNNING},
         {"held, and started again", 8, 4 * US_PER_MIN, .restart = true, .pauses = 1, .resumes = 1,
          .at_end = ROLLOUT_RUNNING},
         {"halted, and started again", 8, 15 * US_PER_MIN, .restart = true, .pauses = 1, .resumes = 1, .acks = 1,
@@ -167,6 +192,12 @@ static void what_a_person_has_paused_does_not(void **state)
          .at_end = ROLLOUT_PAUSED},
         {"a person resumes: held no more meanwhile", 8, 6 * US_PER_MIN, RESUMES_MEANWHILE, .pauses = 1, .resumes = 1,
          .at_end = ROLLOUT_RUNNING},
+        {"a person has rolled it back; the server cannot stop it", 8, 6 * US_PER_MIN, ROLLS_BACK_MEANWHILE, .pauses = 1,
+         .at_end = ROLLOUT_PAUSED},
+        {"the same, and started again", 8, 6 * US_PER_MIN, ROLLS_BACK_MEANWHILE, .restart = true, .pauses = 1,
+         .at_end = ROLLOUT_PAUSED},
+        {"somebody else has paused it since", 8, 5 * US_PER_MIN, .restart = true, .touched = true, .pauses = 1,
+         .at_end = ROLLOUT_PAUSED},
         {"a gate stays", 8, 4 * US_PER_MIN, .gates = true, .pauses = 1, .at_end = ROLLOUT_PAUSED},
     };
     (void)state;

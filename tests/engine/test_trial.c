@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "audit/history.h"
+#include "core/explain.h"
 #include "engine/rehearse.h"
 #include "tests/engine/world.h"
 
@@ -80,9 +81,9 @@ static void noisy_world(struct world *w)
         w->devices[i].model = i % 3 == 0;
         w->devices[i].silent = i == 20;
     }
-    w->policy.control_max = 30;           /* some devices come with their waves */
-    w->policy.evidence.min_devices = 60;  /* nothing acts */
-    w->policy.evidence.share_install = 0; /* see below: outcomes are no ticks */
+    w->policy.control_max = 30;                /* some devices come with their waves */
+    w->policy.evidence.min_devices = 60;       /* nothing acts */
+    w->policy.evidence.share[ROW_INSTALL] = 0; /* see below: outcomes are no ticks */
 }
 
 static bool at_tick(struct play *p, const struct snapshot *s)
@@ -371,7 +372,7 @@ static void a_damaged_state_is_built_anew(void **state)
 static void failing_world(struct world *w)
 {
     noisy_world(w);
-    w->policy.evidence.share_install = 0.2;
+    w->policy.evidence.share[ROW_INSTALL] = 0.2;
     for (int i = 4; i < 9; i++)
         w->devices[i].fails = true;
 }
@@ -410,7 +411,7 @@ static void hanging_world(struct world *w)
     world_init(w, two, 2);
     w->history = true;
     w->policy.evidence.tests = TESTS_ON;
-    w->policy.evidence.share_install = 0.2;
+    w->policy.evidence.share[ROW_INSTALL] = 0.2;
     w->policy.evidence.min_devices = 60; /* nothing acts */
     w->policy.n_limits = 0;
     w->policy.grace_us = 30 * US_PER_S;
@@ -598,12 +599,84 @@ static void the_inputs_of_a_halt_are_in_the_log(void **state)
     assert_string_equal(rep.test, "reboot-1");
     q.kind = "config";
     assert_true(audit_query(l, &q, &a, &v, &n, &e));
-    assert_int_equal(n, 1);
+    assert_int_equal(n, 2);
     assert_string_equal(v[0].result, "ledger");
+    assert_string_equal(v[1].result, "placebo");
     buf_release(&b);
     arena_release(&a);
     audit_close(l);
     play_release(&p);
+    world_release(&w);
+}
+
+/* ---- before the rollout ---- */
+
+static bool is_live(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    p->done = v && v->trial.state == TRIAL_LIVE && v->trial.n_stages > 0;
+    return false;
+}
+
+/* Canaries that have rebooted all day are not like control: it is said before any evidence, in the log with what it was
+ * made of, and again by who is started again on kept evidence; nobody acts. */
+static void canaries_that_are_not_like_control(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true, .kept = true}, q = {.judge = true, .kept = true};
+    struct placebo_replay again;
+    struct err e = {0};
+    struct arena a;
+    struct buf b;
+    struct stored *v;
+    size_t n;
+    bool told = false;
+    trial_world(&w);
+    for (int i = 0; i < 5; i++)
+        w.devices[i].boots_before = 10;
+    world_play(&w, &p, is_live, 600);
+    const struct rollout_view *r = snapshot_rollout(p.last, "10");
+    const struct stage_view *g = explain_told(&r->trial, 0);
+    assert_non_null(g);
+    assert_int_equal(g->placebo->word, PLACEBO_UNLIKE);
+    assert_true(g->placebo->canary == 6 && g->placebo->control == 58 && g->placebo->more);
+    assert_string_equal(g->placebo_metric, "reboots");
+    assert_non_null(strstr(g->placebo_brief, "NOT like control before the rollout (p="));
+    assert_null(explain_told(&r->trial, 1)); /* not told yet */
+    for (size_t i = 0; i < p.last->n_alerts; i++)
+        told = told || strstr(p.last->alerts[i].text, "W0: its canaries were NOT like control");
+    assert_true(told && !r->latched);
+
+    world_play(&w, &q, is_live, 600);
+    g = explain_told(&snapshot_rollout(q.last, "10")->trial, 0);
+    assert_non_null(g);
+    assert_int_equal(g->placebo->word, PLACEBO_UNLIKE);
+
+    struct audit_spec spec = w.audit;
+    spec.read_only = true;
+    struct audit_log *l = audit_open(&spec, &e);
+    struct audit_query find = {.kind = "config"};
+    arena_init(&a);
+    buf_init(&b, 1 << 24);
+    assert_true(audit_query(l, &find, &a, &v, &n, &e));
+    size_t at = 0, entries = 0;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(v[i].result, "placebo") == 0) {
+            at = i;
+            entries++;
+        }
+    assert_int_equal(entries, 1); /* kept evidence says nothing twice */
+    assert_string_equal(v[at].wave, "0");
+    assert_string_equal(stored_field(&v[at], "placebo"), "NOT like control");
+    assert_true(audit_get_blob(l, stored_field(&v[at], "inputs.blob"), &b, &e));
+    assert_true(placebo_replay(b.data, b.len, &again, NULL, &e));
+    assert_true(again.same && again.now.word == PLACEBO_UNLIKE);
+    buf_release(&b);
+    arena_release(&a);
+    audit_close(l);
+    play_release(&p);
+    play_release(&q);
     world_release(&w);
 }
 
@@ -737,6 +810,40 @@ static void a_pause_for_lost_telemetry_ends_where_the_policy_says_so(void **stat
     (void)state;
     lost_and_found(false);
     lost_and_found(true);
+}
+
+static bool store_comes_up(struct play *p, const struct snapshot *s)
+{
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && s->telemetry.state == LINK_FAILED) {
+        p->t = p->w->now;
+        p->stage = 1;
+    }
+    if (p->stage == 1 && p->w->now - p->t > 20 * US_PER_S) {
+        p->w->telemetry_down = false;
+        p->t = p->w->now;
+        p->stage = 2;
+    }
+    p->done = v && v->latched && v->stop == STOP_HALTED;
+    return false;
+}
+
+/* A store that is asked each 5 min and was not there: the tick is asked for again, and what history says halts. */
+static void a_store_that_comes_up_is_asked_soon(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.judge = true};
+    trial_world(&w);
+    w.fleet.telemetry.interval_us = 5 * US_PER_MIN;
+    crash_loop(&w, 5);
+    world_alone(&w, 3630); /* just after a tick */
+    w.telemetry_down = true;
+    world_play(&w, &p, store_comes_up, 7200);
+    assert_int_equal(p.stage, 2);
+    assert_in_range(w.now - p.t, 0, 30 * US_PER_S);
+    play_release(&p);
+    world_release(&w);
 }
 
 static bool find_a_loop(struct play *p, const struct snapshot *s)
@@ -930,8 +1037,10 @@ int main(void)
         cmocka_unit_test(what_was_acknowledged_is_not_halted_again),
         cmocka_unit_test(what_is_not_known_yet_holds),
         cmocka_unit_test(a_pause_for_lost_telemetry_ends_where_the_policy_says_so),
+        cmocka_unit_test(a_store_that_comes_up_is_asked_soon),
         cmocka_unit_test(what_comes_to_light_with_the_telemetry_halts),
         cmocka_unit_test(what_the_bad_ones_share_is_named),
+        cmocka_unit_test(canaries_that_are_not_like_control),
         cmocka_unit_test(the_past_is_replayed_against_a_policy),
         cmocka_unit_test(what_was_lost_in_the_past_is_replayed),
         cmocka_unit_test(without_history_nothing_is_replayed),

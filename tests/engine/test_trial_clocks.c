@@ -135,19 +135,28 @@ static bool is_set(struct play *p, const struct snapshot *s)
 static void when_they_agree_again_it_goes_on(void **state)
 {
     (void)state;
-    for (int loops = 0; loops <= 1; loops++) {
+    for (int i = 0; i < 3; i++) { /* well; the policy leaves the resume to a person; a crash loop later */
+        bool loops = i == 2, never = i == 1;
         struct world w;
         struct play p = {.judge = true};
         healthy_world(&w);
         w.store_ahead = 5 * US_PER_MIN;
-        for (int i = 1; i < 6 && loops; i++) {
-            w.devices[i].reboots_per_s_new = 1.0 / 120;
-            w.devices[i].reboots_from = T0 + 900 * US_PER_S;
+        w.policy.lost_resume = !never;
+        for (int k = 1; k < 6 && loops; k++) {
+            w.devices[k].reboots_per_s_new = 1.0 / 120;
+            w.devices[k].reboots_from = T0 + 900 * US_PER_S;
         }
         world_play(&w, &p, is_set, 2400);
         const struct rollout_view *v = snapshot_rollout(p.last, "10");
         assert_int_equal(v->latched, loops); /* what was held back is not read afterwards with its wrong times */
         assert_int_equal(v->trial.state, TRIAL_LIVE);
+        /* What it had paused for that goes on, once; the later halt is another pause. */
+        assert_int_equal(world_asked(&w, "pause 10"), 1 + loops);
+        assert_int_equal(world_asked(&w, "resume 10"), !never);
+        assert_int_equal(w.rollouts[0].state, loops || never ? ROLLOUT_PAUSED : ROLLOUT_RUNNING);
+        char *log = world_field(&w, "intent", "reason");
+        assert_int_equal(strstr(log, "the clocks agree since") != NULL, !never);
+        free(log);
         play_release(&p);
         world_release(&w);
     }
@@ -165,7 +174,7 @@ static void named_world(struct world *w)
     w->policy.install_us = US_PER_HOUR;
     w->noisy = true;
     w->policy.evidence.min_devices = 60; /* nothing acts */
-    w->policy.evidence.share_install = 0;
+    w->policy.evidence.share[ROW_INSTALL] = 0;
     w->devices[0].offline = true;
     w->fleet.telemetry.join.attribute = "serial";
     join_init(&w->join, "sn", &w->fleet.telemetry.join);
@@ -210,6 +219,48 @@ static void devices_known_by_an_attribute(void **state)
     play_release(&slow);
 }
 
+/* --- facts that come while the clocks disagree, or after --- */
+
+struct disagreement {
+    struct play p; /* first */
+    int from, to;  /* s: the store is five minutes ahead */
+    int facts;     /* s: until then what was before the rollout cannot be read */
+};
+
+static bool disagrees(struct play *p, const struct snapshot *s)
+{
+    const struct disagreement *x = (const struct disagreement *)p;
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    int64_t at = (p->w->now - T0) / US_PER_S;
+    p->w->store_ahead = at >= x->from && at < x->to ? 5 * US_PER_MIN : 0;
+    p->w->past_down = at < x->facts;
+    p->done = v && (v->latched || v->trial.tick >= T0 + 1500 * US_PER_S);
+    return false;
+}
+
+/* Ticks wait for facts from before the rollout. Those of the time when the clocks disagreed are as ones that nobody
+ * answered, also when they come to be read after it; those of before are not read while they disagree. */
+static void ticks_that_wait(void **state)
+{
+    static const struct {
+        int from, to, facts;
+    } cases[] = {{0, 400, 600}, {200, 700, 300}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        struct disagreement x = {
+            .p = {.judge = true}, .from = cases[i].from, .to = cases[i].to, .facts = cases[i].facts};
+        healthy_world(&w);
+        world_play(&w, &x.p, disagrees, 2400);
+        const struct rollout_view *v = snapshot_rollout(x.p.last, "10");
+        assert_false(v->latched);
+        assert_int_equal(v->trial.state, TRIAL_LIVE);
+        assert_true(world_asked_at(&w, "range") >= T0 + cases[i].to * US_PER_S);
+        play_release(&x.p);
+        world_release(&w);
+    }
+}
+
 /* --- devices that had it before --- */
 
 static bool had_it(struct play *p, const struct snapshot *s)
@@ -248,6 +299,7 @@ int main(void)
         cmocka_unit_test(when_they_agree_again_it_goes_on),
         cmocka_unit_test(who_had_the_release_is_no_canary),
         cmocka_unit_test(devices_known_by_an_attribute),
+        cmocka_unit_test(ticks_that_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,6 +102,102 @@ static void a_changed_policy_is_refused_for_what_runs(void **state)
     world_release(&w);
 }
 
+/* ---- a policy's own metrics ---- */
+
+static const struct metric_def own[] = {
+    {.id = "free-memory",
+     .title = "free memory",
+     .unit = "MiB",
+     .kind = KIND_GAUGE,
+     .worse = WORSE_DOWN,
+     .own = true,
+     .tolerance = 1.05,
+     .share = 0.1,
+     .level = {1.5, 2},
+     .n_levels = 2,
+     .window_us = 5 * US_PER_MIN},
+    {.id = "retries",
+     .title = "radio retries",
+     .unit = "",
+     .kind = KIND_COUNTER,
+     .share = 0.1,
+     .level = {1},
+     .n_levels = 1},
+    {.id = "errors", .title = "errors in the log", .unit = "", .kind = KIND_EVENT, .share = 0.05},
+    {.id = "crashes", .title = "crashes of a task", .unit = "", .kind = KIND_EVENT, .share = 0.05},
+};
+
+static void own_metrics(struct world *w, struct arena *a)
+{
+    struct evidence_policy *e = &w->policy.evidence;
+    arena_init(a);
+    for (int m = 0; m < METRICS_BUILTIN; m++)
+        e->share[m] *= 0.6;
+    e->own = own;
+    e->n_own = sizeof own / sizeof *own;
+    assert_true(metric_make_tests(e, a));
+}
+
+/* A snapshot that is still shown may outlive what its policy was read from: the log's terms, which the engine holds. */
+static void a_snapshot_has_its_policys_words(void **state)
+{
+    (void)state;
+    struct world w;
+    struct arena a;
+    struct play p = {.kept = true}, q = {.kept = true};
+    ledger_world(&w);
+    own_metrics(&w, &a);
+    watch(&w, &p, 60);
+    w.policy.evidence.alpha *= 4; /* refused: the terms of the log apply */
+    watch(&w, &q, 60);
+    const struct evidence_policy *e = &snapshot_rollout(q.last, "10")->policy->evidence; /* the engine has gone */
+    assert_true(e->alpha == 0.05);
+    assert_int_equal(metric_count(e), METRICS_BUILTIN + 4);
+    assert_string_equal(metric_id(e, METRICS_BUILTIN), "free-memory");
+    assert_string_equal(metric_title(e, METRICS_BUILTIN + 1), "radio retries");
+    int test = metric_test_find(e, "free-memory-down-2");
+    assert_true(test >= TEST_COUNT);
+    assert_non_null(strstr(metric_test(e, test)->plain, "free memory"));
+    play_release(&p);
+    play_release(&q);
+    arena_release(&a);
+    world_release(&w);
+}
+
+/* So many waves and metrics that all of its alpha written out is longer than an entry: the terms say it all. */
+static void a_ledger_that_is_too_long_is_claimed_all_the_same(void **state)
+{
+    (void)state;
+    struct world w;
+    struct arena a;
+    struct play p = {0};
+    int many[W_WAVES];
+    for (int i = 0; i < W_WAVES; i++)
+        many[i] = i ? 1 : 6;
+    world_init(&w, many, W_WAVES);
+    w.history = true;
+    w.policy.evidence.tests = TESTS_ON;
+    w.policy.n_limits = 0;
+    w.policy.grace_us = 30 * US_PER_S;
+    w.devices[0].offline = true;
+    w.policy.install_us = US_PER_HOUR;
+    w.policy.evidence.min_devices = 60;
+    own_metrics(&w, &a);
+    watch(&w, &p, 60);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_true(v->trial.ledger.known);
+    assert_int_equal(lines(&w, " ledger"), 1);
+    char *written = world_field(&w, "config", "ledger"), *terms = world_field(&w, "config", "terms");
+    assert_null(strstr(written, "alpha"));
+    assert_non_null(strstr(terms, "free-memory"));
+    assert_int_equal(p.last->audit.backlog, 0);
+    free(written);
+    free(terms);
+    play_release(&p);
+    arena_release(&a);
+    world_release(&w);
+}
+
 /* ---- stages, and other sessions ---- */
 
 /* Three waves one after the other; the last never ends. */
@@ -128,7 +224,7 @@ static void each_stage_is_claimed_once(void **state)
     world_play(&w, &p, in_stage, 3600);
     assert_int_equal(lines(&w, " ledger"), 3);
     char *begun = world_field(&w, "config", "begun");
-    assert_string_equal(begun, "1\n2\n3\n");
+    assert_string_equal(begun, "1\n\n2\n\n3\n\n"); /* between them the placebo test of each wave */
     free(begun);
     const struct ledger_view *l = &snapshot_rollout(p.last, "10")->trial.ledger;
     assert_string_equal(l->text, "Of alpha 5% for hearth:2.0, 5% is spent by this rollout; 0% is left.");
@@ -213,7 +309,7 @@ static void a_retry_gets_what_the_first_left(void **state)
     const struct rollout_view *v = snapshot_rollout(q.last, "11");
     const struct evidence_policy *d = &policy_default()->evidence;
     double loop = design_alpha(d->design, metric_test(d, TEST_LOOP), 1);
-    double left = 0.05 * 0.8 * 3 / 7, expected = -log(left * d->share_reboot * loop * 4 / 7);
+    double left = 0.05 * 0.8 * 3 / 7, expected = -log(left * d->share[ROW_REBOOTS] * loop * 4 / 7);
     assert_true(fabs(needed(v) - expected) < 1e-9);
     assert_string_equal(v->trial.ledger.note, "");
     assert_non_null(strstr(v->trial.ledger.text, "Of alpha 5% for hearth:2.0, "));
@@ -282,10 +378,10 @@ static void added_tests_come_with_the_next_wave(void **state)
         struct play p = {.kept = kept}, q = {.kept = kept, .judge = true, .stage = 1}, r = q;
         ledger_world(&w);
         w.policy.evidence.reserve = 0.2;
-        w.policy.evidence.share_cpu = 0;
+        w.policy.evidence.share[ROW_CPU] = 0;
         watch(&w, &p, 60);
         assert_false(tests_cpu(&snapshot_rollout(p.last, "10")->trial.stages[0]));
-        w.policy.evidence.share_cpu = policy_default()->evidence.share_cpu;
+        w.policy.evidence.share[ROW_CPU] = policy_default()->evidence.share[ROW_CPU];
         w.devices[0].offline = false;
         w.devices[6].offline = true;
         world_play(&w, &q, in_stage, 3600);
@@ -294,10 +390,10 @@ static void added_tests_come_with_the_next_wave(void **state)
         assert_false(tests_cpu(&v->trial.stages[0]));
         assert_true(tests_cpu(&v->trial.stages[1]));
         assert_true(fabs(v->trial.ledger.own -
-                         0.05 * 0.8 * (0.2 + (0.8 - w.policy.evidence.share_cpu) * 4 / 7 + 0.8 * 2 / 7)) < 1e-12);
+                         0.05 * 0.8 * (0.2 + (0.8 - w.policy.evidence.share[ROW_CPU]) * 4 / 7 + 0.8 * 2 / 7)) < 1e-12);
         assert_int_equal(lines(&w, " ledger"), 3);
         /* Somebody who still has the old policy comes to the same. */
-        w.policy.evidence.share_cpu = 0;
+        w.policy.evidence.share[ROW_CPU] = 0;
         world_play(&w, &r, in_stage, 3600);
         v = snapshot_rollout(r.last, "10");
         assert_true(tests_cpu(&v->trial.stages[1]));
@@ -393,6 +489,8 @@ static void a_log_that_comes_back_binds(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_changed_policy_is_refused_for_what_runs),
+                                       cmocka_unit_test(a_snapshot_has_its_policys_words),
+                                       cmocka_unit_test(a_ledger_that_is_too_long_is_claimed_all_the_same),
                                        cmocka_unit_test(each_stage_is_claimed_once),
                                        cmocka_unit_test(who_only_looks_goes_by_the_log),
                                        cmocka_unit_test(a_retry_gets_what_the_first_left),

@@ -360,7 +360,7 @@ char *world_entries(struct world *w, const char *kind)
 
 static void field_line(const struct stored *v, const char *field, struct buf *out)
 {
-    buf_printf(out, "%s\n", stored_field(v, field));
+    buf_printf(out, "%s\n", strcmp(field, "reason") == 0 ? v->reason : stored_field(v, field));
 }
 
 char *world_field(struct world *w, const char *kind, const char *name)

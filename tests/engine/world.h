@@ -14,7 +14,7 @@
 
 #define W_DEVICES  64
 #define W_ROLLOUTS 12
-#define W_WAVES    4
+#define W_WAVES    48
 #define W_LOG      4000
 #define W_NOTES    16
 
@@ -31,6 +31,7 @@ struct w_device {
     double reboots_per_s_new; /* on the new release */
     int64_t reboots_from;     /* and only from then on */
     int64_t reboots_to;       /* and only until then; 0 = for ever */
+    double boots_before;      /* in the day before */
     bool silent;
     bool restarts; /* once, for its install */
     int model;     /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */

@@ -496,12 +496,13 @@ static void b_told_at(struct backend *b, const char *rollout, const char *raw_de
 }
 
 static void b_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys,
-                         size_t n_keys, size_t limit, struct arena *a, struct attribute_table *out, backend_done done,
-                         void *ctx)
+                         size_t n_keys, size_t limit, bool exact, struct arena *a, struct attribute_table *out,
+                         backend_done done, void *ctx)
 {
     static const char *names[] = {"rev-A", "rev-B"};
     struct world *w = of(b);
     (void)limit;
+    (void)exact;
     out->n = n;
     out->n_keys = n_keys;
     out->names = names;

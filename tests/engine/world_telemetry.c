@@ -203,7 +203,7 @@ static void h_past(struct telemetry *t, const struct watch_set *watch, int64_t a
     out->known = !w->past_empty;
     for (size_t k = 0; k < n && !w->past_empty; k++)
         if (v[k] >= 0) {
-            put(&out->day, k, at - US_PER_S, NAN, 0.2, 1.0);
+            put(&out->day, k, at - US_PER_S, w->devices[v[k]].boots_before, 0.2, 1.0);
             put(&out->hour, k, at - US_PER_S, 0, 0.2, 1.0);
         }
     w_answer_later(w, done, ctx, 0, w->store_ahead);

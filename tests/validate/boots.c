@@ -35,6 +35,14 @@ struct boots boots_draw(struct rng *r, const double *rate, size_t n, int ticks)
     return sorted;
 }
 
+int boots_before(struct rng *r, double mean)
+{
+    int k = 0;
+    for (double t = rng_exp(r, 1); t < mean; t += rng_exp(r, 1))
+        k++;
+    return k;
+}
+
 void boots_free(struct boots *b)
 {
     free(b->v);

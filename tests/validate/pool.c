@@ -12,15 +12,22 @@
 
 static uint64_t seed_of_all;
 static bool quick_look;
+static const char *world_text = "";
 static int workers = 1;
 
-void pool_setup(uint64_t seed, bool quick)
+void pool_setup(uint64_t seed, bool quick, const char *world)
 {
     seed_of_all = seed;
     quick_look = quick;
+    world_text = world;
     const char *w = getenv("ANDON_WORKERS");
     long n = w ? strtol(w, NULL, 10) : sysconf(_SC_NPROCESSORS_ONLN);
     workers = n < 1 ? 1 : n > 64 ? 64 : (int)n;
+}
+
+bool pool_world(const char *name)
+{
+    return strstr(name, world_text) != NULL;
 }
 
 double pool_errors(void)

@@ -19,6 +19,19 @@ struct measured share_of(const double *results, int runs, int slot, double limit
     return (struct measured){p, sqrt(p * (1 - p) / runs), runs};
 }
 
+struct interval interval(int k, int n)
+{
+    const double z = 1.959963984540054;
+    double p = (double)k / n, of = 1 + z * z / n, middle = (p + z * z / (2 * n)) / of;
+    double half = z * sqrt(p * (1 - p) / n + z * z / (4.0 * n * n)) / of;
+    return (struct interval){k, n, k ? middle - half : 0, k < n ? middle + half : 1};
+}
+
+struct interval interval_of(const double *results, int runs, int slot)
+{
+    return interval((int)(share_of(results, runs, slot, INFINITY).p * runs + 0.5), runs);
+}
+
 static int later(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;

@@ -38,14 +38,6 @@ static void draw_rates(const struct boots_case *c, struct rng *r, double *rate, 
     }
 }
 
-static int poisson(struct rng *r, double mean)
-{
-    int k = 0;
-    for (double t = rng_exp(r, 1); t < mean; t += rng_exp(r, 1))
-        k++;
-    return k;
-}
-
 static void one_run(const void *arg, struct rng *r, double *out)
 {
     const struct boots_case *c = arg;
@@ -54,12 +46,12 @@ static void one_run(const void *arg, struct rng *r, double *out)
     uint8_t *model = xcalloc(n, 1);
     draw_rates(c, r, rate, model);
     struct trial_spec spec = rig_spec(0.05, 1);
-    spec.policy.share_reboot = 1;
-    spec.policy.ratio = c->ratio;
+    spec.policy.share[ROW_REBOOTS] = 1;
+    spec.policy.tolerance[ROW_REBOOTS] = c->ratio;
     spec.policy.min_devices = c->min_devices;
     struct trial *t = rig_trial(&spec);
     for (size_t i = 0; i < n; i++) {
-        struct trial_past past = rig_past(poisson(r, rate[i]));
+        struct trial_past past = rig_past(boots_before(r, rate[i]));
         rig_add(t, i, i < (size_t)c->canaries, c->strata ? model[i] : 0, &past);
     }
     struct boots b = boots_draw(r, rate, n, LOOKS);

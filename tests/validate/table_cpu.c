@@ -32,9 +32,9 @@ static struct trial *enrol(const struct shift_case *c, const struct fleet *f)
 {
     /* Half of each metric's share is the bulk engine's: .5 for each metric of alpha = 4 x that of an engine. */
     struct trial_spec spec = rig_spec(4 * c->alpha, 1);
-    spec.policy.share_cpu = spec.policy.share_variance = 0.5;
+    spec.policy.share[ROW_CPU] = spec.policy.share[ROW_VARIANCE] = 0.5;
     if (c->least_favourable) {
-        spec.policy.ratio = spec.policy.cpu_ratio = spec.policy.variance_ratio = 1;
+        spec.policy.tolerance[ROW_REBOOTS] = spec.policy.tolerance[ROW_CPU] = spec.policy.tolerance[ROW_VARIANCE] = 1;
         spec.policy.min_devices = 1;
     }
     struct trial *t = rig_trial(&spec);

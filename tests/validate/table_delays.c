@@ -26,7 +26,7 @@ static void one_run(const void *arg, struct rng *r, double *out)
     double *rate = xcalloc(n, sizeof *rate);
     /* First of four waves; the design's tables had .008 for reboots. */
     struct trial_spec spec = rig_spec(0.05, 4);
-    spec.policy.share_reboot = policy_default()->evidence.share_reboot;
+    spec.policy.share[ROW_REBOOTS] = policy_default()->evidence.share[ROW_REBOOTS];
     struct trial *t = rig_trial(&spec);
     for (size_t i = 0; i < n; i++) {
         bool canary = i < (size_t)c->canaries, always = rng_unit(r) < c->loopers && i >= (size_t)c->loops;

@@ -54,7 +54,7 @@ static void enrol(struct course *o, bool least)
     struct evidence_policy *p = &spec.policy;
     *p = policy_default()->evidence;
     if (least) {
-        p->ratio = p->cpu_ratio = p->variance_ratio = 1;
+        p->tolerance[ROW_REBOOTS] = p->tolerance[ROW_CPU] = p->tolerance[ROW_VARIANCE] = 1;
         p->min_devices = 1;
     }
     spec.grace_us = 3 * US_PER_MIN;

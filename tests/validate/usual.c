@@ -131,16 +131,16 @@ static int by_value(const void *a, const void *b)
 
 /* Kayenta's judge, told that only a rise is bad: the 98 % interval of Mann-Whitney's shift of 60 one-minute means lies
  * above a quarter of its estimate. */
-static bool kayenta_halts(const struct usual_cpu *u)
+bool usual_kayenta(const double minute[2][60])
 {
     enum { N = 60 };
     struct ranktest r;
-    ranktest(u->minute[0], N, u->minute[1], N, &r);
+    ranktest(minute[0], N, minute[1], N, &r);
     if (r.p_asymptotic > 0.012) /* the interval holds 0 */
         return false;
     double d[N * N];
     for (int i = 0; i < N * N; i++)
-        d[i] = u->minute[0][i / N] - u->minute[1][i % N];
+        d[i] = minute[0][i / N] - minute[1][i % N];
     qsort(d, N * N, sizeof *d, by_value);
     int k = (int)(N * N / 2.0 - Z99 * sqrt(N * N * (2 * N + 1) / 12.0));
     double estimate = (d[N * N / 2 - 1] + d[N * N / 2]) / 2;
@@ -161,7 +161,7 @@ void usual_cpu_look(struct usual_cpu *u, const struct fleet *f, size_t canaries)
         for (int g = 0; g < 2; g++)
             u->minute[g][u->minutes % 60] = (u->half[g] + mean[g]) / 2;
         if (++u->minutes >= 60 && !u->kayenta)
-            u->kayenta = kayenta_halts(u);
+            u->kayenta = usual_kayenta((const double(*)[60])u->minute);
     }
     if (!u->z || !u->rank)
         device_tests(u, f, canaries);

@@ -22,8 +22,9 @@ typedef void run_fn(const void *arg, struct rng *r, double *out);
  * order of runs (runs * SLOTS; the caller frees), so that the number of workers changes nothing. Ends the program when
  * a worker fails. */
 double *pool_run(run_fn *fn, const void *arg, const char *name, int runs);
-/* Workers = processors, or ANDON_WORKERS. */
-void pool_setup(uint64_t seed, bool quick);
+/* Workers = processors, or ANDON_WORKERS. `world`: only worlds whose names hold it. */
+void pool_setup(uint64_t seed, bool quick, const char *world);
+bool pool_world(const char *name);
 /* Standard errors by which a delay may be worse than the design's: 3, and 4 in a quick look, where some eighty checks
  * on few runs would go astray by chance alone. */
 double pool_errors(void);
@@ -44,6 +45,14 @@ double median_of(const double *results, int runs, int slot);
 double median_low(const double *results, int runs, int slot, double z);
 /* One line of a table: design's figure in percent, NaN = none. */
 void line_share(const char *what, struct measured m, double nominal, double design);
+/* k of n, and Wilson's 95 % interval of the share. */
+struct interval {
+    int k, n;
+    double low, high;
+};
+struct interval interval(int k, int n);
+/* Of the runs whose slot is not NaN. */
+struct interval interval_of(const double *results, int runs, int slot);
 /* Counts towards PASS and FAIL. */
 void check(bool ok, const char *fmt, ...) ANDON_PRINTF(2, 3);
 /* The error rate holds: measured - 3 s.e. <= nominal. Prints the line, too. */
@@ -107,6 +116,8 @@ struct boots {
 /* Poisson reboots of n devices at rate[i] per hour over `ticks`; of one device at most one in a tick. */
 struct boots boots_draw(struct rng *r, const double *rate, size_t n, int ticks);
 void boots_free(struct boots *b);
+/* How many there were in a time in which `mean` are expected: Poisson. */
+int boots_before(struct rng *r, double mean);
 
 /* ---- usual.c: what other tools do, at each look; each returns true once it would halt ---- */
 
@@ -136,6 +147,8 @@ struct usual_cpu {
 };
 void usual_cpu_init(struct usual_cpu *u, const double pre[PER_HOUR]);
 void usual_cpu_look(struct usual_cpu *u, const struct fleet *f, size_t canaries);
+/* Kayenta's rule on the newest 60 one-minute means of canary and control, in any order. */
+bool usual_kayenta(const double minute[2][60]);
 
 /* ---- rig.c ---- */
 
@@ -165,5 +178,6 @@ void table_power(void);    /* E: delays, reboots */
 void table_shift(void);    /* F: delays, CPU and variance */
 void table_installs(void); /* G: false halts, installs */
 void table_seen(void);     /* H: bad firmware, beside what was seen of it before */
+void table_worlds(void);   /* I: false halts, rollouts on fleets as they are */
 
 #endif

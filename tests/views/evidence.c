@@ -100,6 +100,27 @@ static void carriers(struct fixture *f, struct rollout_view *r)
     r->trial.n_carriers = r->trial.carriers_total = 3;
 }
 
+/* What wave 2's canaries and 1,980 others did before the rollout. */
+static void before(struct fixture *f, struct rollout_view *r, enum placebo_word word, double p)
+{
+    struct stage_view *g = &r->trial.stages[2];
+    struct placebo_result *b = ARENA_NEW(&f->s->arena, struct placebo_result);
+    *b = (struct placebo_result){.word = word,
+                                 .log_p = log(p),
+                                 .row = ROW_REBOOTS,
+                                 .more = true,
+                                 .compared = 3,
+                                 .rows = 1U << ROW_REBOOTS | 1U << ROW_SILENCE | 1U << ROW_CPU,
+                                 .canary = 20,
+                                 .control = 1980};
+    char *text = arena_alloc(&f->s->arena, PLACEBO_TEXT), *brief = arena_alloc(&f->s->arena, PLACEBO_TEXT);
+    placebo_text(b, &policy_default()->evidence, text);
+    placebo_brief(b, &policy_default()->evidence, brief);
+    g->placebo = b;
+    g->placebo_text = text, g->placebo_brief = brief, g->placebo_metric = "reboots";
+    r->trial.n_planned = r->trial.n_stages;
+}
+
 void evidence_healthy(struct fixture *f)
 {
     struct rollout_view *r = start(f, TRIAL_LIVE);
@@ -108,12 +129,14 @@ void evidence_healthy(struct fixture *f)
     e->ratio = 2.4, e->ratio_low = 0.05, e->ratio_high = 31;
     r->trial.stages[2].leading = (int)TEST_BOOT1;
     test_at(r, TEST_CPU)->canary = 20;
+    before(f, r, PLACEBO_LIKE, 0.34);
 }
 
 void evidence_watch(struct fixture *f)
 {
     struct rollout_view *r = start(f, TRIAL_LIVE);
     lead(f, r, TEST_SILENT, 61, 2);
+    before(f, r, PLACEBO_UNLIKE, 0.0003);
     carriers(f, r);
     r->trial.n_carriers = r->trial.carriers_total = 2;
     r->verdict = REACT_WATCH;
@@ -196,6 +219,20 @@ void evidence_off(struct fixture *f)
     struct rollout_view *r = start(f, TRIAL_OFF);
     r->trial.n_stages = 0, r->trial.stage = -1, r->trial.tick = 0, r->trial.n_missing = 0;
     r->trial.text = "no telemetry is configured";
+}
+
+void evidence_ended(struct fixture *f)
+{
+    struct rollout_view *r = start(f, TRIAL_OFF);
+    r->trial.ended = true, r->trial.text = "the rollout has ended", r->trial.n_missing = 0;
+    r->rollout.state = ROLLOUT_FINISHED, r->next = "";
+    r->current = 2;
+    for (size_t i = 0; i < r->n_waves; i++)
+        r->waves[i].watched = false, r->waves[i].verdict.react = REACT_NONE, r->waves[i].ended_at = NOW - US_PER_HOUR;
+    struct stage_view *last = &r->trial.stages[2];
+    last->control = 0;
+    for (size_t i = 0; i < last->n; i++)
+        ((struct evidence *)(uintptr_t)last->v)[i].control_of = 0;
 }
 
 void evidence_hostile(struct fixture *f)

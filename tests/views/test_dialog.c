@@ -121,6 +121,9 @@ static void test_refusal_is_a_sentence(void **state)
     struct scene *s = *state;
     scene_type(s, ":4470\nA");
     assert_true(scene_shows(s, "REFUSED: W2 has run for 3h00m of 1d00h"));
+    assert_false(scene_shows(s, "HAPPEN")); /* nothing will */
+    assert_true(scene_shows(s, "Nothing is sent."));
+    assert_true(scene_shows(s, "[ Advance ] refused"));
     scene_type(s, "y");
     assert_int_equal(s->submits, 0);
     ready_to_advance(s); /* the soak is over while the dialog is open */

@@ -254,6 +254,28 @@ static void test_board_shows_the_worst_metric(void **state)
     scene_release(&s);
 }
 
+/* Canaries that differ before the rollout: said on both screens before anybody trusts the verdict; that they do not
+ * differ, in full only by "why". */
+static void test_canaries_that_are_not_like_control(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 40, 120, false);
+    evidence_watch(&s.f);
+    scene_type(&s, ":4466\n");
+    shows(&s, "! placebo test: NOT like control before the rollout (p=0.0003: more reboots); e why");
+    scene_type(&s, "e");
+    shows(&s, "Placebo test: NOT like control (p=0.0003). Before the rollout");
+    scene_release(&s);
+    scene_init(&s, 40, 120, false);
+    evidence_healthy(&s.f);
+    scene_type(&s, ":4466\n");
+    assert_false(scene_shows(&s, "placebo test"));
+    scene_type(&s, "e");
+    shows(&s, "Placebo test: like control.");
+    scene_release(&s);
+}
+
 static void test_next_is_to_acknowledge(void **state)
 {
     (void)state;
@@ -296,6 +318,7 @@ int main(void)
         cmocka_unit_test(test_keys),
         cmocka_unit_test(test_ways_in),
         cmocka_unit_test(test_board_shows_the_worst_metric),
+        cmocka_unit_test(test_canaries_that_are_not_like_control),
         cmocka_unit_test(test_next_is_to_acknowledge),
         cmocka_unit_test(test_no_history_is_said),
     };

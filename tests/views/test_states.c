@@ -222,9 +222,74 @@ static void test_missing_telemetry_is_not_healthy(void **state)
     assert_false(scene_shows(&s, "+1%"));
     assert_true(scene_shows(&s, "telemetry missing"));
     scene_type(&s, "\n");
-    assert_true(scene_shows(&s, "? no data R-REBOOT"));
+    assert_true(scene_shows(&s, "? unknown R-REBOOT"));
     assert_true(scene_shows(&s, "unknown is not healthy"));
     assert_false(scene_shows(&s, "+ ok      R-"));
+    scene_release(&s);
+}
+
+/* Each sentence names the rule that says it: what was found after the halt is not taken for what halted. */
+static void test_what_is_found_after_the_halt(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 30, 100, false);
+    struct rollout_view *r = fixture_rollout(&s.f, "4471");
+    struct wave_view *w = &r->waves[r->current];
+    static const struct {
+        const char *by, *rule, *text, *shown;
+    } cases[] = {
+        {"rule cpu", "R-CPU", "cpu 38% against 22%, at 12:44:00Z", "✖ also  R-CPU: cpu 38% against 22%"},
+        {"rule install", "install", "9 of 20 devices told failed. Evidence 160; 100", "✖ now  install: 9 of 20"},
+        {"m.ito", "install", "9 of 20 devices told failed. Evidence 160; 100", "✖ also  install: 9 of 20"},
+        {"rule R-REBOOT", "R-REBOOT", "reboots 3.1x control", "✖ HALT  R-REBOOT: reboots 3.1x control"},
+    };
+    r->halt_text = "W2: reboots 3.1x control (limit 1.5x)";
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        r->halted_by = cases[i].by, w->verdict.rule = cases[i].rule;
+        snprintf(w->verdict.text, sizeof w->verdict.text, "%s", cases[i].text);
+        s.f.s->generation++;
+        assert_true(scene_shows(&s, cases[i].shown));
+    }
+    scene_release(&s);
+}
+
+static void test_ok_needs_figures(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 30, 100, false);
+    struct rollout_view *r = fixture_rollout(&s.f, "4466");
+    struct wave_view *w = &r->waves[r->current];
+    w->health.value[METRIC_REBOOTS] = w->health.value[METRIC_CPU_MEAN] = NAN;
+    snprintf(w->verdict.text, sizeof w->verdict.text, "21 of 21 canaries report; too early to say how they do");
+    s.f.s->generation++;
+    scene_type(&s, "/4466\n");
+    assert_true(scene_shows(&s, "◌ not yet  21 of 21 canaries report"));
+    assert_false(scene_shows(&s, "✓ ok"));
+    scene_release(&s);
+}
+
+/* Of whom a wave is compared with only what was measured before may be left; of one that is over nothing is shown. */
+static void test_control_as_last_measured(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 30, 100, false);
+    struct rollout_view *r = fixture_rollout(&s.f, "4466");
+    struct wave_view *w = &r->waves[r->current];
+    scene_type(&s, "/4466\n");
+    assert_true(scene_shows(&s, "canary 393 of 480   control 1,940"));
+    w->health.control_frozen_at = NOW - US_PER_HOUR;
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "control 1,940 as of 11:41Z"));
+    w->health.control_frozen_at = w->health.control.expected = 0;
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "control none"));
+    w->watched = false;
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "393 of 480 installed"));
+    assert_false(scene_shows(&s, "control none"));
     scene_release(&s);
 }
 
@@ -334,6 +399,9 @@ int main(void)
         cmocka_unit_test(test_freshness_in_words),
         cmocka_unit_test(test_stale_numbers_are_dimmed),
         cmocka_unit_test(test_missing_telemetry_is_not_healthy),
+        cmocka_unit_test(test_what_is_found_after_the_halt),
+        cmocka_unit_test(test_ok_needs_figures),
+        cmocka_unit_test(test_control_as_last_measured),
         cmocka_unit_test(test_what_a_server_cannot_do_is_said),
         cmocka_unit_test(test_log_and_failed_commands_show),
         cmocka_unit_test(test_finished_is_not_success),
