@@ -15,8 +15,8 @@
 #define SHIFT_SIDE  200
 #define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
 
-/* Fewest canaries of yc, one bad after the other, beside yk clean control devices after `beside` more had the event. */
-static int64_t least(struct eprocess e, int64_t yc, int64_t yk, int64_t beside, double alpha, int min_devices)
+/* The same after `beside` control devices have had the event. */
+static int64_t least_beside(struct eprocess e, int64_t yc, int64_t yk, int64_t beside, double alpha, int min_devices)
 {
     if (yc <= 0 || yk <= beside || !(alpha > 0 && alpha < 1) || !(e.theta0 >= 1))
         return 0;
@@ -31,11 +31,9 @@ static int64_t least(struct eprocess e, int64_t yc, int64_t yk, int64_t beside, 
     return 0;
 }
 
-int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+int64_t planner_least(const struct eprocess *begin, int64_t yc, int64_t yk, double alpha, int min_devices)
 {
-    struct eprocess e;
-    eprocess_init(&e, theta0);
-    return least(e, yc, yk, 0, alpha, min_devices);
+    return least_beside(*begin, yc, yk, 0, alpha, min_devices);
 }
 
 static int64_t least_failed(int64_t started, double alpha, double p0, int min_devices)
@@ -134,12 +132,6 @@ struct eprocess planner_process(const struct evidence_policy *p, const struct me
     return e;
 }
 
-int64_t planner_fewest(const struct evidence_policy *p, const struct metric_test *t, int64_t yc, int64_t yk,
-                       double alpha)
-{
-    return least(planner_process(p, t), yc, yk, 0, alpha, p->min_devices);
-}
-
 double planner_reboots(const struct evidence_policy *p, const struct ledger *l, int wave, const struct plan *w,
                        double per_day)
 {
@@ -178,9 +170,10 @@ static void metrics_seen(const struct evidence_policy *p, const struct ledger *l
                 m->shift || (out->canary >= p->min_devices && planner_shift(&out->canary, &out->control, 1, alpha));
         if (!planner_plain(p, t))
             continue;
+        struct eprocess begin = planner_process(p, t);
         int64_t n = t->rule == RULE_OUTCOME
                         ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
-                        : planner_fewest(p, t, out->canary, out->control, alpha);
+                        : planner_least(&begin, out->canary, out->control, alpha, p->min_devices);
         if (n > 0 && (m->least == 0 || n < m->least))
             m->least = n;
     }
@@ -204,7 +197,7 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     metrics_seen(p, &l, wave, out);
     const struct metric_test *loop = metric_test(p, TEST_LOOP);
     out->least_loop_beside =
-        least(planner_process(p, loop), canary, control, 1, planner_alpha(p, &l, wave, loop), p->min_devices);
+        least_beside(planner_process(p, loop), canary, control, 1, planner_alpha(p, &l, wave, loop), p->min_devices);
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
         out->sees_reboot_ratio = planner_reboots(p, &l, wave, out, reboots_per_day);

@@ -11,9 +11,6 @@
 double planner_alpha(const struct evidence_policy *p, const struct ledger *l, int wave, const struct metric_test *t);
 /* The process of a test of first passages, without evidence. */
 struct eprocess planner_process(const struct evidence_policy *p, const struct metric_test *t);
-/* Fewest of yc canaries that make the test halt, beside yk control devices that are all well; 0: it cannot. */
-int64_t planner_fewest(const struct evidence_policy *p, const struct metric_test *t, int64_t yc, int64_t yk,
-                       double alpha);
 /* Is it the plainest way in which a device of its metric's kind goes bad? */
 bool planner_plain(const struct evidence_policy *p, const struct metric_test *t);
 /* Can the first look of the bulk engine halt when every canary is above every control device of its stratum? */

@@ -182,7 +182,8 @@ static void take_down(const struct evidence_policy *p, const struct ledger *l, i
 static void loops(const struct evidence_policy *p, double alpha, const struct field *f, struct race *race,
                   struct plan *out)
 {
-    int64_t whole = planner_fewest(p, metric_test(p, TEST_LOOP), f->n[0], f->n[1], alpha);
+    struct eprocess begin = planner_process(p, metric_test(p, TEST_LOOP));
+    int64_t whole = planner_least(&begin, f->n[0], f->n[1], alpha, p->min_devices);
     out->loops_seen_whole = whole > 0 ? so_many(whole, f->n[0]) : 0;
     out->loops_seen = race ? mean_seen(race, f->n[0]) : 0;
     out->least_loop_beside = race ? takes(race, 0.9, f->n[0]) : 0;
