@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/design.h"
 #include "core/err.h"
 #include "core/rng.h"
 #include "core/trial.h"
@@ -77,6 +78,7 @@ static struct trial *new_trial(size_t n, size_t own, struct arena *a)
                                          .tolerance[ROW_VARIANCE] = 1.25,
                                          .tolerance[ROW_INSTALL] = 0.02,
                                          .min_devices = 2,
+                                         .design = DESIGN_NOW,
                                          .share[ROW_REBOOTS] = 0.25,
                                          .share[ROW_SILENCE] = 0.15,
                                          .share[ROW_CPU] = 0.15,
