@@ -72,6 +72,8 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     static const double gauges[METRIC_LEVELS] = {1.25, 1.5, 2, 3}, counts[METRIC_LEVELS] = {1, 2, 4, 8};
     if (!metric_id_ok(id))
         return y_err(n, e, "expected a name of its own, 1 to %d small letters, digits and '-'", METRIC_ID_MAX);
+    if (figure_find(&policy_default()->evidence, id) >= 0)
+        return y_err(n, e, "'%s' is what limits call a figure of a built-in metric: choose another name", id);
     if (!y_has(n, "kind"))
         return y_err(n, e, "the key kind is missing: counter, event, gauge or spread");
     *d = (struct metric_def){.id = arena_strdup(a, id),
@@ -201,6 +203,8 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         }
         if (matched[k] && f->telemetry.own[k].counter != counter)
             return y_err(at, e, "'%s' is a counter in one policy of this fleet, and none in another", p->own[i].id);
+        if (!matched[k])
+            f->telemetry.own[k].kind = p->own[i].kind;
         matched[k] = true;
         f->telemetry.own[k].counter = counter;
     }

@@ -148,12 +148,9 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MA
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max);
 /* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
-/* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
+/* What the device has had in the running stage, at risk for it or not: bit k for test k of the policy, first
  * passages only. 0 where it does not count. */
-uint32_t trial_reached(const struct trial *t, struct trial_ix device);
-/* The same of the tests beyond the built-in ones: in words ("have had ..."), of that which says most, as its levels
- * ascend; NULL = none. The policy's. */
-const char *trial_reached_own(const struct trial *t, struct trial_ix device);
+uint64_t trial_reached(const struct trial *t, struct trial_ix device);
 /* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
 struct trial_after {
     int64_t canaries; /* that count in the running stage */
@@ -175,6 +172,10 @@ bool trial_is_canary(const struct trial *t, struct trial_ix device);
 void trial_save(const struct trial *t, struct buf *out);
 /* NULL with *e when the bytes are no trial of this version, damaged, or of another spec (NULL = any). */
 struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *spec, struct err *e);
+
+/* The counters are counted from anew, as those of a page are whose reader was restarted: of each the next value says
+ * what was before, and no difference to a value of now is taken. Not of times of boot. */
+void trial_counts_anew(struct trial *t);
 
 /* ---- what a decision was made of ---- */
 

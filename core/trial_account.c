@@ -284,7 +284,7 @@ static bool read_old(const struct account_claim *claim, struct trial_terms *t)
     struct evidence_policy *p = &t->spec.policy;
     struct json_t *doc = json_parse(claim->ledger, strlen(claim->ledger), TERMS_MAX, "a ledger", &e);
     const struct json_t *stages = json_get(doc, "stages"), *first = json_is_arr(stages) ? json_at(stages, 0) : NULL;
-    double install, weight, v;
+    double install, weight, v = 0;
     struct ledger l;
     bool ok = first && json_len(stages) <= LEDGER_WAVES && trial_hex(json_get(doc, "alpha"), &p->alpha) &&
               trial_hex(json_get(doc, "reserve"), &p->reserve) && trial_hex(json_get(doc, "install"), &install) &&

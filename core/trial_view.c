@@ -196,19 +196,9 @@ size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_
     return found;
 }
 
-uint32_t trial_reached(const struct trial *t, struct trial_ix device)
+uint64_t trial_reached(const struct trial *t, struct trial_ix device)
 {
-    return device.i < t->n ? t->w[device.i].happened : 0;
-}
-
-const char *trial_reached_own(const struct trial *t, struct trial_ix device)
-{
-    if (device.i >= t->n || !t->marks)
-        return NULL;
-    for (int k = t->n_tests - 1; k >= TEST_COUNT; k--)
-        if (t->marks[device.i].happened & PASSAGE_BIT(k))
-            return metric_test(&t->spec.policy, k)->plain;
-    return NULL;
+    return device.i < t->n ? t->w[device.i].happened | (t->marks ? t->marks[device.i].happened : 0) : 0;
 }
 
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours)

@@ -213,7 +213,7 @@ static void test_missing_telemetry_is_not_healthy(void **state)
     struct rollout_view *r = fixture_rollout(&s.f, "4466");
     struct wave_view *w = &r->waves[r->current];
     w->verdict.data_missing = true;
-    for (int m = 0; m < METRIC_COUNT; m++)
+    for (int m = 0; m < FIGURES_MAX; m++)
         w->health.value[m] = w->health.ratio[m] = NAN;
     for (size_t i = 0; i < w->verdict.n_limits; i++)
         w->verdict.limits[i].status = LIMIT_UNKNOWN, w->verdict.limits[i].value = NAN;
@@ -261,7 +261,8 @@ static void test_ok_needs_figures(void **state)
     scene_init(&s, 30, 100, false);
     struct rollout_view *r = fixture_rollout(&s.f, "4466");
     struct wave_view *w = &r->waves[r->current];
-    w->health.value[METRIC_REBOOTS] = w->health.value[METRIC_CPU_MEAN] = NAN;
+    for (int i = 0; i < FIGURE_INSTALL; i++)
+        w->health.value[i] = NAN;
     snprintf(w->verdict.text, sizeof w->verdict.text, "21 of 21 canaries report; too early to say how they do");
     s.f.s->generation++;
     scene_type(&s, "/4466\n");
@@ -290,6 +291,28 @@ static void test_control_as_last_measured(void **state)
     s.f.s->generation++;
     assert_true(scene_shows(&s, "393 of 480 installed"));
     assert_false(scene_shows(&s, "control none"));
+    scene_release(&s);
+}
+
+/* At 80 columns the key that names the others, and all that is known of the device under the cursor. */
+static void test_nothing_said_is_cut_off(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"", "\n", "\n\n", ":explain 4466\n"};
+    struct scene s;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        scene_init(&s, 24, 80, false);
+        scene_type(&s, keys[i]);
+        assert_true(scene_shows(&s, "? help"));
+        scene_release(&s);
+    }
+    scene_init(&s, 24, 80, false);
+    scene_type(&s, "\n\n");
+    for (size_t i = 0; i < s.f.s->n_devices; i++)
+        ((struct device_row *)(uintptr_t)s.f.s->devices)[i].note =
+            "has measured with 16 times its own variance or more";
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "has measured with 16 times its own variance or more"));
     scene_release(&s);
 }
 
@@ -402,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_what_is_found_after_the_halt),
         cmocka_unit_test(test_ok_needs_figures),
         cmocka_unit_test(test_control_as_last_measured),
+        cmocka_unit_test(test_nothing_said_is_cut_off),
         cmocka_unit_test(test_what_a_server_cannot_do_is_said),
         cmocka_unit_test(test_log_and_failed_commands_show),
         cmocka_unit_test(test_finished_is_not_success),
