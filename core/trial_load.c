@@ -432,3 +432,13 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
     }
     return t;
 }
+
+void trial_counts_anew(struct trial *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->spec.boot_time)
+            t->w[i].counter = NAN;
+        for (size_t c = 0; c < t->n_tallies; c++)
+            t->tally[c].own[i].value = NAN;
+    }
+}
