@@ -62,7 +62,8 @@ const struct yfield evidence_fields[] = {
     {.key = "shares",
      .type = YT_MAP,
      .fields = share_fields,
-     .doc = "how alpha is shared out over what is tested, at most 1 together; 0 = not tested"},
+     .doc = "how alpha is shared out over what is tested, at most 1 together; 0 = not tested; what is not named gives "
+            "way"},
     {.key = "levels",
      .type = YT_LIST,
      .item = YT_MAP,
@@ -81,17 +82,17 @@ const struct yfield evidence_fields[] = {
     {.key = "control", .type = YT_STR, .doc = "only devices whose id matches, with * and ?, are control (the rest)"},
     {0}};
 
+/* Those that are not named give way: metrics_read(). */
 static bool read_shares(const struct ynode *map, struct evidence_policy *p, struct err *e)
 {
-    double sum = 0;
-    for (size_t i = 0; i < METRICS_BUILTIN; i++)
-        sum += p->share[i] = y_num(map, metric_id(p, i), p->share[i]);
-    if (sum > 1 + 1e-12) { /* decimal shares need not add up to the bit */
-        y_err(map, e, "expected at most 1 together, found %.6g (keys that are not named are as built in)", sum);
-        if (e)
-            snprintf(e->next, sizeof e->next, "name all five: reboots, silence, cpu, variance, install");
-        return false;
+    double named = 0, sum = 0;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++) {
+        p->share[i] = y_num(map, metric_id(p, i), p->share[i]);
+        named += y_has(map, metric_id(p, i)) ? p->share[i] : 0;
+        sum += p->share[i];
     }
+    if (named > 1 + 1e-12) /* decimal shares need not add up to the bit */
+        return y_err(map, e, "expected at most 1 together, found %.6g", named);
     if (map && !(sum > 0) && p->tests != TESTS_OFF)
         return y_err(map, e, "all are 0: nothing would be tested; say tests: off if that is meant");
     return true;

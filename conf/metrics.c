@@ -152,6 +152,8 @@ static bool make_room(const struct ynode *map, const struct ynode *shares, struc
 bool metrics_read(const struct ynode *map, const struct ynode *shares, struct evidence_policy *p, struct arena *a,
                   struct err *e)
 {
+    if (!map)
+        return make_room(NULL, shares, p, e);
     struct metric_def *own = ARENA_ARRAY(a, struct metric_def, METRICS_OWN);
     size_t n = 0;
     for (size_t i = 0; i < y_len(map); i++) {

@@ -226,9 +226,7 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
         p->foreign = (enum foreign_resume)(FOREIGN_ALERT + y_word(node, "on_foreign_resume", 0));
     p->control_max = y_int(node, "control_max", p->control_max);
     p->min_device_hours = y_num(node, "min_device_hours", p->min_device_hours);
-    if (!evidence_read(y_get(node, "evidence"), &p->evidence, a, e))
-        return NULL;
-    if (y_has(node, "metrics") &&
+    if (!evidence_read(y_get(node, "evidence"), &p->evidence, a, e) ||
         !metrics_read(y_get(node, "metrics"), y_get(y_get(node, "evidence"), "shares"), &p->evidence, a, e))
         return NULL;
     if (p->min_device_hours > 0 && p->evidence.tests == TESTS_OFF) {

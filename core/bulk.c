@@ -147,9 +147,9 @@ double bulk_evidence(const struct change *canary, size_t n, const struct change 
 
 static void mark(const struct bulk *b, const struct herd *h, size_t i, bool on)
 {
-    uint64_t bit = PASSAGE_BIT(b->test);
-    if (bit & PASSAGE_BUILTIN)
-        h->w[i].carried = (uint16_t)(on ? h->w[i].carried | bit : h->w[i].carried & ~bit);
+    uint64_t bit = PASSAGE_BIT(b->test), own = bit >> PASSAGE_COUNT;
+    if (b->test < PASSAGE_COUNT + BULK_BUILTIN)
+        h->w[i].ranks = (uint8_t)(on ? h->w[i].ranks | own : h->w[i].ranks & ~own);
     else if (h->marks)
         h->marks[i].carried = on ? h->marks[i].carried | bit : h->marks[i].carried & ~bit;
 }

@@ -16,11 +16,23 @@ void eprocess_init(struct eprocess *e, double theta0)
     for (int j = 0; j < EPROCESS_GRID; j++)
         e->log_e[j] = 0;
     e->theta0 = theta0;
+    e->weight = NULL;
 }
 
 double eprocess_log(const struct eprocess *e)
 {
-    return det_logsumexp(e->log_e, EPROCESS_GRID) - 4 * det_log(2); /* ln 16 */
+    double v[EPROCESS_GRID];
+    int sum = 0;
+    size_t n = 0;
+    if (!e->weight)
+        return det_logsumexp(e->log_e, EPROCESS_GRID) - 4 * det_log(2); /* ln 16 */
+    for (int j = 0; j < EPROCESS_GRID; j++) {
+        if (e->weight[j] == 0)
+            continue;
+        v[n++] = e->log_e[j] + det_log(e->weight[j]);
+        sum += e->weight[j];
+    }
+    return det_logsumexp(v, n) - det_log(sum);
 }
 
 double eprocess_needed(double alpha)
@@ -71,6 +83,8 @@ bool eprocess_logrank(struct eprocess *e, int64_t yc, int64_t yk, int64_t dc, in
     double z0 = log_z(yc, yk, d, e->theta0);
     for (int j = 0; j < EPROCESS_GRID; j++) {
         double theta = eprocess_theta(j);
+        if (e->weight && e->weight[j] == 0)
+            continue;
         e->log_e[j] += (double)dc * det_log(theta) + z0 - log_z(yc, yk, d, e->theta0 * theta);
     }
     return true;

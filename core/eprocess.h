@@ -1,9 +1,9 @@
 /* E-processes: evidence that may be looked at after every sample, for ever.
  *
  * An e-process is a non-negative supermartingale that starts at 1 when the new firmware changes nothing; by Ville's
- * inequality the chance that it ever reaches 1/alpha is at most alpha, however often one looks. Each here is a uniform
- * mixture over 16 alternatives, factors theta_j = 2^((j+1)/2), j = 0..15 (1.41 to 256), kept as natural logarithms; it
- * costs at most ln 16 against the best of them.
+ * inequality the chance that it ever reaches 1/alpha is at most alpha, however often one looks. Each here is a mixture
+ * over 16 alternatives, factors theta_j = 2^((j+1)/2), j = 0..15 (1.41 to 256), kept as natural logarithms. All weighed
+ * alike it costs at most ln 16 against the best of them; weighed by what is expected, less where that comes true.
  *
  * Sources: two-group comparison: ter Schure, Perez-Ortiz, Ly, Gruenwald, "The anytime-valid logrank test", NEJSDS 2(2)
  * 2024, arXiv:2011.06931. Ville 1939. docs/statistics.md. */
@@ -18,9 +18,10 @@
 struct eprocess {
     double log_e[EPROCESS_GRID]; /* of each alternative */
     double theta0;               /* ratio (or factor on a rate) that is still tolerated, >= 1 */
+    const uint8_t *weight;       /* of each alternative, in whole parts of their sum; NULL: all alike. Static */
 };
 
-/* No evidence yet. theta0 >= 1. */
+/* No evidence yet, alternatives weighed alike. theta0 >= 1. */
 void eprocess_init(struct eprocess *e, double theta0);
 /* ln of the mixture: the evidence. 0 at the start; -inf never. */
 double eprocess_log(const struct eprocess *e);

@@ -475,7 +475,6 @@ static void after_installs(const struct trial_after *a, char *out, size_t size)
 static void graces(const struct policy *p, char *out, size_t size)
 {
     size_t n = 0;
-    out[0] = '\0';
     for (size_t i = 0; i < metric_count(&p->evidence) && n + METRIC_TITLE_MAX + FMT_MAX + 4 < size; i++) {
         struct metric_def d;
         char f[FMT_MAX];
@@ -483,8 +482,7 @@ static void graces(const struct policy *p, char *out, size_t size)
         if (d.grace_us > p->grace_us)
             n += (size_t)snprintf(out + n, size - n, "%s%s %s", n ? ", " : " (", d.title, fmt_dur(f, d.grace_us));
     }
-    if (n > 0)
-        snprintf(out + n, size - n, ")");
+    snprintf(out + n, size - n, "%s", n > 0 ? ")" : "");
 }
 
 void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size)

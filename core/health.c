@@ -72,12 +72,12 @@ static int64_t device_events(const struct track *t, const struct track_count *c,
         from = c->first;
     if (t->last_t > edge && track_earlier(from, c->at))
         *exposure = (int64_t)(c->at - from);
-    for (int i = 0; i < TRACK_BUCKETS; i++) {
-        int64_t k = t->bucket0 - (TRACK_BUCKETS - 1 - i);
-
-        if (k >= f->first && k >= track_first(t, f->len))
+    int64_t first = track_first(t, f->len);
+    if (f->first > first)
+        first = f->first;
+    for (int i = 0; i < TRACK_BUCKETS; i++)
+        if (t->bucket0 - (TRACK_BUCKETS - 1 - i) >= first)
             n += c->by[i];
-    }
     return n;
 }
 

@@ -43,6 +43,8 @@ static const struct metric_test tests[] = {
     {"reboot-4", "have rebooted unexpectedly 4 times or more", ROW_REBOOTS, RULE_EVENTS, 4, false, 8},
     {"reboot-8", "have rebooted unexpectedly 8 times or more", ROW_REBOOTS, RULE_EVENTS, 8, false, 8},
     {"silence", "have gone silent", ROW_SILENCE, RULE_SILENCE, 0, false, 1},
+    {"silence-1h", "have been silent for an hour or more", ROW_SILENCE, RULE_SILENCE, 1, false, 0},
+    {"silence-8h", "have been silent for 8 hours or more", ROW_SILENCE, RULE_SILENCE, 8, false, 0},
     {"cpu-1.25", "have used 1.25 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.25, false, 8},
     {"cpu-1.5", "have used 1.5 times their own CPU or more", ROW_CPU, RULE_LEVEL, 1.5, false, 8},
     {"cpu-2", "have used twice their own CPU or more", ROW_CPU, RULE_LEVEL, 2, false, 8},

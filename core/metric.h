@@ -85,7 +85,7 @@ enum metric_rule {
     RULE_LOOP,    /* three events within half an hour */
     RULE_EVENTS,  /* `level` events */
     RULE_LEVEL,   /* `level` times the baseline or more; down: 1/level of it or less; by difference: so far from it */
-    RULE_SILENCE, /* not heard of */
+    RULE_SILENCE, /* not heard of; for `level` hours */
     RULE_SHIFT,   /* rank test of the changes of all devices */
     RULE_OUTCOME
 };
@@ -96,7 +96,7 @@ struct metric_test {
     enum metric_rule rule;
     double level;
     bool down;
-    int parts; /* it may spend so much of what the metric may: a `parts`-th */
+    int parts; /* it may spend a `parts`-th of what the metric may, 0: nothing; but see core/design.h */
 };
 
 size_t metric_count(const struct evidence_policy *p); /* rows: the built-in ones and its own */

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/boots.h"
+#include "core/design.h"
+#include "core/detmath.h"
 #include "core/err.h"
 #include "core/policy.h"
 
-_Static_assert(sizeof(struct watched) <= 96, "a watched device costs at most 96 bytes");
+_Static_assert(sizeof(struct watched) <= 104, "a watched device costs at most 104 bytes");
 _Static_assert(sizeof(struct series) == 28, "a gauge of a device costs 28 bytes");
-_Static_assert(PASSAGE_COUNT + 2 <= 16, "built-in tests fit a device's marks");
+_Static_assert(PASSAGE_COUNT <= 16, "built-in first passages fit a device's marks");
+_Static_assert(DESIGN_EPOCHS <= UINT8_MAX, "an epoch's number fits");
 
 #define LOOP_S   (30 * 60)
 #define LONG_AGO (INT32_MIN / 2)
@@ -21,16 +24,62 @@ double passage_ratio(const struct metric_test *t, double ratio)
 
 enum strata_by passage_by(int k)
 {
-    return k >= PASSAGE_BOOT1 && k <= PASSAGE_BOOT8 ? STRATA_BY_BOOTS
-           : k == PASSAGE_SILENT                    ? STRATA_BY_CONTACT
-                                                    : STRATA_BY_ATTRIBUTES;
+    return k >= PASSAGE_BOOT1 && k <= PASSAGE_BOOT8    ? STRATA_BY_BOOTS
+           : k >= PASSAGE_SILENT && k <= PASSAGE_AWAY8 ? STRATA_BY_CONTACT
+                                                       : STRATA_BY_ATTRIBUTES;
 }
 
 void tail_init(struct tail *t, const struct evidence_policy *p)
 {
     memset(t, 0, sizeof *t);
-    for (int k = 0; k < metric_tests(p); k++)
-        eprocess_init(&t->e[k], passage_ratio(metric_test(p, k), p->tolerance[ROW_REBOOTS]));
+    for (int k = 0; k < metric_tests(p); k++) {
+        const struct metric_test *test = metric_test(p, k);
+        eprocess_init(&t->e[k], passage_ratio(test, p->tolerance[ROW_REBOOTS]));
+        t->e[k].weight = design_weight(p->design, test);
+        t->renewing |= design_renews(p->design, test) ? PASSAGE_BIT(k) : 0;
+    }
+    tail_shares(t, p);
+}
+
+void tail_shares(struct tail *t, const struct evidence_policy *p)
+{
+    for (uint64_t left = t->renewing; left; left &= left - 1) {
+        int k = __builtin_ctzll(left);
+        t->log_share[k] = det_log(design_epoch_share(p->design, metric_test(p, k), t->epoch));
+    }
+}
+
+double tail_log(const struct tail *t, int k)
+{
+    return eprocess_log(&t->e[k]) + t->log_share[k];
+}
+
+bool tail_is_past(const struct tail *t, int k)
+{
+    return t->renewing & PASSAGE_BIT(k) && t->most[k] > 0 && t->most_epoch[k] < t->epoch;
+}
+
+const struct tail_count *tail_counts(const struct tail *t, int k)
+{
+    return tail_is_past(t, k) ? &t->best[k] : &t->now[k];
+}
+
+uint64_t tail_renew(struct tail *t, const struct evidence_policy *p, int epoch)
+{
+    uint64_t kept = 0;
+    for (uint64_t left = t->renewing; left; left &= left - 1) {
+        int k = __builtin_ctzll(left);
+        if (!tail_is_past(t, k)) {
+            t->best[k] = t->now[k];
+            kept |= PASSAGE_BIT(k);
+        }
+        t->now[k] = (struct tail_count){.carried = 0};
+        for (int j = 0; j < EPROCESS_GRID; j++)
+            t->e[k].log_e[j] = 0;
+    }
+    t->epoch = epoch;
+    tail_shares(t, p);
+    return kept;
 }
 
 void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row)
@@ -137,8 +186,26 @@ void watched_restart(struct watched *w)
     watched_set_times(w, (const int32_t[2]){LONG_AGO, LONG_AGO});
     series_restart(&w->cpu, false);
     series_restart(&w->var, true);
-    w->happened = w->risk = w->entered = w->carried = 0;
+    w->happened = w->risk = w->entered = w->carried = w->earlier = 0;
+    w->ranks = w->boots = w->before = 0;
+}
+
+void watched_renew(struct watched *w, struct marks *m, uint64_t kinds, uint64_t kept)
+{
+    w->earlier = (uint16_t)((w->earlier & ~kept) | (w->carried & kept));
+    w->happened = (uint16_t)(w->happened & ~kinds);
+    w->risk = (uint16_t)(w->risk & ~kinds);
+    w->entered = (uint16_t)(w->entered & ~kinds);
+    w->carried = (uint16_t)(w->carried & ~kinds);
+    w->before = (uint8_t)(w->before + w->boots > UINT8_MAX ? UINT8_MAX : w->before + w->boots);
     w->boots = 0;
+    if (!m)
+        return;
+    m->earlier = (m->earlier & ~kept) | (m->carried & kept);
+    m->happened &= ~kinds;
+    m->risk &= ~kinds;
+    m->entered &= ~kinds;
+    m->carried &= ~kinds;
 }
 
 uint32_t counted_rise(double before, double value, uint32_t most)
@@ -209,7 +276,7 @@ uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s
 
 uint64_t watched_shows(const struct watched *w)
 {
-    uint64_t bits = PASSAGE_BIT(PASSAGE_SILENT);
+    uint64_t bits = PASSAGE_BIT(PASSAGE_SILENT) | PASSAGE_AWAYS;
     if (!isnan(w->counter))
         bits |= PASSAGE_BOOTS;
     if (w->cpu.base > 0)
@@ -247,7 +314,7 @@ void risk_enter(struct risk *r, struct tail *t, struct watched *w, struct marks 
         int k = __builtin_ctzll(left);
         r->y[stratum_of(r, w, k)][k][g]++;
         if (!(entered & PASSAGE_BIT(k)))
-            t->of[g][k]++;
+            t->now[k].of[g]++;
     }
     w->risk |= (uint16_t)(kinds & PASSAGE_BUILTIN);
     w->entered |= (uint16_t)(kinds & PASSAGE_BUILTIN);
@@ -264,7 +331,7 @@ void risk_happen(struct risk *r, struct tail *t, struct watched *w, struct marks
     for (uint64_t left = count; left; left &= left - 1) {
         int k = __builtin_ctzll(left);
         r->d[stratum_of(r, w, k)][k][g]++;
-        t->had[g][k]++;
+        t->now[k].had[g]++;
         r->touched = true;
     }
     w->happened |= (uint16_t)(kinds & PASSAGE_BUILTIN);
@@ -277,17 +344,17 @@ void risk_happen(struct risk *r, struct tail *t, struct watched *w, struct marks
     }
 }
 
-void risk_censor(struct risk *r, struct watched *w, struct marks *m)
+void risk_censor(struct risk *r, struct watched *w, struct marks *m, uint64_t kinds)
 {
     enum side g = side_of(w);
-    for (uint64_t left = risk_of(w, m); left; left &= left - 1) {
+    for (uint64_t left = risk_of(w, m) & kinds; left; left &= left - 1) {
         int k = __builtin_ctzll(left);
         r->gone[stratum_of(r, w, k)][k][g]++;
         r->touched = true;
     }
-    w->risk = 0;
+    w->risk = (uint16_t)(w->risk & ~kinds);
     if (m)
-        m->risk = 0;
+        m->risk &= ~kinds;
 }
 
 static void keep(struct journal *j, size_t *room, const struct peek *p)
@@ -311,7 +378,7 @@ static bool close_one(struct risk *r, struct tail *t, struct journal *j, size_t 
     bool compared = d[0] + d[1] > 0 && y[0] > 0 && y[1] > 0;
     if (compared) {
         eprocess_logrank(&t->e[k], y[0], y[1], d[0], d[1]);
-        t->carried[k] += d[0];
+        t->now[k].carried += d[0];
         keep(j, room, &(struct peek){tick, y[0], y[1], d[0], d[1], (uint8_t)k, (uint8_t)i});
     }
     for (int g = 0; g < 2; g++) {
@@ -330,10 +397,19 @@ void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room,
         bool changed = false;
         for (int i = 0; i < PASSAGE_STRATA; i++)
             changed |= close_one(r, t, j, room, tick, k, i);
-        double now = changed ? eprocess_log(&t->e[k]) : 0;
-        if (now > t->most[k])
+        double now = changed ? tail_log(t, k) : 0;
+        if (now > t->most[k]) {
             t->most[k] = now;
+            t->most_epoch[k] = (uint8_t)t->epoch;
+        }
     }
+}
+
+void risk_empty(struct risk *r, uint64_t kinds)
+{
+    for (int i = 0; i < PASSAGE_STRATA; i++)
+        for (uint64_t left = kinds; left; left &= left - 1)
+            memset(r->y[i][__builtin_ctzll(left)], 0, sizeof r->y[i][0]);
 }
 
 void risk_clear(struct risk *r)

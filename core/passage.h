@@ -6,6 +6,9 @@
  * stratum, by an anytime-valid log-rank process (core/eprocess.h). How uneven devices are, or how samples follow each
  * other in time, does not matter: a device counts once.
  *
+ * Time uses risk sets up: so those of most kinds begin anew in epochs (core/design.h), each an evidence of its own, and
+ * the most of them stands, weighed by the epoch's share.
+ *
  * Windows of 5 and 10 min are tumbling, the same for all devices, and a device is judged by whole windows only.
  *
  * A device is at risk from its entry until its event, or until it is censored (silent, gone). Whoever enters in a tick
@@ -30,6 +33,8 @@ enum passage {
     PASSAGE_BOOT4,
     PASSAGE_BOOT8,
     PASSAGE_SILENT,
+    PASSAGE_AWAY1, /* silent for an hour, for 8 hours */
+    PASSAGE_AWAY8,
     PASSAGE_CPU125, /* mean over 5 min at 1.25, 1.5, 2, 3 times the device's own baseline */
     PASSAGE_CPU150,
     PASSAGE_CPU200,
@@ -42,8 +47,9 @@ enum passage {
 };
 #define PASSAGE_BIT(k)  (UINT64_C(1) << (k))
 #define PASSAGE_BOOTS   UINT64_C(0x001f) /* loop and reboots */
-#define PASSAGE_CPUS    UINT64_C(0x03c0)
-#define PASSAGE_VARS    UINT64_C(0x3c00)
+#define PASSAGE_AWAYS   UINT64_C(0x00c0)
+#define PASSAGE_CPUS    UINT64_C(0x0f00)
+#define PASSAGE_VARS    UINT64_C(0xf000)
 #define PASSAGE_BUILTIN UINT64_C(0xffff) /* the marks that a struct watched holds */
 #define PASSAGE_STRATA  STRATA_MAX
 
@@ -68,10 +74,10 @@ struct counted {
 };
 /* Marks of one device for the tests of a policy's own metrics, by number of test: see struct watched. */
 struct marks {
-    uint64_t happened, excluded, risk, entered, carried;
+    uint64_t happened, excluded, risk, entered, carried, earlier;
 };
 
-/* One watched device: tail and bulk engine together, at most 96 bytes (asserted). Clocks and sums are of the stage
+/* One watched device: tail and bulk engine together, at most 104 bytes (asserted). Clocks and sums are of the stage
  * that runs. Ticks are numbered from the trial's start. */
 struct watched {
     int64_t last_t; /* newest sample */
@@ -80,15 +86,18 @@ struct watched {
     int32_t boot_s; /* the newest reboot, seconds since the trial's start */
     struct series cpu, var;
     uint16_t boot_gap_s; /* from the reboot before it to that one; UINT16_MAX: so long, or there was none */
-    uint16_t happened;   /* bit k: event k has happened in this stage, at risk or not */
-    uint16_t excluded;   /* bit k: had it in the hour before the rollout: never at risk for it */
-    uint16_t risk;       /* bit k: at risk now */
-    uint16_t entered;    /* bit k: has been at risk in this stage */
-    uint16_t carried;    /* bit k: its event k counted; bits 14, 15: carries the rank tests' newest look */
-    uint8_t boots;       /* reboots of this stage, at most 255 */
-    uint8_t cell;        /* of struct strata */
-    int8_t wave;         /* -1: of no wave */
-    uint8_t flags;       /* WATCHED_... */
+    uint16_t happened; /* bit k: event k has happened in this stage (its epoch, where there are any), at risk or not */
+    uint16_t excluded; /* bit k: had it in the hour before the rollout: never at risk for it */
+    uint16_t risk;     /* bit k: at risk now */
+    uint16_t entered;  /* bit k: has been at risk in this stage (epoch) */
+    uint16_t carried;  /* bit k: its event k counted */
+    uint16_t earlier;  /* bit k: the same in the earlier epoch that has the most evidence of kind k */
+    uint8_t ranks;     /* carries the newest look of the rank tests of CPU (bit 0), variance (bit 1) */
+    uint8_t boots;     /* reboots of this stage (epoch), at most 255 */
+    uint8_t before;    /* of its earlier epochs, at most 255 */
+    uint8_t cell;      /* of struct strata */
+    int8_t wave;       /* -1: of no wave */
+    uint8_t flags;     /* WATCHED_... */
 };
 #define WATCHED_CANARY  0x01u /* counts as canary in the stage that runs */
 #define WATCHED_CONTROL 0x02u /* counts as control in it */
@@ -125,13 +134,21 @@ struct journal {
 };
 #define JOURNAL_MAX 200000
 
-/* The processes of one stage. */
+/* Devices of one kind of event, of one epoch. */
+struct tail_count {
+    int64_t had[2];  /* at risk that had the event */
+    int64_t of[2];   /* that have been at risk */
+    int64_t carried; /* canaries whose event was compared with control */
+};
+/* The processes of one stage. Of the kinds that renew e and `now` are the running epoch's. */
 struct tail {
     struct eprocess e[TESTS_MAX];
-    double most[TESTS_MAX];     /* running maximum of the evidence, >= 0 */
-    int64_t had[2][TESTS_MAX];  /* devices at risk that had the event */
-    int64_t of[2][TESTS_MAX];   /* devices that have been at risk */
-    int64_t carried[TESTS_MAX]; /* canary devices whose event was compared with control */
+    double most[TESTS_MAX];                            /* running maximum of the evidence over all epochs, >= 0 */
+    uint8_t most_epoch[TESTS_MAX];                     /* in which it was reached */
+    struct tail_count now[TESTS_MAX], best[TESTS_MAX]; /* best: of most_epoch, when that is over */
+    uint64_t renewing;                                 /* kinds */
+    int epoch;
+    double log_share[TESTS_MAX]; /* ln of the running epoch's share of the test's alpha; 0 where there are none */
 };
 
 /* Tolerated ratio of a test's events under a policy that tolerates `ratio`: loops have none. */
@@ -140,6 +157,17 @@ double passage_ratio(const struct metric_test *t, double ratio);
 enum strata_by passage_by(int k);
 /* No evidence; the policy's ratio >= 1 is the tolerated ratio of event rates. */
 void tail_init(struct tail *t, const struct evidence_policy *p);
+
+/* The evidence of kind k now, weighed by its epoch's share. */
+double tail_log(const struct tail *t, int k);
+/* Is the most evidence of kind k of an epoch that is over? */
+bool tail_is_past(const struct tail *t, int k);
+/* The devices that the most evidence of kind k is of; of the running epoch while there is none. */
+const struct tail_count *tail_counts(const struct tail *t, int k);
+/* Epoch `epoch` begins: what renews starts again. Returns the kinds whose most evidence is of the epoch that ends. */
+uint64_t tail_renew(struct tail *t, const struct evidence_policy *p, int epoch);
+/* Sets the shares of the epoch that runs. */
+void tail_shares(struct tail *t, const struct evidence_policy *p);
 
 /* A metric that is a level, as a policy tests it. */
 struct gauge {
@@ -185,6 +213,8 @@ void series_restart(struct series *s, bool spread);
 uint32_t counted_rise(double before, double value, uint32_t most);
 /* Forgets what has happened in the stage before. */
 void watched_restart(struct watched *w);
+/* Forgets what has happened of `kinds` in the epoch that ends; of `kept` (tail_renew) who carried it is remembered. */
+void watched_renew(struct watched *w, struct marks *m, uint64_t kinds, uint64_t kept);
 /* Reboots since the newest value of the counter; takes `value` as the newest. A fall of a counter is one reboot, since
  * no more can be known; of a time of boot see core/boots.h. NaN and the first value: 0. At most 100. *since: time of
  * the sample before; becomes the time from which on they can have been, where that is earlier. */
@@ -195,7 +225,8 @@ bool watched_booted(const struct watched *w);
 void watched_times(const struct watched *w, int32_t out[2]);
 void watched_set_times(struct watched *w, const int32_t at_s[2]);
 /* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
- * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
+ * that was away for days are no loop). Returns all reboot events that have happened in this stage
+ * (epoch) now. */
 uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);
 /* Kinds that the device's data can show at all. */
 uint64_t watched_shows(const struct watched *w);
@@ -205,12 +236,14 @@ uint64_t watched_shows(const struct watched *w);
 void risk_enter(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds);
 /* Events have been seen. Those that the device is at risk for count; all are remembered. */
 void risk_happen(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds);
-/* The device leaves all risk sets after this tick. */
-void risk_censor(struct risk *r, struct watched *w, struct marks *m);
+/* The device leaves the risk sets of `kinds` after this tick. */
+void risk_censor(struct risk *r, struct watched *w, struct marks *m, uint64_t kinds);
 /* All that the device is at risk for. */
 uint64_t risk_of(const struct watched *w, const struct marks *m);
 /* Ends the tick: what it brought goes into the processes and into the journal. */
 void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room, int32_t tick);
+/* Nobody is at risk for these kinds; the tick must be closed. */
+void risk_empty(struct risk *r, uint64_t kinds);
 /* Nobody is at risk; strata and kinds stay. */
 void risk_clear(struct risk *r);
 /* Sets y anew from the devices' own marks (after loading); the tick must be closed. */

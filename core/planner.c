@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/design.h"
 #include "core/detmath.h"
 #include "core/eprocess.h"
 #include "core/fmt.h"
@@ -14,13 +15,14 @@
 #define SHIFT_SIDE  200
 #define FLEET_SHAPE 0.5 /* of the gamma law of the devices' own rates: few devices make most of the reboots */
 
-int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+/* The same after `beside` control devices have had the event. */
+static int64_t least_beside(struct eprocess e, int64_t yc, int64_t yk, int64_t beside, double alpha, int min_devices)
 {
-    if (yc <= 0 || yk <= 0 || !(alpha > 0 && alpha < 1) || !(theta0 >= 1))
+    if (yc <= 0 || yk <= beside || !(alpha > 0 && alpha < 1) || !(e.theta0 >= 1))
         return 0;
-    struct eprocess e;
-    eprocess_init(&e, theta0);
     double needed = eprocess_needed(alpha);
+    for (; beside > 0; beside--, yk--)
+        eprocess_logrank(&e, yc, yk, 0, 1);
     for (int64_t bad = 1; bad <= yc; bad++) {
         eprocess_logrank(&e, yc - bad + 1, yk, 1, 0);
         if (bad >= min_devices && eprocess_log(&e) >= needed)
@@ -29,21 +31,9 @@ int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int m
     return 0;
 }
 
-/* The same when one control device has had the event already. */
-static int64_t least_beside_one(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices)
+int64_t planner_least(const struct eprocess *begin, int64_t yc, int64_t yk, double alpha, int min_devices)
 {
-    if (yc <= 0 || yk <= 1 || !(alpha > 0 && alpha < 1))
-        return 0;
-    struct eprocess e;
-    eprocess_init(&e, theta0);
-    eprocess_logrank(&e, yc, yk, 0, 1);
-    double needed = eprocess_needed(alpha);
-    for (int64_t bad = 1; bad <= yc; bad++) {
-        eprocess_logrank(&e, yc - bad + 1, yk - 1, 1, 0);
-        if (bad >= min_devices && eprocess_log(&e) >= needed)
-            return bad;
-    }
-    return 0;
+    return least_beside(*begin, yc, yk, 0, alpha, min_devices);
 }
 
 static int64_t least_failed(int64_t started, double alpha, double p0, int min_devices)
@@ -106,12 +96,11 @@ static double still_under(int level, double x)
 
 /* Is the `level`-th reboot expected to give evidence `needed` within `hours`? The evidence that grows when each risk
  * set shrinks as expected; single runs lie around it, about as many above as below. */
-static bool sees_level(int level, const struct plan *w, double rate, double ratio, double theta0, double needed,
+static bool sees_level(int level, const struct plan *w, double rate, double ratio, struct eprocess e, double needed,
                        double min_devices)
 {
-    struct eprocess e;
     double log_theta[EPROCESS_GRID], step = (double)w->hours / STEPS, n = (double)w->canary, m = (double)w->control;
-    eprocess_init(&e, theta0);
+    double theta0 = e.theta0;
     for (int j = 0; j < EPROCESS_GRID; j++)
         log_theta[j] = det_log(eprocess_theta(j));
     double sc = 1, sk = 1;
@@ -129,22 +118,35 @@ static bool sees_level(int level, const struct plan *w, double rate, double rati
     return false;
 }
 
-double planner_reboots(const struct plan *w, double per_day, double alpha, double theta0, int min_devices)
+double planner_alpha(const struct evidence_policy *p, const struct ledger *l, int wave, const struct metric_test *t)
 {
-    static const double ratios[] = {2, 5, 20};
-    static const int levels[] = {1, 2, 4, 8};
-    if (w->canary < 1 || w->control < 1 || !(alpha > 0))
-        return 0;
-    for (size_t r = 0; r < sizeof ratios / sizeof *ratios; r++)
-        for (size_t l = 0; l < sizeof levels / sizeof *levels; l++)
-            if (sees_level(levels[l], w, per_day / 24, ratios[r], theta0, eprocess_needed(alpha), min_devices))
-                return ratios[r];
-    return 0;
+    double metric = t->rule == RULE_OUTCOME ? ledger_install(l) : ledger_alpha(l, wave, ledger_row(t->metric));
+    return design_alpha(p->design, t, metric) * design_epoch_share(p->design, t, 0);
 }
 
-double planner_alpha(const struct ledger *l, int wave, const struct metric_test *t)
+struct eprocess planner_process(const struct evidence_policy *p, const struct metric_test *t)
 {
-    return t->rule == RULE_OUTCOME ? ledger_install(l) : ledger_alpha(l, wave, ledger_row(t->metric)) / t->parts;
+    struct eprocess e;
+    eprocess_init(&e, t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS]);
+    e.weight = design_weight(p->design, t);
+    return e;
+}
+
+double planner_reboots(const struct evidence_policy *p, const struct ledger *l, int wave, const struct plan *w,
+                       double per_day)
+{
+    static const double ratios[] = {2, 5, 20};
+    if (w->canary < 1 || w->control < 1)
+        return 0;
+    for (size_t r = 0; r < sizeof ratios / sizeof *ratios; r++)
+        for (int k = TEST_BOOT1; k <= TEST_BOOT8; k++) {
+            const struct metric_test *t = metric_test(p, k);
+            double alpha = planner_alpha(p, l, wave, t);
+            if (alpha > 0 && sees_level(1 << (k - TEST_BOOT1), w, per_day / 24, ratios[r], planner_process(p, t),
+                                        eprocess_needed(alpha), p->min_devices))
+                return ratios[r];
+        }
+    return 0;
 }
 
 bool planner_plain(const struct evidence_policy *p, const struct metric_test *t)
@@ -154,7 +156,7 @@ bool planner_plain(const struct evidence_policy *p, const struct metric_test *t)
         [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
     struct metric_def d;
     metric_get(p, t->metric, &d);
-    return t->rule == plainest[d.kind];
+    return t->rule == plainest[d.kind] && !(t->rule == RULE_SILENCE && t->level > 0);
 }
 
 static void metrics_seen(const struct evidence_policy *p, const struct ledger *l, int wave, struct plan *out)
@@ -162,16 +164,16 @@ static void metrics_seen(const struct evidence_policy *p, const struct ledger *l
     for (int i = 0; i < metric_tests(p); i++) {
         const struct metric_test *t = metric_test(p, i);
         struct plan_metric *m = &out->metric[t->metric];
-        double alpha = planner_alpha(l, wave, t);
+        double alpha = planner_alpha(p, l, wave, t);
         if (t->rule == RULE_SHIFT)
             m->shift =
                 m->shift || (out->canary >= p->min_devices && planner_shift(&out->canary, &out->control, 1, alpha));
         if (!planner_plain(p, t))
             continue;
+        struct eprocess begin = planner_process(p, t);
         int64_t n = t->rule == RULE_OUTCOME
                         ? least_failed(out->canary, alpha, p->tolerance[ROW_INSTALL], p->min_devices)
-                        : planner_least(out->canary, out->control, alpha,
-                                        t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS], p->min_devices);
+                        : planner_least(&begin, out->canary, out->control, alpha, p->min_devices);
         if (n > 0 && (m->least == 0 || n < m->least))
             m->least = n;
     }
@@ -193,13 +195,12 @@ void planner_wave(const struct evidence_policy *p, int wave, int waves, int64_t 
     if (p->tests == TESTS_OFF || !trial_ledger(p, waves, &l))
         return;
     metrics_seen(p, &l, wave, out);
+    const struct metric_test *loop = metric_test(p, TEST_LOOP);
     out->least_loop_beside =
-        least_beside_one(canary, control, planner_alpha(&l, wave, metric_test(p, TEST_LOOP)), 1, p->min_devices);
+        least_beside(planner_process(p, loop), canary, control, 1, planner_alpha(p, &l, wave, loop), p->min_devices);
     out->reboots_known = hours > 0 && reboots_per_day > 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio =
-            planner_reboots(out, reboots_per_day, planner_alpha(&l, wave, metric_test(p, TEST_BOOT1)),
-                            p->tolerance[ROW_REBOOTS], p->min_devices);
+        out->sees_reboot_ratio = planner_reboots(p, &l, wave, out, reboots_per_day);
     out->blind = planner_blind(p, out);
 }
 

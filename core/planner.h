@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/eprocess.h"
 #include "core/policy.h"
 
 /* What of one metric can be seen, with a clean control. */
@@ -39,8 +40,8 @@ struct plan_spread {
 };
 
 /* Fewest canary devices (of yc at risk, yk controls clean, all in one peek after the other) whose events give evidence
- * 1/alpha at tolerated ratio theta0, and at least min_devices; 0 = impossible. Table G of the design. */
-int64_t planner_least(int64_t yc, int64_t yk, double alpha, double theta0, int min_devices);
+ * 1/alpha by a process that begins as `begin`, and at least min_devices; 0 = impossible. Table G of the design. */
+int64_t planner_least(const struct eprocess *begin, int64_t yc, int64_t yk, double alpha, int min_devices);
 /* The wave `wave` (from 0, of `waves`) under this policy. Whether a ratio of reboots is seen is an expectation, not a
  * promise: the evidence that grows when the risk sets shrink as expected, for devices whose own rates differ by a gamma
  * law of shape 1/2; about half of the runs at its edge are seen in time (tests/core/test_planner.c holds it to the

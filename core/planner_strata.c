@@ -15,7 +15,8 @@
 
 /* A test in runs in which one canary after the other goes bad: those with the same two figures are one. */
 struct race {
-    double theta0, needed;
+    struct eprocess begin;
+    double needed;
     int64_t at[RUNS]; /* how many it took in each run; one more than there are: not seen */
 };
 struct field {
@@ -82,7 +83,7 @@ static void run_race(const struct field *f, struct rng *rng, int run, int min_de
     int open = races;
     memcpy(left, f->y[0], sizeof left);
     for (int r = 0; r < races; r++) {
-        eprocess_init(&e[r], race[r].theta0);
+        e[r] = race[r].begin;
         race[r].at[run] = f->n[0] + 1;
     }
     for (int64_t bad = 1; bad <= f->n[0] && bad <= EVENTS_MAX && open > 0; bad++, rest--) {
@@ -134,12 +135,13 @@ static double mean_seen(const struct race *r, int64_t n)
 }
 
 /* The race of a test; `n` of them are there. */
-static int race_of(struct race *race, int *n, double theta0, double needed)
+static int race_of(struct race *race, int *n, struct eprocess begin, double needed)
 {
     for (int i = 0; i < *n; i++)
-        if (det_same(race[i].theta0, theta0) && det_same(race[i].needed, needed))
+        if (det_same(race[i].begin.theta0, begin.theta0) && race[i].begin.weight == begin.weight &&
+            det_same(race[i].needed, needed))
             return i;
-    race[*n] = (struct race){.theta0 = theta0, .needed = needed};
+    race[*n] = (struct race){.begin = begin, .needed = needed};
     return (*n)++;
 }
 
@@ -150,10 +152,10 @@ static int line_up(const struct evidence_policy *p, const struct ledger *l, int 
     int n = 0;
     for (int i = 0; i < metric_tests(p); i++) {
         const struct metric_test *t = metric_test(p, i);
-        double alpha = planner_alpha(l, wave, t);
+        double alpha = planner_alpha(p, l, wave, t);
         of[i] = -1;
         if (planner_plain(p, t) && t->rule != RULE_OUTCOME && alpha > 0 && alpha < 1)
-            of[i] = race_of(race, &n, t->rule == RULE_LOOP ? 1 : p->tolerance[ROW_REBOOTS], eprocess_needed(alpha));
+            of[i] = race_of(race, &n, planner_process(p, t), eprocess_needed(alpha));
     }
     return n;
 }
@@ -170,7 +172,7 @@ static void take_down(const struct evidence_policy *p, const struct ledger *l, i
         struct plan_metric *m = &out->metric[t->metric];
         if (t->rule == RULE_SHIFT)
             m->shift = m->shift || (out->canary >= p->min_devices &&
-                                    planner_shift(f->y[0], f->y[1], f->strata, planner_alpha(l, wave, t)));
+                                    planner_shift(f->y[0], f->y[1], f->strata, planner_alpha(p, l, wave, t)));
         int64_t n = of[i] >= 0 ? takes(&race[of[i]], 0.5, f->n[0]) : 0;
         if (n > 0 && (m->least == 0 || n < m->least))
             m->least = n;
@@ -180,7 +182,8 @@ static void take_down(const struct evidence_policy *p, const struct ledger *l, i
 static void loops(const struct evidence_policy *p, double alpha, const struct field *f, struct race *race,
                   struct plan *out)
 {
-    int64_t whole = planner_least(f->n[0], f->n[1], alpha, 1, p->min_devices);
+    struct eprocess begin = planner_process(p, metric_test(p, TEST_LOOP));
+    int64_t whole = planner_least(&begin, f->n[0], f->n[1], alpha, p->min_devices);
     out->loops_seen_whole = whole > 0 ? so_many(whole, f->n[0]) : 0;
     out->loops_seen = race ? mean_seen(race, f->n[0]) : 0;
     out->least_loop_beside = race ? takes(race, 0.9, f->n[0]) : 0;
@@ -212,15 +215,13 @@ void planner_strata(const struct evidence_policy *p, int wave, int waves, const 
     out->strata = f.strata;
     out->compared = all[0] > 0 ? (double)with[0] / (double)all[0] : 0;
     take_down(p, &l, wave, &f, race, of, out);
-    loops(p, planner_alpha(&l, wave, metric_test(p, TEST_LOOP)), &f, of[TEST_LOOP] >= 0 ? &race[of[TEST_LOOP]] : NULL,
-          out);
+    loops(p, planner_alpha(p, &l, wave, metric_test(p, TEST_LOOP)), &f,
+          of[TEST_LOOP] >= 0 ? &race[of[TEST_LOOP]] : NULL, out);
     struct plan fewer = *out;
     fewer.canary = (int64_t)((double)out->canary * out->compared);
     fewer.control = all[1] > 0 ? (int64_t)((double)out->control * (double)with[1] / (double)all[1]) : 0;
     if (out->reboots_known)
-        out->sees_reboot_ratio =
-            planner_reboots(&fewer, reboots_per_day, planner_alpha(&l, wave, metric_test(p, TEST_BOOT1)),
-                            p->tolerance[ROW_REBOOTS], p->min_devices);
+        out->sees_reboot_ratio = planner_reboots(p, &l, wave, &fewer, reboots_per_day);
     out->blind = planner_blind(p, out);
     free(race);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/clock.h"
+#include "core/design.h"
 
 const char *reaction_word(enum reaction r)
 {
@@ -90,11 +91,12 @@ static const struct policy default_policy = {
                  .tolerance[ROW_VARIANCE] = 1.25,
                  .tolerance[ROW_INSTALL] = 0.02,
                  .min_devices = 2,
-                 .share[ROW_REBOOTS] = 0.30,
-                 .share[ROW_SILENCE] = 0.20,
-                 .share[ROW_CPU] = 0.15,
-                 .share[ROW_VARIANCE] = 0.15,
+                 .share[ROW_REBOOTS] = 0.47,
+                 .share[ROW_SILENCE] = 0.16,
+                 .share[ROW_CPU] = 0.085,
+                 .share[ROW_VARIANCE] = 0.085,
                  .share[ROW_INSTALL] = 0.20,
+                 .design = DESIGN_NOW,
                  .level = {{0.1, REACT_WATCH}, {1, REACT_PAUSE}},
                  .n_levels = 2,
                  .strata = {"model", "site"},

@@ -63,8 +63,9 @@ struct evidence_policy {
     double share[METRICS_BUILTIN];            /* of alpha; 0 = that metric is not tested */
     enum metric_worse worse[METRICS_BUILTIN]; /* WORSE_UP, or of gauges WORSE_BOTH */
     int64_t grace_us[METRICS_BUILTIN];        /* of the metric; 0 = the policy's */
-    int min_devices;                          /* distinct canary devices that must carry a test, >= 1 (2) */
-    const struct metric_def *own;             /* metrics of the policy's own, n_own <= METRICS_OWN */
+    int design;                   /* of the tests, 0 .. DESIGN_NOW: core/design.h. Not for a policy file to say */
+    int min_devices;              /* distinct canary devices that must carry a test, >= 1 (2) */
+    const struct metric_def *own; /* metrics of the policy's own, n_own <= METRICS_OWN */
     size_t n_own;
     const struct figure *own_figure;    /* n_own of them: metric_make_tests() */
     const struct metric_test *own_test; /* tests beyond the built-in ones: metric_make_tests() */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/design.h"
 #include "core/detmath.h"
 #include "core/explain.h"
 #include "core/fmt.h"
@@ -159,7 +160,7 @@ static bool read_metrics(const struct json_t *o, struct evidence_policy *p, stru
 bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena *a, struct err *e)
 {
     struct evidence_policy *p = &s->policy;
-    int64_t min, waves;
+    int64_t min, waves, design = 0;
     memset(s, 0, sizeof *s);
     bool whole = json_is_obj(o) && get_hex(o, "alpha", &p->alpha) && get_hex(o, "reserve", &p->reserve);
     for (size_t i = 0; i < METRICS_BUILTIN && whole; i++) {
@@ -171,6 +172,9 @@ bool trial_read_spec(const struct json_t *o, struct trial_spec *s, struct arena 
         !json_int(o, "waves", &waves) || !json_bool(o, "boot_time", &s->boot_time) || min < 1 || min > INT32_MAX ||
         waves < 1 || waves > TRIAL_WAVES)
         return bad(e, "the spec is not whole");
+    if (json_get(o, "design") && (!json_int(o, "design", &design) || design < 1 || design > DESIGN_NOW))
+        return err_set(e, ERR_UNSUPPORTED, "a newer andon knows them", "inputs of a decision: tests of another design");
+    p->design = (int)design;
     p->min_devices = (int)min;
     s->waves = (int)waves;
     return read_metrics(json_get(o, "metrics"), p, a, e) && trial_spec_ok(s, e);
@@ -190,6 +194,20 @@ static bool whole_numbers(const struct json_t *a, size_t n, int32_t *out)
     return true;
 }
 
+/* ln of the share of the epoch that the evidence is of; 0 where there is none. */
+static bool read_epoch(const struct work *w, const struct metric_test *t, double *log_share)
+{
+    int64_t e = 0;
+    int design = w->spec.policy.design;
+    *log_share = 0;
+    if (!design_renews(design, t))
+        return true;
+    if (!json_int(w->doc, "epoch", &e) || e < 0 || e > DESIGN_EPOCHS)
+        return false;
+    *log_share = det_log(design_epoch_share(design, t, (int)e));
+    return true;
+}
+
 /* Peek by peek; the running maximum is taken at the end of each tick, as in risk_close(). */
 static bool replay_journal(struct work *w, struct err *e)
 {
@@ -199,7 +217,12 @@ static bool replay_journal(struct work *w, struct err *e)
     size_t n = json_is_arr(j) ? json_len(j) : 0;
     if (!json_is_arr(j))
         return bad(e, "there is no journal");
-    eprocess_init(&p, passage_ratio(metric_test(&w->spec.policy, w->test), w->spec.policy.tolerance[ROW_REBOOTS]));
+    const struct metric_test *test = metric_test(&w->spec.policy, w->test);
+    double log_share;
+    if (!read_epoch(w, test, &log_share))
+        return bad(e, "there is no epoch");
+    eprocess_init(&p, passage_ratio(test, w->spec.policy.tolerance[ROW_REBOOTS]));
+    p.weight = design_weight(w->spec.policy.design, test);
     for (size_t i = 0; i < n; i++) {
         int32_t v[6], next[6];
         if (!whole_numbers(json_at(j, i), 6, v) || !eprocess_logrank(&p, v[2], v[3], v[4], v[5]))
@@ -210,7 +233,7 @@ static bool replay_journal(struct work *w, struct err *e)
             return bad(e, "the journal's peeks are not in order");
         if (more && next[0] == v[0])
             continue;
-        double now = eprocess_log(&p);
+        double now = eprocess_log(&p) + log_share;
         if (now > w->out->log_e)
             w->out->log_e = now;
     }
@@ -343,7 +366,7 @@ static bool replay_doc(struct work *w, struct err *e)
     int64_t stage, devices, v;
     double alpha, need;
     bool clipped;
-    if (!json_int(w->doc, "v", &v) || (v != 1 && v != 2))
+    if (!json_int(w->doc, "v", &v) || v < 1 || v > 3)
         return err_set(e, ERR_UNSUPPORTED, "", "inputs of a decision: not of a version that this andon knows");
     const char *test = json_str(w->doc, "test", NULL);
     if (!test || !json_int(w->doc, "stage", &stage) || stage < 0 || stage >= TRIAL_WAVES ||

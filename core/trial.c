@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/design.h"
 #include "core/detmath.h"
 #include "core/trial_state.h"
 
@@ -52,7 +53,7 @@ double trial_alpha(const struct evidence_policy *p, const struct ledger *l, int 
 {
     const struct metric_test *t = metric_test(p, test);
     int row = ledger_row(t->metric);
-    return (row < 0 ? ledger_install(l) : ledger_alpha(l, s, row)) / t->parts;
+    return design_alpha(p->design, t, row < 0 ? ledger_install(l) : ledger_alpha(l, s, row));
 }
 
 static bool ratio_ok(double r)
@@ -79,6 +80,8 @@ bool trial_spec_ok(const struct trial_spec *s, struct err *e)
         !ratio_ok(p->tolerance[ROW_VARIANCE]) || !(p->tolerance[ROW_INSTALL] >= 0 && p->tolerance[ROW_INSTALL] < 1) ||
         p->min_devices < 1)
         return err_set(e, ERR_RANGE, "", "a tolerance of this policy is out of range");
+    if (p->design < 0 || p->design > DESIGN_NOW)
+        return err_set(e, ERR_UNSUPPORTED, "a newer andon knows them", "tests of a design that is not known");
     for (size_t i = 0; i < p->n_own; i++)
         if (p->own[i].kind <= KIND_SPREAD && p->own[i].kind != KIND_COUNTER &&
             (!(p->own[i].diff ? p->own[i].tolerance >= 0 && p->own[i].tolerance <= 1e6
@@ -260,7 +263,7 @@ static uint64_t not_eligible(const struct trial *t, const struct trial_past *p)
     if (p->hour[COL_REBOOTS] >= 3 || p->base[COL_REBOOTS] >= STRATA_BOOTS_LOOP)
         bits |= PASSAGE_BIT(PASSAGE_LOOP);
     if (p->last_t <= 0 || t->spec.start - p->last_t > t->spec.silence_us)
-        bits |= PASSAGE_BIT(PASSAGE_SILENT);
+        bits |= PASSAGE_BIT(PASSAGE_SILENT) | PASSAGE_AWAYS;
     for (size_t g = 0; g < t->n_gauges; g++) {
         size_t c = t->gauge[g].column;
         if (gauge_based(&t->gauge[g], p->base[c]))
@@ -299,16 +302,6 @@ static int64_t fed(const struct trial *t)
 {
     int64_t last = t->next - t->spec.step_us;
     return last < t->spec.start ? INT64_MIN : last;
-}
-
-void trial_counts_anew(struct trial *t)
-{
-    for (size_t i = 0; i < t->n; i++) {
-        if (!t->spec.boot_time)
-            t->w[i].counter = NAN;
-        for (size_t c = 0; c < t->n_tallies; c++)
-            t->tally[c].own[i].value = NAN;
-    }
 }
 
 struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past)

@@ -42,6 +42,8 @@ enum trial_test {
     TEST_BOOT4,
     TEST_BOOT8,
     TEST_SILENT,
+    TEST_AWAY1,
+    TEST_AWAY8,
     TEST_CPU125,
     TEST_CPU150,
     TEST_CPU200,

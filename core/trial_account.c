@@ -121,6 +121,8 @@ static void differ_but_shares(const struct trial_terms *bound, const struct tria
         say(d, "another control group");
     if (!same_strata(b, p))
         say(d, "other strata");
+    if (b->design != p->design)
+        say(d, "tests as an earlier andon laid them out");
     differ_metrics(d, bound, policy);
 }
 
@@ -350,6 +352,7 @@ static void bind_old(const struct trial_terms *old, struct trial_terms *out)
     p->own_test = NULL;
     p->n_own = p->n_own_tests = 0;
     memset(p->worse, 0, sizeof p->worse);
+    p->design = 0;
     out->spec.waves = old->spec.waves;
     out->asked = p->alpha;
 }

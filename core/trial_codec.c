@@ -43,6 +43,7 @@ void trial_put_spec(struct buf *b, const struct trial_spec *s)
     for (size_t i = 0; i < POLICY_NUMBERS; i++)
         put_f64(b, *real[i]);
     put_i64(b, p->min_devices);
+    put(b, (uint64_t)p->design, 1);
     put(b, (uint64_t)s->waves, 1);
     put_i64(b, s->start);
     put_i64(b, s->step_us);
@@ -70,7 +71,7 @@ static void put_own(struct buf *b, const struct trial *t, size_t i)
 {
     if (t->marks) {
         const struct marks *m = &t->marks[i];
-        const uint64_t bits[] = {m->happened, m->excluded, m->risk, m->entered, m->carried};
+        const uint64_t bits[] = {m->happened, m->excluded, m->risk, m->entered, m->carried, m->earlier};
         for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
             put(b, bits[k], 8);
     }
@@ -97,13 +98,24 @@ static void put_watched(struct buf *b, const struct watched *w)
     put(b, (uint32_t)boot_s[1], 4);
     put_series(b, &w->cpu);
     put_series(b, &w->var);
-    const uint16_t bits[] = {w->happened, w->excluded, w->risk, w->entered, w->carried};
+    const uint16_t bits[] = {w->happened, w->excluded, w->risk, w->entered, w->carried, w->earlier};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         put(b, bits[i], 2);
+    put(b, w->ranks, 1);
     put(b, w->boots, 1);
+    put(b, w->before, 1);
     put(b, w->cell, 1);
     put(b, (uint8_t)w->wave, 1);
     put(b, w->flags, 1);
+}
+
+static void put_count(struct buf *b, const struct tail_count *c)
+{
+    for (int g = 0; g < 2; g++) {
+        put_i64(b, c->had[g]);
+        put_i64(b, c->of[g]);
+    }
+    put_i64(b, c->carried);
 }
 
 static void put_tail(struct buf *b, const struct tail *t, int n)
@@ -112,12 +124,11 @@ static void put_tail(struct buf *b, const struct tail *t, int n)
         for (int j = 0; j < EPROCESS_GRID; j++)
             put_f64(b, t->e[k].log_e[j]);
         put_f64(b, t->most[k]);
-        for (int g = 0; g < 2; g++) {
-            put_i64(b, t->had[g][k]);
-            put_i64(b, t->of[g][k]);
-        }
-        put_i64(b, t->carried[k]);
+        put(b, t->most_epoch[k], 1);
+        put_count(b, &t->now[k]);
+        put_count(b, &t->best[k]);
     }
+    put(b, (uint64_t)t->epoch, 1);
 }
 
 static void put_changes(struct buf *b, const struct change *v, int64_t n)

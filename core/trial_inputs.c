@@ -42,13 +42,14 @@ static void write_look(struct json_w *w, const struct bulk *b, bool values)
     json_w_obj_end(w);
 }
 
-static void write_journal(struct json_w *w, const struct journal *j, enum trial_test test)
+/* Of the epoch that the evidence is of. */
+static void write_journal(struct json_w *w, const struct journal *j, enum trial_test test, int32_t from, int32_t to)
 {
     json_w_key(w, "journal");
     json_w_arr(w);
     for (size_t i = 0; i < j->n; i++) {
         const struct peek *p = &j->v[i];
-        if (p->kind != (unsigned)test)
+        if (p->kind != (unsigned)test || p->tick < from || p->tick > to)
             continue;
         const int32_t whole[] = {p->tick, p->stratum, p->yc, p->yk, p->dc, p->dk};
         json_w_arr(w);
@@ -153,6 +154,8 @@ void trial_write_spec(struct json_w *w, const struct trial_spec *s)
     hex(w, "alpha", p->alpha);
     json_w_kbool(w, "boot_time", s->boot_time);
     tolerance(w, p, ROW_CPU);
+    if (p->design > 0)
+        json_w_kint(w, "design", p->design);
     json_w_kint(w, "grace_us", s->grace_us);
     tolerance(w, p, ROW_INSTALL);
     write_metrics(w, p);
@@ -205,15 +208,22 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     json_w_init(&w, out, 0);
     json_w_obj(&w);
     const struct bulk *bulk = t->rank[test] < 0 ? NULL : &t->stage[s]->bulk[t->rank[test]];
+    int epoch = 0;
+    int32_t from = 0, to = INT32_MAX;
+    double share = 1;
+    if (!bulk && test != TEST_INSTALL)
+        trial_epoch(t, s, test, &epoch, &from, &to, &share);
     trial_write_added(&w, &t->ledger);
     hex(&w, "alpha", trial_alpha(&t->spec.policy, &t->ledger, s, (int)test));
     json_w_kbool(&w, "clipped", !whole);
     json_w_kint(&w, "crossed_at", trial_standing(t, s, test)->crossed);
     json_w_kint(&w, "devices", trial_devices(t, s, test));
+    if (share < 1)
+        json_w_kint(&w, "epoch", epoch);
     if (whole && test == TEST_INSTALL)
         write_installs(&w, &t->install);
     if (whole && !bulk && test != TEST_INSTALL)
-        write_journal(&w, &t->stage[s]->journal, test);
+        write_journal(&w, &t->stage[s]->journal, test, from, to);
     hex(&w, "log_e", trial_log(t, s, test));
     hex(&w, "log_pause", trial_need(t, s, test));
     if (bulk)
@@ -223,7 +233,8 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     trial_write_spec(&w, &t->spec);
     json_w_kint(&w, "stage", s);
     json_w_kstr(&w, "test", metric_test(&t->spec.policy, (int)test)->word);
-    json_w_kint(&w, "v", metric_builtin(&t->spec.policy) ? 1 : 2); /* an andon that knows only the five reads no more */
+    /* An andon that knows only the five, or one design of the tests, must not read more. */
+    json_w_kint(&w, "v", t->spec.policy.design > 0 ? 3 : metric_builtin(&t->spec.policy) ? 1 : 2);
     json_w_obj_end(&w);
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "core/design.h"
 #include "core/digest.h"
 #include "core/trial_state.h"
 
@@ -91,6 +92,7 @@ static void get_spec(struct in *r, struct trial_spec *s, char metrics[SHA256_HEX
     for (size_t i = 0; i < POLICY_NUMBERS; i++)
         *real[i] = get_f64(r);
     p->min_devices = (int)get_in(r, 1, INT32_MAX);
+    p->design = (int)get(r, 1);
     s->waves = (int)get(r, 1);
     s->start = get_i64(r);
     s->step_us = get_i64(r);
@@ -122,7 +124,7 @@ static void get_own(struct in *r, struct trial *t, size_t i)
 {
     if (t->marks) {
         struct marks *m = &t->marks[i];
-        uint64_t *const bits[] = {&m->happened, &m->excluded, &m->risk, &m->entered, &m->carried};
+        uint64_t *const bits[] = {&m->happened, &m->excluded, &m->risk, &m->entered, &m->carried, &m->earlier};
         for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
             *bits[k] = get(r, 8);
         bool rank = false;
@@ -154,33 +156,48 @@ static void get_watched(struct in *r, struct watched *w)
     watched_set_times(w, boot_s);
     get_series(r, &w->cpu);
     get_series(r, &w->var);
-    uint16_t *const bits[] = {&w->happened, &w->excluded, &w->risk, &w->entered, &w->carried};
+    uint16_t *const bits[] = {&w->happened, &w->excluded, &w->risk, &w->entered, &w->carried, &w->earlier};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         *bits[i] = (uint16_t)get(r, 2);
+    w->ranks = (uint8_t)get_most(r, 1, 3);
     w->boots = (uint8_t)get(r, 1);
+    w->before = (uint8_t)get(r, 1);
     w->cell = (uint8_t)get(r, 1);
     unsigned wave = (unsigned)get(r, 1);
     w->wave = (int8_t)(wave < TRIAL_WAVES ? (int)wave : -1);
     w->flags = (uint8_t)get_most(r, 1, WATCHED_ALL);
     bool canary = w->flags & WATCHED_CANARY, control = w->flags & WATCHED_CONTROL;
     r->bad |= w->flags & WATCHED_MOVED && !(w->counter >= 0 && w->counter < 1e12);
-    r->bad |= (wave >= TRIAL_WAVES && wave != UINT8_MAX) || w->risk >> PASSAGE_COUNT != 0 || (canary && control) ||
-              (canary && w->from == INT32_MAX) || (!canary && !control && w->flags & WATCHED_IN) ||
+    r->bad |= (wave >= TRIAL_WAVES && wave != UINT8_MAX) || (w->risk | 0U) >> PASSAGE_COUNT != 0 ||
+              (canary && control) || (canary && w->from == INT32_MAX) ||
+              (!canary && !control && w->flags & WATCHED_IN) ||
               (!(w->flags & WATCHED_IN) && (w->risk || w->flags & WATCHED_ACTIVE));
 }
 
-static void get_tail(struct in *r, struct tail *t, int n)
+static void get_count(struct in *r, struct tail_count *c)
 {
+    for (int g = 0; g < 2; g++) {
+        c->had[g] = get_in(r, 0, INT64_MAX / 2);
+        c->of[g] = get_in(r, 0, INT64_MAX / 2);
+    }
+    c->carried = get_in(r, 0, INT64_MAX / 2);
+}
+
+static void get_tail(struct in *r, struct tail *t, const struct evidence_policy *p)
+{
+    int n = metric_tests(p);
     for (int k = 0; k < n; k++) {
         for (int j = 0; j < EPROCESS_GRID; j++)
             t->e[k].log_e[j] = get_f64(r);
         t->most[k] = get_f64(r);
-        for (int g = 0; g < 2; g++) {
-            t->had[g][k] = get_in(r, 0, INT64_MAX / 2);
-            t->of[g][k] = get_in(r, 0, INT64_MAX / 2);
-        }
-        t->carried[k] = get_in(r, 0, INT64_MAX / 2);
+        t->most_epoch[k] = (uint8_t)get_most(r, 1, DESIGN_EPOCHS);
+        get_count(r, &t->now[k]);
+        get_count(r, &t->best[k]);
     }
+    t->epoch = (int)get_most(r, 1, p->design > 0 ? DESIGN_EPOCHS : 0);
+    tail_shares(t, p);
+    for (int k = 0; k < n; k++)
+        r->bad |= t->most_epoch[k] > t->epoch;
 }
 
 static struct change *get_changes(struct in *r, int64_t n)
@@ -257,7 +274,7 @@ static void get_stage(struct in *r, struct trial *t, int s)
     int64_t begin = get_in(r, t->zero, t->zero + INT32_MAX * t->spec.step_us);
     struct stage *g = t->stage[s] = trial_stage_new(t, s, begin);
     t->n_stages = s + 1;
-    get_tail(r, &g->tail, t->n_tests);
+    get_tail(r, &g->tail, &t->spec.policy);
     for (int k = 0; k < t->n_ranks; k++)
         get_bulk(r, &g->bulk[k]);
     for (size_t m = 0; m < t->n_gauges; m++) {
@@ -415,4 +432,14 @@ struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *s
         return NULL;
     }
     return t;
+}
+
+void trial_counts_anew(struct trial *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->spec.boot_time)
+            t->w[i].counter = NAN;
+        for (size_t c = 0; c < t->n_tallies; c++)
+            t->tally[c].own[i].value = NAN;
+    }
 }

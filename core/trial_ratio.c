@@ -31,15 +31,16 @@ static double against(const struct peek *v, size_t n, double theta0, bool below)
 
 /* The comparisons of one kind, at most MOST + one a stratum: events of neighbouring peeks of a stratum are added up,
  * with the devices at risk at the first of them. */
-static size_t collect(const struct journal *j, int kind, struct peek out[MOST + PASSAGE_STRATA])
+static size_t collect(const struct journal *j, int kind, int32_t first, int32_t last,
+                      struct peek out[MOST + PASSAGE_STRATA])
 {
     size_t total = 0, n = 0, open[PASSAGE_STRATA], in[PASSAGE_STRATA] = {0};
     for (size_t i = 0; i < j->n; i++)
-        total += j->v[i].kind == kind;
+        total += j->v[i].kind == kind && j->v[i].tick >= first && j->v[i].tick <= last;
     size_t run = (total + MOST - 1) / MOST;
     for (size_t i = 0; i < j->n; i++) {
         const struct peek *p = &j->v[i];
-        if (p->kind != kind)
+        if (p->kind != kind || p->tick < first || p->tick > last)
             continue;
         if (in[p->stratum] == 0) {
             open[p->stratum] = n;
@@ -67,10 +68,11 @@ static double mantel_haenszel(const struct peek *v, size_t n)
     return up >= down * grid(HIGH) ? grid(HIGH) : up <= down * grid(LOW) ? grid(LOW) : up / down;
 }
 
-void trial_ratio(const struct journal *j, int kind, double alpha, double *ratio, double *low, double *high)
+void trial_ratio(const struct journal *j, int kind, int32_t from, int32_t to, double alpha, double *ratio, double *low,
+                 double *high)
 {
     struct peek v[MOST + PASSAGE_STRATA];
-    size_t n = collect(j, kind, v);
+    size_t n = collect(j, kind, from, to, v);
     *ratio = *low = *high = NAN;
     if (n == 0 || !(alpha > 0))
         return;

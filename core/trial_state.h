@@ -10,7 +10,7 @@
 
 #define TRIAL_ACKS    32
 #define TRIAL_MAGIC   "ANDONTRL"
-#define TRIAL_VERSION 6
+#define TRIAL_VERSION 7
 
 /* How a look treats ties, as a word of its logged inputs; without it: TIES_NORMAL, as all did once. */
 #define LOOK_TIES  "permutation"
@@ -143,10 +143,14 @@ int64_t trial_devices(const struct trial *t, int s, enum trial_test test);
 const struct standing *trial_standing(const struct trial *t, int s, enum trial_test test);
 /* ln(1/alpha) of a test in stage s; infinite when it is not tested. */
 double trial_need(const struct trial *t, int s, enum trial_test test);
-/* Ratio of the event's rates from a journal: Mantel-Haenszel, within 1/16..256, NaN without events, and its
- * anytime-valid interval at confidence 1 - alpha: theta0 on a grid 2^(i/4) that neither direction rejects; 0 and
- * infinity where the grid's ends are not rejected (core/trial_ratio.c). */
-void trial_ratio(const struct journal *j, int kind, double alpha, double *ratio, double *low, double *high);
+/* Numbers of the first and the last tick of the epoch that the evidence of a first passage is of (the running one while
+ * there is no evidence), and its share of the test's alpha; of a test that does not renew all ticks, and 1. */
+void trial_epoch(const struct trial *t, int s, enum trial_test test, int *e, int32_t *from, int32_t *to, double *share);
+/* Ratio of the event's rates from ticks from..to of a journal: Mantel-Haenszel, within 1/16..256, NaN without events,
+ * and its anytime-valid interval at confidence 1 - alpha: theta0 on a grid 2^(i/4) that neither direction rejects; 0
+ * and infinity where the grid's ends are not rejected (core/trial_ratio.c). */
+void trial_ratio(const struct journal *j, int kind, int32_t from, int32_t to, double alpha, double *ratio, double *low,
+                 double *high);
 /* ln 10. */
 double trial_ten(void);
 

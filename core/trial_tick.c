@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/design.h"
 #include "core/trial_state.h"
 
 /* A larger value is no measurement, and no float. */
@@ -125,6 +126,45 @@ static void let_in(struct turn *u)
         if ((t->w[i].flags & (WATCHED_CONTROL | WATCHED_IN)) == WATCHED_CONTROL && trial_open(t, i))
             start_clocks(u, i);
     }
+}
+
+/* ---- epochs ---- */
+
+/* The kinds of gauges whose windows do not begin along with epoch e: their devices enter with the next window. */
+static uint64_t cut_off(const struct trial *t, int e)
+{
+    uint64_t kinds = 0;
+    for (size_t g = 0; g < t->n_gauges; g++)
+        kinds |= design_epoch_begin(e) % t->gauge[g].window_us ? t->gauge[g].levels : 0;
+    return kinds;
+}
+
+/* Risk sets are used up by time; those that renew begin anew with each epoch of the stage. */
+static void begin_epoch(struct turn *u)
+{
+    struct trial *t = u->t;
+    struct tail *tail = &u->g->tail;
+    int e = design_epoch(t->spec.policy.design, u->tick - u->g->begin);
+    if (e <= tail->epoch)
+        return;
+    /* What ended in ticks that were left out is the old epoch's. */
+    int64_t end = u->g->begin + design_epoch_begin(tail->epoch + 1);
+    risk_close(&t->risk, tail, &u->g->journal, &t->room, (int32_t)((end - t->zero) / t->spec.step_us));
+    uint64_t kept = tail_renew(tail, &t->spec.policy, e), cut = cut_off(t, e);
+    risk_empty(&t->risk, tail->renewing);
+    for (size_t i = 0; i < t->n; i++) {
+        struct watched *w = &t->w[i];
+        struct marks *m = trial_marks(t, i);
+        watched_renew(w, m, tail->renewing, kept);
+        if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
+            continue;
+        uint64_t kinds = trial_shows(t, i) & tail->renewing & ~cut;
+        risk_enter(&t->risk, tail, w, m, w->flags & WATCHED_ACTIVE ? kinds : kinds & t->windowed);
+    }
+    for (size_t c = 0; c < t->n_tallies; c++)
+        for (size_t i = 0; i < t->n; i++)
+            t->tally[c].own[i].n = 0;
+    t->due = u->tick;
 }
 
 /* ---- rows ---- */
@@ -296,6 +336,17 @@ static void close_windows(struct turn *u, int64_t upto)
 
 /* ---- silence ---- */
 
+static const int64_t away[] = {US_PER_HOUR, 8 * US_PER_HOUR};
+
+/* From now on it counts for nothing but how long it is away. */
+static void fall_silent(struct turn *u, struct watched *w, struct marks *m)
+{
+    risk_happen(&u->t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT));
+    risk_censor(&u->t->risk, w, m, ~PASSAGE_AWAYS);
+    w->flags |= WATCHED_SILENT;
+    trial_active(u->t, w, false);
+}
+
 static void look_for_silence(struct turn *u)
 {
     struct trial *t = u->t;
@@ -305,23 +356,27 @@ static void look_for_silence(struct turn *u)
     for (size_t i = 0; i < t->n; i++) {
         struct watched *w = &t->w[i];
         struct marks *m = trial_marks(t, i);
-        if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
+        if (!(w->flags & WATCHED_IN))
             continue;
         if (trial_held(t, i, u->number) & PASSAGE_BIT(PASSAGE_SILENT)) {
             due = u->tick;
             continue;
         }
-        risk_enter(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT));
         /* A gap in which nobody at all reported is the telemetry's: everyone has the full time after it. */
-        int64_t heard = w->last_t > t->gap_end ? w->last_t : t->gap_end;
-        if (u->tick - heard > t->spec.silence_us) {
-            risk_happen(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT));
-            risk_censor(&t->risk, w, m);
-            w->flags |= WATCHED_SILENT;
-            trial_active(t, w, false);
-        } else if (heard + t->spec.silence_us < due) {
-            due = heard + t->spec.silence_us;
+        int64_t heard = w->last_t > t->gap_end ? w->last_t : t->gap_end, quiet = u->tick - heard;
+        int64_t next = t->spec.silence_us;
+        if (!(w->flags & WATCHED_SILENT)) {
+            risk_enter(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT) | PASSAGE_AWAYS);
+            if (quiet > next)
+                fall_silent(u, w, m);
         }
+        for (int k = 0; k < 2 && quiet > next; k++) {
+            next = away[k] > next ? away[k] : next;
+            if (quiet > next)
+                risk_happen(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_AWAY1 + k));
+        }
+        if (quiet <= next && heard + next < due)
+            due = heard + next;
     }
     t->due = due;
 }
@@ -373,6 +428,7 @@ static void run_stage(struct turn *u, const struct tick *k)
     struct trial *t = u->t;
     struct stage *g = u->g;
     close_windows(u, u->tick - 1); /* those that ended in a tick that was left out */
+    begin_epoch(u);
     let_in(u);
     begin_ranks(u);
     feed_rows(u, k);

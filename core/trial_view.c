@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/design.h"
 #include "core/detmath.h"
 #include "core/err.h"
 #include "core/trial_state.h"
@@ -25,7 +26,25 @@ static double trial_log_now(const struct trial *t, int s, enum trial_test test)
         return t->install.now.log_e; /* of the present counts already */
     if (t->rank[test] >= 0)
         return t->stage[s]->bulk[t->rank[test]].now;
-    return eprocess_log(&t->stage[s]->tail.e[test]);
+    return tail_log(&t->stage[s]->tail, (int)test);
+}
+
+void trial_epoch(const struct trial *t, int s, enum trial_test test, int *e, int32_t *from, int32_t *to, double *share)
+{
+    const struct stage *g = t->stage[s];
+    *e = 0;
+    *from = 0;
+    *to = INT32_MAX;
+    *share = 1;
+    if (!(g->tail.renewing & PASSAGE_BIT(test)))
+        return;
+    int64_t step = t->spec.step_us, begin = g->begin - t->zero;
+    *e = tail_is_past(&g->tail, (int)test) ? g->tail.most_epoch[test] : g->tail.epoch;
+    *share = design_epoch_share(t->spec.policy.design, metric_test(&t->spec.policy, (int)test), *e);
+    if (*e > 0)
+        *from = (int32_t)((begin + design_epoch_begin(*e)) / step) + 1;
+    int64_t end = *e < DESIGN_EPOCHS ? (begin + design_epoch_begin(*e + 1)) / step : INT32_MAX;
+    *to = end < INT32_MAX ? (int32_t)end : INT32_MAX;
 }
 
 /* A rank test compares all canaries at once, so all that were compared carry it. */
@@ -35,7 +54,7 @@ int64_t trial_devices(const struct trial *t, int s, enum trial_test test)
         return t->install.now.failed;
     if (t->rank[test] >= 0)
         return t->stage[s]->bulk[t->rank[test]].best.n;
-    return t->stage[s]->tail.carried[test];
+    return tail_counts(&t->stage[s]->tail, (int)test)->carried;
 }
 
 double trial_need(const struct trial *t, int s, enum trial_test test)
@@ -86,11 +105,11 @@ static int clamp_int(int64_t v)
 
 static void tail_view(const struct trial *t, int s, enum trial_test test, struct evidence *v)
 {
-    const struct stage *g = t->stage[s];
-    v->canary = g->tail.had[SIDE_CANARY][test];
-    v->control = g->tail.had[SIDE_CONTROL][test];
-    v->canary_of = g->tail.of[SIDE_CANARY][test];
-    v->control_of = g->tail.of[SIDE_CONTROL][test];
+    const struct tail_count *c = tail_counts(&t->stage[s]->tail, (int)test);
+    v->canary = c->had[SIDE_CANARY];
+    v->control = c->had[SIDE_CONTROL];
+    v->canary_of = c->of[SIDE_CANARY];
+    v->control_of = c->of[SIDE_CONTROL];
 }
 
 static void bulk_view(const struct trial *t, int s, enum trial_test test, struct evidence *v)
@@ -155,9 +174,15 @@ static void fill(const struct trial *t, int s, enum trial_test test, struct evid
 
 static void add_ratio(const struct trial *t, int s, enum trial_test test, struct evidence *v)
 {
-    if (test != TEST_INSTALL && t->rank[test] < 0)
-        trial_ratio(&t->stage[s]->journal, (int)test, trial_alpha(&t->spec.policy, &t->ledger, s, (int)test), &v->ratio,
-                    &v->ratio_low, &v->ratio_high);
+    int e;
+    int32_t from, to;
+    double share;
+    if (test == TEST_INSTALL || t->rank[test] >= 0)
+        return;
+    trial_epoch(t, s, test, &e, &from, &to, &share);
+    trial_ratio(&t->stage[s]->journal, (int)test, from, to,
+                trial_alpha(&t->spec.policy, &t->ledger, s, (int)test) * share, &v->ratio, &v->ratio_low,
+                &v->ratio_high);
 }
 
 static bool tested(const struct trial *t, int s, enum trial_test test)
@@ -181,14 +206,23 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MA
     return n;
 }
 
+static bool carries(const struct trial *t, size_t i, enum trial_test test)
+{
+    const struct watched *w = &t->w[i];
+    const struct marks *m = t->marks ? &t->marks[i] : NULL;
+    if (test < TEST_INSTALL && t->rank[test] >= 0)
+        return w->ranks >> (test - TEST_CPU) & 1;
+    bool past = t->rank[test] < 0 && tail_is_past(&t->stage[t->n_stages - 1]->tail, (int)test);
+    return (past ? w->earlier | (m ? m->earlier : 0) : w->carried | (m ? m->carried : 0)) & PASSAGE_BIT(test);
+}
+
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max)
 {
     size_t found = 0;
-    if ((unsigned)test >= (unsigned)t->n_tests || test == TEST_INSTALL)
+    if ((unsigned)test >= (unsigned)t->n_tests || test == TEST_INSTALL || t->n_stages == 0)
         return 0;
-    uint64_t bit = PASSAGE_BIT(test);
     for (size_t i = 0; i < t->n; i++) {
-        if (!((t->w[i].carried | (t->marks ? t->marks[i].carried : 0)) & bit) || !(t->w[i].flags & WATCHED_CANARY))
+        if (!(t->w[i].flags & WATCHED_CANARY) || !carries(t, i, test))
             continue;
         if (found < max)
             out[found] = TRIAL_IX(i);
@@ -223,7 +257,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         if (!(w->flags & WATCHED_CANARY))
             continue;
         out->canaries++;
-        again += watched_booted(w) && w->boots > 1;
+        again += watched_booted(w) && w->boots + w->before > 1;
         if (!watched_booted(w))
             continue;
         int64_t after = t->zero + w->boot_s * US_PER_S - installed;

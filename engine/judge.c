@@ -75,13 +75,6 @@ static void put_installs(const struct ro *ro, size_t i, struct wave_health *h)
     h->failed = reported + h->overdue;
 }
 
-void judge_compare(const struct ro *ro, struct wave_health *h)
-{
-    int8_t column[METRICS_OWN];
-    watch_columns(ro->en, &ro->policy.applies->evidence, column);
-    health_compare(h, &ro->policy.applies->evidence, column, now_of(ro->en));
-}
-
 static void sum_wave(struct ro *ro, size_t i, const struct track **buf, bool anew)
 {
     struct engine *en = ro->en;

@@ -46,6 +46,8 @@ void control_sum(struct ro *ro, const struct track **buf,
 /* Until when any of control had reported; TIME_NEVER: none is expected to. `buf` as above. */
 int64_t control_covered_until(const struct ro *ro, const struct track **buf, int64_t scrape_us);
 bool control_blind(const struct ro *ro); /* there is no control and never was: relative limits judge nothing */
+/* Canary against control, by the figures of the rollout's policy. */
+void judge_compare(const struct ro *ro, struct wave_health *h);
 /* ---- judge_class.c ---- */
 /* Figures of the classes that the policy's limits name, by the limit's index; false when there are none. `buf` has room
  * for the tracks of the wave or of control. To be freed with class_release. */
@@ -57,8 +59,6 @@ void class_release(struct wave_health *out[VERDICT_LIMITS_MAX]);
 void judge_polled(struct ro *ro, bool answered); /* telemetry has answered, or failed, and was judged */
 void judge_go_on(struct ro *ro);                 /* ends andon's own pause whose cause has passed, where it has */
 /* ---- judge.c ---- */
-/* Canary against control, by the figures of the rollout's policy. */
-void judge_compare(const struct ro *ro, struct wave_health *h);
 /* What the rule asks for, with the sentence and the figures of wave i's verdict; of no wave when there is no wave i. */
 void judge_intent(const struct ro *ro, size_t i, enum verb verb, const char *rule, struct intent *in);
 void judge_resumed(struct ro *ro, int64_t at); /* the log says that it was */

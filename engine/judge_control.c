@@ -81,3 +81,10 @@ bool control_blind(const struct ro *ro)
             return false;
     return true;
 }
+
+void judge_compare(const struct ro *ro, struct wave_health *h)
+{
+    int8_t column[METRICS_OWN];
+    watch_columns(ro->en, &ro->policy.applies->evidence, column);
+    health_compare(h, &ro->policy.applies->evidence, column, now_of(ro->en));
+}

@@ -76,6 +76,8 @@ static void digest_of(struct run *r, int64_t control_max)
     policy_numbers(&numbers, num);
     for (size_t i = 0; i < POLICY_NUMBERS; i++)
         hash_num(&b, *num[i]);
+    if (p->design > 0)
+        buf_printf(&b, "design %d\n", p->design);
     if (!metric_builtin(p)) { /* a kept state of the five alone is as before */
         char metrics[SHA256_HEX];
         metric_digest(p, metrics);

@@ -541,7 +541,8 @@ static bool measure(size_t n, bool history, const char *folder)
     fleet.telemetry = (struct telemetry_spec){
         .kind = TELEMETRY_OPENMETRICS, .endpoint = {.url = "http://127.0.0.1:1"}, .interval_us = 15 * US_PER_S};
     for (size_t i = 0; i < OWN; i++)
-        fleet.telemetry.own[fleet.telemetry.n_own++] = (struct telemetry_metric){rows_own[i].id, "", i > 0};
+        fleet.telemetry.own[fleet.telemetry.n_own++] =
+            (struct telemetry_metric){.id = rows_own[i].id, .query = "", .kind = rows_own[i].kind, .counter = i > 0};
     struct engine_seam seam = {
         .ctx = f, .open_backend = open_server, .open_telemetry = open_source, .run = run, .in_flight = in_flight};
     snprintf(db, sizeof db, "%s/%s.db", folder, history ? "store" : "page");

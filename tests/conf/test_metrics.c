@@ -74,11 +74,14 @@ static void shares_give_way(void **state)
     struct arena a;
     arena_init(&a);
     const struct evidence_policy *p = load(*state, "metrics: {x: {kind: event, share: 0.2}}\n", &a);
-    assert_true(fabs(p->share[ROW_REBOOTS] - 0.24) < 1e-12 && fabs(p->share[ROW_INSTALL] - 0.16) < 1e-12);
+    const struct evidence_policy *d = &policy_default()->evidence;
+    assert_true(fabs(p->share[ROW_REBOOTS] - 0.8 * d->share[ROW_REBOOTS]) < 1e-12);
+    assert_true(fabs(p->share[ROW_INSTALL] - 0.8 * d->share[ROW_INSTALL]) < 1e-12);
     p = load(*state, "evidence: {shares: {reboots: 0.3}}\nmetrics: {x: {kind: event, share: 0.35}}\n", &a);
-    assert_true(p->share[ROW_REBOOTS] == 0.3 && fabs(p->share[ROW_CPU] - 0.075) < 1e-12);
+    assert_true(p->share[ROW_REBOOTS] == 0.3 &&
+                fabs(p->share[ROW_CPU] - d->share[ROW_CPU] * 0.35 / (1 - d->share[ROW_REBOOTS])) < 1e-12);
     p = load(*state, "evidence: {shares: {reboots: 0.1}}\nmetrics: {x: {kind: event, share: 0.2}}\n", &a);
-    assert_true(p->share[ROW_REBOOTS] == 0.1 && p->share[ROW_CPU] == 0.15); /* there is room */
+    assert_true(p->share[ROW_REBOOTS] == 0.1 && p->share[ROW_CPU] == d->share[ROW_CPU]); /* there is room */
     arena_release(&a);
     bad(*state,
         "evidence: {shares: {reboots: 0.3, silence: 0.2, cpu: 0.15, variance: 0.15, install: 0.2}}\n"

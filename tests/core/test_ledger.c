@@ -69,6 +69,17 @@ static void what_is_added_is_paid_from_the_reserve(void **state)
 
 /* ---- an account ---- */
 
+#define INSTALL (policy_default()->evidence.share[ROW_INSTALL])
+
+/* The built-in policy of before tests had a design. */
+static void as_before(struct evidence_policy *p)
+{
+    p->design = 0;
+    p->share[ROW_REBOOTS] = 0.30;
+    p->share[ROW_SILENCE] = p->share[ROW_INSTALL] = 0.20;
+    p->share[ROW_CPU] = p->share[ROW_VARIANCE] = 0.15;
+}
+
 struct log {
     struct arena a;
     struct account c;
@@ -211,7 +222,8 @@ static void a_metric_added_later_is_paid_from_the_reserve(void **state)
     assert_int_equal(p.terms.added_from, 2);
     assert_int_equal(p.terms.spec.policy.n_own, 1);
     assert_true(p.terms.spec.policy.own[0].share == 0 && p.terms.added[LEDGER_METRICS] == 0.1);
-    assert_true(p.terms.spec.policy.share[ROW_REBOOTS] == 0.3); /* what runs keeps its own */
+    assert_true(p.terms.spec.policy.share[ROW_REBOOTS] ==
+                policy_default()->evidence.share[ROW_REBOOTS]); /* what runs keeps its own */
     assert_true(terms_ledger(&p.terms, &l) && ledger_total(&l) <= l.alpha && l.drawn > 0);
     int test = metric_test_find(&p.terms.spec.policy, "free-memory-down-2");
     assert_true(test >= TEST_COUNT);
@@ -250,7 +262,7 @@ static void a_metric_that_the_reserve_does_not_hold_is_not_tested(void **state)
         assert_int_equal(figure_find(&held.evidence, "free-memory"), FIGURES_BUILTIN);
         assert_true(held.evidence.own[0].share == 0);
         assert_true(metric_test_find(&held.evidence, "free-memory-down") >= TEST_COUNT);
-        assert_true(held.evidence.share[ROW_REBOOTS] == 0.3);
+        assert_true(held.evidence.share[ROW_REBOOTS] == policy_default()->evidence.share[ROW_REBOOTS]);
         arena_release(&g.a);
     }
 }
@@ -264,10 +276,10 @@ static void stages_that_have_begun_are_spent(void **state)
     struct account_plan p = begin(&g, "1", 1);
     assert_int_equal(p.kind, PLAN_GOES_ON);
     assert_true(p.claimed && !p.dry);
-    assert_true(near(own(&g, "1", &others), 0.05 * (0.2 + 0.8 * 8 / 15)));
+    assert_true(near(own(&g, "1", &others), 0.05 * (INSTALL + (1 - INSTALL) * 8 / 15)));
     assert_true(near(others, 0));
     take(&g, "1", &p.terms, 1, true); /* by another watcher: nothing more */
-    assert_true(near(own(&g, "1", &others), 0.05 * (0.2 + 0.8 * 8 / 15)));
+    assert_true(near(own(&g, "1", &others), 0.05 * (INSTALL + (1 - INSTALL) * 8 / 15)));
     for (int s = 2; s <= WAVES; s++)
         assert_false(begin(&g, "1", s).dry);
     assert_true(near(own(&g, "1", &others), 0.05));
@@ -294,7 +306,7 @@ static void what_runs_is_bound_to_its_terms(void **state)
     /* and somebody who claims by it all the same is not heeded */
     struct trial_terms t = terms(&g);
     take(&g, "1", &t, 1, true);
-    assert_true(near(own(&g, "1", &others), 0.05 * (0.2 + 0.8 * 8 / 15)));
+    assert_true(near(own(&g, "1", &others), 0.05 * (INSTALL + (1 - INSTALL) * 8 / 15)));
     assert_true(near(g.c.alpha, 0.05));
     /* Limits, levels and dry run are no terms. */
     g.p.evidence = policy_default()->evidence;
@@ -316,15 +328,15 @@ static void a_retry_gets_what_is_left(void **state)
     (void)begin(&g, "1", 1);
     struct account_plan p = plan(&g, "2", 1);
     assert_int_equal(p.kind, PLAN_NEW);
-    assert_true(near(p.terms.spec.policy.alpha, 0.05 * 0.8 * 7 / 15));
+    assert_true(near(p.terms.spec.policy.alpha, 0.05 * (1 - INSTALL) * 7 / 15));
     assert_true(p.terms.asked == 0.05);
     p = begin(&g, "2", 1);
     assert_true(p.claimed && !p.dry);
-    assert_true(near(p.terms.spec.policy.alpha, 0.05 * 0.8 * 7 / 15));
+    assert_true(near(p.terms.spec.policy.alpha, 0.05 * (1 - INSTALL) * 7 / 15));
     assert_string_equal(p.differs, ""); /* what it was given is less than asked for; that is no change of the policy */
     for (int s = 2; s <= WAVES; s++)
         assert_false(begin(&g, "2", s).dry);
-    assert_true(near(own(&g, "2", &others), 0.05 * 0.8 * 7 / 15));
+    assert_true(near(own(&g, "2", &others), 0.05 * (1 - INSTALL) * 7 / 15));
     /* Nothing is left: the first one's further waves run dry, a third rollout from the start. */
     p = begin(&g, "1", 2);
     assert_true(p.dry);
@@ -383,7 +395,7 @@ static void dry_runs_spend_nothing_until_they_act(void **state)
     assert_false(p.claimed);
     p = begin(&g, "1", 2); /* switched on: the same tests, all that have begun are paid */
     assert_true(p.claimed && !p.dry);
-    assert_true(near(own(&g, "1", &others), 0.05 * (0.2 + 0.8 * 12 / 15)));
+    assert_true(near(own(&g, "1", &others), 0.05 * (INSTALL + (1 - INSTALL) * 12 / 15)));
     arena_release(&g.a);
 }
 
@@ -398,17 +410,19 @@ static void added_tests_are_drawn_or_refused(void **state)
         g.p.evidence.share[ROW_CPU] = 0;
         (void)begin(&g, "1", 1);
         double before = own(&g, "1", &others);
-        g.p.evidence.share[ROW_CPU] = 0.15;
+        g.p.evidence.share[ROW_CPU] = policy_default()->evidence.share[ROW_CPU];
         struct account_plan p = plan(&g, "1", 1);
         assert_int_equal(p.kind, with ? PLAN_ADDS : PLAN_GOES_ON);
         p = begin(&g, "1", 1);
         assert_int_equal(p.kind, PLAN_GOES_ON);
         assert_true(p.claimed);
         assert_int_equal(p.terms.added_from, with ? 1 : 0);
-        assert_string_equal(p.differs, with ? "" : "share of CPU 0% (policy: 15%)");
+        assert_string_equal(p.differs, with ? "" : "share of CPU 0% (policy: 8.5%)");
         assert_true(near(own(&g, "1", &others), before)); /* no stage has begun with it */
         (void)begin(&g, "1", 2);
-        double cost = 0.05 * (with ? 0.8 : 1) * 4 / 15 * (0.65 + (with ? 0.15 : 0));
+        double cost = 0.05 * (with ? 0.8 : 1) * 4 / 15 *
+                      (1 - INSTALL - policy_default()->evidence.share[ROW_CPU] +
+                       (with ? policy_default()->evidence.share[ROW_CPU] : 0));
         assert_true(near(own(&g, "1", &others), before + cost));
         /* A watcher that has the old policy still goes by what stands in the log. */
         g.p.evidence.share[ROW_CPU] = 0;
@@ -456,8 +470,9 @@ static void measured_otherwise_it_is_another_trial(void **state)
     (void)begin(&g, "1", 1);
     g.p.window_us *= 2;
     struct account_plan p = begin(&g, "1", 1);
-    assert_true(near(p.terms.spec.policy.alpha, 0.05 * 0.8 * 7 / 15));
-    assert_true(near(own(&g, "1", &others), 0.05 * (0.2 + 0.8 * 8 / 15) + 0.05 * 0.8 * 7 / 15 * (0.2 + 0.8 * 8 / 15)));
+    assert_true(near(p.terms.spec.policy.alpha, 0.05 * (1 - INSTALL) * 7 / 15));
+    assert_true(near(own(&g, "1", &others), 0.05 * (INSTALL + (1 - INSTALL) * 8 / 15) +
+                                                0.05 * (1 - INSTALL) * 7 / 15 * (INSTALL + (1 - INSTALL) * 8 / 15)));
     arena_release(&g.a);
 }
 
@@ -482,6 +497,11 @@ static void old_entries_count_as_they_say(void **state)
     struct trial_terms t = terms(&g);
     struct account_plan p = plan(&g, "1", 3);
     assert_true(p.claimed && !p.dry);
+    assert_int_equal(p.terms.spec.policy.design, 0); /* it goes on as it began */
+    assert_non_null(strstr(p.differs, "tests as an earlier andon laid them out"));
+    as_before(&g.p.evidence);
+    t = terms(&g);
+    p = plan(&g, "1", 3);
     assert_string_equal(p.differs, "");
     assert_memory_equal(&p.terms.spec.policy.share[ROW_REBOOTS], &t.spec.policy.share[ROW_REBOOTS],
                         4 * sizeof(double)); /* bits */
@@ -512,7 +532,7 @@ static void another_rollout_with_its_number_is_another(void **state)
     struct account_plan p;
     account_plan(&g.c, &again, &t, 1, true, &g.a, &p);
     assert_int_equal(p.kind, PLAN_NEW);
-    assert_true(near(p.terms.spec.policy.alpha, 0.05 * 0.8 * 7 / 15));
+    assert_true(near(p.terms.spec.policy.alpha, 0.05 * (1 - INSTALL) * 7 / 15));
     account_spent(&g.c, &again, &p.left, &others);
     assert_true(p.left == 0 && others > 0);
     arena_release(&g.a);

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
+#include "core/design.h"
 #include "core/metric.h"
 #include "core/ledger.h"
 #include "core/trial.h"
@@ -187,11 +188,13 @@ static void tests_follow_from_the_kind(void **state)
         assert_int_equal(metric_test_find(&p, words[i]), TEST_COUNT + i);
     /* All tests of a metric together spend what it may, and no more. */
     assert_true(trial_ledger(&p, 2, &l));
-    for (size_t row = 0; row < metric_count(&p); row++) {
+    for (size_t at = 0; at < (DESIGN_NOW + 1) * metric_count(&p); at++) {
+        size_t row = at / (DESIGN_NOW + 1);
+        int design = at % (DESIGN_NOW + 1);
         double parts = 0;
         for (int i = 0; i < metric_tests(&p); i++)
             if (metric_test(&p, i)->metric == row)
-                parts += 1.0 / metric_test(&p, i)->parts;
+                parts += design_alpha(design, metric_test(&p, i), 1);
         assert_true(fabs(parts - 1) < 1e-12);
     }
     assert_true(fabs(ledger_total(&l) - p.alpha) < 1e-12);
@@ -201,7 +204,7 @@ static void tests_follow_from_the_kind(void **state)
         double parts = 0;
         for (int i = 0; i < metric_tests(&p); i++)
             if (metric_test(&p, i)->metric == row)
-                parts += 1.0 / metric_test(&p, i)->parts;
+                parts += design_alpha(p.design, metric_test(&p, i), 1);
         assert_true(fabs(parts - 1) < 1e-12);
     }
     assert_true(metric_test_find(&p, "cpu-down") > 0 && metric_test_find(&p, "cpu-down-3") > 0);

@@ -105,7 +105,7 @@ static void only_what_its_data_can_show(void **state)
     w.counter = NAN;
     w.cpu.base = NAN;
     w.var.base = 0;
-    assert_int_equal(watched_shows(&w), PASSAGE_BIT(PASSAGE_SILENT));
+    assert_int_equal(watched_shows(&w), PASSAGE_BIT(PASSAGE_SILENT) | PASSAGE_AWAYS);
 }
 
 static void risk_sets_add_up(void **state)
@@ -134,29 +134,29 @@ static void risk_sets_add_up(void **state)
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CANARY], 1);
     assert_int_equal(r->y[1][PASSAGE_BOOT1][SIDE_CONTROL], 2);
     assert_int_equal(r->y[1][PASSAGE_LOOP][SIDE_CONTROL], 1);
-    assert_int_equal(t.of[SIDE_CONTROL][PASSAGE_BOOT1], 4);
+    assert_int_equal(t.now[PASSAGE_BOOT1].of[SIDE_CONTROL], 4);
 
     risk_happen(r, &t, &w[0], NULL, boot);
     risk_happen(r, &t, &w[0], NULL, boot); /* once */
     risk_happen(r, &t, &w[2], NULL, boot);
-    risk_censor(r, &w[3], NULL);
+    risk_censor(r, &w[3], NULL, ~UINT64_C(0));
     risk_close(r, &t, &j, &room, 9);
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CANARY], 0);
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CONTROL], 1);
     assert_int_equal(r->y[1][PASSAGE_BOOT1][SIDE_CONTROL], 1);
     assert_int_equal(j.n, 1);
     assert_true(j.v[0].tick == 9 && j.v[0].yc == 1 && j.v[0].yk == 2 && j.v[0].dc == 1 && j.v[0].dk == 1);
-    assert_int_equal(t.had[SIDE_CANARY][PASSAGE_BOOT1], 1);
-    assert_int_equal(t.carried[PASSAGE_BOOT1], 1);
+    assert_int_equal(t.now[PASSAGE_BOOT1].had[SIDE_CANARY], 1);
+    assert_int_equal(t.now[PASSAGE_BOOT1].carried, 1);
     risk_enter(r, &t, &w[0], NULL, PASSAGE_BOOTS); /* has had it: not again */
     assert_int_equal(r->y[0][PASSAGE_BOOT1][SIDE_CANARY], 0);
     risk_enter(r, &t, &w[3], NULL, PASSAGE_BOOTS); /* back from a silence: still one of four */
-    assert_int_equal(t.of[SIDE_CONTROL][PASSAGE_BOOT1], 4);
+    assert_int_equal(t.now[PASSAGE_BOOT1].of[SIDE_CONTROL], 4);
 
     risk_happen(r, &t, &w[4], NULL, boot); /* control only, and no canary left in its stratum: nothing to compare */
     risk_close(r, &t, &j, &room, 10);
     assert_int_equal(j.n, 1);
-    assert_int_equal(t.had[SIDE_CONTROL][PASSAGE_BOOT1], 2);
+    assert_int_equal(t.now[PASSAGE_BOOT1].had[SIDE_CONTROL], 2);
 
     risk_count(again, w, NULL, 6);
     assert_memory_equal(again->y, r->y, sizeof r->y);

@@ -57,10 +57,9 @@ static int64_t installed_at(size_t i)
 #define TOLD  (KIT_START + 45 * US_PER_MIN)
 #define ACKED (KIT_START + 40 * US_PER_MIN)
 
-static struct trial *begin(void)
+static struct trial *begin(const struct trial_spec *s)
 {
-    struct trial_spec s = spec();
-    struct trial *t = trial_new(&s, NULL);
+    struct trial *t = trial_new(s, NULL);
     struct trial_past p = kit_past();
 
     for (size_t i = 0; i < DEVICES; i++) {
@@ -91,12 +90,11 @@ static void bytes_of(const struct trial *t, struct buf *b)
 
 /* Feeds all ticks; `live`: facts are handed in just before the tick they belong to, else all at once; every `save`
  * ticks the trial is saved and loaded. */
-static struct trial *run(bool live, int save)
+static struct trial *run_by(struct trial_spec s, bool live, int save)
 {
-    struct trial *t = begin();
+    struct trial *t = begin(&s);
     struct tick rows;
     struct buf b;
-    struct trial_spec s = spec();
     int64_t from = 0;
 
     buf_init(&b, 1 << 24);
@@ -125,6 +123,11 @@ static struct trial *run(bool live, int save)
     tick_release(&rows);
     buf_release(&b);
     return t;
+}
+
+static struct trial *run(bool live, int save)
+{
+    return run_by(spec(), live, save);
 }
 
 static void all_watchers_come_to_the_same_bits(void **state)
@@ -317,9 +320,20 @@ static void an_older_decision_of_installs(void **state)
 }
 
 /* decisions-v1.jsonl holds inputs as they were logged before a metric was data, by this same fleet. */
+/* As the built-in policy was when those decisions were made. */
+static struct trial_spec spec_of_before(void)
+{
+    struct trial_spec s = spec();
+    s.policy.design = 0;
+    s.policy.share[ROW_REBOOTS] = 0.30;
+    s.policy.share[ROW_SILENCE] = s.policy.share[ROW_INSTALL] = 0.20;
+    s.policy.share[ROW_CPU] = s.policy.share[ROW_VARIANCE] = 0.15;
+    return s;
+}
+
 static void decisions_of_before_are_recomputed(void **state)
 {
-    struct trial *t = run(true, 0);
+    struct trial *t = run_by(spec_of_before(), true, 0);
     struct evidence v[TESTS_MAX];
     enum trial_test which[TESTS_MAX];
     char *line = NULL;

@@ -6,6 +6,8 @@
 #include <cmocka.h>
 #include <math.h>
 #include <string.h>
+#include "core/design.h"
+#include "core/detmath.h"
 #include "core/eprocess.h"
 #include "core/ledger.h"
 #include "tests/core/trial_kit.h"
@@ -62,10 +64,25 @@ static void words(void **state)
     assert_false(trial_test_find(NULL, &t));
 }
 
+/* A process as the trial's, and its evidence in the first epoch. */
+static void begin_process(struct eprocess *e, enum trial_test test)
+{
+    eprocess_init(e, 1.25);
+    e->weight = design_weight(DESIGN_NOW, metric_test(&policy_default()->evidence, (int)test));
+}
+
+static double first_epoch(const struct eprocess *e, enum trial_test test)
+{
+    assert_true(design_renews(DESIGN_NOW, metric_test(&policy_default()->evidence, (int)test)));
+    return eprocess_log(e) +
+           det_log(design_epoch_share(DESIGN_NOW, metric_test(&policy_default()->evidence, (int)test), 0));
+}
+
 static void alpha_is_split_as_the_design_says(void **state)
 {
     struct kit k;
     double sum = 0, stage0 = 0.05 * 8 / 15;
+    const struct evidence_policy *p = &policy_default()->evidence;
     struct evidence v[TESTS_MAX];
     enum trial_test which[TESTS_MAX];
 
@@ -78,10 +95,9 @@ static void alpha_is_split_as_the_design_says(void **state)
         assert_true(fabs(v[i].log_rollback - v[i].log_pause - log(10)) < 1e-12);
         sum += exp(-v[i].log_pause);
     }
-    assert_true(fabs(sum - (stage0 * 0.8 + 0.05 * 0.2)) < 1e-12);
-    assert_true(fabs(exp(-v[TEST_LOOP].log_pause) - stage0 * 0.15) < 1e-12);
-    assert_true(fabs(exp(-v[TEST_CPU].log_pause) - stage0 * 0.075) < 1e-12);
-    assert_true(fabs(exp(-v[TEST_STUCK].log_pause) - stage0 * 0.15 / 8) < 1e-12);
+    assert_true(fabs(sum - (stage0 * (1 - p->share[ROW_INSTALL]) + 0.05 * p->share[ROW_INSTALL])) < 1e-12);
+    assert_true(fabs(exp(-v[TEST_CPU].log_pause) - stage0 * p->share[ROW_CPU] / 2) < 1e-12);
+    assert_true(fabs(exp(-v[TEST_STUCK].log_pause) - stage0 * p->share[ROW_VARIANCE] / 8) < 1e-12);
     kit_free(&k);
 }
 
@@ -141,7 +157,7 @@ static void evidence_is_the_log_rank_process(void **state)
     (void)state;
     kit_init(&k, 4, 20, 180);
     kit_until(&k, KIT_GRACE + US_PER_MIN);
-    eprocess_init(&e, 1.25);
+    begin_process(&e, TEST_BOOT1);
     for (size_t i = 0; i < 3; i++) {
         kit_boot(&k, i);
         kit_boot(&k, 100 + i);
@@ -153,8 +169,8 @@ static void evidence_is_the_log_rank_process(void **state)
     kit_tick(&k);
     assert_true(eprocess_logrank(&e, 17, 177, 2, 0));
     v = kit_evidence(&k, 0, TEST_BOOT1);
-    assert_true(v.log_now == eprocess_log(&e));
-    assert_true(v.log_e == eprocess_log(&e));
+    assert_true(v.log_now == first_epoch(&e, TEST_BOOT1));
+    assert_true(v.log_e == first_epoch(&e, TEST_BOOT1));
     assert_int_equal(v.devices, 5);
     assert_int_equal(v.canary_of, 20);
     assert_int_equal(v.control_of, 180);
@@ -266,7 +282,7 @@ static void who_is_at_risk_is_decided_before_the_rollout(void **state)
     for (size_t i = 0; i < 9; i++)
         assert_true(trial_installed(k.t, TRIAL_IX(i), KIT_START));
     kit_until(&k, KIT_GRACE + 3 * KIT_STEP);
-    static const int of[TEST_INSTALL] = {8, 9, 9, 9, 9, 7, 6, 6, 7, 7, 6, 6, 7, 6, 0, 0};
+    static const int of[TEST_INSTALL] = {8, 9, 9, 9, 9, 7, 7, 7, 6, 6, 7, 7, 6, 6, 7, 6, 0, 0};
     for (int t = 0; t < TEST_CPU; t++) {
         struct evidence v = kit_evidence(&k, 0, (enum trial_test)t);
         assert_int_equal(v.canary_of, of[t]);
@@ -576,7 +592,7 @@ static void devices_are_compared_with_others_of_the_same_past(void **state)
             kit_boot(&k, i);
         kit_tick(&k);
         struct evidence v = kit_evidence(&k, 0, TEST_BOOT1);
-        assert_true(with ? v.log_e < 0.1 && v.control == v.control_of : v.log_e > 4 && v.control < v.control_of);
+        assert_true(with ? v.log_e < 0.1 && v.control == v.control_of : v.log_e > 3 && v.control < v.control_of);
         assert_int_equal(v.canary, 5);
         kit_free(&k);
     }
@@ -600,9 +616,9 @@ static void who_leaves_is_gone(void **state)
     kit_tick(&k);
     EVENTS(&k, 0, TEST_BOOT1, 1, 0);
     struct eprocess e;
-    eprocess_init(&e, 1.25);
+    begin_process(&e, TEST_BOOT1);
     assert_true(eprocess_logrank(&e, 9, 39, 1, 0));
-    assert_true(kit_evidence(&k, 0, TEST_BOOT1).log_now == eprocess_log(&e));
+    assert_true(kit_evidence(&k, 0, TEST_BOOT1).log_now == first_epoch(&e, TEST_BOOT1));
     trial_watch(k.t, &canary, &control, &hours);
     assert_int_equal(canary, 9);
     assert_int_equal(control, 39);
@@ -792,7 +808,10 @@ static double not_the_ratio(double theta, bool below, int n)
 
 static void the_interval_holds_the_ratio(void **state)
 {
-    const double quarter = 1.189207115002721, half = log(2); /* half of alpha for each end */
+    /* Half of the first epoch's alpha for each end. */
+    const double quarter = 1.189207115002721,
+                 half = log(2) -
+                        log(design_epoch_share(DESIGN_NOW, metric_test(&policy_default()->evidence, TEST_BOOT1), 0));
     struct kit k;
     struct evidence v;
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <math.h>
 
+#include "core/design.h"
 #include "tests/engine/world.h"
 #include "tests/engine/world_impl.h"
 
@@ -306,7 +307,9 @@ static void a_retry_gets_what_the_first_left(void **state)
     q.t = w.now;
     world_play(&w, &q, second, 3600);
     const struct rollout_view *v = snapshot_rollout(q.last, "11");
-    double left = 0.05 * 0.8 * 3 / 7, expected = -log(left * 0.3 / 2 * 4 / 7);
+    const struct evidence_policy *d = &policy_default()->evidence;
+    double loop = design_alpha(d->design, metric_test(d, TEST_LOOP), 1);
+    double left = 0.05 * 0.8 * 3 / 7, expected = -log(left * d->share[ROW_REBOOTS] * loop * 4 / 7);
     assert_true(fabs(needed(v) - expected) < 1e-9);
     assert_string_equal(v->trial.ledger.note, "");
     assert_non_null(strstr(v->trial.ledger.text, "Of alpha 5% for hearth:2.0, "));
@@ -378,7 +381,7 @@ static void added_tests_come_with_the_next_wave(void **state)
         w.policy.evidence.share[ROW_CPU] = 0;
         watch(&w, &p, 60);
         assert_false(tests_cpu(&snapshot_rollout(p.last, "10")->trial.stages[0]));
-        w.policy.evidence.share[ROW_CPU] = 0.15;
+        w.policy.evidence.share[ROW_CPU] = policy_default()->evidence.share[ROW_CPU];
         w.devices[0].offline = false;
         w.devices[6].offline = true;
         world_play(&w, &q, in_stage, 3600);
@@ -386,7 +389,8 @@ static void added_tests_come_with_the_next_wave(void **state)
         assert_string_equal(v->trial.ledger.note, "Tests were added out of the reserve, from W1 on.");
         assert_false(tests_cpu(&v->trial.stages[0]));
         assert_true(tests_cpu(&v->trial.stages[1]));
-        assert_true(fabs(v->trial.ledger.own - 0.05 * 0.8 * (0.2 + 0.65 * 4 / 7 + 0.8 * 2 / 7)) < 1e-12);
+        assert_true(fabs(v->trial.ledger.own -
+                         0.05 * 0.8 * (0.2 + (0.8 - w.policy.evidence.share[ROW_CPU]) * 4 / 7 + 0.8 * 2 / 7)) < 1e-12);
         assert_int_equal(lines(&w, " ledger"), 3);
         /* Somebody who still has the old policy comes to the same. */
         w.policy.evidence.share[ROW_CPU] = 0;

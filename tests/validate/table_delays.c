@@ -24,9 +24,9 @@ static void one_run(const void *arg, struct rng *r, double *out)
     const struct delay_case *c = arg;
     size_t n = (size_t)(c->canaries + c->control);
     double *rate = xcalloc(n, sizeof *rate);
-    /* First of four waves, as the design's tables: .008 for reboots. */
+    /* First of four waves; the design's tables had .008 for reboots. */
     struct trial_spec spec = rig_spec(0.05, 4);
-    spec.policy.share[ROW_REBOOTS] = 0.3;
+    spec.policy.share[ROW_REBOOTS] = policy_default()->evidence.share[ROW_REBOOTS];
     struct trial *t = rig_trial(&spec);
     for (size_t i = 0; i < n; i++) {
         bool canary = i < (size_t)c->canaries, always = rng_unit(r) < c->loopers && i >= (size_t)c->loops;

@@ -52,10 +52,7 @@ static void enrol(struct course *o, bool least)
 {
     struct trial_spec spec = rig_spec(0.05, WAVES);
     struct evidence_policy *p = &spec.policy;
-    p->share[ROW_REBOOTS] = 0.3;
-    p->share[ROW_SILENCE] = 0.2;
-    p->share[ROW_CPU] = p->share[ROW_VARIANCE] = 0.15;
-    p->share[ROW_INSTALL] = 0.2;
+    *p = policy_default()->evidence;
     if (least) {
         p->tolerance[ROW_REBOOTS] = p->tolerance[ROW_CPU] = p->tolerance[ROW_VARIANCE] = 1;
         p->min_devices = 1;
@@ -162,7 +159,7 @@ static void one_run(const void *arg, struct rng *r, double *out)
     }
     static const enum trial_test range[][2] = {
         [ANY] = {TEST_LOOP, TEST_INSTALL},       [REBOOT] = {TEST_LOOP, TEST_BOOT8},
-        [SILENCE] = {TEST_SILENT, TEST_SILENT},  [CPU_BULK] = {TEST_CPU, TEST_CPU},
+        [SILENCE] = {TEST_SILENT, TEST_AWAY8},   [CPU_BULK] = {TEST_CPU, TEST_CPU},
         [CPU_TAIL] = {TEST_CPU125, TEST_CPU300}, [VAR_BULK] = {TEST_VARIANCE, TEST_VARIANCE},
         [VAR_TAIL] = {TEST_VAR4, TEST_STUCK},    [INSTALL] = {TEST_INSTALL, TEST_INSTALL}};
     for (int k = ANY; k <= INSTALL; k++)

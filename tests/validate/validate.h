@@ -177,6 +177,7 @@ void table_loops(void);    /* D: delays, crash loops */
 void table_power(void);    /* E: delays, reboots */
 void table_shift(void);    /* F: delays, CPU and variance */
 void table_installs(void); /* G: false halts, installs */
+void table_seen(void);     /* H: bad firmware, beside what was seen of it before */
 void table_worlds(void);   /* I: false halts, rollouts on fleets as they are */
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/design.h"
 #include "core/clock.h"
 #include "core/explain.h"
 
@@ -24,9 +25,11 @@ static struct policy *policy_of(struct arena *a)
 /* alpha of each test in a wave of weight 8/15: 0.05 * 8/15 = 0.0267 */
 static double alpha_of(enum trial_test t, double wave)
 {
-    static const double PART[TEST_COUNT] = {.15,    .0375,  .0375,  .0375,  .0375,  .2,   .01875, .01875, .01875,
-                                            .01875, .01875, .01875, .01875, .01875, .075, .075,   0};
-    return t == TEST_INSTALL ? 0.05 * 0.2 : wave * PART[t];
+    const struct evidence_policy *p = &policy_default()->evidence;
+    const struct metric_test *test = metric_test(p, (int)t);
+    struct metric_def d;
+    metric_get(p, test->metric, &d);
+    return design_alpha(p->design, test, (t == TEST_INSTALL ? p->alpha : wave) * d.share);
 }
 
 static void stage_of(struct arena *a, struct stage_view *g, int wave, const struct policy *p)

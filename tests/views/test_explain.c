@@ -50,7 +50,7 @@ static void test_says_what_an_operator_needs(void **state)
     (void)state;
     struct scene s;
     open_why(&s, evidence_loop, 60, 100);
-    shows(&s, "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000; 1,000");
+    shows(&s, "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others. Evidence 72,000; 659");
     shows(&s, "ROLL BACK");
     shows(&s, "outside the promise");
     shows(&s, "em-19ce-2210");
