@@ -351,15 +351,24 @@ static void test_not_covered(void **state)
     "a rise only; a fall is not seen, other than of a sensor that sticks."
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out, HEAD " Of 20 canaries that count now none has rebooted since this wave's tests began.");
-    t.after = (struct trial_after){20, 12, 10, 358 * US_PER_MIN, 370 * US_PER_MIN, true};
+    t.after = (struct trial_after){20, 12, 10, 358 * US_PER_MIN, 370 * US_PER_MIN, true, 0, 371 * US_PER_MIN};
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out,
                         HEAD " Of 20 canaries that count now 12 rebooted since this wave's tests began, 10 of them "
                              "last 5h58m to 6h10m after their own install: so alike that it may be a step of "
-                             "the update, or a fault that takes as long.");
+                             "the update, which a grace of 6h11m for reboots excuses, or a fault that takes as long.");
     t.after.alike = false;
     explain_not_covered(&p, &t, out, sizeof out);
     assert_null(strstr(out, "alike"));
+    assert_non_null(strstr(out, " to 6h10m after their own install."));
+    t.after.soon = 2;
+    p.evidence.grace_us[ROW_REBOOTS] = 2 * US_PER_HOUR;
+    p.evidence.grace_us[ROW_CPU] = 15 * US_PER_MIN;
+    p.evidence.grace_us[ROW_SILENCE] = US_PER_MIN; /* the policy's is longer */
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_non_null(strstr(out, " to 6h10m after their own install, 2 within 1h of the grace's end."));
+    assert_non_null(strstr(out, "later than 3m00s (reboots 2h00m, CPU 15m00s) after an install: a second reboot"));
+    memset(p.evidence.grace_us, 0, sizeof p.evidence.grace_us);
     t.state = TRIAL_OFF;
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out, HEAD);
