@@ -158,7 +158,7 @@ static void begin_epoch(struct turn *u)
         watched_renew(w, m, tail->renewing, kept);
         if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
             continue;
-        uint64_t kinds = trial_shows(t, i) & tail->renewing & ~cut;
+        uint64_t kinds = trial_shows(t, i) & tail->renewing & ~cut & ~trial_held(t, i, u->number);
         risk_enter(&t->risk, tail, w, m, w->flags & WATCHED_ACTIVE ? kinds : kinds & t->windowed);
     }
     for (size_t c = 0; c < t->n_tallies; c++)
