@@ -110,6 +110,14 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
         snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, plain, c, d);
 }
 
+void explain_of_one(const char *plain, char *out, size_t size)
+{
+    const char *rest = strncmp(plain, "have ", 5) == 0 ? plain + 5 : plain, *their = strstr(rest, "their ");
+
+    snprintf(out, size, "%s%.*s%s%s", rest == plain ? "" : "has ", (int)(their ? their - rest : (long)strlen(rest)),
+             rest, their ? "its " : "", their ? their + 6 : "");
+}
+
 #define EXPLAIN_STANDING 90
 
 /* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */

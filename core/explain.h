@@ -24,6 +24,9 @@ const char *explain_percent(char out[FMT_MAX], double share);
 
 /* "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others" */
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size);
+/* A test's words, which are said of many, of one device: "have used twice their own CPU or more" becomes "has used twice
+ * its own CPU or more". */
+void explain_of_one(const char *plain, char *out, size_t size);
 /* How large it is and how many carry it: "over 32x as often as the others; carried by 12". */
 void explain_size(const struct evidence *e, enum trial_test which, char *out, size_t size);
 /* "installs: 12 of 20 installed, 3 failed (2 overdue), 5 not yet (1 not reached since told)"; false when nobody was

@@ -230,8 +230,11 @@ void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, st
     if (foot) {
         char t2[64];
         snprintf(t2, sizeof t2, "marked %zu", a->n_marks);
-        parts_rule(c, end - 2, t2, NULL);
-        canvas_text(c, end - 1, 2, c->cols - 3, ROLE_DIM,
-                    "space mark  * all shown  ! invert   marked devices can be copied or dumped, never rolled back");
+        parts_rule(c, end - 2, t2, "space * all ! invert: to copy or dump, not to roll back");
+        /* The note in full, which the row may have no room for. */
+        const struct device_row *at_cursor =
+            f->list.cursor < a->devices.n ? &s->devices[a->devices.v[f->list.cursor]] : NULL;
+        if (at_cursor && *str(at_cursor->note))
+            canvas_printf(c, end - 1, 2, c->cols - 3, ROLE_TEXT, "%s %s", str(at_cursor->id), at_cursor->note);
     }
 }

@@ -58,16 +58,22 @@ static void bar(struct canvas *c, int row, int col, int cols, const struct evide
     }
 }
 
-enum { COL_TEST = 4, W_TEST = 12, W_NUM = 9, W_OF = 11 };
+enum { COL_TEST = 4, W_TEST = 12, W_TEST_MOST = 24, W_NUM = 9, W_OF = 11 };
 
 struct columns {
+    int test;                                        /* width of the names */
     int bar_at, bar, canary_at, others_at, ratio_at; /* 0: not shown */
 };
 
-static struct columns columns_of(int cols)
+/* Names in full as far as they may be; the bar gives way. */
+static struct columns columns_of(int cols, const struct stage_view *s)
 {
-    struct columns k = {0};
-    int at = COL_TEST + W_TEST + 1 + W_NUM + 1 + W_OF + 1;
+    struct columns k = {.test = W_TEST};
+    for (size_t i = 0; i < s->n && cols >= 64; i++) {
+        int w = text_width(str(s->v[i].test));
+        k.test = w > k.test && w <= W_TEST_MOST ? w : k.test;
+    }
+    int at = COL_TEST + k.test + 1 + W_NUM + 1 + W_OF + 1;
     int right = cols >= 64 ? 11 + 1 + 13 : cols >= 50 ? 11 : 0;
     int ratio = cols >= 96 ? 19 : 0;
     int room = cols - 1 - at - right - ratio;
@@ -91,9 +97,9 @@ static void tests_header(struct explain_page *p, const struct columns *k)
     if (row < 0)
         return;
     canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
-    canvas_text(c, row, COL_TEST, W_TEST, ROLE_HEADER, "TEST");
-    canvas_right(c, row, COL_TEST + W_TEST + 1, W_NUM, ROLE_HEADER, "MOST");
-    canvas_text(c, row, COL_TEST + W_TEST + W_NUM + 2, W_OF, ROLE_HEADER, "TO PAUSE");
+    canvas_text(c, row, COL_TEST, k->test, ROLE_HEADER, "TEST");
+    canvas_right(c, row, COL_TEST + k->test + 1, W_NUM, ROLE_HEADER, "MOST");
+    canvas_text(c, row, COL_TEST + k->test + W_NUM + 2, W_OF, ROLE_HEADER, "TO PAUSE");
     if (k->bar >= 20)
         canvas_text(c, row, k->bar_at, k->bar, ROLE_HEADER, "1 …  │ pause  ║ back");
     if (k->canary_at)
@@ -117,9 +123,9 @@ static void test_line(struct explain_page *p, const struct explain_view *v, cons
     bool any = explain_speaks(e);
     enum role num = v->old ? ROLE_STALE : l.role == ROLE_GOOD ? any ? ROLE_TEXT : ROLE_DIM : l.role;
     canvas_text(c, row, 2, 1, l.role, l.glyph);
-    canvas_text(c, row, COL_TEST, W_TEST, any ? ROLE_STRONG : ROLE_TEXT, str(e->test));
-    canvas_right(c, row, COL_TEST + W_TEST + 1, W_NUM, num, explain_evidence(n, e->log_e, e->log_pause));
-    canvas_printf(c, row, COL_TEST + W_TEST + W_NUM + 2, W_OF, v->old ? ROLE_STALE : ROLE_TEXT, "of %s",
+    canvas_text(c, row, COL_TEST, k->test, any ? ROLE_STRONG : ROLE_TEXT, str(e->test));
+    canvas_right(c, row, COL_TEST + k->test + 1, W_NUM, num, explain_evidence(n, e->log_e, e->log_pause));
+    canvas_printf(c, row, COL_TEST + k->test + W_NUM + 2, W_OF, v->old ? ROLE_STALE : ROLE_TEXT, "of %s",
                   explain_need(n, e->log_pause));
     if (k->bar_at)
         bar(c, row, k->bar_at, k->bar, e, v->old ? ROLE_STALE : l.role == ROLE_GOOD ? ROLE_CANARY : l.role);
@@ -167,7 +173,7 @@ void explain_tests(struct explain_page *p, const struct explain_view *v)
     snprintf(right, sizeof right, "%s canaries, %s others at risk, %s device-hours", fmt_count(a, s->canary),
              fmt_count(b, s->control), fmt_num(h, s->canary_hours));
     explain_heading(p, "evidence", s->canary > 0 ? right : NULL);
-    struct columns k = columns_of(p->c.cols);
+    struct columns k = columns_of(p->c.cols, s);
     bool any = v->all;
     for (size_t i = 0; i < s->n && i < TESTS_MAX; i++)
         any = any || explain_speaks(&s->v[i]);
@@ -242,9 +248,25 @@ static void worst_first(const struct explain_view *v, size_t metric, const struc
     }
 }
 
+/* What the leading test says of each that carries it; "" of one that compares all at once. */
+static const char *carries(const struct explain_view *v, char out[EXPLAIN_TEXT])
+{
+    const struct stage_view *s = v->stage;
+    out[0] = '\0';
+    if (!s || s->leading < 0 || (size_t)s->leading >= s->n)
+        return out;
+    const struct evidence *e = &s->v[s->leading];
+    enum trial_test which = s->which[s->leading];
+    const char *plain = e->plain ? e->plain : trial_test_plain(which);
+    if (plain && strncmp(plain, "have ", 5) == 0)
+        explain_of_one(plain, out, EXPLAIN_TEXT);
+    return out;
+}
+
 void explain_carriers(struct explain_page *p, const struct explain_view *v)
 {
     const struct trial_view *t = v->t;
+    char one[EXPLAIN_TEXT];
     char title[96], n[FMT_MAX], when[80], said[160];
     plots_when(v->s, when);
     if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)
@@ -263,8 +285,9 @@ void explain_carriers(struct explain_page *p, const struct explain_view *v)
         int row = explain_row(p, 'd', id);
         if (row < 0)
             return;
-        if (!r) {
-            canvas_text(&p->c, row, 4, p->c.cols - 5, ROLE_STRONG, id);
+        if (!r) { /* of another wave, whose list is not the one that is read: all that is known is that it carries it */
+            int at = 4 + canvas_text(&p->c, row, 4, p->c.cols / 2, ROLE_STRONG, id);
+            canvas_text(&p->c, row, at < 24 ? 24 : at + 2, -1, ROLE_DIM, carries(v, one));
             continue;
         }
         struct look l = state_device(r);

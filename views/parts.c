@@ -253,6 +253,29 @@ void parts_top(struct app *a, const struct view_data *d, struct canvas *c)
         canvas_text(c, 0, col, right - col - 1, ROLE_BAR, where);
 }
 
+/* Where not all fit, the key that names the others stays. */
+static void parts_hints(struct canvas *c, int row, const char *const *pairs)
+{
+    const char *rest[HINTS_MAX], *help[] = {NULL, NULL, NULL};
+    const char *const *all = pairs;
+    int need = 0, room = c->cols - 1, n = 0;
+    for (; pairs[0]; pairs += 2) {
+        bool is_help = !strcmp(pairs[0], "?");
+        const char **to = is_help ? help : &rest[n];
+        to[0] = pairs[0], to[1] = pairs[1];
+        n += is_help ? 0 : 2;
+        need +=
+            (need ? 2 : 0) + (c->ascii && !strcmp(pairs[0], "↵") ? 5 : text_width(pairs[0])) + 1 + text_width(pairs[1]);
+    }
+    rest[n] = NULL;
+    if (need <= room || !help[0]) {
+        parts_keys(c, row, 1, room, all);
+        return;
+    }
+    int used = parts_keys(c, row, 1, room - text_width(help[0]) - text_width(help[1]) - 3, rest);
+    parts_keys(c, row, 1 + used, room - used, help);
+}
+
 void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
 {
     static const char *const START[] = {"?", "help", "l", "audit", "q", "quit", NULL};
@@ -260,5 +283,5 @@ void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
     bool start = d->n_snaps == 0 && app_top(a)->kind == VIEW_BOARD;
     canvas_fill(c, c->rows - 1, 0, -1, ROLE_TEXT, ' ');
     offer_hints(a, d, start ? START : screen_of(app_top(a)->kind)->hints, pairs);
-    parts_keys(c, c->rows - 1, 1, c->cols - 1, pairs);
+    parts_hints(c, c->rows - 1, pairs);
 }

@@ -323,6 +323,22 @@ static void test_ended(void **state)
     assert_string_equal(out, "No evidence: the rollout ended before the tests of this wave began.");
 }
 
+static void test_of_one(void **state)
+{
+    (void)state;
+    static const char *const words[][2] = {
+        {"have rebooted in a loop", "has rebooted in a loop"},
+        {"have used twice their own CPU or more", "has used twice its own CPU or more"},
+        {"have had 50% of their own free memory or less", "has had 50% of its own free memory or less"},
+        {"failed to install", "failed to install"},
+    };
+    char out[EXPLAIN_TEXT];
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        explain_of_one(words[i][0], out, sizeof out);
+        assert_string_equal(out, words[i][1]);
+    }
+}
+
 static void test_had_the_release(void **state)
 {
     struct wave_view w = {.members = 20};
@@ -389,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_ledger),
         cmocka_unit_test(test_wave_and_state),
         cmocka_unit_test(test_ended),
+        cmocka_unit_test(test_of_one),
         cmocka_unit_test(test_had_the_release),
         cmocka_unit_test(test_not_covered),
     };

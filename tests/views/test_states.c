@@ -294,6 +294,28 @@ static void test_control_as_last_measured(void **state)
     scene_release(&s);
 }
 
+/* At 80 columns the key that names the others, and all that is known of the device under the cursor. */
+static void test_nothing_said_is_cut_off(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"", "\n", "\n\n", ":explain 4466\n"};
+    struct scene s;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        scene_init(&s, 24, 80, false);
+        scene_type(&s, keys[i]);
+        assert_true(scene_shows(&s, "? help"));
+        scene_release(&s);
+    }
+    scene_init(&s, 24, 80, false);
+    scene_type(&s, "\n\n");
+    for (size_t i = 0; i < s.f.s->n_devices; i++)
+        ((struct device_row *)(uintptr_t)s.f.s->devices)[i].note =
+            "has measured with 16 times its own variance or more";
+    s.f.s->generation++;
+    assert_true(scene_shows(&s, "has measured with 16 times its own variance or more"));
+    scene_release(&s);
+}
+
 static void test_what_a_server_cannot_do_is_said(void **state)
 {
     (void)state;
@@ -403,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_what_is_found_after_the_halt),
         cmocka_unit_test(test_ok_needs_figures),
         cmocka_unit_test(test_control_as_last_measured),
+        cmocka_unit_test(test_nothing_said_is_cut_off),
         cmocka_unit_test(test_what_a_server_cannot_do_is_said),
         cmocka_unit_test(test_log_and_failed_commands_show),
         cmocka_unit_test(test_finished_is_not_success),
