@@ -92,7 +92,7 @@ static void limits_text(struct buf *out, const struct wave_view *x)
         if (!l->limit || l->status == LIMIT_OK)
             continue;
         struct harm h = harm_of(l->figure, l->value, l->against, l->ratio);
-        snprintf(limit, sizeof limit, ", limit %gx", l->limit->value);
+        snprintf(limit, sizeof limit, l->figure->diff ? ", limit %+g" : ", limit %gx", l->limit->value);
         if (l->limit->basis == BASIS_RELATIVE)
             harm_figures(l->figure, &h, limit, what, sizeof what);
         else

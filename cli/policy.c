@@ -17,7 +17,7 @@ static void limit_text(const struct evidence_policy *p, const struct limit *l)
     printf("  %-14s %s%s when %s", l->id, reaction_word(l->react), l->dry_run ? " (dry run: only said)" : "",
            l->metric);
     if (l->basis == BASIS_RELATIVE)
-        printf(" is %s %gx control", l->under ? "under" : "over", l->value);
+        printf(f->diff ? " is %s control %+g" : " is %s %gx control", l->under ? "under" : "over", l->value);
     else
         printf(" is %s %s%s%s", l->under ? "under" : "over",
                f->percent ? fmt_percent(a, l->value) : fmt_num(a, l->value), f->percent || !*f->unit ? "" : " ",

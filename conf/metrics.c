@@ -10,6 +10,7 @@
 /* In the order of enum metric_kind, as far as a policy can have its own; enum metric_worse. */
 static const char *const kind_words[] = {"counter", "gauge", "spread", "event", NULL};
 static const char *const worse_words[] = {"up", "down", "both", NULL};
+static const char *const compare_words[] = {"ratio", "difference", NULL};
 
 const struct yfield metrics_fields[] = {
     {.key = "title", .type = YT_STR, .doc = "its name on screens, as in 'have had ..' (the name)"},
@@ -22,13 +23,21 @@ const struct yfield metrics_fields[] = {
     {.key = "own_baseline",
      .type = YT_BOOL,
      .doc = "a gauge is compared over each device's own day before; else as it is, by the rank test alone (true)"},
-    {.key = "tolerance", .type = YT_NUM, .min = 1, .max = 100, .doc = "a gauge so many times worse is no harm (1.1)"},
+    {.key = "compare",
+     .type = YT_WORD,
+     .words = compare_words,
+     .doc = "a gauge: by ratio, or by difference in its unit, where values may be below 0 (ratio)"},
+    {.key = "tolerance",
+     .type = YT_NUM,
+     .max = 1e6,
+     .doc = "a gauge so many times worse is no harm (1.1); by difference, so much worse (0)"},
     {.key = "share", .type = YT_NUM, .max = 1, .doc = "of alpha (0.1)"},
     {.key = "levels",
      .type = YT_LIST,
      .item = YT_NUM,
      .max = METRIC_LEVELS,
-     .doc = "gauges: times the own baseline ([1.25, 1.5, 2, 3]); counters: events ([1, 2, 4, 8])"},
+     .doc = "gauges: times the own baseline ([1.25, 1.5, 2, 3]), by difference from it (none); counters: events ([1, "
+            "2, 4, 8])"},
     {.key = "window", .type = YT_DUR, .min = 60, .max = 86400, .doc = "that a gauge's mean is over (5m; spread: 10m)"},
     {.key = "grace",
      .type = YT_DUR,
@@ -59,8 +68,11 @@ static bool read_levels(const struct ynode *n, struct metric_def *d, struct err 
     d->n_levels = y_len(list);
     for (size_t i = 0; i < d->n_levels; i++) {
         d->level[i] = y_at(list, i)->num;
-        if (counts ? !(d->level[i] >= 1 && d->level[i] <= 1e6) : !(d->level[i] > 1 && d->level[i] <= 1e6))
-            return y_err(y_at(list, i), e, counts ? "expected 1 event or more" : "expected more than 1 times the own");
+        if (!(d->level[i] <= 1e6) || !(counts ? d->level[i] >= 1 : d->level[i] > (d->diff ? 0 : 1)))
+            return y_err(y_at(list, i), e,
+                         counts    ? "expected 1 event or more"
+                         : d->diff ? "expected more than 0"
+                                   : "expected more than 1 times the own");
         if (i > 0 && d->level[i] <= d->level[i - 1])
             return y_err(y_at(list, i), e, "expected more than the level before");
     }
@@ -79,16 +91,21 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     *d = (struct metric_def){.id = arena_strdup(a, id),
                              .kind = (enum metric_kind)y_word(n, "kind", 0),
                              .worse = (enum metric_worse)y_word(n, "worse", WORSE_UP),
-                             .tolerance = y_num(n, "tolerance", 1.1),
+                             .diff = y_word(n, "compare", 0) == 1,
                              .share = y_num(n, "share", 0.1),
                              .grace_us = y_dur(n, "grace", 0)};
     bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+    d->tolerance = y_num(n, "tolerance", d->diff ? 0 : 1.1);
     d->own = gauge && y_bool(n, "own_baseline", true);
     d->window_us = !gauge ? 0 : y_dur(n, "window", (d->kind == KIND_SPREAD ? 10 : 5) * US_PER_MIN);
+    if (d->diff && d->kind != KIND_GAUGE)
+        return y_err(n, e, "only a gauge is compared by difference");
+    if (!d->diff && !(d->tolerance >= 1 && d->tolerance <= 100))
+        return y_err(y_get(n, "tolerance"), e, "expected 1 to 100 times");
     if (!gauge && (d->worse != WORSE_UP || y_has(n, "tolerance") || y_has(n, "window") || y_has(n, "own_baseline")))
         return y_err(n, e, "of %s more is worse; tolerance, window and baseline are a gauge's",
                      d->kind == KIND_EVENT ? "an event" : "a counter");
-    if (d->own || d->kind == KIND_COUNTER) {
+    if ((d->own && !d->diff) || d->kind == KIND_COUNTER) {
         d->n_levels = METRIC_LEVELS;
         memcpy(d->level, gauge ? gauges : counts, sizeof d->level);
     }
@@ -204,7 +221,7 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         if (matched[k] && f->telemetry.own[k].counter != counter)
             return y_err(at, e, "'%s' is a counter in one policy of this fleet, and none in another", p->own[i].id);
         if (!matched[k])
-            f->telemetry.own[k].kind = p->own[i].kind;
+            f->telemetry.own[k].kind = p->own[i].kind, f->telemetry.own[k].below = p->own[i].diff;
         matched[k] = true;
         f->telemetry.own[k].counter = counter;
     }

@@ -109,6 +109,10 @@ static bool limit_makes_sense(const struct ynode *n, const struct limit *l, cons
 {
     const struct ynode *at = y_get(n, l->under ? "below" : "above");
     bool any = f->row >= METRICS_BUILTIN && f->kind == FIGURE_MEAN && l->basis == BASIS_ABSOLUTE;
+    if (f->diff && l->basis == BASIS_RELATIVE && y_has(n, "relative_to"))
+        return (l->under ? l->value < 0 : l->value > 0) ||
+               y_err(at, e, "expected %s than 0: the difference to control, in the unit of %s",
+                     l->under ? "less" : "more", f->word);
     if (!(l->value > 0) && !any)
         return y_err(at, e, "expected more than 0, found '%s'", y_text(at));
     if (l->under && f->worse == WORSE_UP)

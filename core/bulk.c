@@ -14,10 +14,17 @@ static struct series *series(const struct herd *h, size_t i)
     return (struct series *)(void *)((char *)h->first + i * h->stride);
 }
 
-void bulk_init(struct bulk *b, int test, bool down, int64_t first, double tolerance, int32_t begin, int32_t lag)
+void bulk_init(struct bulk *b, int test, bool down, bool diff, int64_t first, double tolerance, int32_t begin,
+               int32_t lag)
 {
-    *b = (struct bulk){
-        .test = test, .down = down, .tolerance = tolerance, .first = first, .next = first, .lag = lag, .ratio = NAN};
+    *b = (struct bulk){.test = test,
+                       .down = down,
+                       .diff = diff,
+                       .tolerance = tolerance,
+                       .first = first,
+                       .next = first,
+                       .lag = lag,
+                       .ratio = NAN};
     b->stride = 1 + first / COUNT_MAX;
     b->begin[0] = b->begin[1] = INT32_MIN;
     b->begin[2] = begin < INT32_MAX - lag ? begin + lag : INT32_MAX;
@@ -44,7 +51,7 @@ static bool whole(const struct bulk *b, int32_t from, int32_t begin)
 
 void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value)
 {
-    if (!whole(b, from, b->begin[BULK_BLOCKS - 1]) || !isfinite(value) || value < 0)
+    if (!whole(b, from, b->begin[BULK_BLOCKS - 1]) || !isfinite(value) || (value < 0 && !b->diff))
         return;
     s->sum[BULK_BLOCKS - 1] = (float)((double)s->sum[BULK_BLOCKS - 1] + value);
     s->count[BULK_BLOCKS - 1]++;
@@ -60,9 +67,10 @@ static int64_t samples_of(const struct series *s, int from)
 }
 
 /* A device that could be compared; NaN base compares false. */
-static bool candidate(const struct watched *w, const struct series *s)
+static bool candidate(const struct bulk *b, const struct watched *w, const struct series *s)
 {
-    return w->flags & (WATCHED_CANARY | WATCHED_CONTROL) && !(w->flags & WATCHED_SILENT) && s->base > 0;
+    return w->flags & (WATCHED_CANARY | WATCHED_CONTROL) && !(w->flags & WATCHED_SILENT) &&
+           (b->diff ? isfinite(s->base) : s->base > 0);
 }
 
 /* Has it been there since block `from` began? */
@@ -77,7 +85,7 @@ static int window_of(const struct bulk *b, const struct herd *h)
     const struct watched *w = h->w;
     int64_t canaries = 0, with[BULK_BLOCKS] = {0};
     for (size_t i = 0; i < h->n; i++) {
-        if (!(w[i].flags & WATCHED_CANARY) || !candidate(&w[i], series(h, i)))
+        if (!(w[i].flags & WATCHED_CANARY) || !candidate(b, &w[i], series(h, i)))
             continue;
         canaries++;
         for (int j = 0; j < BULK_BLOCKS; j++)
@@ -89,14 +97,22 @@ static int window_of(const struct bulk *b, const struct herd *h)
     return from;
 }
 
-/* Mean over own baseline. */
-static double times(const struct series *s, int from)
+/* Mean over own baseline, or less it. */
+static double change_of(const struct bulk *b, const struct series *s, int from)
 {
     double sum = 0;
     for (int i = from; i < BULK_BLOCKS; i++)
         sum += (double)s->sum[i];
-    double r = sum / (double)samples_of(s, from) / (double)s->base;
+    double mean = sum / (double)samples_of(s, from);
+    if (b->diff)
+        return mean - (double)s->base;
+    double r = mean / (double)s->base;
     return r > FLOOR ? r : FLOOR;
+}
+
+static double tolerated(const struct bulk *b)
+{
+    return b->diff ? b->tolerance : det_log(b->tolerance);
 }
 
 static double *sorted(const struct change *v, size_t n, double shift)
@@ -142,10 +158,10 @@ static void mark(const struct bulk *b, const struct herd *h, size_t i, bool on)
 static void describe(struct bulk *b, const struct herd *h, const struct change *canary, size_t n,
                      const struct change *control, size_t m, const uint32_t *who)
 {
-    double shift = det_log(b->tolerance), *c = sorted(canary, n, shift), *k = sorted(control, m, 0);
+    double shift = tolerated(b), *c = sorted(canary, n, shift), *k = sorted(control, m, 0);
     double high = k[m - 1 - m / 20];
-    double by = median(c, n) - median(k, m);
-    b->ratio = det_exp(b->down ? -by : by);
+    double by = (median(c, n) - median(k, m)) * (b->down ? -1 : 1);
+    b->ratio = b->diff ? by : det_exp(by);
     b->canary = b->control = 0;
     b->canary_of = (int64_t)n;
     b->control_of = (int64_t)m;
@@ -206,7 +222,7 @@ static void see(const struct bulk *b, const struct herd *h, struct seen *v)
     *v = (struct seen){0};
     for (size_t i = 0; from < BULK_BLOCKS && i < h->n; i++) {
         const struct series *s = series(h, i);
-        if (candidate(&w[i], s) && there(b, &w[i], from) && samples_of(s, from) > 0) {
+        if (candidate(b, &w[i], s) && there(b, &w[i], from) && samples_of(s, from) > 0) {
             samples += samples_of(s, from);
             devices++;
         }
@@ -219,18 +235,20 @@ static void see(const struct bulk *b, const struct herd *h, struct seen *v)
     v->whom = xreallocarray(NULL, devices, sizeof *v->whom);
     for (size_t i = 0; i < h->n; i++) {
         const struct series *s = series(h, i);
-        int64_t mine = candidate(&w[i], s) && there(b, &w[i], from) ? samples_of(s, from) : 0;
+        int64_t mine = candidate(b, &w[i], s) && there(b, &w[i], from) ? samples_of(s, from) : 0;
         /* Half of the samples that devices have on average: too few of them are no mean. */
         if (mine == 0 || mine * 2 * (int64_t)devices < samples)
             continue;
         if (w[i].flags & WATCHED_CANARY) {
             v->who[v->n] = (uint32_t)i;
-            v->canary[v->n++] = times(s, from);
+            v->canary[v->n++] = change_of(b, s, from);
         } else {
             v->whom[v->m] = (uint32_t)i;
-            v->control[v->m++] = times(s, from);
+            v->control[v->m++] = change_of(b, s, from);
         }
     }
+    if (b->diff)
+        return;
     det_log_all(v->canary, v->n);
     det_log_all(v->control, v->m);
 }
@@ -257,7 +275,7 @@ static void take_look(struct bulk *b, const struct herd *h, int64_t tick, const 
     b->looks++;
     if (v->n == 0 || v->m == 0)
         return;
-    struct change *canary = changes(b, h, v->canary, v->who, v->n, det_log(b->tolerance));
+    struct change *canary = changes(b, h, v->canary, v->who, v->n, tolerated(b));
     struct change *control = changes(b, h, v->control, v->whom, v->m, 0);
     judge(b, h, tick, canary, v->n, control, v->m, v->who);
     free(canary);

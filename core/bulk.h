@@ -36,8 +36,8 @@ struct herd {
     size_t stride;
 };
 
-/* A device's value at a look, as compared: ln(mean / own baseline), canary's less ln(tolerance). Where less is worse,
- * the first with its sign changed. */
+/* A device's value at a look, as compared: ln(mean / own baseline), canary's less ln(tolerance); or mean - own
+ * baseline, canary's less tolerance. Where less is worse, the first with its sign changed. */
 struct change {
     double v;
     uint8_t stratum;
@@ -57,7 +57,8 @@ struct look {
 struct bulk {
     int test;                   /* number of the test, for its mark */
     bool down;                  /* less is worse */
-    double tolerance;           /* tolerated rise or fall, >= 1 */
+    bool diff;                  /* changes are differences from the own baseline, not ln of ratios */
+    double tolerance;           /* tolerated rise or fall, >= 1; of differences >= 0 */
     int64_t first, next;        /* time of the first look and of the next, in ticks */
     int32_t lag;                /* ticks after which a device's samples are of the time since it came in */
     int64_t valid;              /* ticks with rows so far */
@@ -67,15 +68,16 @@ struct bulk {
     int spent;                  /* taken: the k of the newest one's share */
     double most;                /* running maximum of the looks' evidence, >= 0 */
     double now;                 /* of the newest look; may be negative; 0 before the first */
-    double ratio;               /* median canary change over median control change at the newest look, NaN */
-    int64_t canary, control;    /* devices over control's 95th percentile at the newest look */
+    double ratio;            /* median canary change over (diff: less) median control change at the newest look, NaN */
+    int64_t canary, control; /* devices over control's 95th percentile at the newest look */
     int64_t canary_of, control_of;
     struct look best; /* the look with the most evidence above 0 */
 };
 
-/* first: ticks to the first look, >= 1. tolerance >= 1. begin: number of the tick at which the stage began. lag:
- * ticks for which a device's samples still are of the time before it came in, 0 .. first - 1. */
-void bulk_init(struct bulk *b, int test, bool down, int64_t first, double tolerance, int32_t begin, int32_t lag);
+/* first: ticks to the first look, >= 1. tolerance >= 1 (diff: >= 0). begin: number of the tick at which the stage
+ * began. lag: ticks for which a device's samples still are of the time before it came in, 0 .. first - 1. */
+void bulk_init(struct bulk *b, int test, bool down, bool diff, int64_t first, double tolerance, int32_t begin,
+               int32_t lag);
 void bulk_release(struct bulk *b);
 /* Tick `number`, which brings rows, begins. True when its samples are summed. */
 bool bulk_tick(struct bulk *b, int32_t number);

@@ -78,9 +78,11 @@ uint64_t device_reached(const struct evidence_policy *p, const double *by_row)
     for (int i = 0; i < metric_tests(p); i++) {
         const struct metric_test *t = metric_test(p, i);
         double x = by_row[t->metric];
+        struct metric_def d;
+        metric_get(p, t->metric, &d);
         bool had = t->rule == RULE_EVENTS  ? x >= t->level
                    : t->rule != RULE_LEVEL ? false
-                   : t->down               ? x <= 1 / t->level
+                   : t->down               ? x <= (d.diff ? -t->level : 1 / t->level)
                                            : x >= t->level;
         set |= had ? PASSAGE_BIT(i) : 0;
     }

@@ -30,7 +30,7 @@ struct device_facts {
  * one that says most. Bad is a loop, or an event twice and more; odd is one event, or a level. */
 enum device_state device_state(const struct device_facts *f, const struct evidence_policy *p, char note[DEVICE_NOTE]);
 /* The same set from a device's newest figures, for a rollout without tests: by row of the policy's metrics events that
- * count, or the value over the device's own baseline; NaN = not known. */
+ * count, or the value over the device's own baseline (by difference: less it); NaN = not known. */
 uint64_t device_reached(const struct evidence_policy *p, const double *by_row);
 /* "ok", "bad", "odd", "stale", "updating", "waiting", "failed", "gone". */
 const char *device_state_word(enum device_state s);

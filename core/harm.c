@@ -10,7 +10,8 @@
 
 struct harm harm_of(const struct figure *f, double value, double against, double ratio)
 {
-    struct harm h = {.ratio = ratio, .low = NAN, .high = NAN, .from = against, .to = value, .than = ""};
+    struct harm h = {
+        .ratio = ratio, .low = NAN, .high = NAN, .from = against, .to = value, .than = "", .diff = f->diff};
 
     h.unbounded = f->kind == FIGURE_RATE && against == 0 && value > 0;
     if (h.unbounded)
@@ -35,8 +36,10 @@ struct harm harm_of_evidence(const struct evidence *e)
     enum metric_form form =
         e->plain || test == TEST_COUNT ? e->form : metric_form(metric_test(&policy_default()->evidence, (int)test));
     h.than = form == FORM_OUTCOME ? " what is tolerated"
+             : e->diff            ? " against the others"
              : form == FORM_SHIFT ? " as much as the others"
                                   : " as often as the others";
+    h.diff = e->diff;
     if (form != FORM_HAD)
         return h;
     if (e->canary_of > 0 && e->control_of > 0) {
@@ -69,7 +72,9 @@ static const char *number(char out[FMT_MAX], const struct harm *h, const char *o
 {
     char n[FMT_MAX];
 
-    if (h->unbounded || h->capped)
+    if (h->diff && isfinite(h->ratio))
+        snprintf(out, FMT_MAX, "%+.3g", h->ratio);
+    else if (h->unbounded || h->capped)
         snprintf(out, FMT_MAX, "%s%.20sx", over, end(n, h->unbounded ? h->low : h->ratio, false));
     else
         fmt_ratio(out, h->ratio);

@@ -17,6 +17,7 @@ struct harm {
     double ratio;     /* canary to the others; NaN = there is none, or it is not known */
     double low, high; /* its interval, which holds at every look at once; NaN = none is made, 0 and infinity = no end */
     bool unbounded;   /* none of the others had it: all that can be said is that it is over `low`  */
+    bool diff;        /* `ratio` is a difference, in the metric's unit */
     bool capped;      /* the ratio is as large as one is computed: it may be more */
     double from, to;  /* the others' figure and the canary's, where it is of two figures; else NaN */
     const char *than; /* words behind the number: "", " as often as the others", ... */
@@ -31,7 +32,7 @@ struct harm harm_of_metric(const struct figure *f, const struct wave_health *h);
  * the share that failed over the share that may. */
 struct harm harm_of_evidence(const struct evidence *e);
 
-/* For a column: "3.12x", "0.96x", "340x", ">32x" (unbounded, or capped), "?". */
+/* For a column: "3.12x", "0.96x", "340x", ">32x" (unbounded, or capped), "+3.2" (a difference), "?". */
 const char *harm_brief(char out[FMT_MAX], const struct harm *h);
 /* In a sentence, with the interval: "3.12x (1.4 to 13)", "over 32x"; without the words behind. Ends are rounded away
  * from the ratio. */

@@ -158,6 +158,15 @@ static void sum_change(const struct values *v, struct gauge_health *g)
     g->change = with_base / base;
 }
 
+static double mean_difference(const struct values *v)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < v->n; i++)
+        sum += isnan(v->base[i]) ? 0 : (double)v->value[i] - (double)v->base[i];
+    return sum / (double)v->n_base;
+}
+
 static void sum_gauge(const struct track *const *tracks, size_t n, const struct track_shape *s, size_t column,
                       const struct frame *f, struct gauge_health *out)
 {
@@ -175,11 +184,14 @@ static void sum_gauge(const struct track *const *tracks, size_t n, const struct 
         sum += (double)l->value;
         v.base[v.n] = l->base;
         v.value[v.n++] = l->value;
-        v.n_base += !isnan(l->base) && (spread || l->base > 0);
+        v.n_base += !isnan(l->base) && (spread || s->column[column].below || l->base > 0);
     }
-    if (v.n > 0 && v.n_base * 2 >= v.n && v.n_base > 0)
+    bool based = v.n > 0 && v.n_base * 2 >= v.n && v.n_base > 0;
+    if (based && s->column[column].below)
+        out->change = mean_difference(&v);
+    else if (based)
         (spread ? sum_spread : sum_change)(&v, out);
-    else
+    if (!based || s->column[column].below)
         for (int l = 0; l < HEALTH_LEVELS; l++)
             out->over[l] = out->under[l] = -1;
     if (v.n > 0) {
@@ -248,6 +260,17 @@ static struct pair rates(const struct count_health *c, const struct count_health
     return p;
 }
 
+static struct pair differences(const struct gauge_health *c, const struct gauge_health *k, bool own)
+{
+    struct pair p = {c->mean, k->mean, c->mean - k->mean};
+
+    if (own && !isnan(c->change) && !isnan(k->change)) {
+        p.ratio = c->change - k->change;
+        p.against = c->mean - p.ratio;
+    }
+    return p;
+}
+
 static struct pair means(const struct gauge_health *c, const struct gauge_health *k, bool own)
 {
     struct pair p = {c->mean, k->mean, ratio_of(c->mean, k->mean)};
@@ -290,7 +313,7 @@ static struct pair compare(const struct wave_health *h, const struct figure *f, 
     case FIGURE_RATE:
         return rates(&h->canary.column[column].count, &h->control.column[column].count);
     case FIGURE_MEAN:
-        return means(c, k, d->own);
+        return (d->diff ? differences : means)(c, k, d->own);
     case FIGURE_P95:
         return (struct pair){c->p95, k->p95, ratio_of(c->p95, k->p95)};
     case FIGURE_OWN:

@@ -29,7 +29,8 @@ struct gauge_health {
     double mean, p95;
     double own;    /* of a spread: mean of value / own baseline; against the mean baseline where a device has none. Each
                       device's ratio is clipped to 1/16..16, so that one odd sensor is one voice */
-    double change; /* sum of values / sum of own baselines over devices that have one, NaN when fewer than half do */
+    double change; /* sum of values / sum of own baselines over devices that have one, NaN when fewer than half do;
+                      where values may be below 0, mean of value - own baseline */
     int32_t over[HEALTH_LEVELS], under[HEALTH_LEVELS]; /* devices at or beyond each level; -1 no baselines */
 };
 /* Figures of one group of devices. The window ends with the group's newest sample, not with the engine's clock, so that
@@ -47,7 +48,8 @@ struct group_health {
 
 struct wave_health {
     struct group_health canary, control;
-    /* By number of the figure (core/metric.h): the canary's, control's, and canary / control. Rates with half an event
+    /* By number of the figure (core/metric.h): the canary's, control's, and canary / control (of a metric
+     * that is compared by difference, canary - control). Rates with half an event
      * added to each side, so that a clean control gives a number. */
     double value[FIGURES_MAX], against[FIGURES_MAX], ratio[FIGURES_MAX];
     int8_t column[FIGURES_MAX];      /* that the figure is of; -1: none */

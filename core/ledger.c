@@ -39,8 +39,7 @@ double ledger_alpha(const struct ledger *l, int s, int m)
         return 0;
     /* 2^-s over the sum of 2^-0 .. 2^-(waves-1); all exact in binary */
     double weight = ldexp(1, -s) / (2 - ldexp(1, 1 - l->waves));
-    return l->alpha * (1 - l->reserve) * weight *
-           (s < l->added_from || m >= LEDGER_METRICS ? l->share[m] : l->share[m] + l->added[m]);
+    return l->alpha * (1 - l->reserve) * weight * (s < l->added_from ? l->share[m] : l->share[m] + l->added[m]);
 }
 
 double ledger_install(const struct ledger *l)
@@ -57,12 +56,12 @@ static bool ledger_draw(struct ledger *l, double alpha)
     return true;
 }
 
-bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from)
+bool ledger_add(struct ledger *l, const double added[LEDGER_ALL], int from)
 {
     struct ledger after = *l;
     double before = ledger_total(l);
-    for (int m = 0; m < LEDGER_METRICS; m++)
-        if (!(added[m] >= 0) || l->added[m] > 0)
+    for (int m = 0; m < LEDGER_ALL; m++)
+        if (!(added[m] >= 0) || l->added[m] > 0 || (m >= l->metrics && added[m] > 0))
             return false;
     if (from < 0 || from >= l->waves)
         return false;
@@ -74,10 +73,10 @@ bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from)
     return true;
 }
 
-bool ledger_has(const struct ledger *l, const double added[LEDGER_METRICS], int from)
+bool ledger_has(const struct ledger *l, const double added[LEDGER_ALL], int from)
 {
     bool same = l->added_from == from;
-    for (int m = 0; m < LEDGER_METRICS; m++)
+    for (int m = 0; m < LEDGER_ALL; m++)
         same = same && l->added[m] == added[m];
     return same;
 }

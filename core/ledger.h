@@ -18,14 +18,14 @@ enum ledger_metric { LEDGER_REBOOT, LEDGER_SILENCE, LEDGER_CPU, LEDGER_VARIANCE,
 #define LEDGER_ALL (LEDGER_METRICS + METRICS_OWN)
 
 struct ledger {
-    double alpha;                 /* of the whole rollout, for a pause */
-    double reserve;               /* share of alpha that no declared wave spends */
-    int waves;                    /* declared, 1..LEDGER_WAVES */
-    double share[LEDGER_ALL];     /* per wave */
-    int metrics;                  /* LEDGER_METRICS .. LEDGER_ALL */
-    double install;               /* share of the whole rollout */
-    double drawn;                 /* of the reserve, so far: alpha */
-    double added[LEDGER_METRICS]; /* to the share of a built-in metric, from wave `added_from` on */
+    double alpha;             /* of the whole rollout, for a pause */
+    double reserve;           /* share of alpha that no declared wave spends */
+    int waves;                /* declared, 1..LEDGER_WAVES */
+    double share[LEDGER_ALL]; /* per wave */
+    int metrics;              /* LEDGER_METRICS .. LEDGER_ALL */
+    double install;           /* share of the whole rollout */
+    double drawn;             /* of the reserve, so far: alpha */
+    double added[LEDGER_ALL]; /* to the share of a metric, from wave `added_from` on */
     int added_from;
 };
 
@@ -42,9 +42,9 @@ double ledger_alpha(const struct ledger *l, int s, int m);
 double ledger_install(const struct ledger *l);
 /* Adds to the metrics' shares from wave `from` on, drawn from the reserve: tests that were thought of when the rollout
  * ran. Once. False, and nothing added, when the reserve does not hold it, nothing is added, or it is no such wave. */
-bool ledger_add(struct ledger *l, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;
+bool ledger_add(struct ledger *l, const double added[LEDGER_ALL], int from) ANDON_MUST_USE;
 /* Are these what was added, from this wave on? */
-bool ledger_has(const struct ledger *l, const double added[LEDGER_METRICS], int from);
+bool ledger_has(const struct ledger *l, const double added[LEDGER_ALL], int from);
 /* What the first `waves` waves may spend, installs included: 0 when there are none. */
 double ledger_begun(const struct ledger *l, int waves);
 /* Everything that is promised, what was drawn included; at most l->alpha. */

@@ -69,12 +69,13 @@ static const struct metric_test tests_both[] = {
 
 static const struct figure figures[FIGURES_BUILTIN] = {
     {"reboots", "reboots", " per device-day", "reboots/dev-day", "rbt", FIGURE_REBOOTS, ROW_REBOOTS, FIGURE_RATE,
-     WORSE_UP, false},
-    {"cpu-mean", "cpu", "", "%", "cpu", FIGURE_CPU_MEAN, ROW_CPU, FIGURE_MEAN, WORSE_BOTH, true},
-    {"cpu-p95", "cpu p95", "", "%", "cpu", FIGURE_CPU_P95, ROW_CPU, FIGURE_P95, WORSE_BOTH, true},
+     WORSE_UP, false, false},
+    {"cpu-mean", "cpu", "", "%", "cpu", FIGURE_CPU_MEAN, ROW_CPU, FIGURE_MEAN, WORSE_BOTH, true, false},
+    {"cpu-p95", "cpu p95", "", "%", "cpu", FIGURE_CPU_P95, ROW_CPU, FIGURE_P95, WORSE_BOTH, true, false},
     {"variance", "sensor variance", " the devices' own baseline", "x own baseline", "var", FIGURE_SPREAD, ROW_VARIANCE,
-     FIGURE_OWN, WORSE_BOTH, false},
-    {"install-failed", "failed installs", "", "%", "inst", FIGURE_INSTALL, ROW_INSTALL, FIGURE_SHARE, WORSE_UP, true},
+     FIGURE_OWN, WORSE_BOTH, false, false},
+    {"install-failed", "failed installs", "", "%", "inst", FIGURE_INSTALL, ROW_INSTALL, FIGURE_SHARE, WORSE_UP, true,
+     false},
 };
 
 const struct figure figure_unknown = {
@@ -218,6 +219,13 @@ static void add_levels(struct making *m, const struct metric_def *d, size_t row,
     char n[FMT_MAX];
     for (size_t i = 0; i < d->n_levels; i++) {
         snprintf(n, sizeof n, "%g", d->level[i]);
+        if (d->diff) {
+            add(m, row, RULE_LEVEL, d->level[i], down, parts,
+                arena_printf(m->a, "%s%s-%s", d->id, down ? "-down" : "", n),
+                arena_printf(m->a, "have been %s%s%s or more %s their own %s", n, d->unit && *d->unit ? " " : "",
+                             d->unit ? d->unit : "", down ? "under" : "over", d->title));
+            continue;
+        }
         add(m, row, RULE_LEVEL, d->level[i], down, parts, arena_printf(m->a, "%s%s-%s", d->id, down ? "-down" : "", n),
             down ? arena_printf(m->a, "have had %.3g%% of their own %s or less", 100 / d->level[i], d->title)
                  : arena_printf(m->a, "have had %s times their own %s or more", n, d->title));
@@ -258,6 +266,7 @@ static void make_figures(struct evidence_policy *p, struct arena *a)
     struct figure *v = ARENA_ARRAY(a, struct figure, p->n_own + 1);
     for (size_t i = 0; i < p->n_own; i++) {
         const struct metric_def *d = &p->own[i];
+        const char *unit = d->unit ? d->unit : "";
         bool counts = d->kind == KIND_COUNTER || d->kind == KIND_EVENT, own = d->kind == KIND_SPREAD && d->own;
         v[i] = (struct figure){.word = d->id,
                                .phrase = d->title,
@@ -267,12 +276,13 @@ static void make_figures(struct evidence_policy *p, struct arena *a)
                                .kind = counts ? FIGURE_RATE
                                        : own  ? FIGURE_OWN
                                               : FIGURE_MEAN,
-                               .worse = d->worse};
-        v[i].per = counts     ? " per device-day"
-                   : own      ? figures[FIGURE_SPREAD].per
-                   : *d->unit ? arena_printf(a, " %s", d->unit)
-                              : "";
-        v[i].unit = counts ? "/dev-day" : own ? figures[FIGURE_SPREAD].unit : d->unit;
+                               .worse = d->worse,
+                               .diff = d->diff};
+        v[i].per = counts  ? " per device-day"
+                   : own   ? figures[FIGURE_SPREAD].per
+                   : *unit ? arena_printf(a, " %s", unit)
+                           : "";
+        v[i].unit = counts ? "/dev-day" : own ? figures[FIGURE_SPREAD].unit : unit;
     }
     p->own_figure = v;
 }
@@ -321,6 +331,8 @@ void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
         metric_get(p, i, &d);
         buf_printf(&b, "%s %s %s %s %lld", d.id, metric_kind_word(d.kind), metric_worse_word(d.worse),
                    d.own ? "own" : "as-is", (long long)d.window_us);
+        if (d.diff)
+            buf_adds(&b, " difference");
         buf_printf(&b, " %s", fmt_hexfloat(f, d.tolerance));
         buf_printf(&b, " %s", fmt_hexfloat(f, d.share));
         for (size_t k = 0; k < d.n_levels; k++)

@@ -35,11 +35,13 @@ enum metric_row { ROW_REBOOTS, ROW_SILENCE, ROW_CPU, ROW_VARIANCE, ROW_INSTALL, 
 struct metric_def {
     const char *id, *title, *unit; /* unit may be "" */
     enum metric_kind kind;
-    enum metric_worse worse;     /* counters: up */
-    bool own;                    /* compared over each device's own baseline; else as it is, by the rank test alone */
-    double tolerance;            /* gauges: so many times more (or less) is no harm, >= 1 */
-    double share;                /* of alpha; 0 = not tested */
-    double level[METRIC_LEVELS]; /* gauges: times the baseline, > 1; counters: events, >= 1. Ascending */
+    enum metric_worse worse; /* counters: up */
+    bool own;                /* compared over each device's own baseline; else as it is, by the rank test alone */
+    bool diff;               /* of a gauge: by difference, in its unit, not by ratio: values may be below 0 */
+    double tolerance;        /* gauges: so many times more (or less) is no harm, >= 1; by difference: so much, >= 0 */
+    double share;            /* of alpha; 0 = not tested */
+    double level[METRIC_LEVELS]; /* gauges: times the baseline, > 1 (by difference: from it, > 0); counters: events,
+                                    >= 1. Ascending */
     size_t n_levels;
     int64_t window_us; /* of a gauge's mean */
     int64_t grace_us;  /* it counts from so long after an install on, where that is longer than the policy's; 0 */
@@ -68,6 +70,7 @@ struct figure {
     enum figure_kind kind;
     enum metric_worse worse;
     bool percent; /* a part of 1, written as per cent */
+    bool diff;    /* compared by difference: "ratio" is one */
 };
 struct evidence_policy;
 size_t figure_count(const struct evidence_policy *p); /* the built-in ones and its own */
@@ -81,7 +84,7 @@ enum metric_form { FORM_HAD, FORM_SHIFT, FORM_OUTCOME };
 enum metric_rule {
     RULE_LOOP,    /* three events within half an hour */
     RULE_EVENTS,  /* `level` events */
-    RULE_LEVEL,   /* `level` times the baseline or more; down: 1/level of it or less */
+    RULE_LEVEL,   /* `level` times the baseline or more; down: 1/level of it or less; by difference: so far from it */
     RULE_SILENCE, /* not heard of */
     RULE_SHIFT,   /* rank test of the changes of all devices */
     RULE_OUTCOME

@@ -7,7 +7,7 @@
 #include "core/err.h"
 #include "core/policy.h"
 
-_Static_assert(sizeof(struct watched) <= 104, "a watched device costs at most 104 bytes");
+_Static_assert(sizeof(struct watched) <= 96, "a watched device costs at most 96 bytes");
 _Static_assert(sizeof(struct series) == 28, "a gauge of a device costs 28 bytes");
 _Static_assert(PASSAGE_COUNT + 2 <= 16, "built-in tests fit a device's marks");
 
@@ -40,6 +40,7 @@ void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row)
     *g = (struct gauge){.row = (uint8_t)row,
                         .column = (uint8_t)metric_column(p, row),
                         .spread = d.kind == KIND_SPREAD,
+                        .diff = d.diff,
                         .window_us = d.window_us,
                         .up = -1,
                         .down = -1};
@@ -47,11 +48,21 @@ void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row)
         const struct metric_test *t = metric_test(p, i);
         if (t->metric != row || t->rule != RULE_LEVEL)
             continue;
-        g->level[g->n_levels].at = t->down ? 1.0 / t->level : t->level;
+        g->level[g->n_levels].at = !t->down ? t->level : d.diff ? -t->level : 1.0 / t->level;
         g->level[g->n_levels].down = t->down;
         g->level[g->n_levels++].test = (uint8_t)i;
         g->levels |= PASSAGE_BIT(i);
     }
+}
+
+bool gauge_based(const struct gauge *g, double base)
+{
+    return g->diff ? isfinite(base) : base > 0;
+}
+
+double gauge_change(const struct gauge *g, double value, double base)
+{
+    return g->diff ? value - base : value / base;
 }
 
 uint64_t gauge_levels(const struct gauge *g, double r)
@@ -123,7 +134,7 @@ void series_restart(struct series *s, bool spread)
 
 void watched_restart(struct watched *w)
 {
-    w->boot_s[0] = w->boot_s[1] = LONG_AGO;
+    watched_set_times(w, (const int32_t[2]){LONG_AGO, LONG_AGO});
     series_restart(&w->cpu, false);
     series_restart(&w->var, true);
     w->happened = w->risk = w->entered = w->carried = 0;
@@ -160,7 +171,22 @@ int watched_count(struct watched *w, double value, bool boot_time, int64_t *sinc
 
 bool watched_booted(const struct watched *w)
 {
-    return w->boot_s[1] != LONG_AGO;
+    return w->boot_s != LONG_AGO;
+}
+
+/* A gap of UINT16_MAX is far more than LOOP_S, as LONG_AGO is. */
+void watched_times(const struct watched *w, int32_t out[2])
+{
+    out[1] = w->boot_s;
+    out[0] = w->boot_gap_s == UINT16_MAX ? LONG_AGO : w->boot_s - w->boot_gap_s;
+}
+
+void watched_set_times(struct watched *w, const int32_t at_s[2])
+{
+    int64_t gap = (int64_t)at_s[1] - at_s[0];
+    bool none = at_s[1] == LONG_AGO || gap < 0 || gap > UINT16_MAX;
+    w->boot_s = at_s[1];
+    w->boot_gap_s = none ? UINT16_MAX : (uint16_t)gap;
 }
 
 static uint64_t boot_levels(uint8_t boots)
@@ -173,7 +199,10 @@ static uint64_t boot_levels(uint8_t boots)
 
 uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s)
 {
-    bool loop = passage_loop(w->boot_s, (uint32_t)n, before_s, now_s);
+    int32_t at_s[2];
+    watched_times(w, at_s);
+    bool loop = passage_loop(at_s, (uint32_t)n, before_s, now_s);
+    watched_set_times(w, at_s);
     w->boots = w->boots + n > UINT8_MAX ? UINT8_MAX : (uint8_t)(w->boots + n);
     return (loop ? PASSAGE_BIT(PASSAGE_LOOP) : 0) | boot_levels(w->boots);
 }

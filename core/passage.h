@@ -71,23 +71,24 @@ struct marks {
     uint64_t happened, excluded, risk, entered, carried;
 };
 
-/* One watched device: tail and bulk engine together, at most 104 bytes (asserted). Clocks and sums are of the stage
+/* One watched device: tail and bulk engine together, at most 96 bytes (asserted). Clocks and sums are of the stage
  * that runs. Ticks are numbered from the trial's start. */
 struct watched {
-    int64_t last_t;    /* newest sample */
-    double counter;    /* newest boot counter, or boot_mark.at; NaN = never seen */
-    int32_t from;      /* number of the tick from which it counts as canary, INT32_MAX = unknown */
-    int32_t boot_s[2]; /* the two newest reboots, seconds since the trial's start */
+    int64_t last_t; /* newest sample */
+    double counter; /* newest boot counter, or boot_mark.at; NaN = never seen */
+    int32_t from;   /* number of the tick from which it counts as canary, INT32_MAX = unknown */
+    int32_t boot_s; /* the newest reboot, seconds since the trial's start */
     struct series cpu, var;
-    uint16_t happened; /* bit k: event k has happened in this stage, at risk or not */
-    uint16_t excluded; /* bit k: had it in the hour before the rollout: never at risk for it */
-    uint16_t risk;     /* bit k: at risk now */
-    uint16_t entered;  /* bit k: has been at risk in this stage */
-    uint16_t carried;  /* bit k: its event k counted; bits 14, 15: carries the rank tests' newest look */
-    uint8_t boots;     /* reboots of this stage, at most 255 */
-    uint8_t cell;      /* of struct strata */
-    int8_t wave;       /* -1: of no wave */
-    uint8_t flags;     /* WATCHED_... */
+    uint16_t boot_gap_s; /* from the reboot before it to that one; UINT16_MAX: so long, or there was none */
+    uint16_t happened;   /* bit k: event k has happened in this stage, at risk or not */
+    uint16_t excluded;   /* bit k: had it in the hour before the rollout: never at risk for it */
+    uint16_t risk;       /* bit k: at risk now */
+    uint16_t entered;    /* bit k: has been at risk in this stage */
+    uint16_t carried;    /* bit k: its event k counted; bits 14, 15: carries the rank tests' newest look */
+    uint8_t boots;       /* reboots of this stage, at most 255 */
+    uint8_t cell;        /* of struct strata */
+    int8_t wave;         /* -1: of no wave */
+    uint8_t flags;       /* WATCHED_... */
 };
 #define WATCHED_CANARY  0x01u /* counts as canary in the stage that runs */
 #define WATCHED_CONTROL 0x02u /* counts as control in it */
@@ -143,7 +144,7 @@ void tail_init(struct tail *t, const struct evidence_policy *p);
 /* A metric that is a level, as a policy tests it. */
 struct gauge {
     uint8_t row, column; /* of the policy's metrics; of a tick */
-    bool spread;
+    bool spread, diff;
     int64_t window_us;
     uint64_t levels; /* tests of first passages, as bits */
     struct {
@@ -170,7 +171,10 @@ struct tally {
 /* Row `row` of the policy; no rank tests and no memory yet. */
 void gauge_init(struct gauge *g, const struct evidence_policy *p, size_t row);
 void tally_init(struct tally *c, const struct evidence_policy *p, size_t row);
-/* Which levels a value at `r` times its own baseline has reached, as bits. NaN: none. */
+/* Is that a baseline? And a value over it: how many times, or by how much. */
+bool gauge_based(const struct gauge *g, double base);
+double gauge_change(const struct gauge *g, double value, double base);
+/* Which levels a change of `r` has reached, as bits. NaN: none. */
 uint64_t gauge_levels(const struct gauge *g, double r);
 /* n events between two samples, seconds since the trial's start: all tests whose event has happened in this stage. */
 uint64_t tally_events(const struct tally *c, struct counted *v, uint32_t n, int32_t before_s, int32_t now_s);
@@ -185,8 +189,11 @@ void watched_restart(struct watched *w);
  * no more can be known; of a time of boot see core/boots.h. NaN and the first value: 0. At most 100. *since: time of
  * the sample before; becomes the time from which on they can have been, where that is earlier. */
 int watched_count(struct watched *w, double value, bool boot_time, int64_t *since);
-/* Has it rebooted in this stage? Then boot_s[1] is the newest time. */
+/* Has it rebooted in this stage? Then boot_s is the newest time. */
 bool watched_booted(const struct watched *w);
+/* The two newest reboots, as loops are judged by them. */
+void watched_times(const struct watched *w, int32_t out[2]);
+void watched_set_times(struct watched *w, const int32_t at_s[2]);
 /* n reboots have happened between two samples, evenly spread as nothing more is known (so that the reboots of a device
  * that was away for days are no loop). Returns all reboot events that have happened in this stage now. */
 uint64_t watched_boots(struct watched *w, int n, int32_t before_s, int32_t now_s);

@@ -51,15 +51,16 @@ struct work {
 bool trial_read_added(const struct json_t *o, struct ledger *l)
 {
     const struct json_t *a = json_get(o, "added");
-    double added[LEDGER_METRICS];
+    double added[LEDGER_ALL] = {0};
     int64_t from;
+    size_t n = json_is_arr(a) ? json_len(a) : 0;
     if (!a)
         return true;
-    if (!json_is_arr(a) || json_len(a) != LEDGER_METRICS || !json_int(o, "added_from", &from) || from < 0 ||
+    if ((n != LEDGER_METRICS && n != (size_t)l->metrics) || !json_int(o, "added_from", &from) || from < 0 ||
         from >= l->waves)
         return false;
-    for (int m = 0; m < LEDGER_METRICS; m++)
-        if (!trial_hex(json_at(a, (size_t)m), &added[m]))
+    for (size_t m = 0; m < n; m++)
+        if (!trial_hex(json_at(a, m), &added[m]))
             return false;
     return ledger_add(l, added, (int)from);
 }
@@ -93,6 +94,8 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
         json_len(levels) > METRIC_LEVELS || !json_bool(o, "own", &d->own) || !get_hex(o, "share", &d->share) ||
         !get_hex(o, "tolerance", &d->tolerance) || !json_int(o, "window_us", &d->window_us))
         return false;
+    if (json_get(o, "difference") && !json_bool(o, "difference", &d->diff))
+        return false;
     d->id = arena_strdup(a, id);
     safe_text_into(safe, sizeof safe, title, strlen(title));
     d->title = arena_strdup(a, safe);
@@ -105,7 +108,7 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
     d->worse = (enum metric_worse)worse;
     d->n_levels = json_len(levels);
     for (size_t i = 0; i < d->n_levels; i++)
-        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1 && d->level[i] <= 1e6))
+        if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= (d->diff ? 0 : 1) && d->level[i] <= 1e6))
             return false;
     return true;
 }

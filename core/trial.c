@@ -81,7 +81,9 @@ bool trial_spec_ok(const struct trial_spec *s, struct err *e)
         return err_set(e, ERR_RANGE, "", "a tolerance of this policy is out of range");
     for (size_t i = 0; i < p->n_own; i++)
         if (p->own[i].kind <= KIND_SPREAD && p->own[i].kind != KIND_COUNTER &&
-            (!ratio_ok(p->own[i].tolerance) || p->own[i].window_us < US_PER_MIN || p->own[i].window_us > US_PER_DAY))
+            (!(p->own[i].diff ? p->own[i].tolerance >= 0 && p->own[i].tolerance <= 1e6
+                              : ratio_ok(p->own[i].tolerance)) ||
+             p->own[i].window_us < US_PER_MIN || p->own[i].window_us > US_PER_DAY))
             return err_set(e, ERR_RANGE, "", "tolerance or window of the metric %s are out of range", p->own[i].id);
     return true;
 }
@@ -137,7 +139,7 @@ uint64_t trial_shows(const struct trial *t, size_t i)
     if (!t->marks)
         return bits;
     for (size_t g = 0; g < t->n_gauges; g++)
-        bits |= trial_series(t, g, i)->base > 0 ? t->gauge[g].levels : 0;
+        bits |= gauge_based(&t->gauge[g], (double)trial_series(t, g, i)->base) ? t->gauge[g].levels : 0;
     for (size_t c = 0; c < t->n_tallies; c++)
         bits |= !isnan(t->tally[c].own[i].value) ? t->tally[c].tests : 0;
     return bits;
@@ -204,7 +206,7 @@ static void set_needs(const struct trial *t, int s, struct stage *g)
     }
 }
 
-bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from)
+bool trial_add_shares(struct trial *t, const double added[LEDGER_ALL], int from)
 {
     if (t->ledger.drawn > 0)
         return ledger_has(&t->ledger, added, from);
@@ -230,7 +232,7 @@ static void start_ranks(const struct trial *t, struct stage *g, int32_t number)
         if (d.kind != KIND_SPREAD)
             lag = 0;
         lag = (lag < first ? lag : first - 1) + trial_waits(t, test->metric);
-        bulk_init(&g->bulk[t->rank[i]], i, test->down, first, d.tolerance, number, (int32_t)lag);
+        bulk_init(&g->bulk[t->rank[i]], i, test->down, d.diff, first, d.tolerance, number, (int32_t)lag);
     }
 }
 
@@ -246,9 +248,9 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin)
 
 /* ---- facts ---- */
 
-static float baseline(double v)
+static float baseline(const struct gauge *g, double v)
 {
-    return v > 0 && v < 1e30 ? (float)v : NAN;
+    return gauge_based(g, v) && fabs(v) < 1e30 ? (float)v : NAN;
 }
 
 /* Who is at risk is decided by the hour before the rollout, and of crash loops by the day, in either group. */
@@ -261,8 +263,8 @@ static uint64_t not_eligible(const struct trial *t, const struct trial_past *p)
         bits |= PASSAGE_BIT(PASSAGE_SILENT);
     for (size_t g = 0; g < t->n_gauges; g++) {
         size_t c = t->gauge[g].column;
-        if (p->base[c] > 0)
-            bits |= gauge_levels(&t->gauge[g], p->hour[c] / p->base[c]);
+        if (gauge_based(&t->gauge[g], p->base[c]))
+            bits |= gauge_levels(&t->gauge[g], gauge_change(&t->gauge[g], p->hour[c], p->base[c]));
     }
     for (size_t k = 0; k < t->n_tallies; k++)
         if (t->tally[k].loop >= 0 && p->hour[t->tally[k].column] >= 3)
@@ -282,7 +284,9 @@ static void begin_device(struct trial *t, size_t i, const struct trial_past *pas
         struct series *s = trial_series(t, g, i);
         bool own = t->gauge[g].row < METRICS_BUILTIN || p->own[t->gauge[g].row - METRICS_BUILTIN].own;
         series_restart(s, t->gauge[g].spread);
-        s->base = !own ? 1 : past ? baseline(past->base[t->gauge[g].column]) : NAN;
+        s->base = !own   ? (t->gauge[g].diff ? 0 : 1)
+                  : past ? baseline(&t->gauge[g], past->base[t->gauge[g].column])
+                         : NAN;
     }
     for (size_t c = 0; c < t->n_tallies; c++) {
         t->tally[c].own[i].value = NAN;

@@ -82,11 +82,11 @@ struct trial;
 struct trial *trial_new(const struct trial_spec *spec, struct err *e);
 void trial_free(struct trial *t); /* NULL is fine */
 
-/* Adds to the shares of the metrics (enum ledger_metric, core/ledger.h) from wave `from` on, out of the ledger's
+/* Adds to the shares of the metrics (by row of the ledger, core/ledger.h) from wave `from` on, out of the ledger's
  * reserve. Told after trial_new and again after trial_load, for a kept state does not hold it; the same again is fine
  * and true. No stage from `from` on may have begun before it was added at first. False, and nothing added, when the
  * reserve does not hold it. */
-bool trial_add_shares(struct trial *t, const double added[LEDGER_METRICS], int from) ANDON_MUST_USE;
+bool trial_add_shares(struct trial *t, const double added[LEDGER_ALL], int from) ANDON_MUST_USE;
 
 /* ---- facts ---- */
 

@@ -12,106 +12,6 @@
 #define TERMS_MAX 16384
 #define SLACK     (1 + 1e-12) /* sums of shares are not exact to the bit */
 
-/* ---- terms ---- */
-
-struct trial_terms terms_of(const struct trial_spec *spec, const struct policy *p, int64_t window_us)
-{
-    struct trial_terms t = {.spec = *spec, .asked = p->evidence.alpha, .control_max = p->control_max};
-    t.window_us = window_us;
-    return t;
-}
-
-bool terms_ledger(const struct trial_terms *t, struct ledger *out)
-{
-    bool any = false;
-    if (!trial_ledger(&t->spec.policy, t->spec.waves, out))
-        return false;
-    for (int m = 0; m < LEDGER_METRICS; m++)
-        any = any || t->added[m] > 0;
-    return !any || ledger_add(out, t->added, t->added_from);
-}
-
-void terms_write(const struct trial_terms *t, struct buf *out)
-{
-    struct json_w w;
-    struct ledger l;
-    char f[FMT_MAX];
-    json_w_init(&w, out, 0);
-    json_w_obj(&w);
-    if (terms_ledger(t, &l))
-        trial_write_added(&w, &l);
-    json_w_kstr(&w, "asked", fmt_hexfloat(f, t->asked));
-    json_w_kstr(&w, "control", t->spec.policy.control ? t->spec.policy.control : "");
-    json_w_kint(&w, "control_max", t->control_max);
-    trial_write_spec(&w, &t->spec);
-    json_w_key(&w, "strata");
-    json_w_arr(&w);
-    for (size_t i = 0; i < t->spec.policy.n_strata; i++)
-        json_w_str(&w, t->spec.policy.strata[i]);
-    json_w_arr_end(&w);
-    json_w_kint(&w, "window_us", t->window_us);
-    json_w_obj_end(&w);
-}
-
-static const char *text_of(const struct json_t *v, struct arena *a)
-{
-    size_t n;
-    char safe[256];
-    const char *s = v ? json_str_value(v, &n) : NULL;
-    if (!s)
-        return NULL;
-    safe_text_into(safe, sizeof safe, s, n);
-    return arena_strdup(a, safe);
-}
-
-static bool read_strata(const struct json_t *list, struct arena *a, struct evidence_policy *p)
-{
-    p->n_strata = json_is_arr(list) ? json_len(list) : STRATA_KEYS_MAX + 1;
-    for (size_t i = 0; i < p->n_strata && p->n_strata <= STRATA_KEYS_MAX; i++)
-        if (!(p->strata[i] = text_of(json_at(list, i), a)))
-            return false;
-    return p->n_strata <= STRATA_KEYS_MAX;
-}
-
-static bool read_terms(const struct json_t *o, struct arena *a, struct trial_terms *t, struct err *e)
-{
-    struct ledger l;
-    if (!json_is_obj(o) || !trial_read_spec(json_get(o, "spec"), &t->spec, a, e))
-        return false;
-    struct evidence_policy *p = &t->spec.policy;
-    if (!trial_hex(json_get(o, "asked"), &t->asked) || !(p->control = text_of(json_get(o, "control"), a)) ||
-        !json_int(o, "control_max", &t->control_max) || !json_int(o, "window_us", &t->window_us) ||
-        !(t->asked > 0 && t->asked < 1) || t->control_max < 0 || !read_strata(json_get(o, "strata"), a, p) ||
-        !trial_ledger(p, t->spec.waves, &l) || !trial_read_added(o, &l))
-        return false;
-    memcpy(t->added, l.added, sizeof t->added);
-    t->added_from = l.added_from;
-    return true;
-}
-
-bool terms_read(const char *json, size_t n, struct arena *a, struct trial_terms *out, struct err *e)
-{
-    memset(out, 0, sizeof *out);
-    err_clear(e);
-    struct json_t *doc = json_parse(json, n, TERMS_MAX, "terms of a trial", e);
-    bool ok = doc && read_terms(doc, a, out, e);
-    json_free(doc);
-    if (!ok && e->code == ERR_NONE)
-        err_set(e, ERR_SYNTAX, "", "terms of a trial: they are not whole");
-    return ok;
-}
-
-void terms_bind(const struct trial_terms *t, struct policy *p)
-{
-    const struct evidence_policy was = p->evidence;
-    p->evidence = t->spec.policy;
-    p->evidence.tests = was.tests;
-    memcpy(p->evidence.level, was.level, sizeof was.level);
-    p->evidence.n_levels = was.n_levels;
-    p->grace_us = t->spec.grace_us;
-    p->control_max = t->control_max;
-}
-
 /* ---- what a policy says otherwise ---- */
 
 struct differ {
@@ -177,7 +77,7 @@ static bool same_strata(const struct evidence_policy *a, const struct evidence_p
 static bool same_row(const struct metric_def *a, const struct metric_def *b)
 {
     bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
-                near(a->tolerance, b->tolerance) && near(a->share, b->share) && a->n_levels == b->n_levels &&
+                a->diff == b->diff && near(a->tolerance, b->tolerance) && a->n_levels == b->n_levels &&
                 a->window_us == b->window_us && a->grace_us == b->grace_us;
     for (size_t i = 0; same && i < a->n_levels; i++)
         same = near(a->level[i], b->level[i]);
@@ -185,13 +85,19 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 }
 
 /* What is tested is fixed when a rollout starts. */
-static bool same_metrics(const struct evidence_policy *a, const struct evidence_policy *b)
+static void differ_metrics(struct differ *d, const struct trial_terms *bound, const struct trial_terms *policy)
 {
-    bool same = a->n_own == b->n_own && memcmp(a->worse, b->worse, sizeof a->worse) == 0 &&
-                memcmp(a->grace_us, b->grace_us, sizeof a->grace_us) == 0;
-    for (size_t i = 0; same && i < a->n_own; i++)
-        same = same_row(&a->own[i], &b->own[i]);
-    return same;
+    const struct evidence_policy *b = &bound->spec.policy, *p = &policy->spec.policy;
+    bool same =
+        memcmp(b->worse, p->worse, sizeof b->worse) == 0 && memcmp(b->grace_us, p->grace_us, sizeof b->grace_us) == 0;
+    for (size_t i = 0; same && i < b->n_own; i++) {
+        const struct metric_def *row = terms_row(p, b->own[i].id);
+        size_t k = row ? (size_t)(row - p->own) : 0;
+        same = row && same_row(&b->own[i], row) &&
+               near(b->own[i].share + bound->added[LEDGER_METRICS + i], row->share + policy->added[LEDGER_METRICS + k]);
+    }
+    if (!same)
+        say(d, "other metrics");
 }
 
 static void differ_but_shares(const struct trial_terms *bound, const struct trial_terms *policy, struct differ *d)
@@ -208,7 +114,6 @@ static void differ_but_shares(const struct trial_terms *bound, const struct tria
     }
     differ_share(d, "failed installs", b->tolerance[ROW_INSTALL], p->tolerance[ROW_INSTALL]);
     differ_count(d, "min_devices", b->min_devices, p->min_devices);
-    differ_share(d, "share of installs", b->share[ROW_INSTALL], p->share[ROW_INSTALL]);
     differ_count(d, "control devices", bound->control_max, policy->control_max);
     if (bound->spec.grace_us != policy->spec.grace_us)
         say(d, "grace %s (policy: %s)", fmt_dur(f, bound->spec.grace_us), fmt_dur(g, policy->spec.grace_us));
@@ -216,8 +121,7 @@ static void differ_but_shares(const struct trial_terms *bound, const struct tria
         say(d, "another control group");
     if (!same_strata(b, p))
         say(d, "other strata");
-    if (!same_metrics(b, p))
-        say(d, "other metrics");
+    differ_metrics(d, bound, policy);
 }
 
 void terms_differ(const struct trial_terms *bound, const struct trial_terms *policy, char out[ACCOUNT_TEXT])
@@ -225,16 +129,37 @@ void terms_differ(const struct trial_terms *bound, const struct trial_terms *pol
     struct differ d = {out, 0};
     out[0] = '\0';
     differ_but_shares(bound, policy, &d);
+    differ_share(&d, "share of installs", bound->spec.policy.share[ROW_INSTALL],
+                 policy->spec.policy.share[ROW_INSTALL]);
     for (int m = 0; m < LEDGER_METRICS; m++) {
         char what[40];
         snprintf(what, sizeof what, "share of %s", metric_title(&bound->spec.policy, (size_t)m));
         differ_share(&d, what, bound->spec.policy.share[m] + bound->added[m], policy->spec.policy.share[m]);
     }
+    for (size_t i = 0; i < policy->spec.policy.n_own; i++) {
+        const struct metric_def *row = &policy->spec.policy.own[i];
+        if (row->share > 0 && !terms_row(&bound->spec.policy, row->id))
+            say(&d, "%s is measured and not tested (policy: tested)", row->id);
+    }
+}
+
+/* The policy's further metrics, behind the bound ones, to be paid for. False when they do not fit. */
+static bool add_rows(struct trial_terms *out, const struct evidence_policy *policy, struct arena *a)
+{
+    struct evidence_policy *p = &out->spec.policy;
+    size_t had = p->n_own;
+    terms_append(p, policy, a);
+    for (size_t i = had; i < p->n_own; i++)
+        out->added[LEDGER_METRICS + i] = terms_row(policy, p->own[i].id)->share;
+    for (size_t i = 0; i < policy->n_own; i++)
+        if (!terms_row(p, policy->own[i].id))
+            return false;
+    return true;
 }
 
 /* Does the policy only test more than the terms? Then they with what it adds, from the first stage that has not begun
- * on; what it adds to the installs cannot wait for a stage. */
-static bool only_adds(const struct trial_terms *bound, const struct trial_terms *policy, int begun,
+ * on; what it adds to the installs cannot wait for a stage. Shares that are smaller than the terms' stay. */
+static bool only_adds(const struct trial_terms *bound, const struct trial_terms *policy, int begun, struct arena *a,
                       struct trial_terms *out)
 {
     char text[ACCOUNT_TEXT] = "";
@@ -243,13 +168,19 @@ static bool only_adds(const struct trial_terms *bound, const struct trial_terms 
     bool any = false;
     *out = *bound;
     differ_but_shares(bound, policy, &d);
+    for (int m = 0; m < LEDGER_ALL; m++)
+        if (bound->added[m] > 0)
+            return false;
     for (int m = 0; m < LEDGER_METRICS; m++) {
         double more = policy->spec.policy.share[m] - bound->spec.policy.share[m];
-        if (bound->added[m] > 0 || more < -1e-12)
-            return false;
         out->added[m] = more > 1e-12 ? more : 0;
-        any = any || out->added[m] > 0;
     }
+    if (policy->spec.policy.share[ROW_INSTALL] - bound->spec.policy.share[ROW_INSTALL] > 1e-12)
+        return false;
+    if (a && !add_rows(out, &policy->spec.policy, a))
+        return false;
+    for (int m = 0; m < LEDGER_ALL; m++)
+        any = any || out->added[m] > 0;
     out->added_from = begun;
     return any && d.used == 0 && begun < bound->spec.waves && terms_ledger(out, &l);
 }
@@ -354,12 +285,21 @@ static void add(struct account_trial *t, const struct trial_terms *claimed)
     char text[ACCOUNT_TEXT] = "";
     struct differ d = {text, 0};
     struct ledger l;
-    bool any = false, base = true;
+    bool any = false, base = near(t->terms.spec.policy.share[ROW_INSTALL], claimed->spec.policy.share[ROW_INSTALL]);
     differ_but_shares(&t->terms, claimed, &d);
-    for (int m = 0; m < LEDGER_METRICS; m++) {
+    for (int m = 0; m < LEDGER_ALL; m++)
         any = any || claimed->added[m] > 0;
+    for (int m = 0; m < LEDGER_METRICS; m++) {
         base = base && near(t->terms.spec.policy.share[m], claimed->spec.policy.share[m]) && !(t->terms.added[m] > 0);
     }
+    for (size_t i = 0; i < t->terms.spec.policy.n_own; i++) /* tests go by number: the rows of before come first */
+        base = base && i < claimed->spec.policy.n_own &&
+               strcmp(t->terms.spec.policy.own[i].id, claimed->spec.policy.own[i].id) == 0;
+    more.spec.policy.own = claimed->spec.policy.own;
+    more.spec.policy.n_own = claimed->spec.policy.n_own;
+    more.spec.policy.own_figure = claimed->spec.policy.own_figure;
+    more.spec.policy.own_test = claimed->spec.policy.own_test;
+    more.spec.policy.n_own_tests = claimed->spec.policy.n_own_tests;
     memcpy(more.added, claimed->added, sizeof more.added);
     more.added_from = claimed->added_from;
     if (any && base && d.used == 0 && claimed->added_from >= t->begun && terms_ledger(&more, &l))
@@ -415,7 +355,7 @@ static void bind_old(const struct trial_terms *old, struct trial_terms *out)
 }
 
 void account_plan(const struct account *c, const struct rollout_identity *who, const struct trial_terms *terms,
-                  int begun, bool acts, struct account_plan *out)
+                  int begun, bool acts, struct arena *a, struct account_plan *out)
 {
     const struct account_trial *t = find(c, who, terms, false);
     double left = c->alpha > 0 ? c->alpha - c->spent : terms->asked;
@@ -435,7 +375,7 @@ void account_plan(const struct account *c, const struct rollout_identity *who, c
     out->dry = t->dry;
     out->begun = t->begun;
     struct trial_terms more;
-    if (acts && !t->old && only_adds(&t->terms, terms, begun > t->begun ? begun : t->begun, &more)) {
+    if (acts && !t->old && only_adds(&t->terms, terms, begun > t->begun ? begun : t->begun, a, &more)) {
         out->kind = PLAN_ADDS;
         out->terms = more;
         out->terms.spec.start = terms->spec.start;

@@ -28,7 +28,9 @@ struct trial_terms {
     struct trial_spec spec; /* policy.alpha: what it was given; strata and control count, tests and levels do not */
     double asked;           /* alpha as the policy says it; what was given may be less */
     int64_t control_max, window_us;
-    double added[LEDGER_METRICS]; /* to the shares, out of the reserve, from wave `added_from` on */
+    /* To the shares, out of the reserve, from wave `added_from` on. A metric of the policy's own that was added is a
+     * row of the spec's, with a share of 0. */
+    double added[LEDGER_ALL];
     int added_from;
 };
 /* By this policy, with no alpha spent elsewhere. Window: that of the telemetry. */
@@ -36,8 +38,16 @@ struct trial_terms terms_of(const struct trial_spec *spec, const struct policy *
 void terms_write(const struct trial_terms *t, struct buf *out); /* canonical JSON */
 /* Strings go into the arena. False with *e when it is no such text. */
 bool terms_read(const char *json, size_t n, struct arena *a, struct trial_terms *out, struct err *e) ANDON_MUST_USE;
-/* Into a policy: what of it the terms bind. Its strings are borrowed from the terms. */
-void terms_bind(const struct trial_terms *t, struct policy *p);
+/* Into a policy: what of it the terms bind. Its strings are borrowed from the terms. Metrics that the policy has and
+ * the terms do not follow theirs, for limits and screens, and are not tested; what that needs is taken from the arena.
+ */
+void terms_bind(const struct trial_terms *t, struct policy *p, struct arena *a);
+/* The policy's own metric of that name, NULL: it has none. */
+const struct metric_def *terms_row(const struct evidence_policy *p, const char *id);
+/* The policy's own metrics that are not among the bound ones, behind them, with no share; not when all would be too
+ * many.
+ */
+void terms_append(struct evidence_policy *bound, const struct evidence_policy *policy, struct arena *a);
 bool terms_ledger(const struct trial_terms *t, struct ledger *out);
 /* In words, what a policy says otherwise than the terms: "alpha 20% (5%)"; "" when nothing. */
 void terms_differ(const struct trial_terms *bound, const struct trial_terms *policy, char out[ACCOUNT_TEXT]);
@@ -85,9 +95,11 @@ struct account_plan {
     double left;                /* alpha of the firmware that nobody has spent */
     char differs[ACCOUNT_TEXT]; /* what the policy says otherwise and is not heeded; "" */
 };
-/* `terms` is what the policy says now; `begun` how many stages will have begun; acts: as the policy says. */
+/* `terms` is what the policy says now; `begun` how many stages will have begun; acts: as the policy says. Metrics that
+ * were added are taken into the plan with the arena's memory; NULL: they cannot be (the trial would have to be built
+ * anew, and there is no history to build it from). */
 void account_plan(const struct account *c, const struct rollout_identity *who, const struct trial_terms *terms,
-                  int begun, bool acts, struct account_plan *out);
+                  int begun, bool acts, struct arena *a, struct account_plan *out);
 /* What was spent by this rollout, and by all others of the firmware. */
 void account_spent(const struct account *c, const struct rollout_identity *who, double *own, double *others);
 

@@ -91,8 +91,10 @@ static void put_watched(struct buf *b, const struct watched *w)
     put_i64(b, w->last_t);
     put_f64(b, w->counter);
     put(b, (uint32_t)w->from, 4);
-    put(b, (uint32_t)w->boot_s[0], 4);
-    put(b, (uint32_t)w->boot_s[1], 4);
+    int32_t boot_s[2];
+    watched_times(w, boot_s);
+    put(b, (uint32_t)boot_s[0], 4);
+    put(b, (uint32_t)boot_s[1], 4);
     put_series(b, &w->cpu);
     put_series(b, &w->var);
     const uint16_t bits[] = {w->happened, w->excluded, w->risk, w->entered, w->carried};

@@ -80,6 +80,8 @@ static void write_row(struct json_w *w, const struct metric_def *d)
 {
     char s[FMT_MAX];
     json_w_obj(w);
+    if (d->diff)
+        json_w_kbool(w, "difference", true);
     if (d->grace_us > 0)
         json_w_kint(w, "grace_us", d->grace_us);
     json_w_kstr(w, "id", d->id);
@@ -177,7 +179,10 @@ void trial_write_added(struct json_w *w, const struct ledger *l)
         return;
     json_w_key(w, "added");
     json_w_arr(w);
-    for (int m = 0; m < LEDGER_METRICS; m++)
+    int n = LEDGER_METRICS; /* as long as nothing was added to a policy's own */
+    for (int m = LEDGER_METRICS; m < l->metrics; m++)
+        n = l->added[m] > 0 ? l->metrics : n;
+    for (int m = 0; m < n; m++)
         json_w_str(w, fmt_hexfloat(s, l->added[m]));
     json_w_arr_end(w);
     json_w_kint(w, "added_from", l->added_from);

@@ -148,9 +148,10 @@ static void get_watched(struct in *r, struct watched *w)
     w->last_t = get_in(r, 0, INT64_MAX / 2);
     w->counter = get_f64(r);
     w->from = get_i32(r);
-    w->boot_s[0] = get_i32(r);
-    w->boot_s[1] = get_i32(r);
-    r->bad |= w->from < 0 || seconds_bad(w->boot_s[0]) || seconds_bad(w->boot_s[1]);
+    int32_t boot_s[2] = {get_i32(r), 0};
+    boot_s[1] = get_i32(r);
+    r->bad |= w->from < 0 || seconds_bad(boot_s[0]) || seconds_bad(boot_s[1]);
+    watched_set_times(w, boot_s);
     get_series(r, &w->cpu);
     get_series(r, &w->var);
     uint16_t *const bits[] = {&w->happened, &w->excluded, &w->risk, &w->entered, &w->carried};

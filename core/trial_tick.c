@@ -5,7 +5,10 @@
 #include "core/trial_state.h"
 
 /* A larger value is no measurement, and no float. */
-#define SANE(v) ((v) >= 0 && (v) <= 1e30)
+static bool sane(const struct gauge *g, double v)
+{
+    return (v >= 0 || g->diff) && fabs(v) <= 1e30;
+}
 
 /* What one tick is about. */
 struct turn {
@@ -201,7 +204,7 @@ static void feed_gauges(struct turn *u, size_t i, const double *row)
         double v = value_of(u, row, t->gauge[g].column);
         struct series *s = trial_series(t, g, i);
         int rank = t->gauge[g].up >= 0 ? t->gauge[g].up : t->gauge[g].down;
-        if (!SANE(v))
+        if (!sane(&t->gauge[g], v))
             continue;
         if (w->flags & WATCHED_IN)
             feed_window(u, g, s, v);
@@ -267,11 +270,11 @@ static void judge_window(struct turn *u, size_t g, size_t i)
                             : s->n > 0 && (int64_t)s->n * 2 * u->g->window_devices[g] >= u->g->window_samples[g];
     if (risk_of(w, m) & of->levels && whole) {
         double mean = of->spread ? (double)s->open : (double)s->open / s->n;
-        risk_happen(&t->risk, &u->g->tail, w, m, gauge_levels(of, mean / (double)s->base));
+        risk_happen(&t->risk, &u->g->tail, w, m, gauge_levels(of, gauge_change(of, mean, (double)s->base)));
     }
     s->open = of->spread ? NAN : 0;
     s->n = 0;
-    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN && s->base > 0)
+    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN && gauge_based(of, (double)s->base))
         risk_enter(&t->risk, &u->g->tail, w, m,
                    t->n_waits > 0 ? of->levels & ~trial_held(t, i, u->number) : of->levels);
 }

@@ -101,6 +101,7 @@ static void bulk_view(const struct trial *t, int s, enum trial_test test, struct
     v->canary_of = b->canary_of;
     v->control_of = b->control_of;
     v->ratio = b->ratio;
+    v->diff = b->diff;
 }
 
 /* Devices that the newest counts are of. */
@@ -225,7 +226,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         again += watched_booted(w) && w->boots > 1;
         if (!watched_booted(w))
             continue;
-        int64_t after = t->zero + w->boot_s[1] * US_PER_S - installed;
+        int64_t after = t->zero + w->boot_s * US_PER_S - installed;
         out->soon += after <= grace + US_PER_HOUR;
         v[n++] = (double)after;
     }

@@ -89,6 +89,8 @@ static int64_t carriers(const struct judged *j)
     if (j->f->kind == FIGURE_P95 || (j->f->kind == FIGURE_MEAN && l->basis != BASIS_RELATIVE))
         return c->measured;
     const struct gauge_health *g = &c->column[j->column].gauge;
+    if (j->f->diff)
+        return c->measured;
     return over_level(l->under ? g->under : g->over, health_level[j->f->kind == FIGURE_OWN],
                       l->under ? 1 / l->value : l->value, c->measured);
 }
@@ -225,7 +227,7 @@ static void limit_text(char *out, size_t size, const struct judged *j, const str
     char e[FMT_MAX], f[FMT_MAX], g[FMT_MAX], t[FMT_MAX], what[160], lim[40], time[80];
 
     if (l->basis == BASIS_RELATIVE) {
-        say(lim, sizeof lim, ", limit %gx", l->value);
+        say(lim, sizeof lim, j->f->diff ? ", limit %+g" : ", limit %gx", l->value);
         harm_figures(j->f, &harm, lim, what, sizeof what);
     } else {
         harm_absolute(j->f, harm.to, l->value, l->under, what, sizeof what);

@@ -37,6 +37,7 @@ struct evidence {
     const char *plain;                   /* in words, after "3 canaries"; NULL: those of the built-in test */
     enum metric_form form;
     bool down;      /* less is worse */
+    bool diff;      /* of FORM_SHIFT: `ratio` is a difference, in the metric's unit */
     uint8_t metric; /* row of the policy's metrics */
 };
 

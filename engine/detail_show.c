@@ -47,7 +47,10 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
             double value = (double)r->metric[i].value, base = (double)r->metric[i].base;
             struct metric_def m;
             metric_get(p, i, &m);
-            by_row[i] = m.kind == KIND_COUNTER || m.kind == KIND_EVENT ? value : base > 0 ? value / base : NAN;
+            by_row[i] = m.kind == KIND_COUNTER || m.kind == KIND_EVENT ? value
+                        : m.diff                                       ? value - base
+                        : base > 0                                     ? value / base
+                                                                       : NAN;
         }
         f.reached = device_reached(p, by_row);
     }

@@ -198,7 +198,7 @@ static void own_metrics(struct arena *a, struct evidence_policy *p)
         own[i].unit = dup_text(a, own[i].unit);
     }
     p->own = own;
-    (void)metric_make_tests(p, a); /* as many as before */
+    (void)!metric_make_tests(p, a); /* as many as before */
 }
 
 /* One that the rollout is held to is the engine's own: a copy outlives it. */

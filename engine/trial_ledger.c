@@ -139,7 +139,7 @@ static void plan_again(struct ro *ro, bool as_policy)
     struct trial_spec by_rules = run_spec_by_rules(ro->trials.run);
     struct trial_terms t = terms_of(&by_rules, ro->policy.ruled, ro->en->policy->window_us);
     account_plan(&g->account, &ro->facts.mark.who, &t, ro->en->spec.judge ? (int)g->wave + 1 : 0,
-                 acts(ro) && !as_policy, &g->plan);
+                 acts(ro) && !as_policy, beat_history(ro->en) ? &g->arena : NULL, &g->plan);
 }
 
 static const char *firmware(const struct ro *ro)
@@ -348,8 +348,11 @@ static void hold(struct ro *ro)
     const struct account_plan *p = &g->plan;
     bool as_ruled = !p->dry && !*p->differs && p->terms.added_from == 0 &&
                     p->terms.spec.policy.alpha == ro->policy.ruled->evidence.alpha;
+    const struct evidence_policy *bound = &p->terms.spec.policy, *ruled = &ro->policy.ruled->evidence;
+    for (size_t i = 0; i < bound->n_own && as_ruled; i++) /* in the same order: tests and rows go by number */
+        as_ruled = i < ruled->n_own && strcmp(bound->own[i].id, ruled->own[i].id) == 0;
     g->held = *ro->policy.ruled;
-    terms_bind(&p->terms, &g->held);
+    terms_bind(&p->terms, &g->held, &g->arena);
     if (p->dry && g->held.evidence.tests == TESTS_ON)
         g->held.evidence.tests = TESTS_DRY_RUN;
     g->bound = true;
@@ -436,7 +439,8 @@ static void answered(struct engine *en, struct job *j)
     if (!r || r->wave[0].step < RUN_LEDGER)
         return;
     plan_again(ro, false);
-    if (!waiting(ro) && g->bound && other_terms(r)) {
+    /* A stage that waits cannot begin with metrics that its trial does not have. */
+    if ((!waiting(ro) || g->wave > 0) && g->bound && g->plan.kind == PLAN_GOES_ON && other_terms(r)) {
         trial_end(ro);
         advance(ro);
         return;

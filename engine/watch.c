@@ -399,7 +399,8 @@ static void init(struct engine *en)
     en->watch.set = watch_set_new();
     track_shape_init(&en->watch.shape);
     for (size_t i = 0; i < en->spec.fleet->telemetry.n_own; i++)
-        track_shape_add(&en->watch.shape, en->spec.fleet->telemetry.own[i].kind, false);
+        track_shape_add(&en->watch.shape, en->spec.fleet->telemetry.own[i].kind,
+                        en->spec.fleet->telemetry.own[i].below);
 }
 
 static void ro_init(struct ro *ro)

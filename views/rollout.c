@@ -134,8 +134,9 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
     col += 17;
     enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
     if (m->basis == BASIS_RELATIVE)
-        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", str(m->metric),
-                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, v->against),
+        col += canvas_printf(c, row, col, -1, num,
+                             v->figure->diff ? "%s %s vs %s, %s (limit %+g)" : "%s %s vs %s, %s (limit %gx)",
+                             str(m->metric), harm_value(x, v->figure, v->value), harm_value(y, v->figure, v->against),
                              harm_brief(z, &harm), m->value);
     else
         col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", str(m->metric),

@@ -201,8 +201,14 @@ static void a_limit_on_a_metric_of_ones_own(void **state)
     assert_true(p->limits[0].under && p->limits[0].value == 0.8);
     assert_false(p->limits[1].under);
     assert_int_equal(figure_find(&p->evidence, p->limits[3].metric), FIGURES_BUILTIN + 2);
-    arena_release(&a);
 #define OWN "metrics: {m: {kind: gauge, worse: down}, n: {kind: counter}}\nlimits: [{id: A, on_breach: pause, "
+    p = load(*state,
+             "metrics: {t: {kind: gauge, compare: difference, worse: both, levels: [3, 6], tolerance: 0.5}}\n"
+             "limits: [{id: A, metric: t, below: -4, relative_to: control, on_breach: pause}]\n",
+             &a);
+    assert_true(p->evidence.own[0].diff && p->evidence.own[0].tolerance == 0.5 && p->evidence.own[0].level[0] == 3);
+    assert_true(p->limits[0].value == -4);
+    arena_release(&a);
     bad_end(*state, OWN "metric: m, above: 2, relative_to: control}]\n", "of m less is worse: say below");
     bad_end(*state, OWN "metric: n, below: 2, relative_to: absolute}]\n", "of n more is worse: say above");
     bad_end(*state, OWN "metric: m, below: 1.5, relative_to: control}]\n", "expected less than 1, found '1.5'");

@@ -176,7 +176,7 @@ struct bench {
 static void bench_init(struct bench *b, int64_t first)
 {
     memset(b, 0, sizeof *b);
-    bulk_init(&b->b, TEST_CPU, false, first, 1.05, 0, 0);
+    bulk_init(&b->b, TEST_CPU, false, false, first, 1.05, 0, 0);
     for (int i = 0; i < FLEET; i++) {
         watched_restart(&b->w[i]);
         b->w[i].cpu.base = 1;
@@ -331,7 +331,7 @@ static void samples_of_the_time_before_are_left_out(void **state)
 
     (void)state;
     bench_init(&b, 20);
-    bulk_init(&b.b, TEST_CPU, false, 20, 1.05, 1, 19); /* as a stage that begins at tick 1 */
+    bulk_init(&b.b, TEST_CPU, false, false, 20, 1.05, 1, 19); /* as a stage that begins at tick 1 */
     for (int i = 6; i < 10; i++)
         b.w[i].from = 8;
     while (b.b.looks < 1)

@@ -292,6 +292,8 @@ static void own_metrics_are_columns(void **state)
     assert_int_equal(memory->under[HEALTH_LEVELS - 1], 3);
     assert_int_equal(memory->over[0], 0);
     NEAR(cold->mean, -10);
+    NEAR(cold->change, 10);
+    assert_int_equal(cold->over[0], -1);
     const struct count_health *c = &g.column[COL_BUILTIN + 1].count;
     assert_int_equal(c->events, 3 + 2); /* a fall shows what has been since */
     assert_int_equal(c->had, 2);

@@ -11,9 +11,10 @@
 #include "core/clock.h"
 #include "core/ledger.h"
 #include "core/trial_account.h"
+#include "core/trial_state.h"
 
 #define WAVES 4
-static const double SHARE[LEDGER_METRICS] = {0.30, 0.20, 0.15, 0.15};
+static const double SHARE[LEDGER_ALL] = {0.30, 0.20, 0.15, 0.15};
 
 static bool near(double a, double b)
 {
@@ -26,7 +27,7 @@ static void a_reserve_can_be_spent_once(void **state)
 {
     (void)state;
     struct ledger l;
-    double all[LEDGER_METRICS] = {0, 0, 0.25, 0}; /* 0.04 of them is the reserve, 0.01 */
+    double all[LEDGER_ALL] = {0, 0, 0.25, 0}; /* 0.04 of them is the reserve, 0.01 */
     for (int with = 0; with < 2; with++) {
         assert_true(ledger_init(&l, 0.05, with ? 0.2 : 0, WAVES, SHARE, 0.2));
         assert_true(near(ledger_total(&l), with ? 0.04 : 0.05));
@@ -45,9 +46,8 @@ static void a_reserve_can_be_spent_once(void **state)
 static void what_is_added_is_paid_from_the_reserve(void **state)
 {
     (void)state;
-    const double some[LEDGER_METRICS] = {0.3, 0.2, 0, 0.15}, cpu[LEDGER_METRICS] = {0, 0, 0.15, 0};
-    const double much[LEDGER_METRICS] = {0, 0, 1, 0}, less[LEDGER_METRICS] = {0, 0, 0.2, -0.1},
-                 none[LEDGER_METRICS] = {0};
+    const double some[LEDGER_ALL] = {0.3, 0.2, 0, 0.15}, cpu[LEDGER_ALL] = {0, 0, 0.15, 0};
+    const double much[LEDGER_ALL] = {0, 0, 1, 0}, less[LEDGER_ALL] = {0, 0, 0.2, -0.1}, none[LEDGER_ALL] = {0};
     struct ledger l, before;
     assert_true(ledger_init(&l, 0.05, 0.2, WAVES, some, 0.2));
     before = l;
@@ -116,7 +116,7 @@ static struct account_plan plan(struct log *g, const char *id, int begun)
     struct rollout_identity who = rollout(id);
     struct trial_terms t = terms(g);
     struct account_plan p;
-    account_plan(&g->c, &who, &t, begun, true, &p);
+    account_plan(&g->c, &who, &t, begun, true, &g->a, &p);
     return p;
 }
 
@@ -169,6 +169,90 @@ static void terms_come_back_to_the_bit(void **state)
     buf_release(&b);
     buf_release(&c);
     arena_release(&g.a);
+}
+
+static const struct metric_def memory = {.id = "free-memory",
+                                         .title = "free memory",
+                                         .unit = "MiB",
+                                         .kind = KIND_GAUGE,
+                                         .worse = WORSE_DOWN,
+                                         .own = true,
+                                         .tolerance = 1.1,
+                                         .share = 0.1,
+                                         .level = {1.5, 2},
+                                         .n_levels = 2,
+                                         .window_us = 5 * US_PER_MIN};
+
+/* A rollout that runs, whose policy gets a metric of its own. */
+static void later_metric(struct log *g, double reserve)
+{
+    log_init(g);
+    g->p.evidence.reserve = reserve;
+    struct trial_terms t = terms(g);
+    take(g, "1", &t, 1, true);
+    g->p.evidence.own = &memory;
+    g->p.evidence.n_own = 1;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++) /* they give way, as they do where the file does not name them */
+        g->p.evidence.share[i] *= 0.9;
+    assert_true(metric_make_tests(&g->p.evidence, &g->a));
+}
+
+static void a_metric_added_later_is_paid_from_the_reserve(void **state)
+{
+    (void)state;
+    struct log g;
+    struct buf b;
+    struct trial_terms back;
+    struct err e;
+    struct ledger l;
+    later_metric(&g, 0.2);
+    struct account_plan p = plan(&g, "1", 2);
+    assert_int_equal(p.kind, PLAN_ADDS);
+    assert_int_equal(p.terms.added_from, 2);
+    assert_int_equal(p.terms.spec.policy.n_own, 1);
+    assert_true(p.terms.spec.policy.own[0].share == 0 && p.terms.added[LEDGER_METRICS] == 0.1);
+    assert_true(p.terms.spec.policy.share[ROW_REBOOTS] == 0.3); /* what runs keeps its own */
+    assert_true(terms_ledger(&p.terms, &l) && ledger_total(&l) <= l.alpha && l.drawn > 0);
+    int test = metric_test_find(&p.terms.spec.policy, "free-memory-down-2");
+    assert_true(test >= TEST_COUNT);
+    assert_true(trial_alpha(&p.terms.spec.policy, &l, 1, test) == 0);
+    assert_true(trial_alpha(&p.terms.spec.policy, &l, 2, test) > 0);
+    buf_init(&b, 1 << 16);
+    terms_write(&p.terms, &b);
+    assert_true(terms_read(b.data, b.len, &g.a, &back, &e));
+    assert_true(back.added[LEDGER_METRICS] == 0.1);
+    take(&g, "1", &p.terms, 2, true);
+    p = plan(&g, "1", 2); /* as who reads the log finds it */
+    assert_int_equal(p.kind, PLAN_GOES_ON);
+    assert_true(p.terms.spec.policy.n_own == 1 && p.terms.added[LEDGER_METRICS] == 0.1);
+    assert_null(strstr(p.differs, "metric"));
+    assert_null(strstr(p.differs, "free-memory"));
+    buf_release(&b);
+    arena_release(&g.a);
+}
+
+/* Nothing is refused: limits, columns and plots have it, and the tests go on as they began. */
+static void a_metric_that_the_reserve_does_not_hold_is_not_tested(void **state)
+{
+    (void)state;
+    for (int history = 0; history < 2; history++) {
+        struct log g;
+        later_metric(&g, history ? 0 : 0.2);
+        struct rollout_identity who = rollout("1");
+        struct trial_terms t = terms(&g);
+        struct account_plan p;
+        account_plan(&g.c, &who, &t, 2, true, history ? &g.a : NULL, &p);
+        assert_int_equal(p.kind, PLAN_GOES_ON);
+        assert_int_equal(p.terms.spec.policy.n_own, 0);
+        assert_non_null(strstr(p.differs, "free-memory is measured and not tested (policy: tested)"));
+        struct policy held = g.p;
+        terms_bind(&p.terms, &held, &g.a);
+        assert_int_equal(figure_find(&held.evidence, "free-memory"), FIGURES_BUILTIN);
+        assert_true(held.evidence.own[0].share == 0);
+        assert_true(metric_test_find(&held.evidence, "free-memory-down") >= TEST_COUNT);
+        assert_true(held.evidence.share[ROW_REBOOTS] == 0.3);
+        arena_release(&g.a);
+    }
 }
 
 static void stages_that_have_begun_are_spent(void **state)
@@ -426,7 +510,7 @@ static void another_rollout_with_its_number_is_another(void **state)
     again.created_at += US_PER_DAY;
     struct trial_terms t = terms(&g);
     struct account_plan p;
-    account_plan(&g.c, &again, &t, 1, true, &p);
+    account_plan(&g.c, &again, &t, 1, true, &g.a, &p);
     assert_int_equal(p.kind, PLAN_NEW);
     assert_true(near(p.terms.spec.policy.alpha, 0.05 * 0.8 * 7 / 15));
     account_spent(&g.c, &again, &p.left, &others);
@@ -437,6 +521,8 @@ static void another_rollout_with_its_number_is_another(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_reserve_can_be_spent_once),
+                                       cmocka_unit_test(a_metric_added_later_is_paid_from_the_reserve),
+                                       cmocka_unit_test(a_metric_that_the_reserve_does_not_hold_is_not_tested),
                                        cmocka_unit_test(what_is_added_is_paid_from_the_reserve),
                                        cmocka_unit_test(terms_come_back_to_the_bit),
                                        cmocka_unit_test(stages_that_have_begun_are_spent),

@@ -74,7 +74,7 @@ static struct evidence_policy policy(struct arena *a)
     return p;
 }
 
-static void bench_init(struct bench *b)
+static void bench_begin(struct bench *b, const struct metric_def *own)
 {
     memset(b, 0, sizeof *b);
     arena_init(&b->arena);
@@ -84,20 +84,27 @@ static void bench_init(struct bench *b)
                                   .step_us = KIT_STEP,
                                   .grace_us = KIT_GRACE,
                                   .silence_us = 5 * US_PER_MIN};
+    b->spec.policy.own = own;
+    assert_true(metric_make_tests(&b->spec.policy, &b->arena));
     b->t = trial_new(&b->spec, NULL);
     assert_non_null(b->t);
     for (size_t i = 0; i < DEVICES; i++) {
         struct trial_past p = kit_past();
         p.base[COL_BUILTIN + FREE] = p.hour[COL_BUILTIN + FREE] = 100;
-        p.base[COL_BUILTIN + OFFSET] = p.hour[COL_BUILTIN + OFFSET] = 1;
+        p.base[COL_BUILTIN + OFFSET] = p.hour[COL_BUILTIN + OFFSET] = own[OFFSET].diff ? -20 : 1;
         p.hour[COL_BUILTIN + RETRIES] = i % 50 == 7 ? 9 : 0;
         assert_int_equal(trial_add(b->t, i < CANARIES ? 0 : -1, true, 0, &p).i, i);
         if (i < CANARIES)
             assert_true(trial_installed(b->t, TRIAL_IX(i), KIT_START));
         b->v[i][FREE] = 100;
-        b->v[i][OFFSET] = 1;
+        b->v[i][OFFSET] = own[OFFSET].diff ? -20 : 1;
         b->v[i][BOOT] = 20;
     }
+}
+
+static void bench_init(struct bench *b)
+{
+    bench_begin(b, rows);
 }
 
 static void bench_end(struct bench *b)
@@ -237,6 +244,44 @@ static void less_is_seen_where_less_is_worse(void **state)
     assert_true(of(&b, "offset-down").crossed_at == 0 && of(&b, "cpu").crossed_at == 0);
     all_replay(&b);
     bench_end(&b);
+}
+
+/* Degrees, and whatever else may be below 0: by the difference from each device's own. */
+static void what_is_below_nothing_is_compared_by_difference(void **state)
+{
+    struct metric_def own[OWN];
+    memcpy(own, rows, sizeof own);
+    own[OFFSET] = (struct metric_def){.id = "temperature",
+                                      .title = "temperature",
+                                      .unit = "C",
+                                      .kind = KIND_GAUGE,
+                                      .worse = WORSE_BOTH,
+                                      .own = true,
+                                      .diff = true,
+                                      .tolerance = 1,
+                                      .share = 0.1,
+                                      .level = {5},
+                                      .n_levels = 1,
+                                      .window_us = 5 * US_PER_MIN};
+    for (int down = 0; down < 2; down++) {
+        struct bench b;
+        (void)state;
+        bench_begin(&b, own);
+        bench_until(&b, KIT_GRACE);
+        for (size_t i = 0; i < DEVICES; i++)
+            b.v[i][OFFSET] = -20 + (i >= CANARIES ? 0.8 : 0.8 + (down ? -6 : 6));
+        bench_until(&b, KIT_GRACE + 30 * US_PER_MIN);
+        struct evidence v = of(&b, down ? "temperature-down" : "temperature");
+        assert_true(v.crossed_at > 0 && v.diff && fabs(v.ratio - (down ? -6 : 6)) < 0.2);
+        assert_true(of(&b, down ? "temperature" : "temperature-down").crossed_at == 0);
+        v = of(&b, down ? "temperature-down-5" : "temperature-5");
+        assert_int_equal(v.canary, CANARIES);
+        assert_string_equal(v.plain, down ? "have been 5 C or more under their own temperature"
+                                          : "have been 5 C or more over their own temperature");
+        assert_int_equal(of(&b, down ? "temperature-5" : "temperature-down-5").canary, 0);
+        all_replay(&b);
+        bench_end(&b);
+    }
 }
 
 static void both_directions_are_seen(void **state)
@@ -417,6 +462,7 @@ int main(void)
         cmocka_unit_test(tests_follow_from_the_kind),
         cmocka_unit_test(a_good_build_halts_by_none),
         cmocka_unit_test(less_is_seen_where_less_is_worse),
+        cmocka_unit_test(what_is_below_nothing_is_compared_by_difference),
         cmocka_unit_test(both_directions_are_seen),
         cmocka_unit_test(counters_and_events_count),
         cmocka_unit_test(a_counter_that_was_away_counts_from_when_it_is_back),

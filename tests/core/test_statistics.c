@@ -190,7 +190,7 @@ static void ledger_add_case(struct job *j)
     static const char *const names[LEDGER_METRICS] = {"reboot", "silence", "cpu", "variance"};
     const struct json_t *metrics = json_get(j->in, "metrics"), *more = json_get(j->in, "added");
     const struct json_t *stages = json_get(j->want, "stage_alpha");
-    double share[LEDGER_METRICS], added[LEDGER_METRICS];
+    double share[LEDGER_METRICS], added[LEDGER_ALL] = {0};
     struct ledger l;
     for (int m = 0; m < LEDGER_METRICS; m++) {
         share[m] = num(metrics, names[m]);

@@ -601,6 +601,48 @@ static void a_breach_is_seen_through_thin_coverage(void **state)
     assert_string_equal(b.out.rule, "R-CPU");
 }
 
+/* A limit on a metric of the policy's own, by difference: two degrees under control. */
+static void a_limit_by_difference(void **state)
+{
+    static const struct metric_def own = {.id = "temperature",
+                                          .title = "temperature",
+                                          .unit = "C",
+                                          .kind = KIND_GAUGE,
+                                          .worse = WORSE_BOTH,
+                                          .own = true,
+                                          .diff = true,
+                                          .window_us = 5 * US_PER_MIN};
+    struct bench b;
+    struct arena a;
+
+    (void)state;
+    arena_init(&a);
+    bench_init(&b);
+    b.policy.evidence.own = &own;
+    b.policy.evidence.n_own = 1;
+    assert_true(metric_make_tests(&b.policy.evidence, &a));
+    b.limits[0].metric = "temperature";
+    b.limits[0].under = true;
+    b.limits[0].value = -2;
+    b.h.canary.column[COL_BUILTIN].gauge = (struct gauge_health){.mean = -12, .change = -1.5};
+    b.h.control.column[COL_BUILTIN].gauge = (struct gauge_health){.mean = -8, .change = 0.4};
+    health_compare(&b.h, &b.policy.evidence, NULL, b.in.now);
+    for (int i = 0; i < 12; i++)
+        assert_int_equal(step(&b), REACT_NONE);
+    b.h.canary.column[COL_BUILTIN].gauge.change = -2.6;
+    health_compare(&b.h, &b.policy.evidence, NULL, b.in.now);
+    assert_int_equal(step(&b), REACT_WATCH);
+    while (step(&b) == REACT_WATCH)
+        ;
+    assert_int_equal(b.out.react, REACT_PAUSE);
+    assert_non_null(strstr(b.out.text, " (-3, limit -2) for 2m00s"));
+    b.limits[0].metric = "humidity"; /* nothing of that name is measured: not known, and no health */
+    verdict_reset(&b.st);
+    assert_int_equal(step(&b), REACT_NONE);
+    assert_int_equal(b.out.limits[0].status, LIMIT_UNKNOWN);
+    arena_release(&a);
+}
+
 static void reboots(struct bench *b, int64_t rebooted, int64_t looped, int64_t n)
 {
     b->h.canary.column[COL_REBOOTS].count.days = 20.0 * 10 / 1440;
@@ -848,6 +890,7 @@ static void more_limits_than_fit_are_cut(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_by_difference),
         cmocka_unit_test(healthy_is_calm),
         cmocka_unit_test(for_must_hold),
         cmocka_unit_test(one_good_evaluation_resets),

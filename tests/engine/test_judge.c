@@ -452,8 +452,8 @@ static void own_world(struct world *w, struct arena *a, double memory)
     assert_true(metric_make_tests(&w->policy.evidence, a));
     w->policy.limits = on_own;
     w->policy.n_limits = 1;
-    w->fleet.telemetry.own[0] = (struct telemetry_metric){"retries", "retries_total", true, KIND_COUNTER};
-    w->fleet.telemetry.own[1] = (struct telemetry_metric){"free-memory", "memory_free", false, KIND_GAUGE};
+    w->fleet.telemetry.own[0] = (struct telemetry_metric){"retries", "retries_total", true, KIND_COUNTER, false};
+    w->fleet.telemetry.own[1] = (struct telemetry_metric){"free-memory", "memory_free", false, KIND_GAUGE, false};
     w->fleet.telemetry.n_own = 2;
     w->devices[0].offline = true; /* keeps the first wave running */
     for (int i = 0; i < w->n_devices; i++) {

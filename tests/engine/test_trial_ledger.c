@@ -401,6 +401,71 @@ static void added_tests_come_with_the_next_wave(void **state)
     }
 }
 
+static bool tests_own(const struct stage_view *s)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if ((int)s->which[i] >= TEST_COUNT)
+            return true;
+    return false;
+}
+
+/* A metric that the policy gets while the rollout runs: out of the reserve from the next wave on, or measured only. */
+static void an_added_metric_is_paid_for_or_not_tested(void **state)
+{
+    static const struct metric_def memory = {.id = "free-memory",
+                                             .title = "free memory",
+                                             .unit = "MiB",
+                                             .kind = KIND_GAUGE,
+                                             .worse = WORSE_DOWN,
+                                             .own = true,
+                                             .tolerance = 1.1,
+                                             .share = 0.15,
+                                             .level = {1.5, 2},
+                                             .n_levels = 2,
+                                             .window_us = 5 * US_PER_MIN};
+    (void)state;
+    for (int kept = 0; kept < 2; kept++) {
+        for (int holds = 0; holds < 2; holds++) {
+            struct world w;
+            struct arena a;
+            struct play p = {.kept = kept}, q = {.kept = kept, .judge = true, .stage = 1}, r = q;
+            struct policy before;
+            arena_init(&a);
+            ledger_world(&w);
+            w.policy.evidence.reserve = holds ? 0.2 : 0;
+            w.policy.evidence.share[ROW_CPU] = 0;
+            before = w.policy;
+            watch(&w, &p, 60);
+            w.policy.evidence.own = &memory;
+            w.policy.evidence.n_own = 1;
+            assert_true(metric_make_tests(&w.policy.evidence, &a));
+            w.fleet.telemetry.own[0] = (struct telemetry_metric){"free-memory", "memory", false, KIND_GAUGE, false};
+            w.fleet.telemetry.n_own = 1;
+            w.devices[0].offline = false;
+            w.devices[6].offline = true;
+            world_play(&w, &q, in_stage, 3600);
+            const struct rollout_view *v = snapshot_rollout(q.last, "10");
+            assert_string_equal(v->trial.ledger.note,
+                                holds ? "Tests were added out of the reserve, from W1 on."
+                                      : "The tests go on as they began: free-memory is measured and not tested "
+                                        "(policy: tested).");
+            assert_false(tests_own(&v->trial.stages[0]));
+            assert_true(tests_own(&v->trial.stages[1]) == (holds == 1));
+            assert_int_equal(v->waves[0].n_figures, FIGURES_BUILTIN + 1);
+            assert_string_equal(metric_id(&v->policy->evidence, METRICS_BUILTIN), "free-memory");
+            /* Somebody who still has the old policy comes to the same. */
+            w.policy = before;
+            world_play(&w, &r, in_stage, 3600);
+            assert_true(tests_own(&snapshot_rollout(r.last, "10")->trial.stages[1]) == (holds == 1));
+            play_release(&p);
+            play_release(&q);
+            play_release(&r);
+            world_release(&w);
+            arena_release(&a);
+        }
+    }
+}
+
 /* ---- a log that does not answer ---- */
 
 static bool halts_without(struct play *p, const struct snapshot *s)
@@ -491,6 +556,7 @@ int main(void)
                                        cmocka_unit_test(who_only_looks_goes_by_the_log),
                                        cmocka_unit_test(a_retry_gets_what_the_first_left),
                                        cmocka_unit_test(when_nothing_is_left_the_tests_run_dry),
+                                       cmocka_unit_test(an_added_metric_is_paid_for_or_not_tested),
                                        cmocka_unit_test(added_tests_come_with_the_next_wave),
                                        cmocka_unit_test(without_the_log_a_halt_goes_out),
                                        cmocka_unit_test(a_log_that_comes_back_binds)};
