@@ -75,6 +75,8 @@ double column_harm(const struct evidence_policy *p, const struct device_row *r, 
         return -v;
     if (d.worse == WORSE_UP)
         return v;
+    if (d.diff)
+        return fabs(v - column_base(r, metric));
     double ratio = metric == ROW_VARIANCE ? v : v / column_base(r, metric);
     return ratio > 0 ? fabs(log(ratio)) : ratio == 0 ? INFINITY : NAN;
 }

@@ -133,7 +133,7 @@ static struct telemetry_metric metric_of(const struct scenario *sc, size_t i)
     const struct evidence_policy *p = &sc->policy->evidence;
     for (size_t k = 0; k < p->n_own; k++)
         if (strcmp(p->own[k].id, m.id) == 0)
-            m.kind = p->own[k].kind;
+            m.kind = p->own[k].kind, m.below = p->own[k].diff;
     return m;
 }
 

@@ -82,6 +82,15 @@ static void what_is_worse(void **state)
     static const struct device_metric zero[METRICS_MAX] = {[OFFSET] = {0, 1}};
     struct device_row z = {.metric = zero};
     assert_true(column_harm(&p, &z, OFFSET) == INFINITY);
+    /* Of what may be below 0 the difference says how far. */
+    struct metric_def diff[3];
+    static const struct device_metric low[METRICS_MAX] = {[OFFSET] = {-3, -0.5F}},
+                                      near[METRICS_MAX] = {[OFFSET] = {1, -0.5F}};
+    memcpy(diff, OWN, sizeof OWN);
+    diff[1].diff = true;
+    p.own = diff;
+    x.metric = low, y.metric = near;
+    assert_true(column_harm(&p, &x, OFFSET) == 2.5 && column_harm(&p, &y, OFFSET) == 1.5);
 }
 
 static void worst_first(void **state)
