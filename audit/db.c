@@ -128,11 +128,6 @@ void db_disconnect(struct db *d, bool keep_wal)
     d->db = NULL;
 }
 
-bool db_connected(const struct db *d)
-{
-    return d->db != NULL;
-}
-
 bool db_moved(struct db *d)
 {
     int moved = 0;

@@ -51,7 +51,6 @@ void db_free(struct db *d); /* db_disconnect(d, false) and its memory; NULL is f
 bool db_connect(struct db *d, struct err *e) ANDON_MUST_USE;
 /* The last user's closing moves the -wal into the file; with `keep_wal` it stays beside it as it is. */
 void db_disconnect(struct db *d, bool keep_wal);
-bool db_connected(const struct db *d);
 /* Has the file been removed or moved since it was opened? SQLite goes on writing happily. */
 bool db_moved(struct db *d);
 

@@ -45,8 +45,8 @@ static const char *const QUERIES[QUERIES_N] = {
              " put = excluded.put, digest = excluded.digest, bytes = excluded.bytes"
              " WHERE trial.spec <> excluded.spec OR trial.tick <= excluded.tick",
     [DROP] = "DELETE FROM trial WHERE fleet = ?1 AND rollout = ?2 AND (who = ?3 OR who = '')",
-    [FIND] = "SELECT spec, tick, digest, bytes FROM trial WHERE fleet = ?1 AND rollout = ?2"
-             " AND who = ?3 AND spec = ?4 AND put > ?5",
+    [FIND] = ("SELECT spec, tick, digest, bytes FROM trial WHERE fleet = ?1 AND rollout = ?2"
+              " AND who = ?3 AND spec = ?4 AND put > ?5"),
     [SWEEP] = "DELETE FROM trial WHERE put < ?1",
 };
 

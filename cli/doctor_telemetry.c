@@ -76,15 +76,17 @@ static void say_query(struct look *l, const char *subject, const struct telemetr
 /* One of them, so that a unit or a label that is not meant is seen, and what of the values is no use. */
 static void say_values(struct look *l, const char *subject, const struct telemetry_query *q)
 {
+    bool whole = q->value < 1e15 && q->value == (double)(int64_t)q->value;
     char text[FMT_MAX];
 
     if (*q->of)
         doctor_tell(l->d, MARK_OK, subject, "", "%s: e.g. %.100s has %s%s%.170s", q->what, q->of,
-                    fmt_num(text, q->value), *q->labels ? " by " : "", q->labels);
+                    whole ? fmt_count(text, (int64_t)q->value) : fmt_num(text, q->value), *q->labels ? " by " : "",
+                    q->labels);
     if (q->unusable > 0)
         doctor_tell(l->d, *q->of ? MARK_NOTE : MARK_FAIL, subject,
                     "Write a query whose values are numbers from 0 on; others are as if there were none.",
-                    "%s: %zu values are below 0 or no numbers", q->what, q->unusable);
+                    "%s: of its values %zu are below 0 or no numbers", q->what, q->unusable);
 }
 
 /* Of a policy's own metric: what its kind asks of the query. */
@@ -95,12 +97,12 @@ static void say_own(struct look *l, const char *subject, const struct telemetry_
     size_t n = watch_set_size(l->devices), len = strlen(m->query);
     bool page = l->f->telemetry.kind == TELEMETRY_OPENMETRICS;
 
-    if (m->counter && q->devices < n && (q->series == 0 || q->devices > 0))
+    if (m->counter && n > 0 && q->devices < n && (q->series == 0 || q->devices > 0))
         doctor_tell(l->d, MARK_NOTE, subject,
                     page ? "Let devices export it from the start, as 0."
                          : "Let the query give 0 until then: `max by ($label) (QUERY) or max by ($label) (0 * up)`.",
-                    "%s: %zu of the %zu devices looked at have none; where a counter is not there before its first "
-                    "event, that event is not seen",
+                    "%s: %zu of the %zu devices looked at have none, and are not judged by it; where a counter is not "
+                    "there before its first event, that event is not seen",
                     q->what, n - q->devices, n);
     if (!m->counter && len > sizeof total && strcmp(m->query + len - (sizeof total - 1), total) == 0)
         doctor_tell(l->d, MARK_NOTE, subject, "Say `kind: counter` in the policy, or take its rate() in the query.",
@@ -161,7 +163,7 @@ static void say_probe(struct look *l, const char *subject, const struct telemetr
             say_query(l, subject, p, q);
             say_values(l, subject, q);
             say_several(l, subject, q, i >= COL_BUILTIN);
-        } else if (q->what && any > 0)
+        } else if (q->what && any > 0 && !(i >= COL_BUILTIN && q->counter))
             doctor_tell(l->d, MARK_NOTE, subject, "Look at the query, and whether devices export it.",
                         "%s: no series; it is not judged", q->what);
         if (q->what && i >= COL_BUILTIN && any > 0)

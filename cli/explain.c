@@ -91,12 +91,12 @@ static void limits_text(struct buf *out, const struct wave_view *x)
 
         if (!l->limit || l->status == LIMIT_OK)
             continue;
-        struct harm h = harm_of(l->limit->metric, l->value, l->against, l->ratio);
+        struct harm h = harm_of(l->figure, l->value, l->against, l->ratio);
         snprintf(limit, sizeof limit, ", limit %gx", l->limit->value);
         if (l->limit->basis == BASIS_RELATIVE)
-            harm_figures(l->limit->metric, &h, limit, what, sizeof what);
+            harm_figures(l->figure, &h, limit, what, sizeof what);
         else
-            harm_absolute(l->limit->metric, l->value, l->limit->value, what, sizeof what);
+            harm_absolute(l->figure, l->value, l->limit->value, l->limit->under, what, sizeof what);
         buf_printf(out, "  limit %s %s: now %s (limits are not covered by the promise)\n", l->limit->id,
                    limit_status_word(l->status), what);
     }
@@ -151,7 +151,7 @@ static void wave_text(struct buf *out, const struct policy *p, const struct roll
 static void rollout_text(struct buf *out, const char *fleet, const struct snapshot *s, const struct rollout_view *r,
                          const struct log_halt *h, int64_t only)
 {
-    const struct policy *p = explain_policy(s, r);
+    const struct policy *p = snapshot_policy(s, r);
     char text[EXPLAIN_TEXT], at[FMT_MAX];
     struct halt_said halt = halt_said(h->stop, r->stop_old);
 

@@ -7,8 +7,6 @@
 
 /* "evidence": the leading test of the wave, or null. */
 void explain_leading_json(struct json_w *w, const struct policy *p, const struct trial_view *t, int wave);
-/* The policy that applies; never NULL. */
-const struct policy *explain_policy(const struct snapshot *s, const struct rollout_view *r);
 /* Evidence is live, or will not be (off); for fleet_until, ctx is the rollout's id. */
 bool explain_settled(const struct snapshot *s, void *id);
 /* The whole answer about a rollout, as members of the object that is open. only: a wave, -1 = all that have begun. */

@@ -13,11 +13,6 @@ static double number(double log_e)
     return log_e < 700 ? det_exp(log_e) : INFINITY;
 }
 
-const struct policy *explain_policy(const struct snapshot *s, const struct rollout_view *r)
-{
-    return r->policy ? r->policy : s->policy ? s->policy : policy_default();
-}
-
 /* One test as an object. */
 static void explain_test_json(struct json_w *w, const struct policy *p, const struct evidence *e, enum trial_test which)
 {
@@ -188,10 +183,11 @@ static void limits(struct json_w *w, const struct wave_view *x)
             continue;
         json_w_obj(w);
         json_w_kstr(w, "id", l->limit->id);
-        json_w_kstr(w, "metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "metric", l->limit->metric);
         json_w_kstr(w, "status", limit_status_word(l->status));
         json_w_knum(w, "value", l->value);
         json_w_knum(w, "limit", l->limit->value);
+        json_w_kbool(w, "below", l->limit->under);
         json_w_kbool(w, "relative", l->limit->basis == BASIS_RELATIVE);
         json_w_kstr(w, "reaction", reaction_word(l->limit->react));
         json_w_kint(w, "devices", l->devices);
@@ -272,7 +268,7 @@ static void wave(struct json_w *w, const struct policy *p, const struct rollout_
 void explain_json(struct json_w *w, const char *fleet, const struct snapshot *s, const struct rollout_view *r,
                   int64_t only)
 {
-    const struct policy *p = explain_policy(s, r);
+    const struct policy *p = snapshot_policy(s, r);
     char text[EXPLAIN_TEXT];
 
     json_w_kstr(w, "fleet", fleet);

@@ -1,9 +1,11 @@
 /* andon get: what the console shows, as tables and JSON. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include "cli/explain.h"
 #include "cli/get.h"
 #include "core/clock.h"
+#include "core/column.h"
 
 /* How long a list of rollouts waits for the names of releases. */
 #define RELEASES_US (3 * US_PER_S)
@@ -36,6 +38,21 @@ static bool devices_read(const struct snapshot *s, void *ctx)
     const struct focus *f = ctx;
 
     return s->focus.wave == f->wave && strcmp(s->focus.rollout, f->rollout) == 0 && s->devices_at > 0;
+}
+
+/* Telemetry has said something of one of the listed devices, or will not. */
+static bool sampled(const struct snapshot *s, void *ctx)
+{
+    const struct focus *f = ctx;
+    const struct rollout_view *v = snapshot_rollout(s, f->rollout);
+
+    if (!v || rollout_state_ended(v->rollout.state) || s->telemetry.state == LINK_NONE ||
+        s->telemetry.state == LINK_FAILED)
+        return true;
+    for (size_t i = 0; i < s->n_devices; i++)
+        if (s->devices[i].last_sample > 0)
+            return true;
+    return s->n_devices == 0;
 }
 
 struct wanted {
@@ -126,6 +143,7 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
                 engine_focus(r->en, &f);
                 if (!read_or_why(r, timeout, (struct wanted){devices_read, &f, id, true}, e))
                     return false;
+                fleet_until(r, timeout < FIGURES_US ? timeout : FIGURES_US, sampled, &f);
                 for (size_t d = 0; d < r->snap->n_devices; d++)
                     get_device(g, r, id, f.wave, &r->snap->devices[d]);
                 v = snapshot_rollout(r->snap, id); /* of the newest snapshot */
@@ -135,13 +153,13 @@ static bool get_of_rollout(struct get *g, const char *what, const char *id, int6
     return true;
 }
 
+#define METRICS "" /* in a table's heads: those that the policies of the rollout have a figure of each device of */
 static const char *const heads_fleets[] = {"FLEET", "ENV", "SERVER", "LINK", "ROLLOUTS", "CAN", NULL};
 static const char *const heads_rollouts[] = {"FLEET",  "ID",      "STATE", "RELEASE", "DONE",
                                              "FAILED", "DEVICES", "NAME",  NULL};
 static const char *const heads_waves[] = {"WAVE",   "STATE",      "DEVICES", "TOLD", "DONE",
                                           "FAILED", "ERROR AT %", "NAME",    NULL};
-static const char *const heads_devices[] = {"WAVE", "DEVICE",    "STATE", "STATUS", "REBOOTS",
-                                            "CPU",  "LAST SEEN", "NOTE",  NULL};
+static const char *const heads_devices[] = {"WAVE", "DEVICE", "STATE", "STATUS", METRICS, "LAST SEEN", "NOTE", NULL};
 static const char *const heads_health[] = {"WAVE",      "VERDICT",   "REBOOTS/DAY", "CONTROL", "RATIO",   "CPU",
                                            "CPU RATIO", "VAR RATIO", "FAILED",      "REPORT",  "BECAUSE", NULL};
 static const struct {
@@ -152,7 +170,7 @@ static const struct {
 } kinds[] = {{"fleets", heads_fleets, 1U << 4, false},
              {"rollouts", heads_rollouts, 7U << 4, false},
              {"waves", heads_waves, 15U << 2, true},
-             {"devices", heads_devices, 3U << 4, true},
+             {"devices", heads_devices, 0, true},
              {"health", heads_health, 255U << 2, true}};
 
 static bool get_all(struct get *g, const char *what, int64_t only, int64_t timeout, struct err *e)
@@ -213,6 +231,56 @@ static void print_get(struct get *g, bool ok)
     buf_release(&out);
 }
 
+/* The metrics of all policies that the rollout has, for it may be of several fleets. */
+static void take_metrics(struct get *g, const char *id)
+{
+    for (size_t i = 0; i < g->fleets.n; i++) {
+        const struct snapshot *s = g->fleets.v[i].snap;
+        const struct rollout_view *r = s ? snapshot_rollout(s, id) : NULL;
+        const struct evidence_policy *p = &snapshot_policy(s, r)->evidence;
+        uint8_t rows[METRICS_MAX];
+        size_t n = r ? column_rows(p, rows) : 0;
+
+        for (size_t k = 0; k < n && g->n_metrics < GET_METRICS; k++) {
+            size_t at = 0;
+
+            while (at < g->n_metrics && strcmp(g->metric[at], metric_id(p, rows[k])) != 0)
+                at++;
+            if (at == g->n_metrics)
+                snprintf(g->metric[g->n_metrics++], sizeof g->metric[0], "%s", metric_id(p, rows[k]));
+        }
+    }
+}
+
+static void heads(struct get *g, const char *const *words, uint32_t right)
+{
+    size_t cols = 0, at = 0;
+
+    while (words[cols])
+        cols++;
+    while (at < cols && *words[at])
+        at++;
+    if (at < cols) {
+        take_metrics(g, g->args->pos[2]);
+        cols += g->n_metrics - 1;
+        right |= ((UINT32_C(1) << g->n_metrics) - 1) << at;
+    }
+    table_init(&g->table, cols, right);
+    for (; *words; words++) {
+        if (**words)
+            table_add(&g->table, *words);
+        for (size_t i = 0; !**words && i < g->n_metrics; i++) {
+            char up[METRIC_ID_MAX + 1];
+            size_t n = 0;
+
+            for (const char *c = g->metric[i]; *c; c++)
+                up[n++] = (char)toupper((unsigned char)*c);
+            up[n] = '\0';
+            table_add(&g->table, up);
+        }
+    }
+}
+
 int cmd_get(const struct args *a)
 {
     const char *what = a->pos[1], *words[5];
@@ -257,15 +325,7 @@ int cmd_get(const struct args *a)
     json_w_arr(&g.json.w);
     for (k = 0; strcmp(kinds[k].what, what) != 0; k++)
         ;
-    {
-        size_t cols = 0;
-
-        while (kinds[k].heads[cols])
-            cols++;
-        table_init(&g.table, cols, kinds[k].right);
-        for (size_t c = 0; c < cols; c++)
-            table_add(&g.table, kinds[k].heads[c]);
-    }
+    heads(&g, kinds[k].heads, kinds[k].right);
     ok = get_all(&g, what, only, timeout, &e);
     print_get(&g, ok);
     if (!ok && g.rc == EXIT_OK)

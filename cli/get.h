@@ -5,12 +5,16 @@
 #include "cli/cli.h"
 #include "cli/fleets.h"
 
+#define GET_METRICS 16 /* of the table of devices */
+
 struct get {
     const struct args *args;
     const struct session *session;
     struct fleets fleets;
     struct json_out json;
     struct table table;
+    char metric[GET_METRICS][METRIC_ID_MAX + 1]; /* that have a column there */
+    size_t n_metrics;
     int rc;
     bool any;
 };

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 #include "core/clock.h"
+#include "core/column.h"
 #include "core/explain.h"
 #include "core/fmt.h"
 #include "core/harm.h"
@@ -153,8 +154,8 @@ static void evidence_members(struct json_w *w, const struct snapshot *s, const s
     json_w_kstr(w, "evidence_state", trial_state_word(v->trial.state));
     /* The verdict of a wave that is over reads none; what its tests reached stands. */
     json_w_kstr(w, "evidence_reached",
-                reaction_word(explain_wave_reaction(&explain_policy(s, v)->evidence, &v->trial, wave)));
-    explain_leading_json(w, explain_policy(s, v), &v->trial, wave);
+                reaction_word(explain_wave_reaction(&snapshot_policy(s, v)->evidence, &v->trial, wave)));
+    explain_leading_json(w, snapshot_policy(s, v), &v->trial, wave);
 }
 
 void get_wave(struct get *g, const struct fleet_run *r, const struct rollout_view *v, const struct wave_view *x)
@@ -196,16 +197,16 @@ static void group_json(struct json_w *w, const char *key, const struct group_hea
     json_w_obj(w);
     json_w_kint(w, "expected", h->expected);
     json_w_kint(w, "reporting", h->reporting);
-    json_w_kint(w, "reboots", h->reboots);
-    json_w_kint(w, "rebooted", h->rebooted);
-    json_w_knum(w, "device_days", h->device_days);
+    json_w_kint(w, "reboots", h->column[COL_REBOOTS].count.events);
+    json_w_kint(w, "rebooted", h->column[COL_REBOOTS].count.had);
+    json_w_knum(w, "device_days", h->column[COL_REBOOTS].count.days);
     json_w_ktime(w, "newest", h->newest);
     json_w_obj_end(w);
 }
 
-static void size_cell(struct get *g, const struct wave_health *h, enum metric m)
+static void size_cell(struct get *g, const struct wave_view *x, size_t figure)
 {
-    struct harm harm = harm_of_metric(h, m);
+    struct harm harm = harm_of_metric(wave_figure(x, figure), &x->health);
     char b[FMT_MAX];
 
     table_add(&g->table, harm_brief(b, &harm));
@@ -242,11 +243,11 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_obj_end(w);
     json_w_key(w, "metrics");
     json_w_arr(w);
-    for (int m = 0; m < METRIC_COUNT; m++) {
-        struct harm harm = harm_of_metric(h, (enum metric)m);
+    for (size_t m = 0; m < FIGURES_BUILTIN || m < x->n_figures; m++) {
+        struct harm harm = harm_of_metric(wave_figure(x, m), h);
 
         json_w_obj(w);
-        json_w_kstr(w, "metric", metric_word((enum metric)m));
+        json_w_kstr(w, "metric", wave_figure(x, m)->word);
         json_w_knum(w, "canary", h->value[m]);
         json_w_knum(w, "control", h->against[m]);
         json_w_knum(w, "ratio", harm.ratio);
@@ -261,7 +262,7 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
 
         json_w_obj(w);
         json_w_kstr(w, "id", l->limit->id);
-        json_w_kstr(w, "metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "metric", l->limit->metric);
         json_w_kstr(w, "status", limit_status_word(l->status));
         json_w_knum(w, "limit", l->limit->value);
         json_w_kbool(w, "relative", l->limit->basis == BASIS_RELATIVE);
@@ -273,19 +274,42 @@ void get_health(struct get *g, const struct fleet_run *r, const struct rollout_v
     json_w_obj_end(w);
     table_addf(&g->table, "%s W%d", v->rollout.id, x->wave.index);
     table_add(&g->table, x->verdict.data_missing ? "NO DATA" : reaction_word(x->verdict.react));
-    num(&g->table, h->value[METRIC_REBOOTS], false);
-    num(&g->table, h->against[METRIC_REBOOTS], false);
-    size_cell(g, h, METRIC_REBOOTS);
-    num(&g->table, h->value[METRIC_CPU_MEAN], true);
-    size_cell(g, h, METRIC_CPU_MEAN);
-    size_cell(g, h, METRIC_VARIANCE);
-    num(&g->table, h->value[METRIC_INSTALL_FAILED], true);
+    num(&g->table, h->value[FIGURE_REBOOTS], false);
+    num(&g->table, h->against[FIGURE_REBOOTS], false);
+    size_cell(g, x, FIGURE_REBOOTS);
+    num(&g->table, h->value[FIGURE_CPU_MEAN], true);
+    size_cell(g, x, FIGURE_CPU_MEAN);
+    size_cell(g, x, FIGURE_SPREAD);
+    num(&g->table, h->value[FIGURE_INSTALL], true);
     table_addf(&g->table, "%lld/%lld", (long long)h->canary.reporting, (long long)h->canary.expected);
     table_add(&g->table, x->verdict.text);
 }
 
+/* Another fleet's policy need not have the metric. */
+static void figure_cell(struct get *g, const struct evidence_policy *p, const char *id, const struct device_row *d)
+{
+    char b[FMT_MAX];
+    int m = column_find(p, id, strlen(id));
+
+    table_add(&g->table, m >= 0 ? column_text(b, (size_t)m, column_value(d, (size_t)m)) : "-");
+}
+
+/* Figures of the metrics by their names: {"reboots": 2, "cpu": 0.41, ...}. */
+static void figures_json(struct json_w *w, const struct evidence_policy *p, const struct device_row *d)
+{
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(p, rows);
+
+    json_w_key(w, "metrics");
+    json_w_obj(w);
+    for (size_t i = 0; i < n; i++)
+        json_w_knum(w, metric_id(p, rows[i]), column_value(d, rows[i]));
+    json_w_obj_end(w);
+}
+
 void get_device(struct get *g, const struct fleet_run *r, const char *rollout, int wave, const struct device_row *d)
 {
+    const struct evidence_policy *p = &snapshot_policy(r->snap, snapshot_rollout(r->snap, rollout))->evidence;
     struct json_w *w = &g->json.w;
     char b[FMT_MAX];
 
@@ -299,9 +323,10 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     json_w_ktime(w, "installed_at", d->installed_at);
     json_w_ktime(w, "last_seen", d->last_seen);
     json_w_ktime(w, "last_sample", d->last_sample);
-    json_w_knum(w, "reboots", d->reboots < 0 ? NAN : (double)d->reboots);
-    json_w_knum(w, "cpu", (double)d->cpu);
-    json_w_knum(w, "variance", (double)d->variance);
+    for (size_t i = 0; i < METRICS_BUILTIN; i++) /* the names of before metrics were data stay */
+        if (column_head(p, i))
+            json_w_knum(w, metric_id(p, i), column_value(d, i));
+    figures_json(w, p, d);
     json_w_kstr(w, "from", d->from);
     json_w_kstr(w, "release", d->now_release);
     json_w_kstr(w, "note", d->note);
@@ -310,11 +335,8 @@ void get_device(struct get *g, const struct fleet_run *r, const char *rollout, i
     table_add(&g->table, d->id);
     table_add(&g->table, device_state_word(d->state));
     table_add(&g->table, device_status_word(d->status));
-    if (d->reboots < 0)
-        table_add(&g->table, "?");
-    else
-        table_addf(&g->table, "%lld", (long long)d->reboots);
-    num(&g->table, (double)d->cpu, true);
+    for (size_t i = 0; i < g->n_metrics; i++)
+        figure_cell(g, p, g->metric[i], d);
     table_add(&g->table, d->last_seen > 0 ? fmt_iso(b, d->last_seen) : "never");
     table_add(&g->table, d->note);
 }

@@ -3,16 +3,12 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include "cli/sample.h"
 #include "core/clock.h"
-#include "core/text.h"
+#include "core/harm.h"
 
-#define LN_10     2.302585092994046 /* natural logarithm of 10 */
-#define NONE      ((double)NAN)
-#define LABEL_MAX 160 /* bytes of a label's value */
-
-/* Whose samples a family has, and so which labels. */
-enum level { OF_PROCESS, OF_FLEET, OF_SOURCE, OF_ROLLOUT, OF_STATE, OF_WAVE, OF_LIMIT, OF_TEST };
-enum type { GAUGE, COUNTER, INFO };
+#define LN_10 2.302585092994046 /* natural logarithm of 10 */
+#define NONE  ((double)NAN)
 
 /* Where a sample is taken; what is below its family's level is NULL. */
 struct spot {
@@ -23,80 +19,10 @@ struct spot {
     const struct rollout_view *rollout;
     enum trial_state state;
     const struct wave_view *wave;
+    const struct figure *figure;
     const struct limit_view *limit;
     const struct evidence *test;
 };
-
-struct family {
-    const char *name; /* without _total or _info */
-    enum type type;
-    const char *unit; /* a suffix of the name, or "" */
-    enum level level;
-    double (*value)(const struct spot *s); /* NaN = no such sample */
-    const char *help;
-};
-
-struct page {
-    struct buf *out;
-    bool openmetrics;
-    const struct family *family;
-    bool begun;  /* the family's head is written */
-    bool labels; /* a label is written */
-};
-
-/* ---- text ---- */
-
-static const char *suffix(const struct family *f)
-{
-    return f->type == COUNTER ? "_total" : f->type == INFO ? "_info" : "";
-}
-
-/* In the older format a family is called as its samples are, and an info is a gauge that is 1. */
-static void head(struct page *p)
-{
-    static const char *const types[] = {"gauge", "counter", "info"};
-    const struct family *f = p->family;
-    const char *end = p->openmetrics ? "" : suffix(f), *type = types[f->type];
-    if (f->type == INFO && !p->openmetrics)
-        type = "gauge";
-    buf_printf(p->out, "# TYPE %s%s %s\n", f->name, end, type);
-    if (p->openmetrics && *f->unit)
-        buf_printf(p->out, "# UNIT %s %s\n", f->name, f->unit);
-    buf_printf(p->out, "# HELP %s%s %s\n", f->name, end, f->help);
-    p->begun = true;
-}
-
-static void begin(struct page *p)
-{
-    if (!p->begun)
-        head(p);
-    buf_printf(p->out, "%s%s", p->family->name, suffix(p->family));
-    p->labels = false;
-}
-
-static void label(struct page *p, const char *name, const char *value)
-{
-    char safe[LABEL_MAX];
-    safe_text_into(safe, sizeof safe, value ? value : "", value ? strlen(value) : 0);
-    buf_printf(p->out, "%s%s=\"", p->labels ? "," : "{", name);
-    for (const char *c = safe; *c; c++) {
-        if (*c == '\\' || *c == '"')
-            buf_addc(p->out, '\\');
-        buf_addc(p->out, *c);
-    }
-    buf_addc(p->out, '"');
-    p->labels = true;
-}
-
-/* Numbers as the C locale writes them: a guard never asks for another one. */
-static void end(struct page *p, double v)
-{
-    buf_adds(p->out, p->labels ? "} " : " ");
-    if (isinf(v))
-        buf_adds(p->out, v > 0 ? "+Inf\n" : "-Inf\n");
-    else
-        buf_printf(p->out, "%.15g\n", v);
-}
 
 /* ---- values ---- */
 
@@ -258,6 +184,19 @@ static double reporting(const struct spot *s)
     return s->wave->watched ? (double)s->wave->health.canary.reporting : NONE;
 }
 
+static double canary_figure(const struct spot *s)
+{
+    return s->wave->health.value[s->figure->number];
+}
+static double control_figure(const struct spot *s)
+{
+    return s->wave->health.against[s->figure->number];
+}
+static double figure_ratio(const struct spot *s)
+{
+    return harm_of_metric(s->figure, &s->wave->health).ratio;
+}
+
 static double limit_state(const struct spot *s)
 {
     return s->limit->status;
@@ -350,6 +289,10 @@ static const struct family families[] = {
     {"andon_wave_data_missing", GAUGE, "", OF_WAVE, data_missing, "1 when too little telemetry is there to judge."},
     {"andon_wave_expected_devices", GAUGE, "devices", OF_WAVE, expected, "Devices of the wave that should report."},
     {"andon_wave_reporting_devices", GAUGE, "devices", OF_WAVE, reporting, "Devices of the wave that do."},
+    {"andon_wave_canary_figure", GAUGE, "", OF_FIGURE, canary_figure,
+     "What the canary measures, in the figure's own unit; shares and CPU are fractions of 1."},
+    {"andon_wave_control_figure", GAUGE, "", OF_FIGURE, control_figure, "The same of control."},
+    {"andon_wave_figure_ratio", GAUGE, "ratio", OF_FIGURE, figure_ratio, "Canary to control, as the limits judge it."},
     {"andon_limit_state", GAUGE, "", OF_LIMIT, limit_state,
      "A limit of the policy: 0 ok, 1 pending, 2 breach, 3 unknown."},
     {"andon_evidence_log10", GAUGE, "", OF_TEST, log_evidence,
@@ -368,6 +311,17 @@ static const struct family families[] = {
 static const char *const source_words[] = {"backend", "telemetry"};
 static const char *const trial_words[] = {"off", "waiting", "catching-up", "live", "behind"};
 
+/* The name of the policy's metric that it is about. */
+static const char *metric_label(const struct spot *s)
+{
+    const struct evidence_policy *p = &snapshot_policy(s->fleet->snap, s->rollout)->evidence;
+    size_t row = s->test            ? s->test->metric
+                 : s->figure        ? s->figure->row
+                 : s->limit->figure ? s->limit->figure->row
+                                    : METRICS_MAX;
+    return row < metric_count(p) ? metric_id(p, row) : "";
+}
+
 static void sample(struct page *p, const struct spot *s)
 {
     const struct family *f = p->family;
@@ -375,36 +329,40 @@ static void sample(struct page *p, const struct spot *s)
     char wave[16];
     if (isnan(v))
         return;
-    begin(p);
+    sample_begin(p);
     if (s->fleet)
-        label(p, "fleet", s->fleet->spec->name);
+        sample_label(p, "fleet", s->fleet->spec->name);
     if (f->level == OF_SOURCE)
-        label(p, "source", source_words[s->source]);
+        sample_label(p, "source", source_words[s->source]);
     if (s->rollout)
-        label(p, "rollout", s->rollout->rollout.id);
+        sample_label(p, "rollout", s->rollout->rollout.id);
     if (f->level == OF_STATE)
-        label(p, "state", trial_words[s->state]);
+        sample_label(p, "state", trial_words[s->state]);
     if (s->wave) {
         snprintf(wave, sizeof wave, "%d", s->wave->wave.index);
-        label(p, "wave", wave);
+        sample_label(p, "wave", wave);
     }
+    if (s->figure)
+        sample_label(p, "figure", s->figure->word);
     if (s->limit)
-        label(p, "limit", s->limit->limit->id);
+        sample_label(p, "limit", s->limit->limit->id);
     if (s->test)
-        label(p, "test", s->test->test);
+        sample_label(p, "test", s->test->test);
+    if (s->figure || s->limit || s->test)
+        sample_label(p, "metric", metric_label(s));
     if (f->type == INFO && f->level == OF_PROCESS)
-        label(p, "version", ANDON_VERSION);
+        sample_label(p, "version", ANDON_VERSION);
     if (f->type == INFO && f->level == OF_FLEET && s->fleet) {
-        label(p, "environment", s->fleet->spec->environment);
-        label(p, "kind", s->fleet->spec->kind);
-        label(p, "production", s->fleet->spec->production ? "true" : "false");
+        sample_label(p, "environment", s->fleet->spec->environment);
+        sample_label(p, "kind", s->fleet->spec->kind);
+        sample_label(p, "production", s->fleet->spec->production ? "true" : "false");
     }
     if (f->type == INFO && f->level == OF_ROLLOUT && s->rollout) {
-        label(p, "name", s->rollout->rollout.name);
-        label(p, "state", rollout_state_word(s->rollout->rollout.state));
-        label(p, "policy", s->rollout->policy ? s->rollout->policy->name : "");
+        sample_label(p, "name", s->rollout->rollout.name);
+        sample_label(p, "state", rollout_state_word(s->rollout->rollout.state));
+        sample_label(p, "policy", s->rollout->policy ? s->rollout->policy->name : "");
     }
-    end(p, v);
+    sample_end(p, v);
 }
 
 static void walk_wave(struct page *p, struct spot *s, size_t i)
@@ -414,6 +372,11 @@ static void walk_wave(struct page *p, struct spot *s, size_t i)
     s->wave = &v->waves[i];
     if (level == OF_WAVE)
         sample(p, s);
+    for (size_t k = 0; level == OF_FIGURE && s->wave->watched && (k < FIGURES_BUILTIN || k < s->wave->n_figures); k++) {
+        s->figure = wave_figure(s->wave, k);
+        sample(p, s);
+    }
+    s->figure = NULL;
     for (size_t k = 0; level == OF_LIMIT && s->wave->watched && k < s->wave->verdict.n_limits; k++) {
         s->limit = &s->wave->verdict.limits[k];
         sample(p, s);

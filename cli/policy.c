@@ -7,20 +7,21 @@
 #include "conf/policy.h"
 #include "core/fmt.h"
 
-static void limit_text(const struct limit *l)
+static void limit_text(const struct evidence_policy *p, const struct limit *l)
 {
     char a[FMT_MAX], b[FMT_MAX], wave[24] = "";
-    bool percent = l->metric == METRIC_CPU_MEAN || l->metric == METRIC_CPU_P95 || l->metric == METRIC_INSTALL_FAILED;
+    const struct figure *f = figure_of(p, (size_t)figure_find(p, l->metric));
 
     if (l->wave >= 0)
         snprintf(wave, sizeof wave, " in W%d", l->wave);
     printf("  %-14s %s%s when %s", l->id, reaction_word(l->react), l->dry_run ? " (dry run: only said)" : "",
-           metric_word(l->metric));
+           l->metric);
     if (l->basis == BASIS_RELATIVE)
-        printf(" is over %gx control", l->value);
+        printf(" is %s %gx control", l->under ? "under" : "over", l->value);
     else
-        printf(" is over %s%s%s", percent ? fmt_percent(a, l->value) : fmt_num(a, l->value), percent ? "" : " ",
-               percent ? "" : metric_unit(l->metric));
+        printf(" is %s %s%s%s", l->under ? "under" : "over",
+               f->percent ? fmt_percent(a, l->value) : fmt_num(a, l->value), f->percent || !*f->unit ? "" : " ",
+               f->percent ? "" : f->unit);
     printf(" for %s, on %d device%s or more%s%s%s\n", fmt_dur(b, l->for_us), l->min_devices,
            l->min_devices == 1 ? "" : "s", wave, l->device_class && *l->device_class ? ", class " : "",
            l->device_class ? l->device_class : "");
@@ -28,22 +29,13 @@ static void limit_text(const struct limit *l)
 
 #define NOTES_MAX 16
 
-/* Of the limits, while there is room for those of the others. */
-static size_t advise_limits(const struct policy *p, const char *out[NOTES_MAX], bool *acts)
+static bool a_limit_acts(const struct policy *p)
 {
-    size_t n = 0;
+    bool acts = false;
 
-    for (size_t i = 0; i < p->n_limits; i++) {
-        const struct limit *l = &p->limits[i];
-
-        *acts = *acts || (!l->dry_run && l->react >= REACT_PAUSE);
-        if (l->metric == METRIC_INSTALL_FAILED && l->basis == BASIS_RELATIVE && n < 6)
-            out[n++] = "a limit on install-failed relative to control never fires: control installs nothing";
-        if (l->basis == BASIS_RELATIVE && l->value <= 1 && n < 6)
-            out[n++] =
-                "a relative limit of 1 or less is over at all times: half of the good rollouts are above control";
-    }
-    return n;
+    for (size_t i = 0; i < p->n_limits; i++)
+        acts = acts || (!p->limits[i].dry_run && p->limits[i].react >= REACT_PAUSE);
+    return acts;
 }
 
 static size_t advise_tests(const struct evidence_policy *e, const char **out, bool *acts)
@@ -82,10 +74,9 @@ static size_t advise_tests(const struct evidence_policy *e, const char **out, bo
 /* Things that are allowed and probably not meant. */
 static size_t advise(const struct policy *p, const char *out[NOTES_MAX])
 {
-    bool acts = false;
-    size_t n = advise_limits(p, out, &acts);
+    bool acts = a_limit_acts(p);
+    size_t n = advise_tests(&p->evidence, out, &acts);
 
-    n += advise_tests(&p->evidence, out + n, &acts);
     if (!acts)
         out[n++] =
             "neither a limit nor a test pauses or rolls back: this policy never halts by itself, except for lost "
@@ -102,7 +93,7 @@ static void policy_text(const struct policy *p, const struct policy_plan *v, con
 
     printf("policy %s is valid, sha256 %s\n", p->name, p->digest);
     for (size_t i = 0; i < p->n_limits; i++)
-        limit_text(&p->limits[i]);
+        limit_text(&p->evidence, &p->limits[i]);
     printf("  figures over the last %s; reboots count from %s after the install\n", fmt_dur(a, p->window_us),
            fmt_dur(b, p->grace_us));
     printf("  missing data (under %s report, %d or more silent) holds at the third poll in a row%s%s\n",
@@ -137,7 +128,8 @@ static void policy_json(const struct policy *p, const struct policy_plan *v, con
 
         json_w_obj(&o.w);
         json_w_kstr(&o.w, "id", l->id);
-        json_w_kstr(&o.w, "metric", metric_word(l->metric));
+        json_w_kstr(&o.w, "metric", l->metric);
+        json_w_kbool(&o.w, "below", l->under);
         json_w_kbool(&o.w, "relative", l->basis == BASIS_RELATIVE);
         json_w_knum(&o.w, "value", l->value);
         json_w_knum(&o.w, "for_s", (double)l->for_us / 1e6);

@@ -195,6 +195,24 @@ static void tests_text(const struct evidence_policy *e, struct buf *out)
         buf_printf(out, "   %s\n", explain_one_sided(e));
 }
 
+/* Metrics that count from later on than the policy's grace says. */
+static void graces_text(const struct policy *p, struct buf *out)
+{
+    const char *before = "    grace of their own: ";
+    char a[FMT_MAX];
+
+    for (size_t i = 0; i < metric_count(&p->evidence); i++) {
+        struct metric_def d;
+        metric_get(&p->evidence, i, &d);
+        if (d.grace_us <= p->grace_us)
+            continue;
+        buf_printf(out, "%s%s %s", before, d.title, fmt_dur(a, d.grace_us));
+        before = ", ";
+    }
+    if (*before == ',')
+        buf_adds(out, " after an install\n");
+}
+
 static bool ledger(const struct evidence_policy *e, size_t waves, struct ledger *l)
 {
     return e->tests != TESTS_OFF && trial_ledger(e, (int)waves, l);
@@ -287,6 +305,7 @@ void policy_plan_text(const struct policy *p, const struct policy_plan *v, struc
     if (p->evidence.tests == TESTS_OFF)
         return;
     own_text(&p->evidence, out);
+    graces_text(p, out);
     if (v->n == 0 || !ledger(&p->evidence, v->n, &l)) {
         shares_text(&p->evidence, out);
         buf_adds(out, "    what a wave could see: give --wave-sizes 20,100,500 or --rollout ID\n");

@@ -30,6 +30,10 @@ const struct yfield metrics_fields[] = {
      .max = METRIC_LEVELS,
      .doc = "gauges: times the own baseline ([1.25, 1.5, 2, 3]); counters: events ([1, 2, 4, 8])"},
     {.key = "window", .type = YT_DUR, .min = 60, .max = 86400, .doc = "that a gauge's mean is over (5m; spread: 10m)"},
+    {.key = "grace",
+     .type = YT_DUR,
+     .max = 30 * 86400,
+     .doc = "it counts from so long after an install on, if that is longer than the policy's grace (that)"},
     {0}};
 
 static bool line_of(const struct ynode *n, const char *key, const char *otherwise, struct arena *a, const char **out,
@@ -68,13 +72,16 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     static const double gauges[METRIC_LEVELS] = {1.25, 1.5, 2, 3}, counts[METRIC_LEVELS] = {1, 2, 4, 8};
     if (!metric_id_ok(id))
         return y_err(n, e, "expected a name of its own, 1 to %d small letters, digits and '-'", METRIC_ID_MAX);
+    if (figure_find(&policy_default()->evidence, id) >= 0)
+        return y_err(n, e, "'%s' is what limits call a figure of a built-in metric: choose another name", id);
     if (!y_has(n, "kind"))
         return y_err(n, e, "the key kind is missing: counter, event, gauge or spread");
     *d = (struct metric_def){.id = arena_strdup(a, id),
                              .kind = (enum metric_kind)y_word(n, "kind", 0),
                              .worse = (enum metric_worse)y_word(n, "worse", WORSE_UP),
                              .tolerance = y_num(n, "tolerance", 1.1),
-                             .share = y_num(n, "share", 0.1)};
+                             .share = y_num(n, "share", 0.1),
+                             .grace_us = y_dur(n, "grace", 0)};
     bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
     d->own = gauge && y_bool(n, "own_baseline", true);
     d->window_us = !gauge ? 0 : y_dur(n, "window", (d->kind == KIND_SPREAD ? 10 : 5) * US_PER_MIN);
@@ -88,14 +95,19 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     return line_of(n, "title", id, a, &d->title, e) && line_of(n, "unit", "", a, &d->unit, e) && read_levels(n, d, e);
 }
 
-/* Of the five only the direction is said here; tolerance and share stand under `evidence`. */
+/* Of the five only direction and grace are said here; tolerance and share stand under `evidence`. */
 static bool read_builtin(const struct ynode *n, size_t row, struct evidence_policy *p, struct err *e)
 {
     enum metric_worse w = (enum metric_worse)y_word(n, "worse", WORSE_UP);
-    if (y_len(n) != 1 || !y_has(n, "worse") || w == WORSE_DOWN)
-        return y_err(n, e, "of a built-in metric only worse: up or worse: both is said here");
+    if (y_len(n) != (size_t)(y_has(n, "worse") + y_has(n, "grace")) || y_len(n) == 0 || w == WORSE_DOWN)
+        return y_err(n, e, "of a built-in metric only grace, worse: up or worse: both is said here");
     struct metric_def d;
     metric_get(p, row, &d);
+    if (d.kind == KIND_OUTCOME && y_has(n, "grace"))
+        return y_err(n, e, "an install has no grace: it is done, failed or not yet (install_time)");
+    p->grace_us[row] = y_dur(n, "grace", 0);
+    if (!y_has(n, "worse"))
+        return true;
     if (d.kind != KIND_GAUGE && d.kind != KIND_SPREAD)
         return y_err(n, e, "only cpu and variance can be worse both ways");
     p->worse[row] = w;
@@ -191,6 +203,8 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
         }
         if (matched[k] && f->telemetry.own[k].counter != counter)
             return y_err(at, e, "'%s' is a counter in one policy of this fleet, and none in another", p->own[i].id);
+        if (!matched[k])
+            f->telemetry.own[k].kind = p->own[i].kind;
         matched[k] = true;
         f->telemetry.own[k].counter = counter;
     }

@@ -24,11 +24,12 @@ static const char *const promotion_words[] = {"server", "hold", NULL};
 
 static const struct yfield limit_fields[] = {
     {.key = "id", .type = YT_STR, .required = true, .doc = "its name on the screen and in the log, such as R-REBOOT"},
-    {.key = "metric", .type = YT_WORD, .required = true, .words = metric_words, .doc = "what is measured"},
-    {.key = "above",
-     .type = YT_NUM,
+    {.key = "metric",
+     .type = YT_STR,
      .required = true,
-     .doc = "the limit: a value of the metric, or a ratio to control"},
+     .doc = "what is measured: reboots, cpu-mean, cpu-p95, variance, install-failed, or a metric of the policy's own"},
+    {.key = "above", .type = YT_NUM, .doc = "more is a breach: a value of the metric, or a ratio to control"},
+    {.key = "below", .type = YT_NUM, .doc = "less is a breach, of a metric of which less is worse"},
     {.key = "relative_to", .type = YT_WORD, .words = basis_words, .doc = "control (a ratio), or absolute (a value)"},
     {.key = "for", .type = YT_DUR, .max = 7 * DAY_S, .doc = "how long the breach must last (0s)"},
     {.key = "min_devices", .type = YT_INT, .min = 1, .max = 1e9, .doc = "how many devices must carry it (3)"},
@@ -104,38 +105,54 @@ static bool plain_id(const char *s)
 }
 
 /* A limit that can never be met, or is always met, is worse than none: it looks like a guard. */
-static bool limit_makes_sense(const struct ynode *n, const struct limit *l, struct err *e)
+static bool limit_makes_sense(const struct ynode *n, const struct limit *l, const struct figure *f, struct err *e)
 {
-    const struct ynode *above = y_get(n, "above");
-    if (!(l->value > 0))
-        return y_err(above, e, "expected more than 0, found '%s'", y_text(above));
-    if (l->metric == METRIC_INSTALL_FAILED) {
+    const struct ynode *at = y_get(n, l->under ? "below" : "above");
+    bool any = f->row >= METRICS_BUILTIN && f->kind == FIGURE_MEAN && l->basis == BASIS_ABSOLUTE;
+    if (!(l->value > 0) && !any)
+        return y_err(at, e, "expected more than 0, found '%s'", y_text(at));
+    if (l->under && f->worse == WORSE_UP)
+        return y_err(at, e, "of %s more is worse: say above", f->word);
+    if (!l->under && f->worse == WORSE_DOWN)
+        return y_err(at, e, "of %s less is worse: say below", f->word);
+    if (f->kind == FIGURE_SHARE) {
         if (l->basis == BASIS_RELATIVE)
             return y_err(y_get(n, "relative_to"), e, "control devices install nothing; leave this key out");
         if (l->value >= 1)
-            return y_err(above, e, "a share of devices is never above '%s'; for 5 %% write 0.05", y_text(above));
+            return y_err(at, e, "a share of devices is never above '%s'; for 5 %% write 0.05", y_text(at));
         return true;
     }
     if (!y_has(n, "relative_to")) {
         yaml_err_at(n, NULL, y_line(n), ERR_SYNTAX, e, "the key relative_to is missing");
         if (e)
-            snprintf(e->next, sizeof e->next, "say relative_to: control (`above` is a ratio) or absolute (a value)");
+            snprintf(e->next, sizeof e->next, "say relative_to: control (`%s` is a ratio) or absolute (a value)",
+                     l->under ? "below" : "above");
         return false;
     }
-    if (l->basis == BASIS_RELATIVE && l->value <= 1)
-        return y_err(above, e, "expected more than 1, found '%s'; a ratio of 1 is no change", y_text(above));
-    if (l->basis == BASIS_ABSOLUTE && l->metric == METRIC_VARIANCE && l->value <= 1)
-        return y_err(above, e, "expected more than 1, found '%s'; 1 is each device's own baseline", y_text(above));
+    if (l->basis == BASIS_RELATIVE && (l->under ? l->value >= 1 : l->value <= 1))
+        return y_err(at, e, "expected %s than 1, found '%s'; a ratio of 1 is no change", l->under ? "less" : "more",
+                     y_text(at));
+    if (l->basis == BASIS_ABSOLUTE && f->kind == FIGURE_OWN && (l->under ? l->value >= 1 : l->value <= 1))
+        return y_err(at, e, "expected %s than 1, found '%s'; 1 is each device's own baseline",
+                     l->under ? "less" : "more", y_text(at));
     return true;
 }
 
-static bool read_limit(const struct ynode *n, struct limit *l, struct arena *a, struct err *e)
+static bool read_limit(const struct ynode *n, const struct evidence_policy *p, struct limit *l, struct arena *a,
+                       struct err *e)
 {
+    const char *words[FIGURES_MAX + 1] = {NULL};
+    size_t figure;
+    for (size_t i = 0; i < figure_count(p); i++)
+        words[i] = figure_of(p, i)->word;
+    if (!y_one_of(y_get(n, "metric"), words, &figure, e))
+        return false;
     *l = (struct limit){
         .id = arena_strdup(a, y_str(n, "id", "")),
-        .metric = (enum metric)y_word(n, "metric", 0),
+        .metric = figure_of(p, figure)->word,
         .basis = (enum basis)y_word(n, "relative_to", BASIS_ABSOLUTE),
-        .value = y_num(n, "above", 0),
+        .under = y_has(n, "below"),
+        .value = y_num(n, y_has(n, "below") ? "below" : "above", 0),
         .for_us = y_dur(n, "for", 0),
         .min_devices = (int)y_int(n, "min_devices", 3),
         .wave = (int)y_int(n, "wave", -1),
@@ -147,7 +164,9 @@ static bool read_limit(const struct ynode *n, struct limit *l, struct arena *a, 
         return y_err(y_get(n, "id"), e, "expected 1 to 32 letters, digits, '-', '_' or '.'");
     if (strlen(l->device_class) > 128)
         return y_err(y_get(n, "class"), e, "longer than 128 bytes");
-    return limit_makes_sense(n, l, e);
+    if (y_has(n, "above") == y_has(n, "below"))
+        return y_err(n, e, y_has(n, "above") ? "above and below: a limit has one of them" : "the key above is missing");
+    return limit_makes_sense(n, l, figure_of(p, figure), e);
 }
 
 static bool read_limits(const struct ynode *list, struct policy *p, struct arena *a, struct err *e)
@@ -155,7 +174,7 @@ static bool read_limits(const struct ynode *list, struct policy *p, struct arena
     size_t n = y_len(list);
     struct limit *limits = ARENA_ARRAY(a, struct limit, n);
     for (size_t i = 0; i < n; i++) {
-        if (!read_limit(y_at(list, i), &limits[i], a, e))
+        if (!read_limit(y_at(list, i), &p->evidence, &limits[i], a, e))
             return false;
         for (size_t j = 0; j < i; j++) {
             if (strcmp(limits[i].id, limits[j].id) == 0)

@@ -62,6 +62,8 @@ const char *y_key_at(const struct ynode *dict, size_t i);
 const char *y_text(const struct ynode *scalar); /* its text */
 bool y_is_map(const struct ynode *node);        /* of YT_TEXT: it is the map */
 int y_line(const struct ynode *node);
+/* Is the text one of the words (NULL ends them)? Which; else false with an error that names them. */
+bool y_one_of(const struct ynode *node, const char *const *words, size_t *which, struct err *e) ANDON_MUST_USE;
 /* An error at a node, for checks that a schema can't say: "file:line: path: " + message. Returns false. */
 bool y_err(const struct ynode *node, struct err *e, const char *fmt, ...) ANDON_PRINTF(3, 4);
 

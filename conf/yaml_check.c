@@ -228,27 +228,36 @@ static bool check_dur(struct ynode *n, const struct yfield *f, struct err *e)
     return in_range(f, (double)n->i / (double)US_PER_S) || out_of_range(n, f, "a duration", e);
 }
 
-static bool check_word(struct ynode *n, const struct yfield *f, struct err *e)
+bool y_one_of(const struct ynode *n, const char *const *words, size_t *which, struct err *e)
 {
     struct buf b;
-    buf_init(&b, 160);
+    buf_init(&b, 320);
     size_t count = 0;
-    while (f->words[count])
+    while (words[count])
         count++;
     for (size_t i = 0; i < count; i++) {
-        if (strcmp(n->text, f->words[i]) == 0) {
+        if (strcmp(n->text, words[i]) == 0) {
             buf_release(&b);
-            n->i = (int64_t)i;
+            *which = i;
             return true;
         }
-        buf_printf(&b, "%s%s", i == 0 ? "" : i + 1 == count ? " or " : ", ", f->words[i]);
+        buf_printf(&b, "%s%s", i == 0 ? "" : i + 1 == count ? " or " : ", ", words[i]);
     }
     char shown[SHOWN_MAX + 16];
-    const char *near = yaml_nearest(n->text, f->words);
+    const char *near = yaml_nearest(n->text, words);
     y_err(n, e, "expected %s, found %s%s%s%s", b.data, found(n, shown), near ? " (did you mean " : "", near ? near : "",
           near ? "?)" : "");
     buf_release(&b);
     return false;
+}
+
+static bool check_word(struct ynode *n, const struct yfield *f, struct err *e)
+{
+    size_t i = 0;
+    if (!y_one_of(n, f->words, &i, e))
+        return false;
+    n->i = (int64_t)i;
+    return true;
 }
 
 static bool check_scalar(struct ynode *n, const struct yfield *f, struct err *e)

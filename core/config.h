@@ -58,6 +58,7 @@ struct join_spec {
 struct telemetry_metric {
     const char *id, *query; /* PromQL, or the metric's name on the page */
     bool counter;           /* of kind counter or event in the fleet's policies */
+    enum metric_kind kind;  /* as the first of them that tests it says */
 };
 struct telemetry_spec {
     enum telemetry_kind kind;

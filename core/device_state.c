@@ -1,68 +1,88 @@
 #include "core/device_state.h"
 
+#include <stdio.h>
+#include <string.h>
 #include "core/passage.h"
-#include "core/trial.h"
+#include "core/policy.h"
 
-/* What says most comes first. The rank tests are about all canaries together and say nothing of one of them. */
-static const struct {
-    enum trial_test test;
-    enum device_state state;
-    const char *note;
-} levels[] = {
-    {TEST_LOOP, DEV_BAD, "has rebooted in a loop"},
-    {TEST_BOOT8, DEV_BAD, "has rebooted 8 times or more"},
-    {TEST_BOOT4, DEV_BAD, "has rebooted 4 times or more"},
-    {TEST_BOOT2, DEV_BAD, "has rebooted twice or more"},
-    {TEST_STUCK, DEV_ODD, "its sensor has hardly moved"},
-    {TEST_VAR16, DEV_ODD, "has measured with 16 times its own variance or more"},
-    {TEST_VAR8, DEV_ODD, "has measured with 8 times its own variance or more"},
-    {TEST_VAR4, DEV_ODD, "has measured with 4 times its own variance or more"},
-    {TEST_CPU300, DEV_ODD, "has used 3 times its own CPU or more"},
-    {TEST_CPU200, DEV_ODD, "has used twice its own CPU or more"},
-    {TEST_CPU150, DEV_ODD, "has used 1.5 times its own CPU or more"},
-    {TEST_BOOT1, DEV_ODD, "has rebooted"},
-    {TEST_CPU125, DEV_ODD, "has used 1.25 times its own CPU or more"},
-};
-
-enum device_state device_state(const struct device_facts *f, const char **note)
+/* Loops, then events by number, then levels by size; a single event is between the levels of 1.25 and 1.5. The rank
+ * tests are about all canaries together and say nothing of one of them. 0: nothing. */
+static double weight(const struct metric_test *t)
 {
-    *note = "";
-    if (f->overdue)
-        return *note = "does not call in", DEV_GONE;
-    if (f->status == DEVICE_ERROR)
-        return *note = "the install failed", DEV_FAILED;
-    if (f->status == DEVICE_PENDING)
-        return DEV_UPDATING;
-    if (!f->told)
-        return DEV_WAITING;
-    if (!f->watched)
-        return *note = "not watched any more", DEV_STALE;
-    if (f->now - f->last_sample > f->stale_us)
-        return *note = "no telemetry", DEV_STALE;
-    if (!f->counts)
-        return *note = "does not count yet", DEV_OK;
-    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++)
-        if (f->reached & f->tested & 1U << levels[i].test)
-            return *note = levels[i].note, levels[i].state;
-    if (f->own)
-        return *note = f->own, DEV_ODD;
-    return DEV_OK;
+    switch (t->rule) {
+    case RULE_LOOP:
+        return 3e6;
+    case RULE_EVENTS:
+        return t->level > 1 ? 1e6 + t->level : 1.4;
+    case RULE_LEVEL:
+        return t->level + (t->down ? 0.01 : 0);
+    case RULE_SILENCE:
+    case RULE_SHIFT:
+    case RULE_OUTCOME:
+        break;
+    }
+    return 0;
 }
 
-uint32_t device_reached(int64_t reboots, double cpu, double variance)
+void device_said(const struct metric_test *t, char note[DEVICE_NOTE])
 {
-    static const struct {
-        int64_t least;
-        enum trial_test test;
-    } boots[] = {{1, TEST_BOOT1}, {2, TEST_BOOT2}, {4, TEST_BOOT4}, {8, TEST_BOOT8}};
-    struct gauge c, v;
-    gauge_init(&c, &policy_default()->evidence, ROW_CPU);
-    gauge_init(&v, &policy_default()->evidence, ROW_VARIANCE);
-    uint32_t set = (uint32_t)(gauge_levels(&c, cpu) | gauge_levels(&v, variance));
+    const char *rest = strncmp(t->plain, "have ", 5) == 0 ? t->plain + 5 : t->plain, *cut = NULL;
+    const char *with = "";
+    size_t skip = 0;
+    if (t->rule == RULE_LEVEL && (cut = strstr(rest, "their own ")))
+        with = "its", skip = strlen("their");
+    else if (t->metric == ROW_REBOOTS && (cut = strstr(rest, " unexpectedly")))
+        skip = strlen(" unexpectedly");
+    else
+        cut = rest;
+    snprintf(note, DEVICE_NOTE, "has %.*s%s%s", (int)(cut - rest), rest, with, cut + skip);
+}
 
-    for (size_t i = 0; i < sizeof boots / sizeof boots[0]; i++)
-        if (reboots >= boots[i].least)
-            set |= 1U << boots[i].test;
+enum device_state device_state(const struct device_facts *f, const struct evidence_policy *p, char note[DEVICE_NOTE])
+{
+    const struct metric_test *most = NULL;
+    const char *why = "";
+    enum device_state s = DEV_OK;
+    if (f->overdue)
+        why = "does not call in", s = DEV_GONE;
+    else if (f->status == DEVICE_ERROR)
+        why = "the install failed", s = DEV_FAILED;
+    else if (f->status == DEVICE_PENDING)
+        s = DEV_UPDATING;
+    else if (!f->told)
+        s = DEV_WAITING;
+    else if (!f->watched)
+        why = "not watched any more", s = DEV_STALE;
+    else if (f->now - f->last_sample > f->stale_us)
+        why = "no telemetry", s = DEV_STALE;
+    else if (!f->counts)
+        why = "does not count yet";
+    snprintf(note, DEVICE_NOTE, "%s", why);
+    if (s != DEV_OK || *why)
+        return s;
+    for (int i = 0; i < metric_tests(p); i++) {
+        const struct metric_test *t = metric_test(p, i);
+        if (f->reached & f->tested & PASSAGE_BIT(i) && weight(t) > (most ? weight(most) : 0))
+            most = t;
+    }
+    if (!most)
+        return s;
+    device_said(most, note);
+    return most->rule == RULE_LOOP || (most->rule == RULE_EVENTS && most->level > 1) ? DEV_BAD : DEV_ODD;
+}
+
+uint64_t device_reached(const struct evidence_policy *p, const double *by_row)
+{
+    uint64_t set = 0;
+    for (int i = 0; i < metric_tests(p); i++) {
+        const struct metric_test *t = metric_test(p, i);
+        double x = by_row[t->metric];
+        bool had = t->rule == RULE_EVENTS  ? x >= t->level
+                   : t->rule != RULE_LEVEL ? false
+                   : t->down               ? x <= 1 / t->level
+                                           : x >= t->level;
+        set |= had ? PASSAGE_BIT(i) : 0;
+    }
     return set;
 }
 

@@ -110,14 +110,6 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
         snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, plain, c, d);
 }
 
-void explain_of_one(const char *plain, char *out, size_t size)
-{
-    const char *rest = strncmp(plain, "have ", 5) == 0 ? plain + 5 : plain, *their = strstr(rest, "their ");
-
-    snprintf(out, size, "%s%.*s%s%s", rest == plain ? "" : "has ", (int)(their ? their - rest : (long)strlen(rest)),
-             rest, their ? "its " : "", their ? their + 6 : "");
-}
-
 #define EXPLAIN_STANDING 90
 
 /* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
@@ -173,7 +165,7 @@ void explain_size(const struct evidence *e, enum trial_test which, char *out, si
     bool all = e->plain ? e->form == FORM_SHIFT
                         : which == TEST_CPU || which == TEST_VARIANCE; /* compared at once: nobody carries it alone */
 
-    if (isnan(h.ratio) && isnan(h.low) && isnan(h.high))
+    if (isnan(h.ratio) && !(h.low > 0) && !isfinite(h.high))
         snprintf(how, sizeof how, "how much is not known");
     else
         snprintf(how, sizeof how, "%.38s%.40s", harm_text(n, &h), h.than);
@@ -252,9 +244,9 @@ size_t explain_silent(const struct stage_view *s, bool compares, bool over, cons
                                 compares ? over     ? "said nothing against it"
                                            : n == 1 ? "says nothing against it so far"
                                                     : "say nothing against it so far"
-                                : over   ? "had nobody to compare"
-                                : n == 1 ? "has nobody to compare"
-                                         : "have nobody to compare",
+                                : over   ? "compared nobody"
+                                : n == 1 ? "has compared nobody so far"
+                                         : "have compared nobody so far",
                                 *how ? " (" : "", how, *how ? ")" : "", names ? ":" : "");
         if (!names)
             break;
@@ -448,8 +440,15 @@ const char *explain_one_sided(const struct evidence_policy *e)
 /* How the canaries' reboots lie after their own installs. */
 static void after_installs(const struct trial_after *a, char *out, size_t size)
 {
-    char all[FMT_MAX], n[FMT_MAX], most[FMT_MAX], first[FMT_MAX], last[FMT_MAX];
+    char all[FMT_MAX], n[FMT_MAX], most[FMT_MAX], first[FMT_MAX], last[FMT_MAX], so[140] = "", f[FMT_MAX];
 
+    if (a->alike)
+        snprintf(so, sizeof so,
+                 ": so alike that it may be a step of the update, which a grace of %.20s for reboots excuses, or a "
+                 "fault that takes as long",
+                 fmt_dur(f, a->excuse_us));
+    else if (a->soon > 0)
+        snprintf(so, sizeof so, ", %.20s within 1h of the grace's end", fmt_count(f, a->soon));
     fmt_count(all, a->canaries);
     fmt_count(n, a->rebooted);
     fmt_count(most, a->most);
@@ -461,18 +460,34 @@ static void after_installs(const struct trial_after *a, char *out, size_t size)
         snprintf(out, size,
                  " Of %.20s canaries that count now %.20s rebooted since this wave's tests began, %.20s of them last "
                  "%.20s to %.20s after their own install%s.",
-                 all, n, most, fmt_dur(first, a->first_us), fmt_dur(last, a->last_us),
-                 a->alike ? ": so alike that it may be a step of the update, or a fault that takes as long" : "");
+                 all, n, most, fmt_dur(first, a->first_us), fmt_dur(last, a->last_us), so);
+}
+
+/* The metrics that have a longer grace than the others: " (reboots 2h00m, CPU 15m)". */
+static void graces(const struct policy *p, char *out, size_t size)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < metric_count(&p->evidence) && n + METRIC_TITLE_MAX + FMT_MAX + 4 < size; i++) {
+        struct metric_def d;
+        char f[FMT_MAX];
+        metric_get(&p->evidence, i, &d);
+        if (d.grace_us > p->grace_us)
+            n += (size_t)snprintf(out + n, size - n, "%s%s %s", n ? ", " : " (", d.title, fmt_dur(f, d.grace_us));
+    }
+    if (n > 0)
+        snprintf(out + n, size - n, ")");
 }
 
 void explain_not_covered(const struct policy *p, const struct trial_view *t, char *out, size_t size)
 {
-    char grace[FMT_MAX], after[EXPLAIN_TEXT] = "";
+    char grace[FMT_MAX], own[160], after[EXPLAIN_TEXT] = "";
 
     if (t->state != TRIAL_OFF)
         after_installs(&t->after, after, sizeof after);
+    graces(p, own, sizeof own);
     snprintf(out, size,
              "Not covered: limits, what people do, canaries that were not picked at random, and what the update itself "
-             "does later than %.20s after an install: a second reboot, load while it warms up.%.130s%.290s",
-             fmt_dur(grace, p->grace_us), explain_one_sided(&p->evidence), after);
+             "does later than %.20s%.130s after an install: a second reboot, load while it warms up.%.130s%.350s",
+             fmt_dur(grace, p->grace_us), own, explain_one_sided(&p->evidence), after);
 }

@@ -5,34 +5,25 @@
 #include <string.h>
 #include "core/trial.h"
 
-#define CAP_HIGH     255.9 /* a trial's ratios of events are within 1/16 and 256 */
-#define CAP_VARIANCE 15.99 /* each device's variance counts with 16 times its baseline at most (core/health.c) */
+#define CAP_HIGH 255.9 /* a trial's ratios of events are within 1/16 and 256 */
+#define CAP_OWN  15.99 /* each device's spread counts with 16 times its baseline at most (core/health.c) */
 
-static const struct {
-    const char *phrase, *per;
-    bool share; /* a part of 1 */
-} metrics[METRIC_COUNT] = {
-    [METRIC_REBOOTS] = {"reboots", " per device-day", false},
-    [METRIC_CPU_MEAN] = {"cpu", "", true},
-    [METRIC_CPU_P95] = {"cpu p95", "", true},
-    [METRIC_VARIANCE] = {"sensor variance", " the devices' own baseline", false},
-    [METRIC_INSTALL_FAILED] = {"failed installs", "", true},
-};
-
-struct harm harm_of(enum metric m, double value, double against, double ratio)
+struct harm harm_of(const struct figure *f, double value, double against, double ratio)
 {
     struct harm h = {.ratio = ratio, .low = NAN, .high = NAN, .from = against, .to = value, .than = ""};
 
-    h.unbounded = m == METRIC_REBOOTS && against == 0 && value > 0;
+    h.unbounded = f->kind == FIGURE_RATE && against == 0 && value > 0;
     if (h.unbounded)
         h.low = ratio, h.ratio = NAN;
-    h.capped = m == METRIC_VARIANCE && value >= CAP_VARIANCE;
+    h.capped = f->kind == FIGURE_OWN && value >= CAP_OWN;
     return h;
 }
 
-struct harm harm_of_metric(const struct wave_health *h, enum metric m)
+struct harm harm_of_metric(const struct figure *f, const struct wave_health *h)
 {
-    return harm_of(m, h->value[m], h->against[m], h->ratio[m]);
+    bool known = f->number < FIGURES_MAX;
+    return harm_of(f, known ? h->value[f->number] : NAN, known ? h->against[f->number] : NAN,
+                   known ? h->ratio[f->number] : NAN);
 }
 
 struct harm harm_of_evidence(const struct evidence *e)
@@ -108,25 +99,28 @@ const char *harm_text(char out[FMT_MAX], const struct harm *h)
     return out;
 }
 
-const char *harm_value(char out[FMT_MAX], enum metric m, double v)
+const char *harm_value(char out[FMT_MAX], const struct figure *f, double v)
 {
-    if (metrics[m].share)
+    if (f->percent)
         return fmt_percent(out, v);
-    return m == METRIC_VARIANCE ? fmt_ratio(out, v) : fmt_num(out, v);
+    return fmt_num(out, v); /* a ratio alone has an x: "0.96 vs 1.02, 0.94x" */
 }
 
-void harm_figures(enum metric m, const struct harm *h, const char *limit, char *out, size_t size)
+void harm_figures(const struct figure *f, const struct harm *h, const char *limit, char *out, size_t size)
 {
     char a[FMT_MAX], b[FMT_MAX], r[FMT_MAX];
 
-    snprintf(out, size, "%s %.30s%s against %.30s (%.38s%.30s)", metrics[m].phrase, harm_value(a, m, h->to),
-             metrics[m].per, harm_value(b, m, h->from), harm_text(r, h), limit);
+    snprintf(out, size, "%s %.30s%s against %.30s (%.38s%.30s)", f->phrase, harm_value(a, f, h->to), f->per,
+             harm_value(b, f, h->from), harm_text(r, h), limit);
 }
 
-void harm_absolute(enum metric m, double value, double limit, char *out, size_t size)
+void harm_absolute(const struct figure *f, double value, double limit, bool under, char *out, size_t size)
 {
     char a[FMT_MAX], b[FMT_MAX];
 
-    snprintf(out, size, "%s %.30s%s, %s%.30s", metrics[m].phrase, harm_value(a, m, value), metrics[m].per,
-             value > limit ? "over the limit of " : "limit ", harm_value(b, m, limit));
+    snprintf(out, size, "%s %.30s%s, %s%.30s", f->phrase, harm_value(a, f, value), f->per,
+             under && value < limit    ? "under the limit of "
+             : !under && value > limit ? "over the limit of "
+                                       : "limit ",
+             harm_value(b, f, limit));
 }

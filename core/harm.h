@@ -1,7 +1,7 @@
 /* The size of a harm: how many times what the others have the canary has. One struct and one way to write it, for the
  * verdict's sentences, explain, every screen and JSON, so that no two of them tell different sizes of one thing.
  *
- * Two sizes are not the same thing and are never shown as one: a metric's own (reboots per device-day, CPU, variance,
+ * Two sizes are not the same thing and are never shown as one: a metric's own (reboots per device-day, CPU,
  * canary over control, in the last window), and how often, beside control, it happens to a device that it has an event
  * of a test (since the tests of the wave began). */
 #ifndef ANDON_CORE_HARM_H
@@ -24,9 +24,9 @@ struct harm {
 
 /* Of a metric's figures: canary's value, control's, and their ratio as the limits judge it. Reboots have half a reboot
  * added to each side: beside a control without any that is a number, but no ratio. */
-struct harm harm_of(enum metric m, double value, double against, double ratio);
+struct harm harm_of(const struct figure *f, double value, double against, double ratio);
 /* The same of a wave's health. */
-struct harm harm_of_metric(const struct wave_health *h, enum metric m);
+struct harm harm_of_metric(const struct figure *f, const struct wave_health *h);
 /* Of a test: of first passages how often devices have the event, of rank tests the ratio of median changes, of installs
  * the share that failed over the share that may. */
 struct harm harm_of_evidence(const struct evidence *e);
@@ -37,10 +37,11 @@ const char *harm_brief(char out[FMT_MAX], const struct harm *h);
  * from the ratio. */
 const char *harm_text(char out[FMT_MAX], const struct harm *h);
 /* "reboots 6.1 per device-day against 0.4 (15.2x, limit 3x)"; `limit` is what follows the size, "" = nothing. */
-void harm_figures(enum metric m, const struct harm *h, const char *limit, char *out, size_t size);
-/* "failed installs 30%, over the limit of 10%", or "..., limit 10%" where it is not. */
-void harm_absolute(enum metric m, double value, double limit, char *out, size_t size);
-/* A metric's own value: "6.1", "41%", "3.06x". */
-const char *harm_value(char out[FMT_MAX], enum metric m, double v);
+void harm_figures(const struct figure *f, const struct harm *h, const char *limit, char *out, size_t size);
+/* "failed installs 30%, over the limit of 10%", "free memory 12 MiB, under the limit of 20 MiB", or "..., limit 10%"
+ * where it is not. */
+void harm_absolute(const struct figure *f, double value, double limit, bool under, char *out, size_t size);
+/* A figure's own value: "6.1", "41%", "3.06" (times its own baseline). Only what compares two has an x. */
+const char *harm_value(char out[FMT_MAX], const struct figure *f, double v);
 
 #endif

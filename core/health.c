@@ -1,4 +1,4 @@
-/* Health: from samples to tracks, from tracks to the figures of a group. */
+/* Health: from tracks to the figures of a group. */
 #include "core/health.h"
 
 #include <math.h>
@@ -7,155 +7,10 @@
 #include "core/clock.h"
 #include "core/err.h"
 
-_Static_assert(sizeof(struct track) <= 96, "a watched device may cost at most 96 bytes");
+#define OWN_CLIP  16.0
+#define AHEAD_MAX (5 * US_PER_MIN) /* a sample further ahead of our clock than this is nonsense */
 
-#define WINDOW_BUCKETS 10
-#define VAR_CLIP       16.0
-#define FRESH_SCRAPES  3
-#define AHEAD_MAX      (5 * US_PER_MIN) /* a sample further ahead of our clock than this is nonsense */
-
-const double health_cpu_level[HEALTH_LEVELS] = {1.1, 1.25, 1.5, 2};
-const double health_var_level[HEALTH_LEVELS] = {1.5, 2, 4, 8};
-
-static int64_t bucket_len(int64_t window_us)
-{
-    int64_t b = window_us / WINDOW_BUCKETS;
-
-    return b > 0 ? b : 1;
-}
-
-/* Rounds down also below zero, so that the grid is the same everywhere. */
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    int64_t q = a / b;
-
-    return a % b < 0 ? q - 1 : q;
-}
-
-static int64_t ceil_to(int64_t t, int64_t b)
-{
-    int64_t q = floor_div(t, b);
-
-    return q * b == t || q >= INT64_MAX / b - 1 ? t : (q + 1) * b;
-}
-
-void track_init(struct track *t)
-{
-    memset(t, 0, sizeof *t);
-    t->counts_from = TIME_NEVER;
-    t->cpu = t->variance = t->var_base = t->cpu_base = NAN;
-    t->reboots = NAN;
-}
-
-/* Moves the buckets so that `k` is the newest. */
-static void advance(struct track *t, int64_t k)
-{
-    int64_t d = k - t->bucket0;
-
-    if (d <= 0)
-        return;
-    if (d >= TRACK_BUCKETS || !t->seen) {
-        memset(t->boots, 0, sizeof t->boots);
-        t->seen = 0;
-    } else {
-        memmove(t->boots, t->boots + d, (size_t)(TRACK_BUCKETS - d));
-        memset(t->boots + TRACK_BUCKETS - d, 0, (size_t)d);
-        t->seen = (uint16_t)(t->seen >> d);
-    }
-    t->bucket0 = k;
-}
-
-/* Reboots between the track's newest counter and this one, as they count. */
-static int64_t boots_between(const struct track *t, int64_t at, double reboots, int64_t window_us)
-{
-    double diff = reboots - t->reboots;
-    int64_t gap = at - t->reboots_t;
-
-    if (diff < 0)
-        return 1;
-    if (gap > window_us)
-        diff *= (double)window_us / (double)gap;
-    /* A sum of Prometheus' own may be a hair below the whole number. */
-    return diff >= UINT8_MAX ? UINT8_MAX : (int64_t)(diff + 1e-6);
-}
-
-static void feed_reboots(struct track *t, int64_t at, double reboots, int64_t window_us)
-{
-    int64_t edge = t->counts_from == TIME_NEVER ? TIME_NEVER : ceil_to(t->counts_from, bucket_len(window_us));
-    bool straddles = edge != TIME_NEVER && t->reboots_t < edge && at >= edge;
-
-    if (!isfinite(reboots))
-        return;
-    if (isnan(t->reboots) || straddles) {
-        t->first_t = at;
-    } else {
-        uint8_t *b = &t->boots[TRACK_BUCKETS - 1];
-        int64_t n = *b + boots_between(t, at, reboots, window_us);
-
-        *b = n > UINT8_MAX ? UINT8_MAX : (uint8_t)n;
-    }
-    t->reboots = reboots;
-    t->reboots_t = at;
-}
-
-static void feed_base(float *base, float x, uint16_t n)
-{
-    if (isnan(x))
-        return;
-    *base = isnan(*base) ? x : *base + (x - *base) / ((float)n + 1.0F);
-}
-
-void track_feed(struct track *t, int64_t at, const double row[COL_BUILTIN], int64_t window_us)
-{
-    double cpu = row[COL_CPU], variance = row[COL_VARIANCE];
-
-    if (at <= t->last_t)
-        return;
-    advance(t, floor_div(at, bucket_len(window_us)));
-    t->seen = (uint16_t)(t->seen | 1U << (TRACK_BUCKETS - 1));
-    feed_reboots(t, at, row[COL_REBOOTS], window_us);
-    t->cpu = isfinite(cpu) && cpu >= 0 ? (float)cpu : NAN;
-    t->variance = isfinite(variance) && variance >= 0 ? (float)variance : NAN;
-    if (t->counts_from == TIME_NEVER) {
-        feed_base(&t->cpu_base, t->cpu, t->base_n);
-        feed_base(&t->var_base, t->variance, t->base_n);
-        if (t->base_n < UINT16_MAX)
-            t->base_n++;
-    }
-    t->last_t = at;
-}
-
-void track_enrol(struct track *t, int64_t counts_from)
-{
-    if (t->counts_from == TIME_NEVER || counts_from > t->counts_from)
-        t->counts_from = counts_from;
-}
-
-/* The bucket from which on reboots count. */
-static int64_t first_bucket(const struct track *t, int64_t len)
-{
-    return t->counts_from == TIME_NEVER ? INT64_MIN : floor_div(ceil_to(t->counts_from, len), len);
-}
-
-int64_t track_boots(const struct track *t, int64_t window_us, uint8_t by[TRACK_BUCKETS])
-{
-    int64_t edge = first_bucket(t, bucket_len(window_us)), n = 0;
-
-    for (int i = 0; i < TRACK_BUCKETS; i++) {
-        uint8_t boots = t->bucket0 - (TRACK_BUCKETS - 1 - i) >= edge ? t->boots[i] : 0;
-
-        if (by)
-            by[i] = boots;
-        if (i >= TRACK_BUCKETS - WINDOW_BUCKETS)
-            n += boots;
-    }
-    return t->last_t ? n : -1;
-}
-
-bool track_excused(const struct track *t, int64_t now, int64_t scrape_us)
-{
-    return t->counts_from != TIME_NEVER && t->counts_from > now && now - t->last_t > FRESH_SCRAPES * scrape_us;
-}
+const double health_level[2][HEALTH_LEVELS] = {{1.1, 1.25, 1.5, 2}, {1.5, 2, 4, 8}};
 
 /* p95 by nearest rank: the smallest value that at least 95 % of the values do not exceed. Hoare's FIND (1961), exact;
  * reorders v. n >= 1. */
@@ -199,149 +54,167 @@ static bool measured(const struct track *t, const struct frame *f)
            t->last_t <= f->newest;
 }
 
-/* Reboots of one device in the window, and its exposure. */
-static int64_t device_boots(const struct track *t, const struct frame *f, int64_t *exposure)
+/* Events of one device in the window, and its exposure in tenths of a second. */
+static int64_t device_events(const struct track *t, const struct track_count *c, const struct frame *f,
+                             int64_t *exposure)
 {
-    int64_t edge, from, n = 0;
+    int64_t edge, n = 0;
+    uint32_t from;
 
     *exposure = 0;
-    if (t->counts_from == TIME_NEVER || t->first_t == 0 || t->last_t > f->newest)
+    if (t->counts_from == TIME_NEVER || isnan(c->value) || t->last_t > f->newest)
         return 0;
-    edge = ceil_to(t->counts_from, f->len);
-    from = t->first_t > f->start ? t->first_t : f->start;
-    if (edge > from)
-        from = edge;
-    if (t->reboots_t > from)
-        *exposure = t->reboots_t - from;
+    edge = track_ceil(t->counts_from, f->len);
+    if (f->start > edge)
+        edge = f->start;
+    from = track_tenths(edge);
+    if (t->last_t >= edge && track_earlier(from, c->first))
+        from = c->first;
+    if (t->last_t > edge && track_earlier(from, c->at))
+        *exposure = (int64_t)(c->at - from);
     for (int i = 0; i < TRACK_BUCKETS; i++) {
         int64_t k = t->bucket0 - (TRACK_BUCKETS - 1 - i);
 
-        if (k >= f->first && k >= first_bucket(t, f->len))
-            n += t->boots[i];
+        if (k >= f->first && k >= track_first(t, f->len))
+            n += c->by[i];
     }
     return n;
 }
 
-/* Ratio of a device's variance to its baseline, clipped. A baseline of (nearly) nothing is lifted to a thousandth of
+static void sum_count(const struct track *const *tracks, size_t n, const struct track_shape *s, size_t column,
+                      const struct frame *f, struct count_health *out)
+{
+    int64_t exposure, total = 0;
+
+    *out = (struct count_health){.rate = NAN};
+    for (size_t i = 0; i < n; i++) {
+        int64_t events = device_events(tracks[i], track_count_of(tracks[i], s, column), f, &exposure);
+
+        total += exposure;
+        out->events += events;
+        out->had += events > 0;
+        out->twice += events > 1;
+    }
+    out->days = (double)total / (double)(US_PER_DAY / TRACK_TENTH);
+    if (total > 0)
+        out->rate = (double)out->events / out->days;
+}
+
+/* Ratio of a device's value to its baseline, clipped. A baseline of (nearly) nothing is lifted to a thousandth of
  * the group's, else a sensor that stood still before would count as broken for its first tremble. */
-static double var_ratio(double var, double base, double mean_base)
+static double own_ratio(double value, double base, double mean_base)
 {
     double floor_ = mean_base * 1e-3, r;
 
     if (base < floor_)
         base = floor_;
     if (base <= 0)
-        return var <= 0 ? 1 : VAR_CLIP;
-    r = var / base;
-    return r > VAR_CLIP ? VAR_CLIP : r < 1 / VAR_CLIP ? 1 / VAR_CLIP : r;
+        return value <= 0 ? 1 : OWN_CLIP;
+    r = value / base;
+    return r > OWN_CLIP ? OWN_CLIP : r < 1 / OWN_CLIP ? 1 / OWN_CLIP : r;
 }
 
-static void sum_variance(const struct track *const *tracks, size_t n, const struct frame *f, struct group_health *out)
+/* A level's values and baselines, of the devices that are measured. */
+struct values {
+    float *value, *base;
+    size_t n, n_base;
+};
+
+static void count_level(struct gauge_health *g, double r, bool spread)
 {
-    double raw = 0, base = 0, sum = 0;
-    int64_t n_raw = 0, n_base = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (!measured(tracks[i], f) || isnan(tracks[i]->variance))
-            continue;
-        raw += (double)tracks[i]->variance;
-        n_raw++;
-        if (!isnan(tracks[i]->var_base)) {
-            base += (double)tracks[i]->var_base;
-            n_base++;
-        }
+    for (int l = 0; l < HEALTH_LEVELS; l++) {
+        g->over[l] += r >= health_level[spread][l];
+        g->under[l] += r <= 1 / health_level[spread][l];
     }
-    for (int l = 0; l < HEALTH_LEVELS; l++)
-        out->var_over[l] = -1;
-    if (n_raw == 0)
-        return;
-    out->variance_raw = raw / (double)n_raw;
-    if (n_base * 2 < n_raw)
-        return;
-    base /= (double)n_base;
-    memset(out->var_over, 0, sizeof out->var_over);
-    for (size_t i = 0; i < n; i++) {
-        const struct track *t = tracks[i];
-        double r;
+}
 
-        if (!measured(t, f) || isnan(t->variance))
-            continue;
-        r = var_ratio((double)t->variance, isnan(t->var_base) ? base : (double)t->var_base, base);
+static void sum_spread(const struct values *v, struct gauge_health *g)
+{
+    double base = 0, sum = 0;
+
+    for (size_t i = 0; i < v->n; i++)
+        base += isnan(v->base[i]) ? 0 : (double)v->base[i];
+    base /= (double)v->n_base;
+    for (size_t i = 0; i < v->n; i++) {
+        double r = own_ratio((double)v->value[i], isnan(v->base[i]) ? base : (double)v->base[i], base);
+
         sum += r;
-        for (int l = 0; l < HEALTH_LEVELS; l++)
-            out->var_over[l] += r >= health_var_level[l];
+        count_level(g, r, true);
     }
-    out->variance = sum / (double)n_raw;
+    g->own = sum / (double)v->n;
 }
 
-static void sum_cpu(const struct track *const *tracks, size_t n, const struct frame *f, struct group_health *out)
+static void sum_change(const struct values *v, struct gauge_health *g)
 {
-    float *v = xreallocarray(NULL, n, sizeof *v);
-    double sum = 0, with_base = 0, base = 0;
-    size_t m = 0, n_base = 0;
+    double with_base = 0, base = 0;
 
-    memset(out->cpu_over, 0, sizeof out->cpu_over);
+    for (size_t i = 0; i < v->n; i++) {
+        if (isnan(v->base[i]) || v->base[i] <= 0)
+            continue;
+        with_base += (double)v->value[i];
+        base += (double)v->base[i];
+        count_level(g, (double)v->value[i] / (double)v->base[i], false);
+    }
+    g->change = with_base / base;
+}
+
+static void sum_gauge(const struct track *const *tracks, size_t n, const struct track_shape *s, size_t column,
+                      const struct frame *f, struct gauge_health *out)
+{
+    struct values v = {.value = xreallocarray(NULL, 2 * n + 1, sizeof *v.value)};
+    bool spread = s->column[column].spread;
+    double sum = 0;
+
+    v.base = v.value + n;
+    *out = (struct gauge_health){.mean = NAN, .p95 = NAN, .own = NAN, .change = NAN};
     for (size_t i = 0; i < n; i++) {
-        const struct track *t = tracks[i];
+        const struct track_level *l = track_level_of(tracks[i], s, column);
 
-        if (!measured(t, f) || isnan(t->cpu))
+        if (!measured(tracks[i], f) || isnan(l->value))
             continue;
-        v[m++] = t->cpu;
-        sum += (double)t->cpu;
-        if (isnan(t->cpu_base) || t->cpu_base <= 0)
-            continue;
-        with_base += (double)t->cpu;
-        base += (double)t->cpu_base;
-        n_base++;
-        for (int l = 0; l < HEALTH_LEVELS; l++)
-            out->cpu_over[l] += (double)t->cpu >= health_cpu_level[l] * (double)t->cpu_base;
+        sum += (double)l->value;
+        v.base[v.n] = l->base;
+        v.value[v.n++] = l->value;
+        v.n_base += !isnan(l->base) && (spread || l->base > 0);
     }
-    if (m > 0) {
-        out->cpu_mean = sum / (double)m;
-        out->cpu_p95 = p95(v, m);
-    }
-    if (m > 0 && n_base * 2 >= m)
-        out->cpu_change = with_base / base;
+    if (v.n > 0 && v.n_base * 2 >= v.n && v.n_base > 0)
+        (spread ? sum_spread : sum_change)(&v, out);
     else
         for (int l = 0; l < HEALTH_LEVELS; l++)
-            out->cpu_over[l] = -1;
-    free(v);
+            out->over[l] = out->under[l] = -1;
+    if (v.n > 0) {
+        out->mean = sum / (double)v.n;
+        out->p95 = p95(v.value, v.n);
+    }
+    free(v.value);
 }
 
-void health_group(const struct track *const *tracks, size_t n, int64_t now, int64_t window_us, int64_t scrape_us,
-                  struct group_health *out)
+void health_group(const struct track *const *tracks, size_t n, const struct track_shape *s, int64_t now,
+                  int64_t window_us, int64_t scrape_us, struct group_health *out)
 {
-    struct frame f = {.len = bucket_len(window_us)};
-    int64_t exposure, total = 0;
+    struct frame f = {.len = track_bucket(window_us)};
 
     memset(out, 0, sizeof *out);
     out->expected = (int64_t)n;
-    out->reboot_rate = out->cpu_mean = out->cpu_p95 = out->variance = out->variance_raw = out->cpu_change = NAN;
     for (size_t i = 0; i < n; i++) {
         if (tracks[i]->last_t == 0 || tracks[i]->last_t > now + AHEAD_MAX)
             continue;
         if (tracks[i]->last_t > out->newest)
             out->newest = tracks[i]->last_t;
-        out->reporting += now - tracks[i]->last_t <= FRESH_SCRAPES * scrape_us;
+        out->reporting += now - tracks[i]->last_t <= TRACK_FRESH * scrape_us;
     }
     f.newest = out->newest;
-    f.fresh = out->newest - FRESH_SCRAPES * scrape_us;
-    f.first = floor_div(out->newest, f.len) - (WINDOW_BUCKETS - 1);
+    f.fresh = out->newest - TRACK_FRESH * scrape_us;
+    f.first = track_floor(out->newest, f.len) - (TRACK_WINDOW - 1);
     f.start = f.first * f.len;
-    for (size_t i = 0; i < n; i++) {
-        int64_t boots = device_boots(tracks[i], &f, &exposure);
-
-        total += exposure;
-        out->reboots += boots;
-        out->rebooted += boots > 0;
-        out->looped += boots > 1;
+    for (size_t i = 0; i < n; i++)
         out->measured += measured(tracks[i], &f);
+    for (size_t c = 0; c < s->columns; c++) {
+        if (s->column[c].counter)
+            sum_count(tracks, n, s, c, &f, &out->column[c].count);
+        else
+            sum_gauge(tracks, n, s, c, &f, &out->column[c].gauge);
     }
-    out->device_days = (double)total / (double)US_PER_DAY;
-    if (total > 0)
-        out->reboot_rate = (double)out->reboots / out->device_days;
-    sum_variance(tracks, n, &f, out);
-    sum_cpu(tracks, n, &f, out);
 }
 
 static double ratio_of(double canary, double control)
@@ -351,46 +224,110 @@ static double ratio_of(double canary, double control)
     return canary == 0 && control == 0 ? 1 : NAN; /* NaN compares false */
 }
 
-void health_compare(struct wave_health *h, int64_t now)
+void health_init(struct wave_health *h)
 {
-    const struct group_health *c = &h->canary, *k = &h->control;
-    int64_t newest = c->newest > k->newest ? c->newest : k->newest;
-    double raw = ratio_of(c->variance_raw, k->variance_raw), change = ratio_of(c->cpu_change, k->cpu_change);
+    memset(h, 0, sizeof *h);
+    for (int i = 0; i < FIGURES_MAX; i++) {
+        h->ratio[i] = h->value[i] = h->against[i] = NAN;
+        h->column[i] = -1;
+    }
+    h->data_age = TIME_NEVER;
+}
 
-    for (int m = 0; m < METRIC_COUNT; m++)
-        h->ratio[m] = h->value[m] = h->against[m] = NAN;
-    h->value[METRIC_REBOOTS] = c->reboot_rate;
-    h->against[METRIC_REBOOTS] = k->reboot_rate;
-    if (c->device_days > 0 && k->device_days > 0)
-        h->ratio[METRIC_REBOOTS] = ((double)c->reboots + 0.5) / (c->device_days * k->reboot_rate + 0.5);
-    h->value[METRIC_CPU_MEAN] = c->cpu_mean;
-    h->against[METRIC_CPU_MEAN] = k->cpu_mean;
-    h->ratio[METRIC_CPU_MEAN] = ratio_of(c->cpu_mean, k->cpu_mean);
+/* One figure. */
+struct pair {
+    double value, against, ratio;
+};
+
+static struct pair rates(const struct count_health *c, const struct count_health *k)
+{
+    struct pair p = {c->rate, k->rate, NAN};
+
+    if (c->days > 0 && k->days > 0)
+        p.ratio = ((double)c->events + 0.5) / (c->days * k->rate + 0.5);
+    return p;
+}
+
+static struct pair means(const struct gauge_health *c, const struct gauge_health *k, bool own)
+{
+    struct pair p = {c->mean, k->mean, ratio_of(c->mean, k->mean)};
+    double change = own ? ratio_of(c->change, k->change) : NAN;
+
     if (!isnan(change) && change > 0) {
-        h->ratio[METRIC_CPU_MEAN] = change;
-        h->against[METRIC_CPU_MEAN] = c->cpu_mean / change;
+        p.ratio = change;
+        p.against = c->mean / change;
     }
-    h->value[METRIC_CPU_P95] = c->cpu_p95;
-    h->against[METRIC_CPU_P95] = k->cpu_p95;
-    h->ratio[METRIC_CPU_P95] = ratio_of(c->cpu_p95, k->cpu_p95);
-    h->value[METRIC_VARIANCE] = c->variance;
-    h->against[METRIC_VARIANCE] = k->variance;
-    h->ratio[METRIC_VARIANCE] = ratio_of(c->variance, k->variance);
-    if (isnan(h->ratio[METRIC_VARIANCE]) && !isnan(raw)) { /* no own baselines on one side: the groups as they are */
-        h->ratio[METRIC_VARIANCE] = raw;
-        if (isnan(c->variance))
-            h->value[METRIC_VARIANCE] = isnan(k->variance) ? raw : raw * k->variance;
-        h->against[METRIC_VARIANCE] = raw > 0 ? h->value[METRIC_VARIANCE] / raw : k->variance;
+    return p;
+}
+
+static struct pair spreads(const struct gauge_health *c, const struct gauge_health *k)
+{
+    struct pair p = {c->own, k->own, ratio_of(c->own, k->own)};
+    double raw = ratio_of(c->mean, k->mean);
+
+    if (isnan(p.ratio) && !isnan(raw)) { /* no own baselines on one side: the groups as they are */
+        p.ratio = raw;
+        if (isnan(c->own))
+            p.value = isnan(k->own) ? raw : raw * k->own;
+        p.against = raw > 0 ? p.value / raw : k->own;
     }
-    if (h->told > 0)
-        h->value[METRIC_INSTALL_FAILED] = (double)h->failed / (double)h->told;
+    return p;
+}
+
+static struct pair compare(const struct wave_health *h, const struct figure *f, const struct metric_def *d, int column)
+{
+    struct pair p = {NAN, NAN, NAN};
+
+    if (f->kind == FIGURE_SHARE) {
+        if (h->told > 0)
+            p.value = (double)h->failed / (double)h->told;
+        return p;
+    }
+    if (column < 0)
+        return p;
+    const struct gauge_health *c = &h->canary.column[column].gauge, *k = &h->control.column[column].gauge;
+    switch (f->kind) {
+    case FIGURE_RATE:
+        return rates(&h->canary.column[column].count, &h->control.column[column].count);
+    case FIGURE_MEAN:
+        return means(c, k, d->own);
+    case FIGURE_P95:
+        return (struct pair){c->p95, k->p95, ratio_of(c->p95, k->p95)};
+    case FIGURE_OWN:
+        return spreads(c, k);
+    case FIGURE_SHARE:
+        break;
+    }
+    return p;
+}
+
+void health_compare(struct wave_health *h, const struct evidence_policy *p, const int8_t *column, int64_t now)
+{
+    int64_t newest = h->canary.newest > h->control.newest ? h->canary.newest : h->control.newest;
+
+    for (size_t i = 0; i < FIGURES_MAX; i++) {
+        const struct figure *f = figure_of(p, i);
+        struct metric_def d;
+        struct pair v = {NAN, NAN, NAN};
+
+        h->column[i] = -1;
+        if (f) {
+            metric_get(p, f->row, &d);
+            h->column[i] =
+                i >= FIGURES_BUILTIN && column ? column[i - FIGURES_BUILTIN] : (int8_t)metric_column(p, f->row);
+            v = compare(h, f, &d, h->column[i]);
+        }
+        h->value[i] = v.value;
+        h->against[i] = v.against;
+        h->ratio[i] = v.ratio;
+    }
     h->data_age = newest == 0 ? TIME_NEVER : now > newest ? now - newest : 0;
 }
 
 /* Until when the device was not missed, 0 = it was never seen. */
 static int64_t good_until(const struct track *t, int64_t scrape_us, bool told)
 {
-    int64_t until = t->last_t + FRESH_SCRAPES * scrape_us;
+    int64_t until = t->last_t + TRACK_FRESH * scrape_us;
 
     if (t->last_t <= 0)
         return 0;
@@ -429,7 +366,7 @@ int64_t health_covered_until(const struct track *const *tracks, size_t n, int64_
 
 int64_t health_turns(const struct track *t, int64_t now, int64_t scrape_us)
 {
-    int64_t until = t->last_t + FRESH_SCRAPES * scrape_us + 1, next = TIME_NEVER;
+    int64_t until = t->last_t + TRACK_FRESH * scrape_us + 1, next = TIME_NEVER;
 
     if (t->last_t > now + AHEAD_MAX)
         next = t->last_t - AHEAD_MAX;

@@ -7,7 +7,10 @@
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/policy.h"
+#include "core/text.h"
 #include "core/tick.h"
+
+#define FIGURE_BRIEF 6 /* columns of a figure's shortest name */
 
 /* Tolerances, shares and directions of the five are the policy's (metric_get). */
 static const struct metric_def builtin[METRICS_BUILTIN] = {
@@ -64,6 +67,37 @@ static const struct metric_test tests_both[] = {
     {"variance", "measure with more variance than before", ROW_VARIANCE, RULE_SHIFT, 0, false, 4},
 };
 
+static const struct figure figures[FIGURES_BUILTIN] = {
+    {"reboots", "reboots", " per device-day", "reboots/dev-day", "rbt", FIGURE_REBOOTS, ROW_REBOOTS, FIGURE_RATE,
+     WORSE_UP, false},
+    {"cpu-mean", "cpu", "", "%", "cpu", FIGURE_CPU_MEAN, ROW_CPU, FIGURE_MEAN, WORSE_BOTH, true},
+    {"cpu-p95", "cpu p95", "", "%", "cpu", FIGURE_CPU_P95, ROW_CPU, FIGURE_P95, WORSE_BOTH, true},
+    {"variance", "sensor variance", " times the devices' own baseline", "x own baseline", "var", FIGURE_SPREAD, ROW_VARIANCE,
+     FIGURE_OWN, WORSE_BOTH, false},
+    {"install-failed", "failed installs", "", "%", "inst", FIGURE_INSTALL, ROW_INSTALL, FIGURE_SHARE, WORSE_UP, true},
+};
+
+const struct figure figure_unknown = {
+    .word = "?", .phrase = "?", .per = "", .unit = "", .brief = "?", .number = FIGURES_MAX, .kind = FIGURE_MEAN};
+
+size_t figure_count(const struct evidence_policy *p)
+{
+    return FIGURES_BUILTIN + (p->own_figure ? p->n_own : 0);
+}
+
+const struct figure *figure_of(const struct evidence_policy *p, size_t i)
+{
+    return i < FIGURES_BUILTIN ? &figures[i] : i < figure_count(p) ? &p->own_figure[i - FIGURES_BUILTIN] : NULL;
+}
+
+int figure_find(const struct evidence_policy *p, const char *word)
+{
+    for (size_t i = 0; word && i < figure_count(p); i++)
+        if (strcmp(word, figure_of(p, i)->word) == 0)
+            return (int)i;
+    return -1;
+}
+
 size_t metric_count(const struct evidence_policy *p)
 {
     return METRICS_BUILTIN + p->n_own;
@@ -79,6 +113,7 @@ void metric_get(const struct evidence_policy *p, size_t i, struct metric_def *ou
     out->share = p->share[i];
     out->tolerance = p->tolerance[i == ROW_SILENCE ? ROW_REBOOTS : i];
     out->worse = p->worse[i];
+    out->grace_us = p->grace_us[i];
 }
 
 const char *metric_id(const struct evidence_policy *p, size_t i)
@@ -218,8 +253,33 @@ static void add_counter(struct making *m, const struct metric_def *d, size_t row
     }
 }
 
+static void make_figures(struct evidence_policy *p, struct arena *a)
+{
+    struct figure *v = ARENA_ARRAY(a, struct figure, p->n_own + 1);
+    for (size_t i = 0; i < p->n_own; i++) {
+        const struct metric_def *d = &p->own[i];
+        bool counts = d->kind == KIND_COUNTER || d->kind == KIND_EVENT, own = d->kind == KIND_SPREAD && d->own;
+        v[i] = (struct figure){.word = d->id,
+                               .phrase = d->title,
+                               .brief = arena_strndup(a, d->title, text_fit(d->title, FIGURE_BRIEF)),
+                               .number = (uint8_t)(FIGURES_BUILTIN + i),
+                               .row = (uint8_t)(METRICS_BUILTIN + i),
+                               .kind = counts ? FIGURE_RATE
+                                       : own  ? FIGURE_OWN
+                                              : FIGURE_MEAN,
+                               .worse = d->worse};
+        v[i].per = counts     ? " per device-day"
+                   : own      ? figures[FIGURE_SPREAD].per
+                   : *d->unit ? arena_printf(a, " %s", d->unit)
+                              : "";
+        v[i].unit = counts ? "/dev-day" : own ? figures[FIGURE_SPREAD].unit : d->unit;
+    }
+    p->own_figure = v;
+}
+
 bool metric_make_tests(struct evidence_policy *p, struct arena *a)
 {
+    make_figures(p, a);
     struct making m = {.v = ARENA_ARRAY(a, struct metric_test, TESTS_MAX), .a = a};
     struct metric_def d = builtin[ROW_CPU];
     if (p->worse[ROW_CPU] == WORSE_BOTH) {
@@ -242,6 +302,14 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
     return N_BUILTIN + m.n <= TESTS_MAX;
 }
 
+bool metric_builtin(const struct evidence_policy *p)
+{
+    bool same = p->n_own_tests == 0;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        same = same && p->grace_us[i] == 0;
+    return same;
+}
+
 void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
 {
     struct buf b;
@@ -257,6 +325,8 @@ void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX])
         buf_printf(&b, " %s", fmt_hexfloat(f, d.share));
         for (size_t k = 0; k < d.n_levels; k++)
             buf_printf(&b, " %s", fmt_hexfloat(f, d.level[k]));
+        if (d.grace_us > 0)
+            buf_printf(&b, " grace %lld", (long long)d.grace_us);
         buf_addc(&b, '\n');
     }
     sha256_hex(b.data, b.len, out);

@@ -27,6 +27,7 @@ enum metric_row { ROW_REBOOTS, ROW_SILENCE, ROW_CPU, ROW_VARIANCE, ROW_INSTALL, 
 #define METRIC_ID_MAX    24 /* bytes of an id: a letter, then letters, digits and '-' */
 #define METRIC_TITLE_MAX 32 /* of a title or unit */
 #define METRIC_LEVELS    4
+#define METRIC_GRACE_MAX (INT64_C(30) * 86400 * 1000000)
 #define METRICS_OWN      8
 #define METRICS_MAX      (METRICS_BUILTIN + METRICS_OWN)
 #define TESTS_MAX        64 /* of one policy, the built-in ones included */
@@ -41,7 +42,39 @@ struct metric_def {
     double level[METRIC_LEVELS]; /* gauges: times the baseline, > 1; counters: events, >= 1. Ascending */
     size_t n_levels;
     int64_t window_us; /* of a gauge's mean */
+    int64_t grace_us;  /* it counts from so long after an install on, where that is longer than the policy's; 0 */
 };
+
+/* Figures: what limits, plots and columns say of a group of devices, each made of one metric. The five built-in ones
+ * have fixed numbers; from FIGURES_BUILTIN on there is one of each of the policy's own metrics, in the order of rows.
+ */
+enum figure_kind {
+    FIGURE_RATE, /* events per device-day */
+    FIGURE_MEAN, /* of the devices' newest values */
+    FIGURE_P95,  /* their 95th percentile */
+    FIGURE_OWN,  /* mean of value / own baseline, each clipped to 1/16..16: 1 is as before */
+    FIGURE_SHARE /* failed of told */
+};
+enum figure_number { FIGURE_REBOOTS, FIGURE_CPU_MEAN, FIGURE_CPU_P95, FIGURE_SPREAD, FIGURE_INSTALL, FIGURES_BUILTIN };
+#define FIGURES_MAX (FIGURES_BUILTIN + METRICS_OWN)
+struct figure {
+    const char *word;   /* in policies, JSON and the log: "cpu-p95", "free-memory" */
+    const char *phrase; /* in a sentence, before the value: "sensor variance" */
+    const char *per;    /* behind it: " per device-day", " MiB", "" */
+    const char *unit;   /* beside a number without a sentence: "reboots/dev-day", "%" */
+    const char *brief;  /* at most 6 columns */
+    uint8_t number;     /* its own */
+    uint8_t row;        /* of the policy's metrics */
+    enum figure_kind kind;
+    enum metric_worse worse;
+    bool percent; /* a part of 1, written as per cent */
+};
+struct evidence_policy;
+size_t figure_count(const struct evidence_policy *p); /* the built-in ones and its own */
+/* Static, or the policy's; NULL when there is no such figure. */
+const struct figure *figure_of(const struct evidence_policy *p, size_t i);
+extern const struct figure figure_unknown; /* stands for one that a policy does not have; its number is FIGURES_MAX */
+int figure_find(const struct evidence_policy *p, const char *word); /* -1: there is none (NULL too) */
 
 /* How a test's figures read. */
 enum metric_form { FORM_HAD, FORM_SHIFT, FORM_OUTCOME };
@@ -63,7 +96,6 @@ struct metric_test {
     int parts; /* it may spend so much of what the metric may: a `parts`-th */
 };
 
-struct evidence_policy;
 size_t metric_count(const struct evidence_policy *p); /* rows: the built-in ones and its own */
 /* Row i as the policy has it. Strings are static or the policy's. */
 void metric_get(const struct evidence_policy *p, size_t i, struct metric_def *out);
@@ -84,9 +116,11 @@ const struct metric_test *metric_test(const struct evidence_policy *p, int test)
 enum metric_form metric_form(const struct metric_test *t);
 /* The number of that word; -1 when there is none (NULL too). */
 int metric_test_find(const struct evidence_policy *p, const char *word);
-/* Sets the tests that follow from the policy's rows (own, worse), in the arena. False when they are
+/* Sets the figures and tests that follow from the policy's rows (own, worse), in the arena. False when they are
  * more than TESTS_MAX. To be called again when the rows have changed. */
 bool metric_make_tests(struct evidence_policy *p, struct arena *a);
+/* Are all rows as built in, but for shares and tolerances? */
+bool metric_builtin(const struct evidence_policy *p);
 /* SHA-256 of all rows in canonical text: what is tested, and how. */
 void metric_digest(const struct evidence_policy *p, char out[SHA256_HEX]);
 

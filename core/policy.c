@@ -5,20 +5,6 @@
 
 #include "core/clock.h"
 
-const char *const metric_words[METRIC_COUNT + 1] = {"reboots",  "cpu-mean",       "cpu-p95",
-                                                    "variance", "install-failed", NULL};
-
-const char *metric_word(enum metric m)
-{
-    return (unsigned)m < METRIC_COUNT ? metric_words[m] : "?";
-}
-
-const char *metric_unit(enum metric m)
-{
-    static const char *const units[METRIC_COUNT] = {"reboots/dev-day", "%", "%", "x own baseline", "%"};
-    return (unsigned)m < METRIC_COUNT ? units[m] : "";
-}
-
 const char *reaction_word(enum reaction r)
 {
     switch (r) {
@@ -40,7 +26,7 @@ const char *reaction_word(enum reaction r)
  * reboot 0.5 times a day on average with gamma(0.5) spread, are halted in fewer than one in a hundred. */
 static const struct limit default_limits[] = {
     {.id = "R-REBOOT",
-     .metric = METRIC_REBOOTS,
+     .metric = "reboots",
      .basis = BASIS_RELATIVE,
      .value = 3,
      .for_us = 2 * US_PER_MIN,
@@ -49,7 +35,7 @@ static const struct limit default_limits[] = {
      .device_class = "",
      .react = REACT_PAUSE},
     {.id = "R-CPU",
-     .metric = METRIC_CPU_MEAN,
+     .metric = "cpu-mean",
      .basis = BASIS_RELATIVE,
      .value = 1.25,
      .for_us = 5 * US_PER_MIN,
@@ -58,7 +44,7 @@ static const struct limit default_limits[] = {
      .device_class = "",
      .react = REACT_PAUSE},
     {.id = "R-VARIANCE",
-     .metric = METRIC_VARIANCE,
+     .metric = "variance",
      .basis = BASIS_RELATIVE,
      .value = 2,
      .for_us = 5 * US_PER_MIN,
@@ -67,7 +53,7 @@ static const struct limit default_limits[] = {
      .device_class = "",
      .react = REACT_PAUSE},
     {.id = "R-INSTALL",
-     .metric = METRIC_INSTALL_FAILED,
+     .metric = "install-failed",
      .basis = BASIS_ABSOLUTE,
      .value = 0.10,
      .for_us = 0,

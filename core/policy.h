@@ -9,18 +9,9 @@
 #include <stdint.h>
 #include "core/metric.h"
 
-enum metric {
-    METRIC_REBOOTS = 0,    /* reboots per device-day */
-    METRIC_CPU_MEAN,       /* mean CPU over devices, fraction */
-    METRIC_CPU_P95,        /* 95th percentile over devices, fraction */
-    METRIC_VARIANCE,       /* mean over devices of sensor variance / own baseline, 1.0 = as before */
-    METRIC_INSTALL_FAILED, /* devices whose install failed / devices told, fraction */
-    METRIC_COUNT
-};
-
 enum basis {
-    BASIS_ABSOLUTE, /* canary's value > limit */
-    BASIS_RELATIVE  /* canary's value / control's value > limit */
+    BASIS_ABSOLUTE, /* canary's value */
+    BASIS_RELATIVE  /* canary's value / control's value */
 };
 
 /* In order of severity. */
@@ -33,10 +24,11 @@ enum reaction {
 };
 
 struct limit {
-    const char *id; /* "R-REBOOT" */
-    enum metric metric;
+    const char *id;     /* "R-REBOOT" */
+    const char *metric; /* word of a figure (core/metric.h) */
     enum basis basis;
     double value;
+    bool under;               /* below is a breach, not above */
     int64_t for_us;           /* the breach must hold this long, and for at least 3 evaluations */
     int min_devices;          /* distinct canary devices that must carry it (reboots, install failures); >= 1 */
     int wave;                 /* index of the wave it applies to, -1 for each */
@@ -70,9 +62,11 @@ struct evidence_policy {
     double tolerance[METRICS_BUILTIN];
     double share[METRICS_BUILTIN];            /* of alpha; 0 = that metric is not tested */
     enum metric_worse worse[METRICS_BUILTIN]; /* WORSE_UP, or of gauges WORSE_BOTH */
+    int64_t grace_us[METRICS_BUILTIN];        /* of the metric; 0 = the policy's */
     int min_devices;                          /* distinct canary devices that must carry a test, >= 1 (2) */
     const struct metric_def *own;             /* metrics of the policy's own, n_own <= METRICS_OWN */
     size_t n_own;
+    const struct figure *own_figure;    /* n_own of them: metric_make_tests() */
     const struct metric_test *own_test; /* tests beyond the built-in ones: metric_make_tests() */
     size_t n_own_tests;
     struct evidence_level level[EVIDENCE_LEVELS_MAX]; /* default: 0.1 watch, 1 pause */
@@ -118,10 +112,6 @@ struct policy {
     double min_device_hours; /* of canary watch before a wave may be promoted (default 0) */
 };
 
-/* The words of limits' metrics, in the order of enum metric; ends with NULL. */
-extern const char *const metric_words[METRIC_COUNT + 1];
-const char *metric_word(enum metric m);     /* "reboots", "cpu-mean", "cpu-p95", "variance", "install-failed" */
-const char *metric_unit(enum metric m);     /* "reboots/dev-day", "%", ... for the screen */
 const char *reaction_word(enum reaction r); /* "none", "watch", "hold", "pause", "rollback" */
 /* All numbers of a policy that evidence depends on, in the order of kept states and digests. */
 #define POLICY_NUMBERS (2 + METRICS_BUILTIN - 1 + METRICS_BUILTIN)

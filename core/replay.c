@@ -98,12 +98,28 @@ static bool read_row(const struct json_t *o, struct arena *a, struct metric_def 
     d->title = arena_strdup(a, safe);
     safe_text_into(safe, sizeof safe, unit, strlen(unit));
     d->unit = arena_strdup(a, safe);
+    if (json_get(o, "grace_us") &&
+        !(json_int(o, "grace_us", &d->grace_us) && d->grace_us >= 0 && d->grace_us <= METRIC_GRACE_MAX))
+        return false;
     d->kind = (enum metric_kind)kind;
     d->worse = (enum metric_worse)worse;
     d->n_levels = json_len(levels);
     for (size_t i = 0; i < d->n_levels; i++)
         if (!trial_hex(json_at(levels, i), &d->level[i]) || !(d->level[i] >= 1 && d->level[i] <= 1e6))
             return false;
+    return true;
+}
+
+static bool read_graces(const struct json_t *a, struct evidence_policy *p)
+{
+    double v;
+    if (a && (!json_is_arr(a) || json_len(a) != METRICS_BUILTIN))
+        return false;
+    for (size_t i = 0; i < METRICS_BUILTIN && a; i++) {
+        if (!json_num_value(json_at(a, i), &v) || !(v >= 0 && v <= METRIC_GRACE_MAX))
+            return false;
+        p->grace_us[i] = (int64_t)v;
+    }
     return true;
 }
 
@@ -123,7 +139,7 @@ static bool read_metrics(const struct json_t *o, struct evidence_policy *p, stru
         whole = worse >= 0 && worse != WORSE_DOWN;
         p->worse[i] = whole ? (enum metric_worse)worse : WORSE_UP;
     }
-    if (!whole)
+    if (!whole || !read_graces(json_get(o, "grace_us"), p))
         return bad(e, "the metrics are not whole");
     struct metric_def *row = ARENA_ARRAY(a, struct metric_def, n + 1);
     for (size_t i = 0; i < n; i++)

@@ -36,6 +36,13 @@ void snapshot_unref(struct snapshot *s)
     free(s);
 }
 
+const struct figure *wave_figure(const struct wave_view *w, size_t number)
+{
+    const struct figure *f =
+        number < w->n_figures ? &w->figures[number] : figure_of(&policy_default()->evidence, number);
+    return f ? f : &figure_unknown;
+}
+
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id)
 {
     if (!s || !id)
@@ -44,6 +51,11 @@ const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char
         if (strcmp(s->rollouts[i].rollout.id, id) == 0)
             return &s->rollouts[i];
     return NULL;
+}
+
+const struct policy *snapshot_policy(const struct snapshot *s, const struct rollout_view *r)
+{
+    return r && r->policy ? r->policy : s && s->policy ? s->policy : policy_default();
 }
 
 size_t snapshot_named(struct snapshot *const *snaps, size_t n, const char *word, size_t *which, const char **id)

@@ -44,19 +44,24 @@ struct link_view {
 
 #define TREND_N 24 /* points of a sparkline, oldest first, NaN = no data */
 
+/* A device's metric: its newest value (of counters the events that count, in the window), and its own baseline (gauges
+ * and spreads: a mean of before it counted). NaN = unknown. */
+struct device_metric {
+    float value, base;
+};
 /* One device of the focused wave, for the list and the device screen. */
 struct device_row {
     const char *id;
     enum device_status status;
     enum device_state state;
     int64_t installed_at, last_seen, last_sample;
-    int64_t reboots;     /* that count, in the window: not its install's; -1 unknown */
-    float cpu, variance; /* NaN unknown; variance normalised to own baseline */
-    float cpu_base;
     const char *from, *now_release; /* "4.11.9" or "" */
     const char *note;               /* why it is bad, "" */
-    uint8_t boots[TRACK_BUCKETS];   /* the same by bucket, newest last, for the sparkline */
-    const char *raw_id;             /* as the server knows it, for focus.device; NULL = the same as id */
+    /* By row of the metrics of the focused rollout's policy (core/metric.h): metric_count() of them; NULL: not
+     * watched. */
+    const struct device_metric *metric;
+    uint8_t boots[TRACK_BUCKETS]; /* the same by bucket, newest last, for the sparkline */
+    const char *raw_id;           /* as the server knows it, for focus.device; NULL = the same as id */
 };
 
 /* Detail of the focused device. */
@@ -148,9 +153,12 @@ struct wave_view {
     int64_t had_release;   /* of them, that had the release before the rollout began: nothing has changed on them */
     int64_t running_since; /* 0 */
     int64_t ended_at;
-    const char *decided_by;             /* who advanced past it, "" */
-    float trend[METRIC_COUNT][TREND_N]; /* canary */
-    float trend_control[METRIC_COUNT][TREND_N];
+    const char *decided_by; /* who advanced past it, "" */
+    const struct figure
+        *figures; /* of the rollout's policy, by number: words of health.value, trend, a limit's figure */
+    size_t n_figures;
+    float trend[FIGURES_MAX][TREND_N]; /* canary */
+    float trend_control[FIGURES_MAX][TREND_N];
 };
 
 enum op_phase {
@@ -337,7 +345,12 @@ int64_t fresh_limit_us(int64_t poll_us, int64_t answer_us);
 struct snapshot *snapshot_new(void); /* refs = 1; fresh_us is the least that there is */
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
+/* A figure of the wave by its number; the built-in one where the wave has no words of its own, figure_unknown. */
+const struct figure *wave_figure(const struct wave_view *w, size_t number);
 const struct rollout_view *snapshot_rollout(const struct snapshot *s, const char *id);
+/* The policy that applies to a rollout (NULL: any of the fleet), never NULL: the built-in one where nothing is known.
+ */
+const struct policy *snapshot_policy(const struct snapshot *s, const struct rollout_view *r);
 /* What a typed word names among the fleets of a console: "4471", or "fleet/4471". Returns how many fleets it may mean;
  * with 1, *which is the fleet's index and *id, inside `word`, the rollout's id. With a fleet's name in front the fleet
  * is meant whether or not it shows the rollout: a halt does not wait for a list. More than 1: it must be named with its

@@ -117,6 +117,8 @@ static void lay_out(struct trial *t)
     for (size_t g = 0; g < t->n_gauges; g++)
         t->windowed |= t->gauge[g].levels;
     t->risk.kinds = t->n_tests;
+    for (int i = 0; i < t->n_tests; i++)
+        trial_wait_for(t, i);
 }
 
 struct series *trial_series(const struct trial *t, size_t g, size_t i)
@@ -227,8 +229,8 @@ static void start_ranks(const struct trial *t, struct stage *g, int32_t number)
         int64_t first = (d.window_us + step - 1) / step, lag = (d.window_us - US_PER_MIN + step - 1) / step;
         if (d.kind != KIND_SPREAD)
             lag = 0;
-        bulk_init(&g->bulk[t->rank[i]], i, test->down, first, d.tolerance, number,
-                  (int32_t)(lag < first ? lag : first - 1));
+        lag = (lag < first ? lag : first - 1) + trial_waits(t, test->metric);
+        bulk_init(&g->bulk[t->rank[i]], i, test->down, first, d.tolerance, number, (int32_t)lag);
     }
 }
 
@@ -392,20 +394,6 @@ void trial_count_joined(struct trial *t)
         t->expected[trial_stratum(t, w)]++;
         t->joined[trial_stratum(t, w)] += w->flags & WATCHED_CANARY ? 1 : 0;
     }
-}
-
-/* Scatters device numbers evenly over 32 bits (finalizer of MurmurHash3, Appleby 2011). */
-static uint32_t scatter(uint32_t h)
-{
-    h = (h ^ h >> 16) * UINT32_C(0x85ebca6b);
-    h = (h ^ h >> 13) * UINT32_C(0xc2b2ae35);
-    return h ^ h >> 16;
-}
-
-bool trial_open(const struct trial *t, size_t i)
-{
-    uint8_t s = trial_stratum(t, &t->w[i]);
-    return (uint64_t)scatter((uint32_t)i + 1) * (uint64_t)t->expected[s] < (uint64_t)t->joined[s] << 32;
 }
 
 void trial_leave(struct trial *t, struct trial_ix device)

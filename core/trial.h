@@ -148,20 +148,19 @@ size_t trial_evidence(const struct trial *t, int s, struct evidence out[TESTS_MA
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max);
 /* Canary and control devices at risk in the running stage (enrolled, not silent), and device-hours of canary watch. */
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours);
-/* What the device has had in the running stage, at risk for it or not: bit k for test k (enum trial_test), first
+/* What the device has had in the running stage, at risk for it or not: bit k for test k of the policy, first
  * passages only. 0 where it does not count. */
-uint32_t trial_reached(const struct trial *t, struct trial_ix device);
-/* The same of the tests beyond the built-in ones: in words ("have had ..."), of that which says most, as its levels
- * ascend; NULL = none. The policy's. */
-const char *trial_reached_own(const struct trial *t, struct trial_ix device);
+uint64_t trial_reached(const struct trial *t, struct trial_ix device);
 /* What came after the installs, for words: an update that reboots a second time hours later looks like its firmware. */
 struct trial_after {
     int64_t canaries; /* that count in the running stage */
     int64_t rebooted; /* of them, in it */
     int64_t most;     /* of those, without a tenth at either end of how long after its install each one's */
     int64_t first_us,
-        last_us; /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
-    bool alike;  /* they lie so close together that it is no chance */
+        last_us;       /* newest reboot was: the soonest and the latest; an install's time is as it counts here */
+    bool alike;        /* they lie so close together that it is no chance */
+    int64_t soon;      /* canaries whose newest reboot fell into the first hour after the grace for reboots */
+    int64_t excuse_us; /* a grace for reboots so long would have excused all of `most` */
 };
 void trial_after(const struct trial *t, struct trial_after *out);
 /* Is the device a canary that counts now? */

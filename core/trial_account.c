@@ -178,7 +178,7 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 {
     bool same = strcmp(a->id, b->id) == 0 && a->kind == b->kind && a->worse == b->worse && a->own == b->own &&
                 near(a->tolerance, b->tolerance) && near(a->share, b->share) && a->n_levels == b->n_levels &&
-                a->window_us == b->window_us;
+                a->window_us == b->window_us && a->grace_us == b->grace_us;
     for (size_t i = 0; same && i < a->n_levels; i++)
         same = near(a->level[i], b->level[i]);
     return same;
@@ -187,7 +187,8 @@ static bool same_row(const struct metric_def *a, const struct metric_def *b)
 /* What is tested is fixed when a rollout starts. */
 static bool same_metrics(const struct evidence_policy *a, const struct evidence_policy *b)
 {
-    bool same = a->n_own == b->n_own && memcmp(a->worse, b->worse, sizeof a->worse) == 0;
+    bool same = a->n_own == b->n_own && memcmp(a->worse, b->worse, sizeof a->worse) == 0 &&
+                memcmp(a->grace_us, b->grace_us, sizeof a->grace_us) == 0;
     for (size_t i = 0; same && i < a->n_own; i++)
         same = same_row(&a->own[i], &b->own[i]);
     return same;
@@ -283,7 +284,7 @@ static bool read_old(const struct account_claim *claim, struct trial_terms *t)
     struct evidence_policy *p = &t->spec.policy;
     struct json_t *doc = json_parse(claim->ledger, strlen(claim->ledger), TERMS_MAX, "a ledger", &e);
     const struct json_t *stages = json_get(doc, "stages"), *first = json_is_arr(stages) ? json_at(stages, 0) : NULL;
-    double install, weight, v;
+    double install, weight, v = 0;
     struct ledger l;
     bool ok = first && json_len(stages) <= LEDGER_WAVES && trial_hex(json_get(doc, "alpha"), &p->alpha) &&
               trial_hex(json_get(doc, "reserve"), &p->reserve) && trial_hex(json_get(doc, "install"), &install) &&

@@ -80,6 +80,8 @@ static void write_row(struct json_w *w, const struct metric_def *d)
 {
     char s[FMT_MAX];
     json_w_obj(w);
+    if (d->grace_us > 0)
+        json_w_kint(w, "grace_us", d->grace_us);
     json_w_kstr(w, "id", d->id);
     json_w_kstr(w, "kind", metric_kind_word(d->kind));
     json_w_key(w, "levels");
@@ -97,6 +99,21 @@ static void write_row(struct json_w *w, const struct metric_def *d)
     json_w_obj_end(w);
 }
 
+/* Of the built-in rows, in their order; nothing where all have the policy's. */
+static void write_graces(struct json_w *w, const struct evidence_policy *p)
+{
+    bool any = false;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        any = any || p->grace_us[i] > 0;
+    if (!any)
+        return;
+    json_w_key(w, "grace_us");
+    json_w_arr(w);
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        json_w_int(w, p->grace_us[i]);
+    json_w_arr_end(w);
+}
+
 /* What is tested: its digest, and what of it is not as built in. */
 static void write_metrics(struct json_w *w, const struct evidence_policy *p)
 {
@@ -106,6 +123,7 @@ static void write_metrics(struct json_w *w, const struct evidence_policy *p)
     json_w_obj(w);
     json_w_kstr(w, metric_key(ROW_CPU, FIELD_WORSE), metric_worse_word(p->worse[ROW_CPU]));
     json_w_kstr(w, "digest", digest);
+    write_graces(w, p);
     json_w_key(w, "own");
     json_w_arr(w);
     for (size_t i = 0; i < p->n_own; i++)
@@ -200,7 +218,7 @@ static void write_all(const struct trial *t, int s, enum trial_test test, bool w
     trial_write_spec(&w, &t->spec);
     json_w_kint(&w, "stage", s);
     json_w_kstr(&w, "test", metric_test(&t->spec.policy, (int)test)->word);
-    json_w_kint(&w, "v", t->n_tests > TEST_COUNT ? 2 : 1); /* an andon that knows only the five must not read more */
+    json_w_kint(&w, "v", metric_builtin(&t->spec.policy) ? 1 : 2); /* an andon that knows only the five reads no more */
     json_w_obj_end(&w);
 }
 

@@ -346,6 +346,8 @@ static void get_devices(struct in *r, struct trial *t)
     if (!r->bad) {
         risk_count(&t->risk, t->w, t->marks, n);
         trial_count_joined(t);
+        int64_t next = INT64_MAX;
+        trial_count_waits(t, (int32_t)((t->next - t->zero) / t->spec.step_us - 1), &next);
     }
 }
 

@@ -36,6 +36,14 @@ struct stage {
     int64_t window_samples[GAUGES_MAX], window_devices[GAUGES_MAX];
 };
 
+/* Tests of metrics that count from later on than the others: so many ticks more than the grace. Control's devices come
+ * in for them along with the canaries, as for all. */
+struct wait {
+    int64_t ticks;
+    uint64_t tests;
+    int32_t joined[PASSAGE_STRATA]; /* canaries that count for them, by stratum */
+};
+
 /* Outcomes of installs, as they are now, and their evidence. */
 struct installs {
     struct install_tally *v;
@@ -74,6 +82,8 @@ struct trial {
     int64_t active[2]; /* devices in and reporting, by side */
     /* By stratum: devices that count as canary in this stage once installed, and those that do. */
     int32_t expected[PASSAGE_STRATA], joined[PASSAGE_STRATA];
+    struct wait wait[METRICS_MAX];
+    int n_waits;
     size_t room; /* for records of journals */
     struct installs install;
     int64_t ack[TRIAL_ACKS]; /* to come, ascending */
@@ -93,6 +103,14 @@ void trial_count_joined(struct trial *t);
  * could have theirs: a false halt. So control comes in with them, in the same shares, stratum by stratum: a device
  * whose number, scattered over 0..1, is below the share of canaries that have joined. */
 bool trial_open(const struct trial *t, size_t i);
+/* How many ticks later than the others the metric of row `row` counts; and notes that of the test's metric. */
+int64_t trial_waits(const struct trial *t, size_t row);
+void trial_wait_for(struct trial *t, int test);
+/* Counts anew who has joined for tests that wait, at tick number `number`; *next: the first later one at which there is
+ * another one, as far as it is sooner. */
+void trial_count_waits(struct trial *t, int32_t number, int64_t *next);
+/* Tests that do not count for device i yet, at tick number `number`. */
+uint64_t trial_held(const struct trial *t, size_t i, int32_t number);
 /* Applies the acknowledgements made before `tick`. */
 void trial_acks_before(struct trial *t, int64_t tick);
 /* Has the test crossed? Then it crossed at `tick`. */

@@ -94,7 +94,8 @@ static void start_clocks(struct turn *u, size_t i)
     w->flags |= WATCHED_IN;
     u->t->due = u->tick;
     if (u->begins) /* so do the windows */
-        risk_enter(&u->t->risk, &u->g->tail, w, trial_marks(u->t, i), trial_shows(u->t, i) & u->t->windowed);
+        risk_enter(&u->t->risk, &u->g->tail, w, trial_marks(u->t, i),
+                   trial_shows(u->t, i) & u->t->windowed & ~trial_held(u->t, i, u->number));
 }
 
 /* Canaries come in when their install and grace are over, and control along with them. */
@@ -116,6 +117,7 @@ static void let_in(struct turn *u)
             t->join = time_of(t, w->from);
         }
     }
+    trial_count_waits(t, u->number, &t->join);
     for (size_t i = 0; i < t->n; i++) {
         if ((t->w[i].flags & (WATCHED_CONTROL | WATCHED_IN)) == WATCHED_CONTROL && trial_open(t, i))
             start_clocks(u, i);
@@ -143,6 +145,25 @@ static void feed_window(struct turn *u, size_t g, struct series *s, double v)
     }
 }
 
+/* Tests that wait and that the device has not come in for before this sample: what it brings may be of the time before.
+ */
+static uint64_t newly(const struct turn *u, size_t i)
+{
+    const struct trial *t = u->t;
+    const struct marks *m = trial_marks(t, i);
+    uint64_t bits = 0, entered = t->w[i].entered | (m ? m->entered : 0);
+    for (int k = 0; k < t->n_waits; k++)
+        bits |= t->wait[k].tests;
+    return bits & ~entered;
+}
+
+/* Tests of a counter that no device is excluded from. */
+static uint64_t counts_of(const struct tally *c)
+{
+    uint64_t loop = c->loop >= 0 ? PASSAGE_BIT(c->loop) : 0;
+    return c->tests == loop ? loop : c->tests & ~loop;
+}
+
 /* A new sample of a device whose clocks run, `before` the one before it; boots can have been from `boot_from` on. */
 static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, const uint32_t *rise, const int64_t *seen,
                     int64_t at)
@@ -158,15 +179,15 @@ static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, cons
             t->due = at + t->spec.silence_us;
     }
     /* Who comes back from a silence brings what happened in it. */
-    uint64_t kinds = trial_shows(t, i);
+    uint64_t kinds = trial_shows(t, i), later = newly(u, i);
     if (!silent)
         kinds &= ~t->windowed;
-    risk_enter(&t->risk, &u->g->tail, w, m, kinds);
+    risk_enter(&t->risk, &u->g->tail, w, m, t->n_waits > 0 ? kinds & ~trial_held(t, i, u->number) : kinds);
     /* A difference that reaches back into the grace may be the update's own reboot. */
-    if (boots > 0 && !first && boot_from >= since(u, w))
+    if (boots > 0 && !first && !(later & PASSAGE_BIT(PASSAGE_BOOT1)) && boot_from >= since(u, w))
         risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, seconds(t, boot_from), seconds(t, at)));
     for (size_t c = 0; c < t->n_tallies && !first; c++)
-        if (rise[c] > 0 && seen[c] >= since(u, w))
+        if (rise[c] > 0 && !(later & counts_of(&t->tally[c])) && seen[c] >= since(u, w))
             risk_happen(&t->risk, &u->g->tail, w, m,
                         tally_events(&t->tally[c], &t->tally[c].own[i], rise[c], seconds(t, seen[c]), seconds(t, at)));
 }
@@ -251,7 +272,8 @@ static void judge_window(struct turn *u, size_t g, size_t i)
     s->open = of->spread ? NAN : 0;
     s->n = 0;
     if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN && s->base > 0)
-        risk_enter(&t->risk, &u->g->tail, w, m, of->levels);
+        risk_enter(&t->risk, &u->g->tail, w, m,
+                   t->n_waits > 0 ? of->levels & ~trial_held(t, i, u->number) : of->levels);
 }
 
 /* Window i covers (begin + i * length, begin + (i + 1) * length]. At the tick that ends one, and for a later one when
@@ -282,6 +304,10 @@ static void look_for_silence(struct turn *u)
         struct marks *m = trial_marks(t, i);
         if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
             continue;
+        if (trial_held(t, i, u->number) & PASSAGE_BIT(PASSAGE_SILENT)) {
+            due = u->tick;
+            continue;
+        }
         risk_enter(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT));
         /* A gap in which nobody at all reported is the telemetry's: everyone has the full time after it. */
         int64_t heard = w->last_t > t->gap_end ? w->last_t : t->gap_end;

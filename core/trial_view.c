@@ -196,19 +196,9 @@ size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_
     return found;
 }
 
-uint32_t trial_reached(const struct trial *t, struct trial_ix device)
+uint64_t trial_reached(const struct trial *t, struct trial_ix device)
 {
-    return device.i < t->n ? t->w[device.i].happened : 0;
-}
-
-const char *trial_reached_own(const struct trial *t, struct trial_ix device)
-{
-    if (device.i >= t->n || !t->marks)
-        return NULL;
-    for (int k = t->n_tests - 1; k >= TEST_COUNT; k--)
-        if (t->marks[device.i].happened & PASSAGE_BIT(k))
-            return metric_test(&t->spec.policy, k)->plain;
-    return NULL;
+    return device.i < t->n ? t->w[device.i].happened | (t->marks ? t->marks[device.i].happened : 0) : 0;
 }
 
 void trial_watch(const struct trial *t, int64_t *canary, int64_t *control, double *canary_hours)
@@ -224,6 +214,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
 {
     double *v = xreallocarray(NULL, t->n + 1, sizeof *v);
     size_t n = 0, again = 0;
+    int64_t grace = t->spec.grace_us + trial_waits(t, ROW_REBOOTS) * t->spec.step_us;
     *out = (struct trial_after){0};
     for (size_t i = 0; i < t->n; i++) {
         const struct watched *w = &t->w[i];
@@ -232,8 +223,11 @@ void trial_after(const struct trial *t, struct trial_after *out)
             continue;
         out->canaries++;
         again += watched_booted(w) && w->boots > 1;
-        if (watched_booted(w))
-            v[n++] = (double)(t->zero + w->boot_s[1] * US_PER_S - installed);
+        if (!watched_booted(w))
+            continue;
+        int64_t after = t->zero + w->boot_s[1] * US_PER_S - installed;
+        out->soon += after <= grace + US_PER_HOUR;
+        v[n++] = (double)after;
     }
     if (n > 0) {
         sort_doubles(v, n);
@@ -241,6 +235,7 @@ void trial_after(const struct trial *t, struct trial_after *out)
         out->most = (int64_t)(n - n / 10 * 2);
         out->first_us = (int64_t)v[n / 10];
         out->last_us = (int64_t)v[n - 1 - n / 10];
+        out->excuse_us = (out->last_us / US_PER_MIN + 1) * US_PER_MIN;
         int64_t near = out->first_us / 10 > AFTER_NEAR ? out->first_us / 10 : AFTER_NEAR;
         out->alike = n >= AFTER_DEVICES && again * 2 <= n && /* the last of many reboots is always of just now */
                      out->last_us - out->first_us <= near;

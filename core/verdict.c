@@ -38,26 +38,26 @@ static double poisson_tail(int64_t k, double m)
     return sum;
 }
 
-/* Are the canary's reboots more than chance, given control? Counts devices, since one device's reboots come in
- * clusters: those that rebooted, those that did so twice (background reboots hardly ever do), or, when half of the
- * canaries are in it, the reboots themselves. */
-static bool reboots_beyond_chance(const struct wave_health *h)
+/* Are the canary's events more than chance, given control? Counts devices, since one device's events come in
+ * clusters: those that had one, those that had two (background reboots hardly ever do), or, when half of the canaries
+ * are in it, the events themselves. */
+static bool beyond_chance(const struct wave_health *h, int column)
 {
-    const struct group_health *c = &h->canary, *k = &h->control;
+    const struct count_health *c = &h->canary.column[column].count, *k = &h->control.column[column].count;
     double share;
 
-    if (!(c->device_days > 0) || !(k->device_days > 0))
+    if (!(c->days > 0) || !(k->days > 0))
         return false;
-    share = c->device_days / k->device_days;
-    return poisson_tail(c->rebooted, share * ((double)k->rebooted + 1)) < CHANCE_RELATIVE ||
-           (c->looped >= 2 && poisson_tail(c->looped, share * ((double)k->looped + 0.1)) < CHANCE_RELATIVE) ||
-           (c->rebooted * 2 >= c->reporting &&
-            poisson_tail(c->reboots, share * ((double)k->reboots + 1)) < CHANCE_MOST);
+    share = c->days / k->days;
+    return poisson_tail(c->had, share * ((double)k->had + 1)) < CHANCE_RELATIVE ||
+           (c->twice >= 2 && poisson_tail(c->twice, share * ((double)k->twice + 0.1)) < CHANCE_RELATIVE) ||
+           (c->had * 2 >= h->canary.reporting &&
+            poisson_tail(c->events, share * ((double)k->events + 1)) < CHANCE_MOST);
 }
 
 /* Devices that carry a change: at the highest level that the limit includes; all measured ones where there are no
  * baselines to tell. */
-static int64_t over_level(const int64_t over[HEALTH_LEVELS], const double level[HEALTH_LEVELS], double limit,
+static int64_t over_level(const int32_t over[HEALTH_LEVELS], const double level[HEALTH_LEVELS], double limit,
                           int64_t measured)
 {
     int64_t n = over[0];
@@ -67,46 +67,51 @@ static int64_t over_level(const int64_t over[HEALTH_LEVELS], const double level[
     return n < 0 ? measured : n;
 }
 
-static int64_t carriers(const struct limit *l, const struct wave_health *h)
-{
-    double limit = l->basis == BASIS_RELATIVE ? l->value : 0;
+/* One limit and what it judges. */
+struct judged {
+    const struct limit *l;
+    const struct wave_health *h;
+    const struct figure *f;
+    int column; /* that it is of, -1: none */
+};
 
-    switch (l->metric) {
-    case METRIC_REBOOTS:
-        return h->canary.rebooted;
-    case METRIC_INSTALL_FAILED:
-        return h->failed;
-    case METRIC_VARIANCE:
-        return over_level(h->canary.var_over, health_var_level, l->value, h->canary.measured);
-    case METRIC_CPU_MEAN:
-        if (l->basis == BASIS_RELATIVE)
-            return over_level(h->canary.cpu_over, health_cpu_level, limit, h->canary.measured);
-        return h->canary.measured;
-    case METRIC_CPU_P95:
-        return h->canary.measured;
-    case METRIC_COUNT:
-        break;
-    }
-    return 0;
+static int64_t carriers(const struct judged *j)
+{
+    const struct group_health *c = &j->h->canary;
+    const struct limit *l = j->l;
+
+    if (j->f->kind == FIGURE_SHARE)
+        return j->h->failed;
+    if (j->column < 0)
+        return 0;
+    if (j->f->kind == FIGURE_RATE)
+        return c->column[j->column].count.had;
+    if (j->f->kind == FIGURE_P95 || (j->f->kind == FIGURE_MEAN && l->basis != BASIS_RELATIVE))
+        return c->measured;
+    const struct gauge_health *g = &c->column[j->column].gauge;
+    return over_level(l->under ? g->under : g->over, health_level[j->f->kind == FIGURE_OWN],
+                      l->under ? 1 / l->value : l->value, c->measured);
 }
 
 /* Devices that could carry it. */
-static int64_t limit_of(const struct limit *l, const struct wave_health *h)
+static int64_t limit_of(const struct judged *j)
 {
-    return l->metric == METRIC_INSTALL_FAILED ? h->told : h->canary.expected;
+    return j->f->kind == FIGURE_SHARE ? j->h->told : j->h->canary.expected;
 }
 
-static bool beyond(const struct limit *l, const struct wave_health *h, const struct limit_view *v)
+static bool beyond(const struct judged *j, const struct limit_view *v)
 {
+    const struct limit *l = j->l;
     double x = l->basis == BASIS_RELATIVE ? v->ratio : v->value;
 
-    if (!(x > l->value) || v->devices < l->min_devices)
+    if (!(l->under ? x < l->value : x > l->value) || v->devices < l->min_devices)
         return false;
-    if (l->metric != METRIC_REBOOTS)
+    if (j->f->kind != FIGURE_RATE)
         return true;
     if (l->basis == BASIS_RELATIVE)
-        return reboots_beyond_chance(h);
-    return poisson_tail(h->canary.reboots, l->value * h->canary.device_days) < CHANCE_ABSOLUTE;
+        return beyond_chance(j->h, j->column);
+    const struct count_health *c = &j->h->canary.column[j->column].count;
+    return poisson_tail(c->events, l->value * c->days) < CHANCE_ABSOLUTE;
 }
 
 bool limit_names(const struct limit *l, const char *device_id)
@@ -144,24 +149,30 @@ static void step_missing(const struct verdict_input *in, struct limit_state *st,
 }
 
 /* One limit, one evaluation. */
-static void step_limit(const struct verdict_input *in, const struct limit *l, const struct wave_health *h,
-                       struct limit_state *st, struct limit_view *v)
+static void step_limit(const struct verdict_input *in, const struct judged *j, struct limit_state *st,
+                       struct limit_view *v)
 {
-    bool install = l->metric == METRIC_INSTALL_FAILED, latches = l->react > REACT_WATCH;
+    const struct limit *l = j->l;
+    const struct wave_health *h = j->h;
+    bool install = j->f->kind == FIGURE_SHARE, latches = l->react > REACT_WATCH;
     int64_t newest = h->canary.newest > h->control.newest ? h->canary.newest : h->control.newest;
     int64_t t = install ? in->now : newest;
     double x;
 
     v->limit = l;
-    v->value = h->value[l->metric];
-    v->against = h->against[l->metric];
-    v->ratio = h->ratio[l->metric];
-    v->devices = carriers(l, h);
+    v->figure = j->f;
+    v->value = v->against = v->ratio = NAN;
+    if (j->f != &figure_unknown) {
+        v->value = h->value[j->f->number];
+        v->against = h->against[j->f->number];
+        v->ratio = h->ratio[j->f->number];
+    }
+    v->devices = carriers(j);
     x = l->basis == BASIS_RELATIVE ? v->ratio : v->value;
     if (isnan(x) || (!install && in->telemetry_expected && !in->telemetry_ok)) {
         step_missing(in, st, v);
     } else {
-        bool over = beyond(l, h, v);
+        bool over = beyond(j, v);
 
         st->missing = 0;
         st->last_missing = 0;
@@ -182,7 +193,7 @@ static void step_limit(const struct verdict_input *in, const struct limit *l, co
             st->against = v->against;
             st->ratio = v->ratio;
             st->devices = v->devices;
-            st->of = limit_of(l, h);
+            st->of = limit_of(j);
             st->tripped_at = t;
         }
     }
@@ -203,21 +214,21 @@ static void ANDON_PRINTF(3, 4) say(char *out, size_t size, const char *fmt, ...)
 
 /* "reboots 6.1 per device-day against 0.4 (15.2x, limit 3x) for 2m; 4 of 20 canaries". What has tripped says when: its
  * figures are of then. */
-static void limit_text(char *out, size_t size, const struct limit_view *v, const struct limit_state *st,
-                       const struct wave_health *h)
+static void limit_text(char *out, size_t size, const struct judged *j, const struct limit_view *v,
+                       const struct limit_state *st)
 {
     const struct limit *l = v->limit;
     bool live = !st->tripped;
-    struct harm harm = live ? harm_of(l->metric, v->value, v->against, v->ratio)
-                            : harm_of(l->metric, st->value, st->against, st->ratio);
-    int64_t of = live ? limit_of(l, h) : st->of;
+    struct harm harm =
+        live ? harm_of(j->f, v->value, v->against, v->ratio) : harm_of(j->f, st->value, st->against, st->ratio);
+    int64_t of = live ? limit_of(j) : st->of;
     char e[FMT_MAX], f[FMT_MAX], g[FMT_MAX], t[FMT_MAX], what[160], lim[40], time[80];
 
     if (l->basis == BASIS_RELATIVE) {
         say(lim, sizeof lim, ", limit %gx", l->value);
-        harm_figures(l->metric, &harm, lim, what, sizeof what);
+        harm_figures(j->f, &harm, lim, what, sizeof what);
     } else {
-        harm_absolute(l->metric, harm.to, l->value, what, sizeof what);
+        harm_absolute(j->f, harm.to, l->value, l->under, what, sizeof what);
     }
     if (live)
         snprintf(time, sizeof time, "for %.30s so far", fmt_dur(e, st->since > 0 ? st->last - st->since : 0));
@@ -226,7 +237,7 @@ static void limit_text(char *out, size_t size, const struct limit_view *v, const
     else
         snprintf(time, sizeof time, "at %.30s", fmt_hms(t, st->tripped_at));
     say(out, size, "%s %s; %s of %s %s", what, time, fmt_count(f, live ? v->devices : st->devices), fmt_count(g, of),
-        l->metric == METRIC_INSTALL_FAILED ? "devices told" : "canaries");
+        j->f->kind == FIGURE_SHARE ? "devices told" : "canaries");
 }
 
 static void ANDON_PRINTF(4, 5) decide(struct verdict *out, enum reaction react, const char *rule, const char *fmt, ...)
@@ -257,7 +268,13 @@ static void step_limits(const struct verdict_input *in, struct verdict_state *st
 
         if (!applies(l, i, in))
             continue;
-        step_limit(in, l, figures_of(in, i), &st->limit[i], v);
+        int number = figure_find(&in->policy->evidence, l->metric);
+        struct judged j = {.l = l, .h = figures_of(in, i), .f = &figure_unknown, .column = -1};
+        if (number >= 0) {
+            j.f = figure_of(&in->policy->evidence, (size_t)number);
+            j.column = j.h->column[number];
+        }
+        step_limit(in, &j, &st->limit[i], v);
         out->n_limits++;
         if (v->status != LIMIT_BREACH && v->status != LIMIT_PENDING)
             continue;
@@ -266,7 +283,7 @@ static void step_limits(const struct verdict_input *in, struct verdict_state *st
             dry = v->status == LIMIT_BREACH && r > dry ? r : dry;
             continue;
         }
-        limit_text(text, sizeof text, v, &st->limit[i], figures_of(in, i));
+        limit_text(text, sizeof text, &j, v, &st->limit[i]);
         decide(out, r, l->id, "%s", text);
     }
     out->would = dry; /* compared with react once that is known */
@@ -322,12 +339,13 @@ static void step_data(const struct verdict_input *in, struct verdict_state *st, 
         memcpy(out->text, text, sizeof out->text);
 }
 
-/* What is said when nothing is wrong. */
+/* What is said when nothing is wrong: of the first figures that are known. */
 static void calm_text(const struct verdict_input *in, struct verdict *out)
 {
+    const struct evidence_policy *p = &in->policy->evidence;
     const struct wave_health *h = in->health;
-    char e[FMT_MAX], f[FMT_MAX], boots[100], cpu[100];
-    struct harm hb = harm_of_metric(h, METRIC_REBOOTS), hc = harm_of_metric(h, METRIC_CPU_MEAN);
+    char e[FMT_MAX], f[FMT_MAX], what[2][100];
+    int n = 0;
 
     if (!in->telemetry_expected) {
         snprintf(out->text, sizeof out->text, "%s",
@@ -338,13 +356,17 @@ static void calm_text(const struct verdict_input *in, struct verdict *out)
     }
     fmt_count(e, h->canary.reporting);
     fmt_count(f, h->canary.expected);
-    if (isnan(h->value[METRIC_REBOOTS]) && isnan(h->value[METRIC_CPU_MEAN])) {
-        snprintf(out->text, sizeof out->text, "%.30s of %.30s canaries report; too early to say how they do", e, f);
-        return;
+    for (size_t i = 0; i < figure_count(p) && n < 2; i++) {
+        struct harm harm = harm_of_metric(figure_of(p, i), h);
+
+        if (!isnan(h->value[i]) && h->column[i] >= 0)
+            harm_figures(figure_of(p, i), &harm, "", what[n], sizeof what[n]), n++;
     }
-    harm_figures(METRIC_REBOOTS, &hb, "", boots, sizeof boots);
-    harm_figures(METRIC_CPU_MEAN, &hc, "", cpu, sizeof cpu);
-    say(out->text, sizeof out->text, "%s; %s; %s of %s canaries report, within every limit", boots, cpu, e, f);
+    if (n == 0)
+        snprintf(out->text, sizeof out->text, "%.30s of %.30s canaries report; too early to say how they do", e, f);
+    else
+        say(out->text, sizeof out->text, "%s%s%s; %s of %s canaries report, within every limit", what[0],
+            n > 1 ? "; " : "", n > 1 ? what[1] : "", e, f);
 }
 
 void verdict_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out)

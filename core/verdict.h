@@ -88,6 +88,7 @@ enum limit_status { LIMIT_OK, LIMIT_PENDING /* breached, `for:` not over */, LIM
 
 struct limit_view { /* for the screen and for the log */
     const struct limit *limit;
+    const struct figure *figure; /* that it is about (core/metric.h); figure_unknown: the policy has none such */
     enum limit_status status;
     double value, against, ratio;
     int64_t since;   /* of the breach, 0 */
@@ -132,9 +133,9 @@ bool limit_names(const struct limit *l, const char *device_id);
  * measured in the telemetry's own time, so that two watchers of the same data trip at the same sample. Limits on
  * install failures go by `now`.
  *
- * A reboot limit must also be beyond chance: rates from a few minutes of a few devices jump by whole reboots. Relative
- * limits compare the distinct devices that rebooted (or that did so twice) with control's by the Poisson tail at 2e-5;
- * absolute ones take reboots at 1e-3 (see docs/health.md). A limit with reaction `watch` does not latch. */
+ * A limit on a rate must also be beyond chance: rates from a few minutes of a few devices jump by whole events.
+ * Relative limits compare the distinct devices that had one (or two) with control's by the Poisson tail at 2e-5;
+ * absolute ones take events at 1e-3 (see docs/health.md). A limit with reaction `watch` does not latch. */
 void verdict_step(const struct verdict_input *in, struct verdict_state *st, struct verdict *out);
 
 /* Forgets what has tripped and what is pending: a wave has ended or a halt was acknowledged. Lost telemetry stays

@@ -1,14 +1,37 @@
 /* What is wanted in detail, into a snapshot. */
 #include <math.h>
 #include <string.h>
-#include "core/explain.h"
 #include "engine/detail_data.h"
+
+/* By row of the policy's metrics. */
+static const struct device_metric *metrics_of(const struct engine *en, const struct evidence_policy *p,
+                                              const struct dev *w, bool settled, struct arena *a)
+{
+    struct device_metric *v = ARENA_ARRAY(a, struct device_metric, metric_count(p));
+    const struct track_shape *s = &en->watch.shape;
+    int8_t own[METRICS_OWN];
+    watch_columns(en, p, own);
+    for (size_t i = 0; i < metric_count(p); i++) {
+        int c = i < METRICS_BUILTIN ? metric_column(p, i) : own[i - METRICS_BUILTIN];
+        const struct track_count *count = c < 0 ? NULL : track_count_of(&w->track, s, (size_t)c);
+        const struct track_level *level = c < 0 ? NULL : track_level_of(&w->track, s, (size_t)c);
+        v[i].value = v[i].base = NAN;
+        if (level)
+            v[i] = (struct device_metric){level->value, level->base};
+        /* Who was told and does not count yet is about to install: what it reboots meanwhile says nothing. */
+        if (count && settled && w->track.last_t && !isnan(count->value))
+            v[i].value = (float)track_events(&w->track, count, en->policy->window_us, NULL);
+    }
+    return v;
+}
 
 static void row_state(const struct engine *en, const struct ro *ro, const struct device *d, const struct dev *w,
                       struct arena *a, struct device_row *r)
 {
     int wave = en->detail.focus.wave;
     bool mine = w && w->canary_of == ro;
+    const struct evidence_policy *p = ro ? &ro->policy.applies->evidence : &en->policy->evidence;
+    char note[DEVICE_NOTE];
     struct device_facts f = {.status = d->status,
                              .overdue = d->overdue,
                              .told = ro && wave >= 0 && (size_t)wave < ro->facts.n_waves && ro->wv[wave].facts.told,
@@ -17,22 +40,26 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
                              .last_sample = r->last_sample,
                              .now = clock_now(en->clock),
                              .stale_us = VERDICT_COVERAGE * beat_interval(en),
-                             .tested = UINT32_MAX};
-    if (f.counts && !trial_of_device(ro, (size_t)(w - en->watch.devs), &f.reached, &f.tested, &f.own))
-        f.reached =
-            device_reached(r->reboots, r->cpu_base > 0 ? (double)(r->cpu / r->cpu_base) : NAN, (double)r->variance);
-    if (f.own) {
-        char one[EXPLAIN_TEXT];
-        explain_of_one(f.own, one, sizeof one);
-        f.own = arena_strdup(a, one);
+                             .tested = UINT64_MAX};
+    if (f.counts && !trial_of_device(ro, (size_t)(w - en->watch.devs), &f.reached, &f.tested)) {
+        double by_row[METRICS_MAX];
+        for (size_t i = 0; i < metric_count(p); i++) {
+            double value = (double)r->metric[i].value, base = (double)r->metric[i].base;
+            struct metric_def m;
+            metric_get(p, i, &m);
+            by_row[i] = m.kind == KIND_COUNTER || m.kind == KIND_EVENT ? value : base > 0 ? value / base : NAN;
+        }
+        f.reached = device_reached(p, by_row);
     }
-    r->state = device_state(&f, &r->note);
+    r->state = device_state(&f, p, note);
+    r->note = arena_strdup(a, note);
 }
 
 static void rows(struct engine *en, struct snapshot *s)
 {
     const struct detail *f = en->detail.data;
     const struct ro *ro = ro_find(en, en->detail.focus.rollout);
+    const struct policy *policy = ro ? ro->policy.applies : en->policy;
     struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, f->n_rows + 1);
     for (size_t i = 0; i < f->n_rows; i++) {
         const struct device *d = &f->rows[i];
@@ -43,13 +70,11 @@ static void rows(struct engine *en, struct snapshot *s)
         r->status = d->status;
         r->installed_at = d->installed_at;
         r->last_seen = d->last_seen;
-        /* Who was told and does not count yet is about to install: what it reboots meanwhile says nothing. */
         bool settled = w && (w->canary_of != ro || w->enrolled);
-        r->reboots = settled ? track_boots(&w->track, en->policy->window_us, r->boots) : -1;
+        r->metric = w ? metrics_of(en, &policy->evidence, w, settled, &s->arena) : NULL;
+        if (settled)
+            track_events(&w->track, &w->track.boots, en->policy->window_us, r->boots);
         r->last_sample = w ? w->track.last_t : 0;
-        r->cpu = w ? w->track.cpu : NAN;
-        r->cpu_base = w ? w->track.cpu_base : NAN;
-        r->variance = w && w->track.var_base > 0 ? w->track.variance / w->track.var_base : NAN;
         r->from = w ? arena_strdup(&s->arena, w->from) : "";
         r->now_release = "";
         if (ro && d->status == DEVICE_IN_SYNC && w && w->canary_of == ro && d->installed_at > ro->facts.r.created_at)
@@ -108,7 +133,7 @@ static void detail(struct engine *en, struct snapshot *s)
     uint8_t boots[TRACK_BUCKETS];
     const struct track *track = k >= 0 ? &en->watch.devs[k].track : NULL;
     if (track)
-        track_boots(track, en->policy->window_us, boots);
+        track_events(track, &track->boots, en->policy->window_us, boots);
     for (int i = 0; track && i < TRACK_BUCKETS; i++)
         d->boots[TREND_N - TRACK_BUCKETS + i] = (float)boots[i];
 }

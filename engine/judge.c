@@ -75,6 +75,13 @@ static void put_installs(const struct ro *ro, size_t i, struct wave_health *h)
     h->failed = reported + h->overdue;
 }
 
+void judge_compare(const struct ro *ro, struct wave_health *h)
+{
+    int8_t column[METRICS_OWN];
+    watch_columns(ro->en, &ro->policy.applies->evidence, column);
+    health_compare(h, &ro->policy.applies->evidence, column, now_of(ro->en));
+}
+
 static void sum_wave(struct ro *ro, size_t i, const struct track **buf, bool anew)
 {
     struct engine *en = ro->en;
@@ -84,7 +91,7 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf, bool ane
     struct wave_health *h = &v->judge.health;
     if (anew) {
         size_t n = canary_tracks(ro, i, buf);
-        health_group(buf, n, now, en->policy->window_us, beat_interval(en), &h->canary);
+        health_group(buf, n, &en->watch.shape, now, en->policy->window_us, beat_interval(en), &h->canary);
         watch_installs(ro, i, now, &v->judge.installs);
     }
     h->control = ro->judge.control_now;
@@ -92,11 +99,11 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf, bool ane
     h->told = wave_told(w);
     h->installed = w->counts.known ? w->counts.finished : 0;
     put_installs(ro, i, h);
-    health_compare(h, now);
+    judge_compare(ro, h);
     if (now - v->judge.trend_at < TREND_US)
         return;
     v->judge.trend_at = now;
-    for (int m = 0; m < METRIC_COUNT; m++) {
+    for (int m = 0; m < FIGURES_MAX; m++) {
         memmove(v->judge.trend[m], v->judge.trend[m] + 1, (TREND_N - 1) * sizeof(float));
         memmove(v->judge.trend_control[m], v->judge.trend_control[m] + 1, (TREND_N - 1) * sizeof(float));
         v->judge.trend[m][TREND_N - 1] = (float)h->value[m];
@@ -115,12 +122,12 @@ static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
             l = &v->judge.verdict.limits[k];
     json_w_kint(w, "canary.expected", h->canary.expected);
     json_w_kint(w, "canary.reporting", h->canary.reporting);
-    json_w_kint(w, "canary.rebooted", h->canary.rebooted);
-    json_w_kint(w, "canary.reboots", h->canary.reboots);
+    json_w_kint(w, "canary.rebooted", h->canary.column[COL_REBOOTS].count.had);
+    json_w_kint(w, "canary.reboots", h->canary.column[COL_REBOOTS].count.events);
     json_w_kint(w, "control.expected", h->control.expected);
     json_w_kint(w, "control.frozen_at", h->control_frozen_at);
-    json_w_kint(w, "control.rebooted", h->control.rebooted);
-    json_w_kint(w, "control.reboots", h->control.reboots);
+    json_w_kint(w, "control.rebooted", h->control.column[COL_REBOOTS].count.had);
+    json_w_kint(w, "control.reboots", h->control.column[COL_REBOOTS].count.events);
     json_w_kint(w, "control.reporting", h->control.reporting);
     json_w_kint(w, "failed", h->failed);
     if (l) {
@@ -128,7 +135,7 @@ static void limit_figures(const struct ro *ro, size_t i, struct json_w *w)
         json_w_kstr(w, "limit.basis", l->limit->basis == BASIS_RELATIVE ? "relative" : "absolute");
         json_w_kint(w, "limit.devices", l->devices);
         json_w_kint(w, "limit.for_us", l->limit->for_us);
-        json_w_kstr(w, "limit.metric", metric_word(l->limit->metric));
+        json_w_kstr(w, "limit.metric", l->limit->metric);
         json_w_kstr(w, "limit.ratio", fmt_hexfloat(f, l->ratio));
         json_w_kint(w, "limit.since", l->since);
         json_w_kstr(w, "limit.threshold", fmt_hexfloat(f, l->limit->value));
@@ -417,14 +424,11 @@ void judge_resumed(struct ro *ro, int64_t at)
 static void wave_init(struct ro *ro, size_t wave)
 {
     struct wv_judge *v = &ro->wv[wave].judge;
-    for (int m = 0; m < METRIC_COUNT; m++)
+    for (int m = 0; m < FIGURES_MAX; m++)
         for (int i = 0; i < TREND_N; i++)
             v->trend[m][i] = v->trend_control[m][i] = __builtin_nanf("");
     v->verdict.rule = "";
-    for (int m = 0; m < METRIC_COUNT; m++)
-        v->health.ratio[m] = v->health.value[m] = v->health.against[m] = (double)__builtin_nanf("");
-    v->health.canary.reboot_rate = v->health.control.reboot_rate = (double)__builtin_nanf("");
-    v->health.data_age = TIME_NEVER;
+    health_init(&v->health);
 }
 
 /* A resume that was seen; of a rollout that is found running the server's own last change is the best there is. */

@@ -36,7 +36,7 @@ struct wv_judge {
     struct verdict_state vstate;
     bool judged, watch_said;
     enum reaction said; /* newest reaction that was logged */
-    float trend[METRIC_COUNT][TREND_N], trend_control[METRIC_COUNT][TREND_N];
+    float trend[FIGURES_MAX][TREND_N], trend_control[FIGURES_MAX][TREND_N];
     int64_t trend_at;
 };
 
@@ -57,6 +57,8 @@ void class_release(struct wave_health *out[VERDICT_LIMITS_MAX]);
 void judge_polled(struct ro *ro, bool answered); /* telemetry has answered, or failed, and was judged */
 void judge_go_on(struct ro *ro);                 /* ends andon's own pause whose cause has passed, where it has */
 /* ---- judge.c ---- */
+/* Canary against control, by the figures of the rollout's policy. */
+void judge_compare(const struct ro *ro, struct wave_health *h);
 /* What the rule asks for, with the sentence and the figures of wave i's verdict; of no wave when there is no wave i. */
 void judge_intent(const struct ro *ro, size_t i, enum verb verb, const char *rule, struct intent *in);
 void judge_resumed(struct ro *ro, int64_t at); /* the log says that it was */

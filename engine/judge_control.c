@@ -35,14 +35,14 @@ static bool good(const struct ro *ro, const struct group_health *g)
             return false;
     if (g->measured == 0 || (double)g->reporting < ro->policy.applies->min_coverage * (double)g->expected)
         return false;
-    return g->device_days > 0 || !(ro->judge.control_good.device_days > 0);
+    return g->column[COL_REBOOTS].count.days > 0 || !(ro->judge.control_good.column[COL_REBOOTS].count.days > 0);
 }
 
 void control_sum(struct ro *ro, const struct track **buf, int64_t scrape_us)
 {
     struct engine *en = ro->en;
     size_t n = control_tracks(ro, buf);
-    health_group(buf, n, now_of(en), en->policy->window_us, scrape_us, &ro->judge.control_now);
+    health_group(buf, n, &en->watch.shape, now_of(en), en->policy->window_us, scrape_us, &ro->judge.control_now);
     ro->judge.control_frozen_at = 0;
     if (n > ro->judge.control_best)
         ro->judge.control_best = n;

@@ -174,9 +174,19 @@ static bool read_installs(struct rehearser *h, struct err *e)
 static void feed_tracks(struct rehearser *h, const struct tick *k)
 {
     const struct run *r = h->ro->trials.run;
-    for (size_t i = 0; i < r->n; i++)
-        if (k->at[i] > 0)
-            watch_sample(h->en, r->v[i].dev, k->at[i], tick_row(k, i));
+    size_t column[TICK_COLUMNS_MAX];
+    run_columns(r, column);
+    for (size_t i = 0; i < r->n; i++) {
+        double row[TRACK_COLUMNS];
+        if (k->at[i] <= 0)
+            continue;
+        for (size_t c = 0; c < TRACK_COLUMNS; c++)
+            row[c] = NAN;
+        for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
+            if (column[c] < TRACK_COLUMNS)
+                row[column[c]] = tick_value(k, i, c);
+        watch_sample(h->en, r->v[i].dev, k->at[i], row, TRACK_COLUMNS);
+    }
 }
 
 /* As watch.c does it live, with what was known at t. */
@@ -211,9 +221,10 @@ static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *ou
     const struct run *r = h->ro->trials.run;
     const struct policy *p = h->ro->policy.applies;
     int64_t every = beat_interval(h->en), window = h->en->policy->window_us;
+    int8_t own[METRICS_OWN];
     size_t n = 0, m = 0;
     bool late = t - r->wave[wave].told_at > p->install_us;
-    memset(out, 0, sizeof *out);
+    health_init(out);
     for (size_t i = 0; i < r->n; i++) {
         const struct run_dev *d = &r->v[i];
         const struct dev *v = &h->en->watch.devs[d->dev];
@@ -228,9 +239,10 @@ static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *ou
             h->buf[h->room - ++m] = &v->track;
         }
     }
-    health_group(h->buf, n, t, window, every, &out->canary);
-    health_group(h->buf + h->room - m, m, t, window, every, &out->control);
-    health_compare(out, t);
+    health_group(h->buf, n, &h->en->watch.shape, t, window, every, &out->canary);
+    health_group(h->buf + h->room - m, m, &h->en->watch.shape, t, window, every, &out->control);
+    watch_columns(h->en, &p->evidence, own);
+    health_compare(out, &p->evidence, own, t);
     int64_t control = health_covered_until(h->buf + h->room - m, m, 1, every, false);
     h->covered[wave] = health_covered_until(h->buf, n, policy_report_needed(p, (int64_t)n), every, true);
     if (control < h->covered[wave])

@@ -20,11 +20,27 @@ static void wave_copy(struct arena *a, struct wave *to, const struct wave *from)
     to->success_action = dup_text(a, from->success_action);
 }
 
+/* With their words, which then outlive the policy. */
+static const struct figure *figures(struct arena *a, const struct evidence_policy *p, size_t *n)
+{
+    *n = figure_count(p);
+    struct figure *v = ARENA_ARRAY(a, struct figure, *n);
+    for (size_t i = 0; i < *n; i++) {
+        v[i] = *figure_of(p, i);
+        const char **const words[] = {&v[i].word, &v[i].phrase, &v[i].per, &v[i].unit, &v[i].brief};
+        for (size_t k = 0; i >= FIGURES_BUILTIN && k < sizeof words / sizeof *words; k++)
+            *words[k] = arena_strdup(a, *words[k]);
+    }
+    return v;
+}
+
 static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     struct wave *list = ARENA_ARRAY(&s->arena, struct wave, ro->facts.n_waves + 1);
     v->waves = ARENA_ARRAY(&s->arena, struct wave_view, ro->facts.n_waves + 1);
     v->n_waves = ro->facts.waves_known ? ro->facts.n_waves : 0;
+    size_t n;
+    const struct figure *fig = figures(&s->arena, &ro->policy.applies->evidence, &n);
     for (size_t i = 0; i < v->n_waves; i++) {
         const struct wv *w = &ro->wv[i];
         struct wave_view *o = &v->waves[i];
@@ -44,6 +60,12 @@ static void waves(struct snapshot *s, const struct ro *ro, struct rollout_view *
         o->running_since = w->facts.running_since;
         o->ended_at = w->facts.ended_at;
         o->decided_by = dup_text(&s->arena, w->verbs.decided_by);
+        o->figures = fig;
+        for (size_t k = 0; k < o->verdict.n_limits; k++) {
+            size_t f = o->verdict.limits[k].figure->number;
+            o->verdict.limits[k].figure = f < n ? &fig[f] : &figure_unknown;
+        }
+        o->n_figures = n;
         memcpy(o->trend, w->judge.trend, sizeof o->trend);
         memcpy(o->trend_control, w->judge.trend_control, sizeof o->trend_control);
         if (w->judge.judged && !ro_ended(ro) && w->judge.verdict.react > v->verdict)

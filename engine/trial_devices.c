@@ -55,7 +55,7 @@ void run_number_strata(struct run *r, size_t w)
     rw->step = RUN_PAST;
 }
 
-bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested, const char **own)
+bool trial_of_device(const struct ro *ro, size_t dev, uint64_t *reached, uint64_t *tested)
 {
     struct run *r = ro->trials.run;
     struct trial_ix i = r ? run_index(r, dev) : TRIAL_NONE;
@@ -63,11 +63,9 @@ bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_
         return false;
     const struct run_stage *g = run_standing(r);
     *reached = trial_reached(r->trial, i);
-    *own = trial_reached_own(r->trial, i);
     *tested = 0;
     for (size_t k = 0; k < g->n; k++)
-        if (g->which[k] < TEST_COUNT)
-            *tested |= 1U << g->which[k];
+        *tested |= UINT64_C(1) << g->which[k];
     return true;
 }
 

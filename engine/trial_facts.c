@@ -365,23 +365,20 @@ static void past_from_tracks(struct run *r, size_t w)
     size_t column[TICK_COLUMNS_MAX];
     run_columns(r, column);
     for (size_t i = 0; i < r->wave[w].n; i++) {
-        const struct dev *d = &en->watch.devs[r->wave[w].v[i].dev];
-        const struct track *t = &d->track;
+        const struct track *t = &en->watch.devs[r->wave[w].v[i].dev].track;
         bool hour = (int64_t)t->base_n * beat_interval(en) >= BASELINE_US;
         double boots = 0;
         for (int k = 0; k < TRACK_BUCKETS; k++)
-            boots += t->boots[k];
+            boots += t->boots.by[k];
         struct trial_past *p = &r->wave[w].v[i].past;
         *p = (struct trial_past){.last_t = t->last_t, .known = t->last_t > 0, .away = NAN};
         for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
             p->base[c] = p->hour[c] = NAN;
         p->hour[COL_REBOOTS] = boots;
-        if (hour) {
-            p->base[COL_CPU] = (double)t->cpu_base;
-            p->base[COL_VARIANCE] = (double)t->var_base;
-            for (size_t c = COL_BUILTIN; c < TICK_COLUMNS_MAX; c++)
-                if (column[c] != SIZE_MAX && d->own_base)
-                    p->base[c] = (double)d->own_base[column[c] - COL_BUILTIN];
+        for (size_t c = 0; hour && c < TICK_COLUMNS_MAX; c++) {
+            const struct track_level *l = column[c] == SIZE_MAX ? NULL : track_level_of(t, &en->watch.shape, column[c]);
+            if (l)
+                p->base[c] = (double)l->base;
         }
     }
     ready(r, w);

@@ -33,13 +33,13 @@ struct trial_ix run_index(const struct run *r, size_t dev)
 void run_columns(const struct run *r, size_t out[TICK_COLUMNS_MAX])
 {
     const struct evidence_policy *p = &r->spec.policy;
-    const struct telemetry_spec *t = &r->ro->en->spec.fleet->telemetry;
+    int8_t own[METRICS_OWN];
+    watch_columns(r->ro->en, p, own);
     for (size_t c = 0; c < TICK_COLUMNS_MAX; c++)
         out[c] = c < COL_BUILTIN ? c : SIZE_MAX;
     for (size_t i = 0; i < p->n_own; i++)
-        for (size_t k = 0; k < t->n_own; k++)
-            if (strcmp(t->own[k].id, p->own[i].id) == 0)
-                out[COL_BUILTIN + i] = COL_BUILTIN + k;
+        if (own[i] >= 0)
+            out[COL_BUILTIN + i] = (size_t)own[i];
 }
 
 int32_t run_name(struct run *r, const char *text)
@@ -76,7 +76,7 @@ static void digest_of(struct run *r, int64_t control_max)
     policy_numbers(&numbers, num);
     for (size_t i = 0; i < POLICY_NUMBERS; i++)
         hash_num(&b, *num[i]);
-    if (metric_tests(p) > TEST_COUNT) { /* a kept state of the five alone is as before */
+    if (!metric_builtin(p)) { /* a kept state of the five alone is as before */
         char metrics[SHA256_HEX];
         metric_digest(p, metrics);
         buf_printf(&b, "metrics %s\n", metrics);

@@ -31,7 +31,7 @@ void run_free_shown(struct ro *ro)
 
 static double control_rate(const struct ro *ro)
 {
-    double rate = ro->judge.control_now.reboot_rate;
+    double rate = ro->judge.control_now.column[COL_REBOOTS].count.rate;
     return rate > 0 && isfinite(rate) ? rate : 0;
 }
 

@@ -62,7 +62,7 @@ bool trial_waits_long(const struct ro *ro); /* for either so long, without comin
 size_t trial_judged(const struct ro *ro, size_t wave, const struct evidence **out);
 /* What a watched device (by its index in the watch set) has had since it counts, and which tests the policy has, as
  * sets of core/device_state.h. False: the rollout's tests say nothing of it (now). */
-bool trial_of_device(const struct ro *ro, size_t dev, uint32_t *reached, uint32_t *tested, const char **own);
+bool trial_of_device(const struct ro *ro, size_t dev, uint64_t *reached, uint64_t *tested);
 /* The figures of the test that decided, and the level that reacted so, as members of an open object; false when `rule`
  * is no test. */
 bool trial_figures(const struct ro *ro, const char *rule, enum reaction react, struct json_w *w);

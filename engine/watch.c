@@ -21,12 +21,11 @@ static struct dev *add(struct engine *en, const struct device *d)
     en->watch.changes++;
     if (i >= en->watch.n_devs) {
         memset(v, 0, sizeof *v);
-        track_init(&v->track);
+        track_init(&v->track, &en->watch.shape, &en->watch.dev_arena);
         v->id = arena_strdup(&en->watch.dev_arena, d->id);
         v->raw_id = strcmp(d->id, d->raw_id) == 0 ? v->id : arena_strdup(&en->watch.dev_arena, d->raw_id);
         v->installed_before = -1;
         v->from = "";
-        v->own_base = watch_own_base(en);
         en->watch.n_devs = i + 1;
     }
     v->status = d->status;
@@ -83,21 +82,6 @@ void watch_clear(struct engine *en)
     watch_set_clear(en->watch.set);
     arena_release(&en->watch.dev_arena);
     en->watch.n_devs = en->watch.n_asked = 0;
-}
-
-/* ---- samples ---- */
-
-/* Some sources give the time of the last boot: here it becomes a count of boots. */
-static double count_boots(struct engine *en, size_t dev, int64_t at, double reboots)
-{
-    bool times = en->tm->ops->boot_time && en->tm->ops->boot_time(en->tm);
-    return times ? boot_counter_feed(&en->watch.devs[dev].boots, at, reboots) : reboots;
-}
-
-void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row)
-{
-    const double v[COL_BUILTIN] = {count_boots(en, dev, at, row[COL_REBOOTS]), row[COL_CPU], row[COL_VARIANCE]};
-    track_feed(&en->watch.devs[dev].track, at, v, en->policy->window_us);
 }
 
 /* ---- a wave's devices ---- */
@@ -413,6 +397,9 @@ static void init(struct engine *en)
 {
     arena_init(&en->watch.dev_arena);
     en->watch.set = watch_set_new();
+    track_shape_init(&en->watch.shape);
+    for (size_t i = 0; i < en->spec.fleet->telemetry.n_own; i++)
+        track_shape_add(&en->watch.shape, en->spec.fleet->telemetry.own[i].kind, false);
 }
 
 static void ro_init(struct ro *ro)
@@ -465,10 +452,8 @@ static void ticked(struct engine *en, const struct sample_list *l)
     for (; en->watch.n_asked < en->telemetry.watched && en->watch.n_asked < en->watch.n_devs; en->watch.n_asked++)
         en->watch.devs[en->watch.n_asked].asked_at = en->telemetry.link.asked_at;
     for (size_t i = 0; l && i < l->tick.n && i < en->watch.n_devs; i++)
-        if (l->tick.at[i] > 0) {
-            watch_feed_own(en, i, &l->tick);
-            watch_sample(en, i, l->tick.at[i], tick_row(&l->tick, i));
-        }
+        if (l->tick.at[i] > 0)
+            watch_sample(en, i, l->tick.at[i], tick_row(&l->tick, i), l->tick.columns);
     for (size_t i = 0; i < en->facts.n_ros; i++)
         enrol(en->facts.ros[i]);
 }

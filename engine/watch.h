@@ -34,12 +34,12 @@ struct dev {
     struct ro *canary_of; /* told by this rollout (the newest) */
     int wave;
     const char *from; /* "name:version" it came from, "" */
-    float *own_base;  /* means of the policies' own metrics while it is watched and does not count yet; NULL: none */
 };
 
 struct en_watch {
     struct watch_set *set;
-    struct dev *devs; /* by index in the set */
+    struct track_shape shape; /* of the ticks */
+    struct dev *devs;         /* by index in the set */
     size_t n_devs, cap_devs;
     size_t n_asked;      /* the first so many have asked_at */
     uint64_t changes;    /* counted up when anything of a device may have changed */
@@ -88,11 +88,11 @@ void watch_listed(struct ro *ro, size_t wave);
 /* The device as it is listed is watched from now on: its index in en->watch.devs. */
 size_t watch_dev(struct engine *en, const struct device *d);
 size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
-/* A sample into the device's track. `reboots`: as its source gives them, a count or the time of the last boot. */
-void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row); /* of a tick */
-/* watch_own.c: a new device's baselines of the policies' own metrics, none known; a sample of it. */
-float *watch_own_base(struct engine *en);
-void watch_feed_own(struct engine *en, size_t dev, const struct tick *k);
+/* A sample into the device's track: a row of a tick. Reboots are as the source gives them, a count or the time of the
+ * last boot. */
+void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row, size_t columns);
+/* The columns that a policy's own metrics are in, -1 = none. */
+void watch_columns(const struct engine *en, const struct evidence_policy *p, int8_t out[METRICS_OWN]);
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */
 bool watch_idle(const struct engine *en);

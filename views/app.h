@@ -61,7 +61,8 @@ struct frame {
     int wave;
     char device[256];
     struct list list;
-    bool all; /* the screen "why": also the tests that say nothing */
+    char metric[METRIC_ID_MAX + 1]; /* the rollout's plots: which comes first, "" what is worst */
+    bool all;                       /* the screen "why": also the tests that say nothing */
 };
 
 /* --- dialog.c ------------------------------------------------------------------------------------------------- */
@@ -108,7 +109,8 @@ struct app {
     char banner_fleet[64], banner_rollout[ID_MAX]; /* what the last frame's banner showed, "" none */
     int64_t silenced_until;
 
-    int board_sort, dev_sort;
+    int board_sort;
+    char dev_sort[METRIC_ID_MAX + 1]; /* a metric's id, or another word of devices.c; "" by state */
     char board_filter[256], dev_filter[256], audit_filter[256];
     struct order board, devices, audit;
     uint64_t *marks; /* hashes of marked devices, sorted */
@@ -250,15 +252,15 @@ const struct screen *screen_of(enum view_kind kind);
 void explain_open(struct app *a, const char *fleet, const struct rollout_view *r, int wave);
 /* worst.c: what a row of the board shows of a judged wave. */
 struct worst {
-    bool known;         /* a metric: there is a trend and a ratio to control */
-    enum metric metric; /* when known */
-    const char *name;   /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
-    int64_t devices;    /* that carry it, when not known */
+    bool known;                  /* a metric: there is a trend and a ratio to control */
+    const struct figure *metric; /* when known */
+    const char *name;            /* "rbt", "cpu", "var", "inst", "quiet"; of a policy's own the test's */
+    int64_t devices;             /* that carry it, when not known */
 };
 struct worst worst_of(const struct rollout_view *r, const struct wave_view *w);
 enum { WORST_TEXT = 64 };
-/* "rbt +212%", "inst 2.0%", "quiet 3". blind: the figures are not known. */
-void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind);
+/* "rbt +212%", "inst 2.0%", "quiet 3", the name cut to what the columns hold. blind: the figures are not known. */
+void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct worst *w, bool blind, int cols);
 /* rollout.c: one limit on one row. */
 void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale);
 
@@ -274,19 +276,38 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
-enum metric plots_cpu(const struct wave_view *w);
-const struct limit_view *plots_limit(const struct wave_view *w, enum metric m); /* its worst, NULL */
-float plots_top(const struct wave_view *w, enum metric m);
+const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *f); /* its worst, NULL */
+/* How the metric stands: by its worst limit, or by a test of it that says more; word "no limit" where nobody says
+ * anything.
+ */
+struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
+                       const struct figure *m);
+float plots_top(const struct wave_view *w, const struct figure *f);
 const char *plots_when(const struct snapshot *s, char out[80]);
+enum { PLOTS = 3 };                                                       /* side by side, or one below the other */
+const struct figure *plots_figure(const struct wave_view *w, size_t row); /* a metric's; figure_unknown: it has none */
+/* The figures that are plotted: those of the metrics that have a column (core/column.h), in the order of the set; where
+ * they are more than PLOTS what is worst in the wave comes first, and before it the metric `first` ("" none). */
+size_t plots_order(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, const char *first,
+                   const struct figure *out[METRICS_MAX]);
+/* The metric that comes first after this one; "" after the last, and before the first. */
+void plots_next(char metric[METRIC_ID_MAX + 1], const struct evidence_policy *p);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                const struct wave_view *w);
+                const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n);
 /* The same in one line a metric. */
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                 const struct wave_view *w);
+                 const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n);
 enum { PLOT_ROWS = 9, PLOT_LINES = 4 };
 void devices_sync(struct app *a, const struct view_data *d);
 void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);
-const char *devices_sort_word(const struct app *a);
+/* devices.c, devices_draw.c: the metrics of the policy that the listed rollout has; what the list is sorted by (-1: no
+ * metric); the metrics that have a column, what is worst in the wave first. */
+const struct evidence_policy *devices_policy(const struct frame *f, const struct snapshot *s);
+const char *devices_sort_word(const struct app *a, const struct evidence_policy *p);
+int devices_sort_metric(const struct app *a, const struct evidence_policy *p);
+size_t devices_worst(const struct frame *f, const struct snapshot *s, uint8_t out[METRICS_MAX]);
+/* When the filter compares something that no metric is called: a sentence that says so, else NULL. */
+const char *devices_unknown(const struct app *a, const struct evidence_policy *p, char out[160]);
 bool devices_marked(const struct app *a, uint64_t id_hash);
 /* The marked (or all shown) devices as CSV, to be freed; NULL when the list is not there. */
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);

@@ -232,13 +232,13 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     struct worst worst = judged ? worst_of(r, v) : (struct worst){.name = ""};
     if (w->trend) {
         if (worst.known)
-            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[worst.metric],
+            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[worst.metric->number],
                          TREND_N, plots_top(v, worst.metric));
         x += w->trend + 1;
     }
     char delta[WORST_TEXT] = "-";
     if (judged)
-        worst_text(delta, v, &worst, blind);
+        worst_text(delta, v, &worst, blind, w->delta);
     bool bad = judged && !blind && v->verdict.react >= REACT_PAUSE;
     canvas_right(c, row, x, w->delta, stale || blind ? ROLE_STALE : bad ? ROLE_BAD : ROLE_TEXT, delta);
     x += w->delta + 2;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/column.h"
 #include "core/text.h"
 #include "views/app.h"
 
@@ -66,7 +67,7 @@ static int attributes(struct canvas *c, int row, int end, const struct device_de
 /* A snapshot may hold no history of a figure: an empty line would look like a flat one. */
 static bool any_point(const float *v)
 {
-    for (int i = 0; i < TREND_N; i++) {
+    for (int i = 0; v && i < TREND_N; i++) {
         if (isfinite(v[i]))
             return true;
     }
@@ -77,7 +78,7 @@ static void trend(struct canvas *c, int row, const char *name, const float *v, f
 {
     int spark = c->cols >= 60 ? TREND_N : 10;
     canvas_text(c, row, 2, 12, ROLE_TEXT, name);
-    for (int i = 0; i < TREND_N; i++)
+    for (int i = 0; v && i < TREND_N; i++)
         top = isfinite(v[i]) && v[i] > top ? v[i] : top;
     if (!any_point(v)) {
         canvas_text(c, row, 15, spark, ROLE_DIM, "no history is kept");
@@ -88,31 +89,41 @@ static void trend(struct canvas *c, int row, const char *name, const float *v, f
     canvas_text(c, row, 15 + spark + 2, -1, old ? ROLE_STALE : ROLE_STRONG, value);
 }
 
-static double newest(const float *v, float other)
+static double newest(const float *v, double other)
 {
-    for (int i = TREND_N - 1; i >= 0; i--) {
+    for (int i = TREND_N - 1; v && i >= 0; i--) {
         if (isfinite(v[i]))
             return (double)v[i];
     }
-    return (double)other;
+    return other;
 }
 
-static int trends(struct canvas *c, int row, int end, const struct device_detail *v, const struct device_row *r,
-                  const struct snapshot *s, int64_t now)
+static int trends(struct app *a, struct canvas *c, int row, int end, const struct device_detail *v,
+                  const struct device_row *r, const struct snapshot *s, int64_t now)
 {
-    char n[FMT_MAX], m[FMT_MAX], line[120];
+    const struct frame *f = app_top(a);
+    const struct evidence_policy *p = devices_policy(f, s);
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(p, rows), room = end - row > 7 ? (size_t)(end - row - 4) : 3;
+    char line[160], when[80];
     if (row + 4 > end)
         return row;
+    if (n > room)
+        devices_worst(f, s, rows);
     enum link_state st = state_link(s, &s->telemetry, now);
     bool old = st == LINK_STALE || st == LINK_FAILED || (r && r->state == DEV_STALE);
     parts_rule(c, row++, "telemetry", old ? "! not fresh" : NULL);
-    snprintf(line, sizeof line, "%s reboots in the window", r && r->reboots >= 0 ? fmt_count(n, r->reboots) : "?");
-    trend(c, row++, "reboots", v->boots, 3, line, old);
-    snprintf(line, sizeof line, "%s  before %s", fmt_percent(n, newest(v->cpu, r ? r->cpu : NAN)),
-             fmt_percent(m, r ? (double)r->cpu_base : NAN));
-    trend(c, row++, "cpu", v->cpu, 1, line, old);
-    snprintf(line, sizeof line, "%s of its own baseline", fmt_ratio(n, newest(v->variance, r ? r->variance : NAN)));
-    trend(c, row++, "variance", v->variance, 2, line, old);
+    plots_when(s, when);
+    for (size_t i = 0; i < n && i < room; i++) {
+        const float *t = rows[i] == ROW_REBOOTS    ? v->boots
+                         : rows[i] == ROW_CPU      ? v->cpu
+                         : rows[i] == ROW_VARIANCE ? v->variance
+                                                   : NULL;
+        double value = r ? column_value(r, rows[i]) : NAN;
+        column_said(p, rows[i], rows[i] == ROW_REBOOTS ? value : newest(t, value), r ? column_base(r, rows[i]) : NAN,
+                    when, line, sizeof line);
+        trend(c, row++, metric_id(p, rows[i]), t, rows[i] == ROW_REBOOTS ? 3 : rows[i] == ROW_CPU ? 1 : 2, line, old);
+    }
     return row;
 }
 
@@ -168,7 +179,7 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
         if (*str(v->error) && row < end)
             canvas_printf(c, row++, 2, -1, ROLE_WARN, "! %.200s (read %s)", v->error,
                           parts_ago(age, d->now, v->fetched_at));
-        row = trends(c, row, end, v, r, s, d->now);
+        row = trends(a, c, row, end, v, r, s, d->now);
         if (at.rows >= 24)
             row = attributes(c, row, end - 4, v);
         events(a, d, c, row, end, v);

@@ -4,19 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "core/buf.h"
+#include "core/column.h"
+#include "core/explain.h"
 #include "core/rng.h"
 #include "core/text.h"
 #include "views/app.h"
 
-enum { SORT_STATE, SORT_REBOOTS, SORT_CPU, SORT_VARIANCE, SORT_SEEN, SORT_ID, SORT_COUNT };
-static const char *const SORT_WORDS[SORT_COUNT] = {"state", "reboots", "cpu", "variance", "seen", "id"};
+/* How the list is sorted: by these, or by a metric, whose id it is then. */
+#define SORT_STATE ""
+#define SORT_SEEN  " seen"
+#define SORT_ID    " id"
 
 /* One word of the filter: text that must occur, or a comparison such as reboots>2. */
 struct term {
-    enum { TERM_TEXT, TERM_REBOOTS, TERM_CPU, TERM_VAR } what;
+    int metric; /* -1: text */
     bool less;
     double value;
     char text[64];
@@ -27,13 +30,46 @@ struct terms {
 };
 struct source {
     const struct snapshot *s;
+    const struct evidence_policy *policy;
     struct terms terms;
-    int sort;
+    const char *sort;
+    int metric;    /* that it sorts by, -1: none */
+    uint8_t worst; /* metric that is worst in the wave */
 };
 
-const char *devices_sort_word(const struct app *a)
+const struct evidence_policy *devices_policy(const struct frame *f, const struct snapshot *s)
 {
-    return SORT_WORDS[a->dev_sort];
+    return &snapshot_policy(s, s ? snapshot_rollout(s, f->rollout) : NULL)->evidence;
+}
+
+int devices_sort_metric(const struct app *a, const struct evidence_policy *p)
+{
+    return column_find(p, a->dev_sort, strlen(a->dev_sort));
+}
+
+const char *devices_sort_word(const struct app *a, const struct evidence_policy *p)
+{
+    int m = devices_sort_metric(a, p);
+    return m >= 0                                ? metric_id(p, (size_t)m)
+           : strcmp(a->dev_sort, SORT_SEEN) == 0 ? "seen"
+           : strcmp(a->dev_sort, SORT_ID) == 0   ? "id"
+                                                 : "state";
+}
+
+/* State, the metrics in the order of the set, last seen, id, and again. */
+static void next_sort(struct app *a, const struct evidence_policy *p)
+{
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(p, rows), at = 0;
+    int m = devices_sort_metric(a, p);
+    while (m >= 0 && at < n && rows[at] != m)
+        at++;
+    const char *next = strcmp(a->dev_sort, SORT_SEEN) == 0 ? SORT_ID
+                       : strcmp(a->dev_sort, SORT_ID) == 0 ? SORT_STATE
+                       : m < 0                             ? metric_id(p, rows[0])
+                       : at + 1 < n                        ? metric_id(p, rows[at + 1])
+                                                           : SORT_SEEN;
+    snprintf(a->dev_sort, sizeof a->dev_sort, "%s", next);
 }
 
 static bool number(const char *p, double *out)
@@ -46,45 +82,50 @@ static bool number(const char *p, double *out)
     return true;
 }
 
-static void parse_terms(const char *filter, struct terms *t)
+static void parse_terms(const char *filter, const struct evidence_policy *p, struct terms *t)
 {
-    static const struct {
-        const char *name;
-        unsigned what;
-    } NAMES[] = {{"reboots", TERM_REBOOTS}, {"rbt", TERM_REBOOTS}, {"cpu", TERM_CPU}, {"var", TERM_VAR}};
     char words[256], *save = NULL;
     t->n = 0;
     snprintf(words, sizeof words, "%s", filter);
     for (char *w = strtok_r(words, " ", &save); w && t->n < 8; w = strtok_r(NULL, " ", &save)) {
         struct term *m = &t->v[t->n++];
-        *m = (struct term){.what = TERM_TEXT};
+        *m = (struct term){.metric = -1};
         snprintf(m->text, sizeof m->text, "%.63s", w);
         size_t op = strcspn(w, "<>");
-        for (size_t i = 0; w[op] && i < sizeof NAMES / sizeof NAMES[0]; i++) {
-            if (strlen(NAMES[i].name) == op && !strncasecmp(w, NAMES[i].name, op) && number(w + op + 1, &m->value))
-                m->what = NAMES[i].what, m->less = w[op] == '<';
+        if (w[op] && number(w + op + 1, &m->value)) {
+            m->metric = column_find(p, w, op);
+            m->less = w[op] == '<';
         }
     }
 }
 
+const char *devices_unknown(const struct app *a, const struct evidence_policy *p, char out[160])
+{
+    struct terms t;
+    double v;
+    size_t n, op;
+    uint8_t rows[METRICS_MAX];
+    parse_terms(a->dev_filter, p, &t);
+    for (size_t i = 0; i < t.n; i++) {
+        const char *w = t.v[i].text;
+        if (t.v[i].metric >= 0 || (op = strcspn(w, "<>")) == 0 || !w[op] || !number(w + op + 1, &v))
+            continue;
+        int at = snprintf(out, 160, "no metric is called %.*s:", (int)op, w);
+        n = column_rows(p, rows);
+        for (size_t k = 0; k < n && at > 0 && at < 160; k++)
+            at += snprintf(out + at, 160 - (size_t)at, "%s %s", k ? "," : "", metric_id(p, rows[k]));
+        return out;
+    }
+    return NULL;
+}
+
 static bool term_ok(const struct device_row *r, const struct term *t)
 {
-    double v = NAN;
-    switch (t->what) {
-    case TERM_REBOOTS:
-        v = r->reboots >= 0 ? (double)r->reboots : NAN;
-        break;
-    case TERM_CPU:
-        v = 100.0 * (double)r->cpu;
-        break;
-    case TERM_VAR:
-        v = (double)r->variance;
-        break;
-    case TERM_TEXT:
+    if (t->metric < 0)
         return find_in(str(r->id), t->text) || find_in(state_device(r).word, t->text) ||
                find_in(str(r->from), t->text) || find_in(str(r->now_release), t->text) ||
                find_in(str(r->note), t->text);
-    }
+    double v = column_number((size_t)t->metric, column_value(r, (size_t)t->metric));
     return !isnan(v) && (t->less ? v < t->value : v > t->value);
 }
 
@@ -109,7 +150,7 @@ static uint64_t row_hash(const void *ctx, uint32_t i)
     return raw_hash(&((const struct source *)ctx)->s->devices[i]);
 }
 
-/* Largest first; not known comes last. */
+/* What is worst first; not known comes last. */
 static int down(double a, double b)
 {
     if (isnan(a) || isnan(b))
@@ -121,30 +162,14 @@ static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
 {
     const struct source *f = ctx;
     const struct device_row *a = &f->s->devices[x], *b = &f->s->devices[y];
-    int r = 0;
-    switch (f->sort) {
-    case SORT_REBOOTS:
-        r = down((double)a->reboots, (double)b->reboots);
-        break;
-    case SORT_CPU:
-        r = down((double)a->cpu, (double)b->cpu);
-        break;
-    case SORT_VARIANCE:
-        r = down((double)a->variance, (double)b->variance);
-        break;
-    case SORT_SEEN:
-        r = a->last_seen < b->last_seen ? -1 : a->last_seen > b->last_seen;
-        break;
-    case SORT_ID:
-        r = strcmp(str(a->id), str(b->id));
-        break;
-    default:
-        r = state_device(a).severity - state_device(b).severity;
-        if (r == 0)
-            r = down((double)a->reboots, (double)b->reboots);
-        break;
-    }
-    return r;
+    if (f->metric >= 0)
+        return down(column_harm(f->policy, a, (size_t)f->metric), column_harm(f->policy, b, (size_t)f->metric));
+    if (strcmp(f->sort, SORT_SEEN) == 0)
+        return a->last_seen < b->last_seen ? -1 : a->last_seen > b->last_seen;
+    if (strcmp(f->sort, SORT_ID) == 0)
+        return strcmp(str(a->id), str(b->id));
+    int r = state_device(a).severity - state_device(b).severity;
+    return r ? r : down(column_harm(f->policy, a, f->worst), column_harm(f->policy, b, f->worst));
 }
 
 /* The snapshot, when it holds the list of this very wave. */
@@ -165,14 +190,29 @@ static struct list *device_list(struct app *a)
                : &f->list;
 }
 
+size_t devices_worst(const struct frame *f, const struct snapshot *s, uint8_t out[METRICS_MAX])
+{
+    const struct rollout_view *r = s ? snapshot_rollout(s, f->rollout) : NULL;
+    const struct wave_view *w = NULL;
+    for (size_t i = 0; r && i < r->n_waves; i++)
+        if (r->waves[i].wave.index == f->wave)
+            w = &r->waves[i];
+    return column_worst(devices_policy(f, s), w && w->watched ? w : NULL, r ? explain_stage(&r->trial, f->wave) : NULL,
+                        out);
+}
+
 void devices_sync(struct app *a, const struct view_data *d)
 {
     const struct snapshot *s = listed(a, d);
-    struct source src = {s, {.n = 0}, a->dev_sort};
-    parse_terms(a->dev_filter, &src.terms);
+    struct source src = {.s = s, .policy = devices_policy(app_top(a), s), .sort = a->dev_sort};
+    uint8_t worst[METRICS_MAX];
+    parse_terms(a->dev_filter, src.policy, &src.terms);
+    src.metric = devices_sort_metric(a, src.policy);
+    devices_worst(app_top(a), s, worst);
+    src.worst = worst[0];
     struct order_source os = {&src, s ? s->n_devices : 0, row_match, row_hash, row_cmp};
     uint64_t of[4] = {s ? s->generation : 0, s ? s->n_devices : 0, (uint64_t)(uintptr_t)s, (uint64_t)app_top(a)->wave};
-    uint64_t asked = order_mix((uint64_t)a->dev_sort, a->dev_filter, strlen(a->dev_filter));
+    uint64_t asked = order_mix(order_mix(1, a->dev_sort, strlen(a->dev_sort)), a->dev_filter, strlen(a->dev_filter));
     order_make(&a->devices, &os, order_mix(1, of, sizeof of), asked, d->now - a->last_key < FREEZE_US);
     struct list *l = device_list(a);
     if (!s || a->devices.n == 0)
@@ -278,32 +318,50 @@ static void csv_cell(struct buf *b, const char *s, bool last)
     buf_adds(b, last ? "\"\n" : "\",");
 }
 
-static void csv_row(struct buf *b, const struct device_row *r)
+/* The columns that there always were, and behind them those of the policy's own metrics. */
+static void csv_head(struct buf *b, const struct evidence_policy *p)
+{
+    buf_adds(b, "device,state,from,now,reboots,cpu,variance,last_seen,note");
+    for (size_t i = METRICS_BUILTIN; i < metric_count(p); i++)
+        buf_printf(b, ",%s", metric_id(p, i));
+    buf_addc(b, '\n');
+}
+
+static void csv_figure(struct buf *b, const struct device_row *r, size_t metric, bool last)
+{
+    char n[FMT_MAX] = "";
+    double v = column_value(r, metric);
+    if (isfinite(v))
+        metric == ROW_CPU || metric == ROW_VARIANCE ? (void)fmt_num(n, v) : (void)snprintf(n, sizeof n, "%.7g", v);
+    csv_cell(b, n, last);
+}
+
+static void csv_row(struct buf *b, const struct evidence_policy *p, const struct device_row *r)
 {
     char n[FMT_MAX];
+    size_t count = metric_count(p);
     csv_cell(b, str(r->id), false);
     csv_cell(b, state_device(r).word, false);
     csv_cell(b, str(r->from), false);
     csv_cell(b, str(r->now_release), false);
-    if (r->reboots >= 0)
-        snprintf(n, sizeof n, "%lld", (long long)r->reboots);
-    else
-        n[0] = '\0';
-    csv_cell(b, n, false);
-    csv_cell(b, isfinite(r->cpu) ? fmt_num(n, (double)r->cpu) : "", false);
-    csv_cell(b, isfinite(r->variance) ? fmt_num(n, (double)r->variance) : "", false);
+    csv_figure(b, r, ROW_REBOOTS, false);
+    csv_figure(b, r, ROW_CPU, false);
+    csv_figure(b, r, ROW_VARIANCE, false);
     csv_cell(b, r->last_seen > 0 ? fmt_iso(n, r->last_seen) : "", false);
-    csv_cell(b, str(r->note), true);
+    csv_cell(b, str(r->note), count == METRICS_BUILTIN);
+    for (size_t i = METRICS_BUILTIN; i < count; i++)
+        csv_figure(b, r, i, i + 1 == count);
 }
 
 /* Marked devices, or the one under the cursor (copy) or all shown (dump). */
 static char *leave(struct app *a, const struct snapshot *s, bool csv, size_t *count)
 {
+    const struct evidence_policy *p = devices_policy(app_top(a), s);
     struct buf b;
     buf_init(&b, 64u << 20);
     *count = 0;
     if (csv)
-        buf_adds(&b, "device,state,from,now,reboots,cpu,variance,last_seen,note\n");
+        csv_head(&b, p);
     for (size_t i = 0; i < a->devices.n; i++) {
         const struct device_row *r = &s->devices[a->devices.v[i]];
         bool in = a->n_marks ? devices_marked(a, a->devices.key[i]) : csv || i == device_list(a)->cursor;
@@ -311,7 +369,7 @@ static char *leave(struct app *a, const struct snapshot *s, bool csv, size_t *co
             continue;
         ++*count;
         if (csv)
-            csv_row(&b, r);
+            csv_row(&b, p, r);
         else
             buf_printf(&b, "%s%s", *count > 1 ? "\n" : "", str(r->id));
     }
@@ -350,7 +408,7 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
         return true;
     case 's':
     case 'o':
-        a->dev_sort = (a->dev_sort + 1) % SORT_COUNT;
+        next_sort(a, devices_policy(f, s));
         return true;
     case ' ':
         if (any)

@@ -191,7 +191,7 @@ static bool explain_build(struct explain_page *p, const struct app *a, const str
     v.w = wave_of(v.r, f->wave);
     v.t = &v.r->trial;
     v.stage = explain_stage(v.t, f->wave);
-    v.policy = v.r->policy ? v.r->policy : v.s->policy ? v.s->policy : policy_default();
+    v.policy = snapshot_policy(v.s, v.r);
     v.all = f->all;
     v.old = stands_still(&v);
     verdict(p, &v, a, d);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/column.h"
 #include "core/text.h"
 #include "views/explain.h"
 
@@ -216,33 +217,68 @@ static const struct device_row *row_of(const struct snapshot *s, const char *id)
 }
 
 /* What the leading test says of each that carries it; "" of one that compares all at once. */
-static const char *carries(const struct explain_view *v, char out[EXPLAIN_TEXT])
+static const char *carries(const struct explain_view *v, char out[DEVICE_NOTE])
 {
     const struct stage_view *s = v->stage;
+    const struct evidence_policy *p = &v->policy->evidence;
     out[0] = '\0';
-    if (!s || s->leading < 0 || (size_t)s->leading >= s->n)
-        return out;
-    const struct evidence *e = &s->v[s->leading];
-    enum trial_test which = s->which[s->leading];
-    const char *plain = e->plain ? e->plain : trial_test_plain(which);
-    if (plain && strncmp(plain, "have ", 5) == 0)
-        explain_of_one(plain, out, EXPLAIN_TEXT);
+    int test = s && s->leading >= 0 && (size_t)s->leading < s->n ? (int)s->which[s->leading] : -1;
+    if (test >= 0 && test < metric_tests(p) && metric_form(metric_test(p, test)) == FORM_HAD)
+        device_said(metric_test(p, test), out);
     return out;
+}
+
+#define CARRIERS 20 /* of trial_view */
+
+/* Of the leading test; reboots where it has no figure of one device. */
+static size_t leading_metric(const struct explain_view *v)
+{
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(&v->policy->evidence, rows);
+    const struct stage_view *g = v->stage;
+    for (size_t i = 0; g && g->leading >= 0 && (size_t)g->leading < g->n && i < n; i++)
+        if (rows[i] == g->v[g->leading].metric)
+            return rows[i];
+    return ROW_REBOOTS;
+}
+
+/* Not known comes last; equals stay in their order. */
+static void worst_first(const struct explain_view *v, size_t metric, const struct device_row *const *rows, size_t n,
+                        size_t *order)
+{
+    double harm[CARRIERS];
+    for (size_t i = 0; i < n; i++) {
+        double h = rows[i] ? column_harm(&v->policy->evidence, rows[i], metric) : NAN;
+        size_t k = i;
+        h = isnan(h) ? -INFINITY : h;
+        for (; k > 0 && harm[k - 1] < h; k--) {
+            harm[k] = harm[k - 1];
+            order[k] = order[k - 1];
+        }
+        harm[k] = h;
+        order[k] = i;
+    }
 }
 
 void explain_carriers(struct explain_page *p, const struct explain_view *v)
 {
     const struct trial_view *t = v->t;
-    char one[EXPLAIN_TEXT];
-    char title[96], n[FMT_MAX], when[80];
+    char one[DEVICE_NOTE];
+    char title[96], n[FMT_MAX], when[80], said[160];
     plots_when(v->s, when);
     if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)
         return;
     snprintf(title, sizeof title, "devices that carry it: %s", fmt_count(n, (int64_t)t->carriers_total));
     explain_heading(p, title, "Enter opens one");
-    for (size_t i = 0; i < t->n_carriers; i++) {
-        const char *id = str(t->carriers[i]);
-        const struct device_row *r = row_of(v->s, id);
+    const struct device_row *rows[CARRIERS];
+    size_t count = t->n_carriers < CARRIERS ? t->n_carriers : CARRIERS, order[CARRIERS];
+    size_t metric = leading_metric(v);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = row_of(v->s, str(t->carriers[i]));
+    worst_first(v, metric, rows, count, order);
+    for (size_t i = 0; i < count; i++) {
+        const char *id = str(t->carriers[order[i]]);
+        const struct device_row *r = rows[order[i]];
         int row = explain_row(p, 'd', id);
         if (row < 0)
             return;
@@ -255,9 +291,12 @@ void explain_carriers(struct explain_page *p, const struct explain_view *v)
         canvas_text(&p->c, row, 2, 1, l.role, l.glyph);
         int x = 4 + canvas_text(&p->c, row, 4, p->c.cols / 2, ROLE_STRONG, id);
         x = x < 24 ? 24 : x + 2;
-        if (r->reboots > 0)
-            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "reboots %s%s%s  ", fmt_count(n, r->reboots),
-                               *when ? " " : "", when);
+        double value = column_value(r, metric);
+        if (value > 0 || (metric != ROW_REBOOTS && isfinite(value))) {
+            column_said(&v->policy->evidence, metric, value, column_base(r, metric), when, said, sizeof said);
+            x += canvas_printf(&p->c, row, x, -1, ROLE_TEXT, "%s %s  ", metric_title(&v->policy->evidence, metric),
+                               said);
+        }
         canvas_text(&p->c, row, x, p->c.cols - x - 1, ROLE_DIM, str(r->note));
     }
     if (t->carriers_total > t->n_carriers) {

@@ -12,7 +12,7 @@ static const struct {
     {NULL, "moving"},
     {"↑ ↓ j k", "one row     PgUp PgDn Ctrl-U Ctrl-D  pages     g G  ends"},
     {"↵  esc", "open, back     [ ]  previous and next wave or device"},
-    {"/", "filter: words; devices also reboots>2 cpu>80 var>1.3; audit also rollout=ID who=NAME kind=halt"},
+    {"/", "filter: words; devices also METRIC>N: reboots>2 cpu>80; audit also rollout=ID who=NAME kind=halt"},
     {"s  o", "sort order     n  next alert (audit: next refused)     z  silence the bell for 10 min"},
     {"e", "why: the verdict and what it rests on (board, rollout)     m  all its tests     :explain [ID]"},
     {"l", "audit log     v  verify it     w  write (devices as CSV, the log as an export)"},

@@ -53,22 +53,16 @@ static void connection(const struct snapshot *s, const struct app *a, const stru
         canvas_printf(c, row + 2, 2, c->cols - 3, ROLE_TEXT, "%s", *str(s->link.next) ? s->link.next : "trying again");
 }
 
-static int metric(struct canvas *c, int row, int col, const struct wave_view *w, enum metric m, const char *name,
-                  bool stale)
+static int metric(struct canvas *c, int row, int col, const struct wave_view *w, const struct figure *m,
+                  const char *name, struct look l, bool stale)
 {
     char a[FMT_MAX], b[FMT_MAX], line[160];
-    const struct limit_view *worst = plots_limit(w, m);
-    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m]),
-             harm_value(b, m, w->health.against[m]));
+    snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m->number]),
+             harm_value(b, m, w->health.against[m->number]));
     int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);
-    if (worst) {
-        struct look l = state_limit(worst->status);
-        x += canvas_text(c, row, x, -1, l.role, l.glyph);
-        if (worst->status != LIMIT_OK)
-            x += canvas_printf(c, row, x, -1, l.role, " %s", l.word);
-    } else {
-        x += canvas_text(c, row, x, -1, ROLE_DIM, "no limit");
-    }
+    x += canvas_text(c, row, x, -1, l.role, l.glyph);
+    if (l.role != ROLE_GOOD)
+        x += canvas_printf(c, row, x, -1, l.role, "%s%s", *l.glyph ? " " : "", l.word);
     return x + (c->cols >= 100 ? 4 : 2);
 }
 
@@ -83,13 +77,21 @@ static const char *short_when(const struct app *a, const struct view_data *d, ch
     return out;
 }
 
-static void peek_health(struct canvas *c, int row, const struct wave_view *w, bool blind)
+/* As many as there is room for. */
+static void peek_health(struct canvas *c, int row, const struct snapshot *s, const struct rollout_view *r,
+                        const struct wave_view *w, bool blind)
 {
-    bool wide = c->cols >= 100;
-    enum metric cpu = plots_cpu(w);
-    int col = metric(c, row, 2, w, METRIC_REBOOTS, wide ? "reboots/dev-day" : "reboots", blind);
-    col = metric(c, row, col, w, cpu, !wide ? "cpu" : cpu == METRIC_CPU_MEAN ? "cpu mean" : "cpu p95", blind);
-    metric(c, row, col, w, METRIC_VARIANCE, wide ? "variance" : "var", blind);
+    static const char *const wide[FIGURES_BUILTIN] = {"reboots/dev-day", "cpu mean", "cpu p95", "variance", "installs"};
+    static const char *const brief[FIGURES_BUILTIN] = {"reboots", "cpu", "cpu", "var", "inst"};
+    const struct figure *v[METRICS_MAX];
+    size_t n = plots_order(s, r, w, "", v);
+    int col = 2;
+    for (size_t i = 0; i < n && i < PLOTS; i++) {
+        const char *name = v[i]->number >= FIGURES_BUILTIN ? v[i]->phrase
+                           : c->cols >= 100                ? wide[v[i]->number]
+                                                           : brief[v[i]->number];
+        col = metric(c, row, col, w, v[i], name, plots_look(s, r, w, v[i]), blind);
+    }
 }
 
 /* Who reports, and where the evidence stands. */
@@ -169,7 +171,7 @@ static void peek(struct app *a, const struct view_data *d, struct canvas *c, int
     } else if (w && w->watched) {
         char text[EXPLAIN_TEXT];
         struct look l = state_sentence(s, r, w, text);
-        peek_health(c, at++, w, stale || w->verdict.data_missing);
+        peek_health(c, at++, s, r, w, stale || w->verdict.data_missing);
         snprintf(line, sizeof line, "%s %s  %.300s", l.glyph, l.word, text);
         at += parts_wrap(c, at, 2, c->cols - 3, rows > PEEK_ROWS ? 2 : 1, l.role, line);
     } else if (w) {

@@ -3,36 +3,74 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/column.h"
+#include "core/explain.h"
 #include "core/harm.h"
 #include "core/text.h"
 #include "views/app.h"
 
-enum { SHOWN = 3 };
-
 /* Which of the two CPU figures is shown: the one that has a limit. */
-enum metric plots_cpu(const struct wave_view *w)
+static const struct figure *cpu(const struct wave_view *w)
 {
-    bool mean = false;
-    for (size_t i = 0; i < w->verdict.n_limits; i++) {
-        const struct limit *l = w->verdict.limits[i].limit;
-        if (l && l->metric == METRIC_CPU_P95)
-            return METRIC_CPU_P95;
-        mean = mean || (l && l->metric == METRIC_CPU_MEAN);
-    }
-    return mean ? METRIC_CPU_MEAN : METRIC_CPU_P95;
+    const struct figure *mean = wave_figure(w, FIGURE_CPU_MEAN), *p95 = wave_figure(w, FIGURE_CPU_P95);
+    return plots_limit(w, mean) && !plots_limit(w, p95) ? mean : p95;
 }
 
-static enum metric shown(const struct wave_view *w, int i, const char **name)
+/* What the metric of a test is shown as. */
+const struct figure *plots_figure(const struct wave_view *w, size_t row)
 {
-    static const char *const NAMES[] = {"reboots / dev-day", "cpu p95", "variance (norm.)"};
-    enum metric cpu = plots_cpu(w);
-    *name = i == 1 && cpu == METRIC_CPU_MEAN ? "cpu mean" : NAMES[i];
-    return i == 0 ? METRIC_REBOOTS : i == 1 ? cpu : METRIC_VARIANCE;
+    if (row == ROW_CPU)
+        return cpu(w);
+    for (size_t i = 0; i < FIGURES_BUILTIN || i < w->n_figures; i++)
+        if (wave_figure(w, i)->row == row && wave_figure(w, i) != &figure_unknown)
+            return wave_figure(w, i);
+    return &figure_unknown;
+}
+
+size_t plots_order(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w, const char *first,
+                   const struct figure *out[METRICS_MAX])
+{
+    const struct evidence_policy *p = &snapshot_policy(s, r)->evidence;
+    uint8_t rows[METRICS_MAX];
+    int chosen = column_find(p, first, strlen(first));
+    size_t n = column_rows(p, rows), count = 0;
+    if (n > PLOTS)
+        column_worst(p, w, explain_stage(&r->trial, w->wave.index), rows);
+    for (size_t i = 1; i < n; i++)
+        if (rows[i] == chosen) {
+            memmove(rows + 1, rows, i);
+            rows[0] = (uint8_t)chosen;
+        }
+    for (size_t i = 0; i < n; i++)
+        if (plots_figure(w, rows[i]) != &figure_unknown)
+            out[count++] = plots_figure(w, rows[i]);
+    return count;
+}
+
+void plots_next(char metric[METRIC_ID_MAX + 1], const struct evidence_policy *p)
+{
+    uint8_t rows[METRICS_MAX];
+    size_t n = column_rows(p, rows), at = 0;
+    int m = column_find(p, metric, strlen(metric));
+    while (m >= 0 && at < n && rows[at++] != m)
+        ;
+    snprintf(metric, METRIC_ID_MAX + 1, "%s", at < n ? metric_id(p, rows[at]) : "");
+}
+
+static const char *name_of(const struct figure *f, char out[80])
+{
+    static const char *const names[FIGURES_BUILTIN] = {"reboots / dev-day", "cpu mean", "cpu p95", "variance (norm.)",
+                                                       "failed installs"};
+    if (f->number < FIGURES_BUILTIN)
+        return names[f->number];
+    snprintf(out, 80, "%.36s%s%.36s", f->phrase, *f->unit && *f->unit != '/' ? " " : "", f->unit);
+    return out;
 }
 
 /* The top of a sparkline: twice control, so that "as control" is half height and only what is worse fills it. */
-float plots_top(const struct wave_view *w, enum metric m)
+float plots_top(const struct wave_view *w, const struct figure *f)
 {
+    unsigned m = f->number;
     float top = 0;
     for (int i = 0; i < TREND_N; i++) {
         if (isfinite(w->trend[m][i]) && w->trend[m][i] > top)
@@ -43,12 +81,12 @@ float plots_top(const struct wave_view *w, enum metric m)
     return top;
 }
 
-const struct limit_view *plots_limit(const struct wave_view *w, enum metric m)
+const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *m)
 {
     const struct limit_view *worst = NULL;
     for (size_t i = 0; i < w->verdict.n_limits; i++) {
         const struct limit_view *l = &w->verdict.limits[i];
-        if (l->limit && l->limit->metric == m &&
+        if (l->limit && l->figure->number == m->number &&
             (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
             worst = l;
     }
@@ -56,7 +94,7 @@ const struct limit_view *plots_limit(const struct wave_view *w, enum metric m)
 }
 
 /* Where the limit lies now, in the metric's own unit. */
-static double limit_value(const struct wave_view *w, enum metric m)
+static double limit_value(const struct wave_view *w, const struct figure *m)
 {
     const struct limit_view *l = plots_limit(w, m);
     if (!l)
@@ -64,27 +102,43 @@ static double limit_value(const struct wave_view *w, enum metric m)
     if (l->limit->basis == BASIS_ABSOLUTE)
         return l->limit->value;
     /* Beside a control of zero the ratio is a corrected one, and there is no such line. */
-    return w->health.against[m] > 0 ? l->limit->value * w->health.against[m] : NAN;
+    return w->health.against[m->number] > 0 ? l->limit->value * w->health.against[m->number] : NAN;
 }
 
-static void status(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m)
+struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
+                       const struct figure *m)
 {
-    const struct limit_view *l = plots_limit(w, m);
-    if (!l) {
-        canvas_text(c, row, col, cols, ROLE_DIM, "no limit");
-        return;
+    const struct limit_view *limit = plots_limit(w, m);
+    const struct stage_view *g = explain_stage(&r->trial, w->wave.index);
+    const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+    struct look l = limit ? state_limit(limit->status) : (struct look){"", "no limit", ROLE_DIM, 9};
+    enum reaction most = REACT_NONE;
+    for (size_t i = 0; g && i < g->n; i++) {
+        enum reaction is = explain_reaction(&p->evidence, &g->v[i]);
+        if (g->v[i].metric != m->row || is <= most)
+            continue;
+        most = is; /* a limit that is broken stays; one that is not says nothing of what a test has found */
+        if (!limit || limit->status == LIMIT_OK || (is >= REACT_PAUSE && limit->status != LIMIT_BREACH)) {
+            l = state_reaction(is);
+            l.word = str(g->v[i].test);
+            l.role = r->trial.dry_run && l.role == ROLE_BAD ? ROLE_WARN : l.role;
+        }
     }
-    struct look k = state_limit(l->status);
-    canvas_printf(c, row, col, cols, k.role, "%s %s", k.glyph, k.word);
+    return l;
+}
+
+static void status(struct canvas *c, int row, int col, int cols, struct look l)
+{
+    canvas_printf(c, row, col, cols, l.role, "%s%s%s", l.glyph, *l.glyph ? " " : "", l.word);
 }
 
 enum { CHART_ROWS = 6 };
 
-static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, enum metric m,
-                  const char *name, bool dim)
+static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, const struct figure *m,
+                  const char *name, struct look look, bool dim)
 {
     char t[FMT_MAX], u[FMT_MAX], x[FMT_MAX];
-    const float *v = w->trend[m], *k = w->trend_control[m];
+    const float *v = w->trend[m->number], *k = w->trend_control[m->number];
     double lim = limit_value(w, m), top = 0;
     for (int i = 0; i < TREND_N; i++) {
         top = isfinite(v[i]) && v[i] > top ? v[i] : top;
@@ -125,11 +179,11 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
         }
     }
     enum role num = dim ? ROLE_STALE : ROLE_STRONG;
-    struct harm harm = harm_of_metric(&w->health, m);
-    used =
-        canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ", harm_value(t, m, w->health.value[m]),
-                      harm_value(u, m, w->health.against[m]), harm_brief(x, &harm));
-    status(c, row + 1 + CHART_ROWS, col + used, cols - used, w, m);
+    struct harm harm = harm_of_metric(m, &w->health);
+    used = canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ",
+                         harm_value(t, m, w->health.value[m->number]), harm_value(u, m, w->health.against[m->number]),
+                         harm_brief(x, &harm));
+    status(c, row + 1 + CHART_ROWS, col + used, cols - used, look);
 }
 
 /* Of which time the figures of the groups and of the limits are; "" where that is not known. */
@@ -142,52 +196,61 @@ const char *plots_when(const struct snapshot *s, char out[80])
     return out;
 }
 
-void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                const struct wave_view *w)
+static const char *as_of(const struct wave_view *w)
 {
-    char title[200], n[FMT_MAX], k[FMT_MAX], when[80];
+    return w->health.control_frozen_at > 0 ? ", as last measured" : "";
+}
+
+/* The rule above the charts: of which time they are, and that there are more. */
+static void title_of(const struct snapshot *s, struct canvas *c, int row, const char *title, size_t n)
+{
+    char when[80], right[120];
+    snprintf(right, sizeof right, "%s%s", plots_when(s, when), n > PLOTS ? "   o next metric" : "");
+    parts_rule(c, row, title, right);
+}
+
+void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
+                const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n_v)
+{
+    char title[200], n[FMT_MAX], k[FMT_MAX], name[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
     snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s%s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected),
-             w->health.control_frozen_at > 0 ? ", as last measured" : "");
-    parts_rule(c, row, title, plots_when(s, when));
-    int each = (c->cols - 4) / 3;
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected), as_of(w));
+    title_of(s, c, row, title, n_v);
+    int each = (c->cols - 4) / PLOTS;
     if (each > 44)
         each = 44;
-    for (int i = 0; i < SHOWN; i++) {
+    for (int i = 0; i < PLOTS && (size_t)i < n_v; i++) {
         int col = 2 + i * each;
-        const char *name;
-        enum metric m = shown(w, i, &name);
-        chart(c, row + 1, col, each - 2, w, m, name, dim);
-        for (int r = 0; i < 2 && r < CHART_ROWS + 2; r++)
-            canvas_text(c, row + 1 + r, col + each - 2, 1, ROLE_DIM, "│");
+        chart(c, row + 1, col, each - 2, w, v[i], name_of(v[i], name), plots_look(s, r, w, v[i]), dim);
+        for (int b = 0; i < PLOTS - 1 && b < CHART_ROWS + 2; b++)
+            canvas_text(c, row + 1 + b, col + each - 2, 1, ROLE_DIM, "│");
     }
 }
 
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                 const struct wave_view *w)
+                 const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n_v)
 {
-    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], when[80];
+    char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], name[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
     snprintf(title, sizeof title, "canary W%d %s vs control %s%s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected),
-             w->health.control_frozen_at > 0 ? ", as last measured" : "");
-    parts_rule(c, row, title, plots_when(s, when));
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected), as_of(w));
+    title_of(s, c, row, title, n_v);
     int spark = c->cols >= 72 ? TREND_N : 8;
-    for (int i = 0; i < SHOWN; i++) {
-        const char *name;
-        enum metric m = shown(w, i, &name);
-        struct harm harm = harm_of_metric(&w->health, m);
+    for (int i = 0; i < PLOTS && (size_t)i < n_v; i++) {
+        const struct figure *m = v[i];
+        struct harm harm = harm_of_metric(m, &w->health);
         int at = row + 1 + i, col = 2;
-        canvas_text(c, at, col, 17, ROLE_TEXT, name);
+        canvas_text(c, at, col, 17, ROLE_TEXT, name_of(m, name));
         col += 18;
         if (c->cols >= 60) {
-            canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m], TREND_N, plots_top(w, m));
+            canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m->number], TREND_N,
+                         plots_top(w, m));
             col += spark + 1;
         }
         col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",
-                             harm_value(n, m, w->health.value[m]), harm_value(k, m, w->health.against[m]),
-                             harm_brief(t, &harm));
-        status(c, at, col, -1, w, m);
+                             harm_value(n, m, w->health.value[m->number]),
+                             harm_value(k, m, w->health.against[m->number]), harm_brief(t, &harm));
+        status(c, at, col, -1, plots_look(s, r, w, m));
     }
 }

@@ -65,7 +65,7 @@ static void wave_row(struct canvas *c, int row, const struct snapshot *s, const 
     canvas_right(c, row, 55, 7, k->known && k->error > 0 ? ROLE_BAD : num, k->known ? fmt_count(n, k->error) : "?");
     if (w->watched) {
         /* What its tests reached stands when the wave is over and has no verdict any more. */
-        const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+        const struct policy *p = snapshot_policy(s, r);
         enum reaction reached =
             r->trial.dry_run ? REACT_NONE : explain_wave_reaction(&p->evidence, &r->trial, w->wave.index);
         const char *text;
@@ -128,18 +128,18 @@ void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_
     if (!m)
         return;
     struct look l = state_limit(v->status);
-    struct harm harm = harm_of(m->metric, v->value, v->against, v->ratio);
+    struct harm harm = harm_of(v->figure, v->value, v->against, v->ratio);
     int col = 2 + canvas_printf(c, row, 2, -1, l.role, "%s %-7s ", l.glyph, l.word);
     canvas_printf(c, row, col, 16, ROLE_STRONG, "%.60s", str(m->id));
     col += 17;
     enum role num = stale || v->status == LIMIT_UNKNOWN ? ROLE_STALE : ROLE_TEXT;
     if (m->basis == BASIS_RELATIVE)
-        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", metric_word(m->metric),
-                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, v->against),
+        col += canvas_printf(c, row, col, -1, num, "%s %s vs %s, %s (limit %gx)", str(m->metric),
+                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, v->against),
                              harm_brief(z, &harm), m->value);
     else
-        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", metric_word(m->metric),
-                             harm_value(x, m->metric, v->value), harm_value(y, m->metric, m->value));
+        col += canvas_printf(c, row, col, -1, num, "%s %s (limit %s)", str(m->metric),
+                             harm_value(x, v->figure, v->value), harm_value(y, v->figure, m->value));
     if (v->since > 0 && v->status == LIMIT_PENDING)
         col += canvas_printf(c, row, col, -1, num, ", for %s of %s", fmt_dur(x, now - v->since), fmt_dur(y, m->for_us));
     else if (v->since > 0 && v->status == LIMIT_BREACH)
@@ -362,10 +362,12 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
         now = room - 2 - limits < 3 ? 3 : room - 2 - limits;
     int waves = least + (room - now - 2 - limits > 0 ? room - now - 2 - limits : 0);
     row = draw_waves(a, d, c, row, waves < 2 ? 2 : waves, s, r);
+    const struct figure *v[METRICS_MAX];
+    size_t n = plots || lines ? plots_order(s, r, w, f->metric, v) : 0;
     if (plots)
-        plots_draw(d, s, c, row, w), row += PLOT_ROWS;
+        plots_draw(d, s, c, row, r, w, v, n), row += PLOT_ROWS;
     else if (lines)
-        plots_lines(d, s, c, row, w), row += PLOT_LINES;
+        plots_lines(d, s, c, row, r, w, v, n), row += PLOT_LINES;
     if (back && row < end)
         row = draw_rollback(d, c, row, end, r);
     if (w && row < end)
@@ -397,6 +399,10 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     case KEY_RIGHT_:
         if (r && n > 0)
             app_push(a, VIEW_DEVICES, f->fleet, f->rollout, shown_wave(f, r)->wave.index, "");
+        return true;
+    case 'o':
+        if (r)
+            plots_next(f->metric, &snapshot_policy(s, r)->evidence);
         return true;
     case 'e':
         if (r)

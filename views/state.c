@@ -209,7 +209,10 @@ struct look state_verdict(const struct snapshot *s, const struct wave_view *w, c
         *text = "telemetry knows no device of this wave so far";
         return look("◌", "not yet", ROLE_SLOW, 9);
     }
-    if (isnan(w->health.value[METRIC_REBOOTS]) && isnan(w->health.value[METRIC_CPU_MEAN])) /* no figure yet */
+    bool known = false; /* any figure of telemetry's */
+    for (size_t i = 0; i < FIGURES_BUILTIN || i < w->n_figures; i++)
+        known = known || (wave_figure(w, i)->kind != FIGURE_SHARE && !isnan(w->health.value[i]));
+    if (!known)
         return look("◌", "not yet", ROLE_SLOW, 9);
     return state_reaction(REACT_NONE);
 }
@@ -300,7 +303,7 @@ enum role state_evidence_role(const struct snapshot *s, const struct rollout_vie
 {
     const struct trial_view *t = &r->trial;
     const struct stage_view *g = explain_stage(t, wave);
-    const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+    const struct policy *p = snapshot_policy(s, r);
     if (wave == t->stage && (t->state == TRIAL_CATCHING || t->state == TRIAL_BEHIND))
         return t->state == TRIAL_BEHIND ? ROLE_LOST : ROLE_SLOW;
     if (!g || g->leading < 0 || (size_t)g->leading >= g->n)

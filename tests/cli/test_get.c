@@ -91,14 +91,14 @@ static void how_large_a_harm_is(void **state)
     char *table;
 
     (void)state;
-    for (int m = 0; m < METRIC_COUNT; m++)
+    for (int m = 0; m < FIGURES_MAX; m++)
         x.health.value[m] = x.health.against[m] = x.health.ratio[m] = NAN;
-    x.health.value[METRIC_REBOOTS] = 349;
-    x.health.against[METRIC_REBOOTS] = 0;
-    x.health.ratio[METRIC_REBOOTS] = 93.4;
-    x.health.value[METRIC_CPU_MEAN] = 0.45;
-    x.health.against[METRIC_CPU_MEAN] = 0.3;
-    x.health.ratio[METRIC_CPU_MEAN] = 1.5;
+    x.health.value[FIGURE_REBOOTS] = 349;
+    x.health.against[FIGURE_REBOOTS] = 0;
+    x.health.ratio[FIGURE_REBOOTS] = 93.4;
+    x.health.value[FIGURE_CPU_MEAN] = 0.45;
+    x.health.against[FIGURE_CPU_MEAN] = 0.3;
+    x.health.ratio[FIGURE_CPU_MEAN] = 1.5;
     scene_init(&s, 11);
     get_health(&s.g, &s.run, &v, &x);
     json_has(&s, "\"unbounded\": true");
@@ -112,14 +112,13 @@ static void how_large_a_harm_is(void **state)
 
 static void a_devices_own_state(void **state)
 {
+    static const struct device_metric m[METRICS_BUILTIN] = {[ROW_REBOOTS] = {1, NAN}, [ROW_CPU] = {0.25F, NAN}};
     struct scene s;
     struct device_row d = {.id = "em-0001",
                            .status = DEVICE_IN_SYNC,
                            .state = DEV_ODD,
                            .note = "has rebooted",
-                           .reboots = 1,
-                           .cpu = 0.2F,
-                           .variance = NAN,
+                           .metric = m,
                            .from = "",
                            .now_release = ""};
     char *table;
@@ -132,6 +131,10 @@ static void a_devices_own_state(void **state)
     table = scene_table(&s);
     assert_non_null(strstr(table, "odd"));
     free(table);
+    json_has(&s, "\"reboots\": 1");
+    json_has(&s, "\"cpu\": 0.25");
+    json_has(&s, "\"variance\": null");
+    json_has(&s, "\"metrics\": {");
     buf_release(&s.g.json.buf);
 }
 

@@ -45,7 +45,7 @@ static void scene_init(struct scene *s)
                                    .log_rollback = log(2500),
                                    .devices = 3,
                                    .min_devices = 2};
-    s->test[1] = (struct evidence){.test = "cpu", .log_pause = log(1000), .min_devices = 2};
+    s->test[1] = (struct evidence){.test = "cpu", .metric = ROW_CPU, .log_pause = log(1000), .min_devices = 2};
     s->stage = (struct stage_view){.v = s->test, .n = 2};
     s->limit = (struct limit){.id = "R-REBOOT"};
     s->policy.name = "careful";
@@ -53,7 +53,8 @@ static void scene_init(struct scene *s)
         s->wave[i].wave.index = i;
     s->wave[0].watched = true;
     s->wave[0].verdict = (struct verdict){.react = REACT_PAUSE, .n_limits = 1};
-    s->wave[0].verdict.limits[0] = (struct limit_view){.limit = &s->limit, .status = LIMIT_BREACH};
+    s->wave[0].verdict.limits[0] = (struct limit_view){
+        .limit = &s->limit, .figure = figure_of(&policy_default()->evidence, FIGURE_REBOOTS), .status = LIMIT_BREACH};
     s->wave[0].health.canary.expected = 20;
     s->wave[0].health.canary.reporting = 19;
     s->rollout[0] = (struct rollout_view){
@@ -133,19 +134,20 @@ static void samples(void **state)
         "andon_wave_reaction{fleet=\"emea\",rollout=\"4471\",wave=\"0\"} 3",
         "andon_wave_expected_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\"} 20",
         "andon_wave_reporting_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\"} 19",
-        "andon_limit_state{fleet=\"emea\",rollout=\"4471\",wave=\"0\",limit=\"R-REBOOT\"} 2",
-        "andon_evidence_now_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\"} 1",
-        "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\"} 0",
-        "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\"} 3",
-        "andon_evidence_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\"} 3",
-        "andon_evidence_least_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\"} 2",
+        "andon_limit_state{fleet=\"emea\",rollout=\"4471\",wave=\"0\",limit=\"R-REBOOT\",metric=\"reboots\"} 2",
+        "andon_evidence_now_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric=\"reboots\"} 1",
+        "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\",metric=\"cpu\"} 0",
+        "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\",metric=\"cpu\"} 3",
+        "andon_evidence_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric=\"reboots\"} 3",
+        "andon_evidence_least_devices{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\",metric="
+        "\"reboots\"} 2",
         "andon_rollouts_left_out{fleet=\"emea\"} 0",
     };
     /* Not watched, not measured, ended, or never rolled back by itself: no sample, rather than a made-up one. */
     static const char *const absent[] = {
         "wave=\"1\"",
         "4470",
-        "andon_evidence_rollback_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\"}",
+        "andon_evidence_rollback_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"cpu\",metric=\"cpu\"}",
         "andon_snapshot_age_seconds{fleet=\"lab\"}",
         "andon_source_up{fleet=\"lab\"",
         "andon_trial_progress_ratio",
@@ -267,10 +269,10 @@ static void extreme_numbers(void **state)
     s.test[0].log_pause = INFINITY;                 /* a test that has no alpha left */
     s.rollout[0].trial.tick = WALL + 10 * US_PER_S; /* the source's clock is ahead */
     char *text = page(&s, true);
-    assert_non_null(
-        strstr(text, "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\"} 19543."));
-    assert_non_null(strstr(
-        text, "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\"} +Inf\n"));
+    assert_non_null(strstr(text, "andon_evidence_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-loop\","
+                                 "metric=\"reboots\"} 19543."));
+    assert_non_null(strstr(text, "andon_evidence_pause_log10{fleet=\"emea\",rollout=\"4471\",wave=\"0\",test=\"crash-"
+                                 "loop\",metric=\"reboots\"} +Inf\n"));
     assert_true(has(text, "andon_trial_ticks_behind{fleet=\"emea\",rollout=\"4471\"} 0"));
     free(text);
 }

@@ -42,11 +42,13 @@ static void every_field(void **state)
     const struct evidence_policy *p = load(*state,
                                            "metrics:\n"
                                            "  free-memory: {title: free memory, unit: MiB, kind: gauge, worse: down, "
-                                           "tolerance: 1.2, share: 0.2, levels: [1.5, 2], window: 2m}\n"
+                                           "tolerance: 1.2, share: 0.2, levels: [1.5, 2], window: 2m, "
+                                           "grace: 1h}\n"
                                            "  boot: {kind: gauge, own_baseline: false}\n"
                                            "  retries: {kind: counter, levels: [1, 10, 100]}\n"
                                            "  errors: {kind: event, share: 0}\n"
-                                           "  cpu: {worse: both}\n",
+                                           "  cpu: {worse: both, grace: 15m}\n"
+                                           "  reboots: {grace: 2h}\n",
                                            &a);
     assert_int_equal(p->n_own, 4);
     const struct metric_def *m = p->own;
@@ -60,6 +62,8 @@ static void every_field(void **state)
     assert_true(m[2].kind == KIND_COUNTER && m[2].n_levels == 3 && m[2].level[2] == 100 && !m[2].own);
     assert_true(m[3].kind == KIND_EVENT && m[3].share == 0);
     assert_true(p->worse[ROW_CPU] == WORSE_BOTH && p->worse[ROW_VARIANCE] == WORSE_UP);
+    assert_true(p->grace_us[ROW_CPU] == 15 * US_PER_MIN && p->grace_us[ROW_REBOOTS] == 2 * US_PER_HOUR &&
+                p->grace_us[ROW_SILENCE] == 0 && m[0].grace_us == US_PER_HOUR && m[1].grace_us == 0);
     assert_true(metric_test_find(p, "free-memory-down-2") > 0 && metric_test_find(p, "cpu-down") > 0);
     arena_release(&a);
 }
@@ -93,9 +97,11 @@ static void what_makes_no_sense(void **state)
     bad(*state, "metrics: {x: {kind: gauge, own_baseline: false, levels: [2]}}\n", "has no levels");
     bad(*state, "metrics: {x: {kind: gauge, levels: [2, 1.5]}}\n", "expected more than the level before");
     bad(*state, "metrics: {x: {kind: gauge, levels: [1]}}\n", "expected more than 1 times the own");
-    bad(*state, "metrics: {cpu: {worse: down}}\n", "only worse: up or worse: both");
-    bad(*state, "metrics: {cpu: {worse: both, share: 0.1}}\n", "only worse: up or worse: both");
+    bad(*state, "metrics: {cpu: {worse: down}}\n", "only grace, worse: up or worse: both");
+    bad(*state, "metrics: {cpu: {worse: both, share: 0.1}}\n", "only grace, worse: up or worse: both");
     bad(*state, "metrics: {reboots: {worse: both}}\n", "only cpu and variance");
+    bad(*state, "metrics: {install: {grace: 1h}}\n", "an install has no grace");
+    bad(*state, "metrics: {cpu: {grace: 31d}}\n", "30");
     bad(*state, "metrics: {crash: {kind: counter}}\n", "two tests would be called 'crash-loop'");
     bad(*state, "metrics: {stuck-sensor: {kind: event}}\n", "two tests would be called 'stuck-sensor'");
     bad(*state, "metrics: {t: {kind: gauge, worse: both}, t-down: {kind: gauge}}\n", "two tests would be called");

@@ -126,7 +126,7 @@ static void every_field(void **state)
     assert_int_equal(p->n_limits, 5);
     const struct limit *l = p->limits;
     assert_string_equal(l[0].id, "A");
-    assert_int_equal(l[0].metric, METRIC_REBOOTS);
+    assert_string_equal(l[0].metric, "reboots");
     assert_int_equal(l[0].basis, BASIS_RELATIVE);
     assert_true(l[0].value == 2.5);
     assert_int_equal(l[0].for_us, 2 * US_PER_MIN);
@@ -135,7 +135,7 @@ static void every_field(void **state)
     assert_string_equal(l[0].device_class, "gw-*");
     assert_int_equal(l[0].react, REACT_ROLLBACK);
     assert_true(l[0].dry_run);
-    assert_int_equal(l[1].metric, METRIC_CPU_MEAN);
+    assert_string_equal(l[1].metric, "cpu-mean");
     assert_int_equal(l[1].basis, BASIS_ABSOLUTE);
     assert_int_equal(l[1].react, REACT_WATCH);
     assert_int_equal(l[1].for_us, 0);
@@ -143,11 +143,11 @@ static void every_field(void **state)
     assert_int_equal(l[1].wave, -1);
     assert_string_equal(l[1].device_class, "");
     assert_false(l[1].dry_run);
-    assert_int_equal(l[2].metric, METRIC_CPU_P95);
+    assert_string_equal(l[2].metric, "cpu-p95");
     assert_int_equal(l[2].react, REACT_HOLD);
-    assert_int_equal(l[3].metric, METRIC_VARIANCE);
+    assert_string_equal(l[3].metric, "variance");
     assert_int_equal(l[3].react, REACT_PAUSE);
-    assert_int_equal(l[4].metric, METRIC_INSTALL_FAILED);
+    assert_string_equal(l[4].metric, "install-failed");
     assert_int_equal(l[4].basis, BASIS_ABSOLUTE);
     arena_release(&a);
 }
@@ -157,18 +157,60 @@ static void words_are_those_of_core(void **state)
 {
     struct arena a;
     arena_init(&a);
-    for (int m = 0; m < METRIC_COUNT; m++) {
+    for (int m = 0; m < FIGURES_BUILTIN; m++) {
         for (int r = REACT_WATCH; r <= REACT_ROLLBACK; r++) {
             char yaml[200];
             snprintf(yaml, sizeof yaml, "limits: [{id: A, metric: %s, above: %s, %s, on_breach: %s}]\n",
-                     metric_word((enum metric)m), m == METRIC_INSTALL_FAILED ? "0.1" : "2",
-                     m == METRIC_INSTALL_FAILED ? "wave: 1" : "relative_to: control", reaction_word((enum reaction)r));
+                     figure_of(&policy_default()->evidence, (size_t)m)->word, m == FIGURE_INSTALL ? "0.1" : "2",
+                     m == FIGURE_INSTALL ? "wave: 1" : "relative_to: control", reaction_word((enum reaction)r));
             const struct policy *p = load(*state, yaml, &a);
-            assert_int_equal(p->limits[0].metric, m);
+            assert_string_equal(p->limits[0].metric, figure_of(&policy_default()->evidence, (size_t)m)->word);
             assert_int_equal(p->limits[0].react, r);
         }
     }
     arena_release(&a);
+}
+
+static void bad_end(const char *dir, const char *yaml, const char *end)
+{
+    struct arena a;
+    struct err e = {0};
+    arena_init(&a);
+    assert_null(policy_load(tempdir_write(dir, "p.yaml", yaml, 0600), &a, &e));
+    assert_non_null(strstr(e.what, end));
+    arena_release(&a);
+}
+
+static void a_limit_on_a_metric_of_ones_own(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct policy *p = load(*state,
+                                  "metrics:\n"
+                                  "  free-memory: {kind: gauge, worse: down}\n"
+                                  "  retries: {kind: counter}\n"
+                                  "  offset: {kind: gauge, worse: both}\n"
+                                  "limits:\n"
+                                  "- {id: A, metric: free-memory, below: 0.8, relative_to: control, on_breach: pause}\n"
+                                  "- {id: B, metric: retries, above: 20, relative_to: absolute, on_breach: pause}\n"
+                                  "- {id: C, metric: offset, above: 2, relative_to: control, on_breach: watch}\n"
+                                  "- {id: D, metric: offset, below: 0.5, relative_to: control, on_breach: watch}\n",
+                                  &a);
+    assert_int_equal(p->n_limits, 4);
+    assert_string_equal(p->limits[0].metric, "free-memory");
+    assert_true(p->limits[0].under && p->limits[0].value == 0.8);
+    assert_false(p->limits[1].under);
+    assert_int_equal(figure_find(&p->evidence, p->limits[3].metric), FIGURES_BUILTIN + 2);
+    arena_release(&a);
+#define OWN "metrics: {m: {kind: gauge, worse: down}, n: {kind: counter}}\nlimits: [{id: A, on_breach: pause, "
+    bad_end(*state, OWN "metric: m, above: 2, relative_to: control}]\n", "of m less is worse: say below");
+    bad_end(*state, OWN "metric: n, below: 2, relative_to: absolute}]\n", "of n more is worse: say above");
+    bad_end(*state, OWN "metric: m, below: 1.5, relative_to: control}]\n", "expected less than 1, found '1.5'");
+    bad_end(*state, OWN "metric: m, relative_to: control}]\n", "the key above is missing");
+    bad_end(*state, OWN "metric: m, above: 2, below: 1, relative_to: control}]\n", "a limit has one of them");
+    bad_end(*state, OWN "metric: other, below: 1, relative_to: absolute}]\n", "install-failed, m or n, found 'other'");
+    bad_end(*state, "metrics: {cpu-p95: {kind: gauge}}\n", "choose another name");
+#undef OWN
 }
 
 static void limits_that_make_no_sense(void **state)
@@ -367,6 +409,7 @@ int main(void)
         T(an_empty_file_is_the_built_in_policy),
         T(every_field),
         T(words_are_those_of_core),
+        T(a_limit_on_a_metric_of_ones_own),
         T(limits_that_make_no_sense),
         T(ids_are_unique_and_few),
         T(every_field_of_the_evidence),

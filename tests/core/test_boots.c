@@ -19,6 +19,14 @@ struct seen {
     bool unset;      /* its clock began in 1970, at the boot */
 };
 
+static const struct track_shape *builtin_shape(void)
+{
+    static struct track_shape s;
+
+    track_shape_init(&s);
+    return &s;
+}
+
 static double sample(struct seen *s)
 {
     s->t += 15;
@@ -135,7 +143,7 @@ static void a_clock_that_is_set_after_the_grace(void **state)
     struct track t;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, builtin_shape(), NULL);
     for (int i = 0; i < 300; i++) {
         if (i == 20) {
             boot(&s, 45);
@@ -144,13 +152,13 @@ static void a_clock_that_is_set_after_the_grace(void **state)
         }
         s.unset = i >= 20 && i < 120;
         const double row[COL_BUILTIN] = {sample(&s), NAN, NAN};
-        track_feed(&t, (int64_t)(s.t * US_PER_S), row, window);
-        assert_int_equal(track_boots(&t, window, NULL), 0);
+        track_feed(&t, builtin_shape(), (int64_t)(s.t * US_PER_S), row, window);
+        assert_int_equal(track_events(&t, &t.boots, window, NULL), 0);
     }
     boot(&s, 45);
     const double row[COL_BUILTIN] = {sample(&s), NAN, NAN};
-    track_feed(&t, (int64_t)(s.t * US_PER_S), row, window);
-    assert_int_equal(track_boots(&t, window, NULL), 1);
+    track_feed(&t, builtin_shape(), (int64_t)(s.t * US_PER_S), row, window);
+    assert_int_equal(track_events(&t, &t.boots, window, NULL), 1);
 }
 
 /* A loop of a device whose clock is never right: later than it should, but it shows. */

@@ -8,6 +8,11 @@
 #include <string.h>
 #include "core/harm.h"
 
+static const struct figure *F(size_t number)
+{
+    return figure_of(&policy_default()->evidence, number);
+}
+
 static void says(struct harm h, const char *brief, const char *text)
 {
     char out[FMT_MAX];
@@ -19,36 +24,36 @@ static void says(struct harm h, const char *brief, const char *text)
 static void a_metric_is_one_number_everywhere(void **state)
 {
     char out[160];
-    struct harm h = harm_of(METRIC_REBOOTS, 6.1, 0.4, 15.23);
+    struct harm h = harm_of(F(FIGURE_REBOOTS), 6.1, 0.4, 15.23);
 
     (void)state;
     says(h, "15.2x", "15.2x");
-    harm_figures(METRIC_REBOOTS, &h, ", limit 3x", out, sizeof out);
+    harm_figures(F(FIGURE_REBOOTS), &h, ", limit 3x", out, sizeof out);
     assert_string_equal(out, "reboots 6.10 per device-day against 0.40 (15.2x, limit 3x)");
-    says(harm_of(METRIC_CPU_MEAN, 0.2, 0.2, 0.962), "0.96x", "0.96x");
-    says(harm_of(METRIC_CPU_MEAN, NAN, NAN, NAN), "?", "?");
+    says(harm_of(F(FIGURE_CPU_MEAN), 0.2, 0.2, 0.962), "0.96x", "0.96x");
+    says(harm_of(F(FIGURE_CPU_MEAN), NAN, NAN, NAN), "?", "?");
 }
 
 /* Beside a control without a reboot the limits' ratio has half a reboot added to each side: a number, but no ratio. */
 static void without_any_of_the_others_there_is_no_ratio(void **state)
 {
-    struct harm h = harm_of(METRIC_REBOOTS, 349, 0, 93.47);
+    struct harm h = harm_of(F(FIGURE_REBOOTS), 349, 0, 93.47);
     char out[160];
 
     (void)state;
     assert_true(h.unbounded);
     assert_true(isnan(h.ratio));
     says(h, ">93x", "over 93x");
-    harm_figures(METRIC_REBOOTS, &h, "", out, sizeof out);
+    harm_figures(F(FIGURE_REBOOTS), &h, "", out, sizeof out);
     assert_string_equal(out, "reboots 349 per device-day against 0 (over 93x)");
-    says(harm_of(METRIC_REBOOTS, 0, 0, 1), "1.00x", "1.00x"); /* neither had any */
+    says(harm_of(F(FIGURE_REBOOTS), 0, 0, 1), "1.00x", "1.00x"); /* neither had any */
 }
 
 static void what_is_clipped_may_be_more(void **state)
 {
     (void)state;
-    says(harm_of(METRIC_VARIANCE, 16, 1.02, 15.69), ">15x", "over 15x");
-    says(harm_of(METRIC_VARIANCE, 3, 1, 3), "3.00x", "3.00x");
+    says(harm_of(F(FIGURE_SPREAD), 16, 1.02, 15.69), ">15x", "over 15x");
+    says(harm_of(F(FIGURE_SPREAD), 3, 1, 3), "3.00x", "3.00x");
 }
 
 static struct evidence test_of(const char *word, int64_t control, double ratio, double low, double high)

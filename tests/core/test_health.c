@@ -16,11 +16,19 @@
 #define T0         (1000 * WINDOW)
 #define NEAR(a, b) assert_true(fabs((a) - (b)) < 1e-6)
 
+static const struct track_shape *shape(void)
+{
+    static struct track_shape s;
+
+    track_shape_init(&s);
+    return &s;
+}
+
 static void feed(struct track *t, int64_t at, double reboots, double cpu, double variance)
 {
     const double row[COL_BUILTIN] = {reboots, cpu, variance};
 
-    track_feed(t, at, row, WINDOW);
+    track_feed(t, shape(), at, row, WINDOW);
 }
 
 static struct group_health group(const struct track *t, size_t n, int64_t now)
@@ -30,7 +38,7 @@ static struct group_health group(const struct track *t, size_t n, int64_t now)
 
     for (size_t i = 0; i < n; i++)
         p[i] = &t[i];
-    health_group(p, n, now, WINDOW, SCRAPE, &g);
+    health_group(p, n, shape(), now, WINDOW, SCRAPE, &g);
     free(p);
     return g;
 }
@@ -42,19 +50,19 @@ static void reboots_are_differences(void **state)
     struct group_health g;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     track_enrol(&t, 0);
     feed(&t, T0, 40, NAN, NAN);
     feed(&t, T0 + US_PER_MIN, 41, NAN, NAN);
     feed(&t, T0 + 2 * US_PER_MIN, 43, NAN, NAN);
     g = group(&t, 1, T0 + 2 * US_PER_MIN);
-    assert_int_equal(g.reboots, 3);
-    assert_int_equal(g.rebooted, 1);
-    assert_int_equal(g.looped, 1);
-    NEAR(g.device_days, 2.0 / 1440);
-    NEAR(g.reboot_rate, 3 * 1440.0 / 2);
-    assert_int_equal(t.boots[TRACK_BUCKETS - 1], 2);
-    assert_int_equal(t.boots[TRACK_BUCKETS - 2], 1);
+    assert_int_equal(g.column[COL_REBOOTS].count.events, 3);
+    assert_int_equal(g.column[COL_REBOOTS].count.had, 1);
+    assert_int_equal(g.column[COL_REBOOTS].count.twice, 1);
+    NEAR(g.column[COL_REBOOTS].count.days, 2.0 / 1440);
+    NEAR(g.column[COL_REBOOTS].count.rate, 3 * 1440.0 / 2);
+    assert_int_equal(t.boots.by[TRACK_BUCKETS - 1], 2);
+    assert_int_equal(t.boots.by[TRACK_BUCKETS - 2], 1);
 }
 
 static void old_samples_are_ignored(void **state)
@@ -62,13 +70,13 @@ static void old_samples_are_ignored(void **state)
     struct track t;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     track_enrol(&t, 0);
     feed(&t, T0, 1, 0.5, 1);
     feed(&t, T0, 9, 0.9, 1);
     feed(&t, T0 - 1, 9, 0.9, 1);
-    assert_int_equal(group(&t, 1, T0).reboots, 0);
-    NEAR((double)t.cpu, 0.5);
+    assert_int_equal(group(&t, 1, T0).column[COL_REBOOTS].count.events, 0);
+    NEAR((double)t.level[COL_CPU - 1].value, 0.5);
 }
 
 static void a_fall_counts_once(void **state)
@@ -76,12 +84,12 @@ static void a_fall_counts_once(void **state)
     struct track t;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     track_enrol(&t, 0);
     feed(&t, T0, 500, NAN, NAN);
     feed(&t, T0 + SCRAPE, 3, NAN, NAN);
     feed(&t, T0 + 2 * SCRAPE, 4, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0 + 2 * SCRAPE).reboots, 2);
+    assert_int_equal(group(&t, 1, T0 + 2 * SCRAPE).column[COL_REBOOTS].count.events, 2);
 }
 
 static void counters_saturate(void **state)
@@ -89,13 +97,13 @@ static void counters_saturate(void **state)
     struct track t;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     track_enrol(&t, 0);
     feed(&t, T0, 0, NAN, NAN);
     feed(&t, T0 + 1, 1e300, NAN, NAN);
     feed(&t, T0 + 2, INFINITY, NAN, NAN);
     feed(&t, T0 + 3, 1.5e300, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0 + 3).reboots, 255);
+    assert_int_equal(group(&t, 1, T0 + 3).column[COL_REBOOTS].count.events, 255);
 }
 
 /* A device that comes back after two days with one more boot has not rebooted in the last ten minutes. */
@@ -104,13 +112,13 @@ static void long_silence_is_spread(void **state)
     struct track t;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     track_enrol(&t, 0);
     feed(&t, T0, 1, NAN, NAN);
     feed(&t, T0 + 2 * US_PER_DAY, 2, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0 + 2 * US_PER_DAY).reboots, 0);
+    assert_int_equal(group(&t, 1, T0 + 2 * US_PER_DAY).column[COL_REBOOTS].count.events, 0);
     feed(&t, T0 + 2 * US_PER_DAY + 20 * US_PER_MIN, 12, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0 + 2 * US_PER_DAY + 20 * US_PER_MIN).reboots, 5);
+    assert_int_equal(group(&t, 1, T0 + 2 * US_PER_DAY + 20 * US_PER_MIN).column[COL_REBOOTS].count.events, 5);
 }
 
 static void window_slides(void **state)
@@ -118,16 +126,16 @@ static void window_slides(void **state)
     struct track t;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     track_enrol(&t, 0);
     feed(&t, T0, 0, NAN, NAN);
     feed(&t, T0 + 30 * US_PER_S, 1, NAN, NAN);
     for (int m = 1; m <= 9; m++)
         feed(&t, T0 + m * US_PER_MIN, 1, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0 + 9 * US_PER_MIN).reboots, 1);
+    assert_int_equal(group(&t, 1, T0 + 9 * US_PER_MIN).column[COL_REBOOTS].count.events, 1);
     feed(&t, T0 + 10 * US_PER_MIN, 1, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0 + 10 * US_PER_MIN).reboots, 0);
-    NEAR(group(&t, 1, T0 + 10 * US_PER_MIN).device_days, 9.0 / 1440);
+    assert_int_equal(group(&t, 1, T0 + 10 * US_PER_MIN).column[COL_REBOOTS].count.events, 0);
+    NEAR(group(&t, 1, T0 + 10 * US_PER_MIN).column[COL_REBOOTS].count.days, 9.0 / 1440);
 }
 
 /* The install's own reboot falls before install + grace and must not count, in whatever sample it shows. */
@@ -137,18 +145,18 @@ static void grace_excludes_the_installs_reboot(void **state)
     int64_t from = T0 + 2 * US_PER_MIN + 20 * US_PER_S, edge = T0 + 3 * US_PER_MIN;
 
     (void)state;
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     feed(&t, T0, 7, NAN, NAN);
-    assert_int_equal(group(&t, 1, T0).reboots, 0);
-    NEAR(group(&t, 1, T0).device_days, 0);
+    assert_int_equal(group(&t, 1, T0).column[COL_REBOOTS].count.events, 0);
+    NEAR(group(&t, 1, T0).column[COL_REBOOTS].count.days, 0);
     track_enrol(&t, from);
     feed(&t, T0 + US_PER_MIN, 8, NAN, NAN);   /* inside the grace */
     feed(&t, edge + US_PER_MIN, 9, NAN, NAN); /* reaches back before the edge */
-    assert_int_equal(group(&t, 1, edge + US_PER_MIN).reboots, 0);
-    NEAR(group(&t, 1, edge + US_PER_MIN).device_days, 0);
+    assert_int_equal(group(&t, 1, edge + US_PER_MIN).column[COL_REBOOTS].count.events, 0);
+    NEAR(group(&t, 1, edge + US_PER_MIN).column[COL_REBOOTS].count.days, 0);
     feed(&t, edge + 2 * US_PER_MIN, 10, NAN, NAN);
-    assert_int_equal(group(&t, 1, edge + 2 * US_PER_MIN).reboots, 1);
-    NEAR(group(&t, 1, edge + 2 * US_PER_MIN).device_days, 1.0 / 1440);
+    assert_int_equal(group(&t, 1, edge + 2 * US_PER_MIN).column[COL_REBOOTS].count.events, 1);
+    NEAR(group(&t, 1, edge + 2 * US_PER_MIN).column[COL_REBOOTS].count.days, 1.0 / 1440);
 }
 
 static void coverage_counts_fresh_devices(void **state)
@@ -158,7 +166,7 @@ static void coverage_counts_fresh_devices(void **state)
 
     (void)state;
     for (int i = 0; i < 4; i++) {
-        track_init(&t[i]);
+        track_init(&t[i], shape(), NULL);
         track_enrol(&t[i], 0);
     }
     feed(&t[0], T0, 0, 0.2, NAN);
@@ -168,9 +176,10 @@ static void coverage_counts_fresh_devices(void **state)
     assert_int_equal(g.expected, 4);
     assert_int_equal(g.reporting, 2);
     assert_int_equal(g.measured, 2);
-    NEAR(g.cpu_mean, 0.3);
+    NEAR(g.column[COL_CPU].gauge.mean, 0.3);
     assert_int_equal(group(t, 4, T0 + US_PER_HOUR).reporting, 0);
-    NEAR(group(t, 4, T0 + US_PER_HOUR).cpu_mean, 0.3); /* the window ends with the data, not with our clock */
+    NEAR(group(t, 4, T0 + US_PER_HOUR).column[COL_CPU].gauge.mean,
+         0.3); /* the window ends with the data, not with our clock */
 }
 
 /* One device with a clock in the far future must not make all others look silent. */
@@ -180,14 +189,14 @@ static void a_sample_from_the_future_is_left_out(void **state)
 
     (void)state;
     for (int i = 0; i < 2; i++) {
-        track_init(&t[i]);
+        track_init(&t[i], shape(), NULL);
         track_enrol(&t[i], 0);
     }
     feed(&t[0], T0, 0, 0.2, NAN);
     feed(&t[1], T0 + US_PER_DAY, 0, 0.8, NAN);
     assert_int_equal(group(t, 2, T0).reporting, 1);
     assert_true(group(t, 2, T0).newest == T0);
-    NEAR(group(t, 2, T0).cpu_mean, 0.2);
+    NEAR(group(t, 2, T0).column[COL_CPU].gauge.mean, 0.2);
 }
 
 static int by_value(const void *a, const void *b)
@@ -208,13 +217,13 @@ static void p95_is_exact(void **state)
         float *v = calloc(n, sizeof *v);
 
         for (size_t i = 0; i < n; i++) {
-            track_init(&t[i]);
+            track_init(&t[i], shape(), NULL);
             track_enrol(&t[i], 0);
             v[i] = (float)rng_below(&r, n % 2 ? 7 + n / 3 : 100000) / 100;
             feed(&t[i], T0, 0, (double)v[i], NAN);
         }
         qsort(v, n, sizeof *v, by_value);
-        NEAR(group(t, n, T0).cpu_p95, (double)v[(size_t)ceil(0.95 * (double)n) - 1]);
+        NEAR(group(t, n, T0).column[COL_CPU].gauge.p95, (double)v[(size_t)ceil(0.95 * (double)n) - 1]);
         free(t);
         free(v);
     }
@@ -228,7 +237,7 @@ static void variance_is_against_own_baseline(void **state)
 
     (void)state;
     for (int i = 0; i < 4; i++) {
-        track_init(&t[i]);
+        track_init(&t[i], shape(), NULL);
         feed(&t[i], T0 - 2 * US_PER_MIN, 0, 0.2, i < 3 ? 1.0 : NAN);
         feed(&t[i], T0 - US_PER_MIN, 0, 0.4, i < 3 ? 3.0 : NAN);
         track_enrol(&t[i], T0);
@@ -237,15 +246,59 @@ static void variance_is_against_own_baseline(void **state)
     feed(&t[1], T0 + SCRAPE, 0, 0.6, 8.0);
     feed(&t[2], T0 + SCRAPE, 0, 0.6, 1e9); /* one voice: clipped to 16 */
     feed(&t[3], T0 + SCRAPE, 0, 0.3, 2.0); /* no baseline: against the mean of the others' */
-    NEAR((double)t[0].var_base, 2.0);
-    NEAR((double)t[0].cpu_base, 0.3);
+    NEAR((double)t[0].level[COL_VARIANCE - 1].base, 2.0);
+    NEAR((double)t[0].level[COL_CPU - 1].base, 0.3);
     g = group(t, 4, T0 + SCRAPE);
-    NEAR(g.variance, (1 + 4 + 16 + 1) / 4.0);
-    assert_int_equal(g.var_over[0], 2);
-    assert_int_equal(g.var_over[2], 2);
-    assert_int_equal(g.var_over[3], 1);
-    NEAR(g.cpu_change, 2.1 / 1.2);
-    assert_int_equal(g.cpu_over[1], 3);
+    NEAR(g.column[COL_VARIANCE].gauge.own, (1 + 4 + 16 + 1) / 4.0);
+    assert_int_equal(g.column[COL_VARIANCE].gauge.over[0], 2);
+    assert_int_equal(g.column[COL_VARIANCE].gauge.over[2], 2);
+    assert_int_equal(g.column[COL_VARIANCE].gauge.over[3], 1);
+    NEAR(g.column[COL_CPU].gauge.change, 2.1 / 1.2);
+    assert_int_equal(g.column[COL_CPU].gauge.over[1], 3);
+}
+
+/* A policy's own counter and gauge, as any other column. */
+static void own_metrics_are_columns(void **state)
+{
+    struct track_shape s;
+    struct arena a;
+    struct track t[4];
+    const struct track *p[4];
+    struct group_health g;
+
+    (void)state;
+    arena_init(&a);
+    track_shape_init(&s);
+    track_shape_add(&s, KIND_GAUGE, false);
+    track_shape_add(&s, KIND_COUNTER, false);
+    track_shape_add(&s, KIND_GAUGE, true);
+    assert_int_equal(s.columns, COL_BUILTIN + 3);
+    for (int i = 0; i < 4; i++) {
+        p[i] = &t[i];
+        track_init(&t[i], &s, &a);
+        const double before[] = {5, 0.2, 1, 400, 1e12, -20};
+        track_feed(&t[i], &s, T0 - US_PER_MIN, before, WINDOW);
+        track_enrol(&t[i], T0);
+        for (int k = 0; k < 4; k++) {
+            const double now[] = {5,  0.2, 1, i ? 100 : -100, i == 0 && k > 1 ? 1e12 + k : i == 1 && k > 2 ? 2 : 1e12,
+                                  -10};
+            track_feed(&t[i], &s, T0 + k * US_PER_MIN, now, WINDOW);
+        }
+    }
+    health_group(p, 4, &s, T0 + 3 * US_PER_MIN, WINDOW, SCRAPE, &g);
+    const struct gauge_health *memory = &g.column[COL_BUILTIN].gauge, *cold = &g.column[COL_BUILTIN + 2].gauge;
+    NEAR(memory->mean, 100); /* what is below 0 is no measurement of it */
+    NEAR(memory->change, 0.25);
+    assert_int_equal(memory->under[HEALTH_LEVELS - 1], 3);
+    assert_int_equal(memory->over[0], 0);
+    NEAR(cold->mean, -10);
+    const struct count_health *c = &g.column[COL_BUILTIN + 1].count;
+    assert_int_equal(c->events, 3 + 2); /* a fall shows what has been since */
+    assert_int_equal(c->had, 2);
+    assert_int_equal(c->twice, 2);
+    NEAR(c->days, 4 * 3 / 1440.0);
+    assert_int_equal(track_events(&t[0], track_count_of(&t[0], &s, COL_BUILTIN + 1), WINDOW, NULL), 3);
+    arena_release(&a);
 }
 
 static void nothing_known_is_nan(void **state)
@@ -255,13 +308,14 @@ static void nothing_known_is_nan(void **state)
 
     (void)state;
     memset(&h, 0, sizeof h);
-    track_init(&t);
+    track_init(&t, shape(), NULL);
     h.canary = group(&t, 1, T0);
     h.control = group(&t, 0, T0);
-    assert_true(isnan(h.canary.reboot_rate) && isnan(h.canary.cpu_mean) && isnan(h.canary.cpu_p95));
-    assert_true(isnan(h.canary.variance));
-    health_compare(&h, T0);
-    for (int m = 0; m < METRIC_COUNT; m++)
+    assert_true(isnan(h.canary.column[COL_REBOOTS].count.rate) && isnan(h.canary.column[COL_CPU].gauge.mean) &&
+                isnan(h.canary.column[COL_CPU].gauge.p95));
+    assert_true(isnan(h.canary.column[COL_VARIANCE].gauge.own));
+    health_compare(&h, &policy_default()->evidence, NULL, T0);
+    for (int m = 0; m < FIGURES_MAX; m++)
         assert_true(isnan(h.value[m]) && isnan(h.ratio[m]) && isnan(h.against[m]));
     assert_true(h.data_age == TIME_NEVER);
 }
@@ -274,40 +328,40 @@ static void ratios(void **state)
     memset(&h, 0, sizeof h);
     h.canary = h.control = group(NULL, 0, T0);
     h.canary.newest = T0;
-    h.canary.device_days = 0.1;
-    h.control.device_days = 1;
-    h.canary.reboot_rate = 0;
-    h.control.reboot_rate = 0;
+    h.canary.column[COL_REBOOTS].count.days = 0.1;
+    h.control.column[COL_REBOOTS].count.days = 1;
+    h.canary.column[COL_REBOOTS].count.rate = 0;
+    h.control.column[COL_REBOOTS].count.rate = 0;
     h.told = 20;
     h.failed = 3;
-    health_compare(&h, T0 + 7);
-    NEAR(h.ratio[METRIC_REBOOTS], 1); /* no reboots on either side: as they should be */
-    NEAR(h.value[METRIC_INSTALL_FAILED], 0.15);
-    assert_true(isnan(h.ratio[METRIC_INSTALL_FAILED]));
+    health_compare(&h, &policy_default()->evidence, NULL, T0 + 7);
+    NEAR(h.ratio[FIGURE_REBOOTS], 1); /* no reboots on either side: as they should be */
+    NEAR(h.value[FIGURE_INSTALL], 0.15);
+    assert_true(isnan(h.ratio[FIGURE_INSTALL]));
     assert_int_equal(h.data_age, 7);
-    h.canary.reboots = 7;
-    h.canary.reboot_rate = 70;
-    h.control.reboots = 10;
-    h.control.reboot_rate = 10;
-    health_compare(&h, T0);
-    NEAR(h.ratio[METRIC_REBOOTS], 7.5 / 1.5);
-    h.canary.cpu_mean = 0.6;
-    h.control.cpu_mean = 0.3;
-    health_compare(&h, T0);
-    NEAR(h.ratio[METRIC_CPU_MEAN], 2);
-    h.canary.cpu_change = 1.1; /* canaries were busier before as well */
-    h.control.cpu_change = 1.0;
-    health_compare(&h, T0);
-    NEAR(h.ratio[METRIC_CPU_MEAN], 1.1);
-    NEAR(h.against[METRIC_CPU_MEAN], 0.6 / 1.1);
-    h.canary.variance_raw = 6; /* no baselines: the groups as they are */
-    h.control.variance_raw = 2;
-    health_compare(&h, T0);
-    NEAR(h.ratio[METRIC_VARIANCE], 3);
-    NEAR(h.value[METRIC_VARIANCE] / h.against[METRIC_VARIANCE], 3);
-    h.control.variance_raw = 0;
-    health_compare(&h, T0);
-    assert_true(isnan(h.ratio[METRIC_VARIANCE]));
+    h.canary.column[COL_REBOOTS].count.events = 7;
+    h.canary.column[COL_REBOOTS].count.rate = 70;
+    h.control.column[COL_REBOOTS].count.events = 10;
+    h.control.column[COL_REBOOTS].count.rate = 10;
+    health_compare(&h, &policy_default()->evidence, NULL, T0);
+    NEAR(h.ratio[FIGURE_REBOOTS], 7.5 / 1.5);
+    h.canary.column[COL_CPU].gauge.mean = 0.6;
+    h.control.column[COL_CPU].gauge.mean = 0.3;
+    health_compare(&h, &policy_default()->evidence, NULL, T0);
+    NEAR(h.ratio[FIGURE_CPU_MEAN], 2);
+    h.canary.column[COL_CPU].gauge.change = 1.1; /* canaries were busier before as well */
+    h.control.column[COL_CPU].gauge.change = 1.0;
+    health_compare(&h, &policy_default()->evidence, NULL, T0);
+    NEAR(h.ratio[FIGURE_CPU_MEAN], 1.1);
+    NEAR(h.against[FIGURE_CPU_MEAN], 0.6 / 1.1);
+    h.canary.column[COL_VARIANCE].gauge.mean = 6; /* no baselines: the groups as they are */
+    h.control.column[COL_VARIANCE].gauge.mean = 2;
+    health_compare(&h, &policy_default()->evidence, NULL, T0);
+    NEAR(h.ratio[FIGURE_SPREAD], 3);
+    NEAR(h.value[FIGURE_SPREAD] / h.against[FIGURE_SPREAD], 3);
+    h.control.column[COL_VARIANCE].gauge.mean = 0;
+    health_compare(&h, &policy_default()->evidence, NULL, T0);
+    assert_true(isnan(h.ratio[FIGURE_SPREAD]));
 }
 
 /* The latest time at which enough devices were heard of, whoever asks. */
@@ -318,7 +372,7 @@ static void coverage_has_an_end(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++) {
-        track_init(&t[i]);
+        track_init(&t[i], shape(), NULL);
         v[i] = &t[i];
         t[i].last_t = 1000 + 100 * i;
     }
@@ -341,7 +395,7 @@ static void who_installs_is_missed_from_its_grace_on(void **state)
 
     (void)state;
     for (int i = 0; i < 3; i++) {
-        track_init(&t[i]);
+        track_init(&t[i], shape(), NULL);
         v[i] = &t[i];
         t[i].last_t = 1000 + i;
     }
@@ -401,6 +455,7 @@ int main(void)
         cmocka_unit_test(a_sample_from_the_future_is_left_out),
         cmocka_unit_test(p95_is_exact),
         cmocka_unit_test(variance_is_against_own_baseline),
+        cmocka_unit_test(own_metrics_are_columns),
         cmocka_unit_test(nothing_known_is_nan),
         cmocka_unit_test(coverage_has_an_end),
         cmocka_unit_test(who_installs_is_missed_from_its_grace_on),

@@ -364,6 +364,7 @@ static void own_metrics(void **state)
     static const struct metric_def own[] = {
         {.id = "free-memory",
          .title = "free memory",
+         .unit = "",
          .kind = KIND_GAUGE,
          .worse = WORSE_DOWN,
          .own = true,
@@ -373,18 +374,20 @@ static void own_metrics(void **state)
          .n_levels = 2},
         {.id = "offset",
          .title = "sensor offset",
+         .unit = "",
          .kind = KIND_GAUGE,
          .worse = WORSE_BOTH,
          .tolerance = 1.1,
          .share = 0.05},
         {.id = "retries",
          .title = "radio retries",
+         .unit = "",
          .kind = KIND_COUNTER,
          .share = 0.1,
          .level = {1, 10},
          .n_levels = 2},
-        {.id = "errors", .title = "an error in the log", .kind = KIND_EVENT, .share = 0.1},
-        {.id = "not-tested", .title = "not tested", .kind = KIND_EVENT}};
+        {.id = "errors", .title = "an error in the log", .unit = "", .kind = KIND_EVENT, .share = 0.1},
+        {.id = "not-tested", .title = "not tested", .unit = "", .kind = KIND_EVENT}};
     struct evidence_policy e = defaults;
     struct arena a;
     struct plan p;

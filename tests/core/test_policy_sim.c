@@ -46,14 +46,16 @@ static double run(const struct world *w, uint64_t seed, const char **rule)
     struct verdict_state st;
     struct verdict out;
     struct wave_health h;
+    struct track_shape shape;
     struct rng r;
     double halted = -1;
 
     memset(&st, 0, sizeof st);
-    memset(&h, 0, sizeof h);
+    health_init(&h);
+    track_shape_init(&shape);
     rng_init(&r, seed);
     for (int i = 0; i < n; i++) {
-        track_init(&d[i].t);
+        track_init(&d[i].t, &shape, NULL);
         ptr[i] = &d[i].t;
         d[i].rate = w->reboots_per_day * 2 * rng_gamma(&r, 0.5);
         d[i].cpu = 0.1 + 0.3 * rng_unit(&r);
@@ -80,13 +82,13 @@ static double run(const struct world *w, uint64_t seed, const char **rule)
             row[COL_REBOOTS] = d[i].boots;
             row[COL_CPU] = d[i].cpu * (bad && w->cpu > 0 ? w->cpu : 1) * exp(0.3 * rng_normal(&r));
             row[COL_VARIANCE] = d[i].var * (bad && w->var > 0 ? w->var : 1) * exp(0.4 * rng_normal(&r));
-            track_feed(&d[i].t, at, row, p->window_us);
+            track_feed(&d[i].t, &shape, at, row, p->window_us);
         }
         if (t < T0)
             continue;
-        health_group(ptr, (size_t)w->canaries, t, p->window_us, w->step, &h.canary);
-        health_group(ptr + w->canaries, (size_t)w->control, t, p->window_us, w->step, &h.control);
-        health_compare(&h, t);
+        health_group(ptr, (size_t)w->canaries, &shape, t, p->window_us, w->step, &h.canary);
+        health_group(ptr + w->canaries, (size_t)w->control, &shape, t, p->window_us, w->step, &h.control);
+        health_compare(&h, &p->evidence, NULL, t);
         verdict_step(&(struct verdict_input){.policy = p,
                                              .health = &h,
                                              .device_class = "",

@@ -878,12 +878,13 @@ static void reboots_that_follow_installs_are_told(void **state)
     trial_after(k.t, &a);
     assert_true(a.canaries == 10 && a.rebooted == 9 && a.most == 9 && a.alike);
     assert_true(a.first_us >= 30 * US_PER_MIN && a.last_us <= 30 * US_PER_MIN + 2 * KIT_STEP);
+    assert_true(a.soon == 9 && a.excuse_us == 31 * US_PER_MIN);
     kit_until(&k, 200 * US_PER_MIN);
     kit_boot(&k, 9); /* one more, at another time: left out, as one of ten */
     kit_boot(&k, 0);
     kit_tick(&k);
     trial_after(k.t, &a);
-    assert_true(a.rebooted == 10 && a.most == 8 && !a.alike);
+    assert_true(a.rebooted == 10 && a.most == 8 && !a.alike && a.soon == 8);
     kit_until(&k, 600 * US_PER_MIN);
     for (size_t i = 0; i < 10; i++)
         kit_boot(&k, i);

@@ -28,7 +28,7 @@ static void bench_init(struct bench *b)
     b->policy.limits = b->limits;
     b->policy.n_limits = 1;
     b->limits[0] = (struct limit){.id = "R-CPU",
-                                  .metric = METRIC_CPU_MEAN,
+                                  .metric = "cpu-mean",
                                   .basis = BASIS_RELATIVE,
                                   .value = 1.25,
                                   .for_us = 2 * US_PER_MIN,
@@ -36,12 +36,13 @@ static void bench_init(struct bench *b)
                                   .wave = -1,
                                   .device_class = "",
                                   .react = REACT_PAUSE};
-    for (int m = 0; m < METRIC_COUNT; m++)
-        b->h.value[m] = b->h.against[m] = b->h.ratio[m] = NAN;
+    health_init(&b->h);
+    for (int m = 0; m < FIGURES_BUILTIN; m++)
+        b->h.column[m] = (int8_t)metric_column(&b->policy.evidence, figure_of(&b->policy.evidence, (size_t)m)->row);
     b->h.canary.expected = b->h.canary.reporting = b->h.canary.measured = 20;
     b->h.control.expected = b->h.control.reporting = 180;
-    memset(b->h.canary.cpu_over, 0xff, sizeof b->h.canary.cpu_over);
-    memset(b->h.canary.var_over, 0xff, sizeof b->h.canary.var_over);
+    for (int c = COL_REBOOTS + 1; c < COL_BUILTIN; c++)
+        memset(b->h.canary.column[c].gauge.over, 0xff, sizeof b->h.canary.column[c].gauge.over);
     b->in = (struct verdict_input){.policy = &b->policy,
                                    .health = &b->h,
                                    .device_class = "",
@@ -53,9 +54,9 @@ static void bench_init(struct bench *b)
 
 static void cpu(struct bench *b, double ratio)
 {
-    b->h.value[METRIC_CPU_MEAN] = 0.3 * ratio;
-    b->h.against[METRIC_CPU_MEAN] = 0.3;
-    b->h.ratio[METRIC_CPU_MEAN] = ratio;
+    b->h.value[FIGURE_CPU_MEAN] = 0.3 * ratio;
+    b->h.against[FIGURE_CPU_MEAN] = 0.3;
+    b->h.ratio[FIGURE_CPU_MEAN] = ratio;
 }
 
 static enum reaction step(struct bench *b)
@@ -241,10 +242,10 @@ static void min_devices_must_carry_it(void **state)
     bench_init(&b);
     cpu(&b, 3);
     for (int l = 0; l < HEALTH_LEVELS; l++)
-        b.h.canary.cpu_over[l] = 1;
+        b.h.canary.column[COL_CPU].gauge.over[l] = 1;
     for (int i = 0; i < 20; i++)
         assert_int_equal(step(&b), REACT_NONE);
-    b.h.canary.cpu_over[0] = b.h.canary.cpu_over[1] = 2;
+    b.h.canary.column[COL_CPU].gauge.over[0] = b.h.canary.column[COL_CPU].gauge.over[1] = 2;
     for (int i = 0; i < 9; i++)
         step(&b);
     assert_int_equal(b.out.react, REACT_PAUSE);
@@ -327,7 +328,7 @@ static void install_failures_need_no_telemetry(void **state)
     b.in.telemetry_expected = false;
     b.h.canary.newest = b.h.control.newest = 0;
     b.limits[0] = (struct limit){.id = "R-INSTALL",
-                                 .metric = METRIC_INSTALL_FAILED,
+                                 .metric = "install-failed",
                                  .basis = BASIS_ABSOLUTE,
                                  .value = 0.1,
                                  .min_devices = 3,
@@ -335,14 +336,14 @@ static void install_failures_need_no_telemetry(void **state)
                                  .react = REACT_PAUSE};
     b.h.told = 20;
     b.h.failed = 2;
-    b.h.value[METRIC_INSTALL_FAILED] = 0.1;
+    b.h.value[FIGURE_INSTALL] = 0.1;
     for (int i = 0; i < 5; i++) {
         b.in.now += US_PER_S;
         verdict_step(&b.in, &b.st, &b.out);
         assert_int_equal(b.out.react, REACT_NONE);
     }
     b.h.failed = 3;
-    b.h.value[METRIC_INSTALL_FAILED] = 0.15;
+    b.h.value[FIGURE_INSTALL] = 0.15;
     for (int i = 0; i < 3; i++) {
         b.in.now += US_PER_S;
         verdict_step(&b.in, &b.st, &b.out);
@@ -602,15 +603,15 @@ static void a_breach_is_seen_through_thin_coverage(void **state)
 
 static void reboots(struct bench *b, int64_t rebooted, int64_t looped, int64_t n)
 {
-    b->h.canary.device_days = 20.0 * 10 / 1440;
-    b->h.control.device_days = 180.0 * 10 / 1440;
-    b->h.canary.rebooted = rebooted;
-    b->h.canary.looped = looped;
-    b->h.canary.reboots = n;
-    b->h.canary.reboot_rate = (double)n / b->h.canary.device_days;
-    b->h.control.reboots = b->h.control.rebooted = 1;
-    b->h.control.reboot_rate = 1 / b->h.control.device_days;
-    health_compare(&b->h, b->in.now);
+    b->h.canary.column[COL_REBOOTS].count.days = 20.0 * 10 / 1440;
+    b->h.control.column[COL_REBOOTS].count.days = 180.0 * 10 / 1440;
+    b->h.canary.column[COL_REBOOTS].count.had = rebooted;
+    b->h.canary.column[COL_REBOOTS].count.twice = looped;
+    b->h.canary.column[COL_REBOOTS].count.events = n;
+    b->h.canary.column[COL_REBOOTS].count.rate = (double)n / b->h.canary.column[COL_REBOOTS].count.days;
+    b->h.control.column[COL_REBOOTS].count.events = b->h.control.column[COL_REBOOTS].count.had = 1;
+    b->h.control.column[COL_REBOOTS].count.rate = 1 / b->h.control.column[COL_REBOOTS].count.days;
+    health_compare(&b->h, &b->policy.evidence, NULL, b->in.now);
 }
 
 static bool halts(int64_t rebooted, int64_t looped, int64_t n, enum basis basis, double limit)
@@ -618,7 +619,7 @@ static bool halts(int64_t rebooted, int64_t looped, int64_t n, enum basis basis,
     struct bench b;
 
     bench_init(&b);
-    b.limits[0].metric = METRIC_REBOOTS;
+    b.limits[0].metric = "reboots";
     b.limits[0].basis = basis;
     b.limits[0].value = limit;
     reboots(&b, rebooted, looped, n);

@@ -742,7 +742,7 @@ static void everybody_steps(struct many *m)
 /* ---- beginning and end ---- */
 
 static const struct limit limits[] = {{.id = "R-REBOOT",
-                                       .metric = METRIC_REBOOTS,
+                                       .metric = "reboots",
                                        .basis = BASIS_ABSOLUTE,
                                        .value = 20,
                                        .for_us = 5 * US_PER_S,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <math.h>
 
 #include "core/notice.h"
 #include "tests/engine/world.h"
@@ -334,7 +335,7 @@ static void a_hold_that_another_lifts_is_not_placed_again(void **state)
 
 static const struct limit to_rollback[] = {
     {.id = "R-BACK",
-     .metric = METRIC_REBOOTS,
+     .metric = "reboots",
      .basis = BASIS_ABSOLUTE,
      .value = 20,
      .for_us = 30 * US_PER_S,
@@ -410,11 +411,130 @@ static void a_limit_leaves_other_classes_alone(void **state)
     world_release(&w);
 }
 
+/* ---- a limit on a metric that no source file knows ---- */
+
+static const struct metric_def measured[] = {{.id = "free-memory",
+                                              .title = "free memory",
+                                              .unit = "MiB",
+                                              .kind = KIND_GAUGE,
+                                              .worse = WORSE_DOWN,
+                                              .own = true,
+                                              .tolerance = 1.1,
+                                              .share = 0.1,
+                                              .level = {1.5, 2},
+                                              .n_levels = 2,
+                                              .window_us = 5 * US_PER_MIN},
+                                             {.id = "retries",
+                                              .title = "radio retries",
+                                              .unit = "",
+                                              .kind = KIND_COUNTER,
+                                              .share = 0.1,
+                                              .level = {1, 4},
+                                              .n_levels = 2}};
+static const struct limit on_own[] = {{.id = "R-MEMORY",
+                                       .metric = "free-memory",
+                                       .basis = BASIS_RELATIVE,
+                                       .value = 0.8,
+                                       .under = true,
+                                       .for_us = 30 * US_PER_S,
+                                       .min_devices = 2,
+                                       .wave = -1,
+                                       .device_class = "",
+                                       .react = REACT_PAUSE}};
+
+/* The columns of the telemetry are in another order than the policy's rows. */
+static void own_world(struct world *w, struct arena *a, double memory)
+{
+    world_init(w, three, 3);
+    arena_init(a);
+    w->policy.evidence.own = measured;
+    w->policy.evidence.n_own = 2;
+    assert_true(metric_make_tests(&w->policy.evidence, a));
+    w->policy.limits = on_own;
+    w->policy.n_limits = 1;
+    w->fleet.telemetry.own[0] = (struct telemetry_metric){"retries", "retries_total", true, KIND_COUNTER};
+    w->fleet.telemetry.own[1] = (struct telemetry_metric){"free-memory", "memory_free", false, KIND_GAUGE};
+    w->fleet.telemetry.n_own = 2;
+    w->devices[0].offline = true; /* keeps the first wave running */
+    for (int i = 0; i < w->n_devices; i++) {
+        w->devices[i].own[0] = 7;
+        w->devices[i].own_new[0] = i == 3 ? 12 : 7;
+        w->devices[i].own[1] = 400 + i;
+        w->devices[i].own_new[1] = memory * w->devices[i].own[1];
+    }
+}
+
+static bool halted_and_shown(struct play *p, const struct snapshot *s)
+{
+    struct focus f = {.wave = 0, .rollout = "10"};
+    const struct rollout_view *v = snapshot_rollout(s, "10");
+    if (p->stage == 0 && v && v->latched && v->stop == STOP_HALTED) {
+        engine_focus(p->en, &f);
+        p->stage = 1;
+    }
+    p->done = p->stage == 1 && s->focus.wave == 0 && s->n_devices > 0;
+    return false;
+}
+
+static void a_limit_on_a_metric_of_ones_own_halts(void **state)
+{
+    (void)state;
+    struct world w;
+    struct arena a;
+    struct play p = {.judge = true};
+    own_world(&w, &a, 0.4);
+    world_play(&w, &p, halted_and_shown, 1200);
+    const struct rollout_view *v = snapshot_rollout(p.last, "10");
+    assert_string_equal(v->halted_by, "rule R-MEMORY");
+    assert_non_null(strstr(v->halt_text, "free memory 16"));
+    assert_non_null(strstr(v->halt_text, " MiB against "));
+    assert_non_null(strstr(v->halt_text, "x, limit 0.8x)"));
+    char *figures = world_field(&w, "halt", "evidence");
+    assert_non_null(strstr(figures, "\"limit.metric\":\"free-memory\""));
+    free(figures);
+    /* What a screen shows of it: words and figures of the wave, and each device's own. */
+    const struct wave_view *wave = &v->waves[0];
+    assert_int_equal(wave->n_figures, FIGURES_BUILTIN + 2);
+    assert_string_equal(wave->figures[FIGURES_BUILTIN].word, "free-memory");
+    assert_true(wave->health.ratio[FIGURES_BUILTIN] < 0.8 && wave->health.ratio[FIGURES_BUILTIN] >= 0.4);
+    assert_true(isfinite(wave->trend[FIGURES_BUILTIN][TREND_N - 1]));
+    assert_string_equal(wave->verdict.limits[0].figure->phrase, "free memory");
+    bool some = false;
+    for (size_t i = 0; i < p.last->n_devices; i++) {
+        const struct device_row *r = &p.last->devices[i];
+        if (strcmp(r->id, w.devices[3].id) != 0)
+            continue;
+        some = true;
+        assert_true(fabs((double)r->metric[METRICS_BUILTIN].value - 0.4 * 403) < 0.01);
+        assert_true((double)r->metric[METRICS_BUILTIN].base > 0.5 * 403);
+        assert_int_equal(r->state, DEV_ODD);
+        assert_non_null(strstr(r->note, "of its own free memory or less"));
+    }
+    assert_true(some);
+    play_release(&p);
+    world_release(&w);
+    arena_release(&a);
+}
+
+static void a_limit_on_a_metric_of_ones_own_leaves_health_alone(void **state)
+{
+    (void)state;
+    struct world w;
+    struct arena a;
+    struct play p = {.judge = true};
+    own_world(&w, &a, 0.9);
+    world_play(&w, &p, run_30min, 1900);
+    assert_int_equal(world_asked(&w, "pause 10"), 0);
+    play_release(&p);
+    world_release(&w);
+    arena_release(&a);
+}
+
 /* ---- the last wave: nobody is left to compare with ---- */
 
 static const struct limit against_control[] = {
     {.id = "R-RELATIVE",
-     .metric = METRIC_REBOOTS,
+     .metric = "reboots",
      .basis = BASIS_RELATIVE,
      .value = 3,
      .for_us = 30 * US_PER_S,
@@ -589,7 +709,8 @@ static bool look_at_rows(struct play *p, const struct snapshot *s)
         seen_rows.counts += r->state == DEV_OK && !*r->note;
         seen_rows.bad += r->state == DEV_BAD;
         seen_rows.odd += r->state == DEV_ODD;
-        seen_rows.of_install += i >= 2 && (r->state == DEV_ODD || r->state == DEV_BAD || r->reboots > 0);
+        seen_rows.of_install +=
+            i >= 2 && (r->state == DEV_ODD || r->state == DEV_BAD || (r->metric && r->metric[ROW_REBOOTS].value > 0));
     }
     p->done = p->w->now > p->limit - 100 * US_PER_S;
     return false;
@@ -635,6 +756,8 @@ int main(void)
         cmocka_unit_test(a_hold_that_another_lifts_is_not_placed_again),
         cmocka_unit_test(a_limit_judges_the_devices_of_its_class),
         cmocka_unit_test(a_limit_leaves_other_classes_alone),
+        cmocka_unit_test(a_limit_on_a_metric_of_ones_own_halts),
+        cmocka_unit_test(a_limit_on_a_metric_of_ones_own_leaves_health_alone),
         cmocka_unit_test(a_fault_in_the_last_wave_is_halted),
         cmocka_unit_test(the_last_wave_of_a_healthy_rollout_is_left_alone),
         cmocka_unit_test(a_rule_of_the_fleet_chooses_the_policy),

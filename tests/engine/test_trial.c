@@ -943,7 +943,7 @@ static void the_past_is_replayed_against_a_policy(void **state)
     assert_int_equal(world_asked(&w, "pause"), 0);
     /* a policy with a limit alone */
     static const struct limit limit = {.id = "R-REBOOT",
-                                       .metric = METRIC_REBOOTS,
+                                       .metric = "reboots",
                                        .basis = BASIS_ABSOLUTE,
                                        .value = 20,
                                        .for_us = 30 * US_PER_S,

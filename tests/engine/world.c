@@ -170,7 +170,7 @@ static int64_t clock_idle_(struct clock *c, int64_t deadline, unsigned in_flight
 
 static const struct limit limits[] = {
     {.id = "R-REBOOT",
-     .metric = METRIC_REBOOTS,
+     .metric = "reboots",
      .basis = BASIS_ABSOLUTE,
      .value = 20,
      .for_us = 30 * US_PER_S,

@@ -28,10 +28,11 @@ struct w_device {
     bool offline, fails, late; /* late: reports the recalled release once more after it was rolled back */
     bool hangs;                /* is in touch, and never done with its install */
     double reboots, cpu, variance;
-    double reboots_per_s_new; /* on the new release */
-    int64_t reboots_from;     /* and only from then on */
-    int64_t reboots_to;       /* and only until then; 0 = for ever */
-    double boots_before;      /* in the day before */
+    double own[METRICS_OWN], own_new[METRICS_OWN]; /* what the fleet measures of its own, and on the new release */
+    double reboots_per_s_new;                      /* on the new release */
+    int64_t reboots_from;                          /* and only from then on */
+    int64_t reboots_to;                            /* and only until then; 0 = for ever */
+    double boots_before;                           /* in the day before */
     bool silent;
     bool restarts; /* once, for its install */
     int model;     /* attribute "model": 0 "rev-A", 1 "rev-B", -1 not known */

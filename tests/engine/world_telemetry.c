@@ -64,13 +64,17 @@ static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     (void)window_us;
     if (refused(w, done, ctx))
         return;
-    tick_in(a, &out->tick, 0, watch_set_size(watch), COL_BUILTIN);
+    size_t own = w->fleet.telemetry.n_own;
+    tick_in(a, &out->tick, 0, watch_set_size(watch), COL_BUILTIN + own);
     for (int i = 0; i < w->n_devices; i++) {
         struct w_device *d = &w->devices[i];
         long k = find(w, watch, i);
         if (k < 0 || d->silent)
             continue;
         put(&out->tick, (size_t)k, w->now, boots_at(d, w->now), d->cpu, d->variance);
+        for (size_t i_own = 0; i_own < own; i_own++)
+            tick_row(&out->tick, (size_t)k)[COL_BUILTIN + i_own] =
+                d->installed == 1 ? d->own_new[i_own] : d->own[i_own];
     }
     out->newest = w->now;
     w_answer_later(w, done, ctx, 0, w->store_ahead);

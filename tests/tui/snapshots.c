@@ -32,7 +32,7 @@ static struct wave_view make_wave(struct arena *a, int index, enum wave_state st
     w.wave.success.text = w.wave.failure.text = w.wave.success_action = "";
     w.decided_by = "";
     w.verdict.rule = "";
-    for (int m = 0; m < METRIC_COUNT; m++) {
+    for (int m = 0; m < FIGURES_MAX; m++) {
         w.health.ratio[m] = w.health.value[m] = w.health.against[m] = (double)NAN;
         for (int i = 0; i < TREND_N; i++)
             w.trend[m][i] = w.trend_control[m][i] = NAN;

@@ -55,8 +55,6 @@ struct methods *methods_new(size_t devices)
 
 void methods_free(struct methods *m)
 {
-    if (!m)
-        return;
     free(m->own);
     free(m->own_minutes);
     free(m->side);

@@ -17,11 +17,11 @@
 #define INSTALL   (10 * US_PER_MIN)
 #define LOOP_HOUR 6.0
 #define LAG_MAX   16 /* minutes that ticks wait for facts */
-#define MODELS    4
+#define MORE_HOUR 10.0
 
 struct unit {
     int wave, site; /* -1: of none */
-    bool bad, loops, stuck, bricked, no_rtc, fails, over;
+    bool loops, no_rtc, fails, over;
     double rate, zone;                     /* of reboots; of the day, radians */
     double away_until, down_until, booted; /* hours */
     double excited;                        /* boots an hour that its boots have begotten */
@@ -127,7 +127,6 @@ static struct trial_past draw_past(struct course *c, int i)
 static void draw_unit(struct course *c, int i, int wave, const bool *site_fails)
 {
     const struct world *w = c->w;
-    const struct world_effect *e = &w->bad;
     struct unit *u = &c->u[i];
     double away = w->leaves_hour * w->away_hours;
     *u = (struct unit){.wave = wave,
@@ -147,10 +146,7 @@ static void draw_unit(struct course *c, int i, int wave, const bool *site_fails)
     u->away_until = chance(c, away / (1 + away)) ? rng_exp(c->r, w->away_hours) : 0;
     u->fails = (w->sites && site_fails[u->site]) || chance(c, w->fails);
     u->no_rtc = chance(c, w->no_rtc);
-    u->bad = !e->one_model || rng_below(c->r, MODELS) == 0;
-    u->loops = chance(c, e->loops);
-    u->stuck = chance(c, e->stuck);
-    u->bricked = chance(c, e->bricked);
+    u->loops = chance(c, w->bad.loops);
     u->seen = (struct seen){.cpu = NAN, .variance = NAN};
 }
 
@@ -185,7 +181,7 @@ static bool blind(struct course *c)
 static struct trial_spec spec_of(const struct course *c, enum world_form form)
 {
     const struct world *w = c->w;
-    struct trial_spec s = {.policy = w->policy ? *w->policy : policy_default()->evidence,
+    struct trial_spec s = {.policy = policy_default()->evidence,
                            .waves = c->waves,
                            .start = server_time(c),
                            .step_us = c->step * US_PER_MIN,
@@ -282,18 +278,16 @@ static double rate_now(struct course *c, int i, bool on)
         u->excited *= exp(-1 / (60 * w->children_hours));
     if (!on)
         return rate + u->excited;
-    double up = fmin(c->hour - u->booted, c->hour - u->installed);
     c->f->m[i].cpu_times = given(e->cpu, 1);
-    c->f->m[i].sd_times = u->stuck ? 0 : sqrt(given(e->variance, 1));
-    return rate * given(e->boots, 1) + (u->loops ? e->loops_hour : 0) +
-           (e->leak_hours > 0 && up > e->leak_hours ? e->leak_hour : 0) + u->excited;
+    c->f->m[i].sd_times = sqrt(given(e->variance, 1));
+    return rate * given(e->boots, 1) + (u->loops ? MORE_HOUR : 0) + u->excited;
 }
 
 static void live(struct course *c, int i, const bool *cut)
 {
     const struct world *w = c->w;
     struct unit *u = &c->u[i];
-    bool on = u->bad && c->hour - u->installed >= w->bad.from_hours;
+    bool on = c->hour >= u->installed;
     bool gone = c->hour < u->away_until, down = c->hour < u->down_until;
     double rate = rate_now(c, i, on);
     u->boots = 0;
@@ -304,12 +298,10 @@ static void live(struct course *c, int i, const bool *cut)
         if (chance(c, 0.5))
             u->away_until = c->hour + (4 + 36 * rng_unit(c->r)) / 60;
     }
-    if (!gone && chance(c, w->leaves_hour * (on ? given(w->bad.silent, 1) : 1) / 60)) {
+    if (!gone && chance(c, w->leaves_hour * (on ? given(w->bad.leaves, 1) : 1) / 60)) {
         u->away_until = c->hour + rng_exp(c->r, w->away_hours);
         gone = true;
     }
-    if (on && u->bricked && c->hour - u->installed > 0.1)
-        u->away_until = INFINITY;
     if (c->hour >= u->second) {
         boot(c, u);
         u->second = INFINITY;
@@ -514,13 +506,12 @@ static void minute(struct course *c, int m)
     feed(c, m);
     outcomes(c, false, &told);
     int64_t late = outcomes(c, true, &told);
-    for (int i = 0; c->methods && i < c->n; i++)
+    for (int i = 0; i < c->n; i++)
         c->seen[i] = c->u[i].seen;
-    if (c->methods)
-        methods_look(c->methods, m, c->seen, late, told);
+    methods_look(c->methods, m, c->seen, late, told);
 }
 
-static void begin(struct course *c, unsigned forms)
+static void begin(struct course *c)
 {
     const struct world *w = c->w;
     bool site_fails[TRIAL_STRATA] = {false};
@@ -533,7 +524,7 @@ static void begin(struct course *c, unsigned forms)
             draw_unit(c, i++, v < c->waves ? v : -1, site_fails);
     for (int k = 0; k < WORLD_FORMS; k++) {
         struct trial_spec s = spec_of(c, (enum world_form)k);
-        if (!(forms & 1U << k) || (k == WORLD_OLD && w->old == OLD_NONE))
+        if (k == WORLD_OLD && w->old == OLD_NONE)
             continue;
         c->t[k] = trial_new(&s, &e);
         if (!c->t[k]) {
@@ -552,8 +543,9 @@ static void begin(struct course *c, unsigned forms)
     }
 }
 
-void world_run_forms(const struct world *w, unsigned forms, bool beside, struct rng *r, double *out)
+void world_run(const void *arg, struct rng *r, double *out)
 {
+    const struct world *w = arg;
     struct course c = {
         .w = w, .r = r, .out = out, .waves = w->waves ? w->waves : 1, .step = w->step_min ? w->step_min : 1};
     c.n = w->control;
@@ -565,10 +557,10 @@ void world_run_forms(const struct world *w, unsigned forms, bool beside, struct 
     c.u = xcalloc((size_t)c.n, sizeof *c.u);
     c.seen = xcalloc((size_t)c.n, sizeof *c.seen);
     c.tally = xcalloc(INSTALL_TALLIES_MAX, sizeof *c.tally);
-    c.methods = beside ? methods_new((size_t)c.n) : NULL;
+    c.methods = methods_new((size_t)c.n);
     c.at = BEGIN;
     c.told = 1;
-    begin(&c, forms);
+    begin(&c);
     for (int m = 1; m <= (int)(w->hours * 60 + 0.5); m++)
         minute(&c, m);
     for (int k = 0; k < WORLD_FORMS; k++) {
@@ -576,8 +568,7 @@ void world_run_forms(const struct world *w, unsigned forms, bool beside, struct 
             note_all(&c, k, s);
         trial_free(c.t[k]);
     }
-    if (beside)
-        methods_end(c.methods, &out[WORLD_BESIDE(0)]);
+    methods_end(c.methods, &out[WORLD_BESIDE(0)]);
     methods_free(c.methods);
     for (int k = 0; k < LAG_MAX; k++) {
         tick_release(&c.wait[k].right);
@@ -587,9 +578,4 @@ void world_run_forms(const struct world *w, unsigned forms, bool beside, struct 
     free(c.tally);
     free(c.seen);
     free(c.u);
-}
-
-void world_run(const void *arg, struct rng *r, double *out)
-{
-    world_run_forms(arg, ~0U, true, r, out);
 }

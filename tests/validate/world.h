@@ -24,16 +24,11 @@ enum world_old {
     OLD_DEVICES  /* devices of a site are taken for independent in their installs */
 };
 
-/* What the new firmware does, from `from_hours` after each device's install on. All zero: nothing. */
+/* What the new firmware does. All zero: nothing. */
 struct world_effect {
     double boots;                 /* times the device's own reboots; 0 = 1 */
-    double loops, loops_hour;     /* share of devices in a crash loop; reboots an hour of those */
-    double leak_hours, leak_hour; /* when up for so many hours: so many reboots an hour more */
-    double cpu, variance;         /* times; 0 = 1 */
-    double stuck, bricked,
-        silent; /* share whose sensor stands still; that are gone after 6 min; times that it goes away */
-    double from_hours;
-    bool one_model; /* of four */
+    double loops;                 /* share of devices that reboot 10 times an hour more */
+    double leaves, cpu, variance; /* times; 0 = 1 */
 };
 
 struct world {
@@ -71,7 +66,6 @@ struct world {
     struct world_effect bad;
     bool edge; /* what it does is just tolerated: WORLD_BARE keeps the tolerances */
     enum world_old old;
-    const struct evidence_policy *policy; /* NULL: the built-in one's */
 };
 
 /* Andon's forms, each a trial of its own on the same run. */
@@ -107,9 +101,6 @@ _Static_assert(WORLD_BESIDE(BESIDE_COUNT) <= SLOTS, "a run has room for its resu
 
 /* A run_fn; `arg` is a struct world. */
 void world_run(const void *arg, struct rng *r, double *out);
-/* The same, with these forms (bit of enum world_form) only, and the other methods or not: a share of the time. */
-void world_run_forms(const struct world *w, unsigned forms, bool beside, struct rng *r, double *out);
-
 /* ---- beside.c ---- */
 
 /* What a minute has shown of a device. */

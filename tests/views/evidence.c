@@ -1,6 +1,8 @@
 #include "evidence.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
@@ -36,6 +38,7 @@ static void stage_of(struct arena *a, struct stage_view *g, int wave, const stru
     for (int i = 0; i < TEST_COUNT; i++) {
         which[g->n] = (enum trial_test)i;
         v[g->n] = (struct evidence){.test = metric_test(&policy_default()->evidence, (int)i)->word,
+                                    .metric = metric_test(&policy_default()->evidence, (int)i)->metric,
                                     .log_pause = log(1 / alpha_of((enum trial_test)i, weight)),
                                     .min_devices = 2,
                                     .canary_of = 20,
@@ -216,6 +219,89 @@ void evidence_off(struct fixture *f)
     struct rollout_view *r = start(f, TRIAL_OFF);
     r->trial.n_stages = 0, r->trial.stage = -1, r->trial.tick = 0, r->trial.n_missing = 0;
     r->trial.text = "no telemetry is configured";
+}
+
+void evidence_own(struct fixture *f)
+{
+    static const struct metric_def OWN[] = {{.id = "free-memory",
+                                             .title = "free memory",
+                                             .unit = "MiB",
+                                             .kind = KIND_GAUGE,
+                                             .worse = WORSE_DOWN,
+                                             .own = true,
+                                             .tolerance = 1.1,
+                                             .share = 0.2,
+                                             .level = {1.5, 2},
+                                             .n_levels = 2,
+                                             .window_us = 5 * US_PER_MIN},
+                                            {.id = "radio-retries",
+                                             .title = "radio retries",
+                                             .unit = "",
+                                             .kind = KIND_COUNTER,
+                                             .share = 0.1,
+                                             .level = {1, 10},
+                                             .n_levels = 2}};
+    evidence_healthy(f);
+    struct rollout_view *r = fixture_rollout(f, "4466");
+    struct arena *a = &f->s->arena;
+    struct policy *p = arena_memdup(a, r->policy, sizeof *p);
+    struct stage_view *g = &r->trial.stages[2];
+    p->evidence.own = OWN;
+    p->evidence.n_own = 2;
+    if (!metric_make_tests(&p->evidence, a))
+        abort();
+    r->policy = p;
+    int which = metric_test_find(&p->evidence, "free-memory-down-2");
+    const struct metric_test *t = metric_test(&p->evidence, which);
+    struct evidence *v = ARENA_ARRAY(a, struct evidence, g->n + 1);
+    enum trial_test *of = ARENA_ARRAY(a, enum trial_test, g->n + 1);
+    memcpy(v, g->v, g->n * sizeof *v);
+    memcpy(of, g->which, g->n * sizeof *of);
+    of[g->n] = (enum trial_test)which;
+    v[g->n] = (struct evidence){.test = t->word,
+                                .plain = t->plain,
+                                .form = FORM_HAD,
+                                .down = true,
+                                .metric = t->metric,
+                                .log_e = log(4100),
+                                .log_now = log(4100),
+                                .log_pause = log(750),
+                                .devices = 5,
+                                .min_devices = 2,
+                                .canary = 5,
+                                .canary_of = 20,
+                                .control = 3,
+                                .control_of = 1980,
+                                .ratio = 165,
+                                .ratio_low = 21,
+                                .ratio_high = 2300,
+                                .crossed_at = NOW - 9 * US_PER_MIN};
+    explain_rollback(&p->evidence, &v[g->n]);
+    g->leading = (int)g->n++;
+    g->v = v, g->which = of;
+    char *text = arena_alloc(a, EXPLAIN_TEXT);
+    explain_sentence(&v[g->leading], of[g->leading], text, EXPLAIN_TEXT);
+    r->trial.sentence = text;
+    carriers(f, r);
+    struct wave_view *w = &r->waves[2];
+    size_t n = figure_count(&p->evidence);
+    struct figure *words = ARENA_ARRAY(a, struct figure, n);
+    for (size_t i = 0; i < n; i++)
+        words[i] = *figure_of(&p->evidence, i);
+    w->figures = words, w->n_figures = n;
+    for (int k = 0; k < 2; k++) {
+        unsigned at = FIGURES_BUILTIN + (unsigned)k;
+        w->health.value[at] = k ? 3.1 : 231, w->health.against[at] = k ? 2.9 : 489;
+        w->health.ratio[at] = w->health.value[at] / w->health.against[at];
+        for (int i = 0; i < TREND_N; i++) {
+            w->trend_control[at][i] = (float)w->health.against[at];
+            w->trend[at][i] =
+                (float)(w->health.against[at] + (w->health.value[at] - w->health.against[at]) * i / TREND_N);
+        }
+    }
+    r->verdict = r->waves[2].verdict.react = REACT_PAUSE;
+    r->waves[2].verdict.rule = t->word;
+    snprintf(r->waves[2].verdict.text, sizeof r->waves[2].verdict.text, "5 of 20 canaries %s", t->plain);
 }
 
 void evidence_ended(struct fixture *f)

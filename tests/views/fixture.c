@@ -9,7 +9,7 @@
 
 static const struct limit LIMITS[] = {
     {.id = "R-REBOOT",
-     .metric = METRIC_REBOOTS,
+     .metric = "reboots",
      .basis = BASIS_RELATIVE,
      .value = 1.5,
      .for_us = 120 * US_PER_S,
@@ -18,7 +18,7 @@ static const struct limit LIMITS[] = {
      .device_class = "",
      .react = REACT_PAUSE},
     {.id = "R-CPU",
-     .metric = METRIC_CPU_P95,
+     .metric = "cpu-p95",
      .basis = BASIS_ABSOLUTE,
      .value = 0.55,
      .for_us = 300 * US_PER_S,
@@ -27,7 +27,7 @@ static const struct limit LIMITS[] = {
      .device_class = "",
      .react = REACT_PAUSE},
     {.id = "R-VAR",
-     .metric = METRIC_VARIANCE,
+     .metric = "variance",
      .basis = BASIS_ABSOLUTE,
      .value = 1.3,
      .for_us = 300 * US_PER_S,
@@ -36,7 +36,7 @@ static const struct limit LIMITS[] = {
      .device_class = "",
      .react = REACT_HOLD},
     {.id = "R-BRICK",
-     .metric = METRIC_INSTALL_FAILED,
+     .metric = "install-failed",
      .basis = BASIS_ABSOLUTE,
      .value = 0.02,
      .for_us = 60 * US_PER_S,
@@ -104,7 +104,9 @@ static struct limit_view limit_at(int i, double value, double against)
     const struct limit *l = &LIMITS[i];
     double judged = l->basis == BASIS_RELATIVE ? value / against : value;
     bool over = judged > l->value;
+    const struct evidence_policy *p = &policy_default()->evidence;
     return (struct limit_view){.limit = l,
+                               .figure = figure_of(p, (size_t)figure_find(p, l->metric)),
                                .status = over ? LIMIT_BREACH : LIMIT_OK,
                                .value = value,
                                .against = against,
@@ -119,23 +121,21 @@ static void health_of(struct wave_view *w, const struct row_spec *r)
     double base = 0.10;
     h->canary = (struct group_health){.expected = w->wave.counts.finished,
                                       .reporting = w->wave.counts.finished * 99 / 100,
-                                      .reboots = 131,
-                                      .rebooted = 118,
-                                      .device_days = 42,
+                                      .column[COL_REBOOTS].count = {.events = 131, .had = 118, .days = 42},
                                       .newest = NOW - 12 * US_PER_S};
     h->control = (struct group_health){.expected = 1940, .reporting = 1931, .newest = NOW - 11 * US_PER_S};
-    h->value[METRIC_REBOOTS] = base * r->ratio, h->against[METRIC_REBOOTS] = base;
-    h->value[METRIC_CPU_P95] = 0.41, h->against[METRIC_CPU_P95] = 0.40;
-    h->value[METRIC_CPU_MEAN] = 0.22, h->against[METRIC_CPU_MEAN] = 0.22;
-    h->value[METRIC_VARIANCE] = 1.04, h->against[METRIC_VARIANCE] = 1.0;
-    h->value[METRIC_INSTALL_FAILED] = 0.003, h->against[METRIC_INSTALL_FAILED] = 0;
-    for (int m = 0; m < METRIC_COUNT; m++)
+    h->value[FIGURE_REBOOTS] = base * r->ratio, h->against[FIGURE_REBOOTS] = base;
+    h->value[FIGURE_CPU_P95] = 0.41, h->against[FIGURE_CPU_P95] = 0.40;
+    h->value[FIGURE_CPU_MEAN] = 0.22, h->against[FIGURE_CPU_MEAN] = 0.22;
+    h->value[FIGURE_SPREAD] = 1.04, h->against[FIGURE_SPREAD] = 1.0;
+    h->value[FIGURE_INSTALL] = 0.003, h->against[FIGURE_INSTALL] = 0;
+    for (int m = 0; m < FIGURES_MAX; m++)
         h->ratio[m] = h->against[m] > 0 ? h->value[m] / h->against[m] : NAN;
     h->told = w->wave.total, h->installed = w->wave.counts.finished, h->failed = w->wave.counts.error;
     h->data_age = 12 * US_PER_S;
     struct verdict *v = &w->verdict;
     v->react = r->verdict, v->rule = "", v->n_limits = 4;
-    v->limits[0] = limit_at(0, h->value[METRIC_REBOOTS], base);
+    v->limits[0] = limit_at(0, h->value[FIGURE_REBOOTS], base);
     v->limits[1] = limit_at(1, 0.41, 0.40);
     v->limits[2] = limit_at(2, 1.04, 1.0);
     v->limits[3] = limit_at(3, 0.003, NAN);
@@ -146,13 +146,13 @@ static void health_of(struct wave_view *w, const struct row_spec *r)
                  ? "reboots 0.312 vs 0.1 per device-day, 3.12x (limit 1.5x) for 6m00s, 118 devices"
              : r->verdict == REACT_WATCH ? "reboots 1.38x control, over 1.25x for 40s"
                                          : "no limit is reached");
-    trend(w->trend[METRIC_REBOOTS], base, base * r->ratio, 0.02);
-    trend(w->trend_control[METRIC_REBOOTS], base, base, 0.02);
-    trend(w->trend[METRIC_CPU_P95], 0.39, 0.41, 0.05);
-    trend(w->trend_control[METRIC_CPU_P95], 0.40, 0.40, 0.04);
-    trend(w->trend[METRIC_VARIANCE], 1.0, 1.04, 0.2);
-    trend(w->trend_control[METRIC_VARIANCE], 1.0, 1.0, 0.1);
-    for (int m = 0; m < METRIC_COUNT; m++)
+    trend(w->trend[FIGURE_REBOOTS], base, base * r->ratio, 0.02);
+    trend(w->trend_control[FIGURE_REBOOTS], base, base, 0.02);
+    trend(w->trend[FIGURE_CPU_P95], 0.39, 0.41, 0.05);
+    trend(w->trend_control[FIGURE_CPU_P95], 0.40, 0.40, 0.04);
+    trend(w->trend[FIGURE_SPREAD], 1.0, 1.04, 0.2);
+    trend(w->trend_control[FIGURE_SPREAD], 1.0, 1.0, 0.1);
+    for (int m = 0; m < FIGURES_MAX; m++)
         w->trend[m][0] = w->trend[m][1] = w->trend_control[m][0] = NAN;
 }
 
@@ -428,7 +428,30 @@ void fixture_stale(struct fixture *f)
     f->s->generation++;
 }
 
-static struct device_row device(struct arena *a, int i)
+/* By row of the rollout's metrics. */
+static struct device_metric *metrics(struct arena *a, const struct rollout_view *r, int i)
+{
+    size_t n = r && r->policy ? r->policy->evidence.n_own : 0;
+    struct device_metric *v = ARENA_ARRAY(a, struct device_metric, METRICS_BUILTIN + n);
+    bool bad = i < 5, away = !bad && i % 7 == 5;
+    for (size_t k = 0; k < METRICS_BUILTIN + n; k++)
+        v[k].value = v[k].base = NAN;
+    for (size_t k = 0; k < n; k++) {
+        struct device_metric *m = &v[METRICS_BUILTIN + k];
+        bool gauge = r->policy->evidence.own[k].kind == KIND_GAUGE;
+        m->base = gauge ? 512 + (float)(i % 3) * 64 : NAN;
+        m->value = away ? NAN : gauge ? m->base * (bad ? 0.41f + 0.02f * (float)i : 0.98f) : (float)(i % 4 * 37);
+    }
+    v[ROW_CPU].base = 0.37f, v[ROW_VARIANCE].base = 1;
+    if (away)
+        return v;
+    v[ROW_REBOOTS].value = bad ? (float)(11 - i) : 0;
+    v[ROW_CPU].value = bad ? 0.62f : 0.38f;
+    v[ROW_VARIANCE].value = bad ? 1.31f - 0.05f * (float)i : 1;
+    return v;
+}
+
+static struct device_row device(struct arena *a, const struct rollout_view *r_of, int i)
 {
     static const char *const ID[] = {"em-7f3a-0091", "em-7f3a-01c4", "em-19ce-2210", "em-80aa-0333", "em-0c9d-7731"};
     struct device_row r = {.id = i < 5 ? ID[i] : arena_printf(a, "em-c0%02x-%04d", i, 100 + i),
@@ -437,16 +460,12 @@ static struct device_row device(struct arena *a, int i)
                            .installed_at = NOW - 3 * US_PER_HOUR,
                            .last_seen = NOW - (i % 9 + 1) * US_PER_S,
                            .last_sample = NOW - 10 * US_PER_S,
-                           .reboots = 0,
-                           .cpu = 0.38f,
-                           .variance = 1.0f,
-                           .cpu_base = 0.37f,
+                           .metric = metrics(a, r_of, i),
                            .from = "4.11.9",
                            .now_release = "4.12.1",
                            .note = ""};
     if (i < 5) {
         r.state = i == 3 ? DEV_STALE : i == 4 ? DEV_ODD : DEV_BAD;
-        r.reboots = 11 - i, r.cpu = 0.62f, r.variance = 1.31f - 0.05f * (float)i;
         r.note = i == 3 ? "no telemetry for 19m" : i == 4 ? "cpu above its own baseline" : "reboots in a loop";
         r.last_seen = i == 3 ? NOW - 19 * US_PER_MIN : r.last_seen;
         for (int k = 4; k < TRACK_BUCKETS; k++)
@@ -454,7 +473,7 @@ static struct device_row device(struct arena *a, int i)
     } else if (i % 7 == 6) {
         r.state = DEV_FAILED, r.status = DEVICE_ERROR, r.now_release = "4.11.9", r.note = "install failed: no space";
     } else if (i % 7 == 5) {
-        r.state = DEV_UPDATING, r.reboots = -1, r.cpu = NAN, r.variance = NAN, r.now_release = "";
+        r.state = DEV_UPDATING, r.now_release = "";
     }
     return r;
 }
@@ -497,7 +516,7 @@ void fixture_focus(struct fixture *f, const char *rollout, int wave, const char 
     enum { N = 60 };
     struct device_row *v = ARENA_ARRAY(&s->arena, struct device_row, N);
     for (int i = 0; i < N; i++)
-        v[i] = device(&s->arena, i);
+        v[i] = device(&s->arena, fixture_rollout(f, rollout), i);
     s->devices = v, s->n_devices = N, s->devices_total = 1934, s->devices_at = NOW - 5 * US_PER_S;
     s->device = NULL;
     if (*dev)

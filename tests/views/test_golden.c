@@ -172,6 +172,12 @@ static const struct picture MORE[] = {
     {"advance-claimed", "A", claimed},
     {"rollout-standby", "\n", stands_by},
     {"board-halted-when-last-seen", "", halted_when_last_seen},
+    {"board-own", "/cam\n", evidence_own},
+    {"rollout-own", ":4466\n", evidence_own},
+    {"rollout-own-retries", ":4466\nooooo", evidence_own},
+    {"devices-own", ":4466\n\n", evidence_own},
+    {"devices-own-sort", ":4466\n\nooooo/free-memory<260 radio-retries>30\n", evidence_own},
+    {"device-own", ":4466\n\n\n", evidence_own},
 };
 
 /* The screen "why", and where the evidence shows elsewhere. */

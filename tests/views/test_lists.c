@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "core/clock.h"
+#include "evidence.h"
 #include "scene.h"
 
 static int setup(void **state)
@@ -219,6 +220,43 @@ static void test_sort_orders(void **state)
     assert_true(row_of(s, "em-7f3a-0091") < row_of(s, "em-7f3a-01c4"));
 }
 
+/* A policy's own metrics are sorted by, filtered by and dumped by their names. */
+static void test_own_metrics(void **state)
+{
+    struct scene *s = *state;
+    static const char *const SORTS[] = {"reboots",       "cpu",  "variance", "free-memory",
+                                        "radio-retries", "seen", "id",       "state"};
+    char sort[60];
+    evidence_own(&s->f);
+    scene_draw(s);
+    scene_type(s, ":4466\n\n");
+    for (size_t i = 0; i < sizeof SORTS / sizeof SORTS[0]; i++) {
+        scene_type(s, "o");
+        snprintf(sort, sizeof sort, "sort %s ", SORTS[i]);
+        assert_true(scene_shows(s, sort));
+    }
+    scene_type(s, "oooog"); /* by free memory: less is worse */
+    expect_cursor_on(s, "em-7f3a-0091");
+    assert_true(row_of(s, "em-80aa-0333") < row_of(s, "em-7f3a-01c4"));
+    scene_type(s, "/FREE-MEMORY<245 retries\n");
+    assert_true(scene_shows(s, "no device passes the filter"));
+    scene_type(s, "/\025free-memory<245\n");
+    assert_true(scene_shows(s, "2 shown"));
+    scene_type(s, "/\025free-memory>245 radio-retries>30\n");
+    assert_true(!scene_shows(s, "em-80aa-0333") && scene_shows(s, "em-7f3a-01c4"));
+    scene_type(s, "/\025free-memroy<245\n"); /* said, and no text that nothing has */
+    assert_true(scene_shows(s, "no metric is called free-memroy: reboots, cpu, variance, free-memory, radio-retries"));
+    scene_type(s, "/\025<245\n");
+    assert_true(scene_shows(s, "no device passes the filter"));
+    scene_type(s, "/\025free-memory<245\n*w\n");
+    assert_non_null(
+        strstr(s->last.copy, "device,state,from,now,reboots,cpu,variance,last_seen,note,free-memory,radio-retries\n"));
+    assert_non_null(strstr(s->last.copy, "\"reboots in a loop\",\"209.92\",\"0\"\n"));
+    /* Another rollout's policy has no such metric: sorted by state, and no column of it. */
+    scene_type(s, "\033\033:4471\n\n");
+    assert_true(scene_shows(s, "sort state") && !scene_shows(s, "FREE-MEMORY"));
+}
+
 static void test_audit(void **state)
 {
     struct scene *s = *state;
@@ -345,6 +383,7 @@ int main(void)
         T(test_device_filter_and_marks),
         T(test_csv_is_no_formula),
         T(test_sort_orders),
+        T(test_own_metrics),
         T(test_audit),
         T(test_alerts),
         T(test_quit),

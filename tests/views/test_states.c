@@ -213,7 +213,7 @@ static void test_missing_telemetry_is_not_healthy(void **state)
     struct rollout_view *r = fixture_rollout(&s.f, "4466");
     struct wave_view *w = &r->waves[r->current];
     w->verdict.data_missing = true;
-    for (int m = 0; m < METRIC_COUNT; m++)
+    for (int m = 0; m < FIGURES_MAX; m++)
         w->health.value[m] = w->health.ratio[m] = NAN;
     for (size_t i = 0; i < w->verdict.n_limits; i++)
         w->verdict.limits[i].status = LIMIT_UNKNOWN, w->verdict.limits[i].value = NAN;
@@ -261,7 +261,8 @@ static void test_ok_needs_figures(void **state)
     scene_init(&s, 30, 100, false);
     struct rollout_view *r = fixture_rollout(&s.f, "4466");
     struct wave_view *w = &r->waves[r->current];
-    w->health.value[METRIC_REBOOTS] = w->health.value[METRIC_CPU_MEAN] = NAN;
+    for (int i = 0; i < FIGURE_INSTALL; i++)
+        w->health.value[i] = NAN;
     snprintf(w->verdict.text, sizeof w->verdict.text, "21 of 21 canaries report; too early to say how they do");
     s.f.s->generation++;
     scene_type(&s, "/4466\n");
