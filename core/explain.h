@@ -43,8 +43,8 @@ bool explain_blind(const struct trial_view *t, int wave);
 /* Has anything spoken against the canaries? Evidence is 1 at the start, and while nothing has happened. */
 bool explain_speaks(const struct evidence *e);
 /* "12 tests say nothing against it so far (m shows them): silence cpu ...", of those that have devices on both sides to
- * compare, or (`compares` false) "16 tests have compared nobody so far"; `over`: as of a wave that is over. `how` is in the
- * brackets, "" = none; with `names` theirs follow. Returns how many they are; 0: and out is "". */
+ * compare, or (`compares` false) "16 tests have compared nobody so far"; `over`: as of a wave that is over. `how` is in
+ * the brackets, "" = none; with `names` theirs follow. Returns how many they are; 0: and out is "". */
 size_t explain_silent(const struct stage_view *s, bool compares, bool over, const char *how, bool names, char *out,
                       size_t size);
 /* "watch", "hold", "pause", "roll back". */

@@ -72,8 +72,8 @@ static const struct figure figures[FIGURES_BUILTIN] = {
      WORSE_UP, false},
     {"cpu-mean", "cpu", "", "%", "cpu", FIGURE_CPU_MEAN, ROW_CPU, FIGURE_MEAN, WORSE_BOTH, true},
     {"cpu-p95", "cpu p95", "", "%", "cpu", FIGURE_CPU_P95, ROW_CPU, FIGURE_P95, WORSE_BOTH, true},
-    {"variance", "sensor variance", " times the devices' own baseline", "x own baseline", "var", FIGURE_SPREAD, ROW_VARIANCE,
-     FIGURE_OWN, WORSE_BOTH, false},
+    {"variance", "sensor variance", " times the devices' own baseline", "x own baseline", "var", FIGURE_SPREAD,
+     ROW_VARIANCE, FIGURE_OWN, WORSE_BOTH, false},
     {"install-failed", "failed installs", "", "%", "inst", FIGURE_INSTALL, ROW_INSTALL, FIGURE_SHARE, WORSE_UP, true},
 };
 
