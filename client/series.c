@@ -90,7 +90,8 @@ struct series_last {
 
 /* What one page makes of the series before it. */
 struct step {
-    double rise; /* of those that are known */
+    double rise; /* of those that are known; of one that fell what it has counted since */
+    bool fell;
     double begun, ended, first;
     size_t n_begun, n_ended;
 };
@@ -108,16 +109,17 @@ double series_follow(struct series_follow *f, struct series_value *s, size_t n)
     n = parts(s, n);
     struct series_last *to = xcalloc(f->n + n, sizeof *to);
     for (size_t i = 0; i < n || a < f->n;) {
-        const struct series_last *l = a < f->n ? &f->last[a] : NULL;
-        if (i == n || (l && l->own < s[i].id.own)) {
+        if (a < f->n && (i == n || f->last[a].own < s[i].id.own)) {
+            const struct series_last *l = &f->last[a++];
             k.n_ended += l->gone == 0;
             k.ended += l->gone == 0 ? l->v : 0;
             put(to, &m, (struct series_last){l->own, l->v, l->gone + 1});
-            a++;
             continue;
         }
-        if (l && l->own == s[i].id.own) {
-            k.rise += s[i].v - l->v;
+        if (a < f->n && f->last[a].own == s[i].id.own) {
+            bool fell = s[i].v < f->last[a].v;
+            k.rise += fell ? s[i].v : s[i].v - f->last[a].v;
+            k.fell = k.fell || fell;
             a++;
         } else {
             k.n_begun++;
@@ -135,7 +137,10 @@ double series_follow(struct series_follow *f, struct series_value *s, size_t n)
         k.rise += k.begun != k.ended; /* NOLINT: the same number, or not */
     else
         k.rise += anew ? k.begun : k.first;
-    f->given = f->given + k.rise < 0 ? 0 : f->given + k.rise;
+    if (k.fell) /* shows as a fall to what has been since; where it cannot, as one event */
+        f->given = k.rise < f->given ? k.rise : f->given + 1;
+    else
+        f->given += k.rise;
     if (isfinite(f->given) && isfinite(k.begun + k.ended))
         return f->given;
     series_follow_release(f);

@@ -46,8 +46,8 @@ struct series_follow {
  * was shown before. A series that begins beside the others is its first event, whatever it shows: a part of a whole
  * begins when it first happens, and a leap would be many. One that begins where another ends goes on from that one: an
  * event when it shows another value (a fall is one as well), none when it shows the same (a label was renamed). One
- * that ends is no reset, and one that comes back within some thousand pages goes on. NaN: beyond measure; it begins
- * anew. */
+ * that falls has begun anew, and so does the counter: it falls to what has been counted since. One that ends is no
+ * reset, and one that comes back within some thousand pages goes on. NaN: beyond measure; it begins anew. */
 double series_follow(struct series_follow *f, struct series_value *s, size_t n);
 void series_follow_release(struct series_follow *f);
 

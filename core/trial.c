@@ -297,6 +297,16 @@ static int64_t fed(const struct trial *t)
     return last < t->spec.start ? INT64_MIN : last;
 }
 
+void trial_counts_anew(struct trial *t)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        if (!t->spec.boot_time)
+            t->w[i].counter = NAN;
+        for (size_t c = 0; c < t->n_tallies; c++)
+            t->tally[c].own[i].value = NAN;
+    }
+}
+
 struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t stratum, const struct trial_past *past)
 {
     if (t->n >= TRIAL_DEVICES || wave >= TRIAL_WAVES)

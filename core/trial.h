@@ -173,6 +173,10 @@ void trial_save(const struct trial *t, struct buf *out);
 /* NULL with *e when the bytes are no trial of this version, damaged, or of another spec (NULL = any). */
 struct trial *trial_load(const void *bytes, size_t n, const struct trial_spec *spec, struct err *e);
 
+/* The counters are counted from anew, as those of a page are whose reader was restarted: of each the next value says
+ * what was before, and no difference to a value of now is taken. Not of times of boot. */
+void trial_counts_anew(struct trial *t);
+
 /* ---- what a decision was made of ---- */
 
 /* Writes the inputs of one test's decision as a canonical JSON object (RFC 8785; real numbers as hexadecimal floating

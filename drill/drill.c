@@ -124,6 +124,19 @@ static struct endpoint endpoint_of(const char *url)
                              .timeout_us = 10 * US_PER_S};
 }
 
+/* As the devices tell it, and of the kind that the policy says. */
+static struct telemetry_metric metric_of(const struct scenario *sc, size_t i)
+{
+    struct telemetry_metric m = {.id = sc->devices.metrics[i].id,
+                                 .query = sc->devices.metrics[i].name,
+                                 .counter = sc->devices.metrics[i].counter};
+    const struct evidence_policy *p = &sc->policy->evidence;
+    for (size_t k = 0; k < p->n_own; k++)
+        if (strcmp(p->own[k].id, m.id) == 0)
+            m.kind = p->own[k].kind;
+    return m;
+}
+
 static void make_fleet(struct drill *d)
 {
     const struct scenario *sc = d->spec.scenario;
@@ -146,9 +159,7 @@ static void make_fleet(struct drill *d)
                                    .policy = sc->policy};
     d->fleet.telemetry.n_own = sc->devices.n_metrics;
     for (size_t i = 0; i < sc->devices.n_metrics; i++)
-        d->fleet.telemetry.own[i] = (struct telemetry_metric){.id = sc->devices.metrics[i].id,
-                                                              .query = sc->devices.metrics[i].name,
-                                                              .counter = sc->devices.metrics[i].counter};
+        d->fleet.telemetry.own[i] = metric_of(sc, i);
     d->fleet.endpoint.user = "admin";
     d->fleet.endpoint.secret.source = SECRET_FILE;
     d->fleet.endpoint.secret.path = d->secret;

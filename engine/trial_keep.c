@@ -263,6 +263,10 @@ static void take(struct run *r, const struct kept *a)
     r->busy = false;
     if (a->found && read_run(r, &in) && !ahead(r)) {
         r->kept_tick = trial_next_tick(r->trial);
+        /* What a page's counters have come to is kept by its reader, who is another one now: of a time of boot it
+         * counts from 0 again, and each canary's own install would look like a reboot. */
+        if (!beat_history(r->ro->en))
+            trial_counts_anew(r->trial);
         run_sort_pending(r);
     } else {
         if (a->found) {

@@ -150,6 +150,17 @@ static struct cost run(struct trial *t, struct tick *rows, size_t n, struct rng 
     return (struct cost){ms[TICKS / 2], sum / TICKS, ms[TICKS - 1]};
 }
 
+/* Ticks that bring the samples of the one before once more. */
+static double rest(struct trial *t, struct tick *rows)
+{
+    double begin = cpu_ms();
+    for (int k = 0; k < TICKS; k++) {
+        rows->t = trial_next_tick(t);
+        trial_tick(t, rows);
+    }
+    return (cpu_ms() - begin) / TICKS;
+}
+
 static bool line(const char *what, double value, const char *unit, double limit)
 {
     bool good = value <= limit;
@@ -196,6 +207,9 @@ static bool measure(size_t n, size_t own, double limit_ms, double limit_b)
     good &= line("the mean over half an hour of them", full.mean, "ms", limit_ms);
     good &= line("the most expensive one: windows close, rank tests look", full.most, "ms", LIMIT_MS);
     good &= line("a tick with a new sample of 5 % of them", some.median, "ms", LIMIT_MS);
+    fill(&rows, n, &r, trial_next_tick(t), 1, boots);
+    trial_tick(t, &rows);
+    good &= line("a tick in which nothing is new, the mean", rest(t, &rows), "ms", limit_ms);
     good &= line("taking the evidence, with its intervals", evidence, "ms", LIMIT_MS);
     good &= line("memory of a device", (devices - few) / (double)(n - n / 50), "bytes", limit_b);
     printf("%-58s %9.0f KiB\n", "memory of the stage and its journal of events, beside that", journals / 1024);

@@ -290,8 +290,8 @@ static void what_is_remembered(void **state)
         follow(&f, 1, ab, (double[]){8});
     assert_int_equal(f.n, 1);
     assert_true(follow(&f, 2, ab, (double[]){8, 6}) == 15); /* new again: one event */
-    assert_true(follow(&f, 2, ab, (double[]){0, 0}) == 1);
-    assert_true(follow(&f, 2, ab, (double[]){0, 6}) == 7);
+    assert_true(follow(&f, 2, ab, (double[]){0, 0}) == 0);
+    assert_true(follow(&f, 2, ab, (double[]){0, 6}) == 6);
     for (int i = 0; i < 5000; i++) { /* a label that is another each time */
         char label[40];
         snprintf(label, sizeof label, "boot_id=%d", i);
@@ -330,16 +330,18 @@ static void pages(void **state)
         {R(",fw=\"1\"", "41") R(",fw=\"2\"", "9"), 44, NAN}, /* one that comes back goes on */
         {R(",fw=\"2\"", "9") R(",fw=\"2\",job=\"a\"", "9"), 44, NAN},
         {R(",fw=\"2\"", "10") R(",fw=\"2\",job=\"a\"", "10"), 45, NAN},
-        {R(",fw=\"2\"", "1") R(",fw=\"2\",job=\"a\"", "1"), 36, NAN}, /* a fall, which is one event */
-        {R(",fw=\"3\"", "1"), 36, NAN},                               /* a label that is renamed is none */
+        {R(",fw=\"2\"", "1") R(",fw=\"2\",job=\"a\"", "1"), 1, NAN}, /* begun anew */
+        {R(",fw=\"3\"", "1"), 1, NAN},                               /* a label that is renamed is none */
         /* With each boot another series. */
-        {R(",boot_id=\"a\"", "2"), 37, NAN},
-        {R(",boot_id=\"b\"", "3"), 38, NAN},
-        {R(",boot_id=\"c\"", "40"), 39, NAN}, /* no leap */
-        {R("", "40") O(",why=\"noise\"", "5"), 39, 5},
-        {R("", "40") O(",why=\"noise\"", "5") O(",why=\"range\"", "1"), 39, 6},
-        {R("", "40") O(",why=\"noise\"", "5") O(",why=\"range\"", "3"), 39, 8},
-        {R("", "40") O(",why=\"noise\"", "6") O(",why=\"range\"", "3"), 39, 9},
+        {R(",boot_id=\"a\"", "2"), 2, NAN},
+        {R(",boot_id=\"b\"", "3"), 3, NAN},
+        {R(",boot_id=\"c\"", "40"), 4, NAN}, /* no leap */
+        {R(",boot_id=\"c\"", "20"), 5, NAN}, /* nor when it begins anew */
+        {R("", "20") O(",why=\"noise\"", "5"), 5, 5},
+        {R("", "20") O(",why=\"noise\"", "5") O(",why=\"range\"", "1"), 5, 6},
+        {R("", "20") O(",why=\"noise\"", "5") O(",why=\"range\"", "3"), 5, 8},
+        {R("", "20") O(",why=\"noise\"", "6") O(",why=\"range\"", "3"), 5, 9},
+        {R("", "20") O(",why=\"noise\"", "1") O(",why=\"range\"", "2"), 5, 3}, /* what has been since */
 #undef R
 #undef O
     };

@@ -520,6 +520,41 @@ static void without_history_the_kept_state_goes_on(void **state)
     world_release(&w);
 }
 
+/* A page's reader counts the boots of a time of boot, from 0 each time: what began anew with it is no reboot. */
+static void a_reader_that_counts_anew_is_no_reboot(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {.kept = true}, q = {.kept = true};
+    trial_world(&w);
+    w.history = false;
+    w.policy.evidence.min_devices = 60;
+    for (int i = 0; i < w.n_devices; i++)
+        w.devices[i].restarts = true; /* for its install, which was counted */
+    watch_until(&w, &p, 450);
+    for (int i = 0; i < w.n_devices; i++)
+        w.devices[i].restarts = false;
+    watch_until(&w, &q, 600);
+    const struct trial_view *v = &snapshot_rollout(q.last, "10")->trial;
+    assert_string_equal(v->text, "");
+    for (size_t i = 0; i < v->stages[0].n; i++)
+        if (strncmp(v->stages[0].v[i].test, "reboot-", 7) == 0) {
+            assert_true(v->stages[0].v[i].canary_of > 0);
+            assert_int_equal(v->stages[0].v[i].canary, 0);
+        }
+    w.devices[2].reboots_per_s_new = 1.0 / 30; /* and one that comes after it is */
+    play_release(&q);
+    watch_until(&w, &q, 700);
+    v = &snapshot_rollout(q.last, "10")->trial;
+    int64_t had = 0;
+    for (size_t i = 0; i < v->stages[0].n; i++)
+        had += strcmp(v->stages[0].v[i].test, "reboot-1") == 0 ? v->stages[0].v[i].canary : 0;
+    assert_int_equal(had, 1);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
 static bool until_off(struct play *p, const struct snapshot *s)
 {
     const struct rollout_view *v = snapshot_rollout(s, "10");
@@ -1031,6 +1066,7 @@ int main(void)
         cmocka_unit_test(overdue_is_no_failure_once_it_has_installed),
         cmocka_unit_test(overdue_is_the_same_for_all),
         cmocka_unit_test(without_history_the_kept_state_goes_on),
+        cmocka_unit_test(a_reader_that_counts_anew_is_no_reboot),
         cmocka_unit_test(without_history_and_kept_state_nothing_is_said),
         cmocka_unit_test(dry_run_only_says_so),
         cmocka_unit_test(the_inputs_of_a_halt_are_in_the_log),
