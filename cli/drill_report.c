@@ -181,7 +181,7 @@ static void evidence_text(const struct drill_result *d)
     }
     for (size_t i = 0; i < d->n_shares; i++) {
         const struct share *s = &d->shares[i].share;
-        printf("  shared       %s %s: %s of %s bad devices, ", s->key, s->value, fmt_count(a, s->bad),
+        printf("  shared       at the end: %s %s: %s of %s bad devices, ", s->key, s->value, fmt_count(a, s->bad),
                fmt_count(b, s->of_bad));
         printf("%s of %s in all\n", fmt_count(a, s->all), fmt_count(b, s->of_all));
     }

@@ -24,8 +24,7 @@ static double weight(const struct metric_test *t)
     return 0;
 }
 
-/* A test's words are about many, and of reboots say which count: "have rebooted unexpectedly twice or more". */
-static void about_one(const struct metric_test *t, char note[DEVICE_NOTE])
+void device_said(const struct metric_test *t, char note[DEVICE_NOTE])
 {
     const char *rest = strncmp(t->plain, "have ", 5) == 0 ? t->plain + 5 : t->plain, *cut = NULL;
     const char *with = "";
@@ -68,7 +67,7 @@ enum device_state device_state(const struct device_facts *f, const struct eviden
     }
     if (!most)
         return s;
-    about_one(most, note);
+    device_said(most, note);
     return most->rule == RULE_LOOP || (most->rule == RULE_EVENTS && most->level > 1) ? DEV_BAD : DEV_ODD;
 }
 

@@ -29,6 +29,9 @@ struct device_facts {
 /* The state, and why, in words about one device ("has rebooted twice or more"), "" = nothing. Of several reasons the
  * one that says most. Bad is a loop, or an event twice and more; odd is one event, or a level. */
 enum device_state device_state(const struct device_facts *f, const struct evidence_policy *p, char note[DEVICE_NOTE]);
+/* A test's words are about many, and of reboots say which count ("have rebooted unexpectedly twice or more"): what it
+ * says of one device that carries it. Not of tests that compare all at once. */
+void device_said(const struct metric_test *t, char note[DEVICE_NOTE]);
 /* The same set from a device's newest figures, for a rollout without tests: by row of the policy's metrics events that
  * count, or the value over the device's own baseline (by difference: less it); NaN = not known. */
 uint64_t device_reached(const struct evidence_policy *p, const double *by_row);

@@ -110,14 +110,6 @@ void explain_who(const struct evidence *e, enum trial_test which, char *out, siz
         snprintf(out, size, "%.30s of %.30s canaries %.100s, %.30s of %.30s others", a, b, plain, c, d);
 }
 
-void explain_of_one(const char *plain, char *out, size_t size)
-{
-    const char *rest = strncmp(plain, "have ", 5) == 0 ? plain + 5 : plain, *their = strstr(rest, "their ");
-
-    snprintf(out, size, "%s%.*s%s%s", rest == plain ? "" : "has ", (int)(their ? their - rest : (long)strlen(rest)),
-             rest, their ? "its " : "", their ? their + 6 : "");
-}
-
 #define EXPLAIN_STANDING 90
 
 /* "72,000"; where the counts have changed since: "72,000 at its most, 12 now". */
@@ -173,7 +165,7 @@ void explain_size(const struct evidence *e, enum trial_test which, char *out, si
     bool all = e->plain ? e->form == FORM_SHIFT
                         : which == TEST_CPU || which == TEST_VARIANCE; /* compared at once: nobody carries it alone */
 
-    if (isnan(h.ratio) && isnan(h.low) && isnan(h.high))
+    if (isnan(h.ratio) && !(h.low > 0) && !isfinite(h.high))
         snprintf(how, sizeof how, "how much is not known");
     else
         snprintf(how, sizeof how, "%.38s%.40s", harm_text(n, &h), h.than);
@@ -252,9 +244,9 @@ size_t explain_silent(const struct stage_view *s, bool compares, bool over, cons
                                 compares ? over     ? "said nothing against it"
                                            : n == 1 ? "says nothing against it so far"
                                                     : "say nothing against it so far"
-                                : over   ? "had nobody to compare"
-                                : n == 1 ? "has nobody to compare"
-                                         : "have nobody to compare",
+                                : over   ? "compared nobody"
+                                : n == 1 ? "has compared nobody so far"
+                                         : "have compared nobody so far",
                                 *how ? " (" : "", how, *how ? ")" : "", names ? ":" : "");
         if (!names)
             break;

@@ -24,9 +24,6 @@ const char *explain_percent(char out[FMT_MAX], double share);
 
 /* "3 of 20 canaries have rebooted in a loop, 0 of 1,980 others" */
 void explain_who(const struct evidence *e, enum trial_test which, char *out, size_t size);
-/* A test's words, which are said of many, of one device: "have used twice their own CPU or more" becomes "has used
- * twice its own CPU or more". */
-void explain_of_one(const char *plain, char *out, size_t size);
 /* How large it is and how many carry it: "over 32x as often as the others; carried by 12". */
 void explain_size(const struct evidence *e, enum trial_test which, char *out, size_t size);
 /* "installs: 12 of 20 installed, 3 failed (2 overdue), 5 not yet (1 not reached since told)"; false when nobody was
@@ -46,8 +43,8 @@ bool explain_blind(const struct trial_view *t, int wave);
 /* Has anything spoken against the canaries? Evidence is 1 at the start, and while nothing has happened. */
 bool explain_speaks(const struct evidence *e);
 /* "12 tests say nothing against it so far (m shows them): silence cpu ...", of those that have devices on both sides to
- * compare, or (`compares` false) "16 tests have nobody to compare"; `over`: as of a wave that is over. `how` is in the
- * brackets, "" = none; with `names` theirs follow. Returns how many they are; 0: and out is "". */
+ * compare, or (`compares` false) "16 tests have compared nobody so far"; `over`: as of a wave that is over. `how` is in
+ * the brackets, "" = none; with `names` theirs follow. Returns how many they are; 0: and out is "". */
 size_t explain_silent(const struct stage_view *s, bool compares, bool over, const char *how, bool names, char *out,
                       size_t size);
 /* "watch", "hold", "pause", "roll back". */

@@ -108,7 +108,7 @@ const char *harm_value(char out[FMT_MAX], const struct figure *f, double v)
 {
     if (f->percent)
         return fmt_percent(out, v);
-    return f->kind == FIGURE_OWN ? fmt_ratio(out, v) : fmt_num(out, v);
+    return fmt_num(out, v); /* a ratio alone has an x: "0.96 vs 1.02, 0.94x" */
 }
 
 void harm_figures(const struct figure *f, const struct harm *h, const char *limit, char *out, size_t size)

@@ -42,7 +42,7 @@ void harm_figures(const struct figure *f, const struct harm *h, const char *limi
 /* "failed installs 30%, over the limit of 10%", "free memory 12 MiB, under the limit of 20 MiB", or "..., limit 10%"
  * where it is not. */
 void harm_absolute(const struct figure *f, double value, double limit, bool under, char *out, size_t size);
-/* A figure's own value: "6.1", "41%", "3.06x". */
+/* A figure's own value: "6.1", "41%", "3.06" (times its own baseline). Only what compares two has an x. */
 const char *harm_value(char out[FMT_MAX], const struct figure *f, double v);
 
 #endif

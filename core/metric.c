@@ -74,8 +74,8 @@ static const struct figure figures[FIGURES_BUILTIN] = {
      WORSE_UP, false, false},
     {"cpu-mean", "cpu", "", "%", "cpu", FIGURE_CPU_MEAN, ROW_CPU, FIGURE_MEAN, WORSE_BOTH, true, false},
     {"cpu-p95", "cpu p95", "", "%", "cpu", FIGURE_CPU_P95, ROW_CPU, FIGURE_P95, WORSE_BOTH, true, false},
-    {"variance", "sensor variance", " the devices' own baseline", "x own baseline", "var", FIGURE_SPREAD, ROW_VARIANCE,
-     FIGURE_OWN, WORSE_BOTH, false, false},
+    {"variance", "sensor variance", " times the devices' own baseline", "x own baseline", "var", FIGURE_SPREAD,
+     ROW_VARIANCE, FIGURE_OWN, WORSE_BOTH, false, false},
     {"install-failed", "failed installs", "", "%", "inst", FIGURE_INSTALL, ROW_INSTALL, FIGURE_SHARE, WORSE_UP, true,
      false},
 };

@@ -136,40 +136,42 @@ static void judge_paused(const struct drill *d, struct drill_result *r)
 static void judge_end(const struct scenario_expect *x, const struct drill *d, struct drill_result *r)
 {
     const struct w_rollout *ro = &d->world->rollouts[d->world->main_rollout];
+    char all[FMT_MAX], on_new[FMT_MAX], on_old[FMT_MAX];
+    fmt_count(all, r->devices_total);
+    fmt_count(on_new, r->devices_on_new);
     if (!x->halted)
         judge_paused(d, r);
     if (x->rolled_back && r->rolled_back_at < 0)
         why(r, "not rolled back");
     if (x->rolled_back && r->devices_on_new > 0)
-        why(r, "%" PRId64 " of %" PRId64 " devices still run the new firmware", r->devices_on_new, r->devices_total);
+        why(r, "%s of %s devices still run the new firmware", on_new, all);
     if (x->finished && ro->state != WR_FINISHED)
         why(r, "the rollout has not finished, it is %s", rollout_word(ro->state));
     if ((double)r->devices_on_new < x->min_on_new * (double)r->devices_total)
-        why(r, "only %" PRId64 " of %" PRId64 " devices run the new firmware", r->devices_on_new, r->devices_total);
+        why(r, "only %s of %s devices run the new firmware", on_new, all);
     if ((double)r->devices_on_old < x->min_on_old * (double)r->devices_total)
-        why(r, "only %" PRId64 " of %" PRId64 " devices run the old firmware", r->devices_on_old, r->devices_total);
+        why(r, "only %s of %s devices run the old firmware", fmt_count(on_old, r->devices_on_old), all);
     if (d->play.escalated && x->halted && r->halted_at < 0)
         why(r, "the halt could not be had");
 }
 
 static void praise(const struct scenario_expect *x, struct drill_result *r)
 {
-    char took[FMT_MAX], back[FMT_MAX];
+    char took[FMT_MAX], back[FMT_MAX], n[FMT_MAX], all[FMT_MAX];
+    fmt_count(n, x->halted ? r->devices_bad_at_halt : r->devices_on_new);
     if (!x->halted)
-        snprintf(r->why, sizeof r->why, "nothing was halted; %" PRId64 " of %" PRId64 " devices run the new firmware",
-                 r->devices_on_new, r->devices_total);
+        snprintf(r->why, sizeof r->why, "nothing was halted; %s of %s devices run the new firmware", n,
+                 fmt_count(all, r->devices_total));
     else if (r->rolled_back_at >= 0)
         snprintf(r->why, sizeof r->why,
-                 "halted by %s %s after the injection with %" PRId64
-                 " devices on the new firmware, rolled back %s later",
+                 "halted by %s %s after the injection with %s devices on the new firmware, rolled back %s later",
                  *r->detected_by ? r->detected_by : "a person",
-                 fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), r->devices_bad_at_halt,
+                 fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), n,
                  fmt_dur(back, r->rolled_back_at - r->halted_at));
     else
-        snprintf(r->why, sizeof r->why,
-                 "halted by %s %s after the injection with %" PRId64 " devices on the new firmware",
+        snprintf(r->why, sizeof r->why, "halted by %s %s after the injection with %s devices on the new firmware",
                  *r->detected_by ? r->detected_by : "a person",
-                 fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), r->devices_bad_at_halt);
+                 fmt_dur(took, r->halted_at - (r->injected_at >= 0 ? r->injected_at : 0)), n);
 }
 
 /* Devices of waves that were started between a halt's being shown and its being lifted: what it was to prevent. */

@@ -277,6 +277,11 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
 const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *f); /* its worst, NULL */
+/* How the metric stands: by its worst limit, or by a test of it that says more; word "no limit" where nobody says
+ * anything.
+ */
+struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
+                       const struct figure *m);
 float plots_top(const struct wave_view *w, const struct figure *f);
 const char *plots_when(const struct snapshot *s, char out[80]);
 enum { PLOTS = 3 };                                                       /* side by side, or one below the other */
@@ -288,10 +293,10 @@ size_t plots_order(const struct snapshot *s, const struct rollout_view *r, const
 /* The metric that comes first after this one; "" after the last, and before the first. */
 void plots_next(char metric[METRIC_ID_MAX + 1], const struct evidence_policy *p);
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                const struct wave_view *w, const struct figure *const *v, size_t n);
+                const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n);
 /* The same in one line a metric. */
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                 const struct wave_view *w, const struct figure *const *v, size_t n);
+                 const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n);
 enum { PLOT_ROWS = 9, PLOT_LINES = 4 };
 void devices_sync(struct app *a, const struct view_data *d);
 void devices_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);

@@ -216,6 +216,18 @@ static const struct device_row *row_of(const struct snapshot *s, const char *id)
     return NULL;
 }
 
+/* What the leading test says of each that carries it; "" of one that compares all at once. */
+static const char *carries(const struct explain_view *v, char out[DEVICE_NOTE])
+{
+    const struct stage_view *s = v->stage;
+    const struct evidence_policy *p = &v->policy->evidence;
+    out[0] = '\0';
+    int test = s && s->leading >= 0 && (size_t)s->leading < s->n ? (int)s->which[s->leading] : -1;
+    if (test >= 0 && test < metric_tests(p) && metric_form(metric_test(p, test)) == FORM_HAD)
+        device_said(metric_test(p, test), out);
+    return out;
+}
+
 #define CARRIERS 20 /* of trial_view */
 
 /* Of the leading test; reboots where it has no figure of one device. */
@@ -248,25 +260,10 @@ static void worst_first(const struct explain_view *v, size_t metric, const struc
     }
 }
 
-/* What the leading test says of each that carries it; "" of one that compares all at once. */
-static const char *carries(const struct explain_view *v, char out[EXPLAIN_TEXT])
-{
-    const struct stage_view *s = v->stage;
-    out[0] = '\0';
-    if (!s || s->leading < 0 || (size_t)s->leading >= s->n)
-        return out;
-    const struct evidence *e = &s->v[s->leading];
-    enum trial_test which = s->which[s->leading];
-    const char *plain = e->plain ? e->plain : trial_test_plain(which);
-    if (plain && strncmp(plain, "have ", 5) == 0)
-        explain_of_one(plain, out, EXPLAIN_TEXT);
-    return out;
-}
-
 void explain_carriers(struct explain_page *p, const struct explain_view *v)
 {
     const struct trial_view *t = v->t;
-    char one[EXPLAIN_TEXT];
+    char one[DEVICE_NOTE];
     char title[96], n[FMT_MAX], when[80], said[160];
     plots_when(v->s, when);
     if (t->n_carriers == 0 || !t->carriers || !v->w || v->w->wave.index != t->stage)

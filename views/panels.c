@@ -54,21 +54,15 @@ static void connection(const struct snapshot *s, const struct app *a, const stru
 }
 
 static int metric(struct canvas *c, int row, int col, const struct wave_view *w, const struct figure *m,
-                  const char *name, bool stale)
+                  const char *name, struct look l, bool stale)
 {
     char a[FMT_MAX], b[FMT_MAX], line[160];
-    const struct limit_view *worst = plots_limit(w, m);
     snprintf(line, sizeof line, "%s %s vs %s  ", name, harm_value(a, m, w->health.value[m->number]),
              harm_value(b, m, w->health.against[m->number]));
     int x = col + canvas_text(c, row, col, -1, stale ? ROLE_STALE : ROLE_TEXT, line);
-    if (worst) {
-        struct look l = state_limit(worst->status);
-        x += canvas_text(c, row, x, -1, l.role, l.glyph);
-        if (worst->status != LIMIT_OK)
-            x += canvas_printf(c, row, x, -1, l.role, " %s", l.word);
-    } else {
-        x += canvas_text(c, row, x, -1, ROLE_DIM, "no limit");
-    }
+    x += canvas_text(c, row, x, -1, l.role, l.glyph);
+    if (l.role != ROLE_GOOD)
+        x += canvas_printf(c, row, x, -1, l.role, "%s%s", *l.glyph ? " " : "", l.word);
     return x + (c->cols >= 100 ? 4 : 2);
 }
 
@@ -96,7 +90,7 @@ static void peek_health(struct canvas *c, int row, const struct snapshot *s, con
         const char *name = v[i]->number >= FIGURES_BUILTIN ? v[i]->phrase
                            : c->cols >= 100                ? wide[v[i]->number]
                                                            : brief[v[i]->number];
-        col = metric(c, row, col, w, v[i], name, blind);
+        col = metric(c, row, col, w, v[i], name, plots_look(s, r, w, v[i]), blind);
     }
 }
 

@@ -105,21 +105,37 @@ static double limit_value(const struct wave_view *w, const struct figure *m)
     return w->health.against[m->number] > 0 ? l->limit->value * w->health.against[m->number] : NAN;
 }
 
-static void status(struct canvas *c, int row, int col, int cols, const struct wave_view *w, const struct figure *m)
+struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
+                       const struct figure *m)
 {
-    const struct limit_view *l = plots_limit(w, m);
-    if (!l) {
-        canvas_text(c, row, col, cols, ROLE_DIM, "no limit");
-        return;
+    const struct limit_view *limit = plots_limit(w, m);
+    const struct stage_view *g = explain_stage(&r->trial, w->wave.index);
+    const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
+    struct look l = limit ? state_limit(limit->status) : (struct look){"", "no limit", ROLE_DIM, 9};
+    enum reaction most = REACT_NONE;
+    for (size_t i = 0; g && i < g->n; i++) {
+        enum reaction is = explain_reaction(&p->evidence, &g->v[i]);
+        if (g->v[i].metric != m->row || is <= most)
+            continue;
+        most = is; /* a limit that is broken stays; one that is not says nothing of what a test has found */
+        if (!limit || limit->status == LIMIT_OK || (is >= REACT_PAUSE && limit->status != LIMIT_BREACH)) {
+            l = state_reaction(is);
+            l.word = str(g->v[i].test);
+            l.role = r->trial.dry_run && l.role == ROLE_BAD ? ROLE_WARN : l.role;
+        }
     }
-    struct look k = state_limit(l->status);
-    canvas_printf(c, row, col, cols, k.role, "%s %s", k.glyph, k.word);
+    return l;
+}
+
+static void status(struct canvas *c, int row, int col, int cols, struct look l)
+{
+    canvas_printf(c, row, col, cols, l.role, "%s%s%s", l.glyph, *l.glyph ? " " : "", l.word);
 }
 
 enum { CHART_ROWS = 6 };
 
 static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, const struct figure *m,
-                  const char *name, bool dim)
+                  const char *name, struct look look, bool dim)
 {
     char t[FMT_MAX], u[FMT_MAX], x[FMT_MAX];
     const float *v = w->trend[m->number], *k = w->trend_control[m->number];
@@ -167,7 +183,7 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
     used = canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ",
                          harm_value(t, m, w->health.value[m->number]), harm_value(u, m, w->health.against[m->number]),
                          harm_brief(x, &harm));
-    status(c, row + 1 + CHART_ROWS, col + used, cols - used, w, m);
+    status(c, row + 1 + CHART_ROWS, col + used, cols - used, look);
 }
 
 /* Of which time the figures of the groups and of the limits are; "" where that is not known. */
@@ -180,6 +196,11 @@ const char *plots_when(const struct snapshot *s, char out[80])
     return out;
 }
 
+static const char *as_of(const struct wave_view *w)
+{
+    return w->health.control_frozen_at > 0 ? ", as last measured" : "";
+}
+
 /* The rule above the charts: of which time they are, and that there are more. */
 static void title_of(const struct snapshot *s, struct canvas *c, int row, const char *title, size_t n)
 {
@@ -189,31 +210,31 @@ static void title_of(const struct snapshot *s, struct canvas *c, int row, const 
 }
 
 void plots_draw(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                const struct wave_view *w, const struct figure *const *v, size_t n_v)
+                const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n_v)
 {
     char title[200], n[FMT_MAX], k[FMT_MAX], name[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s", w->wave.index,
-             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected));
+    snprintf(title, sizeof title, "canary W%d █ %s      vs      control ░ %s%s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected), as_of(w));
     title_of(s, c, row, title, n_v);
     int each = (c->cols - 4) / PLOTS;
     if (each > 44)
         each = 44;
     for (int i = 0; i < PLOTS && (size_t)i < n_v; i++) {
         int col = 2 + i * each;
-        chart(c, row + 1, col, each - 2, w, v[i], name_of(v[i], name), dim);
-        for (int r = 0; i < PLOTS - 1 && r < CHART_ROWS + 2; r++)
-            canvas_text(c, row + 1 + r, col + each - 2, 1, ROLE_DIM, "│");
+        chart(c, row + 1, col, each - 2, w, v[i], name_of(v[i], name), plots_look(s, r, w, v[i]), dim);
+        for (int b = 0; i < PLOTS - 1 && b < CHART_ROWS + 2; b++)
+            canvas_text(c, row + 1 + b, col + each - 2, 1, ROLE_DIM, "│");
     }
 }
 
 void plots_lines(const struct view_data *d, const struct snapshot *s, struct canvas *c, int row,
-                 const struct wave_view *w, const struct figure *const *v, size_t n_v)
+                 const struct rollout_view *r, const struct wave_view *w, const struct figure *const *v, size_t n_v)
 {
     char title[120], n[FMT_MAX], k[FMT_MAX], t[FMT_MAX], name[80];
     bool dim = w->verdict.data_missing || state_stale(s, d->now);
-    snprintf(title, sizeof title, "canary W%d %s vs control %s", w->wave.index, fmt_count(n, w->health.canary.expected),
-             fmt_count(k, w->health.control.expected));
+    snprintf(title, sizeof title, "canary W%d %s vs control %s%s", w->wave.index,
+             fmt_count(n, w->health.canary.expected), fmt_count(k, w->health.control.expected), as_of(w));
     title_of(s, c, row, title, n_v);
     int spark = c->cols >= 72 ? TREND_N : 8;
     for (int i = 0; i < PLOTS && (size_t)i < n_v; i++) {
@@ -230,6 +251,6 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
         col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",
                              harm_value(n, m, w->health.value[m->number]),
                              harm_value(k, m, w->health.against[m->number]), harm_brief(t, &harm));
-        status(c, at, col, -1, w, m);
+        status(c, at, col, -1, plots_look(s, r, w, m));
     }
 }

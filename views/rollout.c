@@ -366,9 +366,9 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
     const struct figure *v[METRICS_MAX];
     size_t n = plots || lines ? plots_order(s, r, w, f->metric, v) : 0;
     if (plots)
-        plots_draw(d, s, c, row, w, v, n), row += PLOT_ROWS;
+        plots_draw(d, s, c, row, r, w, v, n), row += PLOT_ROWS;
     else if (lines)
-        plots_lines(d, s, c, row, w, v, n), row += PLOT_LINES;
+        plots_lines(d, s, c, row, r, w, v, n), row += PLOT_LINES;
     if (back && row < end)
         row = draw_rollback(d, c, row, end, r);
     if (w && row < end)

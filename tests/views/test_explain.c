@@ -277,6 +277,24 @@ static void test_canaries_that_are_not_like_control(void **state)
     scene_release(&s);
 }
 
+/* The mark behind a metric's figures is that of what has been found, not of the limit alone. */
+static void test_no_tick_beside_what_a_test_has_found(void **state)
+{
+    (void)state;
+    struct scene s;
+    scene_init(&s, 30, 100, false);
+    evidence_loop(&s.f);
+    scene_type(&s, "/cam\n");
+    shows(&s, "reboots/dev-day 0.10 vs 0.10  ✖ crash-loop");
+    scene_type(&s, "\n");
+    shows(&s, "0.10 vs 0.10  1.01x  ✖ crash");
+    shows(&s, "✓ ok      R-REBOOT"); /* the limit's own row */
+    fixture_rollout(&s.f, "4466")->waves[2].verdict.limits[0].status = LIMIT_BREACH;
+    s.f.s->generation++;
+    shows(&s, "1.01x  ✖ breach");
+    scene_release(&s);
+}
+
 static void test_next_is_to_acknowledge(void **state)
 {
     (void)state;
@@ -320,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_ways_in),
         cmocka_unit_test(test_board_shows_the_worst_metric),
         cmocka_unit_test(test_canaries_that_are_not_like_control),
+        cmocka_unit_test(test_no_tick_beside_what_a_test_has_found),
         cmocka_unit_test(test_next_is_to_acknowledge),
         cmocka_unit_test(test_no_history_is_said),
     };
