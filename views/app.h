@@ -276,7 +276,6 @@ bool board_selected(struct app *a, const struct view_data *d, const struct snaps
 /* Rows that the panels below the list take out of `rows`; *set says which. */
 int panels_rows(const struct view_data *d, int rows, size_t want, int *set);
 void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int set);
-const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *f); /* its worst, NULL */
 /* How the metric stands: by its worst limit, or by a test of it that says more; word "no limit" where nobody says
  * anything.
  */

@@ -9,11 +9,24 @@
 #include "core/text.h"
 #include "views/app.h"
 
+/* The worst that there is of a figure, NULL. */
+static const struct limit_view *worst_limit(const struct wave_view *w, const struct figure *m)
+{
+    const struct limit_view *worst = NULL;
+    for (size_t i = 0; i < w->verdict.n_limits; i++) {
+        const struct limit_view *l = &w->verdict.limits[i];
+        if (l->limit && l->figure->number == m->number &&
+            (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
+            worst = l;
+    }
+    return worst;
+}
+
 /* Which of the two CPU figures is shown: the one that has a limit. */
 static const struct figure *cpu(const struct wave_view *w)
 {
     const struct figure *mean = wave_figure(w, FIGURE_CPU_MEAN), *p95 = wave_figure(w, FIGURE_CPU_P95);
-    return plots_limit(w, mean) && !plots_limit(w, p95) ? mean : p95;
+    return worst_limit(w, mean) && !worst_limit(w, p95) ? mean : p95;
 }
 
 /* What the metric of a test is shown as. */
@@ -81,22 +94,10 @@ float plots_top(const struct wave_view *w, const struct figure *f)
     return top;
 }
 
-const struct limit_view *plots_limit(const struct wave_view *w, const struct figure *m)
-{
-    const struct limit_view *worst = NULL;
-    for (size_t i = 0; i < w->verdict.n_limits; i++) {
-        const struct limit_view *l = &w->verdict.limits[i];
-        if (l->limit && l->figure->number == m->number &&
-            (!worst || state_limit(l->status).severity < state_limit(worst->status).severity))
-            worst = l;
-    }
-    return worst;
-}
-
 /* Where the limit lies now, in the metric's own unit. */
 static double limit_value(const struct wave_view *w, const struct figure *m)
 {
-    const struct limit_view *l = plots_limit(w, m);
+    const struct limit_view *l = worst_limit(w, m);
     if (!l)
         return NAN;
     if (l->limit->basis == BASIS_ABSOLUTE)
@@ -108,7 +109,7 @@ static double limit_value(const struct wave_view *w, const struct figure *m)
 struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
                        const struct figure *m)
 {
-    const struct limit_view *limit = plots_limit(w, m);
+    const struct limit_view *limit = worst_limit(w, m);
     const struct stage_view *g = explain_stage(&r->trial, w->wave.index);
     const struct policy *p = r->policy ? r->policy : s->policy ? s->policy : policy_default();
     struct look l = limit ? state_limit(limit->status) : (struct look){"", "no limit", ROLE_DIM, 9};
