@@ -36,22 +36,28 @@ char *prom_expression(struct prom_call *c, int q, int64_t window_us)
 {
     const struct prom *o = c->prom;
     int64_t rate = 4 * o->interval_us;
-    struct buf out;
     rate = rate > 2 * US_PER_MIN ? rate : 2 * US_PER_MIN;
+    const struct {
+        const char *name;
+        int64_t us; /* 0: the join label */
+    } put[] = {{"$window", window_us < US_PER_S ? US_PER_S : window_us},
+               {"$rate", rate},
+               {"$before", rate + rate / 4},
+               {"$label", 0}};
+    struct buf out;
     buf_init(&out, 2 * PROM_QUERY_MAX);
     for (const char *s = o->query[q]; *s;) {
-        if (strncmp(s, "$window", 7) == 0) {
-            buf_printf(&out, "%llds", (long long)(window_us / US_PER_S > 0 ? window_us / US_PER_S : 1));
-            s += 7;
-        } else if (strncmp(s, "$rate", 5) == 0) {
-            buf_printf(&out, "%llds", (long long)(rate / US_PER_S));
-            s += 5;
-        } else if (strncmp(s, "$label", 6) == 0) {
-            buf_adds(&out, o->join.label);
-            s += 6;
-        } else {
+        size_t i = 0;
+        while (i < sizeof put / sizeof *put && strncmp(s, put[i].name, strlen(put[i].name)) != 0)
+            i++;
+        if (i == sizeof put / sizeof *put)
             buf_addc(&out, *s++);
-        }
+        else if (put[i].us > 0)
+            buf_printf(&out, "%llds", (long long)(put[i].us / US_PER_S));
+        else
+            buf_adds(&out, o->join.label);
+        if (i < sizeof put / sizeof *put)
+            s += strlen(put[i].name);
     }
     if (out.over)
         too_long(c, prom_query_word(o, q));

@@ -7,7 +7,8 @@ const char *const preset_names[] = {"device", "node_exporter", NULL};
 
 /* Over a boot rate() misses the idle time since the last sample before it: with a scrape each five minutes a quarter of
  * the window, which would look as if the device worked twice as hard after each install. So it is unknown until the
- * window lies behind the boot, as it is on a page. */
+ * window lies behind the boot, as it is on a page. The last sample before the boot may lie before the window, so it is
+ * looked for there too. */
 #define IDLE "node_cpu_seconds_total{mode=\"idle\"}"
 /* Disks of devices; what is made in memory, or is full by design, says nothing. */
 #define DISKS "{fstype=~\"ext[234]|f2fs|ubifs|jffs2|xfs|btrfs\"}"
@@ -22,7 +23,7 @@ static const struct {
     {"device", "cpu", "device_cpu_ratio", "device_cpu_ratio"},
     {"device", "variance", "stdvar_over_time(device_sensor_value[$window])", "device_sensor_value"},
     {"node_exporter", "reboots", "node_boot_time_seconds", "node_boot_time_seconds"},
-    {"node_exporter", "cpu", "1 - avg by ($label) (rate(" IDLE "[$rate]) unless resets(" IDLE "[$rate]) > 0)",
+    {"node_exporter", "cpu", "1 - avg by ($label) (rate(" IDLE "[$rate]) unless resets(" IDLE "[$before]) > 0)",
      "node_cpu_seconds_total"},
     {"node_exporter", "variance", "stdvar_over_time($sensor[$window])", "$sensor"},
     {"node_exporter", "free-memory", "node_memory_MemAvailable_bytes", "node_memory_MemAvailable_bytes"},

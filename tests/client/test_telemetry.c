@@ -633,7 +633,7 @@ static void test_prometheus_node_exporter(void **state)
     t.matches[0] = Q "node_boot_time_seconds";
     t.matches[1] =
         Q "1%20-%20avg%20by%20%28device%29%20%28rate%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B120s%5D%29"
-          "%20unless%20resets%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B120s%5D%29%20%3E%200%29";
+          "%20unless%20resets%28node_cpu_seconds_total%7Bmode%3D%22idle%22%7D%5B150s%5D%29%20%3E%200%29";
     t.matches[2] = NULL; /* no sensor named: not asked */
     t.matches[3] = Q "timestamp%28node_boot_time_seconds%29";
     tel_open(&t, &spec);
