@@ -204,6 +204,8 @@ static void preview_text(const struct verb_run *r, FILE *to)
     fprintf(to, "%s\n", p->title);
     if (r->refusal.code != ERR_NONE && r->args->val[OPT_PREVIEW]) { /* what it would do does not happen */
         fprintf(to, "  refused now: %s\n", r->refusal.what);
+        if (*unlisted(r))
+            fprintf(to, "  the devices cannot be listed: %s\n", unlisted(r));
         return;
     }
     print_preview(to, p);
