@@ -257,6 +257,24 @@ static void test_own_metrics(void **state)
     assert_true(scene_shows(s, "sort state") && !scene_shows(s, "FREE-MEMORY"));
 }
 
+/* A number that has no room keeps its size, and one below 0 stays a number in the file. */
+static void test_wide_figures(void **state)
+{
+    struct scene *s = *state;
+    evidence_own(&s->f);
+    scene_draw(s);
+    scene_type(s, ":4466\n\n");
+    struct device_metric *m = (struct device_metric *)(uintptr_t)s->f.s->devices[0].metric;
+    m[METRICS_BUILTIN].value = 8.6e9F;
+    m[METRICS_BUILTIN + 1].value = -69;
+    m[ROW_REBOOTS].value = 12739;
+    m[ROW_CPU].value = 1200;
+    scene_draw(s);
+    assert_true(scene_shows(s, "13k 120k%  1.31        8.6G         -69"));
+    scene_type(s, "w\n");
+    assert_non_null(strstr(s->last.copy, "\"reboots in a loop\",\"8.600001e+09\",\"-69\"\n"));
+}
+
 static void test_audit(void **state)
 {
     struct scene *s = *state;
@@ -384,6 +402,7 @@ int main(void)
         T(test_csv_is_no_formula),
         T(test_sort_orders),
         T(test_own_metrics),
+        T(test_wide_figures),
         T(test_audit),
         T(test_alerts),
         T(test_quit),
