@@ -174,18 +174,6 @@ static const char *size_of(char out[FMT_MAX], const struct figure *m, double v, 
     return fmt_fit(out, v, cols);
 }
 
-/* harm_brief in six columns or so: a difference may have many digits. */
-static const char *brief_of(char out[FMT_MAX], const struct harm *h)
-{
-    char n[FMT_MAX];
-    harm_brief(out, h);
-    if (!h->diff || text_width(out) <= 6)
-        return out;
-    snprintf(n, sizeof n, "%s", out + 1);
-    snprintf(out, FMT_MAX, "%c%s", h->ratio < 0 ? '-' : '+', fmt_fit(n, fabs(h->ratio), 5));
-    return out;
-}
-
 enum { CHART_ROWS = 6 };
 
 static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, const struct figure *m,
@@ -234,7 +222,7 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
     int most = cols < 28 ? 5 : 6;
     used = canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ",
                          size_of(t, m, w->health.value[m->number], most),
-                         size_of(u, m, w->health.against[m->number], most), brief_of(x, &harm));
+                         size_of(u, m, w->health.against[m->number], most), harm_fit(x, &harm, 6));
     status(c, row + 1 + CHART_ROWS, col + used, cols - used, look);
 }
 
@@ -301,7 +289,7 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
         }
         col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",
                              size_of(n, m, w->health.value[m->number], 6),
-                             size_of(k, m, w->health.against[m->number], 6), brief_of(t, &harm));
+                             size_of(k, m, w->health.against[m->number], 6), harm_fit(t, &harm, 6));
         status(c, at, col, -1, plots_look(s, r, w, m));
     }
 }
