@@ -85,8 +85,10 @@ static void say_values(struct look *l, const char *subject, const struct telemet
                     q->labels);
     if (q->unusable > 0)
         doctor_tell(l->d, *q->of ? MARK_NOTE : MARK_FAIL, subject,
-                    "Write a query whose values are numbers from 0 on; others are as if there were none.",
-                    "%s: of its values %zu are below 0 or no numbers", q->what, q->unusable);
+                    q->below ? "Write a query whose values are numbers; others are as if there were none."
+                             : "Write a query whose values are numbers from 0 on; others are as if there were none. "
+                               "A metric of your own that may be below 0 has `compare: difference`.",
+                    "%s: of its values %zu are %sno numbers", q->what, q->unusable, q->below ? "" : "below 0 or ");
 }
 
 /* Of a policy's own metric: what its kind asks of the query. */

@@ -152,10 +152,11 @@ void join_probe_free(struct join_probe *b)
     free(b);
 }
 
-void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter)
+void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter, bool below)
 {
     b->out->query[query] = (struct telemetry_query){.what = what,
                                                     .counter = counter,
+                                                    .below = below,
                                                     .example = "",
                                                     .one = "",
                                                     .other = "",
@@ -219,7 +220,7 @@ void join_probe_value(struct join_probe *b, size_t query, long device, double v)
     struct telemetry_query *q = &b->out->query[query];
     if (device < 0 || (size_t)device >= b->devices->n)
         return;
-    if (!(v >= 0 && isfinite(v))) {
+    if (!isfinite(v) || (v < 0 && !q->below)) {
         q->unusable++;
         return;
     }
@@ -234,7 +235,8 @@ void join_probe_value(struct join_probe *b, size_t query, long device, double v)
 
 void join_probe_uncount(struct join_probe *b, size_t query)
 {
-    join_probe_asked(b, query, b->out->query[query].what, b->out->query[query].counter);
+    const struct telemetry_query *q = &b->out->query[query];
+    join_probe_asked(b, query, q->what, q->counter, q->below);
     b->reading = SIZE_MAX;
     for (size_t i = 0; i < b->devices->n; i++) {
         b->seen[i] &= ~(1U << query);

@@ -31,8 +31,9 @@ struct join_probe;
 struct join_probe *join_probe_new(struct telemetry_probe *p, struct join *j, const struct watch_set *devices,
                                   struct arena *a);
 void join_probe_free(struct join_probe *b); /* NULL is fine */
-/* A query is asked; `what`: in words, in the arena or for ever. `counter`: its values are never averaged. */
-void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter);
+/* A query is asked; `what`: in words, in the arena or for ever. `counter`: its values are never averaged;
+ * `below`: they may be below 0. */
+void join_probe_asked(struct join_probe *b, size_t query, const char *what, bool counter, bool below);
 /* One series by the value of its label (absent: it has none). `text`: all its labels, for examples; absent where they
  * cannot be told. The bytes last as long as the query's answer. Returns the device whose it is, -1 none. */
 long join_probe_count(struct join_probe *b, size_t query, struct slice label, struct slice text);

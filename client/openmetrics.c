@@ -54,6 +54,7 @@ struct om {
     struct join join;
     char *names[WANT_MAX], *own[METRICS_OWN]; /* on the page; the policies' own ids */
     int counter[WANT_MAX];                    /* its number among the counters, -1: it is none */
+    bool below[WANT_MAX];
     size_t n_wants, n_counters;
     enum cpu_kind cpu_kind;
     bool boot_times;
@@ -380,7 +381,7 @@ static void om_probe(struct telemetry *t, const struct watch_set *devices, struc
         if (o->names[i][0])
             join_probe_asked(
                 b, i, arena_printf(a, "%s (%.200s)", i < WANT_COUNT ? words[i] : o->own[i - WANT_COUNT], o->names[i]),
-                o->counter[i] >= 0);
+                o->counter[i] >= 0, o->below[i]);
     send_poll(o, (struct om_poll){.watch = devices, .probing = b, .arena = a, .probe = out, .done = done, .ctx = ctx});
 }
 
@@ -427,6 +428,7 @@ struct telemetry *openmetrics_open(struct http *h, struct clock *clock, const st
     for (size_t i = 0; i < spec->n_own; i++) {
         o->own[i] = xstrdup(spec->own[i].id);
         o->names[WANT_COUNT + i] = xstrdup(spec->own[i].query);
+        o->below[WANT_COUNT + i] = spec->own[i].below;
         o->counter[WANT_COUNT + i] = spec->own[i].counter ? (int)o->n_counters++ : -1;
     }
     return &o->base;

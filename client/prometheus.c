@@ -214,6 +214,7 @@ struct telemetry *prometheus_open(struct http *h, struct clock *clock, const str
         o->own[i] = xstrdup(spec->own[i].id);
         o->query[Q_COUNT + i] = xstrdup(spec->own[i].query);
         o->counter[Q_COUNT + i] = spec->own[i].counter;
+        o->below[Q_COUNT + i] = spec->own[i].below;
     }
     return &o->base;
 }

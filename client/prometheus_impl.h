@@ -30,7 +30,7 @@ struct prom {
     struct join join;
     char *query[Q_MAX];     /* "" = not asked */
     char *own[METRICS_OWN]; /* their names */
-    bool counter[Q_MAX];
+    bool counter[Q_MAX], below[Q_MAX];
     int n_queries;
     int64_t interval_us;
     bool boot_times;

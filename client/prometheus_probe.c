@@ -241,7 +241,7 @@ void prom_probe(struct telemetry *t, const struct watch_set *devices, struct are
     for (int q = 0; q < o->n_queries; q++) {
         char *text = prom_expression(c, q, 10 * US_PER_MIN);
         if (*text && q != Q_TIME)
-            join_probe_asked(p->join, prom_column(q), prom_query_word(o, q), o->counter[q]);
+            join_probe_asked(p->join, prom_column(q), prom_query_word(o, q), o->counter[q], o->below[q]);
         prom_ask(c, (size_t)q, prom_query_word(o, q), text, "");
         free(text);
     }

@@ -81,6 +81,7 @@ double series_counter(struct series_value *s, size_t n, bool boot_times)
 /* --- from page to page --- */
 
 #define FORGOTTEN 1000 /* pages */
+#define GONE_MAX  64   /* series of one counter of a device that are remembered beside those that are shown */
 
 struct series_last {
     uint64_t own;
@@ -100,6 +101,29 @@ static void put(struct series_last *to, size_t *m, struct series_last l)
 {
     if (l.gone < FORGOTTEN)
         to[(*m)++] = l;
+}
+
+/* A label that is another with each page must not fill memory: the longest gone are forgotten. */
+static size_t forget(struct series_last *v, size_t n)
+{
+    uint32_t by[FORGOTTEN] = {0};
+    unsigned oldest = 0;
+    size_t gone = 0, kept = 0, m = 0, equals = 0;
+    for (size_t i = 0; i < n; i++)
+        gone += v[i].gone > 0;
+    if (gone <= GONE_MAX)
+        return n;
+    for (size_t i = 0; i < n; i++)
+        by[v[i].gone] += v[i].gone > 0;
+    while (kept + by[oldest + 1] <= GONE_MAX) /* ends: there are more */
+        kept += by[++oldest];
+    for (size_t i = 0; i < n; i++) {
+        bool some = v[i].gone == oldest + 1 && equals < GONE_MAX - kept;
+        equals += some;
+        if (v[i].gone <= oldest || some)
+            v[m++] = v[i];
+    }
+    return m;
 }
 
 double series_follow(struct series_follow *f, struct series_value *s, size_t n)
@@ -132,7 +156,7 @@ double series_follow(struct series_follow *f, struct series_value *s, size_t n)
     free(f->last);
     bool anew = f->n == 0;
     f->last = to;
-    f->n = m;
+    f->n = forget(to, m);
     if (k.n_begun && k.n_ended)
         k.rise += k.begun != k.ended; /* NOLINT: the same number, or not */
     else

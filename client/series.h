@@ -47,7 +47,8 @@ struct series_follow {
  * begins when it first happens, and a leap would be many. One that begins where another ends goes on from that one: an
  * event when it shows another value (a fall is one as well), none when it shows the same (a label was renamed). One
  * that falls has begun anew, and so does the counter: it falls to what has been counted since. One that ends is no
- * reset, and one that comes back within some thousand pages goes on. NaN: beyond measure; it begins anew. */
+ * reset, and one that comes back within a thousand pages goes on, as far as it is one of the 64 of the device that were
+ * shown last. NaN: beyond measure; it begins anew. */
 double series_follow(struct series_follow *f, struct series_value *s, size_t n);
 void series_follow_release(struct series_follow *f);
 

@@ -69,11 +69,12 @@ struct telemetry_query {
     size_t devices;          /* that have at least one */
     size_t several;          /* that have more than one */
     bool counter;            /* of several series one is followed (client/series.h); else they are averaged */
+    bool below;              /* values below 0 are values */
     const char *example;     /* a value of the label that is none of the devices, safe text, "" */
     const char *one, *other; /* labels of two series of one device, safe text, "" */
     const char *of, *labels; /* the first device that has a usable value, and its series' labels; safe text, "" */
     double value;            /* that value */
-    size_t unusable;         /* values of the devices that are no numbers from 0 on */
+    size_t unusable;         /* values of the devices that are no numbers, or no such from 0 on unless `below` */
 };
 /* A way from the label to devices, and how many have a series of any query by it. */
 struct telemetry_join {

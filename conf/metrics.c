@@ -4,6 +4,7 @@
 #include <string.h>
 #include "conf/yaml_node.h"
 #include "core/clock.h"
+#include "core/column.h"
 #include "core/preset.h"
 #include "core/text.h"
 
@@ -86,6 +87,8 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
         return y_err(n, e, "expected a name of its own, 1 to %d small letters, digits and '-'", METRIC_ID_MAX);
     if (figure_find(&policy_default()->evidence, id) >= 0)
         return y_err(n, e, "'%s' is what limits call a figure of a built-in metric: choose another name", id);
+    if (column_taken(id))
+        return y_err(n, e, "'%s' is the name of a column of the lists of devices: choose another name", id);
     if (!y_has(n, "kind"))
         return y_err(n, e, "the key kind is missing: counter, event, gauge or spread");
     *d = (struct metric_def){.id = arena_strdup(a, id),
@@ -220,12 +223,17 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
                 snprintf(e->next, sizeof e->next, "say telemetry: metrics: {%s: QUERY}", p->own[i].id);
             return false;
         }
-        if (matched[k] && f->telemetry.own[k].counter != counter)
-            return y_err(at, e, "'%s' is a counter in one policy of this fleet, and none in another", p->own[i].id);
+        struct telemetry_metric *m = &f->telemetry.own[k];
+        if (matched[k] && !metric_kind_alike(m->kind, p->own[i].kind))
+            return y_err(at, e, "'%s' is of kind %s in one policy of this fleet, and of kind %s in another", m->id,
+                         metric_kind_word(m->kind), metric_kind_word(p->own[i].kind));
+        if (matched[k] && m->below != p->own[i].diff)
+            return y_err(at, e, "'%s' is compared by difference in one policy of this fleet, and by ratio in another",
+                         m->id);
         if (!matched[k])
-            f->telemetry.own[k].kind = p->own[i].kind, f->telemetry.own[k].below = p->own[i].diff;
+            m->kind = p->own[i].kind, m->below = p->own[i].diff;
         matched[k] = true;
-        f->telemetry.own[k].counter = counter;
+        m->counter = counter;
     }
     return true;
 }

@@ -73,8 +73,9 @@ const struct yfield policy_schema[] = {
      .type = YT_DICT,
      .item = YT_MAP,
      .fields = metrics_fields,
-     .max = METRICS_OWN + 2,
-     .doc = "what else is measured and tested, by name; and whether cpu and variance are worse both ways"},
+     .max = METRICS_OWN + METRICS_BUILTIN - 1, /* an install has no keys here */
+     .doc = "what else is measured and tested, by name; and of the built-in ones their grace, and whether cpu and "
+            "variance are worse both ways"},
     {.key = "bake", .type = YT_DUR, .max = 90 * DAY_S, .doc = "how long a wave must run before advance (0s)"},
     {.key = "min_device_hours",
      .type = YT_NUM,
@@ -109,16 +110,16 @@ static bool limit_makes_sense(const struct ynode *n, const struct limit *l, cons
 {
     const struct ynode *at = y_get(n, l->under ? "below" : "above");
     bool any = f->row >= METRICS_BUILTIN && f->kind == FIGURE_MEAN && l->basis == BASIS_ABSOLUTE;
+    if (l->under && f->worse == WORSE_UP)
+        return y_err(at, e, "of %s more is worse: say above", f->word);
+    if (!l->under && f->worse == WORSE_DOWN)
+        return y_err(at, e, "of %s less is worse: say below", f->word);
     if (f->diff && l->basis == BASIS_RELATIVE && y_has(n, "relative_to"))
         return (l->under ? l->value < 0 : l->value > 0) ||
                y_err(at, e, "expected %s than 0: the difference to control, in the unit of %s",
                      l->under ? "less" : "more", f->word);
     if (!(l->value > 0) && !any)
         return y_err(at, e, "expected more than 0, found '%s'", y_text(at));
-    if (l->under && f->worse == WORSE_UP)
-        return y_err(at, e, "of %s more is worse: say above", f->word);
-    if (!l->under && f->worse == WORSE_DOWN)
-        return y_err(at, e, "of %s less is worse: say below", f->word);
     if (f->kind == FIGURE_SHARE) {
         if (l->basis == BASIS_RELATIVE)
             return y_err(y_get(n, "relative_to"), e, "control devices install nothing; leave this key out");

@@ -8,6 +8,20 @@
 /* Of the built-in metrics; NULL: no column. */
 static const char *const heads[METRICS_BUILTIN] = {[ROW_REBOOTS] = "rbt", [ROW_CPU] = "cpu", [ROW_VARIANCE] = "var"};
 
+/* What the lists, their CSV and their order say beside metrics. */
+static const char *const others[] = {"device", "id",   "wave", "state",     "status", "from",
+                                     "now",    "note", "seen", "last-seen", NULL};
+
+bool column_taken(const char *id)
+{
+    bool taken = false;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        taken = taken || (heads[i] && strcmp(id, heads[i]) == 0);
+    for (size_t i = 0; others[i]; i++)
+        taken = taken || strcmp(id, others[i]) == 0;
+    return taken;
+}
+
 size_t column_rows(const struct evidence_policy *p, uint8_t out[METRICS_MAX])
 {
     size_t n = 0;

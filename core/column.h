@@ -15,6 +15,9 @@
 size_t column_rows(const struct evidence_policy *p, uint8_t out[METRICS_MAX]);
 /* "rbt", "cpu", "free-memory": what stands above it; the metric's id, or shorter. */
 const char *column_head(const struct evidence_policy *p, size_t metric);
+/* Is it what a column is called that is of no metric, or the head of a built-in one? Two columns of one name cannot be
+ * told apart, nor sorted by. */
+bool column_taken(const char *id);
 /* The device's figure: events that count, in the window; CPU as a fraction of 1, variance over the own baseline, else
  * in the metric's unit. NaN: not known, or there is none. column_base: the own baseline of a gauge. */
 double column_value(const struct device_row *r, size_t metric);

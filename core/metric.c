@@ -147,6 +147,11 @@ int metric_column(const struct evidence_policy *p, size_t i)
     return i < metric_count(p) ? (int)(COL_BUILTIN + i - METRICS_BUILTIN) : -1;
 }
 
+bool metric_kind_alike(enum metric_kind a, enum metric_kind b)
+{
+    return (a == KIND_EVENT ? KIND_COUNTER : a) == (b == KIND_EVENT ? KIND_COUNTER : b);
+}
+
 const char *metric_kind_word(enum metric_kind k)
 {
     static const char *const words[] = {"counter", "gauge", "spread", "event", "presence", "outcome"};

@@ -109,6 +109,8 @@ enum metric_field { FIELD_TOLERANCE, FIELD_SHARE, FIELD_WORSE };
 const char *metric_key(size_t row, enum metric_field f);
 /* The column of a trial's ticks that row i is fed by; -1: none. */
 int metric_column(const struct evidence_policy *p, size_t i);
+/* Are figures of the one kept as those of the other are? A counter and an event are; a level and a spread are not. */
+bool metric_kind_alike(enum metric_kind a, enum metric_kind b);
 const char *metric_kind_word(enum metric_kind k);   /* "counter", ... */
 const char *metric_worse_word(enum metric_worse w); /* "up", "down", "both" */
 /* May this be an id of a policy's own? Not one of the five, plain, not too long. */

@@ -27,6 +27,13 @@ static int16_t log_class(double v)
     return (int16_t)(c < -VALUE_MAX ? -VALUE_MAX : c > VALUE_MAX ? VALUE_MAX : c);
 }
 
+/* Of what may be below 0, which has no scale of its own: the same classes to both sides, from a millionth on. */
+static int16_t signed_class(double v)
+{
+    int16_t c = log_class(1 + fabs(v) * 0x1p20);
+    return (int16_t)(v < 0 ? -c : c);
+}
+
 static int16_t count_class(double v, double most)
 {
     return (int16_t)(v < most ? floor(v + 0.5) : most);
@@ -50,10 +57,10 @@ static bool class_of(const struct evidence_policy *e, size_t row, const struct t
         *out = v >= 0 ? count_class(v, COUNT_MAX) : 0;
         return v >= 0;
     }
-    double v = d.own ? hour / day : hour;
-    if (!(hour >= 0) || (d.own && !(day > 0)) || !isfinite(v))
+    double v = !d.own ? hour : d.diff ? hour - day : hour / day;
+    if (!isfinite(v) || (!d.diff && (!(hour >= 0) || (d.own && !(day > 0)))))
         return false;
-    *out = log_class(v);
+    *out = d.diff ? signed_class(v) : log_class(v);
     return true;
 }
 

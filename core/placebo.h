@@ -5,9 +5,9 @@
  *
  * Of each metric that the policy tests one number for each device, in classes: a counter's events of the day before
  * (where only the hour is known, of the hour), the share of the day in which it was not heard, a gauge's last hour over
- * its own day (without own baseline: its last hour). A rank test within the strata by attributes, exact given which
- * values tie or careful (core/ranktest.h), both ways; over k metrics k times the least p-value. Metrics in which no two
- * devices differ are not counted: that says nothing about who is a canary.
+ * its own day (compared by difference: less its own day's; without own baseline: its last hour). A rank test within the
+ * strata by attributes, exact given which values tie or careful (core/ranktest.h), both ways; over k metrics k times
+ * the least p-value. Metrics in which no two devices differ are not counted: that says nothing about who is a canary.
  *
  * The level is its own and no part of alpha: the test never acts. docs/statistics.md, "Placebo test". */
 #ifndef ANDON_CORE_PLACEBO_H

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/fmt.h"
+#include "core/preset.h"
 #include "engine/trial_run.h"
 
 #define LINES_MAX    2000
@@ -417,17 +418,26 @@ static bool carry_out(struct rehearser *h, struct err *e)
     return true;
 }
 
-/* What the policy measures beside the five is asked as the fleet's configuration says, by this policy's kinds. */
-static bool queries_of(const struct evidence_policy *p, struct telemetry_spec *t, const char *fleet, struct err *e)
+/* What the policy measures beside the five is asked as the fleet's configuration says, or its preset, by this policy's
+ * kinds; what else the fleet measures is not asked. */
+static bool queries_of(const struct evidence_policy *p, const struct fleet_spec *fleet, struct telemetry_spec *t,
+                       struct err *e)
 {
-    for (size_t i = 0; i < p->n_own; i++) {
-        size_t k = 0;
-        while (k < t->n_own && strcmp(t->own[k].id, p->own[i].id) != 0)
-            k++;
-        if (k == t->n_own)
+    const struct telemetry_spec *from = &fleet->telemetry;
+    for (t->n_own = 0; t->n_own < p->n_own; t->n_own++) {
+        const struct metric_def *d = &p->own[t->n_own];
+        const char *query = preset_query(from->preset, d->id, from->kind == TELEMETRY_OPENMETRICS);
+        for (size_t k = 0; k < from->n_own; k++)
+            if (strcmp(from->own[k].id, d->id) == 0)
+                query = from->own[k].query;
+        if (!query)
             return err_set(e, ERR_STATE, "Name it under metrics: of the fleet's telemetry.",
-                           "the policy tests %s, and fleet %s has no query for it", p->own[i].id, fleet);
-        t->own[k].counter = p->own[i].kind == KIND_COUNTER || p->own[i].kind == KIND_EVENT;
+                           "the policy tests %s, and fleet %s has no query for it", d->id, fleet->name);
+        t->own[t->n_own] = (struct telemetry_metric){.id = d->id,
+                                                     .query = query,
+                                                     .counter = d->kind == KIND_COUNTER || d->kind == KIND_EVENT,
+                                                     .kind = d->kind,
+                                                     .below = d->diff};
     }
     return true;
 }
@@ -442,7 +452,7 @@ bool rehearse(const struct rehearsal_spec *spec, struct rehearsal *out, struct e
     arena_init(&out->arena);
     out->rollout = out->name = out->halted_by = out->text = "";
     out->halted_wave = -1;
-    if (!queries_of(&spec->policy->evidence, &fleet.telemetry, fleet.name, e))
+    if (!queries_of(&spec->policy->evidence, spec->fleet, &fleet.telemetry, e))
         return false;
     struct engine *en = engine_new(&es, e);
     if (!en)

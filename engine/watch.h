@@ -91,7 +91,7 @@ size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is know
 /* A sample into the device's track: a row of a tick. Reboots are as the source gives them, a count or the time of the
  * last boot. */
 void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row, size_t columns);
-/* The columns that a policy's own metrics are in, -1 = none. */
+/* The columns that a policy's own metrics are in, -1 = none: no query, or one whose values are kept as another kind. */
 void watch_columns(const struct engine *en, const struct evidence_policy *p, int8_t out[METRICS_OWN]);
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */

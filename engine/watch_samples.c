@@ -19,13 +19,20 @@ void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row, 
     track_feed(&en->watch.devs[dev].track, &en->watch.shape, at, v, en->policy->window_us);
 }
 
+/* A policy of before may mean something else by the name than the fleet's do now, or they do not test it at all. */
+static bool fits(const struct telemetry_metric *m, const struct metric_def *d)
+{
+    bool counter = d->kind == KIND_COUNTER || d->kind == KIND_EVENT;
+    return m->counter == counter && metric_kind_alike(m->kind, d->kind) && m->below == d->diff;
+}
+
 void watch_columns(const struct engine *en, const struct evidence_policy *p, int8_t out[METRICS_OWN])
 {
     const struct telemetry_spec *t = &en->spec.fleet->telemetry;
     for (size_t i = 0; i < METRICS_OWN; i++) {
         out[i] = -1;
         for (size_t k = 0; k < t->n_own && i < p->n_own; k++)
-            if (strcmp(t->own[k].id, p->own[i].id) == 0)
+            if (strcmp(t->own[k].id, p->own[i].id) == 0 && fits(&t->own[k], &p->own[i]))
                 out[i] = (int8_t)(COL_BUILTIN + k);
     }
 }

@@ -118,8 +118,8 @@ static void what_would_fit(void **state)
     watch_set_add(w, "b");
     watch_set_add(w, "c");
     struct join_probe *b = join_probe_new(&p, &j, w, &a);
-    join_probe_asked(b, 0, "x", true);
-    join_probe_asked(b, 1, "y", false);
+    join_probe_asked(b, 0, "x", true, false);
+    join_probe_asked(b, 1, "y", false, false);
     count(b, 0, "a");
     count(b, 0, "b:1");
     count(b, 0, "C:1");
@@ -143,14 +143,14 @@ static void what_would_fit(void **state)
     join_probe_free(b);
     /* No more than is needed, and nothing at all when nothing is better. */
     b = join_probe_new(&p, &j, w, &a);
-    join_probe_asked(b, 0, "x", true);
+    join_probe_asked(b, 0, "x", true, false);
     count(b, 0, "b:1");
     join_probe_end(b);
     assert_true(p.better.strip_port && !p.better.lower && p.better.devices == 1);
     assert_string_equal(p.better.of, "b");
     join_probe_free(b);
     b = join_probe_new(&p, &j, w, &a);
-    join_probe_asked(b, 0, "x", true);
+    join_probe_asked(b, 0, "x", true, false);
     count(b, 0, "b");
     join_probe_end(b);
     assert_true(!p.better.strip_port && !p.better.lower && p.better.devices == 1);

@@ -88,8 +88,8 @@ struct tel {
     const char *content_type;
     int status;
     char page[65536];
-    const char *answers[4]; /* Prometheus: in the order of `matches` */
-    const char *matches[4]; /* words in the query */
+    const char *answers[5]; /* Prometheus: in the order of `matches` */
+    const char *matches[5]; /* words in the query */
 };
 
 static enum hostile_end give_page(void *ctx, const struct hostile_request *q, struct buf *out)
@@ -103,7 +103,7 @@ static enum hostile_end give_page(void *ctx, const struct hostile_request *q, st
 static enum hostile_end give_vector(void *ctx, const struct hostile_request *q, struct buf *out)
 {
     const struct tel *t = ctx;
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof t->matches / sizeof *t->matches; i++)
         if (t->matches[i] && strcmp(q->path, t->matches[i]) == 0) {
             hostile_answer(out, t->status, "application/json", t->answers[i]);
             return HOSTILE_KEEP;
@@ -471,11 +471,14 @@ static void test_prometheus_probe_own(void **state)
     struct telemetry_spec spec = spec_of(&t, TELEMETRY_PROMETHEUS);
     spec.own[0] = (struct telemetry_metric){.id = "offset", .query = "offset_volts"};
     spec.own[1] = (struct telemetry_metric){.id = "retries", .query = "retries_total", .counter = true};
-    spec.n_own = 2;
+    spec.own[2] = (struct telemetry_metric){.id = "degrees", .query = "degrees", .kind = KIND_GAUGE, .below = true};
+    spec.n_own = 3;
     t.matches[1] = Q "offset_volts";
     t.matches[2] = Q "retries_total";
     t.answers[1] = VECTOR(SERIES("a", "-1") "," SERIES("b", "NaN") "," SERIES("stale", "2.5"));
     t.answers[2] = VECTOR(SERIES("other", "7"));
+    t.matches[4] = Q "degrees";
+    t.answers[4] = t.answers[1];
     spec.cpu = spec.variance = "retries_total";
     tel_open(&t, &spec);
     t.t->ops->probe(t.t, t.watch, &t.arena, &got, on_done, &t);
@@ -488,6 +491,9 @@ static void test_prometheus_probe_own(void **state)
     assert_int_equal(offset->unusable, 2);
     assert_string_equal(offset->of, "stale");
     assert_true(offset->value == 2.5);
+    const struct telemetry_query *degrees = &got.query[COL_BUILTIN + 2];
+    assert_true(degrees->below && degrees->unusable == 1 && degrees->value == -1);
+    assert_string_equal(degrees->of, "a");
     assert_string_equal(retries->what, "retries");
     assert_true(retries->counter);
     assert_int_equal(retries->series, 1);

@@ -68,6 +68,25 @@ static void every_field(void **state)
     arena_release(&a);
 }
 
+/* All that may be said at once: four of the five, and eight more. */
+static void as_many_as_there_are(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+#define EIGHT                                                                                                          \
+    "a: {kind: event}, b: {kind: event}, c: {kind: event}, d: {kind: event}, e: {kind: event}, "                       \
+    "f: {kind: event}, g: {kind: event}, h: {kind: event}"
+    const struct evidence_policy *p = load(*state,
+                                           "metrics: {reboots: {grace: 1h}, silence: {grace: 1h}, cpu: {grace: 1h}, "
+                                           "variance: {grace: 1h}, " EIGHT "}\n",
+                                           &a);
+    assert_int_equal(p->n_own, METRICS_OWN);
+    assert_true(p->grace_us[ROW_VARIANCE] == US_PER_HOUR);
+    arena_release(&a);
+    bad(*state, "metrics: {" EIGHT ", i: {kind: event}}\n", "at most 8 metrics");
+#undef EIGHT
+}
+
 /* The five give way in proportion, but for those whose shares the file names. */
 static void shares_give_way(void **state)
 {
@@ -93,6 +112,8 @@ static void shares_give_way(void **state)
 static void what_makes_no_sense(void **state)
 {
     bad(*state, "metrics: {Free: {kind: gauge}}\n", "expected a name of its own");
+    bad(*state, "metrics: {state: {kind: gauge}}\n", "'state' is the name of a column");
+    bad(*state, "metrics: {rbt: {kind: counter}}\n", "'rbt' is the name of a column");
     bad(*state, "metrics: {x: {worse: up}}\n", "the key kind is missing");
     bad(*state, "metrics: {x: {kind: counter, worse: down}}\n", "of a counter more is worse");
     bad(*state, "metrics: {x: {kind: event, window: 5m}}\n", "of an event more is worse");
@@ -149,6 +170,39 @@ static void each_has_a_query(void **state)
     assert_false(read_config(*state, "bake: 1h\n", ", metrics: {cpu: a}", &c, &e));
 }
 
+/* The name means one thing in all policies of a fleet: its values are kept once. */
+static void policies_that_differ(void **state)
+{
+    static const struct {
+        const char *first, *second, *what; /* NULL: they go together */
+    } cases[] = {
+        {"{kind: gauge}", "{kind: gauge, worse: down}", NULL},
+        {"{kind: counter}", "{kind: event}", NULL},
+        {"{kind: event}", "{kind: gauge}", "'m' is of kind event in one policy of this fleet, and of kind gauge in"},
+        {"{kind: gauge}", "{kind: spread}", "'m' is of kind gauge in one policy of this fleet, and of kind spread in"},
+        {"{kind: gauge}", "{kind: gauge, compare: difference}", "compared by difference in one policy of this fleet"},
+        {"{kind: gauge, compare: difference}", "{kind: gauge}", "compared by difference in one policy of this fleet"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char first[100], second[100];
+        struct config c;
+        struct err e = {0};
+        snprintf(first, sizeof first, "metrics: {m: %s}\n", cases[i].first);
+        snprintf(second, sizeof second, "metrics: {m: %s}\n", cases[i].second);
+        tempdir_write(*state, "q.yaml", second, 0600);
+        bool ok =
+            read_config(*state, first,
+                        ", metrics: {m: a}}\n    policies: [{rollout: x, policy: q.yaml}]\n"
+                        "    environment: lab\n  - {name: g, kind: hawkbit, url: \"http://127.0.0.1:1\", user: u, "
+                        "secret: {file: secret}",
+                        &c, &e);
+        if (ok != !cases[i].what || (cases[i].what && !strstr(e.what, cases[i].what)))
+            fail_msg("%s, %s: %s", first, second, e.what);
+        if (ok)
+            config_release(&c);
+    }
+}
+
 static void a_preset_has_some(void **state)
 {
     static const char policy[] = "metrics: {oom-kills: {kind: counter}, free-memory: {kind: gauge, worse: down}}\n";
@@ -174,7 +228,8 @@ static void a_preset_has_some(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(every_field), T(shares_give_way), T(what_makes_no_sense), T(each_has_a_query),
+    const struct CMUnitTest tests[] = {T(every_field),      T(shares_give_way),      T(what_makes_no_sense),
+                                       T(each_has_a_query), T(as_many_as_there_are), T(policies_that_differ),
                                        T(a_preset_has_some)};
     return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
 }

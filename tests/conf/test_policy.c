@@ -212,6 +212,13 @@ static void a_limit_on_a_metric_of_ones_own(void **state)
     arena_release(&a);
     bad_end(*state, OWN "metric: m, above: 2, relative_to: control}]\n", "of m less is worse: say below");
     bad_end(*state, OWN "metric: n, below: 2, relative_to: absolute}]\n", "of n more is worse: say above");
+#define DIFF(w, keys)                                                                                                  \
+    "metrics: {t: {kind: gauge, compare: difference, worse: " w "}}\nlimits: [{id: A, metric: t, on_breach: pause, "   \
+    "relative_to: control, " keys "}]\n"
+    bad_end(*state, DIFF("up", "below: -4"), "of t more is worse: say above");
+    bad_end(*state, DIFF("down", "above: 4"), "of t less is worse: say below");
+    bad_end(*state, DIFF("both", "below: 4"), "expected less than 0: the difference to control, in the unit of t");
+#undef DIFF
     bad_end(*state, OWN "metric: m, below: 1.5, relative_to: control}]\n", "expected less than 1, found '1.5'");
     bad_end(*state, OWN "metric: m, relative_to: control}]\n", "the key above is missing");
     bad_end(*state, OWN "metric: m, above: 2, below: 1, relative_to: control}]\n", "a limit has one of them");

@@ -96,6 +96,46 @@ static void less_counts_too(void **state)
     placebo_release(&p);
 }
 
+/* A metric that may be below 0 is compared by its difference from the day before: what stands still is like the rest,
+ * whatever it is, and so is what is 0. */
+static void differences(void **state)
+{
+    (void)state;
+    static const struct metric_def degrees = {.id = "degrees",
+                                              .title = "degrees",
+                                              .unit = "C",
+                                              .kind = KIND_GAUGE,
+                                              .worse = WORSE_BOTH,
+                                              .own = true,
+                                              .diff = true,
+                                              .share = 0.1};
+    struct arena a;
+    arena_init(&a);
+    struct evidence_policy e = *policy();
+    e.own = &degrees;
+    e.n_own = 1;
+    assert_true(metric_make_tests(&e, &a));
+    for (int rise = -1; rise <= 1; rise++) {
+        struct placebo p;
+        struct placebo_result r;
+        placebo_init(&p, &e);
+        for (int i = 0; i < 100; i++) {
+            struct trial_past past = past_of(NAN, NAN, NAN);
+            double noise = 0.01 * (i * 37 % 50 - 25);
+            past.base[COL_BUILTIN] = i < 20 ? -8 : 8;
+            past.hour[COL_BUILTIN] = past.base[COL_BUILTIN] + noise + (i < 20 ? rise : 0);
+            placebo_add(&p, &e, i < 20 ? 0 : -1, 0, &past);
+        }
+        placebo_close(&p);
+        placebo_test(&p, 0, &r);
+        assert_true(r.compared == 2 && r.row == METRICS_BUILTIN && r.canary == 20 && r.control == 80);
+        assert_int_equal(r.word, rise ? PLACEBO_UNLIKE : PLACEBO_LIKE);
+        assert_true(rise == 0 || r.more == (rise > 0));
+        placebo_release(&p);
+    }
+    arena_release(&a);
+}
+
 static void what_nobody_knows(void **state)
 {
     (void)state;
@@ -231,13 +271,10 @@ static void inputs_that_are_none(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(canaries_that_reboot_more),
-        cmocka_unit_test(within_strata),
-        cmocka_unit_test(less_counts_too),
-        cmocka_unit_test(what_nobody_knows),
-        cmocka_unit_test(level_is_kept),
-        cmocka_unit_test(again_from_its_inputs),
-        cmocka_unit_test(inputs_that_are_none),
+        cmocka_unit_test(canaries_that_reboot_more), cmocka_unit_test(within_strata),
+        cmocka_unit_test(less_counts_too),           cmocka_unit_test(differences),
+        cmocka_unit_test(what_nobody_knows),         cmocka_unit_test(level_is_kept),
+        cmocka_unit_test(again_from_its_inputs),     cmocka_unit_test(inputs_that_are_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -516,6 +516,38 @@ static void a_limit_on_a_metric_of_ones_own_halts(void **state)
     arena_release(&a);
 }
 
+/* A query whose values are kept as something else (no policy of the fleet tests it now, or another one does, of another
+ * kind) gives no figure: not known, and not the other kind's numbers. */
+static void values_of_another_kind_are_not_known(void **state)
+{
+    (void)state;
+    static const struct telemetry_metric others[] = {
+        {"free-memory", "memory_free", false, KIND_COUNTER, false}, /* as the configuration leaves it */
+        {"free-memory", "memory_free", true, KIND_EVENT, false},
+        {"free-memory", "memory_free", false, KIND_SPREAD, false},
+        {"free-memory", "memory_free", false, KIND_GAUGE, true},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct world w;
+        struct arena a;
+        struct play p = {.judge = true};
+        own_world(&w, &a, 0.4);
+        w.fleet.telemetry.own[1] = others[i];
+        w.policy.evidence.tests = TESTS_ON;
+        for (size_t m = 0; m < METRICS_BUILTIN; m++)
+            w.policy.evidence.share[m] *= 0.8;
+        world_play(&w, &p, run_30min, 1900);
+        assert_int_equal(world_asked(&w, "pause 10"), 0);
+        const struct rollout_view *v = snapshot_rollout(p.last, "10");
+        assert_true(isnan(v->waves[0].health.value[FIGURES_BUILTIN]));
+        assert_int_equal(v->waves[0].health.column[FIGURES_BUILTIN], -1);
+        assert_true(v->waves[0].health.value[FIGURES_BUILTIN + 1] >= 0);
+        play_release(&p);
+        world_release(&w);
+        arena_release(&a);
+    }
+}
+
 static void a_limit_on_a_metric_of_ones_own_leaves_health_alone(void **state)
 {
     (void)state;
@@ -758,6 +790,7 @@ int main(void)
         cmocka_unit_test(a_limit_leaves_other_classes_alone),
         cmocka_unit_test(a_limit_on_a_metric_of_ones_own_halts),
         cmocka_unit_test(a_limit_on_a_metric_of_ones_own_leaves_health_alone),
+        cmocka_unit_test(values_of_another_kind_are_not_known),
         cmocka_unit_test(a_fault_in_the_last_wave_is_halted),
         cmocka_unit_test(the_last_wave_of_a_healthy_rollout_is_left_alone),
         cmocka_unit_test(a_rule_of_the_fleet_chooses_the_policy),

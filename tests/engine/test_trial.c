@@ -998,6 +998,74 @@ static void the_past_is_replayed_against_a_policy(void **state)
     world_release(&w);
 }
 
+/* A policy that measures something is tried on a fleet whose preset knows the query, as on one that names it. */
+static void the_past_is_asked_by_the_preset(void **state)
+{
+    (void)state;
+    static const struct metric_def memory = {.id = "free-memory",
+                                             .title = "free memory",
+                                             .unit = "B",
+                                             .kind = KIND_GAUGE,
+                                             .worse = WORSE_DOWN,
+                                             .own = true,
+                                             .tolerance = 1.1,
+                                             .share = 0.1,
+                                             .window_us = 5 * US_PER_MIN};
+    static const struct limit limit = {.id = "R-MEMORY",
+                                       .metric = "free-memory",
+                                       .basis = BASIS_RELATIVE,
+                                       .value = 0.8,
+                                       .under = true,
+                                       .for_us = 30 * US_PER_S,
+                                       .min_devices = 2,
+                                       .wave = -1,
+                                       .device_class = "",
+                                       .react = REACT_PAUSE};
+    struct world w;
+    struct arena a;
+    struct rehearsal out;
+    struct err e = {0};
+    trial_world(&w);
+    arena_init(&a);
+    w.policy.evidence.tests = TESTS_OFF;
+    w.fleet.telemetry.n_own = 1; /* what the source has */
+    for (int i = 0; i < w.n_devices; i++) {
+        w.devices[i].own[0] = 400 + i;
+        w.devices[i].own_new[0] = 100 + i;
+    }
+    world_alone(&w, 1500);
+    struct policy other = w.policy;
+    other.evidence.own = &memory;
+    other.evidence.n_own = 1;
+    for (size_t i = 0; i < METRICS_BUILTIN; i++)
+        other.evidence.share[i] *= 0.9;
+    assert_true(metric_make_tests(&other.evidence, &a));
+    other.limits = &limit;
+    other.n_limits = 1;
+    struct play play = {.w = &w};
+    struct fleet_spec fleet = w.fleet;
+    w.seam.ctx = &play;
+    struct rehearsal_spec spec = {
+        .fleet = &fleet, .rollout = "10", .policy = &other, .clock = &w.clock, .seed = 1, .seam = &w.seam};
+    for (int named = 0; named <= 1; named++) {
+        fleet.telemetry.n_own = (size_t)named; /* as the configuration leaves what no policy of the fleet tests */
+        fleet.telemetry.own[0] = (struct telemetry_metric){.id = "free-memory", .query = "memory_free"};
+        fleet.telemetry.preset = "device";
+        if (!named) {
+            assert_false(rehearse(&spec, &out, &e));
+            assert_non_null(strstr(e.what, "has no query for it"));
+            rehearsal_release(&out);
+            fleet.telemetry.preset = "node_exporter";
+        }
+        if (!rehearse(&spec, &out, &e))
+            fail_msg("%s", e.what);
+        assert_string_equal(out.halted_by, "R-MEMORY");
+        rehearsal_release(&out);
+    }
+    world_release(&w);
+    arena_release(&a);
+}
+
 /* What was lost then is told as whoever watched then has told it: since when, and held at the third poll. */
 static void what_was_lost_in_the_past_is_replayed(void **state)
 {
@@ -1078,6 +1146,7 @@ int main(void)
         cmocka_unit_test(what_the_bad_ones_share_is_named),
         cmocka_unit_test(canaries_that_are_not_like_control),
         cmocka_unit_test(the_past_is_replayed_against_a_policy),
+        cmocka_unit_test(the_past_is_asked_by_the_preset),
         cmocka_unit_test(what_was_lost_in_the_past_is_replayed),
         cmocka_unit_test(without_history_nothing_is_replayed),
     };

@@ -78,7 +78,7 @@ struct w_call {
 struct w_sample {
     bool there;
     int64_t t;
-    double reboots, cpu, variance;
+    double reboots, cpu, variance, own[METRICS_OWN];
 };
 
 struct world {

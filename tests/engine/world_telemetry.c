@@ -105,8 +105,9 @@ void w_scrape(struct world *w)
     struct w_sample *row = w->samples + w->n_samples++ * W_DEVICES;
     for (int i = 0; i < w->n_devices; i++) {
         struct w_device *d = &w->devices[i];
-        row[i] =
-            (struct w_sample){!d->silent, t, boots_at(d, t), d->cpu * noise(w, i, t), d->variance * noise(w, -i, t)};
+        row[i] = (struct w_sample){
+            !d->silent, t, boots_at(d, t), d->cpu * noise(w, i, t), d->variance * noise(w, -i, t), {0}};
+        memcpy(row[i].own, d->installed == 1 ? d->own_new : d->own, sizeof row[i].own);
     }
 }
 
@@ -124,6 +125,13 @@ static const struct w_sample *newest(const struct world *w, int i, int64_t at)
             return s;
     }
     return NULL;
+}
+
+/* Device k of the tick as the sample has it. */
+static void put_sample(const struct world *w, struct tick *to, size_t k, const struct w_sample *s)
+{
+    put(to, k, s->t + w->store_ahead, s->reboots, s->cpu, s->variance);
+    memcpy(tick_row(to, k) + COL_BUILTIN, s->own, (to->columns - COL_BUILTIN) * sizeof *s->own);
 }
 
 /* Devices in the order of the watch set: world index at each place, -1 none. */
@@ -150,11 +158,11 @@ static void h_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
     if (refused(w, done, ctx))
         return;
     int *v = order(w, watch, a, &n);
-    tick_in(a, &out->tick, at, n, COL_BUILTIN);
+    tick_in(a, &out->tick, at, n, COL_BUILTIN + w->fleet.telemetry.n_own);
     for (size_t k = 0; k < n; k++) {
         const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at - w->store_ahead);
         if (s)
-            put(&out->tick, k, s->t + w->store_ahead, s->reboots, s->cpu, s->variance);
+            put_sample(w, &out->tick, k, s);
         if (s && s->t > out->newest)
             out->newest = s->t;
     }
@@ -180,11 +188,11 @@ static void h_range(struct telemetry *t, const struct watch_set *watch, int64_t 
     out->v = arena_array(a, (size_t)((to - from) / step_us) + 2, sizeof *out->v);
     for (int64_t at = from; at <= to; at += step_us) {
         struct tick *to_tick = &out->v[out->n++];
-        tick_in(a, to_tick, at, n, COL_BUILTIN);
+        tick_in(a, to_tick, at, n, COL_BUILTIN + w->fleet.telemetry.n_own);
         for (size_t k = 0; k < n; k++) {
             const struct w_sample *s = v[k] < 0 ? NULL : newest(w, v[k], at - w->store_ahead);
             if (s)
-                put(to_tick, k, s->t + w->store_ahead, s->reboots, s->cpu, s->variance);
+                put_sample(w, to_tick, k, s);
         }
     }
     w_answer_later(w, done, ctx, 0, w->store_ahead);
