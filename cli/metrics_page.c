@@ -5,7 +5,6 @@
 #include <string.h>
 #include "cli/sample.h"
 #include "core/clock.h"
-#include "core/harm.h"
 
 #define LN_10 2.302585092994046 /* natural logarithm of 10 */
 #define NONE  ((double)NAN)
@@ -194,7 +193,11 @@ static double control_figure(const struct spot *s)
 }
 static double figure_ratio(const struct spot *s)
 {
-    return harm_of_metric(s->figure, &s->wave->health).ratio;
+    return s->figure->diff ? NONE : s->wave->health.ratio[s->figure->number];
+}
+static double figure_difference(const struct spot *s)
+{
+    return s->figure->diff ? s->wave->health.ratio[s->figure->number] : NONE;
 }
 
 static double limit_state(const struct spot *s)
@@ -293,6 +296,8 @@ static const struct family families[] = {
      "What the canary measures, in the figure's own unit; shares and CPU are fractions of 1."},
     {"andon_wave_control_figure", GAUGE, "", OF_FIGURE, control_figure, "The same of control."},
     {"andon_wave_figure_ratio", GAUGE, "ratio", OF_FIGURE, figure_ratio, "Canary to control, as the limits judge it."},
+    {"andon_wave_figure_difference", GAUGE, "", OF_FIGURE, figure_difference,
+     "Canary less control, in the figure's own unit, of a metric that is compared by difference."},
     {"andon_limit_state", GAUGE, "", OF_LIMIT, limit_state,
      "A limit of the policy: 0 ok, 1 pending, 2 breach, 3 unknown."},
     {"andon_evidence_log10", GAUGE, "", OF_TEST, log_evidence,

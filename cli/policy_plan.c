@@ -244,7 +244,10 @@ static void own_text(const struct evidence_policy *e, struct buf *out)
                    d->worse == WORSE_UP     ? "more is worse"
                    : d->worse == WORSE_DOWN ? "less is worse"
                                             : "more and less are worse");
-        if (gauge)
+        if (d->diff)
+            buf_printf(out, "; tolerated %g%s%s from %s", d->tolerance, *d->unit ? " " : "", d->unit,
+                       d->own ? "own baseline" : "control");
+        else if (gauge)
             buf_printf(out, "; tolerated %gx%s", d->tolerance, d->own ? " own baseline" : " control");
         for (size_t k = 0; k < d->n_levels; k++)
             buf_printf(out, "%s%g", k ? ", " : gauge ? "; levels " : "; counts ", d->level[k]);

@@ -99,12 +99,12 @@ int column_find(const struct evidence_policy *p, const char *word, size_t len)
 {
     uint8_t rows[METRICS_MAX];
     size_t n = column_rows(p, rows);
-    for (size_t i = 0; i < n; i++) {
-        const char *const names[] = {metric_id(p, rows[i]), column_head(p, rows[i])};
-        for (size_t k = 0; k < 2; k++)
-            if (strlen(names[k]) == len && strncasecmp(word, names[k], len) == 0)
+    for (int head = 0; head < 2; head++) /* what is sorted by is kept as an id: no head may hide one */
+        for (size_t i = 0; i < n; i++) {
+            const char *name = head ? column_head(p, rows[i]) : metric_id(p, rows[i]);
+            if (strlen(name) == len && strncasecmp(word, name, len) == 0)
                 return rows[i];
-    }
+        }
     return -1;
 }
 

@@ -33,7 +33,7 @@ void column_said(const struct evidence_policy *p, size_t metric, double value, d
 /* For sorting, the larger the worse: the value where more is worse, less of it where less is, how far from the own
  * baseline where both are. NaN: nobody can say. */
 double column_harm(const struct evidence_policy *p, const struct device_row *r, size_t metric);
-/* The metric that has a column and is called so, by id or head, in any case; -1: none. */
+/* The metric that has a column and is called so, by id or else by head, in any case; -1: none. */
 int column_find(const struct evidence_policy *p, const char *word, size_t len);
 /* The rows of column_rows, what is worst in the wave first: what decided its verdict, then limits that are over, then
  * the tests by how much of the evidence that a pause needs there is, as far as it begins to mean something; equals in

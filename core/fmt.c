@@ -173,6 +173,47 @@ const char *fmt_percent(char out[FMT_MAX], double fraction)
     return out;
 }
 
+/* "12.7M" with so many decimals at most. False: more than is written so. */
+static bool fmt_scaled(char out[FMT_MAX], double v, int decimals, const char *unit)
+{
+    static const char scale[] = {0, 'k', 'M', 'G', 'T', 'P'};
+    size_t k = 0;
+    double a = fabs(v), step = decimals == 0 ? 0.5 : decimals == 1 ? 0.05 : 0.005;
+    while (a >= 1000 - step && k < sizeof scale)
+        a /= 1000, k++;
+    if (k == sizeof scale)
+        return false;
+    int n = snprintf(out, FMT_MAX, "%s%.*f", v < 0 ? "-" : "", decimals, a);
+    while (decimals > 0 && (out[n - 1] == '0' || out[n - 1] == '.'))
+        if (out[--n] == '.')
+            break;
+    snprintf(out + n, FMT_MAX - (size_t)n, "%.1s%s", &scale[k], unit);
+    return true;
+}
+
+/* "3e-5": the shortest that there is of a number of any size. */
+static void fmt_power(char out[FMT_MAX], double v, const char *unit)
+{
+    char n[FMT_MAX];
+    snprintf(n, sizeof n, "%.0e", v);
+    int digit = (int)strcspn(n, "e");
+    snprintf(out, FMT_MAX, "%.*se%d%s", digit, n, (int)strtol(n + digit + 1, NULL, 10), unit);
+}
+
+const char *fmt_fit(char out[FMT_MAX], double v, int cols)
+{
+    size_t len = strlen(out), most = cols > 0 ? (size_t)cols : 0;
+    if (len <= most || !isfinite(v))
+        return out;
+    const char *unit = out[len - 1] == '%' ? "%" : "";
+    double shown = *unit ? 100 * v : v;
+    for (int decimals = 2; decimals >= 0 && fabs(shown) >= 0.995; decimals--)
+        if (fmt_scaled(out, shown, decimals, unit) && strlen(out) <= most)
+            return out;
+    fmt_power(out, shown, unit);
+    return out;
+}
+
 /* Digits enough that a ratio and the limit that it passed do not read alike. */
 const char *fmt_ratio(char out[FMT_MAX], double ratio)
 {

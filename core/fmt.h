@@ -21,6 +21,10 @@ bool fmt_iso_parse(const char *s, int64_t *us) ANDON_MUST_USE;
 /* "0.31", "41%": shortest with three significant figures; NaN gives "?". */
 const char *fmt_num(char out[FMT_MAX], double v);
 const char *fmt_percent(char out[FMT_MAX], double fraction);
+/* out holds `v` written out (in per cent when it ends in '%'). Where that is wider than `cols`, at least 5 (4 for what
+ * is not below 0), it is written again as a size that fits: "12.7M", "8.6G", "-69k", "120k%", "3e-5". A figure that is
+ * cut is another figure. */
+const char *fmt_fit(char out[FMT_MAX], double v, int cols);
 /* "0.96x", "3.12x", "15.2x", "340x", "10^5x"; NaN gives "?". The size of a harm is written by core/harm.h. */
 const char *fmt_ratio(char out[FMT_MAX], double ratio);
 /* Parses "90s", "10m", "1h30m", "2d", "500ms" into microseconds. */

@@ -86,6 +86,18 @@ const char *harm_brief(char out[FMT_MAX], const struct harm *h)
     return number(out, h, ">");
 }
 
+const char *harm_fit(char out[FMT_MAX], const struct harm *h, int cols)
+{
+    char n[FMT_MAX];
+
+    harm_brief(out, h);
+    if (!h->diff || strlen(out) <= (size_t)cols)
+        return out;
+    snprintf(n, sizeof n, "%s", out + 1); /* behind the sign, which stays */
+    snprintf(out, FMT_MAX, "%c%.30s", h->ratio < 0 ? '-' : '+', fmt_fit(n, fabs(h->ratio), cols - 1));
+    return out;
+}
+
 const char *harm_text(char out[FMT_MAX], const struct harm *h)
 {
     char r[FMT_MAX], lo[FMT_MAX], hi[FMT_MAX];

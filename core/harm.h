@@ -34,6 +34,8 @@ struct harm harm_of_evidence(const struct evidence *e);
 
 /* For a column: "3.12x", "0.96x", "340x", ">32x" (unbounded, or capped), "+3.2" (a difference), "?". */
 const char *harm_brief(char out[FMT_MAX], const struct harm *h);
+/* The same; a difference that is wider than `cols`, 4 or more, as a size that fits: "+12.7M". */
+const char *harm_fit(char out[FMT_MAX], const struct harm *h, int cols);
 /* In a sentence, with the interval: "3.12x (1.4 to 13)", "over 32x"; without the words behind. Ends are rounded away
  * from the ratio. */
 const char *harm_text(char out[FMT_MAX], const struct harm *h);

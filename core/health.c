@@ -56,7 +56,7 @@ static bool measured(const struct track *t, const struct frame *f)
 
 /* Events of one device in the window, and its exposure in tenths of a second. */
 static int64_t device_events(const struct track *t, const struct track_count *c, const struct frame *f,
-                             int64_t *exposure)
+                             int64_t *exposure, bool *clipped)
 {
     int64_t edge, n = 0;
     uint32_t from;
@@ -76,8 +76,10 @@ static int64_t device_events(const struct track *t, const struct track_count *c,
     if (f->first > first)
         first = f->first;
     for (int i = 0; i < TRACK_BUCKETS; i++)
-        if (t->bucket0 - (TRACK_BUCKETS - 1 - i) >= first)
+        if (t->bucket0 - (TRACK_BUCKETS - 1 - i) >= first) {
             n += c->by[i];
+            *clipped |= c->by[i] == UINT8_MAX;
+        }
     return n;
 }
 
@@ -85,10 +87,11 @@ static void sum_count(const struct track *const *tracks, size_t n, const struct 
                       const struct frame *f, struct count_health *out)
 {
     int64_t exposure, total = 0;
+    bool clipped = false;
 
     *out = (struct count_health){.rate = NAN};
     for (size_t i = 0; i < n; i++) {
-        int64_t events = device_events(tracks[i], track_count_of(tracks[i], s, column), f, &exposure);
+        int64_t events = device_events(tracks[i], track_count_of(tracks[i], s, column), f, &exposure, &clipped);
 
         total += exposure;
         out->events += events;
@@ -96,7 +99,10 @@ static void sum_count(const struct track *const *tracks, size_t n, const struct 
         out->twice += events > 1;
     }
     out->days = (double)total / (double)(US_PER_DAY / TRACK_TENTH);
-    if (total > 0)
+    /* A device has had as many as are counted, or more: of reboots that is a loop at any rate, of others it says
+     * nothing.
+     */
+    if (total > 0 && (!clipped || column == COL_REBOOTS))
         out->rate = (double)out->events / out->days;
 }
 
@@ -255,7 +261,7 @@ static struct pair rates(const struct count_health *c, const struct count_health
 {
     struct pair p = {c->rate, k->rate, NAN};
 
-    if (c->days > 0 && k->days > 0)
+    if (!isnan(c->rate) && !isnan(k->rate))
         p.ratio = ((double)c->events + 0.5) / (c->days * k->rate + 0.5);
     return p;
 }

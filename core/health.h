@@ -23,7 +23,7 @@ struct count_health {
     int64_t had;   /* distinct devices */
     int64_t twice; /* distinct devices with two events or more */
     double days;   /* device-days of exposure */
-    double rate;   /* per device-day */
+    double rate;   /* per device-day; NaN of a counter that runs so fast that a device's events were not all counted */
 };
 struct gauge_health {
     double mean, p95;

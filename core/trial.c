@@ -292,7 +292,7 @@ static void begin_device(struct trial *t, size_t i, const struct trial_past *pas
                          : NAN;
     }
     for (size_t c = 0; c < t->n_tallies; c++) {
-        t->tally[c].own[i].value = NAN;
+        t->tally[c].own[i] = (struct counted){.value = NAN}; /* its bytes are kept */
         counted_restart(&t->tally[c].own[i]);
     }
 }

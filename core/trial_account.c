@@ -352,6 +352,7 @@ static void bind_old(const struct trial_terms *old, struct trial_terms *out)
     p->own_test = NULL;
     p->n_own = p->n_own_tests = 0;
     memset(p->worse, 0, sizeof p->worse);
+    memset(p->grace_us, 0, sizeof p->grace_us);
     p->design = 0;
     out->spec.waves = old->spec.waves;
     out->asked = p->alpha;

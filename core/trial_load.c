@@ -364,8 +364,9 @@ static void get_devices(struct in *r, struct trial *t)
     if (!r->bad) {
         risk_count(&t->risk, t->w, t->marks, n);
         trial_count_joined(t);
-        int64_t next = INT64_MAX;
-        trial_count_waits(t, (int32_t)((t->next - t->zero) / t->spec.step_us - 1), &next);
+        /* As of the newest tick that had rows, as a trial that was not stopped has them. */
+        int64_t next = INT64_MAX, joined = t->newest > 0 ? (t->newest - t->zero) / t->spec.step_us : 0;
+        trial_count_waits(t, (int32_t)joined, &next);
     }
 }
 

@@ -427,8 +427,9 @@ static void run_stage(struct turn *u, const struct tick *k)
 {
     struct trial *t = u->t;
     struct stage *g = u->g;
-    close_windows(u, u->tick - 1); /* those that ended in a tick that was left out */
     begin_epoch(u);
+    /* Those that ended in a tick that was left out: in the new epoch, for the old one has been judged by its last. */
+    close_windows(u, u->tick - 1);
     let_in(u);
     begin_ranks(u);
     feed_rows(u, k);

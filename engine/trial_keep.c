@@ -199,6 +199,8 @@ static void read_before(struct run *r, struct reader *in)
         in->bad = true;
         return;
     }
+    for (size_t i = 0; i < r->placebo.n; i++)
+        in->bad |= (size_t)r->placebo.v[i].row >= metric_count(&r->spec.policy);
     in->p += n;
 }
 

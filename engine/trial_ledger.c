@@ -298,7 +298,7 @@ static void say_refused(struct ro *ro)
     g->said = true;
     diary_entry(ro->en, &e, ENTRY_CONFIG, NULL, ro);
     e.result = "policy-refused";
-    e.reason = "the policy has changed while the rollout runs: its tests go on as they began";
+    e.reason = "the tests go on as they began, not as the policy would have them now";
     entry_str(&e, "differs", g->plan.differs);
     entry_str(&e, "policy", ro->policy.ruled->digest);
     diary_write(ro->en, &e, 0, NULL, NULL);

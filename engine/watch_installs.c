@@ -77,6 +77,7 @@ void watch_told(struct ro *ro, size_t wave, int64_t at)
     if (wave >= ro->facts.n_waves || ro->wv[wave].watch.told_at == at)
         return;
     ro->wv[wave].watch.told_at = at;
+    ro->en->watch.changes++; /* who is overdue */
     watch_listed(ro, wave);
 }
 

@@ -281,7 +281,9 @@ void panels_draw(struct app *a, const struct view_data *d, struct canvas *c, int
  */
 struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
                        const struct figure *m);
-float plots_top(const struct wave_view *w, const struct figure *f);
+/* The canary's history of a figure in one row. */
+void plots_spark(struct canvas *c, int row, int col, int cols, enum role role, const struct wave_view *w,
+                 const struct figure *m);
 const char *plots_when(const struct snapshot *s, char out[80]);
 enum { PLOTS = 3 };                                                       /* side by side, or one below the other */
 const struct figure *plots_figure(const struct wave_view *w, size_t row); /* a metric's; figure_unknown: it has none */

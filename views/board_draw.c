@@ -232,8 +232,7 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     struct worst worst = judged ? worst_of(r, v) : (struct worst){.name = ""};
     if (w->trend) {
         if (worst.known)
-            canvas_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v->trend[worst.metric->number],
-                         TREND_N, plots_top(v, worst.metric));
+            plots_spark(c, row, x, w->trend, blind || stale ? ROLE_STALE : ROLE_CANARY, v, worst.metric);
         x += w->trend + 1;
     }
     char delta[WORST_TEXT] = "-";

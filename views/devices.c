@@ -329,11 +329,11 @@ static void csv_head(struct buf *b, const struct evidence_policy *p)
 
 static void csv_figure(struct buf *b, const struct device_row *r, size_t metric, bool last)
 {
-    char n[FMT_MAX] = "";
+    char n[FMT_MAX] = ""; /* andon's own number, so no formula: -69 stays a number */
     double v = column_value(r, metric);
     if (isfinite(v))
         metric == ROW_CPU || metric == ROW_VARIANCE ? (void)fmt_num(n, v) : (void)snprintf(n, sizeof n, "%.7g", v);
-    csv_cell(b, n, last);
+    buf_printf(b, last ? "\"%s\"\n" : "\"%s\",", n);
 }
 
 static void csv_row(struct buf *b, const struct evidence_policy *p, const struct device_row *r)

@@ -145,7 +145,9 @@ static void line(struct canvas *c, int row, const struct layout *at, const struc
         x += 2 * (at->rel + 1);
     }
     for (size_t i = 0; i < at->n; i++) {
-        canvas_right(c, row, x, at->width[i] - 1, num, column_text(n, at->row[i], column_value(r, at->row[i])));
+        double v = column_value(r, at->row[i]);
+        column_text(n, at->row[i], v);
+        canvas_right(c, row, x, at->width[i] - 1, num, fmt_fit(n, v, at->width[i] - 1));
         x += at->width[i];
         if (at->row[i] == ROW_REBOOTS && at->boots) {
             boots(c, row, x, r, old);

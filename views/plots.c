@@ -80,20 +80,6 @@ static const char *name_of(const struct figure *f, char out[80])
     return out;
 }
 
-/* The top of a sparkline: twice control, so that "as control" is half height and only what is worse fills it. */
-float plots_top(const struct wave_view *w, const struct figure *f)
-{
-    unsigned m = f->number;
-    float top = 0;
-    for (int i = 0; i < TREND_N; i++) {
-        if (isfinite(w->trend[m][i]) && w->trend[m][i] > top)
-            top = w->trend[m][i];
-        if (isfinite(w->trend_control[m][i]) && 2 * w->trend_control[m][i] > top)
-            top = 2 * w->trend_control[m][i];
-    }
-    return top;
-}
-
 /* Where the limit lies now, in the metric's own unit. */
 static double limit_value(const struct wave_view *w, const struct figure *m)
 {
@@ -102,8 +88,56 @@ static double limit_value(const struct wave_view *w, const struct figure *m)
         return NAN;
     if (l->limit->basis == BASIS_ABSOLUTE)
         return l->limit->value;
+    if (m->diff)
+        return w->health.against[m->number] + l->limit->value;
     /* Beside a control of zero the ratio is a corrected one, and there is no such line. */
     return w->health.against[m->number] > 0 ? l->limit->value * w->health.against[m->number] : NAN;
+}
+
+struct scale {
+    double low, top;
+};
+
+/* What the points lie between, and the limit where it is not far above them. From 0 on, but what is compared by
+ * difference, or is below 0, has no such bottom. A margin shows the lowest of them, and that nothing is cut off. */
+static struct scale scale_of(const struct wave_view *w, const struct figure *m, double limit)
+{
+    const float *const v[] = {w->trend[m->number], w->trend_control[m->number]};
+    struct scale s = {INFINITY, -INFINITY};
+    for (int i = 0; i < 2 * TREND_N; i++) {
+        double at = (double)v[i / TREND_N][i % TREND_N];
+        s.low = isfinite(at) && at < s.low ? at : s.low;
+        s.top = isfinite(at) && at > s.top ? at : s.top;
+    }
+    bool any = s.low <= s.top;
+    if (!m->diff && !(any && s.low < 0)) {
+        double top = any ? s.top : 0;
+        top = isfinite(limit) && limit < 3 * top && limit > top ? limit : top;
+        return (struct scale){0, top > 0 ? top * 1.05 : 1};
+    }
+    if (isfinite(limit)) {
+        s.low = !any || limit < s.low ? limit : s.low;
+        s.top = !any || limit > s.top ? limit : s.top;
+    } else if (!any) {
+        return (struct scale){0, 1};
+    }
+    double margin = 0.05 * (s.top > s.low ? s.top - s.low : s.low < 0 || s.low > 0 ? fabs(s.low) : 1);
+    return (struct scale){s.low - margin, s.top + margin};
+}
+
+/* Up to twice control where there is a bottom, so that "as control" is half height and only what is worse fills it. */
+void plots_spark(struct canvas *c, int row, int col, int cols, enum role role, const struct wave_view *w,
+                 const struct figure *m)
+{
+    const float *v = w->trend[m->number], *k = w->trend_control[m->number];
+    struct scale s = scale_of(w, m, limit_value(w, m));
+    float up[TREND_N], top = 0;
+    for (int i = 0; i < TREND_N; i++) {
+        up[i] = (float)((double)v[i] - s.low);
+        top = isfinite(v[i]) && v[i] > top ? v[i] : top;
+        top = isfinite(k[i]) && 2 * k[i] > top ? 2 * k[i] : top;
+    }
+    canvas_spark(c, row, col, cols, role, up, TREND_N, s.low < 0 || m->diff ? (float)(s.top - s.low) : top);
 }
 
 struct look plots_look(const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w,
@@ -133,6 +167,13 @@ static void status(struct canvas *c, int row, int col, int cols, struct look l)
     canvas_printf(c, row, col, cols, l.role, "%s%s%s", l.glyph, *l.glyph ? " " : "", l.word);
 }
 
+/* A figure in at most so many columns. */
+static const char *size_of(char out[FMT_MAX], const struct figure *m, double v, int cols)
+{
+    harm_value(out, m, v);
+    return fmt_fit(out, v, cols);
+}
+
 enum { CHART_ROWS = 6 };
 
 static void chart(struct canvas *c, int row, int col, int cols, const struct wave_view *w, const struct figure *m,
@@ -140,33 +181,30 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
 {
     char t[FMT_MAX], u[FMT_MAX], x[FMT_MAX];
     const float *v = w->trend[m->number], *k = w->trend_control[m->number];
-    double lim = limit_value(w, m), top = 0;
-    for (int i = 0; i < TREND_N; i++) {
-        top = isfinite(v[i]) && v[i] > top ? v[i] : top;
-        top = isfinite(k[i]) && k[i] > top ? k[i] : top;
-    }
-    if (isfinite(lim) && lim < 3 * top)
-        top = lim > top ? lim : top;
-    top = top > 0 ? top * 1.05 : 1;
-    int used = canvas_text(c, row, col, cols, ROLE_TEXT, name) + 2;
+    double lim = limit_value(w, m);
+    struct scale s = scale_of(w, m, lim);
+    double unit = CHART_ROWS / (s.top - s.low);
+    /* A long name gives way to the limit, which is another one when it is cut. */
+    int room = isfinite(lim) ? cols - 8 - text_width(size_of(t, m, lim, 6)) : cols;
+    int used = canvas_text(c, row, col, room, ROLE_TEXT, name) + 2;
     if (isfinite(lim))
-        canvas_printf(c, row, col + used, cols - used, ROLE_LIMIT, "limit %s", harm_value(t, m, lim));
+        canvas_printf(c, row, col + used, cols - used, ROLE_LIMIT, "limit %s", t);
     int plot = col + 6, width = cols - 7 < TREND_N ? cols - 7 : TREND_N;
-    int lim_at = isfinite(lim) && lim <= top ? (int)(lim / top * CHART_ROWS) : -1;
+    int lim_at = isfinite(lim) && lim <= s.top ? (int)((lim - s.low) * unit) : -1;
     for (int r = 0; r < CHART_ROWS; r++) {
         int level = CHART_ROWS - 1 - r; /* of this row, from below */
         int at = row + 1 + r;
         canvas_text(c, at, plot - 1, 1, ROLE_DIM, level == CHART_ROWS - 1 || level == 0 ? "┤" : "│");
         if (level == CHART_ROWS - 1)
-            canvas_right(c, at, col, 5, ROLE_DIM, harm_value(t, m, top));
+            canvas_right(c, at, col, 5, ROLE_DIM, size_of(t, m, s.top, 5));
         else if (level == 0)
-            canvas_right(c, at, col, 5, ROLE_DIM, harm_value(t, m, 0));
+            canvas_right(c, at, col, 5, ROLE_DIM, size_of(t, m, s.low, 5));
         if (level == lim_at)
             canvas_right(c, at, col, 5, ROLE_LIMIT, "limit");
         for (int i = 0; i < width; i++) {
             int from = TREND_N - width + i;
-            double hv = isfinite(v[from]) ? v[from] / top * CHART_ROWS - level : -1;
-            double hk = isfinite(k[from]) ? k[from] / top * CHART_ROWS - level : -1;
+            double hv = isfinite(v[from]) ? ((double)v[from] - s.low) * unit - level : -1;
+            double hk = isfinite(k[from]) ? ((double)k[from] - s.low) * unit - level : -1;
             /* The higher shows above the lower: canary over control when worse, under it when better by a cell. */
             bool under = hk >= 0.5 && hk - hv >= 1;
             if (hv >= 1 && (under || hk < 0.5))
@@ -181,9 +219,10 @@ static void chart(struct canvas *c, int row, int col, int cols, const struct wav
     }
     enum role num = dim ? ROLE_STALE : ROLE_STRONG;
     struct harm harm = harm_of_metric(m, &w->health);
+    int most = cols < 28 ? 5 : 6;
     used = canvas_printf(c, row + 1 + CHART_ROWS, col, cols, num, "%s vs %s  %s  ",
-                         harm_value(t, m, w->health.value[m->number]), harm_value(u, m, w->health.against[m->number]),
-                         harm_brief(x, &harm));
+                         size_of(t, m, w->health.value[m->number], most),
+                         size_of(u, m, w->health.against[m->number], most), harm_fit(x, &harm, 6));
     status(c, row + 1 + CHART_ROWS, col + used, cols - used, look);
 }
 
@@ -245,13 +284,12 @@ void plots_lines(const struct view_data *d, const struct snapshot *s, struct can
         canvas_text(c, at, col, 17, ROLE_TEXT, name_of(m, name));
         col += 18;
         if (c->cols >= 60) {
-            canvas_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w->trend[m->number], TREND_N,
-                         plots_top(w, m));
+            plots_spark(c, at, col, spark, dim ? ROLE_STALE : ROLE_CANARY, w, m);
             col += spark + 1;
         }
         col += canvas_printf(c, at, col, -1, dim ? ROLE_STALE : ROLE_STRONG, "%s vs %s  %s  ",
-                             harm_value(n, m, w->health.value[m->number]),
-                             harm_value(k, m, w->health.against[m->number]), harm_brief(t, &harm));
+                             size_of(n, m, w->health.value[m->number], 6),
+                             size_of(k, m, w->health.against[m->number], 6), harm_fit(t, &harm, 6));
         status(c, at, col, -1, plots_look(s, r, w, m));
     }
 }

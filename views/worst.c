@@ -57,7 +57,7 @@ void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct wo
     else if (w->metric->kind == FIGURE_SHARE) /* other devices install nothing */
         fmt_percent(n, blind ? NAN : v->health.value[w->metric->number]);
     else
-        harm_brief(n, &h);
+        harm_fit(n, &h, cols - 4);
     int room = cols - 1 - text_width(n); /* the figure stays whole, for it is what one looks for */
     snprintf(out, WORST_TEXT, "%.*s %s", (int)text_fit(w->name, room > 3 ? room : 3), w->name, n);
 }

@@ -234,6 +234,45 @@ static void both_are_well_formed(void **state)
     }
 }
 
+/* The ratio that the limits judge is there where control has had nothing too; a difference is no ratio. */
+static void figures_as_the_limits_judge_them(void **state)
+{
+    enum { OWN = FIGURES_BUILTIN };
+    static const char *const want[] = {
+        "andon_wave_figure_ratio{fleet=\"emea\",rollout=\"4471\",wave=\"0\",figure=\"reboots\",metric=\"reboots\"} 33",
+        "andon_wave_figure_difference{fleet=\"emea\",rollout=\"4471\",wave=\"0\",figure=\"modem\",metric=\"\"} -4",
+        "andon_wave_control_figure{fleet=\"emea\",rollout=\"4471\",wave=\"0\",figure=\"modem\",metric=\"\"} -71",
+        "# TYPE andon_wave_figure_difference gauge"};
+    struct figure words[OWN + 1];
+    struct scene s;
+    (void)state;
+    scene_init(&s);
+    for (size_t i = 0; i < OWN; i++)
+        words[i] = *figure_of(&policy_default()->evidence, i);
+    words[OWN] = (struct figure){.word = "modem",
+                                 .phrase = "modem",
+                                 .per = " dBm",
+                                 .unit = "dBm",
+                                 .number = OWN,
+                                 .row = METRICS_BUILTIN,
+                                 .kind = FIGURE_MEAN,
+                                 .diff = true};
+    s.wave[0].figures = words, s.wave[0].n_figures = OWN + 1;
+    struct wave_health *h = &s.wave[0].health;
+    for (size_t i = 0; i < FIGURES_MAX; i++)
+        h->value[i] = h->against[i] = h->ratio[i] = NAN;
+    h->value[FIGURE_REBOOTS] = 2, h->against[FIGURE_REBOOTS] = 0, h->ratio[FIGURE_REBOOTS] = 33;
+    h->value[OWN] = -75, h->against[OWN] = -71, h->ratio[OWN] = -4;
+    char *text = page(&s, true);
+    for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
+        if (!has(text, want[i]))
+            fail_msg("not there: %s", want[i]);
+    const char *ratio = strstr(text, "andon_wave_figure_ratio{");
+    assert_null(strstr(strstr(ratio, "\n"), "andon_wave_figure_ratio{")); /* that one alone */
+    well_formed(text);
+    free(text);
+}
+
 /* A name from outside ends no label, no line and no series. */
 static void hostile_names(void **state)
 {
@@ -347,6 +386,7 @@ int main(void)
         cmocka_unit_test(samples),
         cmocka_unit_test(heads_of_both_formats),
         cmocka_unit_test(both_are_well_formed),
+        cmocka_unit_test(figures_as_the_limits_judge_them),
         cmocka_unit_test(hostile_names),
         cmocka_unit_test(extreme_numbers),
         cmocka_unit_test(many_rollouts),

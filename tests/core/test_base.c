@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -166,6 +167,49 @@ static void fmt_writes_for_people(void **state)
     SAYS(fmt_ratio(s, 1234.0), "1234x");
 }
 
+/* What does not fit keeps its size, and never more columns than there are. */
+static void fmt_fits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+        double v;
+        int cols;
+    } cases[] = {
+        {"12,739,045", "12.7M", 12739045, 5},
+        {"12,739,045", "12,739,045", 12739045, 10},
+        {"8.6e+09", "8.6G", 8.6e9, 5},
+        {"12,739,045,376", "12.74G", 12739045376, 11},
+        {"-69,120", "-69k", -69120, 5},
+        {"-69,120", "-69.1k", -69120, 6},
+        {"999,996", "1M", 999996, 5},
+        {"999,499", "999k", 999499, 5},
+        {"999,500", "1M", 999500, 4},
+        {"1,000", "1k", 1000, 4},
+        {"-123,456,789", "-123M", -123456789, 5},
+        {"1.2e-05", "1e-5", 1.2e-5, 5},
+        {"3.4e+38", "3e38", 3.4e38, 5},
+        {"-3.4e+38", "-3e38", -3.4e38, 5},
+        {"120000%", "120k%", 1200, 5},
+        {"?", "?", NAN, 5},
+        {"100,000,000", "100M", 1e8, 5},
+        {"999.994", "1k", 999.994, 5},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char s[FMT_MAX];
+        snprintf(s, sizeof s, "%s", cases[i].text);
+        SAYS(fmt_fit(s, cases[i].v, cases[i].cols), cases[i].want);
+    }
+    for (double v = 1e-12; v < 1e38; v *= 1.37)
+        for (int sign = -1; sign < 2; sign += 2) {
+            char s[FMT_MAX];
+            fmt_count(s, v < 1e15 ? (int64_t)(sign * v) : INT64_MAX);
+            snprintf(s + strlen(s), FMT_MAX - strlen(s), "%s", "......");
+            fmt_fit(s, sign * v, 6);
+            assert_true(strlen(s) <= 6);
+        }
+}
+
 static void fmt_times_round_trip(void **state)
 {
     (void)state;
@@ -240,9 +284,9 @@ int main(void)
         cmocka_unit_test(err_fills_and_clips),           cmocka_unit_test(arena_keeps_things_apart_and_zeroed),
         cmocka_unit_test(buf_stops_at_its_limit),        cmocka_unit_test(buf_grows),
         cmocka_unit_test(rng_is_the_published_sequence), cmocka_unit_test(rng_has_the_right_moments),
-        cmocka_unit_test(fmt_writes_for_people),         cmocka_unit_test(fmt_times_round_trip),
-        cmocka_unit_test(fmt_durations_parse_strictly),  cmocka_unit_test(fmt_hexfloat_round_trips),
-        cmocka_unit_test(the_real_clock_moves_forward),
+        cmocka_unit_test(fmt_writes_for_people),         cmocka_unit_test(fmt_fits),
+        cmocka_unit_test(fmt_times_round_trip),          cmocka_unit_test(fmt_durations_parse_strictly),
+        cmocka_unit_test(fmt_hexfloat_round_trips),      cmocka_unit_test(the_real_clock_moves_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -44,6 +44,20 @@ static void which_there_are(void **state)
     assert_int_equal(column_find(&p, "", 0), -1);
 }
 
+/* A policy's own metric may be called as a column is headed: it is found by its id all the same. */
+static void ids_come_before_heads(void **state)
+{
+    (void)state;
+    struct metric_def own[3];
+    struct evidence_policy p = policy();
+    memcpy(own, OWN, sizeof own);
+    own[2].id = "rbt";
+    p.own = own;
+    assert_int_equal(column_find(&p, "rbt", 3), RETRIES);
+    assert_int_equal(column_find(&p, "reboots", 7), ROW_REBOOTS);
+    assert_int_equal(column_find(&p, "var", 3), ROW_VARIANCE);
+}
+
 static void what_they_say(void **state)
 {
     (void)state;
@@ -129,10 +143,8 @@ static void worst_first(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(which_there_are),
-        cmocka_unit_test(what_they_say),
-        cmocka_unit_test(what_is_worse),
-        cmocka_unit_test(worst_first),
+        cmocka_unit_test(which_there_are), cmocka_unit_test(ids_come_before_heads), cmocka_unit_test(what_they_say),
+        cmocka_unit_test(what_is_worse),   cmocka_unit_test(worst_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -115,6 +115,26 @@ static void of_installs_and_ranks(void **state)
     assert_string_equal(harm_of_evidence(&e).than, " as much as the others");
 }
 
+/* A difference in bytes has no room in a column, and is not cut to another one. */
+static void a_difference_keeps_its_size(void **state)
+{
+    struct harm h = {.ratio = 12739045, .diff = true};
+    char out[FMT_MAX];
+
+    (void)state;
+    assert_string_equal(harm_fit(out, &h, 6), "+12.7M");
+    assert_string_equal(harm_fit(out, &h, 5), "+13M");
+    assert_string_equal(harm_fit(out, &h, 9), "+1.27e+07");
+    h.ratio = -8.6e9;
+    assert_string_equal(harm_fit(out, &h, 6), "-8.6G");
+    h.ratio = -8;
+    assert_string_equal(harm_fit(out, &h, 6), "-8");
+    h.ratio = NAN;
+    assert_string_equal(harm_fit(out, &h, 6), "?");
+    h = (struct harm){.ratio = 1234567};
+    assert_string_equal(harm_fit(out, &h, 4), "10^6x");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -124,6 +144,7 @@ int main(void)
         cmocka_unit_test(of_a_test_with_its_interval),
         cmocka_unit_test(of_a_test_that_none_of_the_others_had),
         cmocka_unit_test(of_installs_and_ranks),
+        cmocka_unit_test(a_difference_keeps_its_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -307,6 +307,35 @@ void evidence_own(struct fixture *f)
     snprintf(r->waves[2].verdict.text, sizeof r->waves[2].verdict.text, "5 of 20 canaries %s", t->plain);
 }
 
+void evidence_far(struct fixture *f)
+{
+    static const struct limit low = {
+        .id = "R-SIGNAL", .metric = "free-memory", .basis = BASIS_RELATIVE, .under = true, .value = -6, .wave = -1};
+    evidence_own(f);
+    struct rollout_view *r = fixture_rollout(f, "4466");
+    struct wave_view *w = &r->waves[2];
+    struct figure *v = (struct figure *)(uintptr_t)&w->figures[FIGURES_BUILTIN];
+    v->phrase = "signal", v->per = " dBm", v->unit = "dBm", v->diff = true;
+    v[1].phrase = "heap", v[1].unit = "B";
+    for (int k = 0; k < 2; k++) {
+        unsigned at = FIGURES_BUILTIN + (unsigned)k;
+        w->health.value[at] = k ? 8.6e9 : -77, w->health.against[at] = k ? 12739045 : -69;
+        w->health.ratio[at] = k ? 675 : -8;
+        for (int i = 0; i < TREND_N; i++) {
+            w->trend_control[at][i] = (float)w->health.against[at];
+            w->trend[at][i] =
+                (float)(w->health.against[at] + (w->health.value[at] - w->health.against[at]) * i / TREND_N);
+        }
+    }
+    w->verdict.limits[w->verdict.n_limits++] = (struct limit_view){.limit = &low,
+                                                                   .figure = v,
+                                                                   .value = -77,
+                                                                   .against = -69,
+                                                                   .ratio = -8,
+                                                                   .status = LIMIT_BREACH,
+                                                                   .since = NOW - US_PER_MIN};
+}
+
 void evidence_ended(struct fixture *f)
 {
     struct rollout_view *r = start(f, TRIAL_OFF);

@@ -13,7 +13,8 @@ void evidence_install(struct fixture *f);
 void evidence_catching(struct fixture *f);
 void evidence_behind(struct fixture *f);
 void evidence_off(struct fixture *f);
-void evidence_own(struct fixture *f);     /* two metrics of the policy's own, one of which decides */
+void evidence_own(struct fixture *f); /* two metrics of the policy's own, one of which decides */
+void evidence_far(struct fixture *f); /* of those one is compared by difference and below 0, with a limit, one large */
 void evidence_ended(struct fixture *f);   /* well, and the last wave had nobody to be compared with */
 void evidence_hostile(struct fixture *f); /* long and hostile names, numbers out of any range */
 

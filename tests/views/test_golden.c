@@ -175,6 +175,8 @@ static const struct picture MORE[] = {
     {"board-own", "/cam\n", evidence_own},
     {"rollout-own", ":4466\n", evidence_own},
     {"rollout-own-retries", ":4466\nooooo", evidence_own},
+    {"rollout-far", ":4466\n", evidence_far},
+    {"rollout-far-large", ":4466\nooooo", evidence_far},
     {"devices-own", ":4466\n\n", evidence_own},
     {"devices-own-sort", ":4466\n\nooooo/free-memory<260 radio-retries>30\n", evidence_own},
     {"device-own", ":4466\n\n\n", evidence_own},

@@ -257,6 +257,43 @@ static void test_own_metrics(void **state)
     assert_true(scene_shows(s, "sort state") && !scene_shows(s, "FREE-MEMORY"));
 }
 
+/* A metric of the policy's own that is called as a column is headed does not keep `o` from what comes behind it. */
+static void test_sort_by_a_head(void **state)
+{
+    struct scene *s = *state;
+    struct metric_def own[2];
+    evidence_own(&s->f);
+    struct evidence_policy *p = (struct evidence_policy *)(uintptr_t)&fixture_rollout(&s->f, "4466")->policy->evidence;
+    memcpy(own, p->own, sizeof own);
+    own[0].id = "rbt";
+    p->own = own;
+    scene_draw(s);
+    scene_type(s, ":4466\n\noooo");
+    assert_true(scene_shows(s, "sort rbt "));
+    scene_type(s, "o");
+    assert_true(scene_shows(s, "sort radio-retries "));
+    scene_type(s, "o");
+    assert_true(scene_shows(s, "sort seen "));
+}
+
+/* A number that has no room keeps its size, and one below 0 stays a number in the file. */
+static void test_wide_figures(void **state)
+{
+    struct scene *s = *state;
+    evidence_own(&s->f);
+    scene_draw(s);
+    scene_type(s, ":4466\n\n");
+    struct device_metric *m = (struct device_metric *)(uintptr_t)s->f.s->devices[0].metric;
+    m[METRICS_BUILTIN].value = 8.6e9F;
+    m[METRICS_BUILTIN + 1].value = -69;
+    m[ROW_REBOOTS].value = 12739;
+    m[ROW_CPU].value = 1200;
+    scene_draw(s);
+    assert_true(scene_shows(s, "13k 120k%  1.31        8.6G         -69"));
+    scene_type(s, "w\n");
+    assert_non_null(strstr(s->last.copy, "\"reboots in a loop\",\"8.600001e+09\",\"-69\"\n"));
+}
+
 static void test_audit(void **state)
 {
     struct scene *s = *state;
@@ -384,6 +421,8 @@ int main(void)
         T(test_csv_is_no_formula),
         T(test_sort_orders),
         T(test_own_metrics),
+        T(test_wide_figures),
+        T(test_sort_by_a_head),
         T(test_audit),
         T(test_alerts),
         T(test_quit),
