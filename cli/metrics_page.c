@@ -353,7 +353,7 @@ static void sample(struct page *p, const struct spot *s)
         sample_label(p, "limit", s->limit->limit->id);
     if (s->test)
         sample_label(p, "test", s->test->test);
-    if (s->figure || s->limit || s->test)
+    if (s->fleet && (s->figure || s->limit || s->test))
         sample_label(p, "metric", metric_label(s));
     if (f->type == INFO && f->level == OF_PROCESS)
         sample_label(p, "version", ANDON_VERSION);

@@ -98,7 +98,7 @@ static void sum_count(const struct track *const *tracks, size_t n, const struct 
         out->had += events > 0;
         out->twice += events > 1;
     }
-    out->days = (double)total / (double)(US_PER_DAY / TRACK_TENTH);
+    out->days = (double)total / ((double)US_PER_DAY / (double)TRACK_TENTH);
     /* A device has had as many as are counted, or more: of reboots that is a loop at any rate, of others it says
      * nothing.
      */

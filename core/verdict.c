@@ -72,7 +72,7 @@ struct judged {
     const struct limit *l;
     const struct wave_health *h;
     const struct figure *f;
-    int column; /* that it is of, -1: none */
+    int8_t column; /* that it is of, -1: none */
 };
 
 static int64_t carriers(const struct judged *j)

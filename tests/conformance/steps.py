@@ -89,7 +89,7 @@ class Kept:
     """A kept state (engine/trial_keep.c): when each wave was told, and the devices with their attributes."""
     def __init__(self, tick, state):
         self.tick, self.bytes = tick, state
-        head = b"andon-run 1\n"
+        head = b"andon-run 2\n"
         assert state.startswith(head), state[:20]
         self.at = len(head)
         self.told = [self.number() for _ in range(self.number())]
@@ -101,6 +101,8 @@ class Kept:
             name = self.text()
             _, wave, _, stratum, *attributes, installed = [self.number() for _ in range(9)]
             self.devices[name] = (wave, stratum, tuple(names[a] for a in attributes if a >= 0), installed)
+        before = self.number()  # the placebo test
+        self.at += before
         assert self.number() == len(state) - self.at, "not read to the trial's own bytes"
 
     def number(self):
