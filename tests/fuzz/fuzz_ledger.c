@@ -65,7 +65,7 @@ static void take_claims(const char *p, const char *end, struct arena *a)
         struct rollout_identity who = {"f", ids[i], 5, "n", "r:1"};
         struct account_plan plan;
         double mine, others;
-        account_plan(&c, &who, &t, 1, true, &plan);
+        account_plan(&c, &who, &t, 1, true, a, &plan);
         account_spent(&c, &who, &mine, &others);
         must(plan.left >= 0 && mine >= 0 && others >= 0 && fuzz_shown(plan.differs));
     }

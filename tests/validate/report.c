@@ -118,7 +118,9 @@ void delay_line(const char *what, const struct measured m[3], const double desig
 void delay_holds(const char *what, struct measured m, double design, const double *results, int runs, int slot,
                  double design_median, int design_runs, double tick)
 {
-    double d = design / 100, se = sqrt(m.se * m.se + d * (1 - d) / design_runs);
+    /* Where none or all were halted m.se is 0: as if the design's figure were true, then. */
+    double d = design / 100, if_true = d * (1 - d), own = m.se * m.se;
+    double se = sqrt((own > if_true / m.n ? own : if_true / m.n) + if_true / design_runs);
     if (!isnan(design))
         check(m.p + pool_errors() * se >= d, "%s: %.1f %% of %d runs are halted, design %.1f %%", what, m.p * 100, m.n,
               design);
