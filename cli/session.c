@@ -64,15 +64,26 @@ void session_operator(struct session *s)
     snprintf(s->user, sizeof s->user, "%s", s->actor.name);
 }
 
+/* The configured key is the configured log's. Another log's is beside it, or not known here: compared with ours it
+ * would be called tampered with. */
+static void key_of_another(const char *db, struct session *s)
+{
+    struct stat ours, named;
+    const char *slash = strrchr(db, '/');
+
+    if (stat(db, &named) != 0 ||
+        (stat(s->db, &ours) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino))
+        return;
+    snprintf(s->key, sizeof s->key, "%.*saudit.key", slash ? (int)(slash - db) + 1 : 0, db);
+}
+
 /* Paths of the log: the configuration's, or the XDG places. */
 static bool log_paths(const struct args *a, struct session *s, struct err *e)
 {
     char host[128] = "localhost";
     const struct config *c = s->configured ? &s->config : NULL;
 
-    if (a->val[OPT_DB])
-        snprintf(s->db, sizeof s->db, "%s", a->val[OPT_DB]);
-    else if (c && *c->audit_db)
+    if (c && *c->audit_db)
         snprintf(s->db, sizeof s->db, "%s", c->audit_db);
     else if (!state_path(s->db, sizeof s->db, "audit.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the audit log");
@@ -84,6 +95,10 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->key, sizeof s->key, "%s", c->audit_key);
     else if (!config_path(s->key, sizeof s->key, "audit.key"))
         return err_set(e, ERR_IO, "Set HOME or XDG_CONFIG_HOME.", "there is no place for the log's key");
+    if (a->val[OPT_DB]) {
+        key_of_another(a->val[OPT_DB], s);
+        snprintf(s->db, sizeof s->db, "%s", a->val[OPT_DB]);
+    }
     if (c && *c->audit_origin) {
         snprintf(s->origin, sizeof s->origin, "%s", c->audit_origin);
     } else {

@@ -356,7 +356,7 @@ static void strata_text(struct words *w)
     const struct plan *p = w->p;
     char part[200], alone[FMT_MAX];
     double apart = (double)p->canary * (1 - p->compared);
-    if (p->strata < 2)
+    if (p->strata < 2 || !(p->loops_seen_whole > 0)) /* not seen whoever is compared: strata cost nothing */
         return;
     w->between = "; ";
     snprintf(part, sizeof part,

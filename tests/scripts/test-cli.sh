@@ -99,6 +99,15 @@ holds 'd["audit"]["verified"] and d["devices"]["on_new"] == 0 and d["scenario"] 
 if [ -z "$(ls -A "$TMPDIR")" ]; then ok; else bad "left in TMPDIR: $(ls -A "$TMPDIR")"; fi
 run 2 drill healthy --headless --keep-log "$work/kept"; tells "holds the log of another drill"
 run 0 audit verify --db "$work/kept/audit.db"; says "unwitnessed"
+# a host's own key is its own log's: of another log the one beside it is
+own="$HOME/.config/andon/audit.key"; mkdir -p "$HOME/.config/andon"
+cp "$own" "$work/own.key" 2>/dev/null
+openssl genpkey -algorithm ed25519 -out "$own" 2>/dev/null && chmod 600 "$own"
+run 0 audit verify --db "$work/kept/audit.db"; says "unwitnessed"
+cp "$work/kept/audit.key" "$work/kept.key"; cp "$own" "$work/kept/audit.key"
+run 1 audit verify --db "$work/kept/audit.db"; says "which is not the key"
+cp "$work/kept.key" "$work/kept/audit.key"; rm -f "$own"
+[ ! -e "$work/own.key" ] || mv "$work/own.key" "$own"
 run 0 audit head --db "$work/kept/audit.db" -o json; holds 'd["size"] > 5 and len(d["root"]) == 64 and d["vkey"].startswith("andon/drill+")'
 run 0 audit show --db "$work/kept/audit.db" --kind halt -o json
 holds 'len(d["entries"]) == 1 and d["entries"][0]["actor"] == "install"'
