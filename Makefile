@@ -3,11 +3,13 @@
 #   make            build build/release/andon
 #   make demo       install what is missing, build, open the console on a live drill
 #   make test       install what is missing, build with gcc + ASan + UBSan, run every test that needs no foreign server
-#   make conformance  the same rollout on a real hawkBit and a real Prometheus
+#   make conformance  the same rollout on a real hawkBit and a real Prometheus; one story on the other fleet servers
 #   make bench      speed and memory, as ratios
 #   make test-statistics CASES=FILE  the reference values of the statistics, from another file too
+#   make test-intel WORLD=DIR  vulnerabilities, scores, order and inventory of a whole folder against its answers.json
 #   make validate-statistics  error rates and delays of the verdict by simulation, minutes (QUICK=1: one)
 #   make fuzz       libFuzzer on all that reads bytes from outside, two at a time (SECONDS=60 each, FUZZ=name for one)
+#   make oracles    versions, names and scores beside dpkg and packages from the registries, thousands of random ones
 #   make model      the protocol of stop: every interleaving (Spin), and every state of the machine
 #   make lint       include direction, banned calls, formatting, clang-tidy, missing docs, man pages
 #   make picture    the README's picture, from the console itself
@@ -24,21 +26,23 @@ PREFIX ?= /usr/local
 VERSION := 0.1.0
 
 # Rooms, in the order in which a linker needs them (a room knows only those after it).
-ROOMS := cli drill tui themes engine views audit client conf web core
+ROOMS := cli drill tui themes engine views intel audit db client conf web core
 # What each room may include, besides itself. `make lint` holds the same table.
 DEPS_core :=
 DEPS_conf := core
 DEPS_web := core
 DEPS_client := core
-DEPS_audit := core
-DEPS_engine := client audit core
+DEPS_db := core
+DEPS_audit := db core
+DEPS_intel := db core
+DEPS_engine := client audit db core
 DEPS_views := core
 DEPS_themes := views conf core
-DEPS_tui := themes engine views client audit core conf
+DEPS_tui := themes engine views client audit db core conf
 DEPS_drill := conf core
-DEPS_cli := drill tui themes engine views audit client conf web core
+DEPS_cli := drill tui themes engine views intel audit db client conf web core
 
-PKGS := ncursesw libcurl jansson sqlite3 libcrypto libmicrohttpd yaml-0.1 libutf8proc
+PKGS := ncursesw libcurl jansson sqlite3 libcrypto libmicrohttpd yaml-0.1 libutf8proc libarchive
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wformat=2 -Wconversion \
 	-Wswitch-enum -Werror
 # No contraction of floating point: two machines must come to the same verdict to the last bit.
@@ -101,7 +105,8 @@ check-$(1): $$(TESTBIN_$(1))
 	@scripts/run-tests $$(TESTBIN_$(1))
 endef
 # Rooms that a test program may use beyond its own room's dependencies.
-TESTDEPS_engine := drill conf
+TESTDEPS_intel := conf
+TESTDEPS_engine := drill conf web
 TESTDEPS_client := conf drill
 TESTDEPS_tui := drill
 TESTDEPS_drill := client
@@ -115,8 +120,10 @@ $(BUILD)/andon: $(BUILD)/cli/main.o $(ROOMS:%=$(BUILD)/lib%.a)
 
 # Embedded files: the objects that hold them depend on them.
 $(BUILD)/themes/shipped.o: $(wildcard themes/*.yaml)
-$(BUILD)/drill/shipped.o: $(wildcard drill/scenarios/*.yaml)
-$(BUILD)/audit/export.o: docs/audit-tools/verify.sh docs/audit-tools/README
+$(BUILD)/drill/shipped.o: $(wildcard drill/scenarios/*.yaml) drill/inventory.yaml
+$(BUILD)/core/policy.o: core/built-in-policy.yaml
+$(BUILD)/conf/standard.o: $(wildcard docs/audit-tools/reports/*.yaml)
+$(BUILD)/audit/export.o: $(wildcard docs/audit-tools/*)
 
 ALL_TESTS := $(foreach r,$(ROOMS),$(TESTBIN_$(r)))
 
@@ -140,6 +147,13 @@ test: deps-test
 run-tests: tests
 	@ANDON=$(abspath $(BUILD))/andon scripts/run-tests $(ALL_TESTS) $(wildcard tests/scripts/test-*)
 
+# A world of advisories, SBOMs and devices with its answers, or another folder of the same form.
+WORLD = tests/intel/world
+.PHONY: test-intel
+test-intel: deps-test
+	@$(MAKE) $(PAR) --no-print-directory MODE=asan BUILD=build/asan build/asan/tests/intel/test_world
+	@build/asan/tests/intel/test_world $(WORLD)
+
 # The reference cases of the statistics, or another file of the same format.
 CASES = tests/core/statistics-cases.json
 .PHONY: test-statistics
@@ -157,6 +171,17 @@ $(BUILD)/tests/validate/validate: $(VALIDATE_OBJ) $(BUILD)/libclient.a $(BUILD)/
 validate-statistics: deps
 	@$(MAKE) $(PAR) --no-print-directory -s $(BUILD)/tests/validate/validate
 	@$(BUILD)/tests/validate/validate $(if $(filter-out 0,$(QUICK)),-q)
+
+# Answers of core/ beside those of others: tests/oracles.
+-include $(BUILD)/tests/oracles/compare.d
+$(BUILD)/tests/oracles/compare: $(BUILD)/tests/oracles/compare.o $(BUILD)/libcore.a
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+.PHONY: oracles
+oracles: deps-test
+	@scripts/deps oracles
+	@$(MAKE) $(PAR) --no-print-directory -s MODE=asan BUILD=build/asan build/asan/tests/oracles/compare
+	@tests/oracles/run build/asan/tests/oracles/compare
 
 # Every tests/fuzz/fuzz_NAME.c is a target, with its seeds in tests/fuzz/corpus/NAME/. All rooms are at hand to the linker,
 # which takes what a target uses, and so is the scene of the screens' tests.
@@ -202,26 +227,40 @@ lint: deps-test
 .PHONY: conformance
 conformance: deps-test
 	@scripts/deps conformance
-	@$(MAKE) $(PAR) --no-print-directory -s all
+	@$(MAKE) $(PAR) --no-print-directory -s all $(patsubst tests/client/%.c,$(BUILD)/tests/client/%,$(wildcard tests/client/test_*_live.c))
 	@tests/conformance/run $(abspath $(BUILD))/andon
 
 .PHONY: bench
 bench: deps-test
-	@$(MAKE) $(PAR) --no-print-directory -s all $(patsubst %,$(BUILD)/tests/bench/bench_%,audit trial engine)
+	@$(MAKE) $(PAR) --no-print-directory -s all $(patsubst %,$(BUILD)/tests/bench/bench_%,audit trial engine queue intel)
 	@tests/bench/run $(abspath $(BUILD))/andon
 	@echo; echo "the log"; $(BUILD)/tests/bench/bench_audit $(BUILD)
 	@echo; echo "a verdict over 100,000 devices"
 	@$(BUILD)/tests/bench/bench_trial
 	@echo; echo "an engine with 100,000 watched devices"
 	@$(BUILD)/tests/bench/bench_engine
+	@echo; echo "waves of andon's own over 100,000 devices in one answer"
+	@tests/bench/own_waves $(abspath $(BUILD))/andon
+	@echo; echo "what to roll out next"
+	@$(BUILD)/tests/bench/bench_queue
+	@echo; echo "intelligence"; $(BUILD)/tests/bench/bench_intel $(BUILD)
 	@echo; echo "from a breach to the pause request (goal: under 100 ms)"
 	@ANDON=$(abspath $(BUILD))/andon ANDON_LATENCY_MS=100 tests/scripts/test-halt-latency
--include $(patsubst %,$(BUILD)/tests/bench/bench_%.d,audit trial engine)
-$(BUILD)/tests/bench/bench_audit: $(BUILD)/tests/bench/bench_audit.o $(BUILD)/libaudit.a $(BUILD)/libcore.a
+-include $(patsubst %,$(BUILD)/tests/bench/bench_%.d,audit trial engine queue intel)
+$(BUILD)/tests/bench/bench_audit: $(BUILD)/tests/bench/bench_audit.o $(BUILD)/libaudit.a $(BUILD)/libdb.a $(BUILD)/libcore.a
 	@echo "  LD  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
+$(BUILD)/tests/bench/bench_intel: $(BUILD)/tests/bench/bench_intel.o \
+	$(patsubst %,$(BUILD)/lib%.a,$(filter intel $(DEPS_intel),$(ROOMS)))
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $< -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(PKG_LIBS) -lm
+
 $(BUILD)/tests/bench/bench_trial: $(BUILD)/tests/bench/bench_trial.o $(BUILD)/libcore.a
+	@echo "  LD  $@"
+	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+$(BUILD)/tests/bench/bench_queue: $(BUILD)/tests/bench/bench_queue.o $(BUILD)/libcore.a
 	@echo "  LD  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
@@ -237,6 +276,8 @@ picture: deps-test all
 .PHONY: install
 install: all
 	install -D -m 755 $(BUILD)/andon $(DESTDIR)$(PREFIX)/bin/andon
+	@for p in plugins/andon-backend-*; do \
+	  install -D -m 755 "$$p" "$(DESTDIR)$(PREFIX)/libexec/andon/$${p##*/}"; done
 	@for m in docs/man/*.[1-8]; do [ -f "$$m" ] || continue; \
 	  install -D -m 644 "$$m" "$(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}"; done
 	@for u in packaging/*.service; do [ -f "$$u" ] || continue; \

@@ -1,5 +1,4 @@
-/* The report for spreadsheets (RFC 4180). Every text cell is quoted, has no control character, and can not be taken for
- * a formula: what begins like one (= + - @, their full-width forms, tab, return) gets an apostrophe in front. */
+/* The report for spreadsheets (RFC 4180). Every text cell is as core/csv.h writes it. */
 #ifndef ANDON_AUDIT_CSV_H
 #define ANDON_AUDIT_CSV_H
 
@@ -10,7 +9,5 @@
 void csv_head(struct buf *out);
 /* One entry. */
 void csv_row(struct buf *out, const struct leaf *l, const uint8_t *hash);
-/* One cell without the comma. */
-void csv_cell(struct buf *out, const char *text);
 
 #endif

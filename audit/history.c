@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
-#include "audit/db.h"
+#include "db/db.h"
 #include "audit/place.h"
 #include "core/clock.h"
 #include "core/digest.h"

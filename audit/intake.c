@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "audit/book.h"
+#include "audit/host.h"
+#include "audit/serve_ask.h"
 
 #define TURN_US   (250 * US_PER_MS)
 #define ASIDE_MAX 100 /* names for what was set aside; when they are used up it stays where it is */
@@ -41,19 +43,20 @@ static bool rename_free(int dir, const char *name, const char *tail, char to[INT
 }
 
 /* Under its own lock, so that nobody is writing to it any more. *odd: it is no file of a spool. */
-static bool claim(int dir, char name[INTAKE_NAME], bool *odd, struct err *e)
+static bool claim(const struct intake_folder *f, char name[INTAKE_NAME], bool *odd, struct err *e)
 {
+    int dir = f->fd;
     struct stat st, now;
     char to[INTAKE_NAME];
     *odd = false;
     if (intake_ends(name, INTAKE_CLAIMED))
         return true; /* by somebody who is no more */
-    int fd = spool_open_file(dir, name, O_RDONLY, &st, e);
+    int fd = spool_open_file(dir, name, O_RDONLY, f->who, &st, e);
     if (fd < 0) {
         *odd = e->code == ERR_FORBIDDEN;
         return *odd;
     }
-    bool ok = spool_lock(fd, TURN_US);
+    bool ok = spool_lock(fd, f->shared ? 0 : TURN_US); /* who keeps his own file's lock holds up nobody else */
     if (!ok)
         err_set(e, ERR_TIMEOUT, "", "spool file %.100s: another process keeps its lock", name);
     else if (fstatat(dir, name, &now, AT_SYMLINK_NOFOLLOW) != 0 || now.st_ino != st.st_ino)
@@ -70,6 +73,10 @@ struct batch {
     struct audit_log *l;
     int dir;
     const char *key;
+    const struct peer_rule *who; /* of a shared folder */
+    bool shared;
+    uid_t uid; /* the file's owner */
+    char user[64];
     struct arena arena;
     struct record *r;
     size_t n, cap;
@@ -88,9 +95,16 @@ static struct record *more(struct batch *b)
 /* The entry that a record becomes: who took it in is its host, who wrote it a field. False when it is too long. */
 static bool finish(struct batch *b, struct record *r)
 {
-    struct buf line;
+    struct buf line, host;
     bool ok = false;
+    if (b->shared) { /* the kernel's word on who has written it */
+        entry_int(&r->en, "spool.uid", (int64_t)b->uid);
+        entry_str(&r->en, "spool.user", b->user);
+    }
     struct entry plain = r->en;
+    buf_init(&host, ENTRY_MAX);
+    if (!host_facts_now(&b->l->host, b->l->clock, &host))
+        return false;
     entry_int(&r->en, "spool.taken", clock_wall(b->l->clock));
     for (int i = 0; i < 2 && !ok; i++) {
         if (i == 0)
@@ -98,9 +112,10 @@ static bool finish(struct batch *b, struct record *r)
         else
             r->en = plain; /* without these two rather than not at all */
         buf_init(&line, ENTRY_MAX);
-        ok = entry_canonical(&r->en, UINT64_C(1) << 50, b->l->host.data, &line, NULL);
+        ok = entry_canonical(&r->en, UINT64_C(1) << 50, host.data, &line, NULL);
         buf_release(&line);
     }
+    buf_release(&host);
     return ok;
 }
 
@@ -110,7 +125,8 @@ static void read_records(struct batch *b, const char *text, size_t len)
     size_t n;
     while (intake_line(&at, text + len, &line, &n)) {
         struct record *r = more(b);
-        if (record_read(line, n, &b->arena, r, NULL) && finish(b, r))
+        if (record_read(line, n, &b->arena, r, NULL) && (!b->shared || desk_may(b->l, b->user, &r->en, NULL)) &&
+            finish(b, r))
             b->n++;
         else
             b->bad++;
@@ -148,10 +164,11 @@ static bool bring_blobs(struct batch *b, struct record *r, struct err *e)
             return false;
         buf_init(&bytes, SPOOL_BLOB_MAX);
         blob_name(b, f->str, name);
-        if (!have && intake_read(b->dir, name, SPOOL_BLOB_MAX, &bytes, &st, NULL)) {
+        if (!have && intake_read(b->dir, name, b->who, SPOOL_BLOB_MAX, &bytes, &st, NULL)) {
             sha256_hex(bytes.data, bytes.len, sum);
             have = strcmp(sum, f->str) == 0;
-            ok = !have || book_blob(b->l, raw, bytes.data, bytes.len, e);
+            ok = !have || (b->l->socket ? audit_put_blob(b->l, bytes.data, bytes.len, sum, e)
+                                        : book_blob(b->l, raw, bytes.data, bytes.len, e));
         }
         buf_release(&bytes);
         if (!ok)
@@ -162,7 +179,8 @@ static bool bring_blobs(struct batch *b, struct record *r, struct err *e)
     return true;
 }
 
-/* Says in the log that a file was set aside. The same file gives the same event, however often it is met. */
+/* Says in the log that a file was set aside. The same file gives the same event, however often it is met. *h: NULL by a
+ * socket. */
 static bool put_aside_entry(struct audit_log *l, struct store_head *h, const char *name, const struct timespec *at,
                             int64_t bad, const char *why, struct err *e)
 {
@@ -177,7 +195,23 @@ static bool put_aside_entry(struct audit_log *l, struct store_head *h, const cha
     en.result = "set-aside";
     en.reason = reason;
     entry_int(&en, "spool.bad", bad);
+    if (!h) {
+        peer_name(geteuid(), en.actor.name); /* nobody writes in another's name there */
+        return audit_append(l, &en, NULL, e);
+    }
     return book_put(l, h, &en, NULL, &known, e);
+}
+
+/* To the guard: one after the other. What it has already makes no second entry. */
+static bool hand_in(struct batch *b, const char *name, const struct timespec *at, struct audit_intake *out,
+                    struct err *e)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (!bring_blobs(b, &b->r[i], e) || !audit_append(b->l, &b->r[i].en, NULL, e))
+            return false;
+        out->taken++;
+    }
+    return b->bad == 0 || put_aside_entry(b->l, NULL, name, at, b->bad, "some of its lines are no whole records", e);
 }
 
 static bool write_batch(struct batch *b, const char *name, const struct timespec *at, struct audit_intake *out,
@@ -186,6 +220,8 @@ static bool write_batch(struct batch *b, const char *name, const struct timespec
     struct store_head h = {0};
     int64_t taken = 0, again = 0;
     bool known = false;
+    if (b->l->socket)
+        return hand_in(b, name, at, out, e);
     if (!book_begin(b->l, &h, e))
         return false;
     bool ok = true;
@@ -225,16 +261,16 @@ static bool set_aside(struct audit_log *l, int dir, const char *name, const stru
     struct err e = {0};
     char to[INTAKE_NAME];
     out->err = *why;
-    if (!book_begin(l, &h, &e)) {
+    if (l->socket ? !put_aside_entry(l, NULL, name, at, 0, why->what, &e) : !book_begin(l, &h, &e)) {
         out->err = e;
         return false;
     }
-    if (!put_aside_entry(l, &h, name, at, 0, why->what, &e)) {
+    if (!l->socket && !put_aside_entry(l, &h, name, at, 0, why->what, &e)) {
         store_rollback(l->store);
         out->err = e;
         return false;
     }
-    if (!book_commit(l, &h, &e) || !rename_free(dir, name, INTAKE_BAD, to)) {
+    if ((!l->socket && !book_commit(l, &h, &e)) || !rename_free(dir, name, INTAKE_BAD, to)) {
         out->err = e.code != ERR_NONE ? e : *why;
         return false;
     }
@@ -245,14 +281,14 @@ static bool set_aside(struct audit_log *l, int dir, const char *name, const stru
 static bool take_file(struct audit_log *l, const struct intake_folder *f, const struct intake_file *v,
                       struct audit_intake *out, bool *go_on)
 {
-    struct batch b = {.l = l, .dir = f->fd, .key = l->spool->key};
+    struct batch b = {.l = l, .dir = f->fd, .key = l->spool->key, .who = f->who, .shared = f->shared, .uid = v->uid};
     char name[INTAKE_NAME], to[INTAKE_NAME];
     struct buf text;
     struct stat st;
     struct err e = {0};
     bool odd;
     snprintf(name, sizeof name, "%s", v->name);
-    if (!claim(f->fd, name, &odd, &e)) {
+    if (!claim(f, name, &odd, &e)) {
         if (e.code != ERR_NOT_FOUND)
             out->err = e;
         *go_on = true;
@@ -263,10 +299,12 @@ static bool take_file(struct audit_log *l, const struct intake_folder *f, const 
         return set_aside(l, f->fd, name, &v->at, &e, out);
     buf_init(&text, SPOOL_MAX);
     arena_init(&b.arena);
-    bool ok = intake_read(f->fd, name, SPOOL_MAX, &text, &st, &e);
+    bool ok = intake_read(f->fd, name, f->who, SPOOL_MAX, &text, &st, &e);
     if (!ok && e.code != ERR_NOT_FOUND && e.code != ERR_IO) {
         ok = set_aside(l, f->fd, name, &v->at, &e, out);
     } else if (ok) {
+        b.uid = st.st_uid;
+        peer_name(b.uid, b.user);
         read_records(&b, text.data, text.len);
         ok = (b.n == 0 && b.bad == 0) || write_batch(&b, name, &st.st_mtim, out, &e);
         out->bad += b.bad;
@@ -294,7 +332,8 @@ static bool take_folder(struct audit_log *l, struct intake_folder *f, struct aud
 {
     bool ok = true;
     *go_on = true;
-    if (f->n > 0 && !spool_lock(f->fd, TURN_US))
+    /* A shared one only the guard that has the socket takes in; its lock is everybody's. */
+    if (f->n > 0 && !f->shared && !spool_lock(f->fd, TURN_US))
         return err_set(&out->err, ERR_TIMEOUT, "it is tried again", "spool %.200s: another process is taking it in",
                        f->path);
     for (size_t i = 0; i < f->n && *go_on; i++)
@@ -313,8 +352,8 @@ bool audit_take_in(struct audit_log *l, struct audit_intake *out)
     if (l->read_only)
         return err_set(&out->err, ERR_REFUSED, "", "audit log %.200s: opened read-only", l->db_path);
     for (size_t i = 0; l->spool && go_on && i < SPOOL_DIRS && l->spool->dir[i]; i++) {
-        bool more = true;
-        while (more && go_on && intake_look(&f, l->spool->dir[i], l->spool->key, out)) {
+        bool more = i > 0 || !l->spool->shared || l->spool->who; /* a shared one is the guard's to take in */
+        while (more && go_on && intake_look(&f, l->spool, i, out)) {
             bool all = take_folder(l, &f, out, &go_on);
             ok = ok && all;
             more = all && f.n == INTAKE_FILES;

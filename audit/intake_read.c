@@ -32,8 +32,20 @@ static int by_time(const void *a, const void *b)
     return strcmp(x->name, y->name);
 }
 
-static void see(struct intake_folder *f, const char *name, const char *key, struct audit_intake *out)
+/* In a shared folder everybody may put what he likes: only files of those count who may, and so many of each. */
+static bool admitted(const struct intake_folder *f, const struct stat *st)
 {
+    size_t n = 0;
+    if (!f->shared)
+        return true;
+    for (size_t i = 0; i < f->n; i++)
+        n += f->file[i].uid == st->st_uid;
+    return n < INTAKE_EACH && (f->who ? peer_may(f->who, st->st_uid) : st->st_uid == geteuid());
+}
+
+static void see(struct intake_folder *f, const char *name, struct audit_intake *out)
+{
+    const char *key = f->key;
     bool spool = intake_ends(name, ".spool") || intake_ends(name, INTAKE_CLAIMED);
     size_t n = strlen(name);
     struct stat st;
@@ -44,19 +56,23 @@ static void see(struct intake_folder *f, const char *name, const char *key, stru
         return;
     }
     out->set_aside += strstr(name, INTAKE_BAD) != NULL;
-    if (!spool || f->n == INTAKE_FILES || fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+    if (!spool || f->n == INTAKE_FILES || fstatat(f->fd, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !admitted(f, &st))
         return;
     struct intake_file *v = &f->file[f->n++];
     memcpy(v->name, name, n + 1);
     v->at = st.st_mtim;
+    v->uid = st.st_uid;
 }
 
-bool intake_look(struct intake_folder *f, const char *path, const char *key, struct audit_intake *out)
+bool intake_look(struct intake_folder *f, const struct spool_place *p, size_t i, struct audit_intake *out)
 {
     struct err e = {0};
     f->n = 0;
-    f->path = path;
-    f->fd = spool_open_dir(path, false, &e);
+    f->path = p->dir[i];
+    f->key = p->key;
+    f->shared = p->shared && i == 0;
+    f->who = f->shared ? p->who : NULL;
+    f->fd = spool_open_dir(f->path, false, f->shared, &e);
     int again = f->fd >= 0 ? openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     DIR *d = again >= 0 ? fdopendir(again) : NULL;
     if (!d) {
@@ -69,15 +85,16 @@ bool intake_look(struct intake_folder *f, const char *path, const char *key, str
         return false;
     }
     for (struct dirent *v; (v = readdir(d));)
-        see(f, v->d_name, key, out);
+        see(f, v->d_name, out);
     closedir(d);
     qsort(f->file, f->n, sizeof *f->file, by_time);
     return true;
 }
 
-bool intake_read(int dir, const char *name, size_t most, struct buf *out, struct stat *st, struct err *e)
+bool intake_read(int dir, const char *name, const struct peer_rule *who, size_t most, struct buf *out, struct stat *st,
+                 struct err *e)
 {
-    int fd = spool_open_file(dir, name, O_RDONLY, st, e);
+    int fd = spool_open_file(dir, name, O_RDONLY, who, st, e);
     char part[65536];
     ssize_t n = 1;
     if (fd < 0)
@@ -115,7 +132,7 @@ void intake_each(const struct spool_place *p, struct arena *a, intake_fn *fn, vo
 {
     struct intake_folder f;
     for (size_t i = 0; p && i < SPOOL_DIRS && p->dir[i]; i++) {
-        if (!intake_look(&f, p->dir[i], p->key, out))
+        if (!intake_look(&f, p, i, out))
             continue;
         for (size_t k = 0; k < f.n; k++) {
             struct buf text;
@@ -124,7 +141,7 @@ void intake_each(const struct spool_place *p, struct arena *a, intake_fn *fn, vo
             const char *line;
             size_t n;
             buf_init(&text, SPOOL_MAX);
-            if (intake_read(f.fd, f.file[k].name, SPOOL_MAX, &text, &st, &e)) {
+            if (intake_read(f.fd, f.file[k].name, f.who, SPOOL_MAX, &text, &st, &e)) {
                 const char *all = arena_strndup(a, text.data, text.len), *at = all;
                 struct record r;
                 while (intake_line(&at, all + text.len, &line, &n))

@@ -1,8 +1,10 @@
 #include "audit/leaf.h"
 
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include "audit/tree.h"
-#include "core/buf.h"
 #include "core/text.h"
 
 #define DEPTH_MAX 4                         /* an entry is two objects deep, host facts three */
@@ -10,7 +12,23 @@
 
 struct scan {
     const char *p, *end;
+    struct leaf_memo *memo; /* NULL: none */
+    size_t nth;             /* object of the line */
 };
+
+#ifdef __SSE2__
+/* How many of the sixteen bytes at p come before the first quote, backslash, control character or byte of another
+ * alphabet; 16 = all. Signed, the last two are those below a blank. */
+static size_t plain16(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i_u *)p);
+    __m128i hit =
+        _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'))),
+                     _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)), _mm_cmplt_epi8(v, _mm_set1_epi8(' '))));
+    unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+    return mask ? (size_t)__builtin_ctz(mask) : 16;
+}
+#endif
 
 /* How many of the eight bytes at p come before the first quote, backslash, control character or byte of another
  * alphabet; 8 = all. A borrow makes false hits only behind a true one, so the lowest is exact. */
@@ -25,6 +43,21 @@ static size_t plain8(const char *p)
         (((quote - ones) & ~quote) | ((slash - ones) & ~slash) | ((del - ones) & ~del) | ((v - ones * 0x20) & ~v) | v) &
         high;
     return hit ? (size_t)__builtin_ctzll(hit) / 8 : 8;
+}
+
+/* The first byte from p on that is not plain; where fewer than eight are left, one that may be. */
+static const char *past_plain(const char *p, const char *end)
+{
+    size_t n;
+#ifdef __SSE2__
+    for (; end - p >= 16; p += n)
+        if ((n = plain16(p)) < 16)
+            return p + n;
+#endif
+    for (; end - p >= 8; p += n)
+        if ((n = plain8(p)) < 8)
+            return p + n;
+    return p;
 }
 
 static int hex_digit(char c)
@@ -62,9 +95,7 @@ static bool string(struct scan *s, struct slice *out, bool *plain)
     const char *from = s->p, *p = s->p, *end = s->end;
     *plain = true;
     for (;;) {
-        size_t skip = 8;
-        while (end - p >= 8 && skip == 8)
-            p += skip = plain8(p);
+        p = past_plain(p, end);
         if (p >= end)
             return false;
         unsigned char c = (unsigned char)*p++;
@@ -96,6 +127,43 @@ static bool integer(struct scan *s, struct slice *out)
 
 static bool object(struct scan *s, int depth);
 
+/* Is the object that begins here, to the byte, one that was found canonical in its place of the line before? Most lines
+ * have their host's facts in common. */
+static bool as_before(struct scan *s, int depth)
+{
+    const struct leaf_object *o = s->memo && s->nth < LEAF_MEMO ? &s->memo->object[s->nth] : NULL;
+    if (!o || o->n == 0 || o->depth != depth || (size_t)(s->end - s->p) < o->n || memcmp(s->p, o->bytes, o->n) != 0)
+        return false;
+    s->p += o->n;
+    s->nth += o->inner + 1;
+    return true;
+}
+
+static void remember(struct scan *s, int depth, size_t nth, const char *from)
+{
+    size_t n = (size_t)(s->p - from);
+    if (!s->memo || nth >= LEAF_MEMO || n > sizeof s->memo->object[nth].bytes)
+        return;
+    struct leaf_object *o = &s->memo->object[nth];
+    o->n = n;
+    o->depth = depth;
+    o->inner = s->nth - nth - 1;
+    memcpy(o->bytes, from, n);
+}
+
+static bool inner_object(struct scan *s, int depth)
+{
+    const char *from = s->p;
+    size_t nth = s->nth;
+    if (as_before(s, depth))
+        return true;
+    s->nth++;
+    if (!object(s, depth))
+        return false;
+    remember(s, depth, nth, from);
+    return true;
+}
+
 static bool value(struct scan *s, int depth, struct member *m)
 {
     bool plain;
@@ -110,7 +178,7 @@ static bool value(struct scan *s, int depth, struct member *m)
     if (*s->p == '{') {
         const char *from = s->p;
         m->is_object = true;
-        if (depth >= DEPTH_MAX || !object(s, depth + 1))
+        if (depth >= DEPTH_MAX || !inner_object(s, depth + 1))
             return false;
         m->value = (struct slice){from, (size_t)(s->p - from)};
         return true;
@@ -127,6 +195,14 @@ static bool pair(struct scan *s, int depth, struct member *m)
     return s->p < s->end && *s->p++ == ':' && value(s, depth, m);
 }
 
+/* Keys differ in their first byte, mostly. */
+static bool ascending(struct slice a, struct slice b)
+{
+    if (a.n && b.n && *a.p != *b.p)
+        return (unsigned char)*a.p < (unsigned char)*b.p;
+    return slice_cmp(a, b) < 0;
+}
+
 /* Takes one object; keys strictly ascending. */
 static bool object(struct scan *s, int depth)
 {
@@ -139,7 +215,7 @@ static bool object(struct scan *s, int depth)
     struct slice last = {NULL, 0};
     for (;;) {
         struct member m;
-        if (!pair(s, depth, &m) || (last.p && slice_cmp(last, m.key) >= 0))
+        if (!pair(s, depth, &m) || (last.p && !ascending(last, m.key)))
             return false;
         last = m.key;
         if (s->p >= s->end)
@@ -156,7 +232,7 @@ bool leaf_member(struct slice o, size_t *at, struct member *out)
 {
     if (!o.p || o.n < 2 || *at >= o.n - 1)
         return false;
-    struct scan s = {o.p + *at, o.p + o.n};
+    struct scan s = {.p = o.p + *at, .end = o.p + o.n};
     if (*s.p != '{' && *s.p != ',')
         return false;
     s.p++;
@@ -164,6 +240,17 @@ bool leaf_member(struct slice o, size_t *at, struct member *out)
         return false;
     *at = (size_t)(s.p - o.p);
     return true;
+}
+
+struct slice leaf_boot(const struct leaf *l)
+{
+    static const char key[] = "\"boot\":\""; /* a quote inside a text is escaped: this is a key, and kernel's alone */
+    const char *at = l->version >= 3 && l->host.n ? memmem(l->host.p, l->host.n, key, sizeof key - 1) : NULL;
+    if (!at || memmem(l->host.p, l->host.n, "\"writer\":{", 10))
+        return (struct slice){NULL, 0};
+    at += sizeof key - 1;
+    const char *end = memchr(at, '"', (size_t)(l->host.p + l->host.n - at));
+    return end ? (struct slice){at, (size_t)(end - at)} : (struct slice){NULL, 0};
 }
 
 static bool hex64(struct slice s, uint64_t *out)
@@ -193,56 +280,68 @@ static bool take_actor(struct slice o, struct leaf *l)
     return true;
 }
 
-/* One member of the entry into its place; what it does not know it leaves (a newer andon may add keys). */
-static bool take(const struct member *m, struct leaf *l)
+enum how { TAKE_WORD, TAKE_INT, TAKE_OBJECT, TAKE_ACTOR, TAKE_CORR, TAKE_LATE };
+
+/* In byte order, as they come. */
+static const struct {
+    struct slice key;
+    enum how how;
+    size_t offset;
+} PLACES[] = {
+#define PLACE(key, how, member)                                                                                        \
+    {                                                                                                                  \
+        {(key), sizeof(key) - 1}, (how), offsetof(struct leaf, member)                                                 \
+    }
+    PLACE("actor", TAKE_ACTOR, actor),  PLACE("after", TAKE_WORD, after),
+    PLACE("before", TAKE_WORD, before), PLACE("committed", TAKE_OBJECT, committed),
+    PLACE("corr", TAKE_CORR, corr),     PLACE("f", TAKE_OBJECT, fields),
+    PLACE("fleet", TAKE_WORD, fleet),   PLACE("host", TAKE_OBJECT, host),
+    PLACE("kind", TAKE_WORD, kind),     PLACE("late", TAKE_LATE, late),
+    PLACE("mono_us", TAKE_INT, mono),   PLACE("reason", TAKE_WORD, reason),
+    PLACE("result", TAKE_WORD, result), PLACE("rollout", TAKE_WORD, rollout),
+    PLACE("seq", TAKE_INT, seq),        PLACE("t", TAKE_INT, t),
+    PLACE("v", TAKE_INT, version),      PLACE("verb", TAKE_WORD, verb),
+    PLACE("wave", TAKE_WORD, wave)
+#undef PLACE
+};
+#define N_PLACES (sizeof PLACES / sizeof *PLACES)
+
+/* One member of the entry into its place; what it does not know it leaves (a newer andon may add keys). *at: the place
+ * that comes next. */
+static bool take(const struct member *m, size_t *at, struct leaf *l)
 {
-    static const struct {
-        const char *key;
-        size_t offset;
-    } words[] = {{"after", offsetof(struct leaf, after)},     {"before", offsetof(struct leaf, before)},
-                 {"fleet", offsetof(struct leaf, fleet)},     {"kind", offsetof(struct leaf, kind)},
-                 {"reason", offsetof(struct leaf, reason)},   {"result", offsetof(struct leaf, result)},
-                 {"rollout", offsetof(struct leaf, rollout)}, {"verb", offsetof(struct leaf, verb)},
-                 {"wave", offsetof(struct leaf, wave)}};
-    if (m->is_object) {
-        if (slice_is(m->key, "actor"))
-            return take_actor(m->value, l);
-        if (slice_is(m->key, "f"))
-            l->fields = m->value;
-        else if (slice_is(m->key, "host"))
-            l->host = m->value;
+    while (*at < N_PLACES && ascending(PLACES[*at].key, m->key))
+        ++*at;
+    if (*at == N_PLACES || !slice_same(PLACES[*at].key, m->key))
         return true;
+    enum how how = PLACES[*at].how;
+    char *place = (char *)l + PLACES[(*at)++].offset;
+    if (m->is_object) {
+        if (how == TAKE_OBJECT)
+            memcpy(place, &m->value, sizeof m->value);
+        return how != TAKE_ACTOR || take_actor(m->value, l);
     }
-    if (slice_is(m->key, "seq"))
-        return !m->is_string && slice_int(m->value, &l->seq);
-    if (slice_is(m->key, "t"))
-        return !m->is_string && slice_int(m->value, &l->t);
-    if (slice_is(m->key, "mono_us"))
-        return !m->is_string && slice_int(m->value, &l->mono);
-    if (slice_is(m->key, "corr"))
-        return m->is_string && hex64(m->value, &l->corr);
-    if (slice_is(m->key, "late"))
+    if (how == TAKE_WORD && m->is_string)
+        memcpy(place, &m->value, sizeof m->value);
+    if (how == TAKE_LATE)
         l->late = !m->is_string && slice_is(m->value, "1");
-    for (size_t i = 0; m->is_string && i < sizeof words / sizeof *words; i++) {
-        if (slice_is(m->key, words[i].key)) {
-            memcpy((char *)l + words[i].offset, &m->value, sizeof m->value);
-            break;
-        }
-    }
-    return true;
+    if (how == TAKE_CORR)
+        return m->is_string && hex64(m->value, &l->corr);
+    return how != TAKE_INT || (!m->is_string && slice_int(m->value, (int64_t *)(void *)place));
 }
 
-static bool scan_entry(const char *line, size_t n, struct leaf *out)
+static bool scan_entry(const char *line, size_t n, struct leaf_memo *memo, struct leaf *out)
 {
     memset(out, 0, sizeof *out);
-    struct scan s = {line, line + n};
+    struct scan s = {line, line + n, memo, 0};
     struct slice last = {NULL, 0};
+    size_t at = 0;
     bool have_t = false;
     if (n < 2 || *s.p++ != '{')
         return false;
     for (;;) {
         struct member m;
-        if (!pair(&s, 1, &m) || (last.p && slice_cmp(last, m.key) >= 0) || !take(&m, out))
+        if (!pair(&s, 1, &m) || (last.p && !ascending(last, m.key)) || !take(&m, &at, out))
             return false;
         last = m.key;
         have_t = have_t || slice_is(m.key, "t");
@@ -259,60 +358,17 @@ static bool scan_entry(const char *line, size_t n, struct leaf *out)
 
 bool leaf_scan(const char *line, size_t n, struct leaf *out)
 {
-    return scan_entry(line, n, out) && out->seq > 0;
+    return scan_entry(line, n, NULL, out) && out->seq > 0;
+}
+
+bool leaf_scan_next(const char *line, size_t n, struct leaf_memo *memo, struct leaf *out)
+{
+    return scan_entry(line, n, memo, out) && out->seq > 0;
 }
 
 bool leaf_scan_record(const char *line, size_t n, struct leaf *out)
 {
-    return scan_entry(line, n, out) && out->seq == 0;
-}
-
-/* One character of an escaped slice as UTF-8 into out; returns the bytes written. */
-static size_t unescape(struct slice s, size_t *at, char out[4])
-{
-    char c = s.p[(*at)++];
-    if (c != '\\' || *at >= s.n) {
-        out[0] = c;
-        return 1;
-    }
-    static const char from[] = "btnfr", to[] = "\b\t\n\f\r";
-    c = s.p[(*at)++];
-    const char *f = memchr(from, c, sizeof from - 1);
-    if (c != 'u' || s.n - *at < 4) {
-        out[0] = f ? to[f - from] : c;
-        return 1;
-    }
-    unsigned v = 0; /* the writer only makes \u00XX */
-    for (size_t i = 0; i < 4; i++) {
-        char h = s.p[(*at)++];
-        v = v << 4 | (unsigned)((h >= '0' && h <= '9') ? h - '0' : ((h | 32) - 'a' + 10) & 15);
-    }
-    if (v < 0x80) {
-        out[0] = (char)v;
-        return 1;
-    }
-    if (v < 0x800) {
-        out[0] = (char)(0xc0 | v >> 6);
-        out[1] = (char)(0x80 | (v & 0x3f));
-        return 2;
-    }
-    out[0] = (char)(0xe0 | v >> 12); /* a surrogate becomes bad bytes, which safe_text then shows as such */
-    out[1] = (char)(0x80 | (v >> 6 & 0x3f));
-    out[2] = (char)(0x80 | (v & 0x3f));
-    return 3;
-}
-
-bool leaf_is(struct slice s, const char *text)
-{
-    size_t at = 0, i = 0, n = slice_of(text).n;
-    while (at < s.n) {
-        char c[4];
-        size_t k = unescape(s, &at, c);
-        if (n - i < k || memcmp(text + i, c, k) != 0)
-            return false;
-        i += k;
-    }
-    return i == n;
+    return scan_entry(line, n, NULL, out) && out->seq == 0;
 }
 
 bool leaf_names_blob(const struct member *m)
@@ -326,99 +382,4 @@ bool leaf_names_blob(const struct member *m)
     struct slice k = m->key;
     return slice_is(k, "blob") ||
            (k.n > 5 && (slice_starts(k, "blob.") || slice_is((struct slice){k.p + k.n - 5, 5}, ".blob")));
-}
-
-const char *leaf_text(struct arena *a, struct slice s)
-{
-    if (s.n == 0)
-        return "";
-    struct buf plain;
-    buf_init(&plain, ENTRY_MAX * 4);
-    for (size_t at = 0; at < s.n;) {
-        char c[4];
-        size_t k = unescape(s, &at, c);
-        buf_add(&plain, c, k);
-    }
-    const char *text = safe_text(a, plain.data, plain.len, ENTRY_MAX * 4);
-    buf_release(&plain);
-    return text;
-}
-
-static void decode_fields(const struct leaf *l, struct arena *a, struct stored *out)
-{
-    struct member m;
-    size_t n = 0;
-    for (size_t at = 0; leaf_member(l->fields, &at, &m);)
-        n++;
-    const char *(*fields)[2] = arena_array(a, n ? n : 1, sizeof *fields);
-    out->n_fields = 0;
-    for (size_t at = 0; leaf_member(l->fields, &at, &m);) {
-        fields[out->n_fields][0] = leaf_text(a, m.key);
-        fields[out->n_fields++][1] = leaf_text(a, m.value);
-    }
-    out->fields = fields;
-}
-
-static void decode(const struct leaf *l, const char *line, size_t n, const char *hash, struct arena *a,
-                   struct stored *out)
-{
-    *out = (struct stored){.seq = l->seq,
-                           .t = l->t,
-                           .corr = l->corr,
-                           .late = l->late,
-                           .line = arena_strndup(a, line, n),
-                           .leaf_hash = arena_strdup(a, hash),
-                           .kind = leaf_text(a, l->kind),
-                           .actor = leaf_text(a, l->actor),
-                           .actor_kind = leaf_text(a, l->actor_kind),
-                           .fleet = leaf_text(a, l->fleet),
-                           .rollout = leaf_text(a, l->rollout),
-                           .wave = leaf_text(a, l->wave),
-                           .verb = leaf_text(a, l->verb),
-                           .result = leaf_text(a, l->result),
-                           .reason = leaf_text(a, l->reason),
-                           .before = leaf_text(a, l->before),
-                           .after = leaf_text(a, l->after),
-                           .host = l->host.p ? arena_strndup(a, l->host.p, l->host.n) : ""};
-    decode_fields(l, a, out);
-}
-
-bool leaf_decode(const char *line, size_t n, const uint8_t *hash, struct arena *a, struct stored *out)
-{
-    struct leaf l;
-    char hex[HASH_HEX];
-    if (!leaf_scan(line, n, &l))
-        return false;
-    hex_encode(hex, hash, HASH_LEN);
-    decode(&l, line, n, hex, a, out);
-    return true;
-}
-
-bool leaf_decode_record(const char *line, size_t n, struct arena *a, struct stored *out)
-{
-    struct leaf l;
-    if (!leaf_scan_record(line, n, &l))
-        return false;
-    decode(&l, line, n, "", a, out);
-    return true;
-}
-
-const char *stored_field(const struct stored *s, const char *key)
-{
-    for (size_t i = 0; i < s->n_fields; i++) {
-        if (slice_is(slice_of(s->fields[i][0]), key))
-            return s->fields[i][1];
-    }
-    return "";
-}
-
-/* "name" is what halts and intents of andon 0.1 have. */
-struct rollout_identity stored_identity(const struct stored *s)
-{
-    const char *created = stored_field(s, "rollout.created"), *name = stored_field(s, "rollout.name");
-    struct rollout_identity who = {s->fleet, s->rollout, 0, *name ? name : stored_field(s, "name"),
-                                   stored_field(s, "rollout.release")};
-    if (!slice_int(slice_of(created), &who.created_at) || who.created_at < 0)
-        who.created_at = 0;
-    return who;
 }

@@ -5,8 +5,7 @@
 #include <string.h>
 #include "core/slice.h"
 
-#define ALG_ED25519 0x01
-#define DASH        "\xe2\x80\x94 " /* em dash and a space open a signature line */
+#define DASH "\xe2\x80\x94 " /* em dash and a space open a signature line */
 
 static bool name_ok(const char *name)
 {
@@ -20,13 +19,15 @@ static bool name_ok(const char *name)
     return true;
 }
 
-bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_PUBLIC_LEN], struct err *e)
+bool note_key_init_as(struct note_key *k, uint8_t alg, const char *name, const uint8_t pub[KEY_PUBLIC_LEN],
+                      struct err *e)
 {
     memset(k, 0, sizeof *k);
+    k->alg = alg;
     if (!name_ok(name))
         return err_set(e, ERR_SYNTAX, "use plain letters, digits, '/', '-', '.'; at most 100",
                        "the log's origin cannot stand in a checkpoint");
-    uint8_t typed[1 + KEY_PUBLIC_LEN] = {ALG_ED25519}, digest[SHA256_BYTES];
+    uint8_t typed[1 + KEY_PUBLIC_LEN] = {alg}, digest[SHA256_BYTES];
     memcpy(typed + 1, pub, KEY_PUBLIC_LEN);
     memcpy(k->pub, pub, KEY_PUBLIC_LEN);
     size_t n = slice_of(name).n;
@@ -47,7 +48,17 @@ bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_P
     return true;
 }
 
+bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_PUBLIC_LEN], struct err *e)
+{
+    return note_key_init_as(k, ALG_ED25519, name, pub, e);
+}
+
 bool note_key_parse(struct note_key *k, const char *vkey, struct err *e)
+{
+    return note_key_parse_as(k, ALG_ED25519, vkey, e);
+}
+
+bool note_key_parse_as(struct note_key *k, uint8_t alg, const char *vkey, struct err *e)
 {
     char name[ORIGIN_MAX + 1];
     struct slice s = slice_of(vkey);
@@ -56,15 +67,19 @@ bool note_key_parse(struct note_key *k, const char *vkey, struct err *e)
     uint8_t typed[VKEY_MAX];
     size_t got = 0;
     bool ok = s.n < VKEY_MAX && n < sizeof name && left > 10 && plus[9] == '+' &&
-              base64_decode(plus + 10, left - 10, typed, &got) && got == 1 + KEY_PUBLIC_LEN && typed[0] == ALG_ED25519;
+              base64_decode(plus + 10, left - 10, typed, &got) && got == 1 + KEY_PUBLIC_LEN && typed[0] == alg;
     if (ok) {
         memcpy(name, vkey, n);
         name[n] = '\0';
         /* the key hash in the text must be that of the key */
-        ok = note_key_init(k, name, typed + 1, NULL) && slice_is(s, k->vkey);
+        ok = note_key_init_as(k, alg, name, typed + 1, NULL) && slice_is(s, k->vkey);
     }
-    return ok ? true
-              : err_set(e, ERR_SYNTAX, "it looks like name+1a2b3c4d+AQ...", "not a verifier key of an Ed25519 key");
+    if (ok)
+        return true;
+    return alg == ALG_COSIGN
+               ? err_set(e, ERR_SYNTAX, "`andon witness key` prints it: name+1a2b3c4d+BA...",
+                         "not the key of a witness")
+               : err_set(e, ERR_SYNTAX, "it looks like name+1a2b3c4d+AQ...", "not a verifier key of an Ed25519 key");
 }
 
 void note_body(const struct checkpoint *c, struct buf *out)
@@ -74,14 +89,20 @@ void note_body(const struct checkpoint *c, struct buf *out)
     buf_addc(out, '\n');
 }
 
+void note_put_line(const struct note_key *k, const uint8_t *raw, size_t n, struct buf *out)
+{
+    buf_printf(out, DASH "%s ", k->name);
+    base64_encode(out, raw, n);
+    buf_addc(out, '\n');
+}
+
 void note_sign(const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out)
 {
     uint8_t both[sizeof k->id + KEY_SIG_LEN];
     memcpy(both, k->id, sizeof k->id);
     memcpy(both + sizeof k->id, sig, KEY_SIG_LEN);
-    buf_printf(out, "\n" DASH "%s ", k->name);
-    base64_encode(out, both, sizeof both);
     buf_addc(out, '\n');
+    note_put_line(k, both, sizeof both, out);
 }
 
 void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8_t sig[KEY_SIG_LEN], struct buf *out)
@@ -139,20 +160,88 @@ static bool parse_body(const char **p, const char *end, struct checkpoint *c, si
     return true;
 }
 
-/* Is this the signature line of key k? Then its signature. */
-static bool signature_of(const char *text, size_t n, const struct note_key *k, uint8_t sig[KEY_SIG_LEN])
+bool note_line_of(struct slice l, const struct note_key *k, uint8_t *out, size_t want)
 {
     const char *name_end = memchr(k->name, '\0', sizeof k->name); /* it is no longer than ORIGIN_MAX */
     size_t dash = sizeof DASH - 1, name = name_end ? (size_t)(name_end - k->name) : ORIGIN_MAX, got = 0;
     uint8_t raw[NOTE_MAX];
-    if (n < dash + name + 2 || n > NOTE_MAX || memcmp(text, DASH, dash) != 0 ||
-        memcmp(text + dash, k->name, name) != 0 || text[dash + name] != ' ')
+    if (l.n < dash + name + 2 || l.n > NOTE_MAX || memcmp(l.p, DASH, dash) != 0 ||
+        memcmp(l.p + dash, k->name, name) != 0 || l.p[dash + name] != ' ')
         return false;
-    if (!base64_decode(text + dash + name + 1, n - dash - name - 1, raw, &got) || got != sizeof k->id + KEY_SIG_LEN ||
+    if (!base64_decode(l.p + dash + name + 1, l.n - dash - name - 1, raw, &got) || got != want ||
         memcmp(raw, k->id, sizeof k->id) != 0)
+        return false;
+    memcpy(out, raw, want);
+    return true;
+}
+
+/* Is this the signature line of key k? Then its signature. */
+static bool signature_of(const char *text, size_t n, const struct note_key *k, uint8_t sig[KEY_SIG_LEN])
+{
+    uint8_t raw[sizeof k->id + KEY_SIG_LEN];
+    if (!note_line_of((struct slice){text, n}, k, raw, sizeof raw))
         return false;
     memcpy(sig, raw + sizeof k->id, KEY_SIG_LEN);
     return true;
+}
+
+/* "— name base64": what a signature line must be, whosever it is. */
+static bool is_signature(const char *text, size_t n)
+{
+    size_t at = sizeof DASH - 1, name = at, body, end;
+    if (n < at || memcmp(text, DASH, at) != 0)
+        return false;
+    while (at < n && text[at] > ' ' && text[at] <= '~' && text[at] != '+')
+        at++;
+    body = end = at + 1;
+    while (end < n && ((text[end] >= '0' && text[end] <= '9') || (text[end] >= 'A' && text[end] <= 'Z') ||
+                       (text[end] >= 'a' && text[end] <= 'z') || byte_in(text[end], "+/")))
+        end++;
+    bool some = at > name && at < n && text[at] == ' ' && end > body;
+    while (end < n && text[end] == '=')
+        end++;
+    return some && end == n;
+}
+
+bool note_next_line(struct slice *s, struct slice *out)
+{
+    const char *p = s->p;
+    if (!line(&p, s->p + s->n, &out->p, &out->n))
+        return false;
+    *s = (struct slice){p, s->n - (size_t)(p - s->p)};
+    return true;
+}
+
+bool note_hashes(struct slice *s, uint8_t (*out)[HASH_LEN], size_t *n)
+{
+    struct slice line;
+    uint8_t raw[48];
+    size_t got;
+    for (*n = 0; note_next_line(s, &line); ++*n) {
+        if (line.n == 0)
+            return true;
+        if (*n == TREE_PROOF_MAX || line.n != 44 || !base64_decode(line.p, line.n, raw, &got) || got != HASH_LEN)
+            return false;
+        memcpy(out[*n], raw, HASH_LEN);
+    }
+    return false;
+}
+
+bool note_split(const char *bytes, size_t n, struct checkpoint *out, struct slice *body, struct slice *lines)
+{
+    const char *p = bytes, *end = bytes + n;
+    size_t body_n = 0;
+    if (n > NOTE_MAX || memchr(bytes, '\0', n) || !parse_body(&p, end, out, &body_n) || (p < end && end[-1] != '\n'))
+        return false;
+    *body = (struct slice){bytes, body_n};
+    *lines = (struct slice){p, (size_t)(end - p)};
+    return true;
+}
+
+bool note_peek(const char *bytes, size_t n, struct checkpoint *out)
+{
+    struct slice body, lines;
+    return note_split(bytes, n, out, &body, &lines);
 }
 
 bool note_open(const char *bytes, size_t n, const struct note_key *k, const struct verifier *v, struct checkpoint *out,
@@ -167,6 +256,8 @@ bool note_open(const char *bytes, size_t n, const struct note_key *k, const stru
     bool found = false;
     while (line(&p, end, &text, &len)) {
         uint8_t sig[KEY_SIG_LEN];
+        if (!is_signature(text, len))
+            return err_set(e, ERR_TAMPERED, "", "the checkpoint is not well formed");
         if (!signature_of(text, len, k, sig))
             continue;
         if (!verifier_check(v, bytes, body_n, sig))

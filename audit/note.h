@@ -25,7 +25,11 @@
 #define ORIGIN_MAX 100
 #define VKEY_MAX   (ORIGIN_MAX + 64)
 
+#define ALG_ED25519 0x01 /* a note's own signature */
+#define ALG_COSIGN  0x04 /* a witness's: audit/cosign.h */
+
 struct note_key {
+    uint8_t alg;
     char name[ORIGIN_MAX + 1];
     uint8_t pub[KEY_PUBLIC_LEN];
     uint8_t id[4];
@@ -37,6 +41,11 @@ struct note_key {
 bool note_key_init(struct note_key *k, const char *name, const uint8_t pub[KEY_PUBLIC_LEN],
                    struct err *e) ANDON_MUST_USE;
 bool note_key_parse(struct note_key *k, const char *vkey, struct err *e) ANDON_MUST_USE;
+
+/* The same for a key of another kind. */
+bool note_key_init_as(struct note_key *k, uint8_t alg, const char *name, const uint8_t pub[KEY_PUBLIC_LEN],
+                      struct err *e) ANDON_MUST_USE;
+bool note_key_parse_as(struct note_key *k, uint8_t alg, const char *vkey, struct err *e) ANDON_MUST_USE;
 
 struct checkpoint {
     char origin[ORIGIN_MAX + 1];
@@ -52,6 +61,20 @@ void note_seal(const struct checkpoint *c, const struct note_key *k, const uint8
  * well formed, not signed by k, or of another origin than k's name. */
 bool note_open(const char *bytes, size_t n, const struct note_key *k, const struct verifier *v, struct checkpoint *out,
                struct err *e) ANDON_MUST_USE;
+
+/* Reads a checkpoint without judging its signatures: the body with its newline, and the signature lines after the empty
+ * line. False when it is not well formed. */
+bool note_peek(const char *bytes, size_t n, struct checkpoint *out); /* only the body */
+bool note_split(const char *bytes, size_t n, struct checkpoint *out, struct slice *body, struct slice *lines);
+/* The signature line of a key: its name, and `raw`: the key's id and what follows it, `want` bytes together. */
+bool note_line_of(struct slice line, const struct note_key *k, uint8_t *raw, size_t want);
+/* Takes the first line off *s, its newline too, into *line; false: there is none, or it has no end. */
+bool note_next_line(struct slice *s, struct slice *line);
+/* Takes lines of one base64 hash each off *s, at most TREE_PROOF_MAX, up to the empty line behind them and that, too.
+ * False: a line that is none, one too many, or no empty line. */
+bool note_hashes(struct slice *s, uint8_t (*out)[HASH_LEN], size_t *n);
+/* Appends a signature line: "— name base64(raw)\n". */
+void note_put_line(const struct note_key *k, const uint8_t *raw, size_t n, struct buf *out);
 
 /* ---- any other text ---- */
 

@@ -46,18 +46,6 @@ char *place_folder(const char *path)
     return slash == path ? xstrdup("/") : xstrndup(path, (size_t)(slash - path));
 }
 
-void place_uri(const char *path, const char *tail, struct buf *out)
-{
-    buf_adds(out, "file:");
-    for (; *path; path++) {
-        if (strchr("%?# ", *path) || (unsigned char)*path < 0x20 || (unsigned char)*path > 0x7e)
-            buf_printf(out, "%%%02X", (unsigned char)*path);
-        else
-            buf_addc(out, *path);
-    }
-    buf_adds(out, tail);
-}
-
 static bool make_folder(const char *dir, struct err *e)
 {
     if (mkdir(dir, 0700) == 0 || errno == EEXIST)
@@ -194,6 +182,12 @@ bool place_sync_folder(const char *path, struct err *e)
     return ok;
 }
 
+bool place_rename(const char *from, const char *path, struct err *e)
+{
+    return rename(from, path) == 0 ? place_sync_folder(path, e)
+                                   : err_errno(e, ERR_IO, "", "%s: cannot be replaced", path);
+}
+
 bool place_publish(const char *temp, const char *path, struct err *e)
 {
     bool ok = true;
@@ -201,4 +195,46 @@ bool place_publish(const char *temp, const char *path, struct err *e)
         ok = err_errno(e, errno == EEXIST ? ERR_CONFLICT : ERR_IO, "", "%s: cannot create it", path);
     unlink(temp);
     return ok && place_sync_folder(path, e);
+}
+
+bool place_replace(const char *path, const void *bytes, size_t n, mode_t mode, struct err *e)
+{
+    char *temp = NULL;
+    int fd = place_temp(path, mode, &temp, e);
+    if (fd < 0)
+        return false;
+    bool ok = place_write(fd, bytes, n) && fsync(fd) == 0;
+    if (close(fd) != 0)
+        ok = false;
+    if (!ok || rename(temp, path) != 0) {
+        err_errno(e, ERR_IO, "", "%.200s: cannot write it", path);
+        unlink(temp);
+        ok = false;
+    }
+    free(temp);
+    return ok && place_sync_folder(path, e);
+}
+
+bool place_read(const char *path, size_t max, struct buf *out, struct err *e)
+{
+    char bytes[4096];
+    struct stat st;
+    size_t got = 0;
+    ssize_t n = 0;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "%.200s: cannot open it", path);
+    bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (!ok)
+        err_set(e, ERR_FORBIDDEN, "", "%.200s: not a regular file", path);
+    while (ok && (n = read(fd, bytes, sizeof bytes)) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            ok = err_errno(e, ERR_IO, "", "%.200s: cannot read it", path);
+        else if ((got += (size_t)n) > max || !buf_add(out, bytes, (size_t)n))
+            ok = err_set(e, ERR_LIMIT, "", "%.200s: longer than %zu bytes", path, max);
+    }
+    close(fd);
+    return ok;
 }

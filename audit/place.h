@@ -24,8 +24,6 @@ char *place_folder(const char *path);
 /* The path with its folder resolved and the file's own name kept (free()), for those who refuse any link in a path.
  * NULL with ERR_NOT_FOUND when there is no such folder. */
 char *place_resolve(const char *path, struct err *e);
-/* "file:", the path with what a URI cannot hold escaped, and the tail. */
-void place_uri(const char *path, const char *tail, struct buf *out);
 /* Is there a regular file, *st of it? For writing also: does it belong to us or root, in a folder of which that is
  * true, and can nobody else write to either (a sticky folder passes)? They could put another file in its place. */
 bool place_file_ok(const char *path, bool read_only, struct stat *st, struct err *e) ANDON_MUST_USE;
@@ -38,6 +36,12 @@ int place_temp(const char *path, mode_t mode, char **temp, struct err *e);
 /* Gives the file its name and makes that durable; never replaces a file (ERR_CONFLICT). The other name is gone after
  * it in any case. */
 bool place_publish(const char *temp, const char *path, struct err *e) ANDON_MUST_USE;
+/* The file has these bytes, whole and durable, or what it had before. Replaces one that is there. */
+bool place_replace(const char *path, const void *bytes, size_t n, mode_t mode, struct err *e) ANDON_MUST_USE;
+/* Appends the bytes of a regular file of at most `max`; ERR_NOT_FOUND, ERR_LIMIT, ERR_FORBIDDEN. */
+bool place_read(const char *path, size_t max, struct buf *out, struct err *e) ANDON_MUST_USE;
+/* Gives the file the name of another one, which it replaces, durably. */
+bool place_rename(const char *from, const char *path, struct err *e) ANDON_MUST_USE;
 bool place_sync_folder(const char *path, struct err *e) ANDON_MUST_USE;
 
 #endif

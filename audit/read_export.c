@@ -1,26 +1,19 @@
 /* Reading single entries and blobs out of an exported folder. */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "audit/folder.h"
 #include "audit/leaf.h"
 #include "audit/log.h"
 #include "audit/store.h"
 #include "audit/tree.h"
 #include "core/digest.h"
 
-/* A regular file of the folder, never through a link. */
-static int open_in(const char *dir, const char *sub, const char *name, struct err *e)
+/* A regular file of the folder. */
+static int open_in(const char *dir, const char *name, struct err *e)
 {
-    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int folder = at >= 0 && *sub ? openat(at, sub, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : at;
-    int fd = folder >= 0 ? openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd < 0)
-        err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "export %.150s: cannot read %.100s", dir, name);
-    if (folder >= 0 && folder != at)
-        close(folder);
+    int at = folder_open(dir, e), fd = at >= 0 ? folder_file(at, name, e) : -1;
     if (at >= 0)
         close(at);
     return fd;
@@ -43,51 +36,43 @@ bool audit_export_entry(const char *dir, int64_t seq, struct arena *a, struct st
     uint8_t hash[HASH_LEN];
     struct buf line;
     bool found = false;
-    int fd = open_in(dir, "", "entries.jsonl", e);
+    int fd = open_in(dir, "entries.jsonl", e);
     FILE *f = fd >= 0 ? fdopen(fd, "r") : NULL;
     if (!f) {
         if (fd >= 0)
             close(fd);
         return false;
     }
-    /* A line's number is its seq in a log that verifies; its own word is asked all the same. */
+    /* A slice leaves numbers out, so each line's own word is asked; in order, since a folder that verifies is. */
     buf_init(&line, ENTRY_MAX);
-    for (int64_t k = 1; k <= seq && next_line(f, &line); k++) {
+    for (int64_t at = 0; at < seq && next_line(f, &line);) {
         struct leaf l;
-        if (k < seq)
+        if (!leaf_scan(line.data, line.len, &l) || l.seq <= at)
+            break;
+        at = l.seq;
+        if (at != seq)
             continue;
         tree_leaf_hash(line.data, line.len, hash);
-        found = leaf_scan(line.data, line.len, &l) && l.seq == seq && leaf_decode(line.data, line.len, hash, a, out);
+        found = leaf_decode(line.data, line.len, hash, a, out);
     }
     buf_release(&line);
     fclose(f);
     return found ? true : err_set(e, ERR_NOT_FOUND, "", "export %.200s: there is no entry %lld", dir, (long long)seq);
 }
 
-static bool read_all(int fd, struct buf *out)
-{
-    char chunk[65536];
-    ssize_t n;
-    while ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0 && !buf_add(out, chunk, (size_t)n)) {
-            errno = EFBIG;
-            return false;
-        }
-    return n == 0;
-}
-
 bool audit_export_blob(const char *dir, const char *digest, struct buf *out, struct err *e)
 {
     uint8_t want[HASH_LEN];
     unsigned char have[SHA256_BYTES];
+    char name[sizeof "blobs/" + SHA256_HEX];
     size_t start = out->len;
     if (!tree_hash_parse(digest, slice_of(digest).n, want))
         return err_set(e, ERR_SYNTAX, "", "export: not the name of a blob (64 hexadecimal digits)");
-    int fd = open_in(dir, "blobs", digest, e);
-    if (fd < 0)
-        return false;
-    bool ok = read_all(fd, out) ? true : err_errno(e, ERR_IO, "", "export %.150s: cannot read blob %.64s", dir, digest);
-    close(fd);
+    snprintf(name, sizeof name, "blobs/%s", digest);
+    int at = folder_open(dir, e);
+    bool ok = at >= 0 && folder_read(at, name, out, e);
+    if (at >= 0)
+        close(at);
     if (!ok)
         return false;
     sha256_bytes(out->data + start, out->len - start, have);

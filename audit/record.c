@@ -64,9 +64,10 @@ static bool take_fields(struct slice fields, struct arena *a, struct record *r)
     return true;
 }
 
-static bool take(const char *json, size_t n, struct arena *a, struct record *r)
+bool record_entry(const char *json, size_t n, struct arena *a, struct record *r)
 {
     struct leaf l;
+    memset(r, 0, sizeof *r);
     if (!leaf_scan_record(json, n, &l))
         return false;
     const char *actor = leaf_text(a, l.actor);
@@ -77,7 +78,7 @@ static bool take(const char *json, size_t n, struct arena *a, struct record *r)
     r->en.corr = l.corr;
     r->en.t = l.t;
     r->en.mono = l.mono;
-    r->en.late = true;
+    r->en.late = l.late;
     r->en.fleet = leaf_text(a, l.fleet);
     r->en.rollout = leaf_text(a, l.rollout);
     r->en.wave = leaf_text(a, l.wave);
@@ -99,7 +100,8 @@ bool record_read(const char *line, size_t n, struct arena *a, struct record *out
     memset(out, 0, sizeof *out);
     if (!json)
         return err_set(e, ERR_SYNTAX, "", "not a whole record");
-    if (!take(json, json_n, a, out) || !entry_event(&out->en, NULL, id, NULL) || strcmp(id, out->id) != 0)
+    if (!record_entry(json, json_n, a, out) || !out->en.late || !entry_event(&out->en, NULL, id, NULL) ||
+        strcmp(id, out->id) != 0)
         return err_set(e, ERR_SYNTAX, "", "a record that does not say what it is digested from");
     if (!entry_of_halt(&out->en))
         return err_set(e, ERR_REFUSED, "", "a record of what no halt leaves");

@@ -30,5 +30,7 @@ bool record_write(const struct entry *en, const char *host_json, struct buf *out
 /* Reads a line without its end. Strings go into the arena, safe. ERR_SYNTAX: not a whole record; ERR_REFUSED: a record
  * of what no halt leaves. */
 bool record_read(const char *line, size_t n, struct arena *a, struct record *out, struct err *e) ANDON_MUST_USE;
+/* The same from an entry's line alone (seq 0), of any kind, late or not; its id is not looked at. */
+bool record_entry(const char *json, size_t n, struct arena *a, struct record *out) ANDON_MUST_USE;
 
 #endif

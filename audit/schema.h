@@ -27,31 +27,29 @@ static const struct {
     {"blob_stay", "CREATE TRIGGER blob_stay BEFORE DELETE ON blob"
                   " BEGIN SELECT raise(ABORT, 'blobs are never deleted'); END"},
 };
-#define SCHEMA_N (sizeof SCHEMA / sizeof *SCHEMA)
+#define SCHEMA_N      (sizeof SCHEMA / sizeof *SCHEMA)
+#define SCHEMA_TABLES 3 /* of them; behind them the triggers */
 
-enum query {
-    Q_SCHEMA,
-    Q_HEAD,
-    Q_SET_HEAD,
-    Q_LAST,
-    Q_PUT,
-    Q_ROWS,
-    Q_ROWS_DOWN,
-    Q_PUT_BLOB,
-    Q_GET_BLOB,
-    Q_BLOBS,
-    Q_COUNT
-};
 static const char *const QUERIES[Q_COUNT] = {
     [Q_SCHEMA] = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY rowid",
     [Q_HEAD] = "SELECT size, frontier, checkpoint FROM state",
+    [Q_COUNT_UP] = "UPDATE state SET size = size + 1 WHERE id = 1",
     [Q_SET_HEAD] = "UPDATE state SET size = ?1, frontier = ?2, checkpoint = ?3 WHERE id = 1",
     [Q_LAST] = "SELECT max(seq) FROM entry",
     [Q_PUT] = "INSERT INTO entry(seq, hash, leaf) VALUES(?1, ?2, ?3)",
     [Q_ROWS] = "SELECT seq, hash, leaf FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",
     [Q_ROWS_DOWN] = "SELECT seq, hash, leaf FROM entry WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq DESC",
     [Q_BLOBS] = "SELECT digest, bytes FROM blob ORDER BY id",
+    [Q_BLOB_NAMES] = "SELECT id, digest FROM blob WHERE id >= ?1 ORDER BY id",
     [Q_PUT_BLOB] = "INSERT INTO blob(digest, bytes) VALUES(?1, ?2)",
+    [Q_OPENINGS] = "SELECT count(*) FROM sqlite_master WHERE name = 'opening'",
+    [Q_STRAY] = "SELECT count(*) FROM opening WHERE seq NOT BETWEEN 1 AND (SELECT max(seq) FROM entry)",
+    [Q_OPEN_ROWS] = "SELECT e.seq, e.hash, e.leaf, o.lines FROM entry e LEFT JOIN opening o ON o.seq = e.seq"
+                    " WHERE e.seq BETWEEN ?1 AND ?2 ORDER BY e.seq",
+    [Q_OPEN_ROWS_DOWN] = "SELECT e.seq, e.hash, e.leaf, o.lines FROM entry e LEFT JOIN opening o ON o.seq = e.seq"
+                         " WHERE e.seq BETWEEN ?1 AND ?2 ORDER BY e.seq DESC",
+    [Q_OPEN] = "INSERT INTO opening(seq, lines) VALUES(?1, ?2)",
+    [Q_REOPEN] = "UPDATE opening SET lines = ?2 WHERE seq = ?1",
     [Q_GET_BLOB] = "SELECT bytes FROM blob WHERE digest = ?1",
 };
 

@@ -21,6 +21,7 @@ struct spool {
     struct spool_place *place;
     bool apart[SPOOL_DIRS]; /* not on the log's file system */
     struct buf host;
+    struct clock *clock;
 };
 
 /* --- where ----------------------------------------------------------------------------------------------------- */
@@ -62,7 +63,9 @@ struct spool_place *spool_place_new(const struct audit_spec *spec)
         free(p);
         return NULL;
     }
-    char sum[SHA256_HEX], *db = real_path(spec->db_path);
+    const char *socket = spec->socket ? spec->socket : spec->serves;
+    char sum[SHA256_HEX], *db = real_path(socket ? socket : spec->db_path);
+    p->shared = socket != NULL;
     sha256_hex(db, strlen(db), sum);
     snprintf(p->key, sizeof p->key, "%.16s", sum);
     free(db);
@@ -103,6 +106,7 @@ struct spool *spool_new(const struct audit_spec *spec)
         s->apart[i] = known && file_system(place->dir[i], &own) && own != log;
     buf_init(&s->host, ENTRY_MAX);
     host_facts(&s->host);
+    s->clock = spec->clock ? spec->clock : clock_real();
     return s;
 }
 
@@ -117,11 +121,13 @@ void spool_free(struct spool *s)
 
 /* --- folder and file ------------------------------------------------------------------------------------------- */
 
-static bool dir_ok(int fd, const char *path, struct err *e)
+static bool dir_ok(int fd, const char *path, bool shared, struct err *e)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
         return err_errno(e, ERR_IO, "", "spool %.200s: cannot look at it", path);
+    if (shared && st.st_mode & S_ISVTX)
+        return true;
     if (st.st_uid != geteuid())
         return err_set(e, ERR_FORBIDDEN,
                        "name a folder of your own: audit: spool:", "spool %.200s: the folder belongs to uid %ld", path,
@@ -132,10 +138,10 @@ static bool dir_ok(int fd, const char *path, struct err *e)
     return true;
 }
 
-int spool_open_dir(const char *path, bool make, struct err *e)
+int spool_open_dir(const char *path, bool make, bool shared, struct err *e)
 {
     bool made = false;
-    if (make && access(path, F_OK) != 0) {
+    if (make && !shared && access(path, F_OK) != 0) {
         if (!place_prepare(path, e)) /* the folders above */
             return -1;
         made = mkdir(path, 0700) == 0;
@@ -155,13 +161,13 @@ int spool_open_dir(const char *path, bool make, struct err *e)
                   odd ? "a link or no folder" : "cannot open the folder");
         return -1;
     }
-    if (dir_ok(fd, path, e) && (!made || place_sync_folder(path, e)))
+    if (dir_ok(fd, path, shared, e) && (!made || place_sync_folder(path, e)))
         return fd;
     close(fd);
     return -1;
 }
 
-int spool_open_file(int dir, const char *name, int flags, struct stat *st, struct err *e)
+int spool_open_file(int dir, const char *name, int flags, const struct peer_rule *who, struct stat *st, struct err *e)
 {
     int fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     if (fd < 0) {
@@ -178,7 +184,7 @@ int spool_open_file(int dir, const char *name, int flags, struct stat *st, struc
         err_errno(e, ERR_IO, "", "spool file %.100s: cannot look at it", name);
     else if (!S_ISREG(st->st_mode))
         err_set(e, ERR_FORBIDDEN, "", "spool file %.100s: not a regular file", name);
-    else if (st->st_uid != geteuid())
+    else if (st->st_uid != geteuid() && !(who && peer_may(who, st->st_uid)))
         err_set(e, ERR_FORBIDDEN, "", "spool file %.100s: owned by uid %ld", name, (long)st->st_uid);
     else if (st->st_mode & 022)
         err_set(e, ERR_FORBIDDEN, "", "spool file %.100s: others may write to it (mode %03o)", name,
@@ -239,13 +245,23 @@ static bool append(int dir, int fd, const struct stat *st, const char *name, con
     return ok;
 }
 
+/* In a shared folder the guard is to read it: its group is the folder's. Closes it when that cannot be. */
+static bool let_read(int fd, bool shared, const char *name, struct err *e)
+{
+    if (!shared || fchmod(fd, 0640) == 0)
+        return true;
+    err_errno(e, ERR_IO, "", "spool file %.100s: cannot be opened to the guard", name);
+    close(fd);
+    return false;
+}
+
 /* The common file, under its lock. ERR_TIMEOUT: somebody keeps the lock. */
-static bool put_common(int dir, const char *name, const struct buf *line, struct err *e)
+static bool put_common(int dir, const char *name, bool shared, const struct buf *line, struct err *e)
 {
     for (int tries = 0; tries < 5; tries++) {
         struct stat st, now;
-        int fd = spool_open_file(dir, name, O_RDWR | O_APPEND | O_CREAT, &st, e);
-        if (fd < 0)
+        int fd = spool_open_file(dir, name, O_RDWR | O_APPEND | O_CREAT, NULL, &st, e);
+        if (fd < 0 || !let_read(fd, shared, name, e))
             return false;
         if (!spool_lock(fd, SPOOL_LOCK_US)) {
             close(fd);
@@ -265,11 +281,11 @@ static bool put_common(int dir, const char *name, const struct buf *line, struct
 }
 
 /* A whole new file with one content. */
-static bool put_new(int dir, const char *name, const void *p, size_t n, struct err *e)
+static bool put_new(int dir, const char *name, bool shared, const void *p, size_t n, struct err *e)
 {
     struct stat st;
-    int fd = spool_open_file(dir, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, &st, e);
-    if (fd < 0)
+    int fd = spool_open_file(dir, name, O_WRONLY | O_APPEND | O_CREAT | O_EXCL, NULL, &st, e);
+    if (fd < 0 || !let_read(fd, shared, name, e))
         return false;
     bool ok = place_write(fd, p, n) && fdatasync(fd) == 0 && fsync(dir) == 0;
     if (!ok) {
@@ -280,33 +296,38 @@ static bool put_new(int dir, const char *name, const void *p, size_t n, struct e
     return ok;
 }
 
-static bool put_blob(int dir, const char *key, const char *digest, const struct spool_blob *b)
+static bool put_blob(int dir, const char *key, bool shared, const char *digest, const struct spool_blob *b)
 {
     char name[120];
     struct err e = {0};
     snprintf(name, sizeof name, "andon-%s-%s.blob", key, digest);
-    return b->n <= SPOOL_BLOB_MAX && (put_new(dir, name, b->bytes, b->n, &e) || e.code == ERR_CONFLICT);
+    return b->n <= SPOOL_BLOB_MAX && (put_new(dir, name, shared, b->bytes, b->n, &e) || e.code == ERR_CONFLICT);
 }
 
-static bool put_record(const struct spool *s, int dir, const struct entry *en, const struct spool_blob *blob,
-                       char name[120], struct err *e)
+static bool put_record(const struct spool *s, int dir, bool shared, const struct entry *en,
+                       const struct spool_blob *blob, char name[120], struct err *e)
 {
     struct entry own = *en;
-    struct buf line;
+    struct buf line, host;
     char digest[SHA256_HEX];
     if (blob) {
         sha256_hex(blob->bytes, blob->n, digest);
-        entry_str(&own, put_blob(dir, s->place->key, digest, blob) ? blob->key : "spool.lost", digest);
+        entry_str(&own, put_blob(dir, s->place->key, shared, digest, blob) ? blob->key : "spool.lost", digest);
     }
     buf_init(&line, RECORD_MAX);
-    bool ok = record_write(&own, s->host.data, &line, e);
+    buf_init(&host, ENTRY_MAX);
+    bool ok = host_facts_now(&s->host, s->clock, &host) && record_write(&own, host.data, &line, e);
+    buf_release(&host);
     if (ok) {
-        snprintf(name, 120, "andon-%s.spool", s->place->key);
-        ok = put_common(dir, name, &line, e);
+        if (shared) /* for each user one */
+            snprintf(name, 120, "andon-%s-u%ld.spool", s->place->key, (long)geteuid());
+        else
+            snprintf(name, 120, "andon-%s.spool", s->place->key);
+        ok = put_common(dir, name, shared, &line, e);
         if (!ok && e->code != ERR_IO && e->code != ERR_LIMIT) { /* something stands in the way there */
             snprintf(name, 120, "andon-%s-%ld-%lld.spool", s->place->key, (long)getpid(),
                      (long long)clock_now(clock_real()));
-            ok = put_new(dir, name, line.data, line.len, e);
+            ok = put_new(dir, name, shared, line.data, line.len, e);
         }
     }
     buf_release(&line);
@@ -325,14 +346,15 @@ static bool try_dir(const struct spool *s, size_t i, struct attempt *t, struct e
 {
     char name[120] = "";
     bool ok;
-    int dir = spool_open_dir(s->place->dir[i], true, e);
+    bool shared = s->place->shared && i == 0;
+    int dir = spool_open_dir(s->place->dir[i], true, shared, e);
     if (dir < 0)
         return false;
     if (t->en) {
-        ok = put_record(s, dir, t->en, t->blob, name, e);
+        ok = put_record(s, dir, shared, t->en, t->blob, name, e);
     } else {
         snprintf(name, sizeof name, "andon-%s-%ld.probe", s->place->key, (long)getpid());
-        ok = put_new(dir, name, "probe\n", 6, e);
+        ok = put_new(dir, name, shared, "probe\n", 6, e);
         unlinkat(dir, name, 0);
         *name = '\0';
     }

@@ -11,6 +11,11 @@
  * Beside it lie the inputs of a rule's halt, which are too large for a record ("andon-KEY-DIGEST.blob"), and what was
  * found there that is no spool ("*.bad"). audit_open and audit_take_in (audit/log.h) bring the records into the log.
  *
+ * Where a guard writes the log (audit_spec: socket, serves) the first folder is one that all users share, beside the
+ * guard's socket: everybody may put files of his own there, and take away none of others (mode SPOOL_DROP_MODE); the
+ * guard can read them by their group, which is the folder's. What is in such a file is its owner's word, who the owner
+ * is the kernel's. KEY is of the socket's path then.
+ *
  * A call may wait for a disk like any other write: not for a thread that a halt needs. */
 #ifndef ANDON_AUDIT_SPOOL_H
 #define ANDON_AUDIT_SPOOL_H
@@ -18,10 +23,12 @@
 #include <limits.h>
 #include <sys/stat.h>
 #include "audit/log.h"
+#include "audit/peer.h"
 
-#define SPOOL_MAX      ((size_t)4 << 20) /* of one file */
-#define SPOOL_BLOB_MAX ((size_t)8 << 20) /* of what lies beside it for one record */
-#define SPOOL_LOCK_US  (50 * US_PER_MS)
+#define SPOOL_MAX       ((size_t)4 << 20) /* of one file */
+#define SPOOL_BLOB_MAX  ((size_t)8 << 20) /* of what lies beside it for one record */
+#define SPOOL_LOCK_US   (50 * US_PER_MS)
+#define SPOOL_DROP_MODE 03777
 
 /* What is too large for a record, to be stored under its digest, which the entry then has in the field `key`. */
 struct spool_blob {
@@ -57,14 +64,16 @@ bool spool_probe(const struct spool *s, char where[PATH_MAX], bool *apart, struc
 struct spool_place {
     char *dir[SPOOL_DIRS]; /* NULL: none */
     char key[17];
+    bool shared;                 /* dir[0] is */
+    const struct peer_rule *who; /* whose files are taken in from there; NULL: only our own are looked at */
 };
 struct spool_place *spool_place_new(const struct audit_spec *spec); /* NULL as above */
 void spool_place_free(struct spool_place *p);
 /* Opens a folder of the spool, -1 with ERR_NOT_FOUND when there is none. ERR_FORBIDDEN: a link, somebody else's, or
- * others may write to it. `make`: makes it. */
-int spool_open_dir(const char *path, bool make, struct err *e);
-/* Opens a file in it that is regular, ours, of one name and closed to others; -1. */
-int spool_open_file(int dir, const char *name, int flags, struct stat *st, struct err *e);
+ * others may write to it; when it is `shared`: they could take away our files. `make`: makes it. */
+int spool_open_dir(const char *path, bool make, bool shared, struct err *e);
+/* Opens a file in it that is regular, ours (or of one of those, NULL: none), of one name and closed to others; -1. */
+int spool_open_file(int dir, const char *name, int flags, const struct peer_rule *who, struct stat *st, struct err *e);
 /* Has the lock of an open file or folder been had within `us`? Given back by closing it. */
 bool spool_lock(int fd, int64_t us);
 

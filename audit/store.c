@@ -1,4 +1,4 @@
-#include "audit/store.h"
+#include "audit/store_inner.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,38 +7,20 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include "audit/db.h"
-#include "audit/place.h"
+#include "audit/far.h"
 #include "audit/schema.h"
 
 #define APPLICATION_ID 0x616e646f /* "ando" */
-#define FORMAT         1
+#define FORMAT         2          /* 1: without openings */
 #define BUSY_MS        5000
+#define OPEN_TRIES     20
 #define DAMAGE         (DB_BIT(DB_DAMAGED) | DB_BIT(DB_ALIEN))
 #define HEADER         "reading the file's header"
-
-struct store {
-    struct db *db;
-    unsigned faults;
-    char *path, *wal_path;
-    struct place_id file, wal;
-    struct stat seen; /* of the file when it was opened without locks */
-    bool unlocked;    /* opened as immutable: nobody had it open */
-    bool read_only;
-    bool moved; /* found removed or replaced */
-};
-
-/* Always false. */
-static bool wrong(struct store *s, struct err *e, const char *what)
-{
-    db_spoil(s->db);
-    return err_set(e, ERR_TAMPERED, "run `andon audit verify`", "audit log %.200s: %s", s->path, what);
-}
 
 /* Is what is open still what stands under the name? */
 static bool still_there(struct store *s, struct err *e)
 {
-    if (!db_moved(s->db) && place_is(&s->file, s->path) && place_is(&s->wal, s->wal_path))
+    if (!db_moved(s->db) && place_is(&s->file, s->path) && (s->alone || place_is(&s->wal, s->wal_path)))
         return true;
     s->moved = true;
     db_spoil(s->db);
@@ -67,47 +49,55 @@ static bool open_db(struct store *s, struct err *e)
     return db_connect(s->db, e);
 }
 
-/* One number of a pragma or a select. */
-static bool number(struct store *s, const char *sql, int64_t *out, struct err *e)
+bool store_bytes(struct store *s, int64_t *out, struct err *e)
 {
-    char text[32];
-    bool ok = db_text(s->db, sql, text, sizeof text, HEADER, e);
-    *out = strtoll(text, NULL, 10);
-    return ok;
+    static const char sql[] = "SELECT page_size * (page_count - freelist_count)"
+                              " FROM pragma_page_size, pragma_page_count, pragma_freelist_count";
+    return db_number(s->db, sql, out, "reading its size", e);
 }
 
 static bool header_ok(struct store *s, struct err *e)
 {
     int64_t id = 0, format = 0, tables = 0;
-    if (!number(s, "PRAGMA application_id", &id, e) || !number(s, "PRAGMA user_version", &format, e) ||
-        !number(s, "SELECT count(*) FROM sqlite_master WHERE name IN ('entry', 'state')", &tables, e))
+    static const char count[] = "SELECT count(*) FROM sqlite_master WHERE name IN ('entry', 'state')";
+    if (!db_number(s->db, "PRAGMA application_id", &id, HEADER, e) ||
+        !db_number(s->db, "PRAGMA user_version", &format, HEADER, e) || !db_number(s->db, count, &tables, HEADER, e))
         return false;
     if (id != APPLICATION_ID && tables == 0)
-        return err_set(e, ERR_SYNTAX, "", "%.200s: not an audit log", s->path);
+        return err_set(e, ERR_UNSUPPORTED, "", "%.200s: not an audit log", s->path);
     if (id == APPLICATION_ID && format > FORMAT)
         return err_set(e, ERR_UNSUPPORTED, "use a newer andon", "audit log %.200s: format %d is newer than this andon",
                        s->path, (int)format);
-    if (id != APPLICATION_ID || format != FORMAT)
+    if (id != APPLICATION_ID || format < 1)
         return err_set(e, ERR_TAMPERED, "", "audit log %.200s: its header was changed", s->path);
     return true;
 }
 
-/* Counts those that are as they were made, until one is not. */
+struct made {
+    size_t found; /* of SCHEMA, in its order, until one is not as it was made */
+    int openings; /* a copy has that table before the triggers, and not behind them */
+    bool changed;
+};
+
 static bool as_made(void *ctx, struct db_row *r)
 {
-    size_t *found = ctx;
-    bool same = *found < SCHEMA_N && slice_is(db_row_bytes(r, 0), SCHEMA[*found].name) &&
-                slice_is(db_row_bytes(r, 1), SCHEMA[*found].sql);
-    *found = same ? *found + 1 : SCHEMA_N + 1;
-    return same;
+    struct made *m = ctx;
+    struct slice name = db_row_bytes(r, 0), sql = db_row_bytes(r, 1);
+    if (slice_is(name, "opening") && slice_is(sql, OPENING_TABLE))
+        m->openings++;
+    else if (m->found < SCHEMA_N && slice_is(name, SCHEMA[m->found].name) && slice_is(sql, SCHEMA[m->found].sql))
+        m->found++;
+    else
+        m->changed = true;
+    return !m->changed;
 }
 
 static bool schema_ok(struct store *s, struct err *e)
 {
-    size_t found = 0;
-    if (!db_rows(s->db, Q_SCHEMA, NULL, 0, as_made, &found, "reading its tables", e))
+    struct made m = {0};
+    if (!db_rows(s->db, Q_SCHEMA, NULL, 0, as_made, &m, "reading its tables", e))
         return false;
-    if (found != SCHEMA_N)
+    if (m.changed || m.found != SCHEMA_N || m.openings > 1)
         return err_set(e, ERR_TAMPERED, "", "audit log %.200s: its tables or triggers were changed", s->path);
     return true;
 }
@@ -142,28 +132,63 @@ static struct store *store_alloc(const char *path, bool read_only, struct err *e
     return NULL;
 }
 
-struct store *store_open(const char *path, bool read_only, struct err *e)
+/* SQLite's header (bytes 16 and 28, big-endian: size and number of pages) knows how long the file is, once the -wal has
+ * gone into it. SQLite itself says of a shorter one only that it is malformed. */
+static bool all_there(const struct store *s, struct err *e)
 {
-    struct err why = {0};
+    uint8_t h[32];
+    struct stat wal, now;
+    if (!db_peek(s->db, h, sizeof h) || memcmp(h, "SQLite format 3", 16) != 0 ||
+        (lstat(s->wal_path, &wal) == 0 && wal.st_size > 0) ||
+        lstat(s->path, &now) != 0) /* after the header: another process may have made it longer */
+        return true;
+    int64_t page = h[16] << 8 | h[17], pages = (int64_t)h[28] << 24 | h[29] << 16 | h[30] << 8 | h[31];
+    int64_t whole = (page == 1 ? 65536 : page) * pages;
+    if (now.st_size >= whole)
+        return true;
+    return err_set(e, ERR_TAMPERED, "restore it from a copy or an export",
+                   "audit log %.200s: the file was cut off: %lld of its %lld bytes are there", s->path,
+                   (long long)now.st_size, (long long)whole);
+}
+
+/* One look. *still: while it was looked at, nobody seems to have opened it, or closed it as the last. */
+static struct store *open_once(const char *path, bool read_only, bool *still, struct err *e)
+{
+    *still = true;
     struct store *s = store_alloc(path, read_only, e);
     if (!s)
         return NULL;
-    struct stat st;
-    s->unlocked = read_only && lstat(s->wal_path, &st) != 0;
-    bool ok;
+    struct stat now;
+    bool ok, had_wal = lstat(s->wal_path, &now) == 0;
+    s->unlocked = read_only && !had_wal;
     if (s->seen.st_size == 0)
-        ok = err_set(&why, ERR_TAMPERED, "restore it from a copy or an export",
-                     "audit log %.200s: the file was emptied", s->path);
+        ok = err_set(e, ERR_TAMPERED, "restore it from a copy or an export", "audit log %.200s: the file was emptied",
+                     s->path);
     else
-        ok = open_db(s, &why) && header_ok(s, &why) && schema_ok(s, &why) && note_wal(s, &why);
-    if (ok)
+        ok = open_db(s, e) && header_ok(s, e) && schema_ok(s, e) && note_wal(s, e);
+    if ((!s->db || !(ok || s->faults & DAMAGE) || all_there(s, e)) && ok)
         return s;
     if (s->faults & DB_BIT(DB_ALIEN))
-        err_set(&why, ERR_SYNTAX, "", "%.200s: not an audit log", s->path);
-    if (e)
-        *e = why;
+        err_set(e, ERR_UNSUPPORTED, "", "%.200s: not an audit log", s->path);
+    *still = (lstat(s->wal_path, &now) == 0) == had_wal && lstat(s->path, &now) == 0 && !place_touched(&s->seen, &now);
     store_close(s);
     return NULL;
+}
+
+/* What is looked at one after the other, and without a lock where nobody has it open, is looked at anew when it is just
+ * being opened or closed. */
+struct store *store_open(const char *path, bool read_only, struct err *e)
+{
+    struct err why = {0};
+    struct store *s = NULL;
+    bool still = false;
+    for (int tries = 0; !s && !still && tries < OPEN_TRIES; tries++) {
+        s = open_once(path, read_only, &still, &why);
+        still = still || (why.code != ERR_TAMPERED && why.code != ERR_UNSUPPORTED);
+    }
+    if (!s && e)
+        *e = why;
+    return s;
 }
 
 struct store *store_create(const char *path, struct err *e)
@@ -172,9 +197,8 @@ struct store *store_create(const char *path, struct err *e)
     if (!s)
         return NULL;
     char pragmas[120];
-    snprintf(pragmas, sizeof pragmas,
-             "PRAGMA journal_mode = WAL; PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID,
-             FORMAT);
+    snprintf(pragmas, sizeof pragmas, "PRAGMA journal_mode = WAL; PRAGMA application_id = %d; PRAGMA user_version = 1;",
+             APPLICATION_ID);
     bool ok = open_db(s, e) && db_exec(s->db, pragmas, "making it", e);
     for (size_t i = 0; ok && i < SCHEMA_N; i++)
         ok = db_exec(s->db, SCHEMA[i].sql, "making its tables", e);
@@ -183,6 +207,67 @@ struct store *store_create(const char *path, struct err *e)
         return s;
     store_close(s);
     return NULL;
+}
+
+struct store *store_open_copy(const char *path, struct err *e)
+{
+    struct store *s = store_alloc(path, false, e);
+    if (!s)
+        return NULL;
+    s->alone = true;
+    if (open_db(s, e) && db_exec(s->db, "PRAGMA journal_mode = MEMORY", "opening it", e) && schema_ok(s, e))
+        return s;
+    store_close(s);
+    return NULL;
+}
+
+struct store *store_far(const char *socket, struct err *e)
+{
+    struct far *f = far_open(socket, e);
+    if (!f)
+        return NULL;
+    struct store *s = xcalloc(1, sizeof *s);
+    s->read_only = true;
+    s->far = f;
+    return s;
+}
+
+struct far *store_line(const struct store *s)
+{
+    return s->far;
+}
+
+bool store_restart(struct store *s, struct err *e)
+{
+    static const char clear[] = "DELETE FROM entry; DELETE FROM blob; DELETE FROM state;"
+                                "INSERT INTO state VALUES(1, 0, x'', x'')";
+    char drop[80];
+    bool ok = db_exec(s->db, "DROP TABLE IF EXISTS opening; PRAGMA user_version = 1", "beginning it anew", e);
+    for (size_t i = SCHEMA_TABLES; ok && i < SCHEMA_N; i++) {
+        snprintf(drop, sizeof drop, "DROP TRIGGER %s", SCHEMA[i].name);
+        ok = db_exec(s->db, drop, "beginning it anew", e);
+    }
+    ok = ok && db_exec(s->db, clear, "beginning it anew", e);
+    for (size_t i = SCHEMA_TABLES; ok && i < SCHEMA_N; i++)
+        ok = db_exec(s->db, SCHEMA[i].sql, "beginning it anew", e);
+    return ok;
+}
+
+bool store_copy(struct store *s, const char *to, struct err *e)
+{
+    struct buf sql;
+    buf_init(&sql, 2 * PATH_MAX + 40);
+    buf_adds(&sql, "VACUUM INTO '");
+    for (const char *p = to; *p; p++) {
+        if (*p == '\'')
+            buf_addc(&sql, '\'');
+        buf_addc(&sql, *p);
+    }
+    buf_addc(&sql, '\'');
+    bool ok = sql.over ? err_set(e, ERR_LIMIT, "", "%.100s...: the name is too long", to)
+                       : db_exec(s->db, sql.data, "copying it", e);
+    buf_release(&sql);
+    return ok;
 }
 
 bool store_flush(struct store *s, struct err *e)
@@ -197,6 +282,7 @@ void store_close(struct store *s)
     if (s->db && store_suspect(s)) /* a sync that failed must not seem to succeed now: leave the -wal to the next one */
         db_disconnect(s->db, true);
     db_free(s->db);
+    far_close(s->far);
     free(s->path);
     free(s->wal_path);
     free(s);
@@ -204,6 +290,11 @@ void store_close(struct store *s)
 
 bool store_begin(struct store *s, bool write, struct err *e)
 {
+    if (s->far)
+        return write ? err_set(e, ERR_REFUSED, "end the guard, and use a configuration without audit: socket:",
+                               "the audit log is written by the guard alone")
+                     : far_begin(s->far, e);
+    s->unsigned_ = false;
     if (!db_begin(s->db, write, e))
         return false;
     if (s->read_only || still_there(s, e)) /* also when reading: a guard that only looks must notice, too */
@@ -214,18 +305,23 @@ bool store_begin(struct store *s, bool write, struct err *e)
 
 void store_rollback(struct store *s)
 {
-    db_rollback(s->db);
+    if (!s->far)
+        db_rollback(s->db);
 }
 
 bool store_commit(struct store *s, struct err *e)
 {
+    if (s->unsigned_) {
+        store_rollback(s);
+        return err_set(e, ERR_INTERNAL, "", "audit log %.200s: entries without a checkpoint are not stored", s->path);
+    }
     /* acknowledged only when the name still leads to it */
     return db_commit(s->db, e) && (s->read_only || still_there(s, e));
 }
 
 bool store_suspect(const struct store *s)
 {
-    return s->moved || s->faults & (DAMAGE | DB_BIT(DB_IO));
+    return (s->far && far_broken(s->far)) || s->moved || s->faults & (DAMAGE | DB_BIT(DB_IO));
 }
 
 bool store_changed(const struct store *s)
@@ -234,125 +330,4 @@ bool store_changed(const struct store *s)
     if (!s->unlocked)
         return false;
     return lstat(s->wal_path, &wal) == 0 || lstat(s->path, &now) != 0 || place_touched(&s->seen, &now);
-}
-
-/* ---- what it holds ---- */
-
-struct head_found {
-    struct store_head *out;
-    bool sound;
-};
-
-static bool take_head(void *ctx, struct db_row *r)
-{
-    struct head_found *f = ctx;
-    int64_t size = db_row_int(r, 0);
-    struct slice frontier = db_row_bytes(r, 1), note = db_row_bytes(r, 2);
-    f->sound = size >= 0 && note.n <= NOTE_MAX &&
-               tree_unpack(&f->out->tree, (uint64_t)size, (const uint8_t *)frontier.p, frontier.n);
-    f->out->note_n = f->sound ? note.n : 0;
-    memcpy(f->out->note, note.p, f->out->note_n);
-    return false;
-}
-
-bool store_head(struct store *s, struct store_head *out, struct err *e)
-{
-    struct head_found f = {out, false};
-    if (!db_rows(s->db, Q_HEAD, NULL, 0, take_head, &f, "reading its state", e))
-        return false;
-    return f.sound ? true : wrong(s, e, "its state is missing or damaged");
-}
-
-bool store_set_head(struct store *s, const struct store_head *h, struct err *e)
-{
-    uint8_t frontier[TREE_DEPTH * HASH_LEN];
-    size_t n = tree_pack(&h->tree, frontier);
-    const struct db_value v[] = {db_int((int64_t)h->tree.size), db_bytes(frontier, n), db_bytes(h->note, h->note_n)};
-    return db_run(s->db, Q_SET_HEAD, v, 3, 1, "storing the checkpoint", e);
-}
-
-static bool take_int(void *ctx, struct db_row *r)
-{
-    *(int64_t *)ctx = db_row_int(r, 0);
-    return false;
-}
-
-bool store_last(struct store *s, int64_t *seq, struct err *e)
-{
-    return db_rows(s->db, Q_LAST, NULL, 0, take_int, seq, "reading the newest entry", e);
-}
-
-bool store_put(struct store *s, int64_t seq, const void *leaf, size_t n, const uint8_t hash[HASH_LEN], struct err *e)
-{
-    const struct db_value v[] = {db_int(seq), db_bytes(hash, HASH_LEN), db_bytes(leaf, n)};
-    return db_run(s->db, Q_PUT, v, 3, 1, "storing the entry", e);
-}
-
-struct rows_taker {
-    store_row_fn *fn;
-    void *ctx;
-};
-
-static bool take_entry(void *ctx, struct db_row *r)
-{
-    const struct rows_taker *t = ctx;
-    struct slice hash = db_row_bytes(r, 1), leaf = db_row_bytes(r, 2);
-    return t->fn(t->ctx, &(struct store_row){db_row_int(r, 0), leaf.p, leaf.n, (const uint8_t *)hash.p, hash.n});
-}
-
-bool store_rows(struct store *s, int64_t from, int64_t to, bool newest_first, store_row_fn *fn, void *ctx,
-                struct err *e)
-{
-    struct rows_taker t = {fn, ctx};
-    const struct db_value v[] = {db_int(from), db_int(to)};
-    return db_rows(s->db, newest_first ? Q_ROWS_DOWN : Q_ROWS, v, 2, take_entry, &t, "reading entries", e);
-}
-
-bool store_put_blob(struct store *s, const uint8_t digest[HASH_LEN], const void *bytes, size_t n, struct err *e)
-{
-    const struct db_value v[] = {db_bytes(digest, HASH_LEN), db_bytes(bytes, n)};
-    return db_run(s->db, Q_PUT_BLOB, v, 2, 1, "storing a blob", e);
-}
-
-struct blob_taker {
-    struct buf *out;
-    bool found, fits;
-};
-
-static bool take_bytes(void *ctx, struct db_row *r)
-{
-    struct blob_taker *t = ctx;
-    struct slice b = db_row_bytes(r, 0);
-    t->found = true;
-    t->fits = b.n == 0 || buf_add(t->out, b.p, b.n);
-    return false;
-}
-
-bool store_get_blob(struct store *s, const uint8_t digest[HASH_LEN], struct buf *out, struct err *e)
-{
-    struct blob_taker t = {out, false, false};
-    const struct db_value v[] = {db_bytes(digest, HASH_LEN)};
-    if (!db_rows(s->db, Q_GET_BLOB, v, 1, take_bytes, &t, "reading a blob", e))
-        return false;
-    if (!t.found)
-        return err_set(e, ERR_NOT_FOUND, "", "audit log %.200s: no such blob", s->path);
-    return t.fits ? true : err_set(e, ERR_LIMIT, "", "audit log %.200s: a blob is too large", s->path);
-}
-
-struct blobs_taker {
-    store_blob_fn *fn;
-    void *ctx;
-};
-
-static bool take_blob(void *ctx, struct db_row *r)
-{
-    const struct blobs_taker *t = ctx;
-    struct slice digest = db_row_bytes(r, 0), bytes = db_row_bytes(r, 1);
-    return t->fn(t->ctx, (const uint8_t *)digest.p, digest.n, bytes.p, bytes.n);
-}
-
-bool store_blobs(struct store *s, store_blob_fn *fn, void *ctx, struct err *e)
-{
-    struct blobs_taker t = {fn, ctx};
-    return db_rows(s->db, Q_BLOBS, NULL, 0, take_blob, &t, "reading blobs", e);
 }

@@ -29,11 +29,23 @@ void tree_leaf_hash(const void *leaf, size_t n, uint8_t out[HASH_LEN]);
 void tree_node_hash(const uint8_t left[HASH_LEN], const uint8_t right[HASH_LEN], uint8_t out[HASH_LEN]);
 /* Adds the hash of the next leaf. */
 void tree_push(struct tree *t, const uint8_t leaf[HASH_LEN]);
+/* Adds a complete subtree of 2^level leaves by its root; false when the tree's size is no multiple of 2^level. */
+bool tree_push_subtree(struct tree *t, unsigned level, const uint8_t root[HASH_LEN]);
 /* Root of the leaves pushed so far; SHA-256 of nothing for an empty tree. */
 void tree_root(const struct tree *t, uint8_t out[HASH_LEN]);
 
 /* 64 lower-case hexadecimal digits into a hash. */
 bool tree_hash_parse(const char *hex, size_t n, uint8_t out[HASH_LEN]);
+
+/* Consistency (RFC 6962, section 2.1.2): that one tree is the beginning of another. */
+#define TREE_PROOF_MAX TREE_DEPTH /* hashes of a proof; C2SP tlog-witness takes no more */
+/* The proof from `old` to the tree that has n more leaves: their hashes, and nothing of the leaves before them, is all
+ * that it takes. Returns how many hashes were put into `out`, which has room for TREE_PROOF_MAX. */
+size_t tree_grow_proof(const struct tree *old, const uint8_t (*leaf)[HASH_LEN], uint64_t n, uint8_t (*out)[HASH_LEN]);
+/* Does the proof show that the tree of old_n leaves is the beginning of that of n? (RFC 9162, section 2.1.4.2.) The
+ * empty tree is the beginning of each, without a proof. */
+bool tree_grew(uint64_t old_n, const uint8_t old_root[HASH_LEN], uint64_t n, const uint8_t root[HASH_LEN],
+               const uint8_t (*proof)[HASH_LEN], size_t n_proof);
 
 /* The frontier as bytes, largest subtree first. `out` has room for TREE_DEPTH hashes; returns the bytes used. */
 size_t tree_pack(const struct tree *t, uint8_t *out);

@@ -1,15 +1,19 @@
 /* Verification of the database: the whole log, and the cheap look at its tail. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "audit/book.h"
 #include "audit/check.h"
+#include "audit/seen.h"
+#include "core/fmt.h"
 
 static bool on_entry(void *ctx, const struct store_row *row)
 {
     struct check *c = ctx;
     static const uint8_t wrong[HASH_LEN]; /* no leaf hashes to zeros */
+    c->open = row->open;
     check_leaf(c, row->seq, row->leaf, row->leaf_n, row->hash_n == HASH_LEN ? row->hash : wrong);
     return true;
 }
@@ -28,46 +32,112 @@ static bool damaged(struct check *c, const struct err *why, struct err *e)
             *e = *why;
         return false;
     }
-    check_bad(c, (int64_t)c->tree.size + 1, "the file is damaged after entry %" PRIu64 ": %.100s", c->tree.size,
-              why->cause[0] ? why->cause : why->what);
+    check_bad(c, c->base + (int64_t)c->tree.size + 1, "the file is damaged after entry %" PRId64 ": %.100s",
+              c->base + (int64_t)c->tree.size, why->cause[0] ? why->cause : why->what);
     return true;
 }
 
-/* The host's own key, where this process may read it, is a better witness than the key that the log names. */
-static void check_key_file(struct check *c, const char *path)
+/* A key file, where this process may read it, is a better witness than the key that the log names. A change of the key
+ * that was killed on its way has left the new one beside it, under its name and ".next". */
+static void check_key_file(struct check *c, const struct audit_spec *spec)
 {
-    struct err ignored = {0};
-    struct key *k = path && *path ? key_load(path, &ignored) : NULL;
-    if (!k)
-        return;
     uint8_t pub[KEY_PUBLIC_LEN];
-    key_public(k, pub);
-    key_free(k);
-    if (c->have_born && memcmp(pub, c->born.pub, KEY_PUBLIC_LEN) != 0)
-        check_bad(c, 0, "the log names the key %s, which is not the key in %.100s", c->born.id_hex, path);
+    char which[150], next[PATH_MAX];
+    const char *paths[] = {next, spec->key_path};
+    snprintf(next, sizeof next, "%s.next", spec->key_path ? spec->key_path : "");
+    for (size_t i = 0; i < 2; i++) {
+        struct err ignored = {0};
+        struct key *k = spec->key_path && *spec->key_path ? key_load(paths[i], &ignored) : NULL;
+        if (!k)
+            continue;
+        key_public(k, pub);
+        key_free(k);
+        bool ours = c->have_born && memcmp(pub, c->born.pub, sizeof pub) == 0;
+        snprintf(which, sizeof which, "the key in %.100s", paths[i]);
+        if (ours || i == 1)
+            check_key(c, pub, NULL, which);
+        if (ours)
+            return;
+    }
 }
 
-static bool whole(struct store *s, const struct audit_spec *spec, const struct note_key *pinned,
-                  struct audit_report *out, struct err *e)
+/* What this host has seen of the log before: it may have grown since, and nothing else. */
+static void check_seen(struct check *c, const struct seen *seen, const struct link *k)
 {
+    if (k->known && chain_knows(&(struct chain){.before = k->before}, &seen->head))
+        return; /* it went on in this file, and whoever has seen it last had not seen that */
+
+    struct verifier *v = c->have_born ? verifier_new(c->born.pub, NULL) : NULL;
+    char t[FMT_MAX];
+    fmt_iso(t, seen->at);
+    if (v && !seen_signed(seen, &c->born, v))
+        snprintf(c->another, sizeof c->another, "that of %.50s, which this host has seen here", seen->head.origin);
+    else if (v && c->tree.size < seen->head.size)
+        check_bad(c, c->base + (int64_t)c->tree.size + 1,
+                  "the last %" PRIu64 " entries are missing, which this host had seen by %s",
+                  seen->head.size - c->tree.size, t);
+    else if (v && memcmp(c->root_at_seen, seen->head.root, HASH_LEN) != 0)
+        check_bad(c, 0, "its first %" PRIu64 " entries are others than this host had seen by %s", seen->head.size, t);
+    verifier_free(v);
+}
+
+/* What is compared with the log besides itself; read before it, which only grows. */
+struct beside {
+    const struct note_key *pinned; /* NULL = none */
+    struct link *link;             /* with the older files */
+    struct heads heads[HEADS_FILES];
+    struct seen seen;
+    bool known; /* there is a `seen` */
+};
+
+static bool whole(struct store *s, const struct audit_spec *spec, struct beside *b, struct audit_report *out,
+                  struct err *e)
+{
+    const struct note_key *pinned = b->pinned;
+    struct link *k = b->link;
     struct store_head h = {0};
     struct check c;
     struct err why = {0};
-    bool told = true, head = store_head(s, &h, &why);
+    bool told = true, head = store_head(s, &h, &why), any;
+    int64_t stray = 0;
     check_init(&c, out, h.note, head ? h.note_n : 0);
+    c.heads = b->heads;
+    c.n_heads = spec->n_heads;
+    for (size_t i = 0; i < spec->n_heads; i++)
+        heads_rewind(&b->heads[i]);
+    c.seen_size = b->known ? b->seen.head.size : 0;
+    ops_release(&c.ops);
+    c.ops = k->ops;
+    c.seals = k->seals;
+    k->known = chain_previous(s, &k->before, NULL);
     if (!head)
         told = damaged(&c, &why, e);
     if (told && !store_rows(s, 1, INT64_MAX, false, on_entry, &c, &why))
         told = damaged(&c, &why, e);
     if (told && head)
         check_note(&c, h.note, h.note_n, pinned, &h.tree);
-    if (told && !store_blobs(s, on_blob, &c, &why))
+    if (told && b->known)
+        check_seen(&c, &b->seen, k);
+    if (told && (!store_blobs(s, on_blob, &c, &why) || !store_openings(s, &any, &stray, &why)))
         told = damaged(&c, &why, e);
     if (told) {
+        if (stray)
+            check_bad(&c, 0, "there are openings of %" PRId64 " entries that are not there", stray);
+        c.stamp_root = spec->stamp_root;
+        c.witnesses = spec->witnesses;
+        c.n_witnesses = spec->n_witnesses;
         check_refs(&c);
-        check_key_file(&c, spec->key_path);
+        if (!pinned) /* who names a key does not ask for the host's */
+            check_key_file(&c, spec);
         check_finish(&c, pinned ? "" : "; key not pinned");
+        out->unsure = out->another && !pinned && spec->key_beside;
     }
+    memcpy(k->vkey, c.born.vkey, sizeof k->vkey);
+    memcpy(k->heir, c.heir, sizeof k->heir);
+    k->ops = c.ops;
+    k->seals = c.seals;
+    c.seals = (struct seals){0};
+    ops_init(&c.ops);
     check_release(&c);
     return told;
 }
@@ -82,35 +152,49 @@ static bool unopened(const struct err *why, struct audit_report *out, struct err
     }
     struct check c;
     check_init(&c, out, "", 0);
-    check_bad(&c, 0, "%.199s", why->what);
+    check_bad(&c, 0, "%.180s%s%.50s", why->what, *why->cause ? ": " : "", why->cause);
     check_finish(&c, "");
     check_release(&c);
     return true;
 }
 
-bool audit_verify(const struct audit_spec *spec, const char *pinned_vkey, struct audit_report *out, struct err *e)
+/* False: the log was written to meanwhile, in a way that makes what was read worth nothing. */
+static bool once(const struct audit_spec *spec, struct beside *b, struct audit_report *out, bool *told, struct err *e)
 {
-    struct note_key pinned;
-    if (pinned_vkey && !note_key_parse(&pinned, pinned_vkey, e))
-        return false;
-    for (int tries = 0; tries < 5; tries++) {
-        struct err why = {0};
-        struct store *s = store_open(spec->db_path, true, &why);
-        if (!s)
-            return unopened(&why, out, e);
-        bool told = store_begin(s, false, &why);
-        if (!told) {
-            told = unopened(&why, out, e);
-        } else {
-            told = whole(s, spec, pinned_vkey ? &pinned : NULL, out, e);
-            store_rollback(s);
-        }
-        bool again = store_changed(s);
-        store_close(s);
-        if (!again)
-            return told;
+    struct err why = {0};
+    struct spool_place *place = spool_place_new(spec);
+    b->known = seen_read(place, &b->seen);
+    spool_place_free(place);
+    struct store *s = book_store(spec->db_path, spec->socket, true, &why);
+    if (!s) {
+        (void)audit_gone(spec, &why);
+        *told = unopened(&why, out, e);
+        return true;
     }
-    return err_set(e, ERR_TIMEOUT, "try again", "audit log %.200s: it keeps changing", spec->db_path);
+    if (store_begin(s, false, &why)) {
+        *told = whole(s, spec, b, out, e);
+        store_rollback(s);
+    } else {
+        *told = unopened(&why, out, e);
+    }
+    bool again = store_changed(s);
+    store_close(s);
+    return !again;
+}
+
+bool verify_file(const struct audit_spec *spec, const struct note_key *pinned, struct link *k, struct audit_report *out,
+                 struct err *e)
+{
+    struct beside b = {.pinned = pinned, .link = k};
+    bool told = true, done = false;
+    for (size_t i = 0; told && i < spec->n_heads && i < HEADS_FILES; i++)
+        told = heads_read(&b.heads[i], spec->heads[i], e);
+    for (int tries = 0; told && !done && tries < 5; tries++)
+        done = once(spec, &b, out, &told, e);
+    for (size_t i = 0; i < HEADS_FILES; i++)
+        heads_release(&b.heads[i]);
+    return done || !told ? told
+                         : err_set(e, ERR_TIMEOUT, "try again", "audit log %.200s: it keeps changing", spec->db_path);
 }
 
 /* --- tail ---------------------------------------------------------------------------------------------------- */
@@ -119,6 +203,7 @@ struct tail {
     struct check *c;
     struct tree sub; /* grows to the next complete subtree of the frontier */
     const struct tree *frontier;
+    int64_t base;        /* number of the entry before the file's first */
     uint64_t next, end;  /* 0-based: next leaf, end of the subtree that it belongs to */
     uint64_t whole_from; /* leaves from here on lie in subtrees that are in the tail whole */
     int64_t bad;
@@ -154,7 +239,7 @@ static bool on_tail(void *ctx, const struct store_row *row)
     tree_leaf_hash(row->leaf, row->leaf_n, now);
     if (row->seq != seq || row->hash_n != HASH_LEN || memcmp(row->hash, now, HASH_LEN) != 0 ||
         !leaf_scan(row->leaf, row->leaf_n, &l) || l.seq != seq)
-        tail_fail(t, seq);
+        tail_fail(t, t->base + seq);
     if (t->next >= t->whole_from) {
         uint64_t from;
         size_t level = subtree_of(t->frontier, t->next, &from);
@@ -162,16 +247,16 @@ static bool on_tail(void *ctx, const struct store_row *row)
             tree_init(&t->sub);
         tree_push(&t->sub, now);
         if (t->sub.size == UINT64_C(1) << level && memcmp(t->sub.node[level], t->frontier->node[level], HASH_LEN) != 0)
-            tail_fail(t, (int64_t)from + 1);
+            tail_fail(t, t->base + (int64_t)from + 1);
     }
     t->next++;
     return t->bad == 0;
 }
 
-bool book_tail_ok(struct store *s, const struct store_head *h, int64_t n, int64_t *bad_seq, struct err *e)
+bool book_tail_ok(struct store *s, const struct store_head *h, int64_t base, int64_t n, int64_t *bad_seq, struct err *e)
 {
     uint64_t size = h->tree.size, want = n > 0 ? (uint64_t)n : 1;
-    struct tail t = {.frontier = &h->tree, .next = size > want ? size - want : 0};
+    struct tail t = {.frontier = &h->tree, .base = base, .next = size > want ? size - want : 0};
     tree_init(&t.sub);
     t.whole_from = t.next;
     if (t.next > 0) {
@@ -184,7 +269,7 @@ bool book_tail_ok(struct store *s, const struct store_head *h, int64_t n, int64_
     if (!store_rows(s, (int64_t)t.next + 1, INT64_MAX, false, on_tail, &t, e))
         return false;
     if (t.bad == 0 && t.next != size)
-        t.bad = (int64_t)t.next + 1;
+        t.bad = base + (int64_t)t.next + 1;
     *bad_seq = t.bad;
     if (t.bad == 0)
         return true;
@@ -206,7 +291,7 @@ static bool run_tail(struct audit_log *l, void *ctx, struct err *e)
     memset(r, 0, sizeof *r);
     r->unwitnessed = true;
     r->ok = store_head(l->store, &h, &why) && book_head_ok(l->store, &h, &l->name, l->verifier, &why) &&
-            book_tail_ok(l->store, &h, x->n, &r->bad_seq, &why);
+            book_tail_ok(l->store, &h, l->chain.base, x->n, &r->bad_seq, &why);
     if (!r->ok && why.code != ERR_TAMPERED) {
         if (e)
             *e = why;
@@ -222,10 +307,10 @@ static bool run_tail(struct audit_log *l, void *ctx, struct err *e)
     if (r->ok)
         snprintf(r->text, sizeof r->text,
                  "OK (newest %" PRId64 " of %" PRId64
-                 " entries and the checkpoint; unwitnessed: rollback not excluded)",
+                 " entries and the checkpoint; a roll back of the file is not excluded by that)",
                  x->n < r->entries ? x->n : r->entries, r->entries);
     else
-        snprintf(r->text, sizeof r->text, "TAMPERED: %.200s (unwitnessed: rollback not excluded)", why.what);
+        snprintf(r->text, sizeof r->text, "TAMPERED: %.200s", why.what);
     return true;
 }
 

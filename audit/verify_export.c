@@ -1,5 +1,5 @@
-/* Verification of an exported folder, from its files alone. */
-#include <dirent.h>
+/* Verification of an exported folder, from its files alone: they are those that its signed manifest names, no more and
+ * no fewer, and the entries hash to the root that the checkpoint signs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,74 +8,138 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "audit/check.h"
+#include "audit/folder.h"
+#include "audit/left_out.h"
+#include "audit/manifest.h"
+#include "audit/stamp.h"
+#include "audit/opening.h"
 #include "audit/store.h"
 #include "core/text.h"
 
-#define CHUNK    ((size_t)1 << 20)
-#define SUMS_MAX ((size_t)256 << 20)
+#define CHUNK ((size_t)1 << 20)
 
 struct folder {
     int fd;
-    const char *name;
-    bool whole; /* has SHA256SUMS: an export, not only entries and checkpoint */
-    bool have_blobs;
     struct check c;
-    unsigned char entries_sum[HASH_LEN]; /* digest of entries.jsonl */
+    struct manifest m;
+    struct note_key key; /* in the file vkey */
+    struct buf left;     /* the file left-out */
+    struct slice rest;   /* what of it is still to come */
+    struct buf open;     /* the file openings, and what of it is still to come */
+    struct slice unread;
+    int64_t hidden; /* entries that it stands for */
+    const char *const *witnesses;
+    size_t n_witnesses;
+    const char *stamp_root;
 };
 
-/* The bytes of a small file; false with errno when it cannot be read (EFBIG: over the limit). */
-static bool slurp(int dirfd, const char *name, struct buf *out)
+/* A file that is something else, or too large, is a finding; one that cannot be read is not. */
+static bool finding(struct folder *f, const struct err *why, struct err *e)
 {
-    char chunk[65536];
-    int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
+    if (why->code != ERR_TAMPERED && why->code != ERR_LIMIT && why->code != ERR_NOT_FOUND) {
+        if (e)
+            *e = *why;
         return false;
-    ssize_t n;
-    while ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR)) {
-        if (n > 0 && !buf_add(out, chunk, (size_t)n)) {
-            errno = EFBIG;
-            n = -1;
-            break;
-        }
     }
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return n == 0;
+    check_bad(&f->c, 0, "%.180s", why->what);
+    return true;
 }
 
-static bool unreadable(const struct folder *f, const char *name, struct err *e)
+/* --- what the folder holds --- */
+
+static bool on_name(void *ctx, const char *name, enum folder_kind kind)
 {
-    return err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "export %.150s: cannot read %.100s", f->name,
-                     name);
+    struct folder *f = ctx;
+    struct manifest_file *m = kind == FOLDER_FILE ? manifest_find(&f->m, slice_of(name)) : NULL;
+    bool blobs = kind == FOLDER_BLOBS && f->m.n && slice_starts(f->m.file[f->m.n - 1].name, "blobs/");
+    for (size_t i = 0; kind == FOLDER_BLOBS && i < f->m.n; i++)
+        blobs = blobs || slice_starts(f->m.file[i].name, "blobs/");
+    if (m)
+        m->seen = true;
+    if (m || blobs || (kind == FOLDER_FILE && slice_is(slice_of(name), MANIFEST_NAME)))
+        return true;
+    char shown[100];
+    safe_text_into(shown, sizeof shown, name, slice_of(name).n);
+    check_bad(&f->c, 0,
+              kind == FOLDER_OTHER ? "%.99s is a link, a pipe, a device or a folder"
+                                   : "the manifest does not name %.99s",
+              shown);
+    return false;
+}
+
+static bool check_names(struct folder *f, struct err *e)
+{
+    static const char *const needed[] = {"entries.jsonl", "checkpoint", "log.pub", "vkey"};
+    if (!folder_walk(f->fd, on_name, f, e))
+        return false;
+    for (size_t i = 0; i < f->m.n; i++)
+        if (!f->m.file[i].seen)
+            check_bad(&f->c, 0, "%.*s is missing", (int)f->m.file[i].name.n, f->m.file[i].name.p);
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (!manifest_find(&f->m, slice_of(needed[i])))
+            check_bad(&f->c, 0, "the manifest does not name %s", needed[i]);
+    return true;
+}
+
+/* --- entries --- */
+
+/* The subtrees that stand in the place of the next entries. */
+static void skip_hidden(struct folder *f)
+{
+    struct left_run r;
+    for (struct slice before = f->rest; f->c.r->ok; before = f->rest) {
+        bool bad;
+        if (!left_out_read(&f->rest, &r, &bad)) {
+            if (bad)
+                check_bad(&f->c, 0, LEFT_OUT_NAME " is not well formed");
+            return;
+        }
+        if (r.from != f->c.tree.size + 1 || !check_left_out(&f->c, r.level, r.hash)) {
+            f->rest = before;
+            return;
+        }
+        f->hidden += INT64_C(1) << r.level;
+    }
+}
+
+/* The openings of this entry, which come in the order of the entries; what comes before them is of none. */
+static struct slice open_lines(struct folder *f, int64_t seq)
+{
+    struct slice lines = {f->unread.p, 0};
+    struct opening o;
+    bool bad = false;
+    for (struct slice rest = f->unread; opening_read(&rest, &o, &bad) && o.seq == seq && !o.erased; f->unread = rest)
+        lines.n += o.line.n + 1;
+    if (bad)
+        check_bad(&f->c, 0, OPENINGS_NAME " is not well formed");
+    return lines;
 }
 
 /* Feeds whole lines to the check; returns the bytes that are left (an unfinished line). */
-static size_t feed(struct check *c, const char *p, size_t n)
+static size_t feed(struct folder *f, const char *p, size_t n)
 {
+    struct check *c = &f->c;
     const char *end = p + n;
-    for (const char *nl; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL; p = nl + 1)
+    for (const char *nl; p < end && (nl = memchr(p, '\n', (size_t)(end - p))) != NULL; p = nl + 1) {
+        if (f->rest.n)
+            skip_hidden(f);
+        c->open = f->unread.n ? open_lines(f, (int64_t)c->tree.size + 1) : f->unread;
         check_leaf(c, (int64_t)c->tree.size + 1, p, (size_t)(nl - p), NULL);
+    }
     return (size_t)(end - p);
 }
 
-static bool read_entries(struct folder *f, struct err *e)
+/* All of them, and the digest of the file on the way. */
+static bool read_entries(struct folder *f, int fd, struct sha256 *sum, uint64_t *size)
 {
-    int fd = openat(f->fd, "entries.jsonl", O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return unreadable(f, "entries.jsonl", e);
-    struct sha256 sum;
-    sha256_init(&sum);
     char *chunk = xmalloc(CHUNK);
     size_t left = 0;
     ssize_t n;
-    while ((n = read(fd, chunk + left, CHUNK - left)) > 0 || (n < 0 && errno == EINTR)) {
-        if (n < 0)
-            continue;
-        if (f->whole)
-            sha256_add(&sum, chunk + left, (size_t)n);
+    while ((n = folder_next(fd, chunk + left, CHUNK - left)) > 0) {
+        sha256_add(sum, chunk + left, (size_t)n);
+        *size += (uint64_t)n;
         size_t have = left + (size_t)n;
-        left = feed(&f->c, chunk, have);
+        left = feed(f, chunk, have);
         memmove(chunk, chunk + have - left, left);
         if (left > ENTRY_MAX) {
             check_bad(&f->c, (int64_t)f->c.tree.size + 1, "entry %lld is longer than an entry can be",
@@ -83,186 +147,256 @@ static bool read_entries(struct folder *f, struct err *e)
             left = 0; /* the rest of it is no line either; go on, for the counts */
         }
     }
-    bool ok = n == 0 ? true : unreadable(f, "entries.jsonl", e);
     if (left > 0)
         check_bad(&f->c, (int64_t)f->c.tree.size + 1, "entries.jsonl is cut off in entry %lld",
                   (long long)f->c.tree.size + 1);
-    sha256_done(&sum, f->entries_sum);
+    skip_hidden(f);
+    if (f->unread.n)
+        check_bad(&f->c, 0, "there is an opening that no entry here commits to");
+    if (f->rest.n)
+        check_bad(&f->c, 0, LEFT_OUT_NAME " does not fit between the entries");
     free(chunk);
+    return n == 0;
+}
+
+/* A file that may be there, whole: *rest is all of it. */
+static bool read_whole(struct folder *f, const char *name, struct buf *out, struct slice *rest, struct err *e)
+{
+    struct err why = {0};
+    bool listed = manifest_find(&f->m, slice_of(name)) != NULL;
+    if (listed && !folder_read(f->fd, name, out, &why))
+        return finding(f, &why, e);
+    *rest = (struct slice){out->data, out->len};
+    return true;
+}
+
+/* Which values were erased is said by blobs. */
+static bool read_lists(struct folder *f, struct err *e)
+{
+    uint8_t digest[HASH_LEN];
+    bool told = true;
+    for (size_t at = 0; told && seals_missing(&f->c.seals, &at, digest);) {
+        char name[8 + HASH_HEX] = "blobs/";
+        struct slice all = {0};
+        struct buf bytes;
+        buf_init(&bytes, BLOB_MAX);
+        hex_encode(name + 6, digest, HASH_LEN);
+        told = read_whole(f, name, &bytes, &all, e);
+        if (told)
+            seals_blob(&f->c.seals, digest, all.p, all.n);
+        buf_release(&bytes);
+    }
+    return told;
+}
+
+/* --- the other files --- */
+
+/* One file of the manifest, streamed. */
+static bool check_file(struct folder *f, const struct manifest_file *m, struct err *e)
+{
+    char chunk[65536], name[MANIFEST_NAME_MAX + 1];
+    struct err why = {0};
+    struct sha256 h;
+    uint8_t now[HASH_LEN];
+    uint64_t size = 0;
+    ssize_t n = 0;
+    snprintf(name, sizeof name, "%.*s", (int)m->name.n, m->name.p);
+    int fd = folder_file(f->fd, name, &why);
+    if (fd < 0)
+        return finding(f, &why, e);
+    sha256_init(&h);
+    bool ok = true;
+    if (slice_is(m->name, "entries.jsonl")) {
+        ok = read_entries(f, fd, &h, &size);
+    } else {
+        while ((n = folder_next(fd, chunk, sizeof chunk)) > 0) {
+            sha256_add(&h, chunk, (size_t)n);
+            size += (uint64_t)n;
+        }
+        ok = n == 0;
+    }
+    if (!ok)
+        err_errno(e, ERR_IO, "", "export: cannot read %.100s", name);
     close(fd);
+    sha256_done(&h, now);
+    if (ok && (size != m->size || memcmp(now, m->hash, HASH_LEN) != 0))
+        check_bad(&f->c, 0, "%.100s is not the file that the manifest names", name);
+    else if (ok && slice_starts(m->name, "blobs/"))
+        check_blob_known(&f->c, now);
     return ok;
 }
 
-/* A file that must hold exactly this, where it is there at all. */
+/* What time stamps are made of, once all entries are in. What is too large, or is not what it is named by, is none;
+ * that it is missing is found where all files are looked at. */
+static bool read_stamps(struct folder *f, struct err *e)
+{
+    struct stamped *s = &f->c.stamped;
+    bool told = true;
+    for (size_t i = 0; told && i < s->names.n; i++) {
+        char name[sizeof "blobs/" + HASH_HEX] = "blobs/";
+        uint8_t now[HASH_LEN];
+        struct err why = {0};
+        struct buf bytes;
+        hex_encode(name + 6, s->names.v[i], HASH_LEN);
+        buf_init(&bytes, STAMP_TOKEN_MAX);
+        bool read = manifest_find(&f->m, slice_of(name)) && folder_read(f->fd, name, &bytes, &why);
+        if (read) {
+            sha256_bytes(bytes.data, bytes.len, now);
+            if (memcmp(now, s->names.v[i], HASH_LEN) == 0)
+                stamped_blob(s, now, bytes.data, bytes.len);
+        } else if (why.code == ERR_IO) {
+            told = false;
+            if (e)
+                *e = why;
+        }
+        buf_release(&bytes);
+    }
+    return told;
+}
+
+/* A file that must hold exactly this. */
 static bool expect_file(struct folder *f, const char *name, const char *want, struct err *e)
 {
+    struct err why = {0};
     struct buf have;
     buf_init(&have, 65536);
-    bool ok = slurp(f->fd, name, &have), told = true;
-    if (ok && !slice_is((struct slice){have.data, have.len}, want))
-        check_bad(&f->c, 0, "%s is not the key that the first entry names", name);
-    else if (!ok && errno == EFBIG)
-        check_bad(&f->c, 0, "%s is too large", name);
-    else if (!ok && errno != ENOENT)
-        told = unreadable(f, name, e);
+    bool told = folder_read(f->fd, name, &have, &why) || finding(f, &why, e);
+    if (told && why.code == ERR_NONE && !slice_is((struct slice){have.data, have.len}, want))
+        check_bad(&f->c, 0, "%s is not the key that signed the manifest", name);
     buf_release(&have);
     return told;
 }
 
 static bool check_keys(struct folder *f, struct err *e)
 {
-    if (!f->c.have_born)
-        return true;
     char vkey[VKEY_MAX + 1];
     struct buf pem;
     buf_init(&pem, 4096);
-    snprintf(vkey, sizeof vkey, "%s\n", f->c.born.vkey);
-    bool ok = key_public_pem(f->c.born.pub, &pem, e) && expect_file(f, "vkey", vkey, e) &&
+    snprintf(vkey, sizeof vkey, "%s\n", f->key.vkey);
+    bool ok = key_public_pem(f->key.pub, &pem, e) && expect_file(f, "vkey", vkey, e) &&
               expect_file(f, "log.pub", pem.data, e);
     buf_release(&pem);
     return ok;
 }
 
-static bool read_blobs(struct folder *f, struct err *e)
+/* What the manifest says of the log is what the checkpoint signs and the entries show. */
+static void compare(struct folder *f)
 {
-    int fd = openat(f->fd, "blobs", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
-    if (!d)
-        return errno == ENOENT ? true : unreadable(f, "blobs", e);
-    f->have_blobs = true;
-    bool ok = true;
-    for (struct dirent *it; ok && (it = readdir(d)) != NULL;) {
-        uint8_t name[HASH_LEN];
-        struct buf bytes;
-        if (!tree_hash_parse(it->d_name, slice_of(it->d_name).n, name))
-            continue;
-        buf_init(&bytes, BLOB_MAX);
-        if (slurp(dirfd(d), it->d_name, &bytes))
-            check_blob(&f->c, name, HASH_LEN, bytes.data, bytes.len);
-        else if (errno != EFBIG && errno != ENOENT)
-            ok = unreadable(f, it->d_name, e);
-        buf_release(&bytes);
-    }
-    closedir(d);
-    return ok;
+    uint8_t root[HASH_LEN];
+    tree_root(&f->c.tree, root);
+    if (f->m.size != f->c.tree.size || memcmp(f->m.root, root, HASH_LEN) != 0)
+        check_bad(&f->c, 0, "the manifest is of another state of the log than the entries");
+    if (f->m.shown != (uint64_t)f->c.r->entries)
+        check_bad(&f->c, 0, "the manifest counts %lld entries in the folder, there are %lld", (long long)f->m.shown,
+                  (long long)f->c.r->entries);
 }
 
-static bool name_ok(struct slice name)
+static void finish(struct folder *f, bool pinned)
 {
-    static const char *const top[] = {"report.csv", "checkpoint", "log.pub", "vkey", "verify.sh", "README"};
-    uint8_t digest[HASH_LEN];
-    for (size_t i = 0; i < sizeof top / sizeof *top; i++) {
-        if (slice_is(name, top[i]))
-            return true;
-    }
-    return slice_starts(name, "blobs/") && tree_hash_parse(name.p + 6, name.n - 6, digest);
+    char extra[160] = "";
+    f->c.r->left_out = f->hidden;
+    if (f->hidden)
+        snprintf(extra, sizeof extra, "; a slice: %lld of %lld entries, nothing is said about the others%s",
+                 (long long)f->c.r->entries, (long long)f->c.tree.size, pinned ? "" : "; key not pinned");
+    check_finish(&f->c, f->hidden ? extra : pinned ? "" : "; key not pinned");
 }
 
-/* One file of SHA256SUMS, streamed. */
-static bool sum_ok(struct folder *f, struct slice named, const uint8_t want[HASH_LEN], bool *same, struct err *e)
+/* The key that the folder names: the manifest must be signed by it, the first entry must name it, and it is what a
+ * pinned key is compared with. */
+static bool find_key(struct folder *f, struct err *e)
 {
-    char chunk[65536], name[sizeof "blobs/" + HASH_HEX];
-    uint8_t now[HASH_LEN];
-    struct sha256 h;
-    if (slice_is(named, "entries.jsonl")) {
-        *same = memcmp(f->entries_sum, want, HASH_LEN) == 0;
-        return true;
+    struct err why = {0};
+    struct buf text;
+    buf_init(&text, VKEY_MAX + 1);
+    bool told = folder_read(f->fd, "vkey", &text, &why) || finding(f, &why, e);
+    if (told && why.code == ERR_NONE) {
+        if (text.len > 0 && text.data[text.len - 1] == '\n')
+            text.data[text.len - 1] = '\0';
+        if (memchr(text.data, '\0', text.len) != text.data + text.len - 1 || !note_key_parse(&f->key, text.data, NULL))
+            check_bad(&f->c, 0, "vkey is no verifier key");
     }
-    *same = false;
-    if (!name_ok(named))
-        return true; /* never follow a name out of the folder */
-    snprintf(name, sizeof name, "%.*s", (int)named.n, named.p);
-    int fd = openat(f->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0)
-        return errno == ENOENT || errno == ELOOP ? true : unreadable(f, name, e);
-    ssize_t n;
-    sha256_init(&h);
-    while ((n = read(fd, chunk, sizeof chunk)) > 0 || (n < 0 && errno == EINTR)) {
-        if (n > 0)
-            sha256_add(&h, chunk, (size_t)n);
-    }
-    sha256_done(&h, now);
-    bool ok = n == 0 ? true : unreadable(f, name, e);
-    close(fd);
-    *same = memcmp(now, want, HASH_LEN) == 0;
-    return ok;
+    buf_release(&text);
+    return told;
 }
 
-static bool check_sums(struct folder *f, const struct buf *sums, struct err *e)
+static void read_manifest(struct folder *f, const struct buf *text)
 {
-    bool listed = false;
-    const char *end = sums->data + sums->len;
-    if (sums->len == 0 || end[-1] != '\n') {
-        check_bad(&f->c, 0, "SHA256SUMS is not well formed");
-        return true;
-    }
-    for (const char *line = sums->data, *nl; (nl = memchr(line, '\n', (size_t)(end - line))) != NULL; line = nl + 1) {
-        uint8_t want[HASH_LEN];
-        bool same = false;
-        size_t n = (size_t)(nl - line);
-        if (n < 67 || memcmp(line + 64, "  ", 2) != 0 || !tree_hash_parse(line, 64, want)) {
-            check_bad(&f->c, 0, "SHA256SUMS is not well formed");
-            return true;
-        }
-        struct slice name = {line + 66, n - 66};
-        listed = listed || slice_is(name, "entries.jsonl");
-        if (!sum_ok(f, name, want, &same, e))
-            return false;
-        if (!same) {
-            char shown[120];
-            safe_text_into(shown, sizeof shown, name.p, name.n);
-            check_bad(&f->c, 0, "%.90s is not the file that SHA256SUMS names", shown);
-        }
-    }
-    if (!listed)
-        check_bad(&f->c, 0, "SHA256SUMS does not name entries.jsonl");
-    return true;
+    struct err why = {0};
+    if (!f->c.r->ok)
+        return;
+    struct verifier *v = verifier_new(f->key.pub, &why);
+    if (!v || !manifest_read(text->data, text->len, &f->key, v, &f->m, &why))
+        check_bad(&f->c, 0, "%.180s", why.what);
+    verifier_free(v);
 }
 
-/* Everything but the opening of the folder. */
-static bool verify_folder(struct folder *f, const struct buf *note, const struct buf *sums,
+/* Everything but the opening of the folder. What a step finds is told at the end; the first finding stays. */
+static bool verify_folder(struct folder *f, const struct buf *text, const struct buf *note,
                           const struct note_key *pinned, struct audit_report *out, struct err *e)
 {
     check_init(&f->c, out, note->data, note->len);
-    bool told = read_entries(f, e);
+    f->c.witnesses = f->witnesses;
+    f->c.n_witnesses = f->n_witnesses;
+    f->c.stamp_root = f->stamp_root;
+    bool told = find_key(f, e);
     if (told)
+        read_manifest(f, text);
+    told = told && (!out->ok || check_names(f, e));
+    told = told && (!out->ok || (read_whole(f, LEFT_OUT_NAME, &f->left, &f->rest, e) &&
+                                 read_whole(f, OPENINGS_NAME, &f->open, &f->unread, e)));
+    bool named = told && out->ok;
+    for (size_t i = 0; named && told && i < f->m.n; i++)
+        told = check_file(f, &f->m.file[i], e);
+    told = told && (!named || read_stamps(f, e));
+    if (named && told) {
         check_note(&f->c, note->data, note->len, pinned, NULL);
-    told = told && check_keys(f, e) && read_blobs(f, e);
-    bool blobs = f->whole || f->have_blobs;
-    if (told && blobs)
+        if (f->c.have_born && !slice_is(slice_of(f->key.vkey), f->c.born.vkey))
+            check_bad(&f->c, 1, "the first entry names the key %s, not %s", f->c.born.id_hex, f->key.id_hex);
         check_refs(&f->c);
-    if (told && f->whole)
-        told = check_sums(f, sums, e);
+        compare(f);
+        told = check_keys(f, e) && read_lists(f, e);
+    }
     if (told)
-        check_finish(&f->c, f->c.n_ref && !blobs ? "; the blobs that entries name are not checked"
-                            : pinned             ? ""
-                                                 : "; key not pinned");
+        finish(f, pinned != NULL);
     check_release(&f->c);
     return told;
 }
 
-bool audit_verify_export(const char *dir, const char *pinned_vkey, struct audit_report *out, struct err *e)
+bool audit_verify_export(const char *dir, const char *pinned_vkey, const char *const *witnesses, size_t n_witnesses,
+                         const char *stamp_root, struct audit_report *out, struct err *e)
 {
     struct note_key pinned;
-    struct folder f = {.name = dir};
-    struct buf note, sums;
+    struct folder f = {.fd = -1, .witnesses = witnesses, .n_witnesses = n_witnesses, .stamp_root = stamp_root};
+    struct buf note, text;
+    struct err why = {0};
     if (pinned_vkey && !note_key_parse(&pinned, pinned_vkey, e))
         return false;
-    f.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    f.fd = folder_open(dir, e);
     if (f.fd < 0)
-        return err_errno(e, errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "", "export %.200s: cannot open the folder", dir);
+        return false;
     buf_init(&note, NOTE_MAX);
-    buf_init(&sums, SUMS_MAX);
-    bool told = true;
-    if (!slurp(f.fd, "checkpoint", &note) && errno != EFBIG) /* too large: then it is not well formed */
-        told = unreadable(&f, "checkpoint", e);
-    f.whole = told && slurp(f.fd, "SHA256SUMS", &sums);
-    if (told && !f.whole && errno != ENOENT)
-        told = unreadable(&f, "SHA256SUMS", e);
-    if (told)
-        told = verify_folder(&f, &note, &sums, pinned_vkey ? &pinned : NULL, out, e);
+    buf_init(&text, MANIFEST_MAX);
+    buf_init(&f.left, LEFT_OUT_MAX);
+    buf_init(&f.open, OPENINGS_FILE_MAX);
+    manifest_init(&f.m);
+    bool told = folder_read(f.fd, MANIFEST_NAME, &text, &why) || why.code == ERR_TAMPERED || why.code == ERR_LIMIT;
+    if (!told) {
+        if (why.code == ERR_NOT_FOUND)
+            err_set(&why, ERR_NOT_FOUND, "exports before andon 0.2 have none: take only their entries for true",
+                    "export %.150s: there is no manifest, so nothing signed names its files", dir);
+        if (e)
+            *e = why;
+    } else {
+        /* One that cannot be read is seen when the manifest's files are. */
+        if (!folder_read(f.fd, "checkpoint", &note, NULL))
+            buf_clear(&note);
+        told = verify_folder(&f, &text, &note, pinned_vkey ? &pinned : NULL, out, e);
+    }
+    manifest_release(&f.m);
+    buf_release(&f.left);
+    buf_release(&f.open);
     buf_release(&note);
-    buf_release(&sums);
+    buf_release(&text);
     close(f.fd);
     return told;
 }

@@ -2,34 +2,17 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include "core/json.h"
+#include "audit/page.h"
+#include "audit/words.h"
 #include "core/text.h"
 
 #define PAGE_MAX 2000
 
 /* A page and what it points to live in one block. */
-struct page {
+struct loaded {
     struct audit_page page; /* first: the console gets a pointer to it */
     struct arena arena;
 };
-
-void entry_words(const struct stored *s, struct arena *a, struct entry_words *out)
-{
-    const char *text = stored_field(s, "text");
-
-    out->who = *s->actor ? s->actor : "andon";
-    out->action = *s->verb && strcmp(s->verb, "none") != 0 ? s->verb : s->kind;
-    if (*s->rollout)
-        out->object = *s->wave ? arena_printf(a, "%s W%s", s->rollout, s->wave) : s->rollout;
-    else
-        out->object = s->fleet;
-    out->result = *s->result ? s->result : strcmp(s->kind, "intent") == 0 ? "asked" : "";
-    /* What a step did says more than the reason of the whole, which its intent has. */
-    if (strcmp(s->kind, "step") == 0 && *text)
-        out->because = text;
-    else
-        out->because = *s->reason ? s->reason : *text ? text : stored_field(s, "why");
-}
 
 static void want_query(const struct audit_want *w, struct audit_query *q)
 {
@@ -40,19 +23,6 @@ static void want_query(const struct audit_want *w, struct audit_query *q)
                               .to_seq = w->before > 0 ? w->before - 1 : 0,
                               .newest_first = true,
                               .limit = w->limit > 0 && w->limit < PAGE_MAX ? w->limit : PAGE_MAX};
-}
-
-/* The host's name out of an entry's facts; "" when they do not give it. */
-static const char *host_name(const char *facts, struct arena *a)
-{
-    size_t n = 0;
-    struct json_t *doc = json_parse(facts, strlen(facts), ENTRY_MAX, "host facts", NULL);
-    const struct json_t *kernel = doc ? json_get(doc, "kernel") : NULL;
-    const char *name = kernel ? json_str(kernel, "host", &n) : NULL;
-    const char *safe = name ? safe_text(a, name, n, 64) : "";
-
-    json_free(doc);
-    return safe;
 }
 
 static void fill_row(struct audit_row *r, const struct stored *s, struct arena *a)
@@ -74,7 +44,7 @@ static void fill_row(struct audit_row *r, const struct stored *s, struct arena *
                             .before = s->before,
                             .after = s->after,
                             .because = w.because,
-                            .host = host_name(s->host, a),
+                            .host = entry_host(s, a, "kernel.host"),
                             .late = s->late,
                             .refused = strcmp(s->kind, "refused") == 0 || strcmp(s->result, "refused") == 0};
 }
@@ -82,7 +52,7 @@ static void fill_row(struct audit_row *r, const struct stored *s, struct arena *
 static struct audit_page *load(void *ctx, const struct audit_want *want, struct err *e)
 {
     struct audit_spec spec = *(const struct audit_spec *)ctx;
-    struct page *p = xcalloc(1, sizeof *p);
+    struct loaded *p = xcalloc(1, sizeof *p);
     struct audit_head head = {0};
     struct audit_query q;
     struct audit_log *l;
@@ -103,7 +73,7 @@ static struct audit_page *load(void *ctx, const struct audit_want *want, struct 
     audit_close(l);
     p->page.v = ARENA_ARRAY(&p->arena, struct audit_row, n ? n : 1);
     p->page.n = n;
-    p->page.total = head.size;
+    p->page.total = head.newest;
     p->page.origin = arena_strdup(&p->arena, head.origin);
     p->page.root = arena_strdup(&p->arena, head.root);
     p->page.verified_text = "";
@@ -114,7 +84,7 @@ static struct audit_page *load(void *ctx, const struct audit_want *want, struct 
 
 static void free_page(void *ctx, struct audit_page *page)
 {
-    struct page *p = (struct page *)page;
+    struct loaded *p = (struct loaded *)page;
 
     (void)ctx;
     if (!p)
@@ -144,15 +114,19 @@ static bool verify(void *ctx, bool *ok, char *text, size_t size, struct err *e)
 static bool write_out(void *ctx, const char *path, struct err *e)
 {
     struct audit_spec spec = *(const struct audit_spec *)ctx;
-    struct audit_query q = {0};
     struct audit_log *l;
+    struct page *page;
     bool ok;
 
     spec.read_only = true;
     l = audit_open(&spec, e);
     if (!l)
         return false;
-    ok = audit_export(l, &q, path, e);
+    page = page_new(true);
+    const struct audit_page_maker html = page_maker(page);
+    const struct audit_export_spec all = {.pages = &html, .n_pages = 1};
+    ok = audit_export(l, &all, path, NULL, e);
+    page_free(page);
     audit_close(l);
     return ok;
 }

@@ -66,7 +66,7 @@ static bool from_export(const struct args *a, const char *dir, int64_t seq, stru
                         struct err *e)
 {
     r->where = dir;
-    if (!audit_verify_export(dir, a->val[OPT_VKEY], &r->log, e))
+    if (!audit_verify_export(dir, a->val[OPT_VKEY], NULL, 0, NULL, &r->log, e))
         return false;
     if (!r->log.ok)
         return true;
@@ -398,16 +398,18 @@ int audit_replay(const struct args *a, const struct session *s, const char *seq_
     struct err e = {0};
     struct buf inputs;
     int64_t seq;
-    int rc = EXIT_FAILED;
+    int rc;
 
-    if (!read_seq(seq_text, &seq, &e))
-        return print_err(a, &e);
+    if (!read_seq(seq_text, &seq, &e)) {
+        print_err(a, &e);
+        return audit_exit(&e);
+    }
     arena_init(&r.arena);
     buf_init(&inputs, INPUTS_MAX);
     bool ok = a->val[OPT_EXPORT] ? from_export(a, a->val[OPT_EXPORT], seq, &r, &inputs, &e)
                                  : from_log(a, s, seq, &r, &inputs, &e);
     if (ok && !r.log.ok)
-        ok = err_set(&e, ERR_TAMPERED, "`andon audit verify` says more.",
+        ok = err_set(&e, r.log.unsure ? ERR_UNSUPPORTED : ERR_TAMPERED, "`andon audit verify` says more.",
                      "%.200s does not verify: nothing in it can be relied on", r.where);
     if (ok && review(&r, &inputs, &e)) {
         if (a->json)
@@ -417,6 +419,7 @@ int audit_replay(const struct args *a, const struct session *s, const char *seq_
         rc = r.agrees ? EXIT_OK : EXIT_FAILED;
     } else {
         print_err(a, &e);
+        rc = audit_exit(&e);
     }
     json_free(r.evidence);
     buf_release(&inputs);

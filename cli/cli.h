@@ -25,7 +25,7 @@ enum exit_code {
     EXIT_USAGE = 2,       /* the command line or the configuration is wrong */
     EXIT_REFUSED = 3,     /* andon refuses; with guard: it ended while a halt could not be had */
     EXIT_UNREACHABLE = 4, /* the fleet server does not answer, or refuses the credentials */
-    EXIT_UNKNOWN = 5,     /* sent, but what became of it can't be told; a person must look */
+    EXIT_UNKNOWN = 5,     /* it can't be told: what became of what was sent, what a log is; a person must look */
     EXIT_TRACELESS = 6,   /* the halt is done, but neither log nor spool has it: a person must write it down */
     EXIT_OUTPUT = 7       /* done, but standard output could not be written */
 };
@@ -37,6 +37,7 @@ enum opt {
     OPT_ASCII,
     OPT_PLAIN,
     OPT_READ_ONLY,
+    OPT_OPERATOR,
     OPT_OUTPUT,
     OPT_LOCAL_TIME,
     OPT_HELP,
@@ -67,6 +68,7 @@ enum opt {
     OPT_LIMIT,
     OPT_DB,
     OPT_VKEY,
+    OPT_HEADS,
     OPT_WAVE,
     OPT_EXPORT,
     OPT_METRICS,
@@ -76,13 +78,57 @@ enum opt {
     OPT_STRATA,
     OPT_HOURS,
     OPT_TRACE,
+    OPT_WITNESS,
+    OPT_VERB,
+    OPT_RESULT,
+    OPT_CORR,
+    OPT_DEVICE,
+    OPT_LATE,
+    OPT_OPEN,
+    OPT_FORMAT,
+    OPT_FOR,
+    OPT_MAPPING,
+    OPT_EXPECTED,
+    OPT_OBSERVED,
+    OPT_SKIPPED,
+    OPT_INCREMENTAL,
+    OPT_PRINT,
+    OPT_KEY,
+    OPT_SIGNATURE,
+    OPT_RELEASE,
+    OPT_TARGET,
+    OPT_ORDER,
+    OPT_NAME,
+    OPT_SUCCESS,
+    OPT_FAILURE,
+    OPT_PLAY,
+    OPT_REDACTED,
+    OPT_CONTROL,
+    OPT_AT,
+    OPT_BY,
+    OPT_REFERENCE,
+    OPT_TEXT,
+    OPT_WHY,
+    OPT_FORCE,
+    OPT_STOP,
+    OPT_MODEL,
+    OPT_BLIND,
+    OPT_CSV,
+    OPT_RULES,
+    OPT_NOW,
+    OPT_STATUS,
+    OPT_COMPONENT,
+    OPT_JUSTIFICATION,
+    OPT_VEX_UNUSED,
     OPT_COUNT
 };
 
-#define OPT(o) (UINT64_C(1) << (o))
+typedef unsigned __int128 optset; /* a bit for each option: 64 are not enough for long */
+#define OPT(o) ((optset)1 << (o))
+_Static_assert(OPT_COUNT <= 128, "an option without a bit");
 #define OPTS_GLOBAL                                                                                                    \
     (OPT(OPT_CONFIG) | OPT(OPT_THEME) | OPT(OPT_COLOR) | OPT(OPT_ASCII) | OPT(OPT_PLAIN) | OPT(OPT_READ_ONLY) |        \
-     OPT(OPT_OUTPUT) | OPT(OPT_LOCAL_TIME) | OPT(OPT_HELP) | OPT(OPT_VERSION) | OPT(OPT_TRACE))
+     OPT(OPT_OUTPUT) | OPT(OPT_LOCAL_TIME) | OPT(OPT_HELP) | OPT(OPT_VERSION) | OPT(OPT_TRACE) | OPT(OPT_OPERATOR))
 #define ARGS_MAX 64
 
 /* A command line, read. Strings are argv's own. */
@@ -91,6 +137,7 @@ struct args {
     const char *pos[ARGS_MAX];  /* words that are no options; pos[0] is the command */
     size_t n_pos;
     bool json;           /* -o json */
+    bool csv;            /* -o csv, of commands that print a table for others */
     struct trace *trace; /* NULL: nothing is traced (cli/trace.h) */
 };
 
@@ -98,13 +145,17 @@ struct command {
     const char *name;
     const char *args;    /* "ROLLOUT" */
     const char *summary; /* one line */
-    uint64_t opts;       /* besides OPTS_GLOBAL */
+    optset opts;         /* besides OPTS_GLOBAL */
     size_t min, max;     /* words after the command */
     int (*run)(const struct args *a);
 };
 /* The i-th command, verbs among them as core/verb.h lists them; false behind the last. */
 bool command_at(size_t i, struct command *out);
 bool command_find(const char *name, struct command *out); /* false = none of that name */
+/* The i-th word that `audit` knows, run being NULL; false behind the last. */
+bool audit_command_at(size_t i, struct command *out);
+/* What `audit` ends with after this error. */
+int audit_exit(const struct err *e);
 
 /* options.c */
 /* False with *e (ERR_SYNTAX) on an unknown option or a missing value. Only the syntax: see args_check. */
@@ -117,7 +168,7 @@ bool args_dur(const struct args *a, enum opt o, int64_t dflt, int64_t *out, stru
 const char *args_str(const struct args *a, enum opt o); /* "" when not given */
 /* "1,2,5-7" into a mask of wave indices. */
 bool args_waves(const char *text, uint64_t mask[WAVES_MAX / 64], struct err *e) ANDON_MUST_USE;
-void options_help(struct buf *out, uint64_t opts);
+void options_help(struct buf *out, optset opts);
 /* The known word nearest to `s` if it is near at all, else NULL. */
 const char *nearest(const char *s, const char *const *words, size_t n);
 
@@ -131,6 +182,10 @@ struct session {
     char evidence[512];          /* the trials' database (audit/history.h) */
     char spool[SPOOL_DIRS][512]; /* audit/spool.h */
     bool explain;                /* engines that only observe gather the evidence all the same */
+    char witness_folder[512], witness_name[300];
+    const char *witness_keys[WITNESSES_MAX]; /* of those who witness this log */
+    int64_t witness_within;                  /* for so long a verb of this session may wait for a witness */
+    struct notary *notary;                   /* session_notary(); NULL: nobody has it witnessed here */
     struct audit_spec audit;
     struct audit_spec audit_looks; /* the same for engines that only observe: never written */
 };
@@ -140,8 +195,19 @@ int session_open(const struct args *a, struct session *s);
 /* The same, but a configuration with at least one fleet is needed. */
 int session_need(const struct args *a, struct session *s);
 void session_close(struct session *s);
+/* Has the log witnessed from now on by whom the configuration names (engine/notary.h), and has the engines of the
+ * session know of it; nothing happens when it names nobody. Before the engines; session_close() ends it, after them. */
+bool session_notary(struct session *s, struct err *e) ANDON_MUST_USE;
+/* The same for a command, which needs it only where a policy of the fleet has this verb wait for a witness. */
+bool session_notary_for(struct session *s, const struct fleet_spec *f, enum verb v, struct err *e) ANDON_MUST_USE;
+struct witness_spec;
+/* The witness of this host, as `witness:` says; borrows from the session. */
+void session_witness_spec(const struct session *s, struct witness_spec *out);
+/* Takes this file for the log. The configured key is the configured log's; another log's is beside it, or not known
+ * here (audit_spec's key_beside): compared with ours it would be called tampered with. */
+void session_log(struct session *s, const char *db);
 /* Only who is running this. */
-void session_operator(struct session *s);
+void session_operator(struct session *s, const struct args *a);
 /* The fleet named by --fleet, or the only one. NULL with *e filled. */
 const struct fleet_spec *session_fleet(const struct session *s, const struct args *a, struct err *e);
 /* No telemetry is read for this fleet of the session: for what asks nothing of health. */
@@ -192,12 +258,23 @@ int cmd_drill(const struct args *a);
 int cmd_guard(const struct args *a);
 int cmd_get(const struct args *a);
 int cmd_explain(const struct args *a);
+int cmd_inventory(const struct args *a);
 int cmd_verb(const struct args *a);
+int cmd_approval(const struct args *a);
 int cmd_audit(const struct args *a);
 int cmd_notify(const struct args *a);
 int cmd_doctor(const struct args *a);
 int cmd_policy(const struct args *a);
+int cmd_plan(const struct args *a);
+int cmd_backend(const struct args *a);
 int cmd_replay(const struct args *a);
+int cmd_intel(const struct args *a);
+int cmd_vulns(const struct args *a);
+int cmd_vex(const struct args *a);
+int cmd_witness(const struct args *a);
+int cmd_queue(const struct args *a);
+int cmd_accept(const struct args *a);
+int cmd_cra(const struct args *a);
 int cmd_help(const struct args *a);
 int cmd_version(const struct args *a);
 

@@ -95,7 +95,7 @@ int cmd_console(const struct args *a)
         return EXIT_USAGE;
     }
     console_prepare();
-    if (!fleets_open(&s, a, true, false, &f, &e)) {
+    if (!session_notary(&s, &e) || !fleets_open(&s, a, true, false, &f, &e)) {
         session_close(&s);
         return print_err(a, &e);
     }

@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include "audit/far.h"
 #include "audit/intake.h"
 #include "audit/log.h"
 #include "audit/spool.h"
+#include "cli/audit_witness.h"
 #include "cli/doctor.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -127,17 +129,40 @@ static void check_spool(struct doctor *d)
     spool_free(s);
 }
 
+/* On a host that several people share: does the guard that writes the log answer, and take entries from us? */
+static bool check_guard(struct doctor *d)
+{
+    struct err e = {0};
+    char name[64];
+    struct far *f = far_open(d->session.audit.socket, &e);
+
+    if (!f) {
+        doctor_tell(d, MARK_FAIL, "guard", e.next, "%s%s%s", e.what, *e.cause ? ": " : "", e.cause);
+        return false;
+    }
+    peer_name(far_guard(f), name);
+    doctor_tell(d, MARK_OK, "guard", "", "at %.200s: the guard writes the log, as %s, and knows this user as %s",
+                d->session.audit.socket, name, far_user(f));
+    far_close(f);
+    return true;
+}
+
 static void check_log(struct doctor *d)
 {
     const struct session *s = &d->session;
     struct audit_report r = {0};
+    struct audit_head h;
     struct err e = {0};
     struct audit_log *l;
     char n[FMT_MAX];
 
-    if (!check_folder(d, "audit log", s->db))
+    if (s->audit.socket ? !check_guard(d) : !check_folder(d, "audit log", s->db))
         return;
-    if (access(s->db, F_OK) != 0) {
+    if (audit_gone(&s->audit, &e)) {
+        doctor_err(d, "audit log", &e);
+        return;
+    }
+    if (!s->audit.socket && access(s->db, F_OK) != 0) {
         doctor_tell(d, MARK_NOTE, "audit log", "", "%s does not exist yet; the first console, guard or verb makes it",
                     s->db);
         return;
@@ -158,11 +183,42 @@ static void check_log(struct doctor *d)
     else if (!r.ok)
         doctor_tell(d, MARK_FAIL, "audit log", "Keep the file as it is and run `andon audit verify`.", "%s", r.text);
     else
-        doctor_tell(d, MARK_OK, "audit log", "", "%s entries, writable, the newest verify", fmt_count(n, r.entries));
+        doctor_tell(d, MARK_OK, "audit log", "", "%s entries, %s, the newest verify", fmt_count(n, r.entries),
+                    s->audit.socket ? "read and written by the guard" : "writable by this user himself");
     tell_intake(d, audit_taken_in(l));
+    if (audit_head(l, &h, &e) && strcmp(h.origin, s->origin) != 0)
+        doctor_tell(d, MARK_NOTE, "audit log", "Nothing is to be done: a log keeps the name that it was made with.",
+                    "it is the log of %s; after this host's name a new one would be that of %s", h.origin, s->origin);
     doctor_tell(d, MARK_OK, "audit key", "", "%s (for known_keys: of other consoles; here are %zu of theirs)",
                 audit_vkey(l), s->config.n_known_keys);
+    doctor_copies(d, l);
     audit_close(l);
+}
+
+/* The witnesses of the log: do they answer, with the key that is configured, and do they agree with the log? */
+static void check_witnesses(struct doctor *d)
+{
+    const struct witness_conf *w = &d->session.config.witness;
+    struct audit_report r = {0};
+    struct err e = {0};
+    char note[560], n[FMT_MAX], next[300];
+
+    if (w->n_by == 0) {
+        doctor_tell(d, MARK_NOTE, "witnesses", "Two guards can witness each other: docs/audit.md, \"Witnesses\".",
+                    "nobody witnesses the log: that the whole file was put back could not be seen");
+        return;
+    }
+    if (!audit_verify(&d->session.audit_looks, NULL, &r, &e) || !r.ok)
+        return; /* said already */
+    audit_witness_ask(&d->session, &d->session.audit_looks, &r, note, sizeof note);
+    snprintf(next, sizeof next, "Its address, its key, and whether among its logs there is %s", r.vkey);
+    if (!r.ok)
+        doctor_tell(d, MARK_FAIL, "witnesses", "docs/audit.md, \"When a witness contradicts\".", "%s", r.text);
+    else if (*note)
+        doctor_tell(d, MARK_FAIL, "witnesses", next, "%s", note);
+    else
+        doctor_tell(d, MARK_OK, "witnesses", "", "%zu asked: %s entries are witnessed, the newest by %s", w->n_by,
+                    fmt_count(n, r.witnessed), r.witness);
 }
 
 static int finish(struct doctor *d)
@@ -208,6 +264,7 @@ int cmd_doctor(const struct args *a)
     }
     check_log(&d);
     check_spool(&d);
+    check_witnesses(&d);
     rc = finish(&d);
     session_close(&d.session);
     return rc;

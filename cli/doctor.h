@@ -27,6 +27,9 @@ void doctor_err(struct doctor *d, const char *subject, const struct err *e);
  * about this fleet, and whether all that the engine asks for may be read. */
 void doctor_fleet(struct doctor *d, const struct fleet_spec *f);
 
+/* Where the log's heads are noted besides witnesses (file, syslog, time stamps): each is done once. */
+void doctor_copies(struct doctor *d, struct audit_log *l);
+
 /* What is learned of a fleet's server, for the questions after it. */
 struct look {
     struct doctor *d;

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include "cli/approval_health.h"
 #include "cli/ask.h"
 #include "cli/ledger.h"
+#include "client/plugin.h"
 #include "client/telemetry.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -35,18 +37,47 @@ static void capabilities(struct look *l)
     } lacks[] = {{CAP_STOP, "stop a rollout for good"},
                  {CAP_TRIGGER_NEXT, "start a wave on request (advance is then the resume of andon's hold)"},
                  {CAP_RETRY, "retry failed devices"},
+                 {CAP_DOWNGRADE, "give a device an older release: a roll back takes one of a higher order"},
                  {CAP_NOTES, "show notes to this user (READ_REPOSITORY): halts of other watchers are not seen"},
                  {CAP_NOTES_PUT, "take notes from this user (UPDATE_REPOSITORY): its halts are not shown to others"}};
     const char *subject = l->f->name;
+    bool tells = l->info.caps & CAP_TELL;
 
     doctor_tell(l->d, MARK_OK, subject, "", "%s %s, as %s", l->info.kind, l->info.version,
                 l->info.user && *l->info.user ? l->info.user : "an unnamed user");
-    if (!(l->info.caps & CAP_PAUSE))
+    if (!l->b->ops->rollouts) { /* andon's own waves stop by telling no more */
+        doctor_tell(l->d, tells ? MARK_OK : MARK_FAIL, subject, "Use a server that can, or other credentials.",
+                    "this server keeps no rollouts: %s",
+                    tells ? "andon keeps the waves" : "and it cannot tell devices by name");
+        if (!(l->info.caps & CAP_RECALL))
+            doctor_tell(l->d, MARK_NOTE, subject, "", "this server cannot recall what was told");
+    } else if (!(l->info.caps & CAP_PAUSE)) {
         doctor_tell(l->d, MARK_FAIL, subject, "Give the user the right to handle rollouts, or use another server.",
                     "this server cannot pause a rollout: a halt would not be had");
+    }
     for (size_t i = 0; i < sizeof lacks / sizeof lacks[0]; i++)
-        if (!(l->info.caps & lacks[i].bit))
+        if ((l->b->ops->rollouts || lacks[i].bit == CAP_DOWNGRADE) && !(l->info.caps & lacks[i].bit))
             doctor_tell(l->d, MARK_NOTE, subject, "", "this server cannot %s", lacks[i].what);
+    for (size_t i = 0; i < SAY_COUNT; i++)
+        if (l->info.says[i] && *l->info.says[i])
+            doctor_tell(l->d, MARK_NOTE, subject, "", "%s", l->info.says[i]);
+}
+
+/* What the kernel holds a plug-in to, of the one that has just answered. */
+static void check_sandbox(struct look *l)
+{
+    struct plugin_box box;
+    const char *name = l->f->plugin.name;
+
+    if (!plugin_sandboxed(l->b, &box))
+        return;
+    doctor_tell(l->d, MARK_OK, l->f->name, "", "plug-in %s gains no privileges%s%s%s", name,
+                box.dies_with_us ? ", ends with andon" : "", box.limits ? ", has limits of memory and files" : "",
+                box.landlock ? ", and is held to its files (Landlock)" : "");
+    if (!box.dies_with_us || !box.limits || !box.landlock)
+        doctor_tell(l->d, MARK_NOTE, l->f->name, "Use a newer kernel, or run andon in a container of its own.",
+                    "this kernel does not hold plug-in %s to%s%s%s", name, box.dies_with_us ? "" : " andon's own end",
+                    box.limits ? "" : " limits", box.landlock ? "" : " its files (Landlock)");
 }
 
 static void check_skew(struct look *l, const struct ask *q)
@@ -121,7 +152,7 @@ static void check_devices(struct look *l)
     const struct rollout *r = one_rollout(&l->rollouts);
     struct ask *q = look_question(l);
 
-    l->b->ops->devices(l->b, LOOK_AT, &l->arena, &l->page, ask_done, q);
+    l->b->ops->devices(l->b, NULL, LOOK_AT, &l->arena, &l->page, ask_done, q);
     if (!ask_wait(l->http, q, l->d->timeout)) {
         look_refused(l, q, "devices", "no verdict, no device list, and no roll back that is verified");
         return;
@@ -134,6 +165,10 @@ static void check_devices(struct look *l)
 
 static void check_actions(struct look *l)
 {
+    if (!l->b->ops->inflight) {
+        doctor_tell(l->d, MARK_NOTE, l->f->name, "", "this server cannot list what is in flight");
+        return;
+    }
     const struct rollout *r = one_rollout(&l->rollouts);
     struct inflight *got = ARENA_NEW(&l->arena, struct inflight);
     struct ask *q = look_question(l);
@@ -165,6 +200,35 @@ static void check_ledgers(struct look *l)
     }
 }
 
+static void check_approvals(struct look *l, const struct policy *p)
+{
+    char text[200];
+    struct err e = {0};
+
+    if (p->approval.require <= 0)
+        return;
+    if (approval_health(&p->approval, text, &e)) {
+        doctor_tell(l->d, MARK_OK, l->f->name, "", "policy %s: %s", p->name, text);
+    } else {
+        err_prefix(&e, "nothing can be approved by policy %s: ", p->name);
+        doctor_err(l->d, l->f->name, &e);
+    }
+}
+
+/* Of each policy that may apply, once. */
+static void check_policies(struct look *l)
+{
+    check_approvals(l, l->f->policy);
+    for (size_t i = 0; i < l->f->n_rules; i++) {
+        bool known = l->f->rules[i].policy == l->f->policy;
+
+        for (size_t k = 0; k < i; k++)
+            known = known || l->f->rules[k].policy == l->f->rules[i].policy;
+        if (!known)
+            check_approvals(l, l->f->rules[i].policy);
+    }
+}
+
 static void check_backend(struct look *l)
 {
     struct ask *probe = look_question(l), *read = look_question(l);
@@ -174,13 +238,19 @@ static void check_backend(struct look *l)
         doctor_err(l->d, l->f->name, &probe->err);
         return;
     }
+    check_sandbox(l);
     capabilities(l);
-    l->b->ops->rollouts(l->b, 50, &l->arena, &l->rollouts, ask_done, read);
+    struct release_list *releases = ARENA_NEW(&l->arena, struct release_list);
+    if (l->b->ops->rollouts)
+        l->b->ops->rollouts(l->b, 50, &l->arena, &l->rollouts, ask_done, read);
+    else
+        l->b->ops->releases(l->b, 1, &l->arena, releases, ask_done, read);
     if (!ask_wait(l->http, read, l->d->timeout)) {
         doctor_err(l->d, l->f->name, &read->err);
         return;
     }
-    say_rollouts(l, read->took);
+    if (l->b->ops->rollouts)
+        say_rollouts(l, read->took);
     check_skew(l, read);
     l->skew = read->skew;
     check_ledgers(l);
@@ -198,6 +268,7 @@ void doctor_fleet(struct doctor *d, const struct fleet_spec *f)
                     "Use a command or a file: other processes of yours can read the environment.",
                     "its secret comes from the environment");
     arena_init(&l.arena);
+    check_policies(&l);
     l.http = http_new(clock_real(), random_seed());
     l.devices = watch_set_new();
     l.b = backend_open(l.http, f, &e);

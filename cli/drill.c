@@ -1,6 +1,7 @@
 /* andon drill: the embedded fleet, with a console on it, without (headless, in virtual time), or alone (--serve).
  *
  * From here on nothing knows that the fleet is not real: the engine gets an ordinary fleet, a clock and a log. */
+#include "conf/inventory.h"
 #include "drill/drill.h"
 
 #include <dirent.h>
@@ -139,6 +140,18 @@ static bool on_look(void *ctx, const struct snapshot *s)
     return false;
 }
 
+/* Only where somebody may look at it: counts are requests too, and a headless drill is the same whoever runs it. */
+static bool take_inventory(struct drill_run *r, struct err *e)
+{
+    struct inv_rules *rules = ARENA_NEW(&r->arena, struct inv_rules);
+    const char *devices;
+    size_t n;
+    const char *text = drill_inventory_text(&n);
+
+    r->fleet.inventory = rules;
+    return inventory_parse("drill/inventory.yaml", text, n, &r->arena, rules, &devices, e);
+}
+
 static bool start_engine(struct drill_run *r, struct engine **out, bool headless, struct err *e)
 {
     struct engine_spec spec = {.fleet = &r->fleet,
@@ -151,6 +164,8 @@ static bool start_engine(struct drill_run *r, struct engine **out, bool headless
 
     r->fleet = *drill_fleet(r->drill);
     trace_fleet(r->args->trace, &r->fleet);
+    if (!headless && !take_inventory(r, e))
+        return false;
     r->audit.clock = spec.clock;
     *out = engine_new(&spec, e);
     if (!*out)
@@ -406,7 +421,7 @@ int cmd_drill(const struct args *a)
         return list(a);
     arena_init(&r.arena);
     r.started = clock_now(clock_real());
-    session_operator(&r.session);
+    session_operator(&r.session, a);
     if (prepare(&r, &e) && (a->val[OPT_SERVE] || make_log(&r, &e))) {
         struct drill_spec spec = {.scenario = r.scenario,
                                   .seed = r.seed,

@@ -93,6 +93,7 @@ static void evidence_json(struct json_w *w, const struct drill_evidence *d)
     json_w_knum(w, "ratio", harm.ratio);
     json_w_knum(w, "ratio_low", harm.low);
     json_w_knum(w, "ratio_high", harm.high);
+    json_w_kbool(w, "unbounded", harm.unbounded);
     json_w_obj_end(w);
 }
 

@@ -5,9 +5,33 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "core/fmt.h"
 #include "core/clock.h"
 
 #define NOTE_US (2 * US_PER_S)
+
+bool fleet_named(const struct config *c, const char *word, struct args *one, const char **id, struct err *e)
+{
+    const char *fleet = NULL;
+    size_t longest = 0;
+
+    *id = word;
+    for (size_t i = 0; i < c->n_fleets; i++) {
+        size_t len = strlen(c->fleets[i].name);
+
+        if (len > longest && strncmp(word, c->fleets[i].name, len) == 0 && word[len] == '/' && word[len + 1]) {
+            longest = len;
+            fleet = c->fleets[i].name;
+        }
+    }
+    if (!fleet)
+        return true;
+    if (one->val[OPT_FLEET] && strcmp(one->val[OPT_FLEET], fleet) != 0)
+        return err_set(e, ERR_SYNTAX, "", "--fleet %.60s and %.60s name two fleets", one->val[OPT_FLEET], word);
+    one->val[OPT_FLEET] = fleet;
+    *id = word + longest + 1;
+    return true;
+}
 
 bool fleets_open(const struct session *s, const struct args *a, bool judge, bool observe, struct fleets *out,
                  struct err *e)
@@ -62,6 +86,30 @@ bool fleet_until(struct fleet_run *r, int64_t timeout_us, bool (*ready)(const st
             while (read(p.fd, &n, sizeof n) > 0)
                 ;
     }
+}
+
+/* Of a plan: what is still to be told of its open waves; 0 when nobody is being told. */
+static int64_t to_tell(const struct snapshot *s, const char *id)
+{
+    const struct rollout_view *v = snapshot_rollout(s, id);
+    const struct rollout *o = v ? &v->rollout : NULL;
+
+    return o && (o->caps & CAP_OWN_WAVES) && o->state == ROLLOUT_RUNNING ? o->counts.scheduled : 0;
+}
+
+static bool all_told(const struct snapshot *s, void *id)
+{
+    return to_tell(s, id) == 0;
+}
+
+void fleet_stay_telling(struct fleet_run *r, const char *rollout, int64_t timeout_us)
+{
+    char id[ID_MAX], n[FMT_MAX];
+
+    snprintf(id, sizeof id, "%s", rollout);
+    if (!fleet_until(r, timeout_us, all_told, id))
+        fprintf(stderr, "  %s devices are not told yet: a guard or a console on this log goes on with it\n",
+                fmt_count(n, to_tell(r->snap, id)));
 }
 
 bool fleet_has_waves(const struct snapshot *s, void *id)

@@ -15,6 +15,10 @@ struct fleets {
     size_t n;
 };
 
+/* "fleet/4471" names both, and goes into one->val[OPT_FLEET]; "4471" leaves the fleet to --fleet, or to there being
+ * only one. *id is the rollout's. False: --fleet says otherwise. */
+bool fleet_named(const struct config *c, const char *word, struct args *one, const char **id,
+                 struct err *e) ANDON_MUST_USE;
 /* Starts engines for all fleets, or for the one that --fleet names. False when no engine could be made for a reason
  * that lies in the command line; a fleet that can't be opened keeps its error. */
 bool fleets_open(const struct session *s, const struct args *a, bool judge, bool observe, struct fleets *out,
@@ -30,6 +34,9 @@ void fleet_error(const struct fleet_run *r, struct err *e);
 /* What was done is done, and said; other consoles hear of it by a note on the server, which nobody else may be there to
  * write: stays for it, 2 s at most. Says on standard error why this rollout's halt ("": none) is not noted. */
 void fleet_stay_noted(struct fleet_run *r, const char *rollout);
+/* Devices of a rollout whose waves andon keeps are told by whoever let them: stays until those of its open waves are,
+ * and says on standard error how many are left after that time. */
+void fleet_stay_telling(struct fleet_run *r, const char *rollout, int64_t timeout_us);
 /* Waves of this rollout read? (for fleet_until; ctx is the rollout's id) */
 bool fleet_has_waves(const struct snapshot *s, void *id);
 

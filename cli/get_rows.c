@@ -24,7 +24,15 @@ static const struct {
             {CAP_INVALIDATE, "invalidate"},
             {CAP_CANCEL, "cancel"},
             {CAP_NOTES, "notes"},
-            {CAP_NOTES_PUT, "notes-put"}};
+            {CAP_NOTES_PUT, "notes-put"},
+            {CAP_ROLLOUTS, "rollouts"},
+            {CAP_TELL, "tell"},
+            {CAP_RECALL, "recall"},
+            {CAP_DOWNGRADE, "downgrade"},
+            {CAP_OWN_WAVES, "own-waves"},
+            {CAP_OFFLINE, "offline"},
+            {CAP_AUTO_ASSIGN, "auto-assign"},
+            {CAP_FORCE, "force"}};
 
 static void num(struct table *t, double v, bool percent)
 {

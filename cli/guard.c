@@ -13,6 +13,8 @@
 #include "cli/exporter.h"
 #include "cli/fleets.h"
 #include "cli/notify.h"
+#include "cli/witness_serve.h"
+#include "cli/writer.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/text.h"
@@ -39,6 +41,7 @@ struct watch {
     size_t n;
     enum link_state link, telemetry;
     char log_error[320]; /* what was said last of the log, "" = nothing */
+    char doubt[320];     /* and of its witnesses */
     uint64_t generation, newest_ticket;
     int64_t alive_at;
     int retries[METRICS_SOURCES]; /* failures in a row, as last seen */
@@ -214,8 +217,14 @@ static void say_log(struct watch *w, const char *fleet, const struct audit_view 
 {
     bool good = a->writable && a->verified;
     const char *error = !good && a->error ? a->error : "";
+    const char *doubt = a->doubt && *a->doubt ? a->doubt : a->unseen ? a->unseen : "";
     char q[600];
 
+    if (strncmp(doubt, w->doubt, sizeof w->doubt - 1) != 0) {
+        snprintf(w->doubt, sizeof w->doubt, "%s", doubt);
+        line(*doubt ? "error" : "info", fleet, "witnessed", "text=%s",
+             quoted(q, sizeof q, *doubt ? doubt : "the witnesses and the log agree"));
+    }
     if (strcmp(error, w->log_error) == 0 || (!good && !*error))
         return;
     snprintf(w->log_error, sizeof w->log_error, "%s", error);
@@ -273,9 +282,11 @@ struct guard {
     const struct args *args;
     const struct session *session;
     struct fleets *fleets;
-    const char *metrics_at;    /* where it is itself watched, NULL = nowhere */
-    struct exporter *exporter; /* NULL: not yet, or it could not be had */
-    int64_t metrics_try;
+    const char *metrics_at;        /* where it is itself watched, NULL = nowhere */
+    struct exporter *exporter;     /* NULL: not yet, or it could not be had */
+    struct writer *writer;         /* NULL: everybody writes himself */
+    struct witness_serve *witness; /* of other hosts' logs; NULL: none, or it could not be had */
+    int64_t metrics_try, witness_try;
 };
 
 static void say_start(const struct fleet_run *r)
@@ -306,10 +317,30 @@ static void open_exporter(struct guard *g)
              exporter_is_local(g->exporter) ? "" : " text=\"others can read it: there is no log-in\"");
 }
 
-static void tell_exporter(const struct guard *g, const struct watch *w, size_t i)
+/* On the server's thread. */
+static void witness_says(void *ctx, const char *level, const char *event, const char *text)
 {
-    if (g->exporter)
-        exporter_count(g->exporter, i, &w->counts);
+    char q[600];
+
+    (void)ctx;
+    line(level, "", event, "text=%s", quoted(q, sizeof q, text));
+}
+
+/* As open_exporter(): other hosts' logs come after this one's fleets. */
+static void open_witness(struct guard *g)
+{
+    struct err e = {0};
+    char q[600];
+
+    if (!*g->session->config.witness.listen || g->witness || clock_now(clock_real()) < g->witness_try)
+        return;
+    g->witness_try = clock_now(clock_real()) + REOPEN_US;
+    g->witness = witness_serve_open(g->session, witness_says, NULL, &e);
+    if (g->witness)
+        line("info", "", "witness", "state=listening address=%s key=%s", witness_serve_address(g->witness),
+             witness_serve_vkey(g->witness));
+    else
+        line("error", "", "witness", "state=failed error=%s", quoted(q, sizeof q, e.what));
 }
 
 /* A fleet that could not be opened (its secret is not to be had, ...) is tried again; the others are guarded all the
@@ -383,12 +414,15 @@ static void watch_loop(struct guard *g, struct watch *w, size_t count, struct no
                 look(&w[i]);
             else
                 reopen(g, &w[i], i);
-            tell_exporter(g, &w[i], i);
+            if (g->exporter)
+                exporter_count(g->exporter, i, &w[i].counts);
         }
         if (clock_now(clock_real()) < next)
             continue;
         next = clock_now(clock_real()) + beat;
         open_exporter(g);
+        writer_tend(&g->writer, g->session, line);
+        open_witness(g);
         status(n, w, count);
         if (all_alive(w, count))
             notify_send(n, "WATCHDOG=1");
@@ -400,11 +434,10 @@ static void watch_loop(struct guard *g, struct watch *w, size_t count, struct no
 static int guard(struct guard *g, struct notify *n, int signals)
 {
     struct fleets *f = g->fleets;
-    struct watch w[FLEETS_MAX];
+    struct watch w[FLEETS_MAX] = {0};
     size_t count = 0, open = 0;
     int escalated = 0;
 
-    memset(w, 0, sizeof w);
     for (size_t i = 0; i < f->n && i < FLEETS_MAX; i++) {
         w[count++] = (struct watch){.run = &f->v[i], .alive_at = clock_now(clock_real())};
         if (f->v[i].en)
@@ -417,6 +450,8 @@ static int guard(struct guard *g, struct notify *n, int signals)
     watch_loop(g, w, count, n, signals);
     notify_send(n, "STOPPING=1");
     exporter_close(g->exporter);
+    writer_free(g->writer);
+    witness_serve_close(g->witness);
     for (size_t i = 0; i < count; i++) {
         escalated += w[i].run->en ? engine_escalations(w[i].run->en) : 0;
         free(w[i].v);
@@ -437,8 +472,7 @@ int cmd_guard(const struct args *a)
 
     if (a->val[OPT_METRICS] && !web_check(a->val[OPT_METRICS], &e))
         return print_err(a, &e);
-    rc = session_need(a, &s);
-    if (rc != EXIT_OK)
+    if ((rc = session_need(a, &s)) != EXIT_OK)
         return rc;
     notify_open(&n); /* before a secret's helper could inherit its environment */
     sigemptyset(&set);
@@ -450,7 +484,7 @@ int cmd_guard(const struct args *a)
     if (fd < 0) {
         err_errno(&e, ERR_IO, "", "no signal descriptor can be opened");
         rc = print_err(a, &e);
-    } else if (!fleets_open(&s, a, true, false, &f, &e)) {
+    } else if (!session_notary(&s, &e) || !fleets_open(&s, a, true, false, &f, &e)) {
         rc = print_err(a, &e);
     } else {
         struct guard g = {.args = a, .session = &s, .fleets = &f, .metrics_at = a->val[OPT_METRICS]};

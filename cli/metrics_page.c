@@ -82,6 +82,17 @@ static double log_entries(const struct spot *s)
     return s->fleet->snap ? (double)s->fleet->snap->audit.size : NONE;
 }
 
+static double log_witnessed(const struct spot *s)
+{
+    const struct snapshot *p = s->fleet->snap;
+    return p && p->audit.witnesses > 0 ? (double)p->audit.witnessed : NONE;
+}
+static double log_contradicted(const struct spot *s)
+{
+    const struct snapshot *p = s->fleet->snap;
+    return p && p->audit.witnesses > 0 ? p->audit.doubt && *p->audit.doubt : NONE;
+}
+
 static double source_up(const struct spot *s)
 {
     return s->link->state == LINK_LIVE || s->link->state == LINK_SLOW;
@@ -266,6 +277,10 @@ static const struct family families[] = {
     {"andon_log_verified", GAUGE, "", OF_FLEET, log_verified, "1 when the end of the audit log was verified at start."},
     {"andon_log_backlog_entries", GAUGE, "entries", OF_FLEET, log_backlog, "Entries that wait to be logged."},
     {"andon_log_size_entries", GAUGE, "entries", OF_FLEET, log_entries, "Entries in the audit log."},
+    {"andon_log_witnessed_entries", GAUGE, "entries", OF_FLEET, log_witnessed,
+     "Entries of it that a witness has signed for."},
+    {"andon_log_contradicted", GAUGE, "", OF_FLEET, log_contradicted,
+     "1 when a witness contradicts the audit log: it was put back or rewritten."},
     {"andon_halts", COUNTER, "", OF_FLEET, halts, "Halts that this guard has seen begin."},
     {"andon_halts_escalated", COUNTER, "", OF_FLEET, escalated, "Of those, halts that could not be had at first."},
     {"andon_escalations", GAUGE, "", OF_FLEET, escalations, "Halts that cannot be had right now: a person must act."},

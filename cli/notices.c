@@ -48,7 +48,7 @@ static struct audit_log *open_log(const struct session *s, bool read_only, struc
 static bool append(struct audit_log *l, const struct session *s, struct entry *e, struct receipt *out, struct err *err)
 {
     e->t = clock_wall(clock_real());
-    e->mono = clock_now(clock_real());
+    e->mono = clock_boot(clock_real());
     e->actor = s->actor;
     return audit_append(l, e, out, err);
 }
@@ -272,7 +272,7 @@ static bool read_status(const struct args *a, const struct session *s, struct st
     struct audit_log *l;
     bool ok;
 
-    if (access(s->db, F_OK) != 0)
+    if (!s->audit.socket && access(s->db, F_OK) != 0)
         return true; /* nothing has happened yet */
     l = open_log(s, true, e);
     ok = l && audit_query(l, &q, &st->arena, &st->v, &st->n, e);

@@ -1,6 +1,7 @@
 /* andon policy check: is the file right, and what does it do. */
 #include <stdio.h>
 #include <string.h>
+#include "cli/approval_health.h"
 #include "cli/cli.h"
 #include "cli/policy_plan.h"
 #include "cli/policy_test.h"
@@ -94,8 +95,9 @@ static void policy_text(const struct policy *p, const struct policy_plan *v, con
     printf("policy %s is valid, sha256 %s\n", p->name, p->digest);
     for (size_t i = 0; i < p->n_limits; i++)
         limit_text(&p->evidence, &p->limits[i]);
-    printf("  figures over the last %s; reboots count from %s after the install\n", fmt_dur(a, p->window_us),
-           fmt_dur(b, p->grace_us));
+    printf(
+        "  figures over the last %s; reboots count from %s after the install\n", fmt_dur(a, p->window_us),
+        fmt_dur(b, p->evidence.grace_us[ROW_REBOOTS] > p->grace_us ? p->evidence.grace_us[ROW_REBOOTS] : p->grace_us));
     printf("  missing data (under %s report, %d or more silent) holds at the third poll in a row%s%s\n",
            fmt_percent(a, p->min_coverage), p->lost_devices, p->lost_react >= REACT_PAUSE ? ", and halts after " : "",
            p->lost_react >= REACT_PAUSE ? fmt_dur(b, p->lost_pause_us) : "");
@@ -153,6 +155,7 @@ static int check(const struct args *a, const struct policy *p)
     const char *advice[NOTES_MAX];
     struct policy_plan v;
     struct err e = {0};
+    char able[200], unable[1000];
     size_t n;
     int rc;
 
@@ -161,6 +164,13 @@ static int check(const struct args *a, const struct policy *p)
     n = advise(p, advice);
     if (*v.runs && n < NOTES_MAX)
         advice[n++] = v.runs;
+    if (p->approval.require > 0 && n < NOTES_MAX && !approval_health(&p->approval, able, &e)) {
+        snprintf(unable, sizeof unable, "here nothing can be approved: %s%s%s%s%s", e.what, *e.cause ? ": " : "",
+                 e.cause, *e.next ? ". " : "", e.next);
+        advice[n++] = unable;
+    } else if (p->approval.require > 0 && n < NOTES_MAX) {
+        advice[n++] = able;
+    }
     if (a->json)
         policy_json(p, &v, advice, n);
     else

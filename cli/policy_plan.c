@@ -226,7 +226,7 @@ static void shares_text(const struct evidence_policy *e, struct buf *out)
     for (size_t i = 0, n = 0; i < metric_count(e); i++) {
         struct metric_def d;
         metric_get(e, i, &d);
-        if (i != ROW_INSTALL)
+        if (i != ROW_INSTALL && d.kind != KIND_ACTIVATION)
             buf_printf(out, "%s %s %s", n++ ? "," : "", d.title, explain_percent(a, d.share));
     }
     buf_printf(out, " in the waves, half as much in each as in the one before;\n    installs %s\n",
@@ -239,6 +239,11 @@ static void own_text(const struct evidence_policy *e, struct buf *out)
     for (size_t i = 0; i < e->n_own; i++) {
         const struct metric_def *d = &e->own[i];
         bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+        if (d->kind == KIND_ACTIVATION) {
+            buf_printf(out, "    %s: not tested; one boot of each canary that it goes up with does not count\n",
+                       d->title);
+            continue;
+        }
         buf_printf(out, "    %s%s%s%s: %s %s, %s", d->title, *d->unit ? " (" : "", d->unit, *d->unit ? ")" : "",
                    d->kind == KIND_EVENT ? "an" : "a", metric_kind_word(d->kind),
                    d->worse == WORSE_UP     ? "more is worse"

@@ -11,12 +11,16 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "audit/cosign.h"
+#include "audit/host.h"
 #include "audit/known.h"
+#include "audit/witness.h"
 #include "cli/cli.h"
 #include "cli/trace.h"
 #include "conf/config.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "engine/notary.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -53,28 +57,49 @@ uint64_t random_seed(void)
     return seed;
 }
 
-void session_operator(struct session *s)
+/* The name that is claimed is in the environment from here on: that is where the log's facts about the host take it. */
+void session_operator(struct session *s, const struct args *a)
 {
     const struct passwd *pw = getpwuid(getuid());
+    const char *named = a->val[OPT_OPERATOR];
     char number[32];
 
     snprintf(number, sizeof number, "uid-%u", (unsigned)getuid());
     safe_text_into(s->actor.name, sizeof s->actor.name, pw ? pw->pw_name : number, strlen(pw ? pw->pw_name : number));
     s->actor.kind = isatty(STDIN_FILENO) ? ACTOR_PERSON : ACTOR_SCRIPT;
     snprintf(s->user, sizeof s->user, "%s", s->actor.name);
+    if (named)
+        setenv(HOST_OPERATOR, named, 1);
+    named = getenv(HOST_OPERATOR);
+    if (named)
+        safe_text_into(s->actor.operator_name, sizeof s->actor.operator_name, named, strlen(named));
 }
 
-/* The configured key is the configured log's. Another log's is beside it, or not known here: compared with ours it
- * would be called tampered with. */
-static void key_of_another(const char *db, struct session *s)
+void session_log(struct session *s, const char *db)
 {
     struct stat ours, named;
     const char *slash = strrchr(db, '/');
+    bool other = stat(db, &named) == 0 &&
+                 (stat(s->db, &ours) != 0 || ours.st_dev != named.st_dev || ours.st_ino != named.st_ino);
 
-    if (stat(db, &named) != 0 ||
-        (stat(s->db, &ours) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino))
+    if (other)
+        snprintf(s->key, sizeof s->key, "%.*saudit.key", slash ? (int)(slash - db) + 1 : 0, db);
+    snprintf(s->db, sizeof s->db, "%s", db);
+    s->audit.key_beside = s->audit_looks.key_beside = other;
+    s->audit.socket = s->audit_looks.socket = NULL; /* a file */
+}
+
+/* With a guard that writes the log: everybody else asks it. A log that was named on the command line is a file. */
+static void by_the_guard(const struct args *a, struct session *s)
+{
+    const struct config *c = &s->config;
+    bool guard = a->n_pos > 0 && strcmp(a->pos[0], "guard") == 0;
+
+    if (!s->configured || !*c->audit_socket || guard || a->val[OPT_DB])
         return;
-    snprintf(s->key, sizeof s->key, "%.*saudit.key", slash ? (int)(slash - db) + 1 : 0, db);
+    s->audit.socket = c->audit_socket;
+    s->audit.spool[0] = c->audit_socket_drop;
+    s->audit.spool[1] = spool_path(s->spool[1], sizeof s->spool[1], 0) ? s->spool[1] : NULL;
 }
 
 /* Paths of the log: the configuration's, or the XDG places. */
@@ -87,7 +112,7 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->db, sizeof s->db, "%s", c->audit_db);
     else if (!state_path(s->db, sizeof s->db, "audit.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the audit log");
-    if (c && *c->evidence_db)
+    if (c && *c->evidence_db && (!*c->audit_socket || access(c->evidence_db, W_OK) == 0)) /* else the guard's */
         snprintf(s->evidence, sizeof s->evidence, "%s", c->evidence_db);
     else if (!state_path(s->evidence, sizeof s->evidence, "evidence.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the evidence");
@@ -95,10 +120,6 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->key, sizeof s->key, "%s", c->audit_key);
     else if (!config_path(s->key, sizeof s->key, "audit.key"))
         return err_set(e, ERR_IO, "Set HOME or XDG_CONFIG_HOME.", "there is no place for the log's key");
-    if (a->val[OPT_DB]) {
-        key_of_another(a->val[OPT_DB], s);
-        snprintf(s->db, sizeof s->db, "%s", a->val[OPT_DB]);
-    }
     if (c && *c->audit_origin) {
         snprintf(s->origin, sizeof s->origin, "%s", c->audit_origin);
     } else {
@@ -109,7 +130,13 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         safe_text_into(safe, sizeof safe, host, strlen(host));
         snprintf(s->origin, sizeof s->origin, "andon/%s", safe);
     }
-    s->audit = (struct audit_spec){.db_path = s->db, .key_path = s->key, .origin = s->origin};
+    s->audit = (struct audit_spec){.db_path = s->db,
+                                   .key_path = s->key,
+                                   .origin = s->origin,
+                                   .origin_asked = c && *c->audit_origin,
+                                   .redactable = c ? c->audit_redactable : 0};
+    if (a->val[OPT_DB])
+        session_log(s, a->val[OPT_DB]);
     for (int i = 0, n = 0; i < SPOOL_DIRS; i++) {
         bool named = c && *c->audit_spool;
 
@@ -120,6 +147,7 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         s->audit.spool[n] = s->spool[n];
         n++;
     }
+    by_the_guard(a, s);
     s->audit_looks = s->audit;
     s->audit_looks.read_only = true;
     return true;
@@ -156,19 +184,97 @@ static bool check_keys(const struct config *c, struct err *e)
     return ok;
 }
 
+/* Who witnesses this log: its receipts count by these keys. */
+static bool check_witnesses(struct session *s, struct err *e)
+{
+    const struct witness_conf *w = &s->config.witness;
+
+    for (size_t i = 0; i < w->n_by; i++) {
+        struct cosigner c;
+        char what[sizeof e->what];
+
+        s->witness_keys[i] = w->by[i].key;
+        if (cosigner_open(&c, w->by[i].key, e)) {
+            cosigner_close(&c);
+            continue;
+        }
+        snprintf(what, sizeof what, "%s", e->what);
+        return err_set(e, ERR_SYNTAX, "`andon witness key` prints it on the witness's host.",
+                       "%.150s: witness.by[%zu].key: %.100s", s->config.path, i, what);
+    }
+    return true;
+}
+
+static bool witness_paths(struct session *s, struct err *e)
+{
+    const struct witness_conf *w = s->configured ? &s->config.witness : NULL;
+
+    if (w && *w->folder)
+        snprintf(s->witness_folder, sizeof s->witness_folder, "%s", w->folder);
+    else if (!state_path(s->witness_folder, sizeof s->witness_folder, "witness"))
+        return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for a witness");
+    snprintf(s->witness_name, sizeof s->witness_name, w && *w->name ? "%s" : "%s/witness",
+             w && *w->name ? w->name : s->origin);
+    s->audit.witnesses = s->audit_looks.witnesses = s->witness_keys;
+    s->audit.n_witnesses = s->audit_looks.n_witnesses = w ? w->n_by : 0;
+    s->audit.stamp_root = s->audit_looks.stamp_root = w ? w->stamps_root : "";
+    return true;
+}
+
+void session_witness_spec(const struct session *s, struct witness_spec *out)
+{
+    *out = (struct witness_spec){.folder = s->witness_folder,
+                                 .name = s->witness_name,
+                                 .logs = s->config.witness.logs,
+                                 .n_logs = s->configured ? s->config.witness.n_logs : 0,
+                                 .mirror = s->configured && s->config.witness.mirror,
+                                 .follow = s->configured && s->config.witness.follow};
+}
+
+static bool named(const char *s)
+{
+    return s && *s;
+}
+
+bool session_notary(struct session *s, struct err *e)
+{
+    const struct witness_conf *w = &s->config.witness;
+    struct notary_spec spec = {
+        .audit = &s->audit, .conf = w, .clock = clock_real(), .seed = random_seed(), .actor = s->actor};
+
+    if (w->n_by == 0 && !named(w->heads) && !named(w->syslog.url) && !named(w->stamps.url))
+        return true;
+    s->notary = notary_new(&spec, e);
+    return s->notary != NULL;
+}
+
+static void waits(struct session *s, const struct policy *p, enum verb v)
+{
+    if (p->witness.require > 0 && (p->witness.verbs >> v & 1) && p->witness.within_us > s->witness_within)
+        s->witness_within = p->witness.within_us;
+}
+
+bool session_notary_for(struct session *s, const struct fleet_spec *f, enum verb v, struct err *e)
+{
+    waits(s, f->policy, v);
+    for (size_t i = 0; i < f->n_rules; i++)
+        waits(s, f->rules[i].policy, v);
+    return s->witness_within == 0 || session_notary(s, e);
+}
+
 int session_open(const struct args *a, struct session *s)
 {
     struct err e = {0};
 
     memset(s, 0, sizeof *s);
-    session_operator(s);
+    session_operator(s, a);
     if (config_load(a->val[OPT_CONFIG], &s->config, &e))
         s->configured = true;
     else if (e.code != ERR_NOT_FOUND || a->val[OPT_CONFIG]) {
         print_err(a, &e);
         return EXIT_USAGE;
     }
-    if (s->configured && !check_keys(&s->config, &e)) {
+    if (s->configured && (!check_keys(&s->config, &e) || !check_witnesses(s, &e))) {
         print_err(a, &e);
         session_close(s);
         return EXIT_USAGE;
@@ -176,7 +282,7 @@ int session_open(const struct args *a, struct session *s)
     trace_all(a->trace, &s->config);
     if (s->configured && *s->config.operator_name)
         snprintf(s->user, sizeof s->user, "%s", s->config.operator_name);
-    if (!log_paths(a, s, &e)) {
+    if (!log_paths(a, s, &e) || !witness_paths(s, &e)) {
         session_close(s);
         return print_err(a, &e);
     }
@@ -199,6 +305,8 @@ int session_need(const struct args *a, struct session *s)
 
 void session_close(struct session *s)
 {
+    notary_free(s->notary);
+    s->notary = NULL;
     if (s->configured)
         config_release(&s->config);
     s->configured = false;
@@ -261,6 +369,7 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                                .judge = judge,
                                .observe_only = observe || a->val[OPT_READ_ONLY],
                                .evidence_db = judge || s->explain ? s->evidence : NULL,
+                               .notary = observe ? NULL : s->notary,
                                .notify = notices(s, a, judge),
                                .known_keys = s->config.known_keys,
                                .n_known_keys = s->config.n_known_keys};

@@ -153,7 +153,7 @@ struct trace *trace_open(const struct args *a, bool screen)
         return NULL;
     }
     if (!trace_kinds_parse(kinds ? kinds : "", &t->trace.kinds)) {
-        err_set(&e, ERR_SYNTAX, "The kinds are wire, poll, verbs and trial.",
+        err_set(&e, ERR_SYNTAX, "The kinds are wire, poll, verbs, trial and calls.",
                 "ANDON_TRACE names a kind of trace that there is not");
         print_err(NULL, &e);
     }

@@ -6,10 +6,8 @@
 #include "conf/policy.h"
 #include "core/text.h"
 
-#define VERB_OPTS (OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_YES) | OPT(OPT_TIMEOUT) | OPT(OPT_PREVIEW))
-#define LOG_OPTS                                                                                                       \
-    (OPT(OPT_KIND) | OPT(OPT_ROLLOUT) | OPT(OPT_ACTOR) | OPT(OPT_FLEET) | OPT(OPT_SINCE) | OPT(OPT_UNTIL) |            \
-     OPT(OPT_LIMIT) | OPT(OPT_DB) | OPT(OPT_VKEY) | OPT(OPT_EXPORT))
+#define VERB_OPTS    (OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_YES) | OPT(OPT_TIMEOUT) | OPT(OPT_PREVIEW))
+#define OPTS_BY_WORD (~(optset)0) /* each word after the command has its own: audit_command_at */
 
 static const struct command before_verbs[] = {
     {"", "", "the console on every configured fleet", OPT(OPT_FLEET), 0, 0, cmd_console},
@@ -23,10 +21,17 @@ static const struct command before_verbs[] = {
      OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 2, cmd_get},
     {"explain", "ROLLOUT", "why a rollout is judged as it is: evidence, who carries it, what they share",
      OPT(OPT_FLEET) | OPT(OPT_WAVE) | OPT(OPT_TIMEOUT), 1, 1, cmd_explain},
+    {"inventory", "", "what the fleet consists of, who says so, who does not report, what nobody knows",
+     OPT(OPT_FLEET) | OPT(OPT_MODEL) | OPT(OPT_BLIND) | OPT(OPT_CSV) | OPT(OPT_RULES) | OPT(OPT_NOW) | OPT(OPT_TIMEOUT),
+     0, 0, cmd_inventory},
 };
 static const struct command after_verbs[] = {
-    {"audit", "show|verify|export|head|replay [DIR|ENTRY]", "read, verify and export the audit log, recompute a halt",
-     LOG_OPTS, 1, 2, cmd_audit},
+    {"approval", "ROLLOUT",
+     "who has approved the next step; approve it with an SSH key, where the policy asks for that",
+     OPT(OPT_FLEET) | OPT(OPT_FOR) | OPT(OPT_PRINT) | OPT(OPT_KEY) | OPT(OPT_SIGNATURE) | OPT(OPT_TIMEOUT), 1, 1,
+     cmd_approval},
+    {"audit", "WORD [...]", "read, verify and export the audit log, recompute a halt", OPTS_BY_WORD, 1, ARGS_MAX,
+     cmd_audit},
     {"notify", "test|status|silence DURATION|unsilence", "who is told of halts and the like, and whether it works",
      OPT(OPT_FLEET) | OPT(OPT_REASON) | OPT(OPT_DB) | OPT(OPT_LIMIT), 1, 2, cmd_notify},
     {"doctor", "", "test everything that the configuration names", OPT(OPT_FLEET) | OPT(OPT_TIMEOUT), 0, 0, cmd_doctor},
@@ -34,8 +39,28 @@ static const struct command after_verbs[] = {
      OPT(OPT_FLEET) | OPT(OPT_ROLLOUT) | OPT(OPT_SINCE) | OPT(OPT_TIMEOUT) | OPT(OPT_HISTORY) | OPT(OPT_DEVICES) |
          OPT(OPT_WAVE_SIZES) | OPT(OPT_STRATA) | OPT(OPT_HOURS),
      2, 2, cmd_policy},
+    {"plan", "create RELEASE|show ID", "a rollout whose waves andon keeps: made and previewed; who is in which wave",
+     OPT(OPT_FLEET) | OPT(OPT_TARGET) | OPT(OPT_WAVES) | OPT(OPT_STRATA) | OPT(OPT_ORDER) | OPT(OPT_NAME) |
+         OPT(OPT_SUCCESS) | OPT(OPT_FAILURE) | OPT(OPT_PREVIEW) | OPT(OPT_YES) | OPT(OPT_REASON) | OPT(OPT_TIMEOUT) |
+         OPT(OPT_WAVE),
+     2, 2, cmd_plan},
+    {"queue", "", "what to roll out next: which step closes what, for whom, by when, and why",
+     OPT(OPT_FLEET) | OPT(OPT_TIMEOUT) | OPT(OPT_CSV) | OPT(OPT_RULES) | OPT(OPT_NOW) | OPT(OPT_WHY), 0, 0, cmd_queue},
+    {"accept", "ID|list|end ENTRY", "a risk that stays until a day: why, and what is done instead; in the log",
+     OPT(OPT_UNTIL) | OPT(OPT_REASON) | OPT(OPT_CONTROL) | OPT(OPT_RELEASE), 1, 2, cmd_accept},
+    {"cra", "[list|aware ID|measure ID|sent ID STAGE]", "clocks of CRA article 14, as people have declared them",
+     OPT(OPT_AT) | OPT(OPT_BY) | OPT(OPT_REASON) | OPT(OPT_REFERENCE) | OPT(OPT_TEXT), 0, 3, cmd_cra},
+    {"intel", "import|check DIR, status", "what is known of vulnerabilities: read a mirrored folder, say how old it is",
+     OPT(OPT_FORCE), 1, 2, cmd_intel},
+    {"vulns", "[RELEASE|ID]", "which vulnerabilities the releases have, why, and what could not be judged",
+     OPT(OPT_VEX_UNUSED), 0, 1, cmd_vulns},
+    {"vex", "add ID|list", "say in the log whether a release is affected by a vulnerability; what was said",
+     OPT(OPT_RELEASE) | OPT(OPT_COMPONENT) | OPT(OPT_STATUS) | OPT(OPT_JUSTIFICATION) | OPT(OPT_REASON), 1, 2, cmd_vex},
+    {"witness", "[serve|key|show]", "a witness for other hosts' logs; its key; what it has seen", 0, 0, 1, cmd_witness},
     {"replay", "FILE", "a recorded trace as a fleet server: the same answers, in the same order", OPT(OPT_PORT), 1, 1,
      cmd_replay},
+    {"backend", "check [-- COMMAND [...]]", "does a fleet's back end, or this plug-in, hold to the interface",
+     OPT(OPT_FLEET) | OPT(OPT_TIMEOUT) | OPT(OPT_PLAY) | OPT(OPT_TO) | OPT(OPT_DEVICE), 1, ARGS_MAX - 2, cmd_backend},
     {"help", "[TOPIC]", "how to use a command; topics: config, policy, exit", 0, 0, 1, cmd_help},
     {"version", "", "print the version", 0, 0, 0, cmd_version},
 };
@@ -45,20 +70,28 @@ enum { N_BEFORE = sizeof before_verbs / sizeof before_verbs[0], N_AFTER = sizeof
 static struct command of_verb(enum verb v)
 {
     const struct verb_row *row = verb_row(v);
-    uint64_t opts = VERB_OPTS;
+    bool several = row->confirm != CONFIRM_PHRASE; /* a phrase names one rollout and its devices */
+    optset opts = VERB_OPTS;
 
     if (row->whole_fleet)
         opts |= OPT(OPT_ALL);
+    if (row->all_fleets)
+        opts |= OPT(OPT_RELEASE);
+    if (row->strengths)
+        opts |= OPT(OPT_STOP);
     if (row->confirm == CONFIRM_PHRASE)
         opts |= OPT(OPT_CONFIRM) | OPT(OPT_TO) | OPT(OPT_WAVES) | OPT(OPT_WAIT);
     else if (row->reason != REASON_NONE)
         opts |= OPT(OPT_REMARK);
     return (struct command){.name = row->word,
-                            .args = row->whole_fleet ? "ROLLOUT|--all" : "ROLLOUT",
+                            .args = row->all_fleets    ? "ROLLOUT...|--all|--release NAME:VERSION"
+                                    : row->whole_fleet ? "ROLLOUT...|--all"
+                                    : several          ? "ROLLOUT..."
+                                                       : "ROLLOUT",
                             .summary = row->help,
                             .opts = opts,
                             .min = row->whole_fleet ? 0 : 1,
-                            .max = 1,
+                            .max = several ? ARGS_MAX - 1 : 1,
                             .run = cmd_verb};
 }
 
@@ -92,7 +125,11 @@ static void usage_print(const struct command *c, struct buf *out)
 
     if (c && *c->name) {
         buf_printf(out, "andon %s %s\n\n  %s\n", c->name, c->args, c->summary);
-        if (c->opts) {
+        for (size_t i = 0; c->opts == OPTS_BY_WORD && audit_command_at(i, &each); i++) {
+            buf_printf(out, "\nandon %s %s %s\n  %s\n", c->name, each.name, each.args, each.summary);
+            options_help(out, each.opts);
+        }
+        if (c->opts && c->opts != OPTS_BY_WORD) {
             buf_adds(out, "\nOptions:\n");
             options_help(out, c->opts);
         }

@@ -7,7 +7,7 @@
 static void hb_free(struct backend *b)
 {
     struct hb *hb = (struct hb *)b;
-    http_peer_free(hb->peer); /* ends what is under way */
+    http_peer_free(hb->home.peer); /* ends what is under way */
     free(hb);
 }
 
@@ -20,10 +20,11 @@ static const struct backend_ops ops = {
     .waves = hb_waves,
     .wave_devices = hb_wave_devices,
     .devices = hb_devices,
+    .find = hb_find,
+    .filter_parts = hb_filter_parts,
     .inflight = hb_inflight,
     .release = hb_release,
     .releases = hb_releases,
-    .devices_by_release = hb_devices_by_release,
     .device = hb_device,
     .verb = hb_verb,
     .create_rollout = hb_create_rollout,
@@ -31,6 +32,11 @@ static const struct backend_ops ops = {
     .assign = hb_assign,
     .auto_assigns = hb_auto_assigns,
     .auto_assign_off = hb_auto_assign_off,
+    .standing = hb_standing,
+    .tell = hb_tell,
+    .recall = hb_recall,
+    .tell_most = 500,
+    .recall_most = REPLY_REQUESTS / 2, /* each may take two requests */
     .told_at = hb_told_at,
     .attributes = hb_attributes,
     .notes = hb_notes,
@@ -44,7 +50,10 @@ struct backend *hawkbit_open(struct http *h, const struct fleet_spec *spec, stru
     if (!peer)
         return NULL;
     struct hb *hb = xcalloc(1, sizeof *hb);
-    hb->base = (struct backend){.ops = &ops, .http = h};
-    hb->peer = peer;
-    return &hb->base;
+    hb->home = (struct job_home){.base = {.ops = &ops, .http = h},
+                                 .peer = peer,
+                                 .error = hb_error,
+                                 .wrong_server = "check that the fleet's url names a hawkBit server, without /rest/v1 "
+                                                 "at its end"};
+    return &hb->home.base;
 }

@@ -186,7 +186,7 @@ static bool list_next(struct job *j, struct attributes *t)
         t->current = i;
         j->forgive = no_filter;
         struct buf q;
-        buf_init(&q, HB_PATH_MAX);
+        buf_init(&q, JOB_PATH_MAX);
         buf_printf(&q, "attribute.%s==%s", t->keys[v->key], v->raw);
         job_device_pages(j, job_path(j, "/rest/v1/targets?sort=id:ASC&q=%s", job_escape(j, q.data)), DEVICES_MAX,
                          device_item, listed);
@@ -227,7 +227,7 @@ void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, cons
                    size_t limit, bool exact, struct arena *a, struct attribute_table *out, backend_done done, void *ctx)
 {
     struct attributes *t;
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     j->arena = &j->scratch; /* devices of the lists are not kept */
     j->out = j->state = t = ARENA_NEW(&j->scratch, struct attributes);
     j->drop = drop;

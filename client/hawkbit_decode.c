@@ -145,7 +145,7 @@ bool hb_decode_rollout(const struct json_t *o, struct arena *a, struct rollout *
     out->description = hb_text(o, "description", a, NAME_MAX_BYTES);
     out->state_word = hb_text(o, "status", a, 40);
     out->state = rollout_state(out->state_word);
-    out->release = (struct release){"", "", ""};
+    out->release = (struct release){.id = "", .name = "", .version = ""};
     if (json_int(o, "distributionSetId", &ds) && ds > 0)
         out->release.id = arena_printf(a, "%lld", (long long)ds);
     release_of_link(o, a, &out->release);
@@ -267,7 +267,7 @@ bool hb_decode_device(const struct json_t *o, struct arena *a, struct device *ou
 
 bool hb_decode_release(const struct json_t *o, struct arena *a, struct release *out, const char *where, struct err *e)
 {
-    *out = (struct release){"", "", ""};
+    *out = (struct release){.id = "", .name = "", .version = ""};
     if (!need_object(o, where, e) || !need_id(o, a, &out->id, where, e) || !need_string(o, "name", where, e) ||
         !need_string(o, "version", where, e))
         return false;

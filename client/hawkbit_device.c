@@ -24,7 +24,7 @@ static void releases_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_releases(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
                  void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     *out = (struct release_list){0};
     job_pages(j, "/rest/v1/distributionsets?sort=id:DESC", limit, sizeof(struct release), release_item, releases_end);
 }
@@ -87,10 +87,10 @@ static void release_found(struct job *j, void *elements, size_t n, int64_t total
 void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
                 struct release *out, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     struct buf q;
-    *out = (struct release){"", "", ""};
+    *out = (struct release){.id = "", .name = "", .version = ""};
     if (id) {
         if (hb_id_ok(id, "release", &e))
             job_get(j, job_path(j, "/rest/v1/distributionsets/%s", id), on_release, 0);
@@ -264,9 +264,10 @@ static void device_actions(struct job *j)
 void hb_device(struct backend *b, const char *raw_id, struct arena *a, struct device_info *out, backend_done done,
                void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
-    *out = (struct device_info){.installed = {"", "", ""}, .assigned = {"", "", ""}};
+    *out = (struct device_info){.installed = {.id = "", .name = "", .version = ""},
+                                .assigned = {.id = "", .name = "", .version = ""}};
     if (!hb_device_ok(raw_id, &e)) {
         job_refuse(j, &e);
         return;

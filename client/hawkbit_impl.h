@@ -1,18 +1,15 @@
-/* Inside of the hawkBit back end. One asynchronous call of backend_ops is a job; the requests that it needs are its
- * parts. A job ends once, when no part is pending: its first failure wins and the other parts are given up. */
+/* Inside of the hawkBit back end. */
 #ifndef ANDON_CLIENT_HAWKBIT_IMPL_H
 #define ANDON_CLIENT_HAWKBIT_IMPL_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include "client/backend.h"
-#include "core/json.h"
+#include "client/job.h"
 
-#define HB_PAGE      500               /* hawkBit clamps larger pages to this without a word */
-#define HB_BODY_MAX  ((size_t)8 << 20) /* a page of 500 devices is about 170 kB */
+#define HB_PAGE      500          /* hawkBit clamps larger pages to this without a word */
+#define HB_BODY_MAX  JOB_BODY_MAX /* a page of 500 devices is about 170 kB */
 #define HB_PAGES_MAX 4096
-#define HB_PATH_MAX  4096
 #define HB_ENDED_MAX 64
 
 /* Counts of ended rollouts on a server whose list has none: they change no more. */
@@ -23,70 +20,11 @@ struct hb_ended {
 };
 
 struct hb {
-    struct backend base;
-    struct http_peer *peer;
+    struct job_home home; /* first */
     struct hb_ended ended[HB_ENDED_MAX];
     size_t next_ended;
 };
 
-struct job;
-/* An answer of a part. `doc` is NULL when there was no body or none is looked at. Failures: job_fail(). */
-typedef void (*part_fn)(struct job *j, size_t index, const struct http_answer *a, const struct json_t *doc);
-
-enum part_flags {
-    PART_ANY_STATUS = 1, /* the function wants every status, not only 2xx; no doc */
-    PART_NO_BODY = 2,    /* the body is of no interest */
-    PART_VERB = 4        /* may change something: its answer's digest goes into the reply */
-};
-
-struct part {
-    struct part *prev, *next;
-    struct job *job;
-    size_t index;
-    unsigned flags;
-    part_fn fn;
-    uint64_t id;
-    char what[96]; /* "GET /rest/v1/rollouts/7", for errors; safe */
-    bool state_op; /* an operation on an existing object: a constraint violation is about its state */
-};
-
-struct job {
-    struct hb *hb;
-    backend_done done;
-    void *ctx;
-    struct arena *arena;  /* the caller's: results */
-    struct arena scratch; /* lives as long as the job */
-    struct reply reply;
-    struct err err;
-    struct part *parts;
-    void (*next)(struct job *j); /* when all parts have been answered well; may add parts */
-    /* Tried on each answer before it is parsed; true: that was all. May be NULL. */
-    bool (*scan)(struct job *j, size_t index, const struct http_answer *a);
-    /* Asked about a status that is no success; true: it is none of a failure either, and its part has no answer. May be
-     * NULL. */
-    bool (*forgive)(struct job *j, int status);
-    void (*drop)(struct job *j); /* frees what is not in scratch, at the end; may be NULL */
-    void *out;                   /* the caller's */
-    void *state;                 /* the operation's own, in scratch */
-    const char *subject;         /* id that the operation is about, in scratch */
-};
-
-/* hawkbit_job.c */
-struct job *hb_job_new(struct backend *b, struct arena *a, void *out, backend_done done, void *ctx);
-void job_send(struct job *j, const char *method, const char *path, const char *body, unsigned http_flags,
-              unsigned part_flags, part_fn fn, size_t index);
-/* A safe GET whose 2xx answer is parsed. */
-void job_get(struct job *j, const char *path, part_fn fn, size_t index);
-void job_fail(struct job *j, const struct err *e);
-void job_failf(struct job *j, enum err_code code, const char *next, const char *fmt, ...) ANDON_PRINTF(4, 5);
-/* A job that has failed before anything was sent still answers asynchronously. */
-void job_refuse(struct job *j, const struct err *e);
-/* And so does one that finds that there is nothing to ask. */
-void job_idle(struct job *j);
-/* printf into scratch memory. */
-char *job_path(struct job *j, const char *fmt, ...) ANDON_PRINTF(2, 3);
-/* Percent-encoded copy in scratch memory. */
-const char *job_escape(struct job *j, const char *s);
 /* Answer to error. `state_op`: a verb or an action, where a constraint violation speaks about the state. */
 void hb_error(const struct http_answer *a, const char *peer, const char *what, bool state_op, struct err *e);
 
@@ -133,8 +71,13 @@ bool hb_rsql_value(struct buf *out, const char *s, struct err *e) ANDON_MUST_USE
 /* A value that the given text matches, and maybe others: for a look-up whose results are compared again, exactly. What
  * can't be written, or may stand for other bytes than itself, is a '*'. */
 bool hb_rsql_pattern(struct buf *out, const char *s, struct err *e) ANDON_MUST_USE;
-/* The filter of facts section 5: devices that have, or are being given, the release. */
-bool hb_rsql_release(struct buf *out, const struct release *r, enum device_query q, bool with_errors,
+/* The filter; "" = all devices. ERR_RANGE: it can't be written so that it finds these and no others. */
+bool hb_rsql_filter(struct buf *out, const struct device_filter *f, struct err *e) ANDON_MUST_USE;
+bool hb_rsql_find(struct buf *out, const struct find_filter *f, struct err *e) ANDON_MUST_USE;
+/* FIELD=in=("ID",...), or `op` in the place of =in=; ids that cannot be named are left out. Returns how many are in. */
+bool hb_rsql_nameable(const char *raw_id);
+size_t hb_rsql_ids(struct buf *out, const char *op, const char *const *raw_ids, size_t n);
+bool hb_filter_parts(struct backend *b, const struct device_filter *f, struct arena *a, struct filter_parts *out,
                      struct err *e) ANDON_MUST_USE;
 
 /* The operations. */
@@ -146,16 +89,16 @@ void hb_waves(struct backend *b, const char *rollout, struct arena *a, struct wa
               void *ctx);
 void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
                      struct device_list *out, backend_done done, void *ctx);
-void hb_devices(struct backend *b, size_t limit, struct arena *a, struct device_list *out, backend_done done,
-                void *ctx);
+void hb_find(struct backend *b, const struct find_filter *f, size_t limit, struct arena *a, struct device_list *out,
+             backend_done done, void *ctx);
+void hb_devices(struct backend *b, const struct device_filter *f, size_t limit, struct arena *a,
+                struct device_list *out, backend_done done, void *ctx);
 void hb_inflight(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                  void *ctx);
 void hb_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
                 struct release *out, backend_done done, void *ctx);
 void hb_releases(struct backend *b, size_t limit, struct arena *a, struct release_list *out, backend_done done,
                  void *ctx);
-void hb_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
-                           struct arena *a, struct device_list *out, backend_done done, void *ctx);
 void hb_device(struct backend *b, const char *raw_id, struct arena *a, struct device_info *out, backend_done done,
                void *ctx);
 void hb_verb(struct backend *b, const char *rollout, enum backend_verb v, const char *remark, backend_done done,
@@ -169,6 +112,13 @@ void hb_assign(struct backend *b, const char *raw_device, const char *release_id
 void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
                      backend_done done, void *ctx);
 void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done done, void *ctx);
+void hb_standing(struct backend *b, const struct release *r, const char *const *raw_ids, size_t n, struct arena *a,
+                 struct device_standing *out, backend_done done, void *ctx);
+void hb_tell(struct backend *b, const struct release *r, const char *const *raw_ids, size_t n, const char *key,
+             struct arena *a, struct tell_result *out, backend_done done, void *ctx);
+void hb_recall(struct backend *b, const struct release *r, const char *const *raw_ids, size_t n, const char *key,
+               const char *const *undo, bool force, struct arena *a, struct tell_result *out, backend_done done,
+               void *ctx);
 void hb_told_at(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
                 backend_done done, void *ctx);
 void hb_attributes(struct backend *b, const char *const *raw_ids, size_t n, const char *const *keys, size_t n_keys,

@@ -36,7 +36,7 @@ static size_t units(const char *s, size_t n)
 static void refused(struct job *j, const struct http_answer *a, const char *what, const char *right)
 {
     struct err e = {0};
-    hb_error(a, http_peer_name(j->hb->peer), what, false, &e);
+    hb_error(a, http_peer_name(j->home->peer), what, false, &e);
     if (e.code == ERR_FORBIDDEN) {
         snprintf(e.what, sizeof e.what, "%s: the user of this fleet may not (403)", what);
         snprintf(e.next, sizeof e.next, "give it %s on the server, or halts are not shared with other watchers", right);
@@ -192,7 +192,7 @@ static void add_release(struct job *j, struct reading *r, const char *id)
 void hb_notes(struct backend *b, const char *const *release_ids, size_t n, const char *prefix, struct arena *a,
               struct note_list *out, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct note_list){0};
     if (n > NOTE_RELEASES_MAX)
@@ -287,7 +287,7 @@ static bool put_ok(const char *release, const char *key, const char *value, size
 void hb_note_put(struct backend *b, const char *release_id, const char *key, const char *value, size_t n,
                  backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!put_ok(release_id, key, value, n, &e)) {
         job_refuse(j, &e);
@@ -310,7 +310,7 @@ static void on_deleted(struct job *j, size_t i, const struct http_answer *a, con
 
 void hb_note_delete(struct backend *b, const char *release_id, const char *key, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!put_ok(release_id, key, "", 0, &e)) {
         job_refuse(j, &e);

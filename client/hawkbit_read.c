@@ -10,7 +10,7 @@
  * the call, and its web framework with a bare 404 when it does not. Nothing is changed by asking. */
 static const struct {
     const char *method, *path, *body;
-    enum cap cap;
+    uint32_t caps;
     bool must_be_allowed; /* a 403 is a no */
 } questions[] = {
     {"POST", "/rest/v1/rollouts/0/pause", NULL, CAP_PAUSE, false},
@@ -19,7 +19,9 @@ static const struct {
     {"POST", "/rest/v1/rollouts/0/stop", NULL, CAP_STOP, false},
     {"POST", "/rest/v1/rollouts/0/retry", NULL, CAP_RETRY, false},
     {"POST", "/rest/v1/distributionsets/0/invalidate", "{\"actionCancelationType\":\"none\"}", CAP_INVALIDATE, false},
-    {"DELETE", "/rest/v1/targets/andon-no-such-device/actions/0", NULL, CAP_CANCEL, false},
+    {"DELETE", "/rest/v1/targets/andon-no-such-device/actions/0", NULL, CAP_CANCEL | CAP_RECALL | CAP_FORCE, false},
+    {"POST", "/rest/v1/distributionsets/0/assignedTargets", "[]", CAP_TELL | CAP_OFFLINE, true},
+    {"DELETE", "/rest/v1/targetfilters/0/autoAssignDS", NULL, CAP_AUTO_ASSIGN, true},
     {"GET", "/rest/v1/distributionsets/0/metadata", NULL, CAP_NOTES, true},
     {"PUT", "/rest/v1/distributionsets/0/metadata/andon", "{\"value\":\"\"}", CAP_NOTES_PUT, true},
 };
@@ -40,7 +42,7 @@ static void on_question(struct job *j, size_t i, const struct http_answer *a, co
     struct backend_info *out = j->out;
     (void)doc;
     if (known_call(a) && !(a->status == 403 && questions[i].must_be_allowed))
-        out->caps |= questions[i].cap;
+        out->caps |= questions[i].caps;
 }
 
 static void on_actions(struct job *j, size_t i, const struct http_answer *a, const struct json_t *doc)
@@ -82,10 +84,10 @@ static void on_one_rollout(struct job *j, size_t i, const struct http_answer *a,
     (void)a;
     if (!json_is_arr(json_get(doc, "content"))) {
         job_failf(j, ERR_PROTOCOL, "check that the fleet's url names a hawkBit server, without /rest/v1 at its end",
-                  "%s answers, but not as hawkBit does", http_peer_name(j->hb->peer));
+                  "%s answers, but not as hawkBit does", http_peer_name(j->home->peer));
         return;
     }
-    out->caps |= CAP_WAVES;
+    out->caps |= CAP_WAVES | CAP_ROLLOUTS | CAP_DOWNGRADE;
     if (json_int(json_at(json_get(doc, "content"), 0), "id", &id) && id > 0)
         job_get(j, job_path(j, "/rest/v1/rollouts/%lld/deploygroups?representation=full&limit=1", (long long)id),
                 on_one_wave, 0);
@@ -105,7 +107,7 @@ static void probe_done(struct job *j)
 
 void hb_probe(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     *out = (struct backend_info){.kind = "hawkbit", .version = "?", .user = ""};
     j->next = probe_done;
     job_get(j, "/rest/v1/rollouts?limit=1&sort=id:DESC", on_one_rollout, 0);
@@ -153,7 +155,7 @@ static void on_rollout_detail(struct job *j, size_t i, const struct http_answer 
         job_fail(j, &e);
         return;
     }
-    remember_ended(j->hb, &r);
+    remember_ended((struct hb *)j->home, &r);
     out->v[i] = r;
 }
 
@@ -163,7 +165,7 @@ static void fill_counts(struct job *j, struct rollout_list *out)
     size_t asked = 0;
     for (size_t i = 0; i < out->n && asked < HB_ENDED_MAX; i++) {
         struct rollout *r = &out->v[i];
-        if (r->counts.known || (rollout_state_ended(r->state) && recall_ended(j->hb, r)))
+        if (r->counts.known || (rollout_state_ended(r->state) && recall_ended((struct hb *)j->home, r)))
             continue;
         job_get(j, job_path(j, "/rest/v1/rollouts/%s", r->id), on_rollout_detail, i);
         asked++;
@@ -186,7 +188,7 @@ static void rollouts_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_rollouts(struct backend *b, size_t limit, struct arena *a, struct rollout_list *out, backend_done done,
                  void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     *out = (struct rollout_list){0};
     job_pages(j, "/rest/v1/rollouts?representation=full&sort=id:DESC", limit, sizeof(struct rollout), rollout_item,
               rollouts_end);
@@ -203,7 +205,7 @@ static void on_rollout(struct job *j, size_t i, const struct http_answer *a, con
 
 void hb_rollout(struct backend *b, const char *id, struct arena *a, struct rollout *out, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     if (!hb_id_ok(id, "rollout", &e)) {
         job_refuse(j, &e);
@@ -249,7 +251,7 @@ static void waves_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_waves(struct backend *b, const char *rollout, struct arena *a, struct wave_list *out, backend_done done,
               void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct wave_list){0};
     if (!hb_id_ok(rollout, "rollout", &e)) {
@@ -275,7 +277,7 @@ static void devices_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, size_t limit, struct arena *a,
                      struct device_list *out, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct device_list){0};
     if (!hb_id_ok(rollout, "rollout", &e) || !hb_id_ok(wave, "wave", &e)) {
@@ -286,27 +288,41 @@ void hb_wave_devices(struct backend *b, const char *rollout, const char *wave, s
                      device_item, devices_end);
 }
 
-void hb_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
-                           struct arena *a, struct device_list *out, backend_done done, void *ctx)
+void hb_devices(struct backend *b, const struct device_filter *f, size_t limit, struct arena *a,
+                struct device_list *out, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     struct buf filter;
     *out = (struct device_list){0};
-    buf_init(&filter, 1200);
-    if (!hb_rsql_release(&filter, r, q, false, &e))
+    buf_init(&filter, JOB_PATH_MAX);
+    if (f && !hb_rsql_filter(&filter, f, &e))
         job_refuse(j, &e);
+    else if (f && f->only_include && f->n_include == 0)
+        job_idle(j);
+    else if (filter.len == 0)
+        job_device_pages(j, "/rest/v1/targets?sort=id:ASC", limit, device_item, devices_end);
     else
         job_device_pages(j, job_path(j, "/rest/v1/targets?sort=id:ASC&q=%s", job_escape(j, filter.data)), limit,
                          device_item, devices_end);
     buf_release(&filter);
 }
 
-void hb_devices(struct backend *b, size_t limit, struct arena *a, struct device_list *out, backend_done done, void *ctx)
+void hb_find(struct backend *b, const struct find_filter *f, size_t limit, struct arena *a, struct device_list *out,
+             backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
+    struct err e = {0};
+    struct buf filter;
     *out = (struct device_list){0};
-    job_device_pages(j, "/rest/v1/targets?sort=id:ASC", limit, device_item, devices_end);
+    buf_init(&filter, JOB_PATH_MAX);
+    if (!hb_rsql_find(&filter, f, &e))
+        job_refuse(j, &e);
+    else
+        job_device_pages(
+            j, job_path(j, "/rest/v1/targets?sort=id:ASC%s%s", filter.len ? "&q=" : "", job_escape(j, filter.data)),
+            limit, device_item, devices_end);
+    buf_release(&filter);
 }
 
 /* --- in flight --- */
@@ -331,7 +347,7 @@ static void on_alive(struct job *j, size_t i, const struct http_answer *a, const
     if (a->status == 400 && !alive[i].always)
         return;
     if (a->status != 200) {
-        hb_error(a, http_peer_name(j->hb->peer), "GET /rest/v1/actions", false, &e);
+        hb_error(a, http_peer_name(j->home->peer), "GET /rest/v1/actions", false, &e);
         if (e.code == ERR_UNSUPPORTED)
             out->known = false; /* 0.3: cannot be told */
         else
@@ -357,7 +373,7 @@ static void on_alive(struct job *j, size_t i, const struct http_answer *a, const
 void hb_inflight(struct backend *b, const char *rollout, struct arena *a, struct inflight *out, backend_done done,
                  void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct inflight){.known = true};
     if (!hb_id_ok(rollout, "rollout", &e)) {

@@ -139,7 +139,7 @@ static void on_rollout(struct job *j, size_t i, const struct http_answer *a, con
 void hb_told_at(struct backend *b, const char *rollout, const char *raw_device, struct arena *a, int64_t *out,
                 backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     *out = 0;
     if (!hb_id_ok(rollout, "rollout", &e) || !hb_device_ok(raw_device, &e)) {

@@ -18,10 +18,10 @@ void hb_verb(struct backend *b, const char *rollout, enum backend_verb v, const 
 {
     static const char *const call[] = {
         [BV_START] = "start",     [BV_PAUSE] = "pause", [BV_RESUME] = "resume", [BV_TRIGGER_NEXT] = "triggerNextGroup",
-        [BV_APPROVE] = "approve", [BV_DENY] = "deny",   [BV_STOP] = "stop",     [BV_RETRY] = "retry",
-        [BV_DELETE] = "",
+        [BV_APPROVE] = "approve", [BV_DENY] = "deny",   [BV_STOP] = "stop",     [BV_STOP_FORCE] = "stop",
+        [BV_RETRY] = "retry",     [BV_DELETE] = "",
     };
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_id_ok(rollout, "rollout", &e)) {
         job_refuse(j, &e);
@@ -34,15 +34,15 @@ void hb_verb(struct backend *b, const char *rollout, enum backend_verb v, const 
         send_verb(j, "DELETE", job_path(j, "/rest/v1/rollouts/%s", rollout), NULL, 0);
     else
         send_verb(j, "POST", job_path(j, "/rest/v1/rollouts/%s/%s%s", rollout, call[v], args), NULL,
-                  v == BV_PAUSE || v == BV_STOP ? HTTP_URGENT : 0);
+                  v == BV_PAUSE || v == BV_STOP || v == BV_STOP_FORCE ? HTTP_URGENT : 0);
 }
 
 const char *backend_verb_word(enum backend_verb v)
 {
     static const char *const words[] = {
-        [BV_START] = "start",     [BV_PAUSE] = "pause", [BV_RESUME] = "resume", [BV_TRIGGER_NEXT] = "trigger-next",
-        [BV_APPROVE] = "approve", [BV_DENY] = "deny",   [BV_STOP] = "stop",     [BV_RETRY] = "retry",
-        [BV_DELETE] = "delete",
+        [BV_START] = "start",     [BV_PAUSE] = "pause",   [BV_RESUME] = "resume", [BV_TRIGGER_NEXT] = "trigger-next",
+        [BV_APPROVE] = "approve", [BV_DENY] = "deny",     [BV_STOP] = "stop",     [BV_STOP_FORCE] = "stop-force",
+        [BV_RETRY] = "retry",     [BV_DELETE] = "delete",
     };
     return (size_t)v < sizeof words / sizeof *words ? words[v] : "?";
 }
@@ -156,7 +156,7 @@ static void create_now(struct job *j)
     struct buf body;
     buf_init(&body, 1 << 20);
     write_rollout(&body, j->state);
-    job_send(j, "POST", "/rest/v1/rollouts", body.data, 0, PART_VERB, on_created, 0);
+    job_send(j, "POST", "/rest/v1/rollouts", body.data, 0, PART_VERB | PART_CREATE, on_created, 0);
     buf_release(&body);
 }
 
@@ -166,7 +166,7 @@ static void on_has_stop(struct job *j, size_t i, const struct http_answer *a, co
     struct err e = {0};
     (void)i;
     (void)doc;
-    hb_error(a, http_peer_name(j->hb->peer), "POST /rest/v1/rollouts/0/stop", true, &e);
+    hb_error(a, http_peer_name(j->home->peer), "POST /rest/v1/rollouts/0/stop", true, &e);
     if (e.code == ERR_AUTH || e.code == ERR_THROTTLED || a->status >= 500)
         job_fail(j, &e);
     c->shares_of_whole = e.code != ERR_UNSUPPORTED;
@@ -175,7 +175,7 @@ static void on_has_stop(struct job *j, size_t i, const struct http_answer *a, co
 void hb_create_rollout(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
                        backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, id_out, done, ctx);
+    struct job *j = job_begin(b, a, id_out, done, ctx);
     struct err e = {0};
     *id_out = "";
     if (!check_spec(spec, &e)) {
@@ -206,7 +206,7 @@ void hb_create_rollout(struct backend *b, const struct rollout_spec *spec, struc
 void hb_cancel_action(struct backend *b, const char *raw_device, const char *action, bool force, backend_done done,
                       void *ctx)
 {
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_device_ok(raw_device, &e) || !hb_id_ok(action, "action", &e)) {
         job_refuse(j, &e);
@@ -221,7 +221,7 @@ void hb_cancel_action(struct backend *b, const char *raw_device, const char *act
 void hb_assign(struct backend *b, const char *raw_device, const char *release_id, bool offline, backend_done done,
                void *ctx)
 {
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_device_ok(raw_device, &e) || !hb_id_ok(release_id, "release", &e)) {
         job_refuse(j, &e);
@@ -268,7 +268,7 @@ static void filters_end(struct job *j, void *elements, size_t n, int64_t total)
 void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a, struct auto_assign_list *out,
                      backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, a, out, done, ctx);
+    struct job *j = job_begin(b, a, out, done, ctx);
     struct err e = {0};
     *out = (struct auto_assign_list){0};
     if (!hb_id_ok(release_id, "release", &e)) {
@@ -281,7 +281,7 @@ void hb_auto_assigns(struct backend *b, const char *release_id, struct arena *a,
 
 void hb_auto_assign_off(struct backend *b, const char *filter_id, backend_done done, void *ctx)
 {
-    struct job *j = hb_job_new(b, NULL, NULL, done, ctx);
+    struct job *j = job_begin(b, NULL, NULL, done, ctx);
     struct err e = {0};
     if (!hb_id_ok(filter_id, "target filter", &e)) {
         job_refuse(j, &e);

@@ -5,12 +5,14 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "core/text.h"
 
 #define HEADER_BYTES_MAX (64 * 1024)
 #define CONNECT_LIMIT_US (5 * US_PER_S)
 #define POLL_MS_MAX      3600000
+#define OTHERS_MAX       32 /* descriptors that are not libcurl's */
 
 static void global_init(void)
 {
@@ -24,12 +26,17 @@ static void global_init(void)
 
 /* libcurl and its TLS library start with the first use, on the thread that uses them: a screen that opens does not wait
  * for that. */
-static CURLM *multi_of(struct http *h)
+void wire_begin(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT; /* libcurl's own start is not thread-safe before 7.84 */
+    pthread_once(&once, global_init);
+}
+
+static CURLM *multi_of(struct http *h)
+{
     if (h->multi)
         return h->multi;
-    pthread_once(&once, global_init);
+    wire_begin();
     h->multi = curl_multi_init();
     curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, 64L);
     return h->multi;
@@ -46,7 +53,15 @@ void wire_release(struct http *h)
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
 {
     struct req *r = arg;
+    long status = 0;
     (void)size; /* always 1 */
+    if (r->sink.take)
+        curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 200 && status <= 299) {
+        r->sunk += n;
+        r->answer.body.over = r->sunk > r->sink_max || !r->sink.take(r->sink.ctx, data, n);
+        return r->answer.body.over ? CURL_WRITEFUNC_ERROR : n;
+    }
     return buf_add(&r->answer.body, data, n) ? n : CURL_WRITEFUNC_ERROR;
 }
 
@@ -65,15 +80,25 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         return 0;
     }
     if (n > 5 && strncmp(line, "HTTP/", 5) == 0) {
-        a->content_type[0] = a->request_id[0] = r->location[0] = '\0';
+        a->content_type[0] = a->request_id[0] = a->error_type[0] = r->location[0] = '\0';
         a->server_date = a->retry_after_us = 0;
-        r->aged = false;
+        a->next_page = r->aged = false;
+        a->total = -1;
     } else if (http_header_value(line, n, "content-type", &v, &len)) {
         safe_text_into(a->content_type, sizeof a->content_type, v, len);
     } else if (http_header_value(line, n, "x-request-id", &v, &len) ||
                http_header_value(line, n, "x-correlation-id", &v, &len) ||
+               http_header_value(line, n, "x-amzn-requestid", &v, &len) ||
+               http_header_value(line, n, "x-men-requestid", &v, &len) ||
                http_header_value(line, n, "request-id", &v, &len)) {
         safe_text_into(a->request_id, sizeof a->request_id, v, len);
+    } else if (http_header_value(line, n, "x-amzn-errortype", &v, &len)) {
+        const char *colon = memchr(v, ':', len);
+        safe_text_into(a->error_type, sizeof a->error_type, v, colon ? (size_t)(colon - v) : len);
+    } else if (http_header_value(line, n, "link", &v, &len)) {
+        a->next_page = a->next_page || memmem(v, len, "rel=\"next\"", 10);
+    } else if (http_header_value(line, n, "x-total-count", &v, &len)) {
+        a->total = http_number(v, len, INT32_MAX, &s) ? s : -1;
     } else if (http_header_value(line, n, "location", &v, &len)) {
         safe_text_into(r->location, sizeof r->location, v, len);
     } else if (http_header_value(line, n, "retry-after", &v, &len)) {
@@ -149,6 +174,20 @@ bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *
     return true;
 }
 
+void http_peer_type(struct http_peer *p, const char *type)
+{
+    struct buf line;
+    buf_init(&line, 200);
+    buf_printf(&line, "Content-Type: %s", type);
+    for (struct curl_slist *l = p->json_headers; l && line.data; l = l->next) {
+        if (strncmp(l->data, "Content-Type:", 13) == 0) {
+            free(l->data); /* libcurl's lists are of strdup's making */
+            l->data = xstrdup(line.data);
+        }
+    }
+    buf_release(&line);
+}
+
 void wire_peer_header(struct http_peer *p, const char *name, const char *value)
 {
     struct buf line;
@@ -166,6 +205,29 @@ static void free_list(struct curl_slist *list)
     for (struct curl_slist *l = list; l; l = l->next)
         explicit_bzero(l->data, strlen(l->data));
     curl_slist_free_all(list);
+}
+
+void wire_req_headers(struct req *r, const char *const (*headers)[2], size_t n)
+{
+    struct curl_slist *list = NULL;
+    struct buf line;
+    buf_init(&line, SIZE_MAX);
+    for (const struct curl_slist *l = r->body ? r->peer->json_headers : r->peer->plain_headers; l; l = l->next)
+        list = curl_slist_append(list, l->data);
+    for (size_t i = 0; i < n; i++) {
+        buf_clear(&line);
+        buf_printf(&line, "%s: %s", headers[i][0], headers[i][1]);
+        list = curl_slist_append(list, line.data);
+        explicit_bzero(line.data, line.cap);
+    }
+    buf_release(&line);
+    r->headers = list;
+}
+
+void wire_free_headers(struct req *r)
+{
+    free_list(r->headers);
+    r->headers = NULL;
 }
 
 void wire_peer_release(struct http_peer *p)
@@ -236,7 +298,7 @@ static void set_method(CURL *c, const struct req *r)
     if (r->body || post) {
         curl_easy_setopt(c, CURLOPT_POST, 1L);
         curl_easy_setopt(c, CURLOPT_POSTFIELDS, r->body ? r->body : "");
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, r->body ? (long)strlen(r->body) : 0L);
+        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, (long)r->body_n);
     } else {
         curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
     }
@@ -256,7 +318,8 @@ void wire_start(struct req *r)
     curl_easy_setopt(c, CURLOPT_URL, r->url);
     set_credentials(c, r->peer);
     set_method(c, r);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->body ? r->peer->json_headers : r->peer->plain_headers);
+    void *peers_own = r->body ? r->peer->json_headers : r->peer->plain_headers;
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->headers ? r->headers : peers_own);
     /* A server that works on a slow one says nothing meanwhile. */
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, r->flags & HTTP_SLOW ? 0L : 30L);
     curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, (r->flags & HTTP_SAFE) ? 0L : 1L);
@@ -348,6 +411,20 @@ void wire_perform(struct http *h)
     }
 }
 
+/* What is waited for besides libcurl's own: at most `max` descriptors. */
+static nfds_t others(const struct http *h, int wake_fd, struct pollfd *fds, nfds_t max)
+{
+    nfds_t n = 0;
+    if (wake_fd >= 0)
+        fds[n++] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
+    if (h->secret_fd >= 0)
+        fds[n++] = (struct pollfd){.fd = h->secret_fd, .events = POLLIN};
+    for (const struct http_side *s = h->sides; s; s = s->next)
+        for (size_t i = 0; i < s->n_fds && n < max; i++)
+            fds[n++] = (struct pollfd){.fd = s->fds[i].fd, .events = s->fds[i].out ? POLLOUT : POLLIN};
+    return n;
+}
+
 /* Waits less than a millisecond, which curl_multi_poll can't. Virtual clocks ask for that. */
 static void wait_short(struct http *h, int wake_fd, int64_t us)
 {
@@ -357,13 +434,9 @@ static void wait_short(struct http *h, int wake_fd, int64_t us)
     FD_ZERO(&wr);
     FD_ZERO(&ex);
     curl_multi_fdset(multi_of(h), &rd, &wr, &ex, &max);
-    struct pollfd fds[64];
-    nfds_t n = 0;
-    if (wake_fd >= 0)
-        fds[n++] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
-    if (h->secret_fd >= 0)
-        fds[n++] = (struct pollfd){.fd = h->secret_fd, .events = POLLIN};
-    for (int fd = 0; fd <= max && n < 64; fd++)
+    struct pollfd fds[64 + OTHERS_MAX];
+    nfds_t n = others(h, wake_fd, fds, OTHERS_MAX);
+    for (int fd = 0; fd <= max && n < 64 + OTHERS_MAX; fd++)
         if (FD_ISSET(fd, &rd) || FD_ISSET(fd, &wr))
             fds[n++] = (struct pollfd){
                 .fd = fd, .events = (short)((FD_ISSET(fd, &rd) ? POLLIN : 0) | (FD_ISSET(fd, &wr) ? POLLOUT : 0))};
@@ -377,12 +450,12 @@ void wire_wait(struct http *h, int wake_fd, int64_t us)
         wait_short(h, wake_fd, us);
         return;
     }
-    struct curl_waitfd extra[2];
-    unsigned n = 0;
-    if (wake_fd >= 0)
-        extra[n++] = (struct curl_waitfd){.fd = wake_fd, .events = CURL_WAIT_POLLIN};
-    if (h->secret_fd >= 0)
-        extra[n++] = (struct curl_waitfd){.fd = h->secret_fd, .events = CURL_WAIT_POLLIN};
+    struct pollfd fds[OTHERS_MAX];
+    struct curl_waitfd extra[OTHERS_MAX];
+    unsigned n = (unsigned)others(h, wake_fd, fds, OTHERS_MAX);
+    for (unsigned i = 0; i < n; i++)
+        extra[i] = (struct curl_waitfd){.fd = fds[i].fd,
+                                        .events = fds[i].events == POLLOUT ? CURL_WAIT_POLLOUT : CURL_WAIT_POLLIN};
     int64_t ms = us / US_PER_MS;
     int got;
     curl_multi_poll(multi_of(h), extra, n, (int)(ms < POLL_MS_MAX ? ms : POLL_MS_MAX), &got);

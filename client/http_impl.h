@@ -25,8 +25,12 @@ struct req {
     enum req_phase phase;
     unsigned flags;
     char method[8];
-    char *url, *body; /* owned */
-    size_t base;      /* where in url the request's own path begins */
+    char *url, *body; /* owned; NULL = no body */
+    size_t body_n;    /* a NUL follows */
+    void *headers;    /* libcurl's list, when it has some of its own */
+    struct http_sink sink;
+    size_t sink_max, sunk; /* bytes that the sink may take, and has taken in this try */
+    size_t base;           /* where in url the request's own path begins */
     http_done done;
     void *ctx;
     void *easy; /* libcurl's handle; NULL before the first try */
@@ -52,7 +56,7 @@ struct http_peer {
     int64_t timeout_us;
     int max_parallel, parallel;
     char *user, *secret, *ca_file, *client_cert, *client_key, *proxy; /* NULL = none, except proxy */
-    bool bearer, secret_in_body;
+    bool bearer, secret_in_body, secret_signs;                        /* the last with the one before */
     char *header_secret[HEADERS_MAX]; /* of headers of one's own, for masking; NULL = none */
     struct traced traced;
     /* http_secret.c: */
@@ -79,9 +83,12 @@ struct http {
     int secret_fd;                         /* readable when one has been read; -1: none ever was */
     uint64_t next_id;
     struct http_peer *peers;
+    struct http_side *sides;
 };
 
 /* http.c: the wire. */
+/* libcurl itself, once in a process, before anything else of it. */
+void wire_begin(void);
 /* It starts with the first request (or wait); wire_release may come without. */
 void wire_release(struct http *h);
 /* Fills the peer's name and header lists. false with *e filled when the URL is not acceptable. */
@@ -89,13 +96,16 @@ bool wire_peer_init(struct http_peer *p, const struct endpoint *ep, struct err *
 void wire_peer_release(struct http_peer *p);
 /* A header for all requests to the peer. */
 void wire_peer_header(struct http_peer *p, const char *name, const char *value);
+/* The peer's headers and the request's own, which may be secrets. */
+void wire_req_headers(struct req *r, const char *const (*headers)[2], size_t n);
+void wire_free_headers(struct req *r);
 void wire_start(struct req *r);
 /* Takes a request off, answered or not, and notes whether anything of it was sent. */
 void wire_stop(struct req *r);
 void wire_free_easy(struct req *r);
 /* Carries on with transfers without blocking; calls req_ended() for each that has ended. */
 void wire_perform(struct http *h);
-void wire_wait(struct http *h, int wake_fd, int64_t us); /* also until a secret has been read */
+void wire_wait(struct http *h, int wake_fd, int64_t us); /* also until a secret has been read, and for the sides */
 
 /* Why a transfer gave no answer, in terms that an operator's sentence depends on. */
 enum http_fault {
@@ -120,6 +130,9 @@ void req_ended(struct req *r, enum http_fault f);
 void req_finish(struct req *r); /* its callback is due */
 int64_t req_limit(const struct req *r);
 
+/* http_peer.c: frees it with all that is its own; nobody may know it any more. */
+void peer_release(struct http_peer *p);
+
 /* http_secret.c */
 void secret_keep(struct http_peer *p, const struct secret_ref *ref); /* copies it */
 void secret_release(struct http_peer *p);
@@ -127,6 +140,13 @@ void secret_release(struct http_peer *p);
 bool secret_refused(struct req *r);
 /* One turn: takes what has been read, begins what a person has asked for. */
 void secret_turn(struct http *h);
+
+/* http_side.c: all sides together. */
+void sides_turn(struct http *h);
+/* True: something was called back. */
+bool sides_deliver(struct http *h);
+unsigned sides_in_flight(const struct http *h);
+int64_t sides_deadline(const struct http *h, int64_t deadline); /* the earlier */
 
 /* http_trace.c: what a trace says of it (nothing when the peer is not traced). */
 void http_trace_sent(const struct req *r);
@@ -139,7 +159,7 @@ void http_fault_err(enum http_fault f, const char *peer, const char *detail, boo
                     struct err *e);
 /* Is it worth trying the same again soon? */
 bool http_fault_passing(enum http_fault f);
-bool http_status_passing(int status, size_t body_len);
+bool http_status_passing(const struct http_answer *a);
 /* Delay before try number `tries` + 1 (tries >= 1): 200 ms doubling, times 0.5..1.5; at least what the server asked
  * for in Retry-After, but not more than 5 s. */
 int64_t http_backoff(struct rng *r, int tries, int64_t retry_after_us);

@@ -28,66 +28,6 @@ const char *http_peer_name(const struct http_peer *p)
     return p->name;
 }
 
-/* --- peers --- */
-
-static char *copy_or_null(const char *s)
-{
-    return s && s[0] ? xstrdup(s) : NULL;
-}
-
-/* Headers of one's own. What a secret holds must not begin another header. */
-static bool own_headers(struct http_peer *p, const struct endpoint *ep, struct err *e)
-{
-    for (size_t i = 0; i < ep->n_headers && i < HEADERS_MAX; i++) {
-        const struct header_spec *s = &ep->headers[i];
-        if (!secret_read(&s->secret, SECRET_LIMIT_US, &p->header_secret[i], e)) {
-            err_prefix(e, "the header %s: ", s->name);
-            return false;
-        }
-        const char *value = p->header_secret[i] ? p->header_secret[i] : s->value;
-        for (const char *c = value; *c; c++)
-            if (*c < ' ' || *c > '~' || (p->header_secret[i] && strchr("\"\\", *c))) /* traces know it as it is */
-                return err_set(e, ERR_RANGE, "let it hold one line of visible ASCII characters without \" and \\",
-                               "the secret of the header %s holds what a header cannot", s->name);
-        wire_peer_header(p, s->name, value);
-    }
-    return true;
-}
-
-static void free_header_secrets(struct http_peer *p)
-{
-    for (size_t i = 0; i < HEADERS_MAX; i++)
-        secret_free(p->header_secret[i]);
-}
-
-struct http_peer *http_peer_new(struct http *h, const struct endpoint *ep, int max_parallel, struct err *e)
-{
-    struct http_peer *p = xcalloc(1, sizeof *p);
-    p->http = h;
-    if (!wire_peer_init(p, ep, e) || !secret_read(&ep->secret, SECRET_LIMIT_US, &p->secret, e) ||
-        !own_headers(p, ep, e)) {
-        wire_peer_release(p);
-        free_header_secrets(p);
-        secret_free(p->secret);
-        free(p);
-        return NULL;
-    }
-    secret_keep(p, &ep->secret);
-    p->url = xstrdup(ep->url);
-    p->timeout_us = ep->timeout_us > 0 ? ep->timeout_us : 10 * US_PER_S;
-    p->max_parallel = max_parallel > 0 ? max_parallel : 1;
-    p->user = copy_or_null(ep->user);
-    p->bearer = ep->bearer;
-    p->traced = ep->traced;
-    p->ca_file = copy_or_null(ep->ca_file);
-    p->client_cert = copy_or_null(ep->client_cert);
-    p->client_key = copy_or_null(ep->client_key);
-    p->proxy = xstrdup(ep->proxy ? ep->proxy : "");
-    p->next = h->peers;
-    h->peers = p;
-    return p;
-}
-
 /* --- requests --- */
 
 static void req_unlink(struct http *h, struct req *r)
@@ -133,7 +73,10 @@ static void req_retire(struct req *r)
 {
     struct http_peer *p = r->peer;
     free(r->url);
-    secret_free(r->body); /* a notice may hold a routing key */
+    if (r->body)
+        explicit_bzero(r->body, r->body_n); /* a notice may hold a routing key */
+    free(r->body);
+    wire_free_headers(r);
     if (p->n_spares >= SPARES_MAX || !r->easy || r->answer.body.cap > SPARE_BODY_MAX) {
         req_destroy(r);
         return;
@@ -146,7 +89,23 @@ static void req_retire(struct req *r)
 uint64_t http_send(struct http_peer *p, const char *method, const char *path, const char *body, size_t max_body,
                    unsigned flags, http_done done, void *ctx)
 {
+    return http_send_bytes(p, method, path, body, body ? strlen(body) : 0, max_body, flags, done, ctx);
+}
+
+uint64_t http_send_bytes(struct http_peer *p, const char *method, const char *path, const void *body, size_t body_n,
+                         size_t max_body, unsigned flags, http_done done, void *ctx)
+{
+    return http_request(
+        p,
+        &(struct http_request){
+            .method = method, .path = path, .body = body, .body_n = body_n, .max_body = max_body, .flags = flags},
+        done, ctx);
+}
+
+uint64_t http_request(struct http_peer *p, const struct http_request *q, http_done done, void *ctx)
+{
     struct req *r = req_new(p);
+    const char *path = q->path;
     size_t base = strlen(p->url);
     while (path[0] == '/' && base && p->url[base - 1] == '/')
         base--;
@@ -154,10 +113,19 @@ uint64_t http_send(struct http_peer *p, const char *method, const char *path, co
     r->url = xmalloc(n);
     snprintf(r->url, n, "%.*s%s", (int)base, p->url, path);
     r->base = base;
-    snprintf(r->method, sizeof r->method, "%s", method);
-    r->body = body ? xstrdup(body) : NULL;
-    r->answer.body.limit = max_body;
-    r->flags = flags;
+    snprintf(r->method, sizeof r->method, "%s", q->method);
+    if (q->body) {
+        r->body = xcalloc(1, q->body_n + 1);
+        if (q->body_n)
+            memcpy(r->body, q->body, q->body_n);
+        r->body_n = q->body_n;
+    }
+    if (q->n_headers)
+        wire_req_headers(r, q->headers, q->n_headers);
+    r->sink = q->sink;
+    r->sink_max = q->max_body;
+    r->answer.body.limit = q->sink.take && q->max_body > SPARE_BODY_MAX ? SPARE_BODY_MAX : q->max_body;
+    r->flags = q->flags;
     r->done = done;
     r->ctx = ctx;
     r->phase = REQ_QUEUED;
@@ -185,6 +153,9 @@ static void start(struct req *r)
     struct http *h = r->peer->http;
     int64_t now = clock_now(h->clock);
     buf_clear(&r->answer.body);
+    r->sunk = 0;
+    if (r->sink.take)
+        r->sink.take(r->sink.ctx, "", 0);
     err_clear(&r->err);
     r->answer.status = 0;
     wire_start(r);
@@ -226,7 +197,7 @@ void req_ended(struct req *r, enum http_fault f)
     struct http_answer *a = &r->answer;
     leave_wire(r);
     http_trace_ended(r, f, false);
-    bool passing = f == FAULT_NONE ? http_status_passing(a->status, a->body.len) : http_fault_passing(f);
+    bool passing = f == FAULT_NONE ? http_status_passing(a) : http_fault_passing(f);
     if (retry_later(r, passing) || (f == FAULT_NONE && secret_refused(r)))
         return;
     if (f != FAULT_NONE)
@@ -305,6 +276,7 @@ static bool deliver(struct http *h)
 
 static int64_t next_deadline(const struct http *h, int64_t deadline)
 {
+    deadline = sides_deadline(h, deadline);
     for (const struct req *r = h->first; r; r = r->next)
         if ((r->phase == REQ_WIRE || r->phase == REQ_DELAYED || r->phase == REQ_REFUSED) && r->deadline < deadline)
             deadline = r->deadline;
@@ -320,18 +292,26 @@ static void turn(struct http *h)
     expire(h);
     start_queued(h); /* places that have become free, delays that are over */
     wire_perform(h);
+    sides_turn(h);
+}
+
+static bool deliver_all(struct http *h)
+{
+    bool sides = sides_deliver(h), any = deliver(h);
+    return sides || any;
 }
 
 void http_run(struct http *h, int wake_fd, int64_t deadline, unsigned extra)
 {
     turn(h);
-    if (deliver(h))
+    if (deliver_all(h))
         return;
-    int64_t us = h->clock->idle(h->clock, next_deadline(h, deadline), h->on_wire + h->reading + extra);
+    unsigned in_flight = h->on_wire + h->reading + sides_in_flight(h);
+    int64_t us = h->clock->idle(h->clock, next_deadline(h, deadline), in_flight + extra);
     if (us > 0)
         wire_wait(h, wake_fd, us);
     turn(h);
-    deliver(h);
+    deliver_all(h);
 }
 
 /* --- the end --- */
@@ -366,17 +346,7 @@ static void peer_destroy(struct http_peer *p)
         p->spares = r->next;
         req_destroy(r);
     }
-    wire_peer_release(p);
-    free_header_secrets(p);
-    secret_free(p->secret);
-    arena_release(&p->arena);
-    free(p->url);
-    free(p->user);
-    free(p->ca_file);
-    free(p->client_cert);
-    free(p->client_key);
-    free(p->proxy);
-    free(p);
+    peer_release(p);
 }
 
 /* cancel() and call_back() cannot free p: it is not marked dead yet, which the analyzer does not see. */

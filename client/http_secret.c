@@ -10,6 +10,11 @@ void http_peer_secret_in_body(struct http_peer *p)
     p->secret_in_body = true;
 }
 
+void http_peer_secret_signs(struct http_peer *p)
+{
+    p->secret_in_body = p->secret_signs = true;
+}
+
 const char *http_peer_secret(const struct http_peer *p)
 {
     return p->secret ? p->secret : "";
@@ -43,7 +48,7 @@ static void begin(struct http_peer *p)
 
 static bool about_the_secret(const struct http_peer *p, int status)
 {
-    return status == 401 || status == 403 || (p->secret_in_body && status == 400);
+    return status == 401 || status == 403 || (p->secret_in_body && !p->secret_signs && status == 400);
 }
 
 static void send_again(struct req *r)

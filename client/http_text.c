@@ -127,10 +127,13 @@ bool http_fault_passing(enum http_fault f)
     return f == FAULT_RESOLVE || f == FAULT_CONNECT || f == FAULT_BROKEN || f == FAULT_PROXY;
 }
 
-bool http_status_passing(int status, size_t body_len)
+bool http_status_passing(const struct http_answer *a)
 {
+    int status = a->status;
     if (status == 429)
-        return body_len == 0; /* with a body it is a quota of hawkBit: permanent */
+        return a->body.len == 0; /* with a body it is a quota of hawkBit: permanent */
+    if (status == 400)
+        return strncmp(a->error_type, "Throttling", 10) == 0;
     return status == 502 || status == 503 || status == 504;
 }
 

@@ -92,7 +92,7 @@ void http_trace_sent(const struct req *r)
     if (!begin(&l, &f, r, "sent"))
         return;
     if (r->body)
-        body(&l, &f, r, r->body, strlen(r->body));
+        body(&l, &f, r, r->body, r->body_n);
     end(&l, &f);
 }
 

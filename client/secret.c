@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "core/clock.h"
+#include "core/slice.h"
 #include "core/text.h"
 
 extern char **environ;
@@ -25,7 +26,7 @@ void secret_free(char *s)
 }
 
 /* Checks what was read and hands it over; `bytes` is wiped whatever happens. */
-static bool accept_secret(char *bytes, size_t n, const char *source, char **out, struct err *e)
+static bool accept_secret(char *bytes, size_t n, bool lines, const char *source, char **out, struct err *e)
 {
     bool ok = true;
     size_t len = n;
@@ -40,16 +41,18 @@ static bool accept_secret(char *bytes, size_t n, const char *source, char **out,
         ok = err_set(e, ERR_AUTH, "only the secret must come from there", "%s gives more than %d bytes", source,
                      SECRET_BYTES_MAX);
     for (size_t i = 0; ok && i < len; i++)
-        if ((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f)
-            ok = err_set(e, ERR_AUTH, "only the secret must come from there, on one line",
-                         "%s gives a control character or more than one line", source);
+        if (((unsigned char)bytes[i] < 0x20 || bytes[i] == 0x7f) && !(lines && byte_in(bytes[i], "\n\r\t")))
+            ok = err_set(
+                e, ERR_AUTH,
+                lines ? "only the secret must come from there" : "only the secret must come from there, on one line",
+                lines ? "%s gives a control character" : "%s gives a control character or more than one line", source);
     if (ok)
         *out = xstrndup(bytes, len);
     explicit_bzero(bytes, n);
     return ok;
 }
 
-static bool from_file(const char *path, char **out, struct err *e)
+static bool from_file(const char *path, bool lines, char **out, struct err *e)
 {
     char shown[200], source[240];
     safe_text_into(shown, sizeof shown, path, strlen(path));
@@ -83,10 +86,10 @@ static bool from_file(const char *path, char **out, struct err *e)
         n += (size_t)k;
     }
     close(fd);
-    return ok ? accept_secret(bytes, n, source, out, e) : (explicit_bzero(bytes, n), false);
+    return ok ? accept_secret(bytes, n, lines, source, out, e) : (explicit_bzero(bytes, n), false);
 }
 
-static bool from_env(const char *name, char **out, struct err *e)
+static bool from_env(const char *name, bool lines, char **out, struct err *e)
 {
     char shown[120], source[160];
     safe_text_into(shown, sizeof shown, name, strlen(name));
@@ -96,7 +99,7 @@ static bool from_env(const char *name, char **out, struct err *e)
         return err_set(e, ERR_AUTH, "set it, or better: use a command or a file for the secret", "%s is not set",
                        source);
     char *copy = xstrdup(v);
-    bool ok = accept_secret(copy, strlen(v), source, out, e);
+    bool ok = accept_secret(copy, strlen(v), lines, source, out, e);
     free(copy);
     return ok;
 }
@@ -171,7 +174,7 @@ static bool reap(pid_t pid, int64_t deadline, int *status)
     }
 }
 
-static bool from_command(const char *const *argv, int64_t limit_us, char **out, struct err *e)
+static bool from_command(const char *const *argv, int64_t limit_us, bool lines, char **out, struct err *e)
 {
     if (!argv || !argv[0] || !argv[0][0])
         return err_set(e, ERR_AUTH, "name a program", "the secret's command is empty");
@@ -208,7 +211,7 @@ static bool from_command(const char *const *argv, int64_t limit_us, char **out, 
         ok = err_set(e, ERR_AUTH, "run it by hand as the same user and read what it says", "%s failed with exit %d",
                      source, WEXITSTATUS(status));
     }
-    return ok ? accept_secret(bytes, n, source, out, e) : (explicit_bzero(bytes, sizeof bytes), false);
+    return ok ? accept_secret(bytes, n, lines, source, out, e) : (explicit_bzero(bytes, sizeof bytes), false);
 }
 
 bool secret_read(const struct secret_ref *ref, int64_t limit_us, char **out, struct err *e)
@@ -218,11 +221,11 @@ bool secret_read(const struct secret_ref *ref, int64_t limit_us, char **out, str
     case SECRET_NONE:
         return true;
     case SECRET_COMMAND:
-        return from_command(ref->argv, limit_us, out, e);
+        return from_command(ref->argv, limit_us, ref->lines, out, e);
     case SECRET_FILE:
-        return from_file(ref->path, out, e);
+        return from_file(ref->path, ref->lines, out, e);
     case SECRET_ENV:
-        return from_env(ref->env, out, e);
+        return from_env(ref->env, ref->lines, out, e);
     }
     return err_set(e, ERR_INTERNAL, "", "unknown source of a secret");
 }

@@ -5,12 +5,18 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+#include "conf/audit.h"
 #include "conf/endpoint.h"
 #include "conf/file.h"
+#include "conf/aws.h"
+#include "conf/inventory.h"
 #include "conf/join.h"
 #include "conf/metrics.h"
 #include "conf/notify.h"
+#include "conf/plugin.h"
 #include "conf/policy.h"
+#include "conf/risk.h"
+#include "conf/witness.h"
 #include "conf/yaml_node.h"
 #include "core/clock.h"
 #include "core/preset.h"
@@ -20,7 +26,8 @@
 #define LETTERS    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 #define NAME_CHARS LETTERS "0123456789._-"
 
-static const char *const kind_words[] = {"hawkbit", NULL};
+/* Each has its row in client/backend.c (conf/ may not know it: a test of cli/ compares the two). */
+static const char *const kind_words[] = {"hawkbit", "goosebit", "awsiot", "mender", "openmv", "plugin", "replay", NULL};
 static const char *const telemetry_words[] = {"prometheus", "openmetrics", NULL};
 static const char *const color_words[] = {"auto", "never", "16", "256", "true", NULL};
 
@@ -53,8 +60,11 @@ static const struct yfield rule_fields[] = {
 
 static const struct yfield fleet_fields[] = {
     {.key = "name", .type = YT_STR, .required = true, .doc = "its name in andon: letters, digits, '.', '_', '-'"},
-    {.key = "kind", .type = YT_WORD, .words = kind_words, .doc = "what the fleet server is (hawkbit)"},
-    ENDPOINT_FIELDS,
+    {.key = "kind", .type = YT_WORD, .words = kind_words, .doc = "what the fleet server is"},
+    ENDPOINT_FIELDS_OF(false),
+    PLUGIN_FIELDS,
+    AWS_FIELDS,
+    {.key = "faults", .type = YT_MAP, .fields = fault_fields, .doc = "how it is to misbehave, for a rehearsal (not)"},
     {.key = "environment", .type = YT_STR, .doc = "a label such as prod, staging or lab"},
     {.key = "production", .type = YT_BOOL, .doc = "shown loudly (true when the environment is prod or production)"},
     {.key = "read_only", .type = YT_BOOL, .doc = "only a person's halt goes out (false)"},
@@ -66,6 +76,7 @@ static const struct yfield fleet_fields[] = {
      .fields = rule_fields,
      .max = RULES_MAX,
      .doc = "other policies for some rollouts; the first that matches is used, else `policy`"},
+    {.key = "inventory", .type = YT_STR, .doc = "an inventory.yaml: what is known of its devices (nothing)"},
     {.key = "telemetry", .type = YT_MAP, .fields = telemetry_fields, .doc = "where the devices' health comes from"},
     {0}};
 
@@ -78,22 +89,6 @@ static const struct yfield ui_fields[] = {
     {.key = "escdelay", .type = YT_DUR, .max = 1, .doc = "how long Esc may be the start of a key (50ms)"},
     {0}};
 
-static const struct yfield audit_fields[] = {
-    {.key = "db", .type = YT_STR, .doc = "the log ($XDG_STATE_HOME/andon/audit.db)"},
-    {.key = "key", .type = YT_STR, .doc = "its signing key ($XDG_CONFIG_HOME/andon/audit.key)"},
-    {.key = "origin", .type = YT_STR, .doc = "its name in checkpoints (andon/HOSTNAME)"},
-    {.key = "spool",
-     .type = YT_STR,
-     .doc = "folder for what the log cannot take, best on another disk (/var/tmp/andon-UID, "
-            "$XDG_RUNTIME_DIR/andon-spool)"},
-    {.key = "known_keys",
-     .type = YT_LIST,
-     .item = YT_STR,
-     .max = 32,
-     .doc = "keys of other consoles' logs, as their `andon audit head` prints them"},
-    {.key = "evidence_db", .type = YT_STR, .doc = "evidence kept over restarts ($XDG_STATE_HOME/andon/evidence.db)"},
-    {0}};
-
 const struct yfield config_schema[] = {
     {.key = "operator", .type = YT_STR, .doc = "your name as the log shows it beside the login name"},
     {.key = "fleets",
@@ -103,9 +98,18 @@ const struct yfield config_schema[] = {
      .max = FLEETS_MAX,
      .doc = "the fleet servers"},
     {.key = "policies", .type = YT_DICT, .item = YT_STR, .max = FLEETS_MAX, .doc = "names for policy files"},
+    {.key = "plugins",
+     .type = YT_STR,
+     .doc = "folder of the plug-ins, such as /usr/local/libexec/andon: root's or yours, and nobody else's to write"},
     {.key = "ui", .type = YT_MAP, .fields = ui_fields, .doc = "the console"},
     {.key = "audit", .type = YT_MAP, .fields = audit_fields, .doc = "the log"},
     {.key = "notify", .type = YT_MAP, .fields = notify_fields, .doc = "who is told of a halt, and how"},
+    {.key = "witness",
+     .type = YT_MAP,
+     .fields = witness_fields,
+     .doc = "who witnesses the log, and whose it witnesses"},
+    {.key = "risk", .type = YT_MAP, .fields = risk_fields, .doc = "which vulnerabilities come first, and by when"},
+    {.key = "cra", .type = YT_MAP, .fields = cra_fields, .doc = "duties of a manufacturer (none)"},
     {0}};
 
 static bool xdg_path(char *out, size_t size, const char *variable, const char *below_home, const char *name)
@@ -145,6 +149,7 @@ bool spool_path(char *out, size_t size, int choice)
 /* What the file's values refer to while it is read. */
 struct loading {
     const char *folder;
+    const char *plugins; /* folder */
     const struct ynode *policies;
     const struct policy **policy; /* of each entry of `policies` */
     struct arena *a;
@@ -201,25 +206,40 @@ static bool read_telemetry(struct loading *l, const struct ynode *n, struct tele
     return metrics_queries(y_get(n, "metrics"), out, l->a, l->e);
 }
 
-/* An error in a policy file is shown with that file's own line; who names it is the cause. One that is not there is an
- * error of the file that names it: "not found" would say that there is no configuration. */
+/* An error in a file that is named here is shown with that file's own line; who names it is the cause. One that is not
+ * there is an error of the file that names it: "not found" would say that there is no configuration. Returns false. */
+static bool bad_file(struct loading *l, const struct ynode *named_at, struct err *why)
+{
+    if (why->code == ERR_NOT_FOUND) {
+        struct err at = {0};
+        y_err(named_at, &at, "%s", why->what);
+        err_set(why, ERR_SYNTAX, "make it, or correct its name: it is looked for in the configuration's folder", "%s",
+                at.what);
+    } else {
+        err_cause(why, "named in %s:%d", named_at->file, y_line(named_at));
+    }
+    if (l->e)
+        *l->e = *why;
+    return false;
+}
+
 static const struct policy *load_policy(struct loading *l, const struct ynode *named_at, const char *file)
 {
     struct err why = {0};
     const struct policy *p = policy_load(endpoint_path(file, l->folder, l->a), l->a, &why);
-    if (p)
-        return p;
-    if (why.code == ERR_NOT_FOUND) {
-        struct err at = {0};
-        y_err(named_at, &at, "%s", why.what);
-        err_set(&why, ERR_SYNTAX, "make it, or correct its name: it is looked for in the configuration's folder", "%s",
-                at.what);
-    } else {
-        err_cause(&why, "named in %s:%d", named_at->file, y_line(named_at));
-    }
-    if (l->e)
-        *l->e = why;
-    return NULL;
+    if (!p)
+        (void)bad_file(l, named_at, &why);
+    return p;
+}
+
+static bool load_inventory(struct loading *l, const struct ynode *at, struct fleet_spec *out)
+{
+    struct err why = {0};
+    if (!at)
+        return true;
+    struct inv_rules *r = ARENA_NEW(l->a, struct inv_rules);
+    out->inventory = r;
+    return inventory_load(endpoint_path(y_text(at), l->folder, l->a), l->a, r, &why) || bad_file(l, at, &why);
 }
 
 static bool name_ok(const char *s)
@@ -311,13 +331,26 @@ static bool read_fleet(struct loading *l, const struct ynode *n, struct fleet_sp
     if (!name_ok(out->name))
         return y_err(y_get(n, "name"), l->e,
                      "expected 1 to 47 letters, digits, '.', '_' or '-', first a letter or digit");
-    if (!endpoint_read(n, l->folder, ENDPOINT_BASE, l->a, &out->endpoint, l->e) ||
+    bool plugin = strcmp(out->kind, "plugin") == 0, replay = strcmp(out->kind, "replay") == 0;
+    if (!plugin && !y_has(n, "url")) {
+        y_err(n, l->e, "the key url is missing");
+        if (l->e)
+            snprintf(l->e->next, sizeof l->e->next, "url: where it is: https://host[:port][/prefix]");
+        return false;
+    }
+    bool aws = strcmp(out->kind, "awsiot") == 0;
+    enum endpoint_use use = plugin || replay ? ENDPOINT_HANDED : aws ? ENDPOINT_KEYS : ENDPOINT_BASE;
+    if (!plugin_read(n, plugin, l->plugins, l->folder, l->a, &out->plugin, l->e) ||
+        !aws_read(n, aws, l->a, &out->aws, l->e) || !endpoint_read(n, l->folder, use, l->a, &out->endpoint, l->e) ||
         !line_text(l, n, "environment", 32, &out->environment))
         return false;
+    if (replay)
+        out->endpoint.url = endpoint_path(out->endpoint.url, l->folder, l->a);
     bool prod = strcasecmp(out->environment, "prod") == 0 || strcasecmp(out->environment, "production") == 0;
     out->production = y_bool(n, "production", prod);
-    return read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policies(l, n, out) &&
-           metrics_match(n, out, l->e);
+    return faults_read(n, out->production, &out->faults, l->e) &&
+           read_telemetry(l, y_get(n, "telemetry"), &out->telemetry) && fleet_policies(l, n, out) &&
+           load_inventory(l, y_get(n, "inventory"), out) && metrics_match(n, out, l->e);
 }
 
 static bool read_fleets(struct loading *l, const struct ynode *list, struct config *out)
@@ -351,34 +384,19 @@ static bool read_ui(struct loading *l, const struct ynode *ui, struct config *ou
     return true;
 }
 
-static bool read_audit(struct loading *l, const struct ynode *audit, struct config *out)
-{
-    out->audit_db = endpoint_path(y_str(audit, "db", ""), l->folder, l->a);
-    out->audit_key = endpoint_path(y_str(audit, "key", ""), l->folder, l->a);
-    out->audit_spool = endpoint_path(y_str(audit, "spool", ""), l->folder, l->a);
-    out->evidence_db = endpoint_path(y_str(audit, "evidence_db", ""), l->folder, l->a);
-    out->audit_origin = arena_strdup(l->a, y_str(audit, "origin", ""));
-    const struct ynode *keys = y_get(audit, "known_keys");
-    const char **known = ARENA_ARRAY(l->a, const char *, y_len(keys) + 1);
-    for (size_t i = 0; i < y_len(keys); i++)
-        known[i] = arena_strdup(l->a, y_text(y_at(keys, i)));
-    out->known_keys = known;
-    out->n_known_keys = y_len(keys);
-    size_t n = strspn(out->audit_origin, NAME_CHARS "/");
-    if (n > 100 || out->audit_origin[n] != '\0')
-        return y_err(y_get(audit, "origin"), l->e, "expected at most 100 letters, digits, '.', '_', '-' or '/'");
-    return true;
-}
-
 static bool read_config(const struct ynode *root, struct config *out, struct err *e)
 {
     const char *slash = strrchr(out->path, '/');
     struct loading l = {.a = &out->arena, .e = e, .policies = y_get(root, "policies")};
+    l.plugins = y_str(root, "plugins", "");
+    out->manufacturer = y_bool(y_get(root, "cra"), "manufacturer", false);
     l.folder = slash ? arena_strndup(l.a, out->path, (size_t)(slash - out->path)) : "";
     return line_text(&l, root, "operator", 64, &out->operator_name) && load_policies(&l) &&
            read_fleets(&l, y_get(root, "fleets"), out) && read_ui(&l, y_get(root, "ui"), out) &&
-           read_audit(&l, y_get(root, "audit"), out) &&
-           notify_read(y_get(root, "notify"), l.folder, l.a, &out->notify, e);
+           audit_read(y_get(root, "audit"), l.folder, l.a, out, e) &&
+           notify_read(y_get(root, "notify"), l.folder, l.a, &out->notify, e) &&
+           witness_read(y_get(root, "witness"), l.folder, l.a, &out->witness, e) &&
+           risk_read(y_get(root, "risk"), &out->risk, e);
 }
 
 bool config_load(const char *path, struct config *out, struct err *e)

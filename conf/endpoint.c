@@ -128,21 +128,26 @@ static bool url_syntax(const struct ynode *n, size_t scheme, struct authority *a
     return true;
 }
 
-static bool read_url(const struct ynode *map, bool base, bool plain, struct arena *a, const char **out, struct err *e)
+static bool read_url(const struct ynode *map, enum endpoint_use use, bool plain, struct arena *a, const char **out,
+                     struct err *e)
 {
-    static const char *const schemes[] = {"https://", "http://", NULL};
+    static const char *const web[] = {"https://", "http://", NULL}, *const line[] = {"tls://", "tcp://", NULL};
+    const char *const *schemes = use == ENDPOINT_LINE ? line : web;
+    bool base = use == ENDPOINT_BASE || use == ENDPOINT_KEYS || use == ENDPOINT_SIGNED || use == ENDPOINT_LINE;
     const struct ynode *n = y_get(map, "url");
     const char *url = y_str(map, "url", "");
     size_t scheme = scheme_of(url, schemes), path = 0;
     struct authority at = {0};
     if (!scheme)
-        return y_err(n, e, "expected a URL that starts with https:// or http://");
+        return y_err(n, e, "expected a URL that starts with %s or %s", schemes[0], schemes[1]);
     if (!url_syntax(n, scheme, &at, &path, e))
         return false;
-    if (scheme == strlen("http://") && !plain && !is_loopback(&at)) {
-        y_err(n, e, "http:// to another host would send everything in the clear");
+    if (use == ENDPOINT_LINE && url[path + strspn(url + path, "/")] != '\0')
+        return y_err(n, e, "there is no path in the address of a syslog server");
+    if (strncmp(url, schemes[1], scheme) == 0 && !plain && !is_loopback(&at)) {
+        y_err(n, e, "%s to another host would send everything in the clear", schemes[1]);
         if (e)
-            snprintf(e->next, sizeof e->next, "use https://, or accept it with plain_http: true");
+            snprintf(e->next, sizeof e->next, "use %s, or accept it with plain_http: true", schemes[0]);
         return false;
     }
     size_t len = strlen(url);
@@ -233,7 +238,7 @@ static bool credentials_fit(const struct ynode *map, enum endpoint_use use, cons
         return y_err(y_get(map, "user"), e, "a user needs a secret: {command: [...]}, {file: ...} or {env: ...}");
     if (ep->bearer && !secret)
         return y_err(y_get(map, "bearer"), e, "a bearer token comes from secret: command, file or env");
-    if (secret && !*ep->user && !ep->bearer)
+    if (secret && !*ep->user && !ep->bearer && use != ENDPOINT_KEYS)
         return y_err(y_get(map, "secret"), e, "a secret needs user: NAME (a password) or bearer: true (a token)");
     if (strchr(ep->user, ':'))
         return y_err(y_get(map, "user"), e, "a user for HTTP Basic has no ':' (RFC 7617)");
@@ -244,7 +249,7 @@ bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_us
                    struct endpoint *out, struct err *e)
 {
     *out = (struct endpoint){
-        .plain_http = y_bool(map, "plain_http", false),
+        .plain_http = y_bool(map, "plain_http", use == ENDPOINT_SIGNED),
         .user = arena_strdup(a, y_str(map, "user", "")),
         .bearer = y_bool(map, "bearer", false),
         .ca_file = endpoint_path(y_str(map, "ca_file", ""), folder, a),
@@ -252,9 +257,14 @@ bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_us
         .client_key = endpoint_path(y_str(map, "client_key", ""), folder, a),
         .timeout_us = y_dur(map, "timeout", 10 * US_PER_S),
     };
-    return read_url(map, use == ENDPOINT_BASE, out->plain_http, a, &out->url, e) &&
-           read_proxy(map, a, &out->proxy, e) && read_secret(y_get(map, "secret"), folder, a, &out->secret, e) &&
-           credentials_fit(map, use, out, e);
+    if (use == ENDPOINT_HANDED) {
+        out->url = arena_strdup(a, y_str(map, "url", ""));
+        if (strlen(out->url) > URL_MAX || strpbrk(out->url, "\n\t"))
+            return y_err(y_get(map, "url"), e, "expected one line of at most %d bytes", URL_MAX);
+        return read_proxy(map, a, &out->proxy, e) && read_secret(y_get(map, "secret"), folder, a, &out->secret, e);
+    }
+    return read_url(map, use, out->plain_http, a, &out->url, e) && read_proxy(map, a, &out->proxy, e) &&
+           read_secret(y_get(map, "secret"), folder, a, &out->secret, e) && credentials_fit(map, use, out, e);
 }
 
 /* --- headers --- */

@@ -7,8 +7,10 @@
 
 extern const struct yfield secret_fields[];
 
-#define ENDPOINT_FIELDS                                                                                                \
-    {.key = "url", .type = YT_STR, .required = true, .doc = "where it is: https://host[:port][/prefix]"},              \
+#define ENDPOINT_FIELDS ENDPOINT_FIELDS_OF(true)
+/* `needed`: there is no such service without its URL. */
+#define ENDPOINT_FIELDS_OF(needed)                                                                                     \
+    {.key = "url", .type = YT_STR, .required = needed, .doc = "where it is: https://host[:port][/prefix]"},            \
         {.key = "plain_http", .type = YT_BOOL, .doc = "accept http:// to another host than this one (false)"},         \
         {.key = "user", .type = YT_STR, .doc = "name for HTTP Basic, such as tenant\\user"},                           \
         {.key = "bearer", .type = YT_BOOL, .doc = "the secret is a bearer token, not a password (false)"},             \
@@ -26,9 +28,13 @@ extern const struct yfield secret_fields[];
     }
 
 enum endpoint_use {
-    ENDPOINT_BASE, /* the URL is a prefix to which paths are appended: trailing slashes are dropped */
-    ENDPOINT_PAGE, /* the whole URL */
-    ENDPOINT_KEYED /* the whole URL; the secret is a key that goes into what is sent, and is needed */
+    ENDPOINT_BASE,   /* the URL is a prefix to which paths are appended: trailing slashes are dropped */
+    ENDPOINT_PAGE,   /* the whole URL */
+    ENDPOINT_SIGNED, /* a prefix; what is said is signed at both ends, so that http is accepted to any host */
+    ENDPOINT_LINE,   /* tls://host[:port], or tcp:// in the place of http:// */
+    ENDPOINT_KEYED,  /* the whole URL; the secret is a key that goes into what is sent, and is needed */
+    ENDPOINT_KEYS,   /* a prefix; requests are signed with the secret, which needs no user */
+    ENDPOINT_HANDED  /* for a plug-in: whatever it calls an address, or none, and whatever credentials it needs */
 };
 /* Reads them from a checked map. Paths are taken from `folder`, "~/" from the user's home. */
 bool endpoint_read(const struct ynode *map, const char *folder, enum endpoint_use use, struct arena *a,

@@ -9,7 +9,7 @@
 #include "core/text.h"
 
 /* In the order of enum metric_kind, as far as a policy can have its own; enum metric_worse. */
-static const char *const kind_words[] = {"counter", "gauge", "spread", "event", NULL};
+static const char *const kind_words[] = {"counter", "gauge", "spread", "event", "activation", NULL};
 static const char *const worse_words[] = {"up", "down", "both", NULL};
 static const char *const compare_words[] = {"ratio", "difference", NULL};
 
@@ -19,7 +19,8 @@ const struct yfield metrics_fields[] = {
     {.key = "kind",
      .type = YT_WORD,
      .words = kind_words,
-     .doc = "counter (goes up), event (its first rise says all), gauge (a level), spread (over a window of its own)"},
+     .doc = "counter (goes up), event (its first rise says all), gauge (a level), spread (over a window of its own), "
+            "activation (goes up with the boot that ends a staged update: that one does not count)"},
     {.key = "worse", .type = YT_WORD, .words = worse_words, .doc = "what of it is worse (up)"},
     {.key = "own_baseline",
      .type = YT_BOOL,
@@ -90,7 +91,7 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
     if (column_taken(id))
         return y_err(n, e, "'%s' is the name of a column of the lists of devices: choose another name", id);
     if (!y_has(n, "kind"))
-        return y_err(n, e, "the key kind is missing: counter, event, gauge or spread");
+        return y_err(n, e, "the key kind is missing: counter, event, gauge, spread or activation");
     *d = (struct metric_def){.id = arena_strdup(a, id),
                              .kind = (enum metric_kind)y_word(n, "kind", 0),
                              .worse = (enum metric_worse)y_word(n, "worse", WORSE_UP),
@@ -98,6 +99,11 @@ static bool read_one(const struct ynode *n, const char *id, struct metric_def *d
                              .share = y_num(n, "share", 0.1),
                              .grace_us = y_dur(n, "grace", 0)};
     bool gauge = d->kind == KIND_GAUGE || d->kind == KIND_SPREAD;
+    if (d->kind == KIND_ACTIVATION) {
+        d->share = 0;
+        if (y_len(n) != (size_t)(1 + y_has(n, "title") + y_has(n, "unit")))
+            return y_err(n, e, "activations are not tested: beside kind only title and unit are said of them");
+    }
     d->tolerance = y_num(n, "tolerance", d->diff ? 0 : 1.1);
     d->own = gauge && y_bool(n, "own_baseline", true);
     d->window_us = !gauge ? 0 : y_dur(n, "window", (d->kind == KIND_SPREAD ? 10 : 5) * US_PER_MIN);
@@ -173,6 +179,9 @@ bool metrics_read(const struct ynode *map, const struct ynode *shares, struct ev
     }
     p->own = own;
     p->n_own = n;
+    for (size_t i = 0, activations = 0; i < n; i++)
+        if (own[i].kind == KIND_ACTIVATION && activations++ > 0)
+            return y_err(map, e, "a policy has one metric of the kind activation at most");
     if (!make_room(map, shares, p, e))
         return false;
     if (!metric_make_tests(p, a))
@@ -213,7 +222,7 @@ static bool match(const struct ynode *at, const struct evidence_policy *p, struc
                   struct err *e)
 {
     for (size_t i = 0; i < p->n_own; i++) {
-        bool counter = p->own[i].kind == KIND_COUNTER || p->own[i].kind == KIND_EVENT;
+        bool counter = metric_kind_counts(p->own[i].kind);
         size_t k = 0;
         while (k < f->telemetry.n_own && strcmp(f->telemetry.own[k].id, p->own[i].id) != 0)
             k++;

@@ -48,6 +48,65 @@ static const struct yfield lost_fields[] = {
      .doc = "andon's own pause ends by itself after 3 good polls (true); false: a person ends it"},
     {0}};
 
+/* A halt waits for nobody, and what makes a rollout safer does not either. */
+static const char *const operator_words[] = {"optional", "required", NULL};
+static const char *const reason_words[] = {"start", "advance", "pause", "resume", "approve", "retry", "ack", NULL};
+static const enum verb reason_verbs[] = {VERB_START,   VERB_ADVANCE, VERB_PAUSE, VERB_RESUME,
+                                         VERB_APPROVE, VERB_RETRY,   VERB_ACK};
+
+static const struct yfield people_fields[] = {
+    {.key = "operator",
+     .type = YT_WORD,
+     .words = operator_words,
+     .doc = "required: nothing but a halt without --operator NAME or ANDON_OPERATOR (optional)"},
+    {.key = "reason",
+     .type = YT_LIST,
+     .item = YT_WORD,
+     .words = reason_words,
+     .max = 7,
+     .doc = "verbs that need a reason; a roll back and a denial always do (none)"},
+    {0}};
+
+static const char *const witnessed_words[] = {"start", "advance", "resume", "rollback", "approve", "retry", NULL};
+static const enum verb witnessed_verbs[] = {VERB_START,    VERB_ADVANCE, VERB_RESUME,
+                                            VERB_ROLLBACK, VERB_APPROVE, VERB_RETRY};
+
+static const struct yfield witness_policy_fields[] = {
+    {.key = "require", .type = YT_INT, .min = 1, .max = 8, .required = true, .doc = "so many witnesses"},
+    {.key = "within", .type = YT_DUR, .min = 1, .max = 3600, .doc = "how long a verb waits for them (60s)"},
+    {.key = "for",
+     .type = YT_LIST,
+     .item = YT_WORD,
+     .words = witnessed_words,
+     .min = 1,
+     .max = 6,
+     .doc = "which verbs wait (advance, rollback); a halt never does"},
+    {0}};
+
+/* Rolling back and halting make a rollout safer: they ask nobody. */
+static const char *const approved_words[] = {"start", "advance", "resume", NULL};
+static const enum verb approved_verbs[] = {VERB_START, VERB_ADVANCE, VERB_RESUME};
+static const char *const asker_words[] = {"counts", "excluded", NULL};
+
+static const struct yfield approval_fields[] = {
+    {.key = "require", .type = YT_INT, .min = 1, .max = 8, .required = true, .doc = "so many people, by their keys"},
+    {.key = "signers", .type = YT_STR, .required = true, .doc = "OpenSSH's allowed_signers: whose key is whose"},
+    {.key = "revoked", .type = YT_STR, .doc = "a KRL, or public keys, that count no more (none)"},
+    {.key = "for",
+     .type = YT_LIST,
+     .item = YT_WORD,
+     .words = approved_words,
+     .min = 1,
+     .max = 3,
+     .doc = "which verbs need them (start, advance, resume)"},
+    {.key = "valid",
+     .type = YT_DUR,
+     .min = 60,
+     .max = 7 * DAY_S,
+     .doc = "an approval is good for so long at most (24h)"},
+    {.key = "asker", .type = YT_WORD, .words = asker_words, .doc = "excluded: who asks is not one of them (counts)"},
+    {0}};
+
 const struct yfield policy_schema[] = {
     {.key = "limits",
      .type = YT_LIST,
@@ -96,6 +155,15 @@ const struct yfield policy_schema[] = {
             "alert)"},
     {.key = "rollback_to", .type = YT_STR, .doc = "previous, or one release as name:version (previous)"},
     {.key = "drain", .type = YT_DUR, .max = DAY_S, .doc = "how long a roll back waits for recalled devices (10m)"},
+    {.key = "people", .type = YT_MAP, .fields = people_fields, .doc = "what is asked of people (nothing)"},
+    {.key = "witness",
+     .type = YT_MAP,
+     .fields = witness_policy_fields,
+     .doc = "verbs that go out only when their entry in the log is witnessed (none)"},
+    {.key = "approval",
+     .type = YT_MAP,
+     .fields = approval_fields,
+     .doc = "verbs that people must have approved, each with an SSH key of his own (none)"},
     {.key = "control_max", .type = YT_INT, .min = 1, .max = 100000, .doc = "most control devices watched (2000)"},
     {0}};
 
@@ -213,12 +281,83 @@ static void read_times(const struct ynode *node, struct policy *p)
     p->lost_resume = y_bool(lost, "resume", p->lost_resume);
 }
 
-const struct policy *policy_from_node(const struct ynode *node, const char *name, struct arena *a, struct err *e)
+static bool read_people(const struct ynode *n, struct people_policy *p, struct err *e)
+{
+    const struct ynode *verbs = y_get(n, "reason");
+    *p = (struct people_policy){.operator_named = y_word(n, "operator", 0) == 1};
+    for (size_t i = 0; i < y_len(verbs); i++) {
+        size_t which;
+        if (!y_one_of(y_at(verbs, i), reason_words, &which, e))
+            return false;
+        p->reasons |= 1u << reason_verbs[which];
+    }
+    return true;
+}
+
+static bool read_witness(const struct ynode *n, struct witness_policy *w, struct err *e)
+{
+    const struct ynode *verbs = y_get(n, "for");
+    *w = (struct witness_policy){0};
+    if (!n)
+        return true;
+    w->require = (int)y_int(n, "require", 1);
+    w->within_us = y_dur(n, "within", 60 * US_PER_S);
+    w->verbs = verbs ? 0 : 1u << VERB_ADVANCE | 1u << VERB_ROLLBACK;
+    for (size_t i = 0; i < y_len(verbs); i++) {
+        size_t which;
+        if (!y_one_of(y_at(verbs, i), witnessed_words, &which, e))
+            return false;
+        w->verbs |= 1u << witnessed_verbs[which];
+    }
+    return true;
+}
+
+/* A name in a policy file is beside that file; a policy within another file has no place of its own. */
+static const char *file_named(const struct ynode *n, const char *key, const char *folder, struct arena *a,
+                              struct err *e)
+{
+    const char *s = y_str(n, key, "");
+    const char *path = *s == '/' ? arena_strdup(a, s) : folder ? arena_printf(a, "%s/%s", folder, s) : NULL;
+    if (!path)
+        y_err(y_get(n, key), e, "expected an absolute path, found '%.60s'", s);
+    return path;
+}
+
+static bool read_approval(const struct ynode *n, const char *folder, struct policy *p, struct arena *a, struct err *e)
+{
+    struct approval_policy *ap = &p->approval;
+    const struct ynode *verbs = y_get(n, "for");
+    if (!n)
+        return true;
+    *ap = (struct approval_policy){.signers = "", .revoked = ""};
+    ap->require = (int)y_int(n, "require", 1);
+    ap->valid_us = y_dur(n, "valid", US_PER_DAY);
+    ap->asker_out = y_word(n, "asker", 0) == 1;
+    ap->verbs = verbs ? 0 : 1u << VERB_START | 1u << VERB_ADVANCE | 1u << VERB_RESUME;
+    for (size_t i = 0; i < y_len(verbs); i++) {
+        size_t which;
+        if (!y_one_of(y_at(verbs, i), approved_words, &which, e))
+            return false;
+        ap->verbs |= 1u << approved_verbs[which];
+    }
+    if (ap->verbs >> VERB_ADVANCE & 1 && p->promotion != PROMOTE_HOLD)
+        return y_err(n, e, "approvals of advance need promotion: hold, else the server starts waves by itself");
+    if (ap->verbs >> VERB_ADVANCE & 1 && !(ap->verbs >> VERB_RESUME & 1))
+        return y_err(verbs, e, "a resume may start the next wave as an advance does: name resume too");
+    ap->signers = file_named(n, "signers", folder, a, e);
+    if (y_has(n, "revoked"))
+        ap->revoked = file_named(n, "revoked", folder, a, e);
+    return ap->signers && ap->revoked;
+}
+
+static const struct policy *from_node(const struct ynode *node, const char *name, const char *folder, struct arena *a,
+                                      struct err *e)
 {
     struct policy *p = ARENA_NEW(a, struct policy);
     *p = *policy_default(); /* what the file does not say, its limits included, is as built in */
     p->name = arena_strdup(a, name);
     p->digest = "";
+    p->text = NULL;
     read_times(node, p);
     p->min_coverage = y_num(node, "coverage", p->min_coverage);
     p->promotion = (enum promotion)y_word(node, "promotion", (int)p->promotion);
@@ -236,6 +375,9 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
               "advanced");
         return NULL;
     }
+    if (!read_people(y_get(node, "people"), &p->people, e) || !read_witness(y_get(node, "witness"), &p->witness, e) ||
+        !read_approval(y_get(node, "approval"), folder, p, a, e))
+        return NULL;
     if (y_has(node, "limits") && !read_limits(y_get(node, "limits"), p, a, e))
         return NULL;
     if (y_has(node, "rollback_to")) {
@@ -246,6 +388,11 @@ const struct policy *policy_from_node(const struct ynode *node, const char *name
         }
     }
     return p;
+}
+
+const struct policy *policy_from_node(const struct ynode *node, const char *name, struct arena *a, struct err *e)
+{
+    return from_node(node, name, NULL, a, e);
 }
 
 /* "/etc/andon/careful.yaml" is called "careful". File names are bytes from outside. */
@@ -266,13 +413,16 @@ const struct policy *policy_load(const char *path, struct arena *a, struct err *
     const struct policy *out = NULL;
     if (file_read(path, FILE_OWNED, &bytes, e)) {
         const struct ynode *root = yaml_parse(path, bytes.data, bytes.len, policy_schema, &tree, e);
-        out = root ? policy_from_node(root, base_name(path, &tree), a, e) : NULL;
+        const char *slash = strrchr(path, '/');
+        const char *folder = slash ? arena_strndup(&tree, path, slash > path ? (size_t)(slash - path) : 1) : ".";
+        out = root ? from_node(root, base_name(path, &tree), folder, a, e) : NULL;
     }
     if (out) {
         char digest[SHA256_HEX];
         sha256_hex(bytes.data, bytes.len, digest);
         struct policy *p = arena_memdup(a, out, sizeof *out);
         p->digest = arena_strdup(a, digest);
+        p->text = arena_strdup(a, bytes.data);
         out = p;
     }
     arena_release(&tree);

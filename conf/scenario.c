@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "conf/file.h"
 #include "conf/policy.h"
+#include "conf/yaml_node.h"
 #include "core/trial.h"
 #include "core/verdict.h"
 
@@ -107,6 +109,7 @@ static bool read_rollout(const struct ynode *n, struct arena *a, struct scenario
     }
     r->groups = g;
     r->start_us = y_dur(n, "start", 0);
+    r->activation_us = y_dur(n, "activation", 0);
     r->by_hand = y_bool(n, "by_hand", false);
     r->approval = y_bool(n, "approval", false);
     r->auto_assign = y_bool(n, "auto_assign", false);
@@ -130,19 +133,22 @@ static bool read_course(const struct ynode *n, const char *id, const struct evid
         k++;
     if (k == p->n_own)
         return y_err(n, e, "the policy has no metric of its own of this name");
-    bool counter = p->own[k].kind == KIND_COUNTER || p->own[k].kind == KIND_EVENT;
+    bool counter = metric_kind_counts(p->own[k].kind);
     char *name = arena_printf(a, "device_%s%s", id, counter ? "_total" : "");
     for (char *s = name; *s; s++)
         *s = *s == '-' ? '_' : *s;
     *m = (struct scenario_metric){.id = p->own[k].id,
                                   .name = name,
                                   .counter = counter,
+                                  .activation = p->own[k].kind == KIND_ACTIVATION,
                                   .mean = y_num(n, "mean", 1),
                                   .spread = y_num(n, "spread", 0.15),
                                   .noise = y_num(n, "noise", 0.05),
                                   .swing = y_num(n, "swing", 0),
                                   .per_day = y_num(n, "per_day", 1)};
     bool level = y_has(n, "mean") || y_has(n, "spread") || y_has(n, "noise") || y_has(n, "swing");
+    if (m->activation && y_len(n) > 0)
+        return y_err(n, e, "activations have no course: they come with `rollout: activation`");
     if (counter ? level : y_has(n, "per_day"))
         return y_err(n, e, counter ? "a counter's course is per_day" : "per_day is of a counter or an event");
     return true;
@@ -170,7 +176,7 @@ static bool fault_metric(const struct ynode *n, const struct scenario_devices *d
     const struct scenario_metric *m = metric_named(d, y_str(n, "metric", ""));
     if (f->kind != FAULT_METRIC)
         return !y_has(n, "metric") || y_err(y_get(n, "metric"), e, "this is of the kind `metric`");
-    if (!m)
+    if (!m || m->activation)
         return y_err(y_has(n, "metric") ? y_get(n, "metric") : n, e, "expected the name of a metric in `devices`");
     f->metric = (int)(m - d->metrics);
     if (m->counter ? y_has(n, "factor") || y_has(n, "over") : y_has(n, "per_hour"))
@@ -298,7 +304,7 @@ static bool check_by(const struct scenario *s, const struct ynode *n, struct err
     return true;
 }
 
-static const struct scenario *from_node(const struct ynode *root, struct arena *a, struct err *e)
+static struct scenario *from_node(const struct ynode *root, struct arena *a, struct err *e)
 {
     struct scenario *s = ARENA_NEW(a, struct scenario);
     s->name = arena_strdup(a, y_str(root, "name", ""));
@@ -332,11 +338,20 @@ static const struct scenario *from_node(const struct ynode *root, struct arena *
 const struct scenario *scenario_parse(const char *name, const char *bytes, size_t n, struct arena *a, struct err *e)
 {
     const struct ynode *root = yaml_parse(name, bytes, n, scenario_schema, a, e);
-    return root ? from_node(root, a, e) : NULL;
+    struct scenario *s = root ? from_node(root, a, e) : NULL;
+    if (s && y_has(root, "policy")) {
+        struct policy *p = arena_memdup(a, s->policy, sizeof *p);
+        p->text = arena_strndup(a, bytes, n);
+        s->policy = p;
+    }
+    return s;
 }
 
 const struct scenario *scenario_load(const char *path, struct arena *a, struct err *e)
 {
-    const struct ynode *root = yaml_load(path, scenario_schema, a, e);
-    return root ? from_node(root, a, e) : NULL;
+    struct buf b;
+    buf_init(&b, YAML_BYTES_MAX);
+    const struct scenario *s = file_read(path, FILE_ANY, &b, e) ? scenario_parse(path, b.data, b.len, a, e) : NULL;
+    buf_release(&b);
+    return s;
 }

@@ -23,7 +23,8 @@ struct scenario_model {
 /* The course of one of the policy's own metrics. */
 struct scenario_metric {
     const char *id, *name; /* of the policy; of its samples on the metrics page: device_free_memory, .._total */
-    bool counter;          /* of kind counter or event */
+    bool counter;          /* of kind counter, event or activation */
+    bool activation;       /* goes up with `rollout: activation`, and has no other course */
     double mean, spread, noise,
         swing;      /* a gauge: level; between devices, from sample to sample, over a day, relative */
     double per_day; /* a counter: mean of one device's events */
@@ -68,9 +69,10 @@ struct scenario_rollout {
     const char *old_name, *old_version, *new_name, *new_version;
     const struct scenario_group *groups;
     size_t n_groups;
-    int64_t start_us; /* 0: its first group has just been told when the drill starts */
-    bool by_hand;     /* stays ready until somebody starts it */
-    bool approval;    /* waits for approval first */
+    int64_t start_us;      /* 0: its first group has just been told when the drill starts */
+    int64_t activation_us; /* a staged update: one boot more so long after the install, give or take a tenth; 0: none */
+    bool by_hand;          /* stays ready until somebody starts it */
+    bool approval;         /* waits for approval first */
     bool auto_assign; /* a target filter assigns the new firmware to newcomers, which a roll back must switch off */
     bool history;     /* the old firmware's own, finished rollout is there too */
 };

@@ -115,6 +115,12 @@ static const struct yfield rollout_fields[] = {
      .min = 1,
      .max = 500,
      .doc = "in order, the first is the canary"},
+    {.key = "activation",
+     .type = YT_DUR,
+     .min = 0,
+     .max = 31536000,
+     .doc = "a staged update: each device boots once more so long after it has installed the new firmware, give or "
+            "take a tenth (0s: it does not)"},
     {.key = "start", .type = YT_DUR, .min = 0, .max = 864000, .doc = "when the server starts it (0s: just started)"},
     {.key = "by_hand", .type = YT_BOOL, .doc = "stays ready until somebody starts it"},
     {.key = "approval", .type = YT_BOOL, .doc = "must be approved first"},

@@ -43,20 +43,6 @@ bool bulk_tick(struct bulk *b, int32_t number)
     return number >= b->begin[BULK_BLOCKS - 1] && b->valid % b->stride == 0;
 }
 
-/* Has a device that came in at tick `from` been there for the whole block that began at tick `begin`? */
-static bool whole(const struct bulk *b, int32_t from, int32_t begin)
-{
-    return (int64_t)from + b->lag <= begin;
-}
-
-void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value)
-{
-    if (!whole(b, from, b->begin[BULK_BLOCKS - 1]) || !isfinite(value) || (value < 0 && !b->diff))
-        return;
-    s->sum[BULK_BLOCKS - 1] = (float)((double)s->sum[BULK_BLOCKS - 1] + value);
-    s->count[BULK_BLOCKS - 1]++;
-}
-
 /* The newest blocks, from index `from` on. */
 static int64_t samples_of(const struct series *s, int from)
 {
@@ -76,23 +62,42 @@ static bool candidate(const struct bulk *b, const struct watched *w, const struc
 /* Has it been there since block `from` began? */
 static bool there(const struct bulk *b, const struct watched *w, int from)
 {
-    return !(w->flags & WATCHED_CANARY) || whole(b, w->from, b->begin[from]);
+    return !(w->flags & WATCHED_CANARY) || bulk_whole(b, w->from, b->begin[from]);
+}
+
+/* Devices that could be compared over the blocks from each one on. */
+struct crowd {
+    int64_t canaries, with[BULK_BLOCKS]; /* canaries, and those that have been there for so long */
+    int64_t devices[BULK_BLOCKS], samples[BULK_BLOCKS];
+};
+
+static void count_crowd(const struct bulk *b, const struct herd *h, struct crowd *c)
+{
+    *c = (struct crowd){0};
+    for (size_t i = 0; i < h->n; i++) {
+        const struct watched *w = &h->w[i];
+        const struct series *s = series(h, i);
+        bool canary = w->flags & WATCHED_CANARY;
+        int64_t samples = 0;
+        if (!candidate(b, w, s))
+            continue;
+        c->canaries += canary;
+        for (int j = BULK_BLOCKS - 1; j >= 0; j--) {
+            samples += s->count[j];
+            if (!there(b, w, j))
+                continue;
+            c->with[j] += canary && b->begin[j] != INT32_MIN;
+            c->devices[j] += samples > 0;
+            c->samples[j] += samples;
+        }
+    }
 }
 
 /* The first block of the window to compare; BULK_BLOCKS = no window. */
-static int window_of(const struct bulk *b, const struct herd *h)
+static int window_of(const struct bulk *b, const struct crowd *c)
 {
-    const struct watched *w = h->w;
-    int64_t canaries = 0, with[BULK_BLOCKS] = {0};
-    for (size_t i = 0; i < h->n; i++) {
-        if (!(w[i].flags & WATCHED_CANARY) || !candidate(b, &w[i], series(h, i)))
-            continue;
-        canaries++;
-        for (int j = 0; j < BULK_BLOCKS; j++)
-            with[j] += b->begin[j] != INT32_MIN && there(b, &w[i], j);
-    }
     int from = 0;
-    while (from < BULK_BLOCKS && (b->begin[from] == INT32_MIN || with[from] == 0 || with[from] * 2 < canaries))
+    while (from < BULK_BLOCKS && (b->begin[from] == INT32_MIN || c->with[from] == 0 || c->with[from] * 2 < c->canaries))
         from++;
     return from;
 }
@@ -115,18 +120,9 @@ static double tolerated(const struct bulk *b)
     return b->diff ? b->tolerance : det_log(b->tolerance);
 }
 
-static double *sorted(const struct change *v, size_t n, double shift)
+static double evidence(bool any, const struct ranktest *r, int k)
 {
-    double *s = xreallocarray(NULL, n + 1, sizeof *s);
-    for (size_t i = 0; i < n; i++)
-        s[i] = v[i].v + shift;
-    sort_doubles(s, n);
-    return s;
-}
-
-static double median(const double *s, size_t n)
-{
-    return n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
+    return any ? -r->log_p + det_log(look_share(k)) : 0;
 }
 
 double bulk_evidence(const struct change *canary, size_t n, const struct change *control, size_t m, int k,
@@ -142,7 +138,7 @@ double bulk_evidence(const struct change *canary, size_t n, const struct change 
     bool any = ranktest_strata(x, s, n, x + n, s + n, m, by, r);
     free(x);
     free(s);
-    return any ? -r->log_p + det_log(look_share(k)) : 0;
+    return evidence(any, r, k);
 }
 
 static void mark(const struct bulk *b, const struct herd *h, size_t i, bool on)
@@ -154,132 +150,139 @@ static void mark(const struct bulk *b, const struct herd *h, size_t i, bool on)
         h->marks[i].carried = on ? h->marks[i].carried | bit : h->marks[i].carried & ~bit;
 }
 
-/* Figures for the screen, and the marks of the canary devices that stand out of control. */
-static void describe(struct bulk *b, const struct herd *h, const struct change *canary, size_t n,
-                     const struct change *control, size_t m, const uint32_t *who)
-{
-    double shift = tolerated(b), *c = sorted(canary, n, shift), *k = sorted(control, m, 0);
-    double high = k[m - 1 - m / 20];
-    double by = (median(c, n) - median(k, m)) * (b->down ? -1 : 1);
-    b->ratio = b->diff ? by : det_exp(by);
-    b->canary = b->control = 0;
-    b->canary_of = (int64_t)n;
-    b->control_of = (int64_t)m;
-    for (size_t i = 0; i < h->n; i++)
-        mark(b, h, i, false);
-    for (size_t i = 0; i < n; i++) {
-        if (canary[i].v + shift > high) {
-            mark(b, h, who[i], true);
-            b->canary++;
-        }
-    }
-    for (size_t i = 0; i < m; i++)
-        b->control += k[i] > high;
-    free(c);
-    free(k);
-}
-
-static void keep_best(struct bulk *b, struct change *canary, size_t n, struct change *control, size_t m, int64_t tick)
-{
-    bool fits = n + m <= LOOK_VALUES_MAX;
-    bulk_release(b);
-    b->best = (struct look){.k = b->spent, .tick = tick, .n = (int64_t)n, .m = (int64_t)m, .log_e = b->now};
-    if (!fits)
-        return;
-    b->best.canary = xreallocarray(NULL, n, sizeof *canary);
-    memcpy(b->best.canary, canary, n * sizeof *canary);
-    b->best.control = xreallocarray(NULL, m, sizeof *control);
-    memcpy(b->best.control, control, m * sizeof *control);
-}
-
-/* Compares what has been gathered. */
-static void judge(struct bulk *b, const struct herd *h, int64_t tick, struct change *canary, size_t n,
-                  struct change *control, size_t m, const uint32_t *who)
-{
-    struct ranktest r;
-    b->spent++;
-    b->now = bulk_evidence(canary, n, control, m, b->spent, TIES_PERMUTATION, &r);
-    if (b->now > b->most) {
-        b->most = b->now;
-        keep_best(b, canary, n, control, m, tick);
-    }
-    describe(b, h, canary, n, control, m, who);
-}
-
-/* What a look compares: ln of each device's change, and which device it is. */
+/* What a look compares: ln of each device's change, in order of device and ranked. */
 struct seen {
     double *canary, *control;
-    uint32_t *who, *whom;
+    uint8_t *stratum, *strata; /* of each */
+    uint32_t *who;             /* which device each canary is */
     size_t n, m;
+    struct ranked x, y;
+    bool flipped; /* x and y are of the changes with their signs changed */
 };
 
 static void see(const struct bulk *b, const struct herd *h, struct seen *v)
 {
-    const struct watched *w = h->w;
-    int from = window_of(b, h);
-    int64_t samples = 0;
-    size_t devices = 0;
+    struct crowd c;
+    count_crowd(b, h, &c);
+    int from = window_of(b, &c);
     *v = (struct seen){0};
-    for (size_t i = 0; from < BULK_BLOCKS && i < h->n; i++) {
-        const struct series *s = series(h, i);
-        if (candidate(b, &w[i], s) && there(b, &w[i], from) && samples_of(s, from) > 0) {
-            samples += samples_of(s, from);
-            devices++;
-        }
-    }
-    if (devices == 0)
+    if (from == BULK_BLOCKS || c.devices[from] == 0)
         return;
-    v->canary = xreallocarray(NULL, devices, sizeof *v->canary);
-    v->control = xreallocarray(NULL, devices, sizeof *v->control);
-    v->who = xreallocarray(NULL, devices, sizeof *v->who);
-    v->whom = xreallocarray(NULL, devices, sizeof *v->whom);
+    size_t canaries = (size_t)c.canaries, control = (size_t)c.devices[from];
+    v->canary = xreallocarray(NULL, canaries + 1, sizeof *v->canary);
+    v->who = xreallocarray(NULL, canaries + 1, sizeof *v->who);
+    v->stratum = xreallocarray(NULL, canaries + 1, sizeof *v->stratum);
+    v->control = xreallocarray(NULL, control, sizeof *v->control);
+    v->strata = xreallocarray(NULL, control, sizeof *v->strata);
     for (size_t i = 0; i < h->n; i++) {
+        const struct watched *w = &h->w[i];
         const struct series *s = series(h, i);
-        int64_t mine = candidate(b, &w[i], s) && there(b, &w[i], from) ? samples_of(s, from) : 0;
+        int64_t mine = candidate(b, w, s) && there(b, w, from) ? samples_of(s, from) : 0;
         /* Half of the samples that devices have on average: too few of them are no mean. */
-        if (mine == 0 || mine * 2 * (int64_t)devices < samples)
+        if (mine == 0 || mine * 2 * c.devices[from] < c.samples[from])
             continue;
-        if (w[i].flags & WATCHED_CANARY) {
+        uint8_t stratum = h->strata->cell[w->cell].attributes;
+        if (w->flags & WATCHED_CANARY) {
             v->who[v->n] = (uint32_t)i;
+            v->stratum[v->n] = stratum;
             v->canary[v->n++] = change_of(b, s, from);
         } else {
-            v->whom[v->m] = (uint32_t)i;
+            v->strata[v->m] = stratum;
             v->control[v->m++] = change_of(b, s, from);
         }
     }
-    if (b->diff)
-        return;
-    det_log_all(v->canary, v->n);
-    det_log_all(v->control, v->m);
+    if (!b->diff) {
+        det_log_all(v->canary, v->n);
+        det_log_all(v->control, v->m);
+    }
+    ranked_init(&v->x, v->canary, v->stratum, v->n);
+    ranked_init(&v->y, v->control, v->strata, v->m);
 }
 
 static void unsee(struct seen *v)
 {
     free(v->canary);
     free(v->control);
+    free(v->stratum);
+    free(v->strata);
     free(v->who);
-    free(v->whom);
+    ranked_release(&v->x);
+    ranked_release(&v->y);
 }
 
-static struct change *changes(const struct bulk *b, const struct herd *h, const double *v, const uint32_t *who,
-                              size_t n, double less)
+/* A change as this test compares it. */
+static double compared(const struct bulk *b, double change, double less)
 {
-    struct change *c = xreallocarray(NULL, n + 1, sizeof *c);
+    return (b->down ? -change : change) - less;
+}
+
+static double median(const struct ranked *r, double shift)
+{
+    double high = ranked_at(r, r->n / 2) + shift;
+    return r->n % 2 ? high : (ranked_at(r, r->n / 2 - 1) + shift + high) / 2;
+}
+
+/* Figures for the screen, and the marks of the canary devices that stand out of control. x: the canary's, `less` taken
+ * from each. */
+static void describe(struct bulk *b, const struct herd *h, const struct seen *v, const struct ranked *x, double less)
+{
+    double high = ranked_at(&v->y, v->m - 1 - v->m / 20);
+    double by = (median(x, less) - median(&v->y, 0)) * (b->down ? -1 : 1);
+    b->ratio = b->diff ? by : det_exp(by);
+    b->canary = 0;
+    b->canary_of = (int64_t)v->n;
+    b->control_of = (int64_t)v->m;
+    b->control = (int64_t)(v->m - ranked_upto(&v->y, high));
+    for (size_t i = 0; i < h->n; i++)
+        mark(b, h, i, false);
+    for (size_t i = 0; i < v->n; i++) {
+        if (compared(b, v->canary[i], less) + less > high) {
+            mark(b, h, v->who[i], true);
+            b->canary++;
+        }
+    }
+}
+
+static struct change *changes(const struct bulk *b, const double *v, const uint8_t *stratum, size_t n, double less)
+{
+    struct change *c = xreallocarray(NULL, n, sizeof *c);
     for (size_t i = 0; i < n; i++)
-        c[i] = (struct change){(b->down ? -v[i] : v[i]) - less, h->strata->cell[h->w[who[i]].cell].attributes};
+        c[i] = (struct change){compared(b, v[i], less), stratum[i]};
     return c;
 }
 
-static void take_look(struct bulk *b, const struct herd *h, int64_t tick, const struct seen *v)
+static void keep_best(struct bulk *b, const struct seen *v, double less, int64_t tick)
 {
+    bulk_release(b);
+    b->best = (struct look){.k = b->spent, .tick = tick, .n = (int64_t)v->n, .m = (int64_t)v->m, .log_e = b->now};
+    if (v->n + v->m > LOOK_VALUES_MAX)
+        return;
+    b->best.canary = changes(b, v->canary, v->stratum, v->n, less);
+    b->best.control = changes(b, v->control, v->strata, v->m, 0);
+}
+
+static void take_look(struct bulk *b, const struct herd *h, int64_t tick, struct seen *v)
+{
+    struct ranktest r;
+    double less = tolerated(b);
     b->looks++;
     if (v->n == 0 || v->m == 0)
         return;
-    struct change *canary = changes(b, h, v->canary, v->who, v->n, tolerated(b));
-    struct change *control = changes(b, h, v->control, v->whom, v->m, 0);
-    judge(b, h, tick, canary, v->n, control, v->m, v->who);
-    free(canary);
-    free(control);
+    if (v->flipped != b->down) {
+        ranked_flip(&v->x);
+        ranked_flip(&v->y);
+        v->flipped = b->down;
+    }
+    struct ranked x;
+    ranked_less(&v->x, less, &x);
+    b->spent++;
+    b->now = evidence(ranktest_ranked(&x, &v->y, TIES_PERMUTATION, &r), &r, b->spent);
+    if (b->now > b->most) {
+        b->most = b->now;
+        keep_best(b, v, less, tick);
+    }
+    describe(b, h, v, &x, less);
+    ranked_release(&x);
 }
 
 /* After a look: the next block begins. */

@@ -18,6 +18,7 @@
 #ifndef ANDON_CORE_BULK_H
 #define ANDON_CORE_BULK_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -81,8 +82,19 @@ void bulk_init(struct bulk *b, int test, bool down, bool diff, int64_t first, do
 void bulk_release(struct bulk *b);
 /* Tick `number`, which brings rows, begins. True when its samples are summed. */
 bool bulk_tick(struct bulk *b, int32_t number);
+/* Has a device that came in at tick `from` been there for the whole block that began at tick `begin`? */
+static inline bool bulk_whole(const struct bulk *b, int32_t from, int32_t begin)
+{
+    return (int64_t)from + b->lag <= begin;
+}
 /* A sample of a device that counts since tick number `from`: summed when it has been there for the whole block. */
-void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value);
+static inline void bulk_add(const struct bulk *b, struct series *s, int32_t from, double value)
+{
+    if (!bulk_whole(b, from, b->begin[BULK_BLOCKS - 1]) || !isfinite(value) || (value < 0 && !b->diff))
+        return;
+    s->sum[BULK_BLOCKS - 1] = (float)((double)s->sum[BULK_BLOCKS - 1] + value);
+    s->count[BULK_BLOCKS - 1]++;
+}
 /* The tick ends: takes the look when it is time. `other` is the same metric's other direction, NULL = it has one. */
 void bulk_close(struct bulk *b, struct bulk *other, const struct herd *h, int64_t tick, int32_t number);
 /* Evidence of one look from its values: sets u and p in *r and returns -ln p + ln look_share(k); 0 where no stratum

@@ -6,6 +6,7 @@
 #ifndef ANDON_CORE_CLOCK_H
 #define ANDON_CORE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define US_PER_MS   INT64_C(1000)
@@ -14,6 +15,13 @@
 #define US_PER_HOUR (60 * US_PER_MIN)
 #define US_PER_DAY  (24 * US_PER_HOUR)
 #define TIME_NEVER  INT64_MAX
+
+/* Is the wall clock held to a reference, as the kernel was told by whoever does it (Linux: adjtimex(2), read only)? */
+enum clock_synced { CLOCK_SYNC_UNKNOWN = 0, CLOCK_SYNC_NO, CLOCK_SYNC_YES };
+struct clock_sync {
+    enum clock_synced synced;
+    int64_t error_us; /* CLOCK_SYNC_YES: the estimated error, as it was told; else 0 */
+};
 
 struct clock {
     /* Microseconds since the epoch. Monotonic: a real clock is steered by CLOCK_BOOTTIME from its first reading, so
@@ -29,6 +37,11 @@ struct clock {
     int64_t (*idle)(struct clock *c, int64_t deadline, unsigned in_flight);
     /* Wall-clock microseconds of this host (CLOCK_REALTIME), for log entries; a virtual clock gives its own now. */
     int64_t (*wall)(struct clock *c);
+    /* Microseconds since the host was started (CLOCK_BOOTTIME), which nobody can set; a virtual clock counts from its
+     * own beginning. NULL: now() stands in, for a clock that is never set. */
+    int64_t (*boot)(struct clock *c);
+    /* What steers the wall clock. NULL: not known. */
+    struct clock_sync (*sync)(struct clock *c);
 };
 
 /* The machine's clock. One shared object, no state that the caller must free. */
@@ -42,5 +55,18 @@ static inline int64_t clock_wall(struct clock *c)
 {
     return c->wall(c);
 }
+static inline int64_t clock_boot(struct clock *c)
+{
+    return c->boot ? c->boot(c) : c->now(c);
+}
+static inline struct clock_sync clock_sync_state(struct clock *c)
+{
+    return c->sync ? c->sync(c) : (struct clock_sync){CLOCK_SYNC_UNKNOWN, 0};
+}
+/* "yes", "no", "unknown" */
+const char *clock_sync_word(enum clock_synced s);
+/* Wall clock less boot clock, read together: it moves only when the wall clock is set (both are slewed alike). False
+ * when this thread was held up between the readings, so that they do not belong together. */
+bool clock_offset(struct clock *c, int64_t *out);
 
 #endif

@@ -72,7 +72,7 @@ void column_said(const struct evidence_policy *p, size_t metric, double value, d
     struct metric_def d;
     metric_get(p, metric, &d);
     column_text(n, metric, value);
-    if (d.kind == KIND_COUNTER || d.kind == KIND_EVENT)
+    if (metric_kind_counts(d.kind))
         snprintf(out, size, "%.32s%s%.60s", n, *when ? " " : "", when);
     else if (metric == ROW_VARIANCE)
         snprintf(out, size, "%.32s of its own baseline", fmt_ratio(n, value));

@@ -23,6 +23,8 @@ void sha256_done_hex(struct sha256 *h, char out[SHA256_HEX]);
 /* In one call. p may be NULL when n is 0. */
 void sha256_bytes(const void *p, size_t n, unsigned char out[SHA256_BYTES]);
 void sha256_hex(const void *p, size_t n, char out[SHA256_HEX]);
+/* HMAC (RFC 2104) with SHA-256. */
+void hmac_sha256(const void *key, size_t key_n, const void *p, size_t n, unsigned char out[SHA256_BYTES]);
 /* Writes 2 * n lower-case digits and a NUL; `out` has room for 2 * n + 1. */
 void hex_encode(char *out, const unsigned char *bytes, size_t n);
 

@@ -17,8 +17,9 @@
 #define ENTRY_MAX    16384
 #define ENTRY_FIELDS 40
 /* 2: an entry about a rollout says which (entry_identity), an entry of a halt has an id (entry_event). A reader of
- * version 1 can read it; what is missing in an entry of version 1 is not known. */
-#define ENTRY_VERSION 2
+ * version 1 can read it; what is missing in an entry of version 1 is not known.
+ * 3: mono is the boot clock (before: andon's own time, whose zero is the epoch); docs/audit.md has the rest. */
+#define ENTRY_VERSION 3
 
 enum entry_kind {
     ENTRY_GENESIS = 0, /* first of a log: origin, key */
@@ -38,7 +39,17 @@ enum entry_kind {
     ENTRY_CONFIG, /* configuration and policy digests in force */
     ENTRY_EXPORT,
     ENTRY_VERIFY,
-    ENTRY_NOTICE, /* somebody was told, or was to be; notices were silenced (docs/notices.md) */
+    ENTRY_RECEIPT,  /* a witness's word about the log so far (audit/receipts.h) */
+    ENTRY_NOTICE,   /* somebody was told, or was to be; notices were silenced (docs/notices.md) */
+    ENTRY_EVIDENCE, /* which devices are concerned and what they run, after a halt and the like */
+    ENTRY_REDACT,   /* committed values were erased (audit/opening.h): how many, which, why; never the values */
+    ENTRY_PLAN,     /* a rollout whose waves andon keeps: made, opened, paused, ... (core/plan_state.h) */
+    ENTRY_TELL,     /* devices of one are to be told or recalled, or were (docs/audit.md) */
+    ENTRY_INTEL,    /* what is known about vulnerabilities came in from a source, or was refused (docs/intel.md) */
+    ENTRY_VEX,      /* somebody here says whether a release is affected */
+    ENTRY_ACCEPT,   /* a risk is accepted until a day, or no more */
+    ENTRY_CRA,      /* clocks of CRA article 14 (core/cra.h) */
+    ENTRY_REPORT,   /* a report was written, from which data */
     ENTRY_KIND_COUNT
 };
 
@@ -102,7 +113,7 @@ bool entry_event(const struct entry *e, struct buf *facts, char id[SHA256_HEX], 
  *
  *   {"actor":{"kind":"person","name":"m.ito"},"after":"paused","before":"running","corr":"00000000000004d2",
  *    "f":{"devices":1934,"http.status":200},"fleet":"hearth","host":{...},"kind":"outcome","late":1,"mono_us":5,
- *    "reason":"...","result":"ok","rollout":"4471","seq":7,"t":1700000000000000,"v":2,"verb":"pause","wave":"W2"}
+ *    "reason":"...","result":"ok","rollout":"4471","seq":7,"t":1700000000000000,"v":3,"verb":"pause","wave":"W2"}
  *
  * (on one line). after, before, corr, f, fleet, host, late, reason, result, rollout, verb and wave are left out when
  * they say nothing. corr is 16 hexadecimal digits; an integer beyond 2^53 is a decimal string, since RFC 8785 numbers

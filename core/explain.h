@@ -13,7 +13,7 @@
 #include "core/ledger.h"
 #include "core/snapshot.h"
 
-#define EXPLAIN_TEXT 880 /* a buffer of this size is enough for any sentence from here */
+#define EXPLAIN_TEXT 1180 /* a buffer of this size is enough for any sentence from here */
 
 /* Evidence so far (a natural logarithm): "0.3", "240", "72,000", "10^9". log_need: of what it is shown against. */
 const char *explain_evidence(char out[FMT_MAX], double log_e, double log_need);

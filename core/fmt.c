@@ -234,7 +234,8 @@ bool fmt_dur_parse(const char *s, int64_t *us)
     static const struct {
         const char *unit;
         int64_t us;
-    } units[] = {{"ms", US_PER_MS}, {"s", US_PER_S}, {"m", US_PER_MIN}, {"h", US_PER_HOUR}, {"d", US_PER_DAY}};
+    } units[] = {{"ms", US_PER_MS},  {"s", US_PER_S},   {"m", US_PER_MIN},
+                 {"h", US_PER_HOUR}, {"d", US_PER_DAY}, {"y", 365 * US_PER_DAY}};
     int64_t total = 0, last = INT64_MAX;
     if (!*s)
         return false;

@@ -8,6 +8,7 @@
 #include "core/err.h"
 
 #define OWN_CLIP  16.0
+#define AT_ONCE   256
 #define AHEAD_MAX (5 * US_PER_MIN) /* a sample further ahead of our clock than this is nonsense */
 
 const double health_level[2][HEALTH_LEVELS] = {{1.1, 1.25, 1.5, 2}, {1.5, 2, 4, 8}};
@@ -46,17 +47,45 @@ static double p95(float *v, size_t n)
 struct frame {
     int64_t len, first, start; /* bucket length, first bucket, its start */
     int64_t newest, fresh;     /* a sample from `fresh` on is not older than 3 scrapes before the newest */
+    const struct health_excuse *x;
 };
 
-static bool measured(const struct track *t, const struct frame *f)
+static bool measured(const struct track *t, const struct frame *f, int64_t later_us)
 {
-    return t->counts_from != TIME_NEVER && t->last_t >= t->counts_from && t->last_t >= f->fresh &&
+    return t->counts_from != TIME_NEVER && t->last_t - later_us >= t->counts_from && t->last_t >= f->fresh &&
            t->last_t <= f->newest;
 }
 
+void health_excuse(const struct policy *p, const int8_t *column, bool canary, struct health_excuse *out)
+{
+    size_t names = metric_activation(&p->evidence);
+
+    *out = (struct health_excuse){0};
+    for (size_t i = 0; i < metric_count(&p->evidence); i++) {
+        struct metric_def d;
+        int c = i >= METRICS_BUILTIN && column ? column[i - METRICS_BUILTIN] : metric_column(&p->evidence, i);
+
+        metric_get(&p->evidence, i, &d);
+        if (c >= 0 && d.grace_us > p->grace_us)
+            out->later_us[c] = d.grace_us - p->grace_us;
+        if (c >= 0 && i == names && canary)
+            out->names = (size_t)c;
+    }
+}
+
+struct track_excuse health_excuse_of(const struct health_excuse *x, const struct track *t, const struct track_shape *s,
+                                     size_t column)
+{
+    struct track_excuse e = {.later_us = x ? x->later_us[column] : 0};
+
+    if (x && x->names && column == COL_REBOOTS)
+        e.names = track_count_of(t, s, x->names);
+    return e;
+}
+
 /* Events of one device in the window, and its exposure in tenths of a second. */
-static int64_t device_events(const struct track *t, const struct track_count *c, const struct frame *f,
-                             int64_t *exposure, bool *clipped)
+static int64_t device_events(const struct track *t, const struct track_count *c, const struct track_excuse *x,
+                             const struct frame *f, int64_t *exposure, bool *clipped)
 {
     int64_t edge, n = 0;
     uint32_t from;
@@ -64,46 +93,63 @@ static int64_t device_events(const struct track *t, const struct track_count *c,
     *exposure = 0;
     if (t->counts_from == TIME_NEVER || isnan(c->value) || t->last_t > f->newest)
         return 0;
-    edge = track_ceil(t->counts_from, f->len);
-    if (f->start > edge)
-        edge = f->start;
+    /* Without a division where it has counted for the whole window. */
+    bool whole = x->later_us == 0 && t->counts_from <= f->start;
+    int64_t first = whole ? f->first : track_first(t, f->len, x->later_us);
+    edge = first <= f->first ? f->start : first * f->len;
     from = track_tenths(edge);
     if (t->last_t >= edge && track_earlier(from, c->first))
         from = c->first;
     if (t->last_t > edge && track_earlier(from, c->at))
         *exposure = (int64_t)(c->at - from);
-    int64_t first = track_first(t, f->len);
     if (f->first > first)
         first = f->first;
     for (int i = 0; i < TRACK_BUCKETS; i++)
         if (t->bucket0 - (TRACK_BUCKETS - 1 - i) >= first) {
-            n += c->by[i];
+            n += track_in_bucket(t, c, x, f->len, i);
             *clipped |= c->by[i] == UINT8_MAX;
         }
     return n;
 }
 
-static void sum_count(const struct track *const *tracks, size_t n, const struct track_shape *s, size_t column,
-                      const struct frame *f, struct count_health *out)
+/* A level's values and baselines, of the devices that are measured. */
+struct values {
+    float *value, *base;
+    size_t n, n_base;
+};
+
+/* A column, over the devices so far. */
+struct sum {
+    int64_t exposure;
+    bool clipped;
+    double total; /* of the values */
+    struct values v;
+};
+
+static void add_counts(struct sum *a, const struct track *const *tracks, size_t n, const struct track_shape *s,
+                       size_t column, const struct frame *f, struct count_health *out)
 {
-    int64_t exposure, total = 0;
-    bool clipped = false;
+    int64_t exposure;
 
-    *out = (struct count_health){.rate = NAN};
     for (size_t i = 0; i < n; i++) {
-        int64_t events = device_events(tracks[i], track_count_of(tracks[i], s, column), f, &exposure, &clipped);
+        const struct track_excuse x = health_excuse_of(f->x, tracks[i], s, column);
+        int64_t events = device_events(tracks[i], track_count_of(tracks[i], s, column), &x, f, &exposure, &a->clipped);
 
-        total += exposure;
+        a->exposure += exposure;
         out->events += events;
         out->had += events > 0;
         out->twice += events > 1;
     }
-    out->days = (double)total / ((double)US_PER_DAY / (double)TRACK_TENTH);
+}
+
+static void end_count(const struct sum *a, size_t column, struct count_health *out)
+{
+    out->days = (double)a->exposure / ((double)US_PER_DAY / (double)TRACK_TENTH);
     /* A device has had as many as are counted, or more: of reboots that is a loop at any rate, of others it says
      * nothing.
      */
-    if (total > 0 && (!clipped || column == COL_REBOOTS))
-        out->rate = (double)out->events / out->days;
+    bool known = a->exposure > 0 && (!a->clipped || column == COL_REBOOTS);
+    out->rate = known ? (double)out->events / out->days : NAN;
 }
 
 /* Ratio of a device's value to its baseline, clipped. A baseline of (nearly) nothing is lifted to a thousandth of
@@ -119,12 +165,6 @@ static double own_ratio(double value, double base, double mean_base)
     r = value / base;
     return r > OWN_CLIP ? OWN_CLIP : r < 1 / OWN_CLIP ? 1 / OWN_CLIP : r;
 }
-
-/* A level's values and baselines, of the devices that are measured. */
-struct values {
-    float *value, *base;
-    size_t n, n_base;
-};
 
 static void count_level(struct gauge_health *g, double r, bool spread)
 {
@@ -173,44 +213,80 @@ static double mean_difference(const struct values *v)
     return sum / (double)v->n_base;
 }
 
-static void sum_gauge(const struct track *const *tracks, size_t n, const struct track_shape *s, size_t column,
-                      const struct frame *f, struct gauge_health *out)
+static void add_levels(struct sum *a, const struct track *const *tracks, size_t n, const struct track_shape *s,
+                       size_t column, const struct frame *f)
 {
-    struct values v = {.value = xreallocarray(NULL, 2 * n + 1, sizeof *v.value)};
-    bool spread = s->column[column].spread;
-    double sum = 0;
+    bool all = s->column[column].spread || s->column[column].below;
 
-    v.base = v.value + n;
-    *out = (struct gauge_health){.mean = NAN, .p95 = NAN, .own = NAN, .change = NAN};
     for (size_t i = 0; i < n; i++) {
         const struct track_level *l = track_level_of(tracks[i], s, column);
 
-        if (!measured(tracks[i], f) || isnan(l->value))
+        if (!measured(tracks[i], f, f->x ? f->x->later_us[column] : 0) || isnan(l->value))
             continue;
-        sum += (double)l->value;
-        v.base[v.n] = l->base;
-        v.value[v.n++] = l->value;
-        v.n_base += !isnan(l->base) && (spread || s->column[column].below || l->base > 0);
+        a->total += (double)l->value;
+        a->v.base[a->v.n] = l->base;
+        a->v.value[a->v.n++] = l->value;
+        a->v.n_base += !isnan(l->base) && (all || l->base > 0);
     }
-    bool based = v.n > 0 && v.n_base * 2 >= v.n && v.n_base > 0;
+}
+
+static void end_level(struct sum *a, const struct track_shape *s, size_t column, struct gauge_health *out)
+{
+    const struct values *v = &a->v;
+    bool based = v->n > 0 && v->n_base * 2 >= v->n && v->n_base > 0;
+
+    *out = (struct gauge_health){.mean = NAN, .p95 = NAN, .own = NAN, .change = NAN};
     if (based && s->column[column].below)
-        out->change = mean_difference(&v);
+        out->change = mean_difference(v);
     else if (based)
-        (spread ? sum_spread : sum_change)(&v, out);
+        (s->column[column].spread ? sum_spread : sum_change)(v, out);
     if (!based || s->column[column].below)
         for (int l = 0; l < HEALTH_LEVELS; l++)
             out->over[l] = out->under[l] = -1;
-    if (v.n > 0) {
-        out->mean = sum / (double)v.n;
-        out->p95 = p95(v.value, v.n);
+    if (v->n > 0) {
+        out->mean = a->total / (double)v->n;
+        if (column == COL_CPU) /* the one whose figure there is */
+            out->p95 = p95(v->value, v->n);
     }
-    free(v.value);
 }
 
-void health_group(const struct track *const *tracks, size_t n, const struct track_shape *s, int64_t now,
-                  int64_t window_us, int64_t scrape_us, struct group_health *out)
+/* Some devices at a time, all columns: what is known of a device is read from memory once. */
+static void sum_columns(const struct track *const *tracks, size_t n, const struct track_shape *s, const struct frame *f,
+                        struct group_health *out)
 {
-    struct frame f = {.len = track_bucket(window_us)};
+    struct sum a[TRACK_COLUMNS] = {0};
+    float *room = xreallocarray(NULL, 2 * n * s->columns + 1, sizeof *room);
+
+    for (size_t c = 0; c < s->columns; c++) {
+        a[c].v.value = room + 2 * n * c;
+        a[c].v.base = a[c].v.value + n;
+    }
+    for (size_t i = 0; i < n; i += AT_ONCE) {
+        size_t m = n - i < AT_ONCE ? n - i : AT_ONCE;
+
+        for (size_t k = i; k < i + m; k++)
+            out->measured += measured(tracks[k], f, 0);
+        for (size_t c = 0; c < s->columns; c++) {
+            if (s->column[c].counter)
+                add_counts(&a[c], tracks + i, m, s, c, f, &out->column[c].count);
+            else
+                add_levels(&a[c], tracks + i, m, s, c, f);
+        }
+    }
+    for (size_t c = 0; c < s->columns; c++) {
+        if (s->column[c].counter)
+            end_count(&a[c], c, &out->column[c].count);
+        else
+            end_level(&a[c], s, c, &out->column[c].gauge);
+    }
+    free(room);
+}
+
+void health_group(const struct track *const *tracks, size_t n, const struct track_shape *s,
+                  const struct health_excuse *x, int64_t now, int64_t window_us, int64_t scrape_us,
+                  struct group_health *out)
+{
+    struct frame f = {.len = track_bucket(window_us), .x = x};
 
     memset(out, 0, sizeof *out);
     out->expected = (int64_t)n;
@@ -225,14 +301,7 @@ void health_group(const struct track *const *tracks, size_t n, const struct trac
     f.fresh = out->newest - TRACK_FRESH * scrape_us;
     f.first = track_floor(out->newest, f.len) - (TRACK_WINDOW - 1);
     f.start = f.first * f.len;
-    for (size_t i = 0; i < n; i++)
-        out->measured += measured(tracks[i], &f);
-    for (size_t c = 0; c < s->columns; c++) {
-        if (s->column[c].counter)
-            sum_count(tracks, n, s, c, &f, &out->column[c].count);
-        else
-            sum_gauge(tracks, n, s, c, &f, &out->column[c].gauge);
-    }
+    sum_columns(tracks, n, s, &f, out);
 }
 
 static double ratio_of(double canary, double control)

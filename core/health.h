@@ -26,7 +26,7 @@ struct count_health {
     double rate;   /* per device-day; NaN of a counter that runs so fast that a device's events were not all counted */
 };
 struct gauge_health {
-    double mean, p95;
+    double mean, p95; /* p95: of CPU, else NaN */
     double own;    /* of a spread: mean of value / own baseline; against the mean baseline where a device has none. Each
                       device's ratio is clipped to 1/16..16, so that one odd sensor is one voice */
     double change; /* sum of values / sum of own baselines over devices that have one, NaN when fewer than half do;
@@ -59,11 +59,23 @@ struct wave_health {
     int64_t control_frozen_at;  /* control has become too small: its figures as last measured then; 0 = live */
 };
 
+/* What of a group's telemetry does not count, by the policy of its rollout; as for the tests. */
+struct health_excuse {
+    int64_t later_us[TRACK_COLUMNS]; /* the metric has a grace that is so much longer than the policy's */
+    size_t names;                    /* the column of activations, where it may name a boot; 0: there is none */
+};
+/* Of a group of canaries, or of control, which has no update. column[]: as in health_compare. */
+void health_excuse(const struct policy *p, const int8_t *column, bool canary, struct health_excuse *out);
+/* The same for one column of one device. */
+struct track_excuse health_excuse_of(const struct health_excuse *x, const struct track *t, const struct track_shape *s,
+                                     size_t column);
+
 /* Nothing is known of any figure. */
 void health_init(struct wave_health *h);
-/* Sums a group. scrape_us is the telemetry's interval. `now` is the engine's clock. */
-void health_group(const struct track *const *tracks, size_t n, const struct track_shape *s, int64_t now,
-                  int64_t window_us, int64_t scrape_us, struct group_health *out);
+/* Sums a group. scrape_us is the telemetry's interval. `now` is the engine's clock. x NULL: all counts. */
+void health_group(const struct track *const *tracks, size_t n, const struct track_shape *s,
+                  const struct health_excuse *x, int64_t now, int64_t window_us, int64_t scrape_us,
+                  struct group_health *out);
 /* Until when at least `need` of the devices (one at least, all at most) had reported: a device counts for three scrapes
  * after its newest sample, and a `told` one, that was seen before, until it counts itself (counts_from): before that it
  * was not expected to. By the telemetry's own times, so that every watcher gets the same answer, whenever it was

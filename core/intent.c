@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "core/approval.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/verdict.h"
@@ -115,6 +116,12 @@ static bool check_common(const struct intent *in, const struct verb_facts *f, st
                        "%s is refused: what the server said is %s old, more than %s", verb_word(in->verb),
                        fmt_dur(age, f->data_age), fmt_dur(limit, f->fresh_us));
     }
+    if (f->log_doubt && *f->log_doubt)
+        return err_set(why, ERR_REFUSED, "docs/audit.md, \"When a witness contradicts\". Halt is still possible.",
+                       "%s is refused: %.240s", verb_word(in->verb), f->log_doubt);
+    if (!f->log_ok && f->log_tampered)
+        return err_set(why, ERR_REFUSED, "Look what was done to it: andon audit verify. Halt is still possible.",
+                       "%s is refused: the audit log is tampered with", verb_word(in->verb));
     if (!f->log_ok)
         return err_set(why, ERR_REFUSED, "Make the log writable (`andon doctor`). Halt is still possible.",
                        "%s is refused: the audit log cannot be written", verb_word(in->verb));
@@ -351,6 +358,34 @@ static bool check_latch(const struct intent *in, const struct verb_facts *f, str
     return true;
 }
 
+enum strength intent_strength(const struct intent *in, const struct verb_facts *f)
+{
+    bool by_policy = in->verb == VERB_HALT && f->policy && f->policy->halt_stops;
+
+    return strength_can(in->strength == STRENGTH_POLICY && by_policy ? STRENGTH_SOFT : in->strength, f->caps);
+}
+
+enum verb_reason verb_reason_by(enum verb v, const struct policy *p)
+{
+    return p && (p->people.reasons >> v & 1) ? REASON_NEEDED : verb_row(v)->reason;
+}
+
+/* What the policy asks of people. */
+static bool check_people(const struct intent *in, const struct verb_facts *f, struct err *why)
+{
+    const char *word = verb_word(in->verb);
+
+    if (!f->policy || in->actor.kind == ACTOR_RULE)
+        return true;
+    if (f->policy->people.operator_named && !f->operator_named && !*in->actor.operator_name)
+        return err_set(why, ERR_REFUSED, "Start andon with --operator NAME, or set ANDON_OPERATOR.",
+                       "%s is refused: the policy asks who you are, since this account may be shared", word);
+    if ((f->policy->people.reasons >> in->verb & 1) && !*in->reason && !*in->remark)
+        return err_set(why, ERR_REFUSED, "Say why; it goes into the audit log.",
+                       "%s is refused: the policy asks for a reason", word);
+    return true;
+}
+
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why)
 {
     const struct verb_row *row = verb_row(in->verb);
@@ -359,7 +394,7 @@ bool verb_check(const struct intent *in, const struct verb_facts *f, struct err 
         return err_set(why, ERR_INTERNAL, "", "there is no such verb");
     if (in->verb == VERB_HALT)
         return check_halt(in, f, why);
-    if (!check_common(in, f, why))
+    if (!check_common(in, f, why) || !check_people(in, f, why))
         return false;
     if (in->verb == VERB_ACK)
         return check_ack(in, f, why);
@@ -370,5 +405,5 @@ bool verb_check(const struct intent *in, const struct verb_facts *f, struct err 
     if (f->rollback_running)
         return err_set(why, ERR_REFUSED, "Wait until it has ended; halt stops it.",
                        "%s is refused: a roll back of %s is under way", row->word, in->rollout);
-    return check_by_verb(in, f, why);
+    return check_by_verb(in, f, why) && approval_check(in, f, why);
 }

@@ -18,7 +18,8 @@ enum actor_kind { ACTOR_PERSON, ACTOR_SCRIPT, ACTOR_RULE };
 
 struct actor {
     enum actor_kind kind;
-    char name[64]; /* login name, or the rule's id */
+    char name[64];          /* login name, or the rule's id */
+    char operator_name[64]; /* who it is, where several share the account: as was claimed, "" = nothing was */
 };
 
 #define WAVES_MAX 512 /* hawkBit: 500 groups a rollout */
@@ -28,8 +29,9 @@ struct intent {
     char fleet[64];
     char rollout[ID_MAX]; /* "" with VERB_HALT or VERB_ACK: every rollout of the fleet that is not ended */
     struct actor actor;
-    char reason[256]; /* needed for roll back and deny; safe text */
-    char remark[256]; /* approve/deny: sent to the server */
+    char reason[256];       /* needed for roll back and deny; safe text */
+    char remark[256];       /* approve/deny: sent to the server */
+    enum strength strength; /* of a verb that takes one */
     /* roll back */
     bool all_waves;                     /* every wave that was told (default) */
     uint64_t wave_mask[WAVES_MAX / 64]; /* by wave index, when !all_waves */
@@ -64,9 +66,11 @@ struct verb_facts {
     size_t n_waves;
     uint32_t caps;
     bool read_only;
-    bool log_ok;      /* the log can be written */
-    bool log_backlog; /* entries wait to be logged late: only halts */
-    bool fresh;       /* rollout states are younger than fresh_us */
+    bool log_ok;           /* the log can be written */
+    bool log_tampered;     /* with !log_ok: because it does not verify, or is not the file that it was */
+    const char *log_doubt; /* a witness contradicts it: why nothing is done by it; NULL or "": none does */
+    bool log_backlog;      /* entries wait to be logged late: only halts */
+    bool fresh;            /* rollout states are younger than fresh_us */
     int64_t data_age, fresh_us;
     bool latched;             /* halted and not acknowledged */
     enum stop_phase stop;     /* how far the halt has come */
@@ -76,9 +80,12 @@ struct verb_facts {
     int64_t wave_running_for; /* of the newest running wave, us */
     double hours_left;        /* device-hours of canary watch that the policy still asks for before the next wave */
     const struct policy *policy;
-    enum reaction verdict;   /* of the running wave */
+    const struct approval_state *approvals; /* core/approval.h, where the policy asks for them; NULL: not known */
+    bool operator_named;                    /* whoever works here has said who it is (struct people_policy) */
+    enum reaction verdict;                  /* of the running wave */
     enum reaction on_resume; /* what of it would act when the rollout is resumed now (verdict_on_resume) */
     bool data_missing;
+    const char *const *says; /* of struct backend_info, by enum backend_say; NULL = nothing is known */
     const char *environment; /* of the fleet, for a preview's title; "" or NULL = not known */
     /* of a roll back; NULL = whoever carries it out looks it up first, as the engine does */
     const struct rollback_target *target;
@@ -91,9 +98,15 @@ struct verb_facts {
  * is refused in read-only (why->code == ERR_REFUSED): it then only says what it would have done. */
 bool verb_check(const struct intent *in, const struct verb_facts *f, struct err *why) ANDON_MUST_USE;
 
+/* Does the verb take, or need, a reason: by itself, or because the policy (NULL: none) asks for one? */
+enum verb_reason verb_reason_by(enum verb v, const struct policy *p);
+
 /* Devices of a wave that were told: those whose action was sent, whatever came of it. By the server's counts; by the
  * wave's state where it gives none. */
 int64_t wave_told(const struct wave *w);
+/* How hard the intent would stop the rollout, by what was asked for, the policy and what the server can;
+ * STRENGTH_POLICY: not for good. */
+enum strength intent_strength(const struct intent *in, const struct verb_facts *f);
 bool intent_has_wave(const struct intent *in, int index);
 /* Devices that a roll back would take: told devices of its waves. This is the number that a person confirms. */
 int64_t rollback_scope(const struct intent *in, const struct verb_facts *f);

@@ -1,6 +1,7 @@
 #include "core/json.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <jansson.h>
 #include "core/text.h"
@@ -10,7 +11,7 @@
 
 /* jansson recurses, so the depth is known before it starts. Also tells line and column of the place. Brackets in
  * strings do not count; a string that never ends is jansson's to complain about. */
-static bool depth_ok(const char *s, size_t n, int *line, size_t *col)
+static bool depth_ok(const char *s, size_t n, int most, int *line, size_t *col)
 {
     int depth = 0;
     bool in_string = false;
@@ -26,7 +27,7 @@ static bool depth_ok(const char *s, size_t n, int *line, size_t *col)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > DEPTH_MAX) {
+            if (++depth > most) {
                 *col = i - line_start + 1;
                 return false;
             }
@@ -57,6 +58,12 @@ static struct json_t *not_json(const json_error_t *je, const char *what, struct 
 
 struct json_t *json_parse(const char *bytes, size_t n, size_t max_bytes, const char *what, struct err *e)
 {
+    return json_parse_deep(bytes, n, max_bytes, DEPTH_MAX, what, e);
+}
+
+struct json_t *json_parse_deep(const char *bytes, size_t n, size_t max_bytes, int depth, const char *what,
+                               struct err *e)
+{
     if (n > max_bytes) {
         err_set(e, ERR_LIMIT, "", "%s: %zu bytes of JSON, more than the %zu allowed", what, n, max_bytes);
         return NULL;
@@ -67,13 +74,108 @@ struct json_t *json_parse(const char *bytes, size_t n, size_t max_bytes, const c
     }
     int line;
     size_t col = 0;
-    if (!depth_ok(bytes, n, &line, &col)) {
-        err_set(e, ERR_LIMIT, "", "%s: JSON nested deeper than %d at line %d, column %zu", what, DEPTH_MAX, line, col);
+    if (!depth_ok(bytes, n, depth, &line, &col)) {
+        err_set(e, ERR_LIMIT, "", "%s: JSON nested deeper than %d at line %d, column %zu", what, depth, line, col);
         return NULL;
     }
     json_error_t je;
     json_t *doc = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, &je);
     return doc ? doc : not_json(&je, what, e);
+}
+
+/* ---- leaving out ---- */
+
+/* Behind the string that begins at s[i]; n when it has no end. */
+static size_t behind_string(const char *s, size_t n, size_t i)
+{
+    for (i++; i < n;) {
+        const char *quote = memchr(s + i, '"', n - i), *p = quote;
+        if (!quote)
+            break;
+        while (p > s + i && p[-1] == '\\')
+            p--;
+        i = (size_t)(quote - s) + 1;
+        if ((quote - p) % 2 == 0) /* each backslash of a pair stands for itself */
+            return i;
+    }
+    return n;
+}
+
+/* Behind the value at s[i]: a string, an object or array as far as its brackets tell, or a word. */
+static size_t behind_value(const char *s, size_t n, size_t i)
+{
+    int depth = 0;
+    while (i < n) {
+        char c = s[i];
+        if (c == '"') {
+            i = behind_string(s, n, i);
+        } else if (depth == 0 && (c == ',' || c == '}' || c == ']')) {
+            return i;
+        } else {
+            depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+            i++;
+        }
+        if (depth == 0 && (c == '"' || c == '}' || c == ']'))
+            return i;
+    }
+    return n;
+}
+
+static size_t behind_blanks(const char *s, size_t n, size_t i)
+{
+    while (i < n && (s[i] == ' ' || s[i] == '\t' || s[i] == '\r' || s[i] == '\n'))
+        i++;
+    return i;
+}
+
+/* How much of the string to keep without its tail: up to a blank, which is never part of an escape or of another
+ * character. */
+static size_t head_of(const char *s, size_t n, size_t keep)
+{
+    const char *blank = n > keep ? memchr(s + keep, ' ', n - keep) : NULL;
+    return blank ? (size_t)(blank - s) : n;
+}
+
+static const struct json_skip *skipped(const struct json_skip *skip, const char *key, size_t n)
+{
+    for (; skip->key; skip++)
+        if (skip->key[0] == key[0] && strlen(skip->key) == n && memcmp(skip->key, key, n) == 0)
+            return skip;
+    return NULL;
+}
+
+struct json_t *json_parse_without(const char *bytes, size_t n, const struct json_skip *skip, int depth,
+                                  const char *what, struct err *e)
+{
+    char *left = xmalloc(n + 1); /* never longer: what stands for a value is no longer than that */
+    size_t from = 0, k = 0;
+    for (size_t i = 0; i < n;) {
+        const char *quote = memchr(bytes + i, '"', n - i);
+        if (!quote)
+            break;
+        size_t at = (size_t)(quote - bytes), end = behind_string(bytes, n, at), colon = behind_blanks(bytes, n, end);
+        i = end;
+        if (colon >= n || bytes[colon] != ':')
+            continue;
+        const struct json_skip *out = skipped(skip, quote + 1, end - at - 2);
+        if (!out)
+            continue;
+        size_t value = behind_blanks(bytes, n, colon + 1), next = behind_value(bytes, n, value);
+        if (next == n) /* it is cut, and is to be found so */
+            break;
+        if (next == value) /* there is none */
+            continue;
+        size_t head = out->keep && bytes[value] == '"' ? head_of(bytes + value, next - value, out->keep) : 0;
+        memcpy(left + k, bytes + from, value - from + head);
+        k += value - from + head;
+        if (head < next - value)
+            left[k++] = head ? '"' : '0';
+        from = i = next;
+    }
+    memcpy(left + k, bytes + from, n - from);
+    struct json_t *doc = json_parse_deep(left, k + n - from, n, depth, what, e);
+    free(left);
+    return doc;
 }
 
 void json_free(struct json_t *doc)

@@ -19,8 +19,22 @@ struct json_t; /* jansson's own value; borrowed from its document */
 
 /* A parsed document (an object or an array); the caller frees it with json_free. NULL with *e filled when it is not
  * acceptable: ERR_LIMIT (too long, too deep), ERR_RANGE (an integer beyond int64), ERR_SYNTAX (all else).
- * `what` names the source in errors ("answer of GET /rest/v1/rollouts"). */
+ * `what` names the source in errors ("answer of GET /rollouts"). */
 struct json_t *json_parse(const char *bytes, size_t n, size_t max_bytes, const char *what, struct err *e);
+/* The same to another depth, 1000 at most: trees of products and parts are deeper than answers. */
+struct json_t *json_parse_deep(const char *bytes, size_t n, size_t max_bytes, int depth, const char *what,
+                               struct err *e);
+
+/* A member that nobody will ask for: of a value that is a string about `keep` bytes are kept, in the place of any other
+ * one stands 0. Only the ends of what is left out are looked for. */
+struct json_skip {
+    const char *key; /* wherever it stands; the last of a table has NULL */
+    size_t keep;
+};
+/* json_parse_deep() of what is left without these: large records cost a fraction of the time. Places in errors are
+ * those of what is left. */
+struct json_t *json_parse_without(const char *bytes, size_t n, const struct json_skip *skip, int depth,
+                                  const char *what, struct err *e);
 void json_free(struct json_t *doc);
 
 /* Getters: NULL, default or false when the member is absent or of another type. */

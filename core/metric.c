@@ -147,6 +147,19 @@ int metric_column(const struct evidence_policy *p, size_t i)
     return i < metric_count(p) ? (int)(COL_BUILTIN + i - METRICS_BUILTIN) : -1;
 }
 
+bool metric_kind_counts(enum metric_kind k)
+{
+    return k == KIND_COUNTER || k == KIND_EVENT || k == KIND_ACTIVATION;
+}
+
+size_t metric_activation(const struct evidence_policy *p)
+{
+    for (size_t i = 0; i < p->n_own; i++)
+        if (p->own[i].kind == KIND_ACTIVATION)
+            return METRICS_BUILTIN + i;
+    return METRICS_MAX;
+}
+
 bool metric_kind_alike(enum metric_kind a, enum metric_kind b)
 {
     return (a == KIND_EVENT ? KIND_COUNTER : a) == (b == KIND_EVENT ? KIND_COUNTER : b);
@@ -154,7 +167,7 @@ bool metric_kind_alike(enum metric_kind a, enum metric_kind b)
 
 const char *metric_kind_word(enum metric_kind k)
 {
-    static const char *const words[] = {"counter", "gauge", "spread", "event", "presence", "outcome"};
+    static const char *const words[] = {"counter", "gauge", "spread", "event", "activation", "presence", "outcome"};
     return words[k];
 }
 
@@ -274,7 +287,7 @@ static void make_figures(struct evidence_policy *p, struct arena *a)
     for (size_t i = 0; i < p->n_own; i++) {
         const struct metric_def *d = &p->own[i];
         const char *unit = d->unit ? d->unit : "";
-        bool counts = d->kind == KIND_COUNTER || d->kind == KIND_EVENT, own = d->kind == KIND_SPREAD && d->own;
+        bool counts = metric_kind_counts(d->kind), own = d->kind == KIND_SPREAD && d->own;
         v[i] = (struct figure){.word = d->id,
                                .phrase = d->title,
                                .brief = arena_strndup(a, d->title, text_fit(d->title, FIGURE_BRIEF)),
@@ -311,7 +324,7 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
             add_counter(&m, o, METRICS_BUILTIN + i);
         else if (o->kind == KIND_EVENT)
             add(&m, METRICS_BUILTIN + i, RULE_EVENTS, 1, false, 1, o->id, arena_printf(a, "have had %s", o->title));
-        else
+        else if (o->kind != KIND_ACTIVATION)
             add_gauge(&m, o, METRICS_BUILTIN + i);
     }
     p->own_test = m.v;
@@ -321,7 +334,7 @@ bool metric_make_tests(struct evidence_policy *p, struct arena *a)
 
 bool metric_builtin(const struct evidence_policy *p)
 {
-    bool same = p->n_own_tests == 0;
+    bool same = p->n_own == 0 && p->n_own_tests == 0;
     for (size_t i = 0; i < METRICS_BUILTIN; i++)
         same = same && p->grace_us[i] == 0;
     return same;

@@ -12,12 +12,13 @@
 #include "core/digest.h"
 
 enum metric_kind {
-    KIND_COUNTER,  /* goes up with each event: 3 within half an hour, and its 1st, 2nd, 4th, 8th */
-    KIND_GAUGE,    /* a level; its mean over a window: first passages, and a rank test of all devices */
-    KIND_SPREAD,   /* the same of a value that is itself over a window of the source's: the newest stands for it */
-    KIND_EVENT,    /* a counter of which the first event says all */
-    KIND_PRESENCE, /* is heard of at all */
-    KIND_OUTCOME   /* so many of so many */
+    KIND_COUNTER,    /* goes up with each event: 3 within half an hour, and its 1st, 2nd, 4th, 8th */
+    KIND_GAUGE,      /* a level; its mean over a window: first passages, and a rank test of all devices */
+    KIND_SPREAD,     /* the same of a value that is itself over a window of the source's: the newest stands for it */
+    KIND_EVENT,      /* a counter of which the first event says all */
+    KIND_ACTIVATION, /* goes up when a staged update boots its device: names that boot, and is not tested itself */
+    KIND_PRESENCE,   /* is heard of at all */
+    KIND_OUTCOME     /* so many of so many */
 };
 enum metric_worse { WORSE_UP, WORSE_DOWN, WORSE_BOTH };
 
@@ -109,6 +110,10 @@ enum metric_field { FIELD_TOLERANCE, FIELD_SHARE, FIELD_WORSE };
 const char *metric_key(size_t row, enum metric_field f);
 /* The column of a trial's ticks that row i is fed by; -1: none. */
 int metric_column(const struct evidence_policy *p, size_t i);
+/* Is it a number that only goes up, of which the rises are counted? */
+bool metric_kind_counts(enum metric_kind k);
+/* The policy's metric of activations; METRICS_MAX: it has none. */
+size_t metric_activation(const struct evidence_policy *p);
 /* Are figures of the one kept as those of the other are? A counter and an event are; a level and a spread are not. */
 bool metric_kind_alike(enum metric_kind a, enum metric_kind b);
 const char *metric_kind_word(enum metric_kind k);   /* "counter", ... */

@@ -47,9 +47,10 @@ struct counts {
 };
 
 struct release {
-    const char *id;      /* hawkBit distribution set id */
+    const char *id;      /* the server's own */
     const char *name;    /* "hearth" */
     const char *version; /* "4.12.1" */
+    int64_t order; /* rises from release to release where the server orders them (CAP_DOWNGRADE), 0 = it does not */
 };
 
 /* A condition on a wave, already judged: hawkBit accepts nonsense and then never fires. */
@@ -91,6 +92,7 @@ struct rollout {
     const char *approval_remark;
     bool deleted;
     bool dynamic;
+    uint32_t caps; /* enum cap of this one, where it is not the server that keeps it: CAP_OWN_WAVES; 0 = the server's */
 };
 
 enum device_status { /* hawkBit updateStatus: a claim, not the truth */
@@ -102,7 +104,7 @@ enum device_status { /* hawkBit updateStatus: a claim, not the truth */
 };
 
 struct device {
-    const char *id;     /* hawkBit controllerId, safe text for the screen */
+    const char *id;     /* safe text, for the screen */
     const char *raw_id; /* as the server knows it, for requests; may hold any byte but NUL */
     const char *name;
     enum device_status status;
@@ -111,6 +113,25 @@ struct device {
     int64_t last_seen;    /* last contact with the fleet server */
     int64_t contact_us;   /* how long it leaves between two contacts, as the server expects; 0 = it does not say */
     bool overdue;
+};
+
+/* Where a device stands with one release, as the server shows it. */
+enum standing_at {
+    AT_UNKNOWN = 0, /* the server did not say; never to be counted as any of the others */
+    AT_ABSENT,      /* the server does not know the device */
+    AT_OTHER,       /* neither told nor has it */
+    AT_TOLD,        /* told, and has not begun as far as the server knows */
+    AT_BUSY,        /* downloads or installs it */
+    AT_INSTALLED,   /* says that it runs it */
+    AT_FAILED,      /* said that this release did not install */
+    AT_RECALLED,    /* was told and recalled before it had begun */
+    AT_LOST         /* recalled or cut off, and may install it all the same: its report will not be taken */
+};
+
+struct device_standing {
+    enum standing_at at;
+    int64_t told_at, ended_at; /* on the server's clock, 0 = it does not say */
+    int64_t last_seen;
 };
 
 /* What a server can do. A bit is set only when the server has shown it. */
@@ -125,15 +146,31 @@ enum cap {
     CAP_WAVE_COUNTS = 1 << 7, /* per-status counts in the list of waves (else one request a wave) */
     CAP_INVALIDATE = 1 << 8,
     CAP_CANCEL = 1 << 9,
-    CAP_NOTES = 1 << 10,    /* keeps notes beside a release, and this user may read them */
-    CAP_NOTES_PUT = 1 << 11 /* and may write them */
+    CAP_NOTES = 1 << 10,       /* keeps notes beside a release, and this user may read them */
+    CAP_NOTES_PUT = 1 << 11,   /* and may write them */
+    CAP_ROLLOUTS = 1 << 12,    /* keeps rollouts itself; without it, andon's own waves are the only ones */
+    CAP_TELL = 1 << 13,        /* gives a release to devices that are named */
+    CAP_RECALL = 1 << 14,      /* takes it back from devices that have not begun */
+    CAP_DOWNGRADE = 1 << 15,   /* devices may be given a release of a lower order */
+    CAP_OWN_WAVES = 1 << 16,   /* waves are kept by andon (client/own_waves.h) */
+    CAP_OFFLINE = 1 << 17,     /* a release can be recorded as installed without telling the device */
+    CAP_AUTO_ASSIGN = 1 << 18, /* hands releases to new devices by itself, and can be told not to */
+    CAP_FORCE = 1 << 19        /* a stop can also cut off what devices have begun (and lose its outcome) */
 };
 
+/* Of these it is the server that decides, whoever keeps the rollout. */
+#define CAPS_OF_SERVER                                                                                                 \
+    (CAP_NOTES | CAP_NOTES_PUT | CAP_TELL | CAP_RECALL | CAP_DOWNGRADE | CAP_OFFLINE | CAP_AUTO_ASSIGN | CAP_FORCE)
+
+/* What a server's peculiarity means for a verb: shown in its preview, before a key is pressed. */
+enum backend_say { SAY_PAUSE, SAY_STOP, SAY_ROLLBACK, SAY_RECALL, SAY_COUNTS, SAY_COUNT };
+
 struct backend_info {
-    const char *kind;    /* "hawkbit" */
-    const char *version; /* as far as it can be told: "0.3", "1.x", "?" */
-    uint32_t caps;       /* enum cap */
-    const char *user;    /* who the server says we are, "" */
+    const char *kind;            /* "hawkbit" */
+    const char *version;         /* as far as it can be told: "0.3", "1.x", "?" */
+    uint32_t caps;               /* enum cap */
+    const char *user;            /* who the server says we are, "" */
+    const char *says[SAY_COUNT]; /* sentences, NULL or "" = nothing to say */
 };
 
 /* Both known and the same, or both unknown. */

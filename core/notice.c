@@ -15,6 +15,7 @@ static const char *const words[NOTICE_KINDS] = {
     [NOTICE_ESCALATED] = "escalated", [NOTICE_ROLLBACK] = "rollback",
     [NOTICE_GATE] = "gate",           [NOTICE_TEST] = "test",
     [NOTICE_LOST] = "lost-telemetry", [NOTICE_RUNS] = "halted-but-running",
+    [NOTICE_LOG] = "audit-log",       [NOTICE_TAMPERED] = "log-tampered",
 };
 
 const char *notice_kind_word(enum notice_kind k)
@@ -36,9 +37,11 @@ const char *notice_severity(enum notice_kind k)
     case NOTICE_HALT:
     case NOTICE_ESCALATED:
     case NOTICE_RUNS:
+    case NOTICE_TAMPERED:
         return "critical";
     case NOTICE_ROLLBACK:
     case NOTICE_LOST:
+    case NOTICE_LOG:
         return "error";
     case NOTICE_WATCH:
         return "warning";
@@ -55,7 +58,8 @@ const char *notice_severity(enum notice_kind k)
 /* Told again for as long as it stands. */
 static bool repeats(enum notice_kind k)
 {
-    return k == NOTICE_HALT || k == NOTICE_ESCALATED || k == NOTICE_RUNS || k == NOTICE_LOST;
+    return k == NOTICE_HALT || k == NOTICE_ESCALATED || k == NOTICE_RUNS || k == NOTICE_LOST || k == NOTICE_LOG ||
+           k == NOTICE_TAMPERED;
 }
 
 /* May come and go by itself, without anybody having done anything. */
@@ -158,6 +162,8 @@ static void summary(const struct notice *n, char *out, size_t size)
         [NOTICE_TEST] = "test",
         [NOTICE_LOST] = "telemetry lost",
         [NOTICE_RUNS] = "HALTED, BUT RUNNING",
+        [NOTICE_LOG] = "audit log",
+        [NOTICE_TAMPERED] = "AUDIT LOG TAMPERED WITH",
     };
     char wave[24] = "", what[800];
     if (n->wave >= 0)

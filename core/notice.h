@@ -21,6 +21,8 @@ enum notice_kind {
     NOTICE_LOST,      /* telemetry, or the fleet server, has not been seen for a while */
     NOTICE_GATE,      /* a rollout waits for a person */
     NOTICE_RUNS,      /* a rollout is halted, and was resumed by another client */
+    NOTICE_LOG,       /* a witness contradicts the audit log, or has not seen it for a while */
+    NOTICE_TAMPERED,  /* the audit log has gone, went back, is another one or does not verify */
     NOTICE_TEST,      /* `andon notify test` */
     NOTICE_KINDS
 };
@@ -28,6 +30,8 @@ enum notice_kind {
 #define NOTICE_KINDS_DEFAULT (NOTICE_KINDS_ALL & ~(1u << NOTICE_WATCH))
 
 #define NOTICE_RULE_SERVER "FLEET-SERVER" /* rule of a loss that is the fleet server's own */
+#define NOTICE_RULE_DOUBT  "CONTRADICTED" /* of NOTICE_LOG: the log was put back or rewritten */
+#define NOTICE_RULE_UNSEEN "UNWITNESSED"  /* no witness has seen its newest entries */
 
 #define NOTICE_KEY_BYTES 160
 struct notice {
@@ -43,8 +47,8 @@ struct notice {
     char host[128], actor[64];
     char key[NOTICE_KEY_BYTES]; /* for de-duplication: the same thing has the same key on every host */
 };
-/* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "halted-but-running", "test";
- * "unknown" for what is no kind. */
+/* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "halted-but-running", "audit-log",
+ * "log-tampered", "test"; "unknown" for what is no kind. */
 const char *notice_kind_word(enum notice_kind k);
 enum notice_kind notice_kind_from_word(const char *s); /* NOTICE_KINDS when it is none */
 const char *notice_severity(enum notice_kind k);       /* PagerDuty's words: "critical", "error", "warning", "info" */

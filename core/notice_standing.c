@@ -173,6 +173,22 @@ static void losses(struct list *l)
     }
 }
 
+static bool said(const char *s)
+{
+    return s && *s;
+}
+
+static void audit_log(struct list *l)
+{
+    const struct audit_view *a = &l->s->audit;
+    if (a->tampered)
+        add(l, NOTICE_TAMPERED, NULL, -1, "", "%s; only halts go out", a->error);
+    if (said(a->doubt))
+        add(l, NOTICE_LOG, NULL, -1, NOTICE_RULE_DOUBT, "%s; only halts go out", a->doubt);
+    else if (said(a->unseen))
+        add(l, NOTICE_LOG, NULL, -1, NOTICE_RULE_UNSEEN, "%s", a->unseen);
+}
+
 static void gates(struct list *l, const struct rollout_view *r)
 {
     if (!r->gate_waits || rollout_state_ended(r->rollout.state))
@@ -201,6 +217,7 @@ size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *ou
         halts(&l, &s->rollouts[i]);
     for (size_t i = 0; i < s->n_rollouts; i++)
         rollbacks(&l, &s->rollouts[i]);
+    audit_log(&l);
     losses(&l);
     for (size_t i = 0; i < s->n_rollouts; i++)
         gates(&l, &s->rollouts[i]);
@@ -211,6 +228,8 @@ size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *ou
 
 bool notice_can_end(const struct snapshot *s, const struct notice *n)
 {
+    if (n->kind == NOTICE_LOG || n->kind == NOTICE_TAMPERED) /* whatever the fleet server does */
+        return n->kind == NOTICE_LOG ? s->audit.open : s->audit.writable;
     if (!s->rollouts_known || down(&s->link) || s->link.state == LINK_CONNECTING)
         return false;
     const struct rollout_view *r = view_of(s, n);
@@ -277,6 +296,12 @@ static void end_text(struct notice *n, const struct snapshot *s, const struct ro
         else
             data_is_back(s, r, text, sizeof text);
         copy(n->text, sizeof n->text, text);
+        return;
+    case NOTICE_LOG:
+        copy(n->text, sizeof n->text, "the witnesses and the log agree, and its newest entries are seen");
+        return;
+    case NOTICE_TAMPERED:
+        copy(n->text, sizeof n->text, "the audit log can be relied on again as far as andon sees, and is written to");
         return;
     case NOTICE_GATE:
         copy(n->text, sizeof n->text, "it waits no longer");

@@ -9,7 +9,7 @@
 #include "core/err.h"
 #include "core/policy.h"
 
-_Static_assert(sizeof(struct watched) <= 104, "a watched device costs at most 104 bytes");
+_Static_assert(sizeof(struct watched) <= 96, "a watched device costs at most 96 bytes");
 _Static_assert(sizeof(struct series) == 28, "a gauge of a device costs 28 bytes");
 _Static_assert(PASSAGE_COUNT <= 16, "built-in first passages fit a device's marks");
 _Static_assert(DESIGN_EPOCHS <= UINT8_MAX, "an epoch's number fits");
@@ -186,18 +186,18 @@ void watched_restart(struct watched *w)
     watched_set_times(w, (const int32_t[2]){LONG_AGO, LONG_AGO});
     series_restart(&w->cpu, false);
     series_restart(&w->var, true);
-    w->happened = w->risk = w->entered = w->carried = w->earlier = 0;
-    w->ranks = w->boots = w->before = 0;
+    w->happened = w->risk = w->entered = w->carried = 0;
+    w->ranks = w->boots = 0;
 }
 
-void watched_renew(struct watched *w, struct marks *m, uint64_t kinds, uint64_t kept)
+void watched_renew(struct watched *w, struct watched_past *p, struct marks *m, uint64_t kinds, uint64_t kept)
 {
-    w->earlier = (uint16_t)((w->earlier & ~kept) | (w->carried & kept));
+    p->earlier = (uint16_t)((p->earlier & ~kept) | (w->carried & kept));
     w->happened = (uint16_t)(w->happened & ~kinds);
     w->risk = (uint16_t)(w->risk & ~kinds);
     w->entered = (uint16_t)(w->entered & ~kinds);
     w->carried = (uint16_t)(w->carried & ~kinds);
-    w->before = (uint8_t)(w->before + w->boots > UINT8_MAX ? UINT8_MAX : w->before + w->boots);
+    p->boots = (uint8_t)(p->boots + w->boots > UINT8_MAX ? UINT8_MAX : p->boots + w->boots);
     w->boots = 0;
     if (!m)
         return;
@@ -206,14 +206,6 @@ void watched_renew(struct watched *w, struct marks *m, uint64_t kinds, uint64_t 
     m->risk &= ~kinds;
     m->entered &= ~kinds;
     m->carried &= ~kinds;
-}
-
-uint32_t counted_rise(double before, double value, uint32_t most)
-{
-    double diff = value - before;
-    if (!isfinite(value) || isnan(before))
-        return 0;
-    return diff < 0 ? 1 : diff > most ? most : (uint32_t)(diff + 0.5);
 }
 
 static int count_time(struct watched *w, double value, int64_t *since)
@@ -296,20 +288,11 @@ static uint8_t stratum_of(const struct risk *r, const struct watched *w, int k)
     return r->strata.of[passage_by(k)][w->cell];
 }
 
-uint64_t risk_of(const struct watched *w, const struct marks *m)
-{
-    return w->risk | (m ? m->risk : 0);
-}
-
 void risk_enter(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds)
 {
     enum side g = side_of(w);
-    uint64_t out = (uint64_t)(w->happened | w->excluded | w->risk), entered = w->entered;
-    if (m) {
-        out |= m->happened | m->excluded | m->risk;
-        entered |= m->entered;
-    }
-    kinds &= ~out;
+    uint64_t entered = w->entered | (m ? m->entered : 0);
+    kinds &= ~risk_out_of(w, m);
     for (uint64_t left = kinds; left; left &= left - 1) {
         int k = __builtin_ctzll(left);
         r->y[stratum_of(r, w, k)][k][g]++;

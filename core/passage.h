@@ -17,6 +17,7 @@
 #ifndef ANDON_CORE_PASSAGE_H
 #define ANDON_CORE_PASSAGE_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -77,13 +78,14 @@ struct marks {
     uint64_t happened, excluded, risk, entered, carried, earlier;
 };
 
-/* One watched device: tail and bulk engine together, at most 104 bytes (asserted). Clocks and sums are of the stage
+/* One watched device: tail and bulk engine together, at most 96 bytes (asserted). Clocks and sums are of the stage
  * that runs. Ticks are numbered from the trial's start. */
 struct watched {
-    int64_t last_t; /* newest sample */
-    double counter; /* newest boot counter, or boot_mark.at; NaN = never seen */
-    int32_t from;   /* number of the tick from which it counts as canary, INT32_MAX = unknown */
-    int32_t boot_s; /* the newest reboot, seconds since the trial's start */
+    uint64_t last : 56; /* time of the newest sample: watched_last() */
+    uint64_t cell : 8;  /* of struct strata */
+    double counter;     /* newest boot counter, or boot_mark.at; NaN = never seen */
+    int32_t from;       /* number of the tick from which it counts as canary, INT32_MAX = unknown */
+    int32_t boot_s;     /* the newest reboot, seconds since the trial's start */
     struct series cpu, var;
     uint16_t boot_gap_s; /* from the reboot before it to that one; UINT16_MAX: so long, or there was none */
     uint16_t happened; /* bit k: event k has happened in this stage (its epoch, where there are any), at risk or not */
@@ -91,14 +93,25 @@ struct watched {
     uint16_t risk;     /* bit k: at risk now */
     uint16_t entered;  /* bit k: has been at risk in this stage (epoch) */
     uint16_t carried;  /* bit k: its event k counted */
-    uint16_t earlier;  /* bit k: the same in the earlier epoch that has the most evidence of kind k */
     uint8_t ranks;     /* carries the newest look of the rank tests of CPU (bit 0), variance (bit 1) */
     uint8_t boots;     /* reboots of this stage (epoch), at most 255 */
-    uint8_t before;    /* of its earlier epochs, at most 255 */
-    uint8_t cell;      /* of struct strata */
     int8_t wave;       /* -1: of no wave */
     uint8_t flags;     /* WATCHED_... */
 };
+/* What is left of a device's earlier epochs of the stage; there once the first of them is over. */
+struct watched_past {
+    uint16_t earlier; /* bit k: its event k counted in the earlier epoch that has the most evidence of kind k */
+    uint8_t boots;    /* reboots of them, at most 255 */
+};
+#define WATCHED_LAST_MAX ((INT64_C(1) << 55) - 1) /* us: in the year 3111 */
+static inline int64_t watched_last(const struct watched *w)
+{
+    return (int64_t)w->last;
+}
+static inline void watched_hear(struct watched *w, int64_t t)
+{
+    w->last = (uint64_t)(t < 0 ? 0 : t < WATCHED_LAST_MAX ? t : WATCHED_LAST_MAX) & (((uint64_t)1 << 56) - 1);
+}
 #define WATCHED_CANARY  0x01u /* counts as canary in the stage that runs */
 #define WATCHED_CONTROL 0x02u /* counts as control in it */
 #define WATCHED_MAY     0x04u /* may be control until its wave is told */
@@ -210,11 +223,17 @@ void counted_restart(struct counted *v);
 void series_restart(struct series *s, bool spread);
 /* Events between two samples of a counter: the rise, at most `most`; a fall is one, since no more can be known. NaN and
  * the first value: 0. */
-uint32_t counted_rise(double before, double value, uint32_t most);
+static inline uint32_t counted_rise(double before, double value, uint32_t most)
+{
+    double diff = value - before;
+    if (!isfinite(value) || isnan(before))
+        return 0;
+    return diff < 0 ? 1 : diff > most ? most : (uint32_t)(diff + 0.5);
+}
 /* Forgets what has happened in the stage before. */
 void watched_restart(struct watched *w);
 /* Forgets what has happened of `kinds` in the epoch that ends; of `kept` (tail_renew) who carried it is remembered. */
-void watched_renew(struct watched *w, struct marks *m, uint64_t kinds, uint64_t kept);
+void watched_renew(struct watched *w, struct watched_past *p, struct marks *m, uint64_t kinds, uint64_t kept);
 /* Reboots since the newest value of the counter; takes `value` as the newest. A fall of a counter is one reboot, since
  * no more can be known; of a time of boot see core/boots.h. NaN and the first value: 0. At most 100. *since: time of
  * the sample before; becomes the time from which on they can have been, where that is earlier. */
@@ -238,8 +257,15 @@ void risk_enter(struct risk *r, struct tail *t, struct watched *w, struct marks 
 void risk_happen(struct risk *r, struct tail *t, struct watched *w, struct marks *m, uint64_t kinds);
 /* The device leaves the risk sets of `kinds` after this tick. */
 void risk_censor(struct risk *r, struct watched *w, struct marks *m, uint64_t kinds);
-/* All that the device is at risk for. */
-uint64_t risk_of(const struct watched *w, const struct marks *m);
+/* All that the device is at risk for; and all that it cannot enter any more. */
+static inline uint64_t risk_of(const struct watched *w, const struct marks *m)
+{
+    return w->risk | (m ? m->risk : 0);
+}
+static inline uint64_t risk_out_of(const struct watched *w, const struct marks *m)
+{
+    return (uint64_t)(w->happened | w->excluded | w->risk) | (m ? m->happened | m->excluded | m->risk : 0);
+}
 /* Ends the tick: what it brought goes into the processes and into the journal. */
 void risk_close(struct risk *r, struct tail *t, struct journal *j, size_t *room, int32_t tick);
 /* Nobody is at risk for these kinds; the tick must be closed. */

@@ -152,8 +152,9 @@ double planner_reboots(const struct evidence_policy *p, const struct ledger *l, 
 bool planner_plain(const struct evidence_policy *p, const struct metric_test *t)
 {
     static const enum metric_rule plainest[] = {
-        [KIND_COUNTER] = RULE_LOOP, [KIND_GAUGE] = RULE_LEVEL,      [KIND_SPREAD] = RULE_LEVEL,
-        [KIND_EVENT] = RULE_EVENTS, [KIND_PRESENCE] = RULE_SILENCE, [KIND_OUTCOME] = RULE_OUTCOME};
+        [KIND_COUNTER] = RULE_LOOP,   [KIND_GAUGE] = RULE_LEVEL,        [KIND_SPREAD] = RULE_LEVEL,
+        [KIND_EVENT] = RULE_EVENTS,   [KIND_ACTIVATION] = RULE_OUTCOME, [KIND_PRESENCE] = RULE_SILENCE,
+        [KIND_OUTCOME] = RULE_OUTCOME};
     struct metric_def d;
     metric_get(p, t->metric, &d);
     return t->rule == plainest[d.kind] && !(t->rule == RULE_SILENCE && t->level > 0);

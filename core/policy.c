@@ -5,6 +5,9 @@
 
 #include "core/clock.h"
 #include "core/design.h"
+#include "core/embed.h"
+
+EMBED(built_in_policy, "core/built-in-policy.yaml");
 
 const char *reaction_word(enum reaction r)
 {
@@ -67,6 +70,7 @@ static const struct limit default_limits[] = {
 static const struct policy default_policy = {
     .name = "built-in",
     .digest = "",
+    .text = EMBED_BYTES(built_in_policy),
     .limits = default_limits,
     .n_limits = sizeof default_limits / sizeof default_limits[0],
     .window_us = 10 * US_PER_MIN,

@@ -89,9 +89,34 @@ enum foreign_resume {
     FOREIGN_HALT      /* asked for again */
 };
 
+/* What the policy asks of people, beside what each verb asks of itself. Never of a rule, and a halt asks for nothing.
+ */
+struct people_policy {
+    bool operator_named; /* a name is given beside the account's, which several may share */
+    uint32_t reasons;    /* set of verbs (1 << enum verb) that need a reason */
+};
+
+/* Verbs that wait until their intent is witnessed: what is done is then known outside this host before it is done. */
+struct witness_policy {
+    int require;       /* so many witnesses; 0 = none */
+    int64_t within_us; /* for so long it is waited for (60 s); then the verb is refused */
+    uint32_t verbs;    /* bit 1 << enum verb (core/verb.h); never a halt's */
+};
+
+/* Verbs that people must have approved before, each with an SSH key of his own (core/approval.h). */
+struct approval_policy {
+    int require;         /* so many people; 0 = none */
+    int64_t valid_us;    /* the longest that one may be good for (24 h) */
+    uint32_t verbs;      /* bit 1 << enum verb: start, advance, resume */
+    bool asker_out;      /* whoever asks for the verb is not one of them */
+    const char *signers; /* OpenSSH's allowed_signers: whose key is whose; a path */
+    const char *revoked; /* a KRL or a list of public keys that count no more; "" = none */
+};
+
 struct policy {
     const char *name;
     const char *digest; /* sha-256 of the file's bytes, hex; "" for the built-in policy */
+    const char *text;   /* those bytes, for the log; of a scenario's policy the whole scenario; NULL: not known */
     const struct limit *limits;
     size_t n_limits;
     int64_t window_us;        /* rates and means over the last.. (default 10 min) */
@@ -111,6 +136,9 @@ struct policy {
     struct evidence_policy evidence;
     bool lost_resume;        /* andon's own pause for want of data ends by itself after 3 good polls (default true) */
     double min_device_hours; /* of canary watch before a wave may be promoted (default 0) */
+    struct witness_policy witness;
+    struct people_policy people;
+    struct approval_policy approval;
 };
 
 const char *reaction_word(enum reaction r); /* "none", "watch", "hold", "pause", "rollback" */

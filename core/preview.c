@@ -6,6 +6,7 @@
 #include <string.h>
 #include "core/clock.h"
 #include "core/fmt.h"
+#include "core/plan.h"
 
 static void ANDON_PRINTF(5, 6)
     line(struct preview_line *list, size_t *n, const char *mark, int64_t devices, const char *fmt, ...)
@@ -78,21 +79,53 @@ static void release_name(char *out, size_t size, const struct rollout *r)
         put(out, size, "%s %s", r->release.name, r->release.version);
 }
 
-static void preview_halt(const struct verb_facts *f, struct preview *p)
+/* What is peculiar to the server, in its back end's words. */
+static void say(const struct verb_facts *f, enum backend_say what, struct preview *p)
+{
+    if (f->says && f->says[what] && *f->says[what])
+        WONT("note", -1, "%s", f->says[what]);
+}
+
+/* What becomes of the devices that were told and are not done, when it is stopped for good. */
+static void preview_stop(const struct intent *in, const struct verb_facts *f, int64_t in_flight, struct preview *p)
+{
+    enum strength how = intent_strength(in, f);
+    bool recall = !(f->caps & CAP_OWN_WAVES) || (f->caps & CAP_RECALL);
+
+    if (in_flight > 0 && how == STRENGTH_FORCE)
+        WILL("wait", in_flight, "told and not done: recalled, and cut off where they have begun");
+    else if (in_flight > 0 && recall)
+        WILL("wait", in_flight, "told and not done: recalled, but some may still install");
+    else if (in_flight > 0)
+        WONT("note", in_flight, "told and not done: this server cannot recall them, they will get the release");
+    if (how == STRENGTH_FORCE)
+        WONT("note", -1, "one that is cut off may install it all the same; no report of it is taken then: lost");
+    else if (in->strength == STRENGTH_FORCE)
+        WONT("note", -1, "by force is not possible here: it is stopped softly, and what has begun goes on");
+    else if (recall && strength_can(STRENGTH_FORCE, f->caps) == STRENGTH_FORCE)
+        WONT("note", -1, "softly: a device that has begun goes on, and reports; by force it would be cut off");
+}
+
+static void preview_halt(const struct intent *in, const struct verb_facts *f, struct preview *p)
 {
     struct sums s = sum(f);
-    bool stop = f->policy && f->policy->halt_stops && (f->caps & CAP_STOP);
+    bool stop = intent_strength(in, f) != STRENGTH_POLICY;
 
     p->devices = s.waiting;
     p->in_flight = s.in_flight;
     WILL("go", s.waiting, "no further device is told: the rollout is %s, and stays so until the halt is acknowledged",
          stop ? "stopped for good" : "paused");
-    if (s.in_flight > 0 && stop)
-        WILL("wait", s.in_flight, "told and not done: recalled, but some may still install");
+    if (stop)
+        preview_stop(in, f, s.in_flight, p);
     else if (s.in_flight > 0)
         WONT("note", s.in_flight, "told and not done: they go on in spite of the halt and will get the release");
     if (s.told - s.in_flight > 0)
         WONT("stay", s.told - s.in_flight, "have answered: nothing changes for them; a roll back brings them back");
+    if (!stop && in->strength != STRENGTH_POLICY)
+        WONT("note", -1, "this server cannot stop a rollout for good: it is paused");
+    say(f, stop ? SAY_STOP : SAY_PAUSE, p);
+    if (intent_strength(in, f) == STRENGTH_FORCE)
+        say(f, SAY_RECALL, p);
 }
 
 static void preview_pause(const struct verb_facts *f, struct preview *p)
@@ -106,6 +139,7 @@ static void preview_pause(const struct verb_facts *f, struct preview *p)
         WONT("note", s.in_flight, "told and not done: they go on, a pause does not stop them");
     if (s.told - s.in_flight > 0)
         WONT("stay", s.told - s.in_flight, "have answered: nothing changes for them");
+    say(f, SAY_PAUSE, p);
 }
 
 static void preview_resume(const struct verb_facts *f, struct preview *p)
@@ -355,6 +389,26 @@ static void rollback_lines(const struct classes *c, int64_t scope, struct previe
              c->listed > 0 ? "; not in the list of devices read so far" : "");
 }
 
+/* Steps that are left out: the server, or its user here, cannot do them. */
+static void left_out(const struct verb_facts *f, struct preview *p)
+{
+    static const struct {
+        uint32_t cap;
+        const char *text;
+    } steps[] = {
+        {CAP_AUTO_ASSIGN, "this server has no call that stops it from giving the release to new devices: look there"},
+        {CAP_ACTION_LIST, "this server does not say which recalled devices have answered: nobody waits for them"},
+        {CAP_OFFLINE, "a device that the server takes for done cannot be told once more: it is named at the end"},
+        {CAP_DOWNGRADE, "this server takes no older release: only one of a higher order"},
+    };
+
+    for (size_t i = 0; f->caps != 0 && i < sizeof steps / sizeof *steps; i++)
+        if (!(f->caps & steps[i].cap))
+            WONT("note", -1, "%s", steps[i].text);
+    say(f, SAY_ROLLBACK, p);
+    say(f, SAY_RECALL, p);
+}
+
 static void preview_rollback(const struct intent *in, const struct verb_facts *f, const struct preview_device *devices,
                              size_t n_devices, struct preview *p)
 {
@@ -382,11 +436,16 @@ static void preview_rollback(const struct intent *in, const struct verb_facts *f
     p->devices = scope;
     if (s.told > scope)
         WONT("stay", s.told - scope, "told in waves that are not chosen: they keep the release");
-    if (s.waiting > 0)
+    if (s.waiting > 0 && (f->caps & CAP_STOP))
         WONT("refuse", s.waiting, "were never told, and never will be by this rollout: it is stopped for good");
+    else if (s.waiting > 0)
+        WONT("refuse", s.waiting, "were never told, and are not while this rollout is paused: it cannot be stopped");
+    left_out(f, p);
     if (!in->all_waves && !wave_list(in, f, waves, sizeof waves))
         put(waves, sizeof waves, "WAVES");
-    put(p->phrase, sizeof p->phrase, "%s/%s %s %lld", in->fleet, in->rollout, waves, (long long)p->devices);
+    /* Of a plan's id as much as tells it from others at a glance: nobody types sixteen digits at night. */
+    put(p->phrase, sizeof p->phrase, "%s/%.*s %s %lld", in->fleet, plan_is_id(in->rollout) ? PLAN_TYPED : ID_MAX,
+        in->rollout, waves, (long long)p->devices);
 }
 
 /* "emea/4471 (prod) hearth 4.12.1": the environment only where the fleet's name does not say it. */
@@ -412,7 +471,7 @@ void preview_make(const struct intent *in, const struct verb_facts *f, const str
     title(in, f, p);
     switch (in->verb) {
     case VERB_HALT:
-        preview_halt(f, p);
+        preview_halt(in, f, p);
         break;
     case VERB_PAUSE:
         preview_pause(f, p);

@@ -8,36 +8,37 @@
 #include "core/err.h"
 #include "core/ranktie.h"
 
-#define STRATA 64
-
-/* Devices of each stratum. */
-struct sizes {
-    size_t n[STRATA], m[STRATA];
-};
-
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
 }
 
-/* Radix sort on the bits: of positive doubles they are in order, of negative ones in reverse. */
-void sort_doubles(double *v, size_t n)
+/* The bits of positive doubles are in order, those of negative ones in reverse. */
+static uint64_t key_of(double v)
 {
-    if (n < 400) {
-        qsort(v, n, sizeof *v, by_value);
-        return;
-    }
-    uint64_t *a = xreallocarray(NULL, n, 2 * sizeof *a), *b = a + n;
+    uint64_t bits;
+    memcpy(&bits, &v, sizeof bits);
+    return bits ^ (bits >> 63 ? UINT64_MAX : UINT64_C(1) << 63);
+}
+
+static double of_key(uint64_t key)
+{
+    double v;
+    key ^= key >> 63 ? UINT64_C(1) << 63 : UINT64_MAX;
+    memcpy(&v, &key, sizeof v);
+    return v;
+}
+
+/* Sorts by bytes from..to - 1 of the keys; equal ones keep their order. `b` has room for n. */
+static void radix(uint64_t *a, uint64_t *b, size_t n, int from, int to)
+{
     size_t count[8][256] = {{0}};
-    for (size_t i = 0; i < n; i++) {
-        memcpy(&a[i], &v[i], sizeof *a);
-        a[i] ^= a[i] >> 63 ? UINT64_MAX : UINT64_C(1) << 63;
-        for (int k = 0; k < 8; k++)
+    uint64_t *result = a;
+    for (size_t i = 0; i < n; i++)
+        for (int k = from; k < to; k++)
             count[k][a[i] >> 8 * k & 255]++;
-    }
-    uint64_t *memory = a;
-    for (int k = 0; k < 8; k++) {
+    for (int k = from; k < to; k++) {
         if (count[k][a[0] >> 8 * k & 255] == n) /* all are the same here */
             continue;
         size_t at = 0;
@@ -52,54 +53,113 @@ void sort_doubles(double *v, size_t n)
         a = b;
         b = t;
     }
-    for (size_t i = 0; i < n; i++) {
-        uint64_t bits = a[i] ^ (a[i] >> 63 ? UINT64_C(1) << 63 : UINT64_MAX);
-        memcpy(&v[i], &bits, sizeof bits);
+    if (a != result)
+        memcpy(result, a, n * sizeof *a);
+}
+
+/* Insertion sort of what is nearly sorted; false, and no more than a permutation, where it is not. */
+static bool insert_all(uint64_t *a, size_t n)
+{
+    size_t steps = 0;
+    for (size_t i = 1; i < n && steps <= 4 * n; i++) {
+        uint64_t key = a[i];
+        size_t j = i;
+        for (; j > 0 && a[j - 1] > key; j--)
+            a[j] = a[j - 1];
+        a[j] = key;
+        steps += i - j;
     }
-    free(memory);
+    return steps <= 4 * n;
 }
 
-/* A copy in order of stratum, each stratum sorted. */
-static double *by_stratum(const double *x, const uint8_t *s, size_t n, size_t size[STRATA])
+/* By the upper half of the keys, which tells most numbers apart; the lower one only where that is not enough. */
+void sort_doubles(double *v, size_t n)
 {
-    size_t at[STRATA] = {0};
-    double *v = xreallocarray(NULL, n + 1, sizeof *v);
-    memset(size, 0, STRATA * sizeof *size);
+    if (n < 400) {
+        qsort(v, n, sizeof *v, by_value);
+        return;
+    }
+    uint64_t *a = xreallocarray(NULL, n, 2 * sizeof *a);
     for (size_t i = 0; i < n; i++)
-        size[s ? s[i] % STRATA : 0]++;
-    for (int g = 1; g < STRATA; g++)
-        at[g] = at[g - 1] + size[g - 1];
+        a[i] = key_of(v[i]);
+    radix(a, a + n, n, 4, 8);
+    if (!insert_all(a, n))
+        radix(a, a + n, n, 0, 8);
     for (size_t i = 0; i < n; i++)
-        v[at[s ? s[i] % STRATA : 0]++] = x[i];
-    for (int g = 0; g < STRATA; g++)
-        sort_doubles(v + at[g] - size[g], size[g]);
-    return v;
+        v[i] = of_key(a[i]);
+    free(a);
 }
 
-/* P(U >= u) = P(U <= nm - u), from the number of ways to reach each U: coefficients of the Gaussian binomial
- * C(n+m, n)_q, built one factor (1 - q^(m+i)) / (1 - q^i) at a time; over strata, of their product. A coefficient
- * depends on lower ones only, so the array ends at nm - u, and where the p-value is small all of it are small integers,
- * exact in a double. */
-static double exact_tail(const struct sizes *s, size_t pairs, double u)
+void ranked_init(struct ranked *r, const double *v, const uint8_t *s, size_t n)
 {
-    size_t top = (size_t)((double)pairs - u + 0.5);
-    double *w = xcalloc(top + 1, sizeof *w), ways = 1, tail = 0;
-    w[0] = 1;
-    for (int g = 0; g < STRATA; g++) {
-        /* symmetric, and cheaper with the smaller side first */
-        size_t n = s->n[g] < s->m[g] ? s->n[g] : s->m[g], m = s->n[g] < s->m[g] ? s->m[g] : s->n[g];
-        for (size_t i = 1; i <= n; i++) {
-            for (size_t k = top; k >= m + i; k--) /* times 1 - q^(m+i) */
-                w[k] -= w[k - (m + i)];
-            for (size_t k = i; k <= top; k++) /* divided by 1 - q^i */
-                w[k] += w[k - i];
-            ways = ways * (double)(m + i) / (double)i;
+    size_t at[RANKED_STRATA] = {0};
+    *r = (struct ranked){.v = xreallocarray(NULL, n + 1, sizeof *v), .n = n};
+    for (size_t i = 0; i < n; i++)
+        r->of[s ? s[i] % RANKED_STRATA : 0]++;
+    for (int g = 1; g < RANKED_STRATA; g++)
+        at[g] = at[g - 1] + r->of[g - 1];
+    for (size_t i = 0; i < n; i++)
+        r->v[at[s ? s[i] % RANKED_STRATA : 0]++] = v[i];
+    for (int g = 0; g < RANKED_STRATA; g++)
+        sort_doubles(r->v + at[g] - r->of[g], r->of[g]);
+}
+
+void ranked_release(struct ranked *r)
+{
+    free(r->v);
+    *r = (struct ranked){0};
+}
+
+void ranked_flip(struct ranked *r)
+{
+    double *v = r->v;
+    for (int g = 0; g < RANKED_STRATA; v += r->of[g++]) {
+        for (size_t i = 0, j = r->of[g]; i < j--; i++) {
+            double low = v[i];
+            v[i] = -v[j];
+            v[j] = -low;
         }
     }
-    for (size_t k = 0; k <= top; k++)
-        tail += w[k];
-    free(w);
-    return tail < ways ? tail / ways : 1;
+}
+
+void ranked_less(const struct ranked *r, double less, struct ranked *to)
+{
+    *to = *r;
+    to->v = xreallocarray(NULL, r->n + 1, sizeof *to->v);
+    for (size_t i = 0; i < r->n; i++)
+        to->v[i] = r->v[i] - less;
+}
+
+size_t ranked_upto(const struct ranked *r, double x)
+{
+    size_t sum = 0;
+    const double *v = r->v;
+    for (int g = 0; g < RANKED_STRATA; v += r->of[g++]) {
+        size_t from = 0, to = r->of[g];
+        while (from < to) {
+            size_t half = from + (to - from) / 2;
+            if (v[half] <= x)
+                from = half + 1;
+            else
+                to = half;
+        }
+        sum += from;
+    }
+    return sum;
+}
+
+/* By halving the bits of the numbers, which are in the numbers' order (key_of). */
+double ranked_at(const struct ranked *r, size_t k)
+{
+    uint64_t low = key_of(-INFINITY), high = key_of(INFINITY);
+    while (low < high) {
+        uint64_t half = low + (high - low) / 2;
+        if (ranked_upto(r, of_key(half)) > k)
+            high = half;
+        else
+            low = half + 1;
+    }
+    return of_key(low);
 }
 
 /* U of one stratum, and its variance under the null with ties taken into account. Sorted values; their groups go into
@@ -127,45 +187,78 @@ static double stratum_u(const double *x, size_t n, const double *y, size_t m, st
     return ranks - dn * (dn + 1) / 2;
 }
 
-/* What the strata that have both sides sum up to. */
+/* Of the strata that have both sides: their sizes, and what they sum up to. */
 struct sums {
     double u, mean, var, ties;
     double untied; /* the variance that it would have without ties */
     size_t n, m, pairs, strata;
-    struct tie_stratum stratum[STRATA];
+    struct {
+        size_t n, m;
+    } of[RANKED_STRATA];
+    struct tie_stratum stratum[RANKED_STRATA];
 };
+
+/* P(U >= u) = P(U <= nm - u), from the number of ways to reach each U: coefficients of the Gaussian binomial
+ * C(n+m, n)_q, built one factor (1 - q^(m+i)) / (1 - q^i) at a time; over strata, of their product. A coefficient
+ * depends on lower ones only, so the array ends at nm - u, and where the p-value is small all of it are small integers,
+ * exact in a double. */
+static double exact_tail(const struct sums *a)
+{
+    size_t top = (size_t)((double)a->pairs - a->u + 0.5);
+    double *w = xcalloc(top + 1, sizeof *w), ways = 1, tail = 0;
+    w[0] = 1;
+    for (size_t g = 0; g < a->strata; g++) {
+        /* symmetric, and cheaper with the smaller side first */
+        size_t n = a->of[g].n, m = a->of[g].m;
+        if (n > m) {
+            size_t t = n;
+            n = m;
+            m = t;
+        }
+        for (size_t i = 1; i <= n; i++) {
+            for (size_t k = top; k >= m + i; k--) /* times 1 - q^(m+i) */
+                w[k] -= w[k - (m + i)];
+            for (size_t k = i; k <= top; k++) /* divided by 1 - q^i */
+                w[k] += w[k - i];
+            ways = ways * (double)(m + i) / (double)i;
+        }
+    }
+    for (size_t k = 0; k <= top; k++)
+        tail += w[k];
+    free(w);
+    return tail < ways ? tail / ways : 1;
+}
 
 static double log_normal(const struct sums *a, double var)
 {
     return var > 0 ? det_log_erfc((a->u - a->mean - 0.5) / sqrt(2 * var)) - det_log(2) : 0;
 }
 
-static void sum_up(const double *x, const double *y, struct sizes *s, struct tie_group *v, struct sums *a)
+static void sum_up(const struct ranked *rx, const struct ranked *ry, struct tie_group *v, struct sums *a)
 {
+    const double *x = rx->v, *y = ry->v;
     double t1, v1;
     *a = (struct sums){0};
-    for (int g = 0; g < STRATA; g++) {
-        size_t n = s->n[g], m = s->m[g];
-        if (n > 0 && m > 0) {
-            struct tie_stratum *to = &a->stratum[a->strata++];
-            a->u += stratum_u(x, n, y, m, v, to, &t1, &v1);
-            a->ties += t1;
-            a->var += v1;
-            a->untied += (double)n * (double)m / 12 * (double)(n + m + 1);
-            a->mean += (double)n * (double)m / 2;
-            a->n += n;
-            a->m += m;
-            a->pairs += n * m;
-            v += to->n;
-        } else {
-            s->n[g] = s->m[g] = 0;
-        }
-        x += n;
-        y += m;
+    for (int g = 0; g < RANKED_STRATA; x += rx->of[g], y += ry->of[g], g++) {
+        size_t n = rx->of[g], m = ry->of[g];
+        if (n == 0 || m == 0)
+            continue;
+        struct tie_stratum *to = &a->stratum[a->strata];
+        a->of[a->strata].n = n;
+        a->of[a->strata++].m = m;
+        a->u += stratum_u(x, n, y, m, v, to, &t1, &v1);
+        a->ties += t1;
+        a->var += v1;
+        a->untied += (double)n * (double)m / 12 * (double)(n + m + 1);
+        a->mean += (double)n * (double)m / 2;
+        a->n += n;
+        a->m += m;
+        a->pairs += n * m;
+        v += to->n;
     }
 }
 
-static bool decide(const struct sums *a, const struct sizes *s, enum rank_ties by, struct ranktest *out)
+static bool decide(const struct sums *a, enum rank_ties by, struct ranktest *out)
 {
     *out = (struct ranktest){.u = a->u, .p_asymptotic = 1, .p_exact = NAN, .p = 1, .log_p = 0};
     if (a->pairs == 0)
@@ -174,12 +267,13 @@ static bool decide(const struct sums *a, const struct sizes *s, enum rank_ties b
     out->log_p = log_normal(a, a->var);
     out->p_asymptotic = out->p = det_exp(out->log_p);
     if (tied) {
-        out->log_p = ranktie_log_p(a->stratum, a->strata, log_normal(a, a->untied), &exact);
+        out->log_p = ranktie_log_p(a->stratum, a->strata, log_normal(a, a->untied),
+                                   a->mean - a->u >= (double)(a->n + a->m), &exact);
         out->p = det_exp(out->log_p);
     } else if (!(a->ties > 0) && (a->n < a->m ? a->n : a->m) <= RANKTEST_EXACT_SIDE &&
                a->pairs <= RANKTEST_EXACT_PAIRS) {
         exact = true;
-        out->p = exact_tail(s, a->pairs, a->u);
+        out->p = exact_tail(a);
         out->log_p = det_log(out->p);
     }
     if (exact)
@@ -187,18 +281,25 @@ static bool decide(const struct sums *a, const struct sizes *s, enum rank_ties b
     return true;
 }
 
+bool ranktest_ranked(const struct ranked *x, const struct ranked *y, enum rank_ties by, struct ranktest *out)
+{
+    struct sums sums;
+    struct tie_group *v = xreallocarray(NULL, x->n + y->n + 1, sizeof *v);
+    sum_up(x, y, v, &sums);
+    bool any = decide(&sums, by, out);
+    free(v);
+    return any;
+}
+
 bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double *y, const uint8_t *ys, size_t m,
                      enum rank_ties by, struct ranktest *out)
 {
-    struct sizes s;
-    struct sums sums;
-    double *a = by_stratum(x, xs, n, s.n), *b = by_stratum(y, ys, m, s.m);
-    struct tie_group *v = xreallocarray(NULL, n + m + 1, sizeof *v);
-    sum_up(a, b, &s, v, &sums);
-    bool any = decide(&sums, &s, by, out);
-    free(a);
-    free(b);
-    free(v);
+    struct ranked a, b;
+    ranked_init(&a, x, xs, n);
+    ranked_init(&b, y, ys, m);
+    bool any = ranktest_ranked(&a, &b, by, out);
+    ranked_release(&a);
+    ranked_release(&b);
     return any;
 }
 

@@ -40,6 +40,24 @@ bool ranktest_strata(const double *x, const uint8_t *xs, size_t n, const double 
 /* Sorts numbers (no NaN) in ascending order, in linear time. */
 void sort_doubles(double *v, size_t n);
 
+/* Numbers in order of stratum, those of each stratum ascending: what a look needs, ranked once for all of it. */
+#define RANKED_STRATA 64
+struct ranked {
+    double *v;
+    size_t n, of[RANKED_STRATA]; /* in all; of each stratum */
+};
+/* s[i]: stratum of v[i]; NULL: all in 0. */
+void ranked_init(struct ranked *r, const double *v, const uint8_t *s, size_t n);
+void ranked_release(struct ranked *r);
+/* Each number with its sign changed; in `to`, which is to be released: each number less `less`. */
+void ranked_flip(struct ranked *r);
+void ranked_less(const struct ranked *r, double less, struct ranked *to);
+/* Over all strata: the k-th smallest, k = 0 .. n - 1; how many are not above x. */
+double ranked_at(const struct ranked *r, size_t k);
+size_t ranked_upto(const struct ranked *r, double x);
+/* ranktest_strata() of what is ranked already. */
+bool ranktest_ranked(const struct ranked *x, const struct ranked *y, enum rank_ties by, struct ranktest *out);
+
 /* Time of look k = 1, 2, ... in units of the poll: t_1 = first, t_{k+1} = max(t_k + 1, ceil(5/4 t_k)). Integer
  * arithmetic; it depends on elapsed time only, never on values. */
 int64_t look_time(int64_t first, int k);

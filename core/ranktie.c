@@ -14,6 +14,7 @@
 #define P_LEAST    1e-280     /* less is not told from it */
 #define LOG_SURE   (-3.9)     /* ln .02: from here on the normal tail of untied ranks errs on the careful side */
 #define NEWTON_MAX 40
+#define ROUNDING   1e-6 /* far more than that of the bound's logarithm */
 
 /* Devices whose ranks are the same, or are taken for the same. The statistic is the sum of the levels of those of the
  * counted side, which is the smaller one; a small sum speaks for a large U. */
@@ -25,6 +26,7 @@ struct part { /* a stratum */
     size_t n;
     int64_t all, counted;
     int64_t most; /* level of the largest group */
+    bool canary;  /* the counted side is x */
 };
 struct law {
     struct part *part;
@@ -34,18 +36,24 @@ struct law {
 
 /* ---- from groups to levels ---- */
 
-/* Level of a group: twice its mean rank from the end where the counted side would be in the extreme, less that of the
- * first group. */
-static void read_stratum(const struct tie_stratum *s, struct part *p)
+static void read_sizes(const struct tie_stratum *s, struct part *p)
 {
-    int64_t x = 0, y = 0, before = 0;
+    int64_t x = 0, y = 0;
     for (size_t i = 0; i < s->n; i++) {
         x += s->v[i].x;
         y += s->v[i].y;
     }
-    bool canary = x <= y; /* from the top down; the other side from the bottom up */
+    *p = (struct part){.n = s->n, .all = x + y, .counted = x <= y ? x : y, .canary = x <= y};
+}
+
+/* Level of a group: twice its mean rank from the end where the counted side would be in the extreme, less that of the
+ * first group. */
+static void read_stratum(const struct tie_stratum *s, struct part *p)
+{
+    int64_t before = 0;
+    bool canary = p->canary; /* from the top down; the other side from the bottom up */
     size_t most = 0;
-    *p = (struct part){xcalloc(s->n, sizeof *p->v), s->n, x + y, canary ? x : y, 0};
+    p->v = xcalloc(s->n, sizeof *p->v);
     for (size_t i = 0; i < s->n; i++) {
         const struct tie_group *g = &s->v[canary ? s->n - 1 - i : i];
         int64_t all = (int64_t)g->x + g->y;
@@ -72,10 +80,9 @@ static void sum_law(struct law *l)
         l->cells += l->part[i].n;
 }
 
-static void read_law(const struct tie_stratum *s, size_t strata, struct law *l)
+static void read_law(const struct tie_stratum *s, struct law *l)
 {
-    *l = (struct law){.part = xcalloc(strata, sizeof *l->part), .n = strata};
-    for (size_t i = 0; i < strata; i++) {
+    for (size_t i = 0; i < l->n; i++) {
         read_stratum(&s[i], &l->part[i]);
         for (size_t k = 0; k < l->part[i].n; k++)
             l->top += l->part[i].v[k].counted * l->part[i].v[k].level;
@@ -139,7 +146,7 @@ static void coarsen(const struct law *from, int64_t step, struct law *to)
     *to = (struct law){.part = xcalloc(from->n, sizeof *to->part), .n = from->n, .top = top_of(from, step)};
     for (size_t i = 0; i < from->n; i++) {
         const struct part *p = &from->part[i];
-        to->part[i] = (struct part){xcalloc(p->n, sizeof *p->v), 0, p->all, p->counted, 0};
+        to->part[i] = (struct part){.v = xcalloc(p->n, sizeof *p->v), .all = p->all, .counted = p->counted};
         put_on_grid(p, shift_of(p, step), step, &to->part[i]);
     }
     sum_law(to);
@@ -189,21 +196,21 @@ struct rows {
     size_t width;
 };
 
-/* The rows do not overlap. Several numbers at a time, each as if alone. */
-static void add_row(double *restrict to, const double *restrict from, int64_t n, double factor)
+/* to = to * keep + from * factor. The rows do not overlap. Two numbers at a time, each as if alone. */
+static void add_row(double *restrict to, double keep, const double *restrict from, double factor, int64_t n)
 {
-    typedef double lanes __attribute__((vector_size(64)));
+    typedef double lanes __attribute__((vector_size(16)));
     enum { LANES = sizeof(lanes) / sizeof *to };
     int64_t i = 0;
     for (; i + LANES <= n; i += LANES) {
         lanes a, b;
         memcpy(&a, to + i, sizeof a);
         memcpy(&b, from + i, sizeof b);
-        a += b * factor;
+        a = a * keep + b * factor;
         memcpy(to + i, &a, sizeof a);
     }
     for (; i < n; i++)
-        to[i] += from[i] * factor;
+        to[i] = to[i] * keep + from[i] * factor;
 }
 
 /* One cell of `all` devices. `next`: the level of the cell after it; `before`, `after`: devices in the others. */
@@ -225,12 +232,15 @@ static void add_cell(struct rows *r, const struct part *p, const struct cell *c,
         double *row = r->v + (size_t)j * r->width;
         /* The others of the counted side are yet to come, at this price at least. */
         int64_t n = after > 0 ? top - (side - j) * next + 1 : top + 1;
-        for (int64_t i = 0; i < n; i++)
-            row[i] *= r->binomial[0];
-        r->number[j] *= r->binomial[0];
-        for (int64_t a = j > before ? j - before : 1; a <= most && a <= j; a++) {
-            add_row(row + a * c->level, row - (size_t)a * r->width, n - a * c->level, r->binomial[a]);
+        int64_t a = j > before ? j - before : 1, alone = a <= most && a <= j && a * c->level < n ? a * c->level : n;
+        double keep = r->binomial[0];
+        for (int64_t i = 0; i < alone; i++)
+            row[i] *= keep;
+        r->number[j] *= keep;
+        for (; a <= most && a <= j; a++) {
+            add_row(row + a * c->level, keep, row - (size_t)a * r->width, r->binomial[a], n - a * c->level);
             r->number[j] += r->number[j - a] * r->binomial[a];
+            keep = 1;
         }
     }
 }
@@ -239,10 +249,9 @@ static double exact_p(const struct law *l)
 {
     double whole = 1, tail = 0;
     size_t n = (size_t)side_of(l) + 1;
-    struct rows r = {.width = (size_t)l->top + 1};
+    struct rows r = {.number = xcalloc(n, sizeof *r.number), .binomial = xcalloc(n, sizeof *r.binomial)};
+    r.width = (size_t)l->top + 1;
     r.v = xcalloc(n * r.width, sizeof *r.v);
-    r.number = xcalloc(n, sizeof *r.number);
-    r.binomial = xcalloc(n, sizeof *r.binomial);
     r.v[0] = 1;
     for (size_t i = 0; i < l->n; i++) {
         const struct part *p = &l->part[i];
@@ -263,8 +272,7 @@ static double exact_p(const struct law *l)
     free(r.v);
     free(r.number);
     free(r.binomial);
-    double v = tail / whole;
-    return v > P_LEAST ? v : P_LEAST;
+    return fmax(tail / whole, P_LEAST);
 }
 
 /* The finest grid, from `step` on, that can be afforded; infinite where none can. */
@@ -450,8 +458,7 @@ static double chernoff_log_p(const struct law *exact, int64_t step)
     double *slope = xcalloc(l.n, sizeof *slope), sum;
     for (size_t i = 0; i < l.n; i++) {
         const struct part *p = &l.part[i];
-        double far = (double)p->v[p->n - 1].level;
-        w.scale = far > w.scale ? far : w.scale;
+        w.scale = fmax(w.scale, (double)p->v[p->n - 1].level);
         w.theta[i] = det_log((double)p->counted / (double)(p->all - p->counted));
     }
     sum = height(&l, &w, m);
@@ -466,19 +473,27 @@ static double chernoff_log_p(const struct law *exact, int64_t step)
     return sum;
 }
 
-double ranktie_log_p(const struct tie_stratum *s, size_t strata, double log_untied, bool *exact)
+double ranktie_log_p(const struct tie_stratum *s, size_t strata, double log_untied, bool below, bool *exact)
 {
-    struct law l;
-    read_law(s, strata, &l);
+    struct law l = {.part = xcalloc(strata, sizeof *l.part), .n = strata};
+    for (size_t i = 0; i < strata; i++)
+        read_sizes(&s[i], &l.part[i]);
+    *exact = false;
+    if (below && side_of(&l) > SIDE_MAX) {
+        free(l.part);
+        return 0;
+    }
+    read_law(s, &l);
     int64_t step = step_of(&l);
     *exact = step == 0; /* nothing varies */
     double v = step == 0 ? 0 : gridded_log_p(&l, step, exact);
-    if (!*exact) {
+    /* Where U is below its mean the exponential bound is least without a tilt (Jensen), and there it is 1 and what is
+     * given away for the Bernoullis. A grid moves the mean against the sum by less than a device's rank. */
+    if (!*exact && !below) {
         double c = chernoff_log_p(&l, step);
         /* Ties broken at random leave U untied, and at or above this one in half of the cases at least. */
         double u = log_untied <= LOG_SURE ? log_untied + det_log(2) : 0;
-        v = c < v ? c : v;
-        v = u < v ? u : v;
+        v = fmin(v, fmin(c, u));
     }
     free_law(&l);
     return v < 0 ? v : 0;

@@ -26,8 +26,9 @@ struct tie_stratum {
 
 /* ln P(U >= its observed value) over all ways to pick the x among the devices of each stratum, U summed over strata
  * with ties counting half; or an upper bound of it, and *exact says which. log_untied: ln of the normal tail at U with
- * the variance that it would have without ties (see above); 0 when not known. Deterministic; at most a few tens of
- * milliseconds whatever the sizes. */
-double ranktie_log_p(const struct tie_stratum *s, size_t strata, double log_untied, bool *exact);
+ * the variance that it would have without ties (see above); 0 when not known. below: U is below its mean by the number
+ * of devices or more, so that there is no evidence. Deterministic; at most a few tens of milliseconds whatever the
+ * sizes. */
+double ranktie_log_p(const struct tie_stratum *s, size_t strata, double log_untied, bool below, bool *exact);
 
 #endif

@@ -32,6 +32,7 @@ void snapshot_unref(struct snapshot *s)
 {
     if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
+    inventory_unref(s->inventory.held);
     arena_release(&s->arena);
     free(s);
 }
@@ -116,6 +117,7 @@ static void rollout_facts(const struct rollout_view *v, int64_t now, struct verb
     out->latched = v->latched;
     out->stop = v->stop;
     out->held_by_andon = v->held;
+    out->approvals = v->approvals;
     out->rollback_running = v->rollback.step != RB_NONE && v->rollback.step != RB_DONE;
     out->hours_left = v->trial.hours_left;
     for (size_t i = v->waves ? v->n_waves : 0; i > 0; i--) {
@@ -137,8 +139,12 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
 {
     memset(out, 0, sizeof *out);
     out->caps = s->info.caps;
+    out->says = s->info.says;
     out->read_only = s->read_only;
+    out->operator_named = s->operator_named;
+    out->log_doubt = s->audit.doubt;
     out->log_ok = s->audit.open && s->audit.writable;
+    out->log_tampered = s->audit.tampered;
     out->log_backlog = s->audit.backlog > 0;
     out->data_age = s->link.last_ok > 0 ? now - s->link.last_ok : TIME_NEVER;
     out->fresh_us = s->fresh_us;
@@ -149,6 +155,8 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
     const struct rollout_view *v = snapshot_rollout(s, rollout);
     if (v)
         rollout_facts(v, now, out);
+    if (v && v->rollout.caps)
+        out->caps = v->rollout.caps | (s->info.caps & CAPS_OF_SERVER);
     for (size_t i = 0; !*rollout && i < s->n_rollouts; i++)
         out->latched = out->latched || s->rollouts[i].latched;
 }

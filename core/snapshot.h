@@ -8,11 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/approval.h"
 #include "core/arena.h"
 #include "core/device_state.h"
 #include "core/entry.h"
 #include "core/health.h"
 #include "core/intent.h"
+#include "core/inventory.h"
 #include "core/model.h"
 #include "core/placebo.h"
 #include "core/planner.h"
@@ -260,7 +262,8 @@ struct rollout_view {
     bool
         rollback_claimed; /* only its name says so, or a note that no known key has signed: it is judged as any other */
     struct trial_view trial;
-    const struct policy *policy;  /* that applies to it; outlives the engine */
+    const struct approval_state *approvals; /* signed ones, where the policy asks for them; else NULL */
+    const struct policy *policy;            /* that applies to it; outlives the engine */
     const struct wave *wave_list; /* the same waves without what andon thinks of them, contiguous: for verb_facts */
 };
 
@@ -285,6 +288,7 @@ struct alert {
 
 struct audit_view {
     bool open, writable;
+    bool tampered; /* it does not verify, or is not the file that it was */
     bool degraded; /* entries are waiting to be logged late */
     int64_t backlog;
     int64_t size;         /* entries */
@@ -292,14 +296,55 @@ struct audit_view {
     bool verified;        /* the tail was verified at start */
     const char *error;
     int64_t commands, refused, pending;
+    /* Its witnesses: how many are configured; the most entries that one of them has signed for, who, and when (wall
+     * clock, us; 0 = none has so far); what contradicts the log, and why the newest entries have no witness, "". */
+    size_t witnesses;
+    int64_t witnessed, witnessed_t;
+    const char *witness, *doubt, *unseen;
 };
 
 /* What a screen wants in more detail than the board; set with engine_focus(). */
 struct focus {
     char rollout[ID_MAX];
-    int wave;         /* -1 none */
-    char device[256]; /* raw id, "" none */
-    char to[200];     /* "name:version" that a roll back would go back to: looked up on the server; "" none */
+    int wave;             /* -1 none */
+    char device[256];     /* raw id, "" none */
+    bool inventory;       /* what the fleet consists of: counted when it was not yet, or long ago */
+    bool inventory_names; /* with the names of devices that do not report */
+    char to[200];         /* "name:version" that a roll back would go back to: looked up on the server; "" none */
+};
+
+/* What is known of the inventory. */
+struct inventory_view {
+    struct inventory_held *held; /* the newest whole one, NULL = none yet; the snapshot has a reference */
+    bool counting;
+    size_t asked;            /* questions so far of the count that goes on */
+    const struct err *error; /* why the newest count failed, or why there is none; NULL */
+};
+
+/* A plan that somebody makes at this engine (engine_plan): drawn and shown, and written only when it is kept. */
+enum draft_stage {
+    DRAFT_NONE,
+    DRAFT_ASKING, /* the server, for release, devices and attributes */
+    DRAFT_READY,  /* nothing is written */
+    DRAFT_KEEPING,
+    DRAFT_KEPT, /* it is in the log, and a rollout */
+    DRAFT_FAILED
+};
+struct draft_wave {
+    int64_t devices;
+    const char *strata; /* "model: rev-a (12), rev-b (3)", "" */
+    const char *ids;    /* the first of them */
+};
+struct draft_view {
+    enum draft_stage stage;
+    uint64_t number;          /* of the wish that it answers */
+    const char *error, *next; /* DRAFT_FAILED: why, and what helps */
+    /* from DRAFT_READY to DRAFT_KEPT */
+    const char *release, *version, *target;
+    int64_t devices;
+    struct draft_wave *waves;
+    size_t n_waves;
+    const char *id; /* DRAFT_KEPT */
 };
 
 struct snapshot {
@@ -309,7 +354,8 @@ struct snapshot {
     int64_t taken_at; /* engine clock */
     const char *fleet, *environment, *kind, *user;
     bool production, read_only;
-    int64_t fresh_us; /* older than this, what the server said is not known any more (fresh_limit_us) */
+    bool operator_named; /* as in struct verb_facts */
+    int64_t fresh_us;    /* older than this, what the server said is not known any more (fresh_limit_us) */
     struct backend_info info;
     const struct policy *policy; /* outlives the engine */
     struct link_view link;       /* fleet back end */
@@ -317,6 +363,7 @@ struct snapshot {
     struct rollout_view *rollouts; /* in the server's order, newest first */
     size_t n_rollouts;
     bool rollouts_known;
+    bool rollouts_clipped; /* the server has more: only the newest n_rollouts are known here */
     struct alert *alerts;
     size_t n_alerts;
     struct op_view *ops; /* newest first */
@@ -334,8 +381,10 @@ struct snapshot {
     struct preview_device *told; /* every device of the focused rollout's told waves, for a roll back's preview */
     size_t n_told;
     bool told_known;
-    const struct err *told_error;                         /* why the newest try to read them failed, NULL */
-    struct rollback_target target;                        /* focus.to */
+    const struct err *told_error;  /* why the newest try to read them failed, NULL */
+    struct rollback_target target; /* focus.to */
+    struct inventory_view inventory;
+    struct draft_view draft;
     float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
 };
 

@@ -4,12 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-void tick_clear(struct tick *k, int64_t t)
+void tick_restart(struct tick *k, int64_t t)
 {
     k->t = t;
     k->samples = 0;
     if (k->n)
         memset(k->at, 0, k->n * sizeof *k->at);
+}
+
+void tick_clear(struct tick *k, int64_t t)
+{
+    tick_restart(k, t);
     for (size_t i = 0; i < k->n * k->columns; i++)
         k->v[i] = NAN;
 }

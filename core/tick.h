@@ -48,6 +48,8 @@ void tick_in(struct arena *a, struct tick *k, int64_t t, size_t n, size_t column
 void tick_copy(struct tick *to, const struct tick *from);
 /* No samples any more; same size, other time. */
 void tick_clear(struct tick *k, int64_t t);
+/* The same, but values stay: for who fills whole rows. A row without a sample then holds what it did. */
+void tick_restart(struct tick *k, int64_t t);
 
 static inline double *tick_row(const struct tick *k, size_t device)
 {

@@ -10,7 +10,7 @@
 
 #define MASK "[secret]"
 
-static const char *const kind_words[TRACE_KINDS] = {"wire", "poll", "verbs", "trial"};
+static const char *const kind_words[TRACE_KINDS] = {"wire", "poll", "verbs", "trial", "calls"};
 
 bool trace_kinds_parse(const char *list, uint32_t *out)
 {

@@ -18,9 +18,10 @@ enum trace_kind {
     TRACE_POLL,  /* what the engine learned from a poll, and when it asks again */
     TRACE_VERBS, /* intents: checked, sent, read back, ended */
     TRACE_TRIAL, /* ticks fed, facts, verdicts */
+    TRACE_CALLS, /* calls of a back end's device part, to be played again (client/record.h): only when it is named */
     TRACE_KINDS
 };
-#define TRACE_ALL      ((UINT32_C(1) << TRACE_KINDS) - 1)
+#define TRACE_ALL      ((UINT32_C(1) << TRACE_CALLS) - 1)
 #define TRACE_FORMAT   1                    /* of the lines; in the first of each file */
 #define TRACE_BODY_MAX ((size_t)4 << 20)    /* a body up to this long stands whole in its line */
 #define TRACE_CLIP     ((size_t)2048)       /* of a longer one the beginning, with its length and digest */

@@ -23,7 +23,7 @@ int64_t track_floor(int64_t a, int64_t b)
     return a % b < 0 ? q - 1 : q;
 }
 
-int64_t track_ceil(int64_t t, int64_t b)
+static int64_t track_ceil(int64_t t, int64_t b)
 {
     int64_t q = track_floor(t, b);
 
@@ -61,9 +61,10 @@ void track_shape_add(struct track_shape *s, enum metric_kind kind, bool below)
 
     if (c == TRACK_COLUMNS)
         return;
-    s->column[c].counter = kind == KIND_COUNTER || kind == KIND_EVENT;
+    s->column[c].counter = metric_kind_counts(kind);
     s->column[c].spread = kind == KIND_SPREAD;
     s->column[c].below = below;
+    s->column[c].names = kind == KIND_ACTIVATION;
     s->column[c].at = (uint8_t)(s->column[c].counter ? s->counters++ : s->levels++);
     s->columns++;
 }
@@ -147,23 +148,44 @@ static int64_t events_between(const struct track_count *c, uint32_t at, double v
     return diff >= UINT8_MAX ? UINT8_MAX : (int64_t)(diff + 1e-6);
 }
 
-static void feed_count(struct track *t, struct track_count *c, int64_t at, double value, int64_t window_us)
+/* Returns the events that it brings. */
+static int64_t feed_count(struct track *t, struct track_count *c, int64_t at, double value, int64_t window_us)
 {
     int64_t edge = t->counts_from == TIME_NEVER ? TIME_NEVER : track_ceil(t->counts_from, track_bucket(window_us));
     uint32_t now = track_tenths(at);
+    int64_t events = 0;
 
     if (!isfinite(value))
-        return;
+        return 0;
     if (isnan(c->value) || (edge != TIME_NEVER && at >= edge && track_earlier(c->at, track_tenths(edge)))) {
         c->first = now;
     } else {
+        events = events_between(c, now, value, c == &t->boots, window_us);
         uint8_t *b = &c->by[TRACK_BUCKETS - 1];
-        int64_t n = *b + events_between(c, now, value, c == &t->boots, window_us);
+        int64_t n = *b + events;
 
         *b = n > UINT8_MAX ? UINT8_MAX : (uint8_t)n;
     }
     c->value = value;
     c->at = now;
+    return edge != TIME_NEVER && at >= edge ? events : 0;
+}
+
+/* A rise names the boot of the same sample, or of the one before or after it; one since the device counts. */
+static void name_boot(struct track *t, const struct track_shape *s, size_t c, const struct track *before,
+                      int64_t window_us)
+{
+    struct track_count *a = count_in(t, s, c);
+    int64_t edge = t->counts_from == TIME_NEVER ? TIME_NEVER : track_ceil(t->counts_from, track_bucket(window_us));
+    unsigned bit = 1U << s->column[c].at;
+    bool rose = t->rose & bit;
+
+    if (edge == TIME_NEVER || (a->named && !track_earlier(a->named, track_tenths(edge))))
+        return;
+    if (t->booted && (rose || before->rose & bit))
+        a->named = track_tenths(t->last_t);
+    else if (before->booted && rose && before->last_t >= edge)
+        a->named = track_tenths(before->last_t);
 }
 
 static void feed_level(const struct track *t, struct track_level *l, double value, bool below)
@@ -176,19 +198,31 @@ static void feed_level(const struct track *t, struct track_level *l, double valu
 
 void track_feed(struct track *t, const struct track_shape *s, int64_t at, const double *row, int64_t window_us)
 {
+    const struct track before = *t;
+
     if (at <= t->last_t)
         return;
+    t->booted = false;
+    t->rose = 0;
     advance(t, s, track_floor(at, track_bucket(window_us)));
     t->seen = (uint16_t)(t->seen | 1U << (TRACK_BUCKETS - 1));
     for (size_t c = 0; c < s->columns; c++) {
-        if (s->column[c].counter)
-            feed_count(t, count_in(t, s, c), at, row[c], window_us);
-        else
+        if (s->column[c].names && row[c] > count_in(t, s, c)->value)
+            t->rose = (uint8_t)(t->rose | 1U << s->column[c].at);
+        if (s->column[c].counter) {
+            int64_t n = feed_count(t, count_in(t, s, c), at, row[c], window_us);
+
+            t->booted |= c == COL_REBOOTS && n > 0;
+        } else {
             feed_level(t, level_in(t, s, c), row[c], s->column[c].below);
+        }
     }
     if (t->counts_from == TIME_NEVER && t->base_n < UINT16_MAX)
         t->base_n++;
     t->last_t = at;
+    for (size_t c = COL_BUILTIN; c < s->columns; c++)
+        if (s->column[c].names)
+            name_boot(t, s, c, &before, window_us);
 }
 
 void track_enrol(struct track *t, int64_t counts_from)
@@ -197,18 +231,39 @@ void track_enrol(struct track *t, int64_t counts_from)
         t->counts_from = counts_from;
 }
 
-/* The bucket from which on reboots count. */
-int64_t track_first(const struct track *t, int64_t len)
+int64_t track_first(const struct track *t, int64_t len, int64_t later_us)
 {
-    return t->counts_from == TIME_NEVER ? INT64_MIN : track_floor(track_ceil(t->counts_from, len), len);
+    if (t->counts_from == TIME_NEVER)
+        return INT64_MIN;
+    int64_t from = t->counts_from < TIME_NEVER - later_us ? t->counts_from + later_us : TIME_NEVER;
+    int64_t edge = track_floor(track_ceil(from, len), len), k = t->bucket0 - (TRACK_BUCKETS - 1);
+
+    if (later_us == 0)
+        return edge;
+    for (k = k > edge ? k : edge; k <= t->bucket0 && !(t->seen >> (TRACK_BUCKETS - 1 - (t->bucket0 - k)) & 1);)
+        k++;
+    /* A difference over more than a window counts with its share of the window alone, which is all after the edge. */
+    return k - edge < TRACK_WINDOW ? k + 1 : edge;
 }
 
-int64_t track_events(const struct track *t, const struct track_count *c, int64_t window_us, uint8_t by[TRACK_BUCKETS])
+uint8_t track_in_bucket(const struct track *t, const struct track_count *c, const struct track_excuse *x, int64_t len,
+                        int i)
 {
-    int64_t edge = track_first(t, track_bucket(window_us)), n = 0;
+    const struct track_count *a = x ? x->names : NULL;
+
+    if (!a || a->named == 0 || c->by[i] == 0)
+        return c->by[i];
+    int64_t named = t->last_t - (int64_t)(track_tenths(t->last_t) - a->named) * TRACK_TENTH;
+    return (uint8_t)(c->by[i] - (track_floor(named, len) == t->bucket0 - (TRACK_BUCKETS - 1 - i) ? 1 : 0));
+}
+
+int64_t track_events(const struct track *t, const struct track_count *c, const struct track_excuse *x,
+                     int64_t window_us, uint8_t by[TRACK_BUCKETS])
+{
+    int64_t len = track_bucket(window_us), edge = track_first(t, len, x ? x->later_us : 0), n = 0;
 
     for (int i = 0; i < TRACK_BUCKETS; i++) {
-        uint8_t events = t->bucket0 - (TRACK_BUCKETS - 1 - i) >= edge ? c->by[i] : 0;
+        uint8_t events = t->bucket0 - (TRACK_BUCKETS - 1 - i) >= edge ? track_in_bucket(t, c, x, len, i) : 0;
 
         if (by)
             by[i] = events;

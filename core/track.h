@@ -23,6 +23,7 @@ struct track_shape {
         bool counter;
         bool spread; /* a level that is itself over a window of the source's */
         bool below;  /* values below 0 are possible */
+        bool names;  /* a counter of activations: it may name a boot, as in core/trial_activation.c */
         uint8_t at;  /* among a track's own counters, or its own levels */
     } column[TRACK_COLUMNS];
     size_t counters, levels; /* beyond the built-in columns */
@@ -40,6 +41,7 @@ struct track_level {
 struct track_count {
     double value;              /* newest, NaN = never seen */
     uint32_t at, first;        /* of the newest sample that held it; it is followed without a break since then */
+    uint32_t named;            /* of activations: the sample of the boot that it has named since the device counts */
     uint8_t by[TRACK_BUCKETS]; /* events in each bucket, saturating, newest last */
 };
 
@@ -58,6 +60,8 @@ struct track {
     struct track_level *own_level;
     uint16_t seen;   /* bit i: bucket i has a sample */
     uint16_t base_n; /* samples in the baselines */
+    bool booted;     /* the newest sample brought a boot that counts */
+    uint8_t rose;    /* bit i: own_count[i] went up with it */
 };
 
 /* Nothing known, not enrolled. What the shape's further columns need is taken from the arena. */
@@ -79,9 +83,15 @@ void track_enrol(struct track *t, int64_t counts_from);
 /* A column's count, or level; NULL where it is none. */
 const struct track_count *track_count_of(const struct track *t, const struct track_shape *s, size_t column);
 const struct track_level *track_level_of(const struct track *t, const struct track_shape *s, size_t column);
-/* Events of the device that count, in the window that ends with its newest sample: not those of its install and the
- * grace after it. -1: no sample was seen. by[] (unless NULL) gets them by bucket, newest last, as c->by has them. */
-int64_t track_events(const struct track *t, const struct track_count *c, int64_t window_us, uint8_t by[TRACK_BUCKETS]);
+/* What of a device's events does not count beyond those of its install and the grace after it. NULL: nothing. */
+struct track_excuse {
+    int64_t later_us;                /* the metric has a grace that is so much longer */
+    const struct track_count *names; /* of boots of a canary: the count of activations, which may name one; or NULL */
+};
+/* Events of the device that count, in the window that ends with its newest sample. -1: no sample was seen. by[] (unless
+ * NULL) gets them by bucket, newest last, as c->by has them. */
+int64_t track_events(const struct track *t, const struct track_count *c, const struct track_excuse *x,
+                     int64_t window_us, uint8_t by[TRACK_BUCKETS]);
 
 /* Is it silent while it may be: it has installed and its grace is not over, so that it reboots. Nobody expects it to
  * report; as soon as it does it counts as any other. */
@@ -92,11 +102,15 @@ bool track_excused(const struct track *t, int64_t now, int64_t scrape_us);
 #define TRACK_WINDOW 10 /* buckets of a window */
 #define TRACK_FRESH  3  /* scrapes: so long a device counts as reporting */
 #define TRACK_TENTH  (US_PER_S / 10)
-int64_t track_bucket(int64_t window_us);                    /* its length */
-int64_t track_floor(int64_t t, int64_t length);             /* the index of the bucket that t is in, also below zero */
-int64_t track_ceil(int64_t t, int64_t length);              /* t, or the begin of the next bucket */
-int64_t track_first(const struct track *t, int64_t length); /* the bucket from which on events count */
-uint32_t track_tenths(int64_t t);                           /* as in struct track_count */
+int64_t track_bucket(int64_t window_us);        /* its length */
+int64_t track_floor(int64_t t, int64_t length); /* the index of the bucket that t is in, also below zero */
+/* The bucket from which on events count. With a later begin than the grace's end the bucket that the first sample after
+ * it lies in does not: it may bring what was before. */
+int64_t track_first(const struct track *t, int64_t length, int64_t later_us);
+/* Events of bucket i (newest: TRACK_BUCKETS - 1), but for the one that is named. */
+uint8_t track_in_bucket(const struct track *t, const struct track_count *c, const struct track_excuse *x,
+                        int64_t length, int i);
+uint32_t track_tenths(int64_t t); /* as in struct track_count */
 bool track_earlier(uint32_t a, uint32_t b);
 
 #endif

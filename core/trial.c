@@ -103,7 +103,9 @@ static void lay_out(struct trial *t)
     t->n_gauges = BULK_BUILTIN;
     for (size_t row = METRICS_BUILTIN; row < metric_count(p); row++) {
         enum metric_kind k = p->own[row - METRICS_BUILTIN].kind;
-        if (k == KIND_GAUGE || k == KIND_SPREAD)
+        if (k == KIND_ACTIVATION)
+            t->activation = t->activation ? t->activation : (size_t)metric_column(p, row);
+        else if (k == KIND_GAUGE || k == KIND_SPREAD)
             gauge_init(&t->gauge[t->n_gauges++], p, row);
         else
             tally_init(&t->tally[t->n_tallies++], p, row);
@@ -121,19 +123,12 @@ static void lay_out(struct trial *t)
     }
     for (size_t g = 0; g < t->n_gauges; g++)
         t->windowed |= t->gauge[g].levels;
+    t->passages = PASSAGE_BUILTIN | t->windowed;
+    for (size_t c = 0; c < t->n_tallies; c++)
+        t->passages |= t->tally[c].tests;
     t->risk.kinds = t->n_tests;
     for (int i = 0; i < t->n_tests; i++)
         trial_wait_for(t, i);
-}
-
-struct series *trial_series(const struct trial *t, size_t g, size_t i)
-{
-    return g == BULK_CPU ? &t->w[i].cpu : g == BULK_VARIANCE ? &t->w[i].var : &t->gauge[g].own[i];
-}
-
-struct marks *trial_marks(const struct trial *t, size_t i)
-{
-    return t->marks ? &t->marks[i] : NULL;
 }
 
 uint64_t trial_shows(const struct trial *t, size_t i)
@@ -152,12 +147,24 @@ void trial_grow(struct trial *t, size_t cap)
 {
     t->cap = cap;
     t->w = xreallocarray(t->w, cap, sizeof *t->w);
+    if (t->past) {
+        t->past = xreallocarray(t->past, cap, sizeof *t->past);
+        memset(t->past + t->n, 0, (cap - t->n) * sizeof *t->past);
+    }
     if (t->n_tests > TEST_COUNT)
         t->marks = xreallocarray(t->marks, cap, sizeof *t->marks);
     for (size_t g = BULK_BUILTIN; g < t->n_gauges; g++)
         t->gauge[g].own = xreallocarray(t->gauge[g].own, cap, sizeof(struct series));
     for (size_t c = 0; c < t->n_tallies; c++)
         t->tally[c].own = xreallocarray(t->tally[c].own, cap, sizeof(struct counted));
+    if (t->activation)
+        t->activated = xreallocarray(t->activated, cap, sizeof *t->activated);
+}
+
+void trial_begin_past(struct trial *t)
+{
+    if (!t->past)
+        t->past = xcalloc(t->cap ? t->cap : 1, sizeof *t->past);
 }
 
 struct trial *trial_new(const struct trial_spec *spec, struct err *e)
@@ -196,7 +203,9 @@ void trial_free(struct trial *t)
     for (size_t c = 0; c < t->n_tallies; c++)
         free(t->tally[c].own);
     free(t->install.v);
+    free(t->activated);
     free(t->marks);
+    free(t->past);
     free(t->w);
     free(t);
 }
@@ -319,10 +328,11 @@ struct trial_ix trial_add(struct trial *t, int wave, bool control, uint8_t strat
         strata_find(&t->risk.strata, stratum, past && past->known ? strata_boots_class(past->base[COL_REBOOTS]) : 0,
                     past && past->known ? strata_contact_class(past->away) : 0);
     w->wave = (int8_t)(wave < 0 ? -1 : wave);
-    w->last_t = t->spec.start;
+    watched_hear(w, t->spec.start);
     begin_device(t, t->n, past && past->known ? past : NULL);
+    trial_activation_add(t, t->n);
     if (past && past->known) {
-        w->last_t = past->last_t < 0 ? 0 : past->last_t < t->spec.start ? past->last_t : t->spec.start;
+        watched_hear(w, past->last_t < t->spec.start ? past->last_t : t->spec.start);
     }
     w->flags = control ? WATCHED_MAY : 0;
     /* Added in the middle of a stage it counts from the next tick on. */

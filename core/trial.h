@@ -163,6 +163,10 @@ struct trial_after {
     bool alike;        /* they lie so close together that it is no chance */
     int64_t soon;      /* canaries whose newest reboot fell into the first hour after the grace for reboots */
     int64_t excuse_us; /* a grace for reboots so long would have excused all of `most` */
+    /* Where the policy has a metric of activations: canaries of which a boot was named by it, which does not count; how
+     * long after its install the first and the last of these was; boots are named. */
+    int64_t named, named_first_us, named_last_us;
+    bool names;
 };
 void trial_after(const struct trial *t, struct trial_after *out);
 /* Is the device a canary that counts now? */

@@ -142,6 +142,8 @@ void terms_differ(const struct trial_terms *bound, const struct trial_terms *pol
         const struct metric_def *row = &policy->spec.policy.own[i];
         if (row->share > 0 && !terms_row(&bound->spec.policy, row->id))
             say(&d, "%s is measured and not tested (policy: tested)", row->id);
+        if (row->kind == KIND_ACTIVATION && !terms_row(&bound->spec.policy, row->id))
+            say(&d, "boots that %s names count (policy: they do not)", row->id);
     }
 }
 
@@ -154,7 +156,7 @@ static bool add_rows(struct trial_terms *out, const struct evidence_policy *poli
     for (size_t i = had; i < p->n_own; i++)
         out->added[LEDGER_METRICS + i] = terms_row(policy, p->own[i].id)->share;
     for (size_t i = 0; i < policy->n_own; i++)
-        if (!terms_row(p, policy->own[i].id))
+        if (!terms_row(p, policy->own[i].id) && policy->own[i].kind != KIND_ACTIVATION)
             return false;
     return true;
 }

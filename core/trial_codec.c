@@ -85,11 +85,20 @@ static void put_own(struct buf *b, const struct trial *t, size_t i)
         put(b, v->n, 4);
         put(b, (uint32_t)v->seen_s, 4);
     }
+    if (t->activated) {
+        const struct activated *v = &t->activated[i];
+        put_f64(b, v->value);
+        put(b, (uint32_t)v->from_s, 4);
+        put(b, (uint32_t)v->at_s, 4);
+        put(b, (uint32_t)v->boot_s, 4);
+        put(b, v->waiting, 1);
+        put(b, v->flags, 1);
+    }
 }
 
-static void put_watched(struct buf *b, const struct watched *w)
+static void put_watched(struct buf *b, const struct watched *w, const struct watched_past *p)
 {
-    put_i64(b, w->last_t);
+    put_i64(b, watched_last(w));
     put_f64(b, w->counter);
     put(b, (uint32_t)w->from, 4);
     int32_t boot_s[2];
@@ -98,12 +107,12 @@ static void put_watched(struct buf *b, const struct watched *w)
     put(b, (uint32_t)boot_s[1], 4);
     put_series(b, &w->cpu);
     put_series(b, &w->var);
-    const uint16_t bits[] = {w->happened, w->excluded, w->risk, w->entered, w->carried, w->earlier};
+    const uint16_t bits[] = {w->happened, w->excluded, w->risk, w->entered, w->carried, p->earlier};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         put(b, bits[i], 2);
     put(b, w->ranks, 1);
     put(b, w->boots, 1);
-    put(b, w->before, 1);
+    put(b, p->boots, 1);
     put(b, w->cell, 1);
     put(b, (uint8_t)w->wave, 1);
     put(b, w->flags, 1);
@@ -235,8 +244,9 @@ void trial_save(const struct trial *t, struct buf *out)
         put_stage(out, t, t->stage[i]);
     put_strata(out, &t->risk.strata);
     put(out, t->n, 4);
+    static const struct watched_past none;
     for (size_t i = 0; i < t->n; i++) {
-        put_watched(out, &t->w[i]);
+        put_watched(out, &t->w[i], t->past ? &t->past[i] : &none);
         put_own(out, t, i);
     }
     sha256_bytes(out->data + from, out->len - from, digest);

@@ -143,11 +143,21 @@ static void get_own(struct in *r, struct trial *t, size_t i)
         v->seen_s = get_i32(r);
         r->bad |= seconds_bad(v->at_s[0]) || seconds_bad(v->at_s[1]) || seconds_bad(v->seen_s);
     }
+    if (t->activated) {
+        struct activated *v = &t->activated[i];
+        v->value = get_f64(r);
+        v->from_s = get_i32(r);
+        v->at_s = get_i32(r);
+        v->boot_s = get_i32(r);
+        v->waiting = (uint8_t)get_most(r, 1, 100); /* watched_count */
+        v->flags = (uint8_t)get_most(r, 1, ACTIVATED_ALL);
+        r->bad |= seconds_bad(v->from_s) || seconds_bad(v->at_s) || seconds_bad(v->boot_s);
+    }
 }
 
-static void get_watched(struct in *r, struct watched *w)
+static void get_watched(struct in *r, struct watched *w, struct watched_past *p)
 {
-    w->last_t = get_in(r, 0, INT64_MAX / 2);
+    watched_hear(w, get_in(r, 0, WATCHED_LAST_MAX));
     w->counter = get_f64(r);
     w->from = get_i32(r);
     int32_t boot_s[2] = {get_i32(r), 0};
@@ -156,12 +166,12 @@ static void get_watched(struct in *r, struct watched *w)
     watched_set_times(w, boot_s);
     get_series(r, &w->cpu);
     get_series(r, &w->var);
-    uint16_t *const bits[] = {&w->happened, &w->excluded, &w->risk, &w->entered, &w->carried, &w->earlier};
+    uint16_t *const bits[] = {&w->happened, &w->excluded, &w->risk, &w->entered, &w->carried, &p->earlier};
     for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
         *bits[i] = (uint16_t)get(r, 2);
     w->ranks = (uint8_t)get_most(r, 1, 3);
     w->boots = (uint8_t)get(r, 1);
-    w->before = (uint8_t)get(r, 1);
+    p->boots = (uint8_t)get(r, 1);
     w->cell = (uint8_t)get(r, 1);
     unsigned wave = (unsigned)get(r, 1);
     w->wave = (int8_t)(wave < TRIAL_WAVES ? (int)wave : -1);
@@ -355,7 +365,12 @@ static void get_devices(struct in *r, struct trial *t)
     memset(t->w, 0, (n + 1) * sizeof *t->w);
     for (size_t i = 0; i < n && !r->bad; i++) {
         struct watched *w = &t->w[i];
-        get_watched(r, w);
+        struct watched_past past = {0};
+        get_watched(r, w, &past);
+        if (past.earlier || past.boots) {
+            trial_begin_past(t);
+            t->past[i] = past;
+        }
         r->bad |= w->cell >= t->risk.strata.n;
         get_own(r, t, i);
         if (w->flags & WATCHED_ACTIVE)
@@ -363,6 +378,7 @@ static void get_devices(struct in *r, struct trial *t)
     }
     if (!r->bad) {
         risk_count(&t->risk, t->w, t->marks, n);
+        trial_activation_loaded(t);
         trial_count_joined(t);
         /* As of the newest tick that had rows, as a trial that was not stopped has them. */
         int64_t next = INT64_MAX, joined = t->newest > 0 ? (t->newest - t->zero) / t->spec.step_us : 0;
@@ -442,5 +458,7 @@ void trial_counts_anew(struct trial *t)
             t->w[i].counter = NAN;
         for (size_t c = 0; c < t->n_tallies; c++)
             t->tally[c].own[i].value = NAN;
+        if (t->activated)
+            t->activated[i].value = NAN;
     }
 }

@@ -53,6 +53,21 @@ struct installs {
     struct standing standing;
 };
 
+/* Of each device, where the policy has a metric of activations (core/trial_activation.c). */
+struct activated {
+    double value;         /* newest, NaN = never seen */
+    int32_t from_s, at_s; /* of the boots that wait: they were between these, seconds since the trial's start */
+    int32_t boot_s;       /* of the boot that was named while it was a canary */
+    uint8_t waiting;      /* boots of the newest sample: they count with the next one, unless it names one */
+    uint8_t flags;        /* ACTIVATED_... */
+};
+#define ACTIVATED_ROSE   0x01u /* the newest sample went up */
+#define ACTIVATED_BEFORE 0x02u /* so did the one before it */
+#define ACTIVATED_NAMED  0x04u /* a boot was named, and does not count: there is no second one */
+#define ACTIVATED_BOOTED 0x08u /* it booted while it was control */
+#define ACTIVATED_OTHER  0x10u /* and one of those boots was named */
+#define ACTIVATED_ALL    0x1fu
+
 struct trial {
     struct trial_spec spec;
     struct ledger ledger;
@@ -63,8 +78,13 @@ struct trial {
     size_t n_tallies;
     int8_t rank[TESTS_MAX]; /* of each test: its place among the rank tests of a stage, -1: it is none */
     int n_ranks;
-    uint64_t windowed;   /* tests that are judged by windows: a device enters their risk sets as a window begins */
-    struct marks *marks; /* n; NULL where the policy has no tests of its own */
+    uint64_t passages; /* kinds of events that a device can enter the risk sets of */
+    uint64_t windowed; /* tests that are judged by windows: a device enters their risk sets as a window begins */
+    struct watched_past *past;   /* n; NULL before the first epoch is over */
+    struct marks *marks;         /* n; NULL where the policy has no tests of its own */
+    size_t activation;           /* the column of its metric of activations, 0: none */
+    struct activated *activated; /* n; NULL where there is none */
+    int64_t others[2];           /* devices that booted as control, and of which a boot was named */
     struct watched *w;
     size_t n, cap;
     int64_t told[TRIAL_WAVES];
@@ -111,6 +131,18 @@ void trial_wait_for(struct trial *t, int test);
 void trial_count_waits(struct trial *t, int32_t number, int64_t *next);
 /* Tests that do not count for device i yet, at tick number `number`. */
 uint64_t trial_held(const struct trial *t, size_t i, int32_t number);
+/* A device's number of activations as its newest sample has it. */
+void trial_activation_seen(struct trial *t, size_t i, double value);
+/* Boots of device i that count with this sample, of `boots` that it brings: all but the one that is named, and each a
+ * sample later than it was seen. *from_s and *at_s: between which times they were; become those of the boots that
+ * count now. `named`: boots may be (trial_names). */
+int trial_activation_boots(struct trial *t, size_t i, int boots, bool named, int32_t *from_s, int32_t *at_s);
+/* Does the metric name boots of the update alone, as far as control tells? */
+bool trial_names(const struct trial *t);
+/* Device i is added; a stage begins; all have been loaded. */
+void trial_activation_add(struct trial *t, size_t i);
+void trial_activation_restart(struct trial *t, size_t i);
+void trial_activation_loaded(struct trial *t);
 /* Applies the acknowledgements made before `tick`. */
 void trial_acks_before(struct trial *t, int64_t tick);
 /* Has the test crossed? Then it crossed at `tick`. */
@@ -133,8 +165,16 @@ struct stage *trial_stage_new(const struct trial *t, int s, int64_t begin);
 /* Tests of stage s: its evidence so far, and the canary devices that carry it. */
 double trial_log(const struct trial *t, int s, enum trial_test test);
 /* The sums of gauge g of device i; the device's marks, NULL: it has none. */
-struct series *trial_series(const struct trial *t, size_t g, size_t i);
-struct marks *trial_marks(const struct trial *t, size_t i);
+static inline struct series *trial_series(const struct trial *t, size_t g, size_t i)
+{
+    return g == BULK_CPU ? &t->w[i].cpu : g == BULK_VARIANCE ? &t->w[i].var : &t->gauge[g].own[i];
+}
+static inline struct marks *trial_marks(const struct trial *t, size_t i)
+{
+    return t->marks ? &t->marks[i] : NULL;
+}
+/* Makes room for what is left of earlier epochs. */
+void trial_begin_past(struct trial *t);
 /* Kinds of events that the device's data can show at all. */
 uint64_t trial_shows(const struct trial *t, size_t i);
 /* What of the metrics is kept for each device, for n devices; of the newest one all unknown. */

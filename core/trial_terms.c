@@ -109,7 +109,8 @@ void terms_append(struct evidence_policy *p, const struct evidence_policy *polic
     for (size_t i = 0; i < p->n_own; i++)
         row[i] = p->own[i];
     for (size_t i = 0; i < policy->n_own && with.n_own < METRICS_OWN; i++)
-        if (!terms_row(p, policy->own[i].id)) {
+        /* Which boots count is fixed when the rollout starts. */
+        if (!terms_row(p, policy->own[i].id) && policy->own[i].kind != KIND_ACTIVATION) {
             row[with.n_own] = policy->own[i];
             row[with.n_own++].share = 0;
         }

@@ -21,6 +21,7 @@ struct turn {
     bool quiet;     /* in a grace: nothing counts */
     bool begins;    /* the stage's first tick */
     bool fresh;     /* some device has a new sample */
+    bool names;     /* trial_names() as the tick begins */
     size_t columns; /* that the tick has */
     bool sum[GAUGES_MAX];
 };
@@ -62,6 +63,7 @@ static void restart_own(struct trial *t, size_t i)
         series_restart(&t->gauge[g].own[i], t->gauge[g].spread);
     for (size_t c = 0; c < t->n_tallies; c++)
         counted_restart(&t->tally[c].own[i]);
+    trial_activation_restart(t, i);
 }
 
 /* Begins the stages whose grace is over. Clocks of all devices restart. */
@@ -83,6 +85,8 @@ static void begin_stages(struct turn *u)
     memset(t->active, 0, sizeof t->active);
     for (size_t i = 0; i < t->n; i++) {
         watched_restart(&t->w[i]);
+        if (t->past)
+            t->past[i] = (struct watched_past){0};
         restart_own(t, i);
         t->w[i].flags = (uint8_t)((t->w[i].flags & ~off) | (side_at(u, &t->w[i]) & WATCHED_CONTROL));
     }
@@ -152,10 +156,11 @@ static void begin_epoch(struct turn *u)
     risk_close(&t->risk, tail, &u->g->journal, &t->room, (int32_t)((end - t->zero) / t->spec.step_us));
     uint64_t kept = tail_renew(tail, &t->spec.policy, e), cut = cut_off(t, e);
     risk_empty(&t->risk, tail->renewing);
+    trial_begin_past(t);
     for (size_t i = 0; i < t->n; i++) {
         struct watched *w = &t->w[i];
         struct marks *m = trial_marks(t, i);
-        watched_renew(w, m, tail->renewing, kept);
+        watched_renew(w, &t->past[i], m, tail->renewing, kept);
         if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) != WATCHED_IN)
             continue;
         uint64_t kinds = trial_shows(t, i) & tail->renewing & ~cut & ~trial_held(t, i, u->number);
@@ -200,6 +205,13 @@ static uint64_t newly(const struct turn *u, size_t i)
     return bits & ~entered;
 }
 
+/* Has the device come in for what waits, among `later` (newly)? Tests on loops do not begin anew with an epoch: who is
+ * silent over one's begin has come in before it all the same. */
+static bool not_yet(uint64_t later, uint64_t counts, int loop)
+{
+    return later & counts && (loop < 0 || later & PASSAGE_BIT(loop));
+}
+
 /* Tests of a counter that no device is excluded from. */
 static uint64_t counts_of(const struct tally *c)
 {
@@ -221,16 +233,23 @@ static void feed_in(struct turn *u, size_t i, int boots, int64_t boot_from, cons
         if (at + t->spec.silence_us < t->due)
             t->due = at + t->spec.silence_us;
     }
-    /* Who comes back from a silence brings what happened in it. */
-    uint64_t kinds = trial_shows(t, i), later = newly(u, i);
-    if (!silent)
-        kinds &= ~t->windowed;
-    risk_enter(&t->risk, &u->g->tail, w, m, t->n_waits > 0 ? kinds & ~trial_held(t, i, u->number) : kinds);
+    uint64_t later = newly(u, i);
+    if (t->passages & ~risk_out_of(w, m)) {
+        /* Who comes back from a silence brings what happened in it. */
+        uint64_t kinds = trial_shows(t, i);
+        if (!silent)
+            kinds &= ~t->windowed;
+        risk_enter(&t->risk, &u->g->tail, w, m, t->n_waits > 0 ? kinds & ~trial_held(t, i, u->number) : kinds);
+    }
     /* A difference that reaches back into the grace may be the update's own reboot. */
-    if (boots > 0 && !first && !(later & PASSAGE_BIT(PASSAGE_BOOT1)) && boot_from >= since(u, w))
-        risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, seconds(t, boot_from), seconds(t, at)));
+    if (first || not_yet(later, PASSAGE_BIT(PASSAGE_BOOT1), PASSAGE_LOOP) || boot_from < since(u, w))
+        boots = 0;
+    int32_t from_s = seconds(t, boot_from), at_s = seconds(t, at);
+    boots = trial_activation_boots(t, i, boots, u->names, &from_s, &at_s);
+    if (boots > 0)
+        risk_happen(&t->risk, &u->g->tail, w, m, watched_boots(w, boots, from_s, at_s));
     for (size_t c = 0; c < t->n_tallies && !first; c++)
-        if (rise[c] > 0 && !(later & counts_of(&t->tally[c])) && seen[c] >= since(u, w))
+        if (rise[c] > 0 && !not_yet(later, counts_of(&t->tally[c]), t->tally[c].loop) && seen[c] >= since(u, w))
             risk_happen(&t->risk, &u->g->tail, w, m,
                         tally_events(&t->tally[c], &t->tally[c].own[i], rise[c], seconds(t, seen[c]), seconds(t, at)));
 }
@@ -258,16 +277,18 @@ static void feed_row(struct turn *u, size_t i, int64_t at, const double *row)
 {
     struct trial *t = u->t;
     struct watched *w = &t->w[i];
-    int64_t before = w->last_t, boot_from = before;
+    int64_t before = watched_last(w), boot_from = before;
     uint32_t rise[METRICS_OWN] = {0};
     int64_t seen[METRICS_OWN] = {0};
     if (at > u->tick)
         at = u->tick;
     if (at <= before)
         return;
-    w->last_t = at;
+    watched_hear(w, at);
     u->fresh = true;
     int boots = watched_count(w, row[COL_REBOOTS], t->spec.boot_time, &boot_from);
+    if (t->activation)
+        trial_activation_seen(t, i, value_of(u, row, (uint8_t)t->activation));
     for (size_t c = 0; c < t->n_tallies; c++) {
         double v = value_of(u, row, t->tally[c].column);
         struct counted *own = &t->tally[c].own[i];
@@ -314,7 +335,8 @@ static void judge_window(struct turn *u, size_t g, size_t i)
     }
     s->open = of->spread ? NAN : 0;
     s->n = 0;
-    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN && gauge_based(of, (double)s->base))
+    if ((w->flags & (WATCHED_IN | WATCHED_SILENT)) == WATCHED_IN && of->levels & ~risk_out_of(w, m) &&
+        gauge_based(of, (double)s->base))
         risk_enter(&t->risk, &u->g->tail, w, m,
                    t->n_waits > 0 ? of->levels & ~trial_held(t, i, u->number) : of->levels);
 }
@@ -323,15 +345,19 @@ static void judge_window(struct turn *u, size_t g, size_t i)
  * that tick was left out, all devices are judged. */
 static void close_windows(struct turn *u, int64_t upto)
 {
+    size_t n = 0, which[GAUGES_MAX];
     for (size_t g = 0; g < u->t->n_gauges; g++) {
         int64_t index = (upto - u->g->begin) / u->t->gauge[g].window_us;
         if (index <= u->g->window[g])
             continue;
         u->g->window[g] = index;
-        for (size_t i = 0; i < u->t->n; i++)
-            judge_window(u, g, i);
-        u->g->window_samples[g] = u->g->window_devices[g] = 0;
+        which[n++] = g;
     }
+    for (size_t i = 0; n > 0 && i < u->t->n; i++)
+        for (size_t k = 0; k < n; k++)
+            judge_window(u, which[k], i);
+    for (size_t k = 0; k < n; k++)
+        u->g->window_samples[which[k]] = u->g->window_devices[which[k]] = 0;
 }
 
 /* ---- silence ---- */
@@ -363,7 +389,7 @@ static void look_for_silence(struct turn *u)
             continue;
         }
         /* A gap in which nobody at all reported is the telemetry's: everyone has the full time after it. */
-        int64_t heard = w->last_t > t->gap_end ? w->last_t : t->gap_end, quiet = u->tick - heard;
+        int64_t heard = watched_last(w) > t->gap_end ? watched_last(w) : t->gap_end, quiet = u->tick - heard;
         int64_t next = t->spec.silence_us;
         if (!(w->flags & WATCHED_SILENT)) {
             risk_enter(&t->risk, &u->g->tail, w, m, PASSAGE_BIT(PASSAGE_SILENT) | PASSAGE_AWAYS);
@@ -432,6 +458,7 @@ static void run_stage(struct turn *u, const struct tick *k)
     close_windows(u, u->tick - 1);
     let_in(u);
     begin_ranks(u);
+    u->names = trial_names(t);
     feed_rows(u, k);
     note_gap(u);
     close_windows(u, u->tick);

@@ -213,7 +213,8 @@ static bool carries(const struct trial *t, size_t i, enum trial_test test)
     if (test < TEST_INSTALL && t->rank[test] >= 0)
         return w->ranks >> (test - TEST_CPU) & 1;
     bool past = t->rank[test] < 0 && tail_is_past(&t->stage[t->n_stages - 1]->tail, (int)test);
-    return (past ? w->earlier | (m ? m->earlier : 0) : w->carried | (m ? m->carried : 0)) & PASSAGE_BIT(test);
+    return (past ? (t->past ? t->past[i].earlier : 0U) | (m ? m->earlier : 0) : w->carried | (m ? m->carried : 0)) &
+           PASSAGE_BIT(test);
 }
 
 size_t trial_carriers(const struct trial *t, enum trial_test test, struct trial_ix *out, size_t max)
@@ -250,14 +251,19 @@ void trial_after(const struct trial *t, struct trial_after *out)
     double *v = xreallocarray(NULL, t->n + 1, sizeof *v);
     size_t n = 0, again = 0;
     int64_t grace = t->spec.grace_us + trial_waits(t, ROW_REBOOTS) * t->spec.step_us;
-    *out = (struct trial_after){0};
+    *out = (struct trial_after){.names = t->activation && trial_names(t)};
     for (size_t i = 0; i < t->n; i++) {
         const struct watched *w = &t->w[i];
         int64_t installed = t->zero + w->from * t->spec.step_us - t->spec.grace_us;
         if (!(w->flags & WATCHED_CANARY))
             continue;
         out->canaries++;
-        again += watched_booted(w) && w->boots + w->before > 1;
+        again += watched_booted(w) && w->boots + (t->past ? t->past[i].boots : 0) > 1;
+        if (t->activated && t->activated[i].flags & ACTIVATED_NAMED) {
+            int64_t after = t->zero + t->activated[i].boot_s * US_PER_S - installed;
+            out->named_first_us = out->named++ == 0 || after < out->named_first_us ? after : out->named_first_us;
+            out->named_last_us = after > out->named_last_us ? after : out->named_last_us;
+        }
         if (!watched_booted(w))
             continue;
         int64_t after = t->zero + w->boot_s * US_PER_S - installed;

@@ -80,6 +80,8 @@ static const struct verb_row rows[VERB_COUNT] = {
                    .confirm = CONFIRM_NONE,
                    .changes_devices = true,
                    .whole_fleet = true,
+                   .all_fleets = true,
+                   .strengths = true,
                    .past_latch = true,
                    .by_rule = true,
                    .cannot = "",
@@ -198,6 +200,31 @@ enum verb_request verb_request_of(enum verb v, enum rollout_state s)
     const struct verb_row *row = verb_row(v);
 
     return s == ROLLOUT_PAUSED && row->paused_request != REQUEST_NONE ? row->paused_request : row->request;
+}
+
+static const char *const strengths[STRENGTH_COUNT] = {"", "soft", "force"};
+
+const char *strength_word(enum strength s)
+{
+    return (unsigned)s < STRENGTH_COUNT ? strengths[s] : "";
+}
+
+enum strength strength_from(const char *word)
+{
+    int s = STRENGTH_POLICY + 1;
+
+    while (s < STRENGTH_COUNT && strcmp(word, strengths[s]) != 0)
+        s++;
+    return (enum strength)s;
+}
+
+enum strength strength_can(enum strength wanted, uint32_t caps)
+{
+    uint32_t force = CAP_FORCE | CAP_OWN_WAVES;
+
+    if (!(caps & CAP_STOP))
+        return STRENGTH_POLICY;
+    return wanted == STRENGTH_FORCE && (caps & force) != force ? STRENGTH_SOFT : wanted;
 }
 
 const char *verb_confirm_words(enum verb v)

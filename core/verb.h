@@ -35,6 +35,14 @@ enum verb_confirm {
 
 enum verb_reason { REASON_NONE, REASON_TAKEN, REASON_NEEDED };
 
+/* How hard a verb stops a rollout. Nothing but a person's own word makes it harder than the policy does. */
+enum strength {
+    STRENGTH_POLICY = 0, /* as the policy says: paused, or stopped softly */
+    STRENGTH_SOFT,       /* for good: what was told is recalled from devices that have not begun */
+    STRENGTH_FORCE,      /* and cut off where they have begun: they may install it all the same, and are lost then */
+    STRENGTH_COUNT
+};
+
 /* What is asked of the back end. A back end maps each of these to one request of its own, and REQUEST_NONE to none. */
 enum verb_request {
     REQUEST_NONE = 0, /* nothing is sent: not a verb, an acknowledgement, or a saga that makes its own requests */
@@ -61,6 +69,8 @@ struct verb_row {
     enum verb_reason reason;
     bool changes_devices; /* may change what devices are told */
     bool whole_fleet;     /* may be asked for every rollout of a fleet at once */
+    bool all_fleets;      /* may be asked for every rollout of a release, in all fleets at once */
+    bool strengths;       /* may be asked to stop it for good, softly or by force (enum strength) */
     bool past_latch;      /* goes ahead on a rollout that is halted and not acknowledged */
     bool by_rule;         /* a rule may do it */
     bool looks_at_health; /* is refused by what telemetry says, or while it is missing */
@@ -84,6 +94,12 @@ enum verb verb_from_key(uint32_t key);   /* of the console; VERB_NONE when the k
 bool verb_changes_devices(enum verb v);
 /* The request for a verb on a rollout that the server shows in state `s`. REQUEST_NONE: send nothing. */
 enum verb_request verb_request_of(enum verb v, enum rollout_state s);
+/* "", "soft", "force"; STRENGTH_COUNT for a word that is none. */
+const char *strength_word(enum strength s);
+enum strength strength_from(const char *word);
+/* The hardest that a rollout with these capabilities (enum cap) can be stopped, up to `wanted`. Force is of the waves
+ * that andon keeps, whose devices it knows by name: no server that keeps rollouts itself has it for a whole one. */
+enum strength strength_can(enum strength wanted, uint32_t caps);
 /* "Enter", "y", "a typed phrase, a reason and y": what confirms it in the console. */
 const char *verb_confirm_words(enum verb v);
 static inline bool state_in(uint32_t set, enum rollout_state s)

@@ -311,22 +311,28 @@ static enum reaction evidence_reacts(const struct evidence_policy *p, const stru
     return r;
 }
 
+/* Of the tests whose evidence does the same the one with the most is named. */
 static void step_evidence(const struct verdict_input *in, struct verdict *out)
 {
     const struct evidence_policy *p = &in->policy->evidence;
+    const struct evidence *most = NULL;
+    enum reaction react = REACT_NONE;
+    char text[sizeof out->text];
 
     for (size_t i = 0; i < in->n_evidence && p->tests != TESTS_OFF; i++) {
-        enum reaction r = evidence_reacts(p, &in->evidence[i]);
-        char text[sizeof out->text];
+        const struct evidence *v = &in->evidence[i];
+        enum reaction r = evidence_reacts(p, v);
 
-        if (r == REACT_NONE)
-            continue;
-        if (p->tests == TESTS_DRY_RUN) {
-            out->would = r > out->would ? r : out->would;
-            continue;
+        if (r > react || (most && r == react && v->log_e - v->log_pause > most->log_e - most->log_pause)) {
+            most = v;
+            react = r;
         }
-        evidence_sentence(p, &in->evidence[i], text, sizeof text);
-        decide(out, r, in->evidence[i].test, "%s", text);
+    }
+    if (p->tests == TESTS_DRY_RUN) {
+        out->would = react > out->would ? react : out->would;
+    } else if (most) {
+        evidence_sentence(p, most, text, sizeof text);
+        decide(out, react, most->test, "%s", text);
     }
 }
 

@@ -337,26 +337,15 @@ static void get_ds_of(struct api *a)
 
 /* --- assigning */
 
-static void put_assignment(struct api *a, int dev, int action)
+static void put_action(struct api *a, int dev, int action)
 {
     struct json_w *j = &a->j;
-    api_ok(a, 200);
     json_w_obj(j);
-    json_w_kint(j, "alreadyAssigned", action == W_NONE);
-    json_w_kint(j, "assigned", action != W_NONE);
-    json_w_key(j, "assignedActions");
-    json_w_arr(j);
-    if (action != W_NONE) {
-        json_w_obj(j);
-        json_w_kint(j, "id", action + 1);
-        json_w_key(j, "_links");
-        json_w_obj(j);
-        api_link(a, "self", NULL, "/targets/%s/actions/%d", a->w->devs[dev].id, action + 1);
-        json_w_obj_end(j);
-        json_w_obj_end(j);
-    }
-    json_w_arr_end(j);
-    json_w_kint(j, "total", 1);
+    json_w_kint(j, "id", action + 1);
+    json_w_key(j, "_links");
+    json_w_obj(j);
+    api_link(a, "self", NULL, "/targets/%s/actions/%d", a->w->devs[dev].id, action + 1);
+    json_w_obj_end(j);
     json_w_obj_end(j);
 }
 
@@ -377,27 +366,55 @@ static int assign_offline(struct api *a, int dev, int ds)
     return act;
 }
 
-static void assign(struct api *a, int dev, const struct json_t *body)
+/* The action, or W_NONE where there is nothing to do. */
+static int assign(struct api *a, int dev, int ds, bool offline, const char *type)
 {
     struct world *w = a->w;
-    int64_t id = 0;
-    json_int(body, "id", &id);
+    if (offline)
+        return w->devs[dev].assigned != ds || w->devs[dev].installed != ds ? assign_offline(a, dev, ds) : W_NONE;
+    if (w->devs[dev].assigned == ds)
+        return W_NONE;
+    int act = action_new(w, dev, ds, W_NONE, W_NONE, WA_SCHEDULED, type && !strcmp(type, "soft") ? "soft" : "forced");
+    action_start(w, act);
+    return act;
+}
+
+/* One entry of an assignment: which device and which set. The one that the path names stands for all; a device that
+ * is not there is passed over when it is named in a list. */
+struct assignment {
+    int dev, ds;
+};
+
+static void put_assignments(struct api *a, const struct json_t *list, struct assignment of)
+{
     char flag[16];
-    const char *offline = api_param(a, "offline", flag, sizeof flag);
-    int ds = api_ds_index(a, id);
-    if (ds == W_NONE || !api_ds_usable(a, ds))
-        return;
-    const char *type = json_str(body, "type", NULL);
-    int act = W_NONE;
-    if (offline && !strcasecmp(offline, "true")) {
-        if (w->devs[dev].assigned != ds || w->devs[dev].installed != ds)
-            act = assign_offline(a, dev, ds);
-    } else if (w->devs[dev].assigned != ds) {
-        act = action_new(w, dev, ds, W_NONE, W_NONE, WA_SCHEDULED, type && !strcmp(type, "soft") ? "soft" : "forced");
-        action_start(w, act);
+    const char *asked = api_param(a, "offline", flag, sizeof flag);
+    bool offline = asked && !strcasecmp(asked, "true");
+    size_t n = json_is_arr(list) ? json_len(list) : 1;
+    int done = 0, already = 0;
+    struct json_w *j = &a->j;
+    api_ok(a, 200);
+    json_w_obj(j);
+    json_w_key(j, "assignedActions");
+    json_w_arr(j);
+    for (size_t i = 0; i < n; i++) {
+        const struct json_t *one = json_is_arr(list) ? json_at(list, i) : list;
+        const char *id = json_str(one, "id", NULL);
+        int dev = of.dev != W_NONE ? of.dev : id ? world_find(a->w, id) : W_NONE;
+        if (dev == W_NONE)
+            continue;
+        int act = assign(a, dev, of.ds, offline, json_str(one, "type", NULL));
+        already += act == W_NONE;
+        done += act != W_NONE;
+        if (act != W_NONE)
+            put_action(a, dev, act);
     }
-    w->ds[ds].locked = true;
-    put_assignment(a, dev, act);
+    json_w_arr_end(j);
+    json_w_kint(j, "alreadyAssigned", already);
+    json_w_kint(j, "assigned", done);
+    json_w_kint(j, "total", done + already);
+    json_w_obj_end(j);
+    a->w->ds[of.ds].locked = true;
 }
 
 static void post_assign(struct api *a)
@@ -410,10 +427,30 @@ static void post_assign(struct api *a)
         return;
     /* an object, or a list of one */
     const struct json_t *one = json_is_arr(body) ? json_at(body, 0) : body;
+    int64_t id = 0;
+    json_int(one, "id", &id);
+    int ds = one ? api_ds_index(a, id) : W_NONE;
     if (!one || (json_is_arr(body) && json_len(body) != 1))
         api_unreadable(a);
+    else if (ds != W_NONE && api_ds_usable(a, ds))
+        put_assignments(a, one, (struct assignment){d, ds});
+    json_free(body);
+}
+
+static void post_ds_targets(struct api *a)
+{
+    struct json_t *body = api_body(a);
+    if (!body)
+        return;
+    int ds = W_NONE;
+    if (!json_is_arr(body))
+        api_unreadable(a);
+    else if (json_len(body) == 0)
+        api_constraint(a, "assignDistributionSets.deploymentRequests must not be empty.");
     else
-        assign(a, d, one);
+        ds = api_ds_index(a, a->id[0]);
+    if (ds != W_NONE && api_ds_usable(a, ds))
+        put_assignments(a, body, (struct assignment){W_NONE, ds});
     json_free(body);
 }
 
@@ -424,5 +461,6 @@ const struct api_route api_target_routes[] = {
     {"GET", "targets/*/installedDS", get_ds_of},
     {"GET", "targets/*/assignedDS", get_ds_of},
     {"POST", "targets/*/assignedDS", post_assign},
+    {"POST", "distributionsets/#/assignedTargets", post_ds_targets},
     {NULL, NULL, NULL},
 };

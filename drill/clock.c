@@ -107,6 +107,12 @@ static int64_t scaled_now(struct clock *c)
     return d->epoch + (int64_t)((double)(clock_now(clock_real()) - d->real0) * d->spec.speed);
 }
 
+/* The drill's host was started with the drill. */
+static int64_t virtual_boot(struct clock *c)
+{
+    return c->now(c) - of(c)->booted;
+}
+
 static int64_t scaled_idle(struct clock *c, int64_t deadline, unsigned in_flight)
 {
     if (!atomic_load(&of(c)->live))
@@ -125,9 +131,10 @@ void drill_clock_init(struct drill *d)
     bool scaled = d->spec.speed > 0;
     int64_t lead_in = d->spec.no_lead_in ? 0 : d->spec.scenario->lead_in_us;
     d->real0 = clock_now(clock_real());
-    d->clock = scaled ? (struct clock){scaled_now, scaled_idle, scaled_now}
-                      : (struct clock){virtual_now, virtual_idle, virtual_now};
-    atomic_store(&d->now, d->epoch - lead_in);
+    d->clock = scaled ? (struct clock){scaled_now, scaled_idle, scaled_now, virtual_boot, NULL}
+                      : (struct clock){virtual_now, virtual_idle, virtual_now, virtual_boot, NULL};
+    d->booted = d->epoch - lead_in;
+    atomic_store(&d->now, d->booted);
     atomic_store(&d->live, lead_in == 0);
 }
 

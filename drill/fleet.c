@@ -157,6 +157,9 @@ static void fleet_runs(struct world *w, int dev, int ds)
     free(d->label); /* its firmware is one of the page's labels */
     d->label = NULL;
     plan_faults(w, dev);
+    double after = (double)w->sc->rollout.activation_us * (0.9 + 0.2 * world_chance(w, "activation", (uint64_t)dev));
+    if (ds == w->ds_new && after > 0)
+        world_push(w, w->now + (int64_t)after, EV_ACTIVATE, dev, d->truth_gen, 0);
 }
 
 bool fleet_hit(const struct world *w, int dev, size_t fault)
@@ -397,6 +400,12 @@ void fleet_event(struct world *w, const struct w_event *ev)
             break;
         boot(w, dev);
         next_crash(w, dev, ev->t, ev->arg);
+        break;
+    case EV_ACTIVATE:
+        if (ev->gen != d->truth_gen || ev->t >= d->dead_at)
+            break;
+        boot(w, dev);
+        d->activations++;
         break;
     case EV_LATE:
         on_late(w, dev);

@@ -40,6 +40,7 @@ struct drill {
     struct drill_spec spec;
     int64_t epoch;        /* of time 0 */
     _Atomic int64_t now;  /* virtual clock */
+    int64_t booted;       /* where it began */
     atomic_bool live;     /* the scaled clock runs: its lead-in, in virtual time, is over */
     pthread_cond_t begun; /* live has come true */
     int64_t real0;        /* scaled clock: real time at time 0 */

@@ -279,13 +279,17 @@ bool rsql_like(struct slice pattern, struct slice text)
     return p == pattern.n;
 }
 
-static bool equal(const struct rsql *r, size_t i, const struct rsql_value *v)
+/* In a list ('*' means itself there), or by itself, where hawkBit compares with LIKE: '*' is a wildcard, and a
+ * backslash escapes once more, so that a value that holds one finds nothing. */
+static bool equal(const struct rsql *r, size_t i, const struct rsql_value *v, bool list)
 {
     struct slice want = r->values[i].text;
     if (!v->present)
         return false;
+    if (!v->is_num && !list && memchr(want.p, '\\', want.n))
+        return false;
     if (!v->is_num)
-        return r->values[i].wild ? rsql_like(want, slice_of(v->str)) : slice_is_nocase(want, v->str);
+        return r->values[i].wild && !list ? rsql_like(want, slice_of(v->str)) : slice_is_nocase(want, v->str);
     if (r->values[i].is_num)
         return v->num == r->values[i].num;
     char text[24];
@@ -318,7 +322,7 @@ static bool match_node(const struct rsql *r, int at, const void *ctx, int item)
     case N_NE:
     case N_OUT:
         for (size_t i = 0; i < n->n; i++)
-            any |= equal(r, n->first + i, &v);
+            any |= equal(r, n->first + i, &v, n->kind == N_IN || n->kind == N_OUT);
         return (n->kind == N_EQ || n->kind == N_IN) ? any : !any;
     case N_GT:
         return v.present && compare(r, n->first, &v) > 0;

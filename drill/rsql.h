@@ -1,6 +1,8 @@
 /* RSQL as far as a fleet console uses it: == != =gt= =ge= =lt= =le= =in= =out=, `;` and `,` (also " and ", " or "),
- * parentheses, quoted values, `*` as a wildcard, text compared without regard to case. As on the real server, != holds
- * where the value is absent, and an unknown field is another error than bad syntax. */
+ * parentheses, quoted values, text compared without regard to case. As on the real server, `*` is a wildcard with ==
+ * and
+ * != only, where a value with a backslash finds nothing; != holds where the value is absent, and an unknown field is
+ * another error than bad syntax. */
 #ifndef ANDON_DRILL_RSQL_H
 #define ANDON_DRILL_RSQL_H
 

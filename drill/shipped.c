@@ -16,8 +16,17 @@ EMBED(late_loop, "drill/scenarios/late-loop.yaml");
 EMBED(slow_burn, "drill/scenarios/slow-burn.yaml");
 EMBED(bad_model, "drill/scenarios/bad-model.yaml");
 EMBED(memory_leak, "drill/scenarios/memory-leak.yaml");
+EMBED(staged_update, "drill/scenarios/staged-update.yaml");
 EMBED(one_bad_device, "drill/scenarios/one-bad-device.yaml");
 EMBED(noisy_but_fine, "drill/scenarios/noisy-but-fine.yaml");
+
+EMBED(inventory, "drill/inventory.yaml");
+
+const char *drill_inventory_text(size_t *n)
+{
+    *n = (size_t)(embed_inventory_end - embed_inventory);
+    return embed_inventory;
+}
 
 struct shipped {
     const char *name, *from, *to;
@@ -35,6 +44,7 @@ static const struct shipped shipped[] = {
     {"slow-burn", embed_slow_burn, embed_slow_burn_end},
     {"bad-model", embed_bad_model, embed_bad_model_end},
     {"memory-leak", embed_memory_leak, embed_memory_leak_end},
+    {"staged-update", embed_staged_update, embed_staged_update_end},
     {"one-bad-device", embed_one_bad_device, embed_one_bad_device_end},
     {"noisy-but-fine", embed_noisy_but_fine, embed_noisy_but_fine_end},
 };
@@ -43,9 +53,9 @@ static const struct shipped shipped[] = {
 const char *const *drill_scenario_names(void)
 {
     static const char *const names[] = {
-        "healthy",        "crash-loop", "cpu-regression", "sensor-drift", "install-failures", "telemetry-outage",
-        "slow-server",    "late-loop",  "slow-burn",      "bad-model",    "memory-leak",      "one-bad-device",
-        "noisy-but-fine", NULL};
+        "healthy",          "crash-loop",    "cpu-regression", "sensor-drift",   "install-failures",
+        "telemetry-outage", "slow-server",   "late-loop",      "slow-burn",      "bad-model",
+        "memory-leak",      "staged-update", "one-bad-device", "noisy-but-fine", NULL};
     return names;
 }
 

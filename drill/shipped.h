@@ -11,5 +11,7 @@ const struct scenario *drill_scenario(const char *name_or_path, struct arena *a,
 const char *const *drill_scenario_names(void);
 /* The file's text, for `andon drill --show` and the tests; NULL when there is none of this name. */
 const char *drill_scenario_text(const char *name, size_t *n);
+/* What is known of a drill's devices, as conf/inventory.h reads it. */
+const char *drill_inventory_text(size_t *n);
 
 #endif

@@ -124,6 +124,8 @@ static int64_t events(const struct world *w, int dev, size_t m, int64_t minute)
 static int64_t count(struct world *w, int dev, size_t m, int64_t t)
 {
     struct w_counter *c = &w->counters[(size_t)dev * w->sc->devices.n_metrics + m];
+    if (w->sc->devices.metrics[m].activation)
+        return w->devs[dev].activations;
     if (c->n == 0)
         *c = (struct w_counter){-w->sc->lead_in_us / US_PER_MIN,
                                 1 + (int64_t)(mix(w->seed ^ mix((uint64_t)dev * 64 + m)) % 40)};

@@ -113,7 +113,8 @@ struct w_dev {
     /* its hardware */
     int64_t dark_from, dark_to;
     int64_t boots;
-    double boot_every; /* mean us between background reboots */
+    int64_t activations; /* of those, that ended a staged update */
+    double boot_every;   /* mean us between background reboots */
     int64_t truth_since;
     uint32_t truth_gen; /* changes with each install: stale crash events are dropped */
     uint32_t faults;    /* bit i: picked by fault i */
@@ -167,7 +168,7 @@ struct w_filter {
     bool deleted;
 };
 
-enum w_event_kind { EV_TICK, EV_POLL, EV_STEP, EV_BOOT, EV_CRASH, EV_LATE, EV_DIE, EV_BEGIN };
+enum w_event_kind { EV_TICK, EV_POLL, EV_STEP, EV_BOOT, EV_CRASH, EV_ACTIVATE, EV_LATE, EV_DIE, EV_BEGIN };
 struct w_event {
     int64_t t;
     uint32_t gen;

@@ -67,20 +67,33 @@ void aside_free(struct aside *a)
     free(a);
 }
 
+/* The next job, with those that may go along, as a list. */
+static struct aside_job *pop_list(struct aside *a)
+{
+    struct aside_job *first = pop(&a->todo), *last = first;
+    for (size_t n = 1; first && a->spec.joins && a->todo.head && a->spec.joins(first, n, a->todo.head); n++)
+        last = last->next = pop(&a->todo);
+    return first;
+}
+
 static void carry_out(struct aside *a)
 {
     pthread_mutex_lock(&a->lock);
     for (;;) {
         while (!a->todo.head && !a->stop)
             pthread_cond_wait(&a->work, &a->lock);
-        struct aside_job *j = a->stop && (a->left || !a->finish) ? NULL : pop(&a->todo);
+        struct aside_job *j = a->stop && (a->left || !a->finish) ? NULL : pop_list(a);
         if (!j)
             break;
         pthread_mutex_unlock(&a->lock);
-        if (a->spec.work(a->spec.ctx, j))
-            aside_give(a, j);
-        else
-            a->spec.drop(a->spec.ctx, j);
+        bool back = a->spec.work(a->spec.ctx, j);
+        for (struct aside_job *next; j; j = next) {
+            next = j->next;
+            if (back)
+                aside_give(a, j);
+            else
+                a->spec.drop(a->spec.ctx, j);
+        }
         pthread_mutex_lock(&a->lock);
     }
     pthread_mutex_unlock(&a->lock);

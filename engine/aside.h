@@ -27,6 +27,10 @@ struct aside_spec {
     void *ctx;
     /* On the thread: carries out one job. True: it goes back to the owner; false: it is dropped. */
     bool (*work)(void *ctx, struct aside_job *j);
+    /* May the job that waits behind the `n` that begin with `first` be carried out together with them? Then work() gets
+     * them as one list, by their `next`, and all of it goes back, in order. Under the lock: only looks. NULL = never.
+     */
+    bool (*joins)(const struct aside_job *first, size_t n, const struct aside_job *j);
     /* Or, in place of work(), a loop of its own, which takes jobs by aside_take() and ends when aside_ending() says. */
     void (*run)(void *ctx, struct aside *a);
     void (*end)(void *ctx);                       /* on the thread, after the last job; NULL = nothing to do */

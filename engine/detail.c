@@ -87,6 +87,10 @@ static void read_device(struct engine *en)
     if (!*en->detail.focus.device || (f->device_asked_at && now - f->device_asked_at < REFRESH_US))
         return;
     f->device_asked_at = now;
+    if (!en->be->ops->device) {
+        snprintf(f->device_error, sizeof f->device_error, "this server does not show a device by itself");
+        return;
+    }
     struct req *q = req_new(en, device_done);
     q->n = (int64_t)f->serial;
     en->be->ops->device(en->be, arena_strdup(&q->arena, en->detail.focus.device), &q->arena, &q->out.device, req_done,
@@ -158,7 +162,7 @@ static void origin_done(struct req *q, const struct reply *r)
 static bool ask_origins(struct engine *en, struct ro *ro)
 {
     struct detail *f = en->detail.data;
-    if (f->n_origins > 0 || f->n_known > 0 || f->n_picks == 0)
+    if (f->n_origins > 0 || f->n_known > 0 || f->n_picks == 0 || !en->be->ops->device)
         return false;
     f->n_asking = f->n_picks;
     for (size_t i = 0; i < f->n_picks; i++) {

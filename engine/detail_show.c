@@ -5,7 +5,8 @@
 
 /* By row of the policy's metrics. */
 static const struct device_metric *metrics_of(const struct engine *en, const struct evidence_policy *p,
-                                              const struct dev *w, bool settled, struct arena *a)
+                                              const struct health_excuse *x, const struct dev *w, bool settled,
+                                              struct arena *a)
 {
     struct device_metric *v = ARENA_ARRAY(a, struct device_metric, metric_count(p));
     const struct track_shape *s = &en->watch.shape;
@@ -19,8 +20,10 @@ static const struct device_metric *metrics_of(const struct engine *en, const str
         if (level)
             v[i] = (struct device_metric){level->value, level->base};
         /* Who was told and does not count yet is about to install: what it reboots meanwhile says nothing. */
-        if (count && settled && w->track.last_t && !isnan(count->value))
-            v[i].value = (float)track_events(&w->track, count, en->policy->window_us, NULL);
+        if (count && settled && w->track.last_t && !isnan(count->value)) {
+            struct track_excuse e = health_excuse_of(x, &w->track, s, (size_t)c);
+            v[i].value = (float)track_events(&w->track, count, &e, en->policy->window_us, NULL);
+        }
     }
     return v;
 }
@@ -47,10 +50,7 @@ static void row_state(const struct engine *en, const struct ro *ro, const struct
             double value = (double)r->metric[i].value, base = (double)r->metric[i].base;
             struct metric_def m;
             metric_get(p, i, &m);
-            by_row[i] = m.kind == KIND_COUNTER || m.kind == KIND_EVENT ? value
-                        : m.diff                                       ? value - base
-                        : base > 0                                     ? value / base
-                                                                       : NAN;
+            by_row[i] = metric_kind_counts(m.kind) ? value : m.diff ? value - base : base > 0 ? value / base : NAN;
         }
         f.reached = device_reached(p, by_row);
     }
@@ -74,9 +74,13 @@ static void rows(struct engine *en, struct snapshot *s)
         r->installed_at = d->installed_at;
         r->last_seen = d->last_seen;
         bool settled = w && (w->canary_of != ro || w->enrolled);
-        r->metric = w ? metrics_of(en, &policy->evidence, w, settled, &s->arena) : NULL;
-        if (settled)
-            track_events(&w->track, &w->track.boots, en->policy->window_us, r->boots);
+        struct health_excuse x;
+        watch_excuse(en, ro, ro && w && w->canary_of == ro, &x);
+        r->metric = w ? metrics_of(en, &policy->evidence, &x, w, settled, &s->arena) : NULL;
+        if (settled) {
+            struct track_excuse e = health_excuse_of(&x, &w->track, &en->watch.shape, COL_REBOOTS);
+            track_events(&w->track, &w->track.boots, &e, en->policy->window_us, r->boots);
+        }
         r->last_sample = w ? w->track.last_t : 0;
         r->from = w ? arena_strdup(&s->arena, w->from) : "";
         r->now_release = "";
@@ -135,8 +139,13 @@ static void detail(struct engine *en, struct snapshot *s)
     long k = watch_set_find(en->watch.set, en->detail.focus.device, strlen(en->detail.focus.device));
     uint8_t boots[TRACK_BUCKETS];
     const struct track *track = k >= 0 ? &en->watch.devs[k].track : NULL;
-    if (track)
-        track_events(track, &track->boots, en->policy->window_us, boots);
+    if (track) {
+        const struct ro *ro = en->watch.devs[k].canary_of;
+        struct health_excuse x;
+        watch_excuse(en, ro, ro != NULL, &x);
+        struct track_excuse e = health_excuse_of(&x, track, &en->watch.shape, COL_REBOOTS);
+        track_events(track, &track->boots, &e, en->policy->window_us, boots);
+    }
     for (int i = 0; track && i < TRACK_BUCKETS; i++)
         d->boots[TREND_N - TRACK_BUCKETS + i] = (float)boots[i];
 }

@@ -49,7 +49,7 @@ void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const
 {
     entry_init(e, kind);
     e->t = clock_wall(en->clock);
-    e->mono = now_of(en);
+    e->mono = clock_boot(en->clock);
     e->fleet = en->spec.fleet->name;
     if (ro)
         entry_identity(e, &ro->facts.mark.who);
@@ -101,7 +101,10 @@ static void watchdog(struct engine *en, void *arg)
 
 static void send_job(struct engine *en, struct job *j)
 {
+    const struct skew *server = &en->facts.link.skew;
     j->put_at = now_of(en);
+    j->server = (struct audit_server_clock){server->known, server->low / 2 + server->high / 2,
+                                            (server->high - server->low) / 2};
     en->diary.outstanding++;
     if (j->kind == JOB_APPEND)
         timer_set(en, j->put_at + HANG_US, watchdog, j);
@@ -205,6 +208,16 @@ void diary_write(struct engine *en, const struct entry *e, unsigned flags,
     diary_put(en, j, flags, done, ctx);
 }
 
+void diary_policy(struct engine *en, const struct entry *e, const struct policy *p,
+                  void (*done)(struct engine *en, struct job *j), void *ctx)
+{
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, e);
+    if (p->text)
+        job_blob(j, "policy.blob", p->text, strlen(p->text));
+    diary_put(en, j, 0, done, ctx);
+}
+
 static void healed(struct engine *en)
 {
     struct entry e;
@@ -235,11 +248,14 @@ static void settle(struct engine *en, struct job *j)
         if (j->kind == JOB_APPEND)
             trail_logged(en, j);
         if (j->head_known) {
-            en->diary.size = j->head.size;
+            en->diary.size = j->head.newest;
+            en->diary.base = j->head.newest - j->head.size;
             en->diary.newest = j->head.newest_t;
         }
         if (en->diary.n_backlog == 0 && (j->kind == JOB_APPEND || !en->diary.outstanding))
             healed(en); /* after a look: its own entry proves that the log can be written */
+    } else if (j->err.code == ERR_STATE && j->kind == JOB_APPEND) {
+        cry(en, j); /* the guard does not take this one from us, and takes others: nothing is wrong with the log */
     } else if (j->kind != JOB_RECOVER && !(j->kind == JOB_READ && en->diary.degraded)) {
         degrade(en, &j->err); /* recovery says it itself, and is asked for again; what came first is told */
     }
@@ -261,6 +277,10 @@ static void drain(struct engine *en)
     for (struct job *j; (j = scribe_done(en->diary.scribe));) {
         settle(en, j);
         bool again = !j->ok && j->kind == JOB_APPEND && !(j->flags & DIARY_CLOSED);
+        if (again && j->err.code == ERR_STATE) { /* it never will be taken: what a halt leaves goes to the spool */
+            trail_late(en, j);
+            again = false;
+        }
         if (!j->ok && j->kind == JOB_APPEND && !again)
             trail_given_up(en, j);
         if (j->done && !again)
@@ -346,7 +366,8 @@ static bool start(struct engine *en, struct err *e)
             return false;
         trail_open(en);
     }
-    if (a && a->read_only && en->tm && !(en->diary.reader = scribe_new(a, NULL, en->turn.wake_fd, e)))
+    bool reads = en->tm || plans_wraps(en) || approval_anywhere(en->spec.fleet);
+    if (a && a->read_only && reads && !(en->diary.reader = scribe_new(a, NULL, en->turn.wake_fd, e)))
         return false;
     en->diary.crier = crier_new();
     return true;

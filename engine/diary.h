@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include "core/entry.h"
 #include "core/err.h"
+#include "core/policy.h"
 #include "engine/parts.h"
 #include "engine/scribe.h"
 
@@ -33,6 +34,7 @@ struct en_diary {
     unsigned outstanding; /* jobs that the scribe has */
     bool open, writable, degraded, verified;
     int64_t size, newest, degraded_since, lost;
+    int64_t base; /* entries in older files of the log: a witness counts those of the newest */
     struct err err;
 };
 
@@ -47,6 +49,9 @@ void diary_put(struct engine *en, struct job *j, unsigned flags, void (*done)(st
                void *ctx);
 void diary_write(struct engine *en, const struct entry *e, unsigned flags,
                  void (*done)(struct engine *en, struct job *j), void *ctx);
+/* With the policy's text as "policy.blob", where it is known. */
+void diary_policy(struct engine *en, const struct entry *e, const struct policy *p,
+                  void (*done)(struct engine *en, struct job *j), void *ctx);
 /* An entry about an op (its actor, reason and corr) or of this session, about a rollout or the fleet; either NULL. */
 void diary_entry(struct engine *en, struct entry *e, enum entry_kind kind, const struct op *op, const struct ro *ro);
 /* JOB_READ, also by who only looks; only when diary_reads(): there is a log to be read. */

@@ -45,8 +45,9 @@ static bool to_spool(void *ctx, struct aside_job *aj)
 {
     const struct spooler *s = ctx;
     struct job *j = (struct job *)aj;
-    struct spool_blob b = {j->blob_key, j->blob, j->blob ? strlen(j->blob) : 0};
-    j->trail = s->ops.spool(s->ops.ctx, s->spool, &j->entry, j->blob ? &b : NULL, j->tag == AT_ONCE);
+    const struct audit_blob *first = &j->blobs[0]; /* more than one has no room there; their entry can do without */
+    struct spool_blob b = {first->key, first->bytes, first->n};
+    j->trail = s->ops.spool(s->ops.ctx, s->spool, &j->entry, j->n_blobs > 0 ? &b : NULL, j->tag == AT_ONCE);
     return true;
 }
 
@@ -65,15 +66,6 @@ static void gone(void *ctx)
 }
 
 /* ---- the worker ---- */
-
-static struct job *copy_of(const struct job *j)
-{
-    struct job *c = job_new(JOB_APPEND);
-    job_entry(c, &j->entry);
-    c->blob = j->blob ? arena_strdup(&c->arena, j->blob) : NULL;
-    c->blob_key = j->blob_key;
-    return c;
-}
 
 static struct trailing *find(const struct engine *en, const struct job *j)
 {
@@ -149,7 +141,7 @@ static void hand_over(struct engine *en, struct trailing *t, bool at_once)
     if (t->handed)
         return;
     t->handed = true;
-    struct job *c = copy_of(t->own);
+    struct job *c = job_copy(t->own);
     c->ctx = t;
     c->tag = at_once ? AT_ONCE : WHEN_LATE;
     if (open_thread(en) && aside_put(en->diary.spool_thread, &c->aside, NULL)) {
@@ -165,7 +157,7 @@ void trail_begin(struct engine *en, const struct job *j, bool at_once)
     struct trailing *t = xcalloc(1, sizeof *t);
     t->job = j;
     t->op = j->op;
-    t->own = copy_of(j);
+    t->own = job_copy(j);
     t->next = en->diary.trails;
     en->diary.trails = t;
     t->trailed = j->trailed;

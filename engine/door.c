@@ -32,6 +32,7 @@ void door_free(struct engine *en)
         d->handed = h->next;
         free(h);
     }
+    free(d->wish);
     if (d->seen_fd >= 0)
         close(d->seen_fd);
     pthread_mutex_destroy(&d->lock);
@@ -44,8 +45,15 @@ void door_take(struct engine *en, struct door_in *out)
 {
     struct en_door *d = &en->door;
     pthread_mutex_lock(&d->lock);
-    *out = (struct door_in){
-        .handed = d->handed, .stop = d->stop, .refresh = d->refresh, .focus_set = d->focus_set, .focus = d->new_focus};
+    *out = (struct door_in){.handed = d->handed,
+                            .stop = d->stop,
+                            .refresh = d->refresh,
+                            .focus_set = d->focus_set,
+                            .focus = d->new_focus,
+                            .wish = d->wish,
+                            .keep = d->keep};
+    d->wish = NULL;
+    d->keep = 0;
     d->handed = NULL;
     d->handed_tail = &d->handed;
     d->refresh = d->focus_set = false;
@@ -56,7 +64,7 @@ bool door_waiting(struct engine *en)
 {
     struct en_door *d = &en->door;
     pthread_mutex_lock(&d->lock);
-    bool any = d->handed || d->stop || d->refresh || d->focus_set;
+    bool any = d->handed || d->stop || d->refresh || d->focus_set || d->wish || d->keep;
     pthread_mutex_unlock(&d->lock);
     return any;
 }
@@ -132,6 +140,25 @@ void engine_focus(struct engine *en, const struct focus *f)
     pthread_mutex_lock(&en->door.lock);
     en->door.new_focus = *f;
     en->door.focus_set = true;
+    pthread_mutex_unlock(&en->door.lock);
+    turn_wake(&en->turn);
+}
+
+void engine_plan(struct engine *en, const struct plan_wish *w)
+{
+    struct plan_wish *copy = xcalloc(1, sizeof *copy);
+    *copy = *w;
+    pthread_mutex_lock(&en->door.lock);
+    free(en->door.wish);
+    en->door.wish = copy;
+    pthread_mutex_unlock(&en->door.lock);
+    turn_wake(&en->turn);
+}
+
+void engine_plan_keep(struct engine *en, uint64_t number)
+{
+    pthread_mutex_lock(&en->door.lock);
+    en->door.keep = number;
     pthread_mutex_unlock(&en->door.lock);
     turn_wake(&en->turn);
 }

@@ -25,6 +25,8 @@ struct en_door {
     bool stop, refresh;
     struct focus new_focus;
     bool focus_set;
+    struct plan_wish *wish;
+    uint64_t keep; /* number of a draft, 0 = none */
 };
 
 /* What was handed in since the last time; the list is the caller's to free. */
@@ -32,6 +34,8 @@ struct door_in {
     struct handed_in *handed;
     bool stop, refresh, focus_set;
     struct focus focus;
+    struct plan_wish *wish; /* the caller's to free; NULL */
+    uint64_t keep;
 };
 
 /* False with *e when no descriptor can be had; door_free is fine then too. */

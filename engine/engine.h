@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/config.h"
 #include "core/intent.h"
+#include "core/plan_wish.h"
 #include "core/snapshot.h"
 
 struct engine;
@@ -18,6 +19,7 @@ struct http;
 struct backend;
 struct telemetry;
 struct log_ops;
+struct notary;
 
 /* What tests put in the place of the outside world. Any pointer may be NULL: then the real thing is used. */
 struct engine_seam {
@@ -40,6 +42,7 @@ struct engine_spec {
     bool observe_only;                /* like read-only for rules and people (but halts) */
     const struct engine_seam *seam;   /* NULL; outlives the engine */
     const char *evidence_db;          /* states of trials across restarts; NULL = not kept */
+    struct notary *notary;            /* has the log witnessed; NULL = nobody does; outlives the engine */
     const struct notify_spec *notify; /* NULL = nobody is told; outlives the engine */
     const char *const *known_keys; /* of other logs (audit/known.h), whose notes count as signed; outlive the engine */
     size_t n_known_keys;
@@ -63,6 +66,11 @@ uint64_t engine_submit(struct engine *en, const struct intent *in);
 /* Refresh now (Ctrl-R): polls at once and forgets back-off. */
 void engine_refresh(struct engine *en);
 void engine_focus(struct engine *en, const struct focus *f);
+/* Draws a plan by these words; snapshots show it as `draft` under the wish's number. A newer wish takes the place of an
+ * older one. Nothing is written. Thread-safe, never blocks. */
+void engine_plan(struct engine *en, const struct plan_wish *w);
+/* Writes the draft of that number to the log, if it is the one that is shown as ready; else nothing happens. */
+void engine_plan_keep(struct engine *en, uint64_t number);
 /* Waits (real time) until the op has ended (OP_DONE, REFUSED, FAILED, UNKNOWN), a roll back only when `whole`; false
  * on time-out. The strings of *out belong to *snap. For commands; not for the screen. */
 bool engine_wait(struct engine *en, uint64_t ticket, bool whole, int64_t timeout_us, struct op_view *out,

@@ -86,7 +86,7 @@ static struct ro *ro_new(struct engine *en, const char *id)
                                    .name = "",
                                    .description = "",
                                    .state_word = "",
-                                   .release = {"", "", ""},
+                                   .release = {.id = "", .name = "", .version = ""},
                                    .filter = "",
                                    .created_by = "",
                                    .approval_by = "",
@@ -322,6 +322,16 @@ static void poll_rollouts(struct engine *en, void *arg)
 
 /* ---- the server ---- */
 
+void facts_info(struct arena *a, const struct backend_info *from, struct backend_info *to)
+{
+    *to = (struct backend_info){.kind = dup_text(a, from->kind),
+                                .version = dup_text(a, from->version),
+                                .user = dup_text(a, from->user),
+                                .caps = from->caps};
+    for (size_t i = 0; i < SAY_COUNT; i++)
+        to->says[i] = dup_text(a, from->says[i] ? from->says[i] : "");
+}
+
 static void probe_done(struct req *q, const struct reply *r)
 {
     struct engine *en = q->en;
@@ -333,10 +343,7 @@ static void probe_done(struct req *q, const struct reply *r)
         return;
     }
     arena_release(&en->facts.info_arena);
-    en->facts.info = (struct backend_info){.kind = dup_text(&en->facts.info_arena, q->out.info.kind),
-                                           .version = dup_text(&en->facts.info_arena, q->out.info.version),
-                                           .user = dup_text(&en->facts.info_arena, q->out.info.user),
-                                           .caps = q->out.info.caps};
+    facts_info(&en->facts.info_arena, &q->out.info, &en->facts.info);
     en->facts.info_known = true;
     timer_set(en, now_of(en) + PROBE_US, probe, NULL);
     mark(en);

@@ -11,11 +11,12 @@
 #include "core/err.h"
 #include "core/identity.h"
 #include "core/model.h"
+#include "core/plan.h"
 #include "core/skew.h"
 #include "engine/parts.h"
 
-#define ROLLOUTS_MAX     1000            /* rollouts read at each poll */
-#define WAVE_DEVICES_MAX ((size_t)20000) /* hawkBit's own limit for a group */
+#define ROLLOUTS_MAX     1000 /* rollouts read at each poll */
+#define WAVE_DEVICES_MAX ((size_t)PLAN_WATCHED_MAX)
 #define FLEET_LIST_MAX   ((size_t)200000)
 
 /* How a connection has done lately; telemetry's has one too. */
@@ -89,6 +90,8 @@ bool ro_is_other(const struct ro *ro, const struct rollout *r); /* the server sh
 void ro_had_other(struct ro *ro);                               /* another one had its number: known since now */
 /* ---- facts.c ---- */
 void ro_lost(struct ro *ro); /* the server does not know it any more */
+/* A copy that is whole: each sentence is "" at least. */
+void facts_info(struct arena *a, const struct backend_info *from, struct backend_info *to);
 void rollout_copy(struct arena *a, struct rollout *to, const struct rollout *from);
 void link_ok(struct engine *en, struct link *l, const struct reply *r);
 void link_bad(struct engine *en, struct link *l, const struct err *e);

@@ -62,8 +62,10 @@ static void note_state(struct ro *ro, size_t i, bool first)
     int64_t now = now_of(ro->en);
     if (told(w) && !v->facts.told) {
         v->facts.told = true;
-        /* Found running: the server's own time of the last change is the best there is. */
-        v->facts.told_at = first && w->last_modified > 0 && w->last_modified < now ? w->last_modified : now;
+        /* Found running: the server's own time of the last change is the best there is. One from before there was a
+         * rollout is none. */
+        bool is_time = w->last_modified > 0 && w->last_modified >= ro->facts.r.created_at && w->last_modified < now;
+        v->facts.told_at = first && is_time ? w->last_modified : now;
         v->facts.told_after = first || ro->facts.waves_as_of <= 0 ? v->facts.told_at : ro->facts.waves_as_of;
     }
     if (w->state == WAVE_RUNNING && v->facts.running_since == 0)
@@ -182,7 +184,7 @@ static void inflight_done(struct req *q, const struct reply *r)
 void inflight_read(struct ro *ro)
 {
     struct engine *en = ro->en;
-    if (!(en->facts.info.caps & CAP_ACTION_LIST) || ro->facts.inflight_loading ||
+    if (!(ro_caps(ro) & CAP_ACTION_LIST) || !en->be->ops->inflight || ro->facts.inflight_loading ||
         (ro->facts.inflight_at > 0 && now_of(en) - ro->facts.inflight_at < INFLIGHT_US))
         return;
     if (ro->facts.current < 0)

@@ -84,7 +84,9 @@ static void sum_wave(struct ro *ro, size_t i, const struct track **buf, bool ane
     struct wave_health *h = &v->judge.health;
     if (anew) {
         size_t n = canary_tracks(ro, i, buf);
-        health_group(buf, n, &en->watch.shape, now, en->policy->window_us, beat_interval(en), &h->canary);
+        struct health_excuse x;
+        watch_excuse(en, ro, true, &x);
+        health_group(buf, n, &en->watch.shape, &x, now, en->policy->window_us, beat_interval(en), &h->canary);
         watch_installs(ro, i, now, &v->judge.installs);
     }
     h->control = ro->judge.control_now;

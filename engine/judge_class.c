@@ -51,10 +51,13 @@ static struct wave_health *figures(const struct ro *ro, size_t wave, const struc
         free(h);
         return NULL;
     }
-    health_group(buf, n, &en->watch.shape, now_of(en), en->policy->window_us, scrape_us, &h->canary);
+    struct health_excuse x;
+    watch_excuse(en, ro, true, &x);
+    health_group(buf, n, &en->watch.shape, &x, now_of(en), en->policy->window_us, scrape_us, &h->canary);
     n = control(ro, l, buf);
     if (n > 0) {
-        health_group(buf, n, &en->watch.shape, now_of(en), en->policy->window_us, scrape_us, &h->control);
+        watch_excuse(en, ro, false, &x);
+        health_group(buf, n, &en->watch.shape, &x, now_of(en), en->policy->window_us, scrape_us, &h->control);
     } else { /* none of the class is left: all of control, as for the wave */
         h->control = ro->judge.control_now;
         h->control_frozen_at = ro->judge.control_frozen_at;

@@ -42,7 +42,9 @@ void control_sum(struct ro *ro, const struct track **buf, int64_t scrape_us)
 {
     struct engine *en = ro->en;
     size_t n = control_tracks(ro, buf);
-    health_group(buf, n, &en->watch.shape, now_of(en), en->policy->window_us, scrape_us, &ro->judge.control_now);
+    struct health_excuse x;
+    watch_excuse(en, ro, false, &x);
+    health_group(buf, n, &en->watch.shape, &x, now_of(en), en->policy->window_us, scrape_us, &ro->judge.control_now);
     ro->judge.control_frozen_at = 0;
     if (n > ro->judge.control_best)
         ro->judge.control_best = n;

@@ -6,8 +6,9 @@
 /* In the order in which they hear of things. It is part of the behaviour: facts that were read are first ruled on and
  * watched, then tested and judged; a halt has its say before other verbs; and what is shown comes last. */
 static const struct part *const parts[] = {
-    &part_diary, &part_facts, &part_policy,   &part_watch,   &part_telemetry, &part_trials, &part_judge, &part_stop,
-    &part_notes, &part_verbs, &part_rollback, &part_recover, &part_detail,    &part_tell,   &part_show,  NULL,
+    &part_diary,  &part_witness,   &part_plans,  &part_facts, &part_policy,    &part_watch,    &part_telemetry,
+    &part_trials, &part_judge,     &part_stop,   &part_notes, &part_verbs,     &part_rollback, &part_recover,
+    &part_census, &part_inventory, &part_detail, &part_tell,  &part_approvals, &part_show,     NULL,
 };
 
 static bool open_outside(struct engine *en, struct err *e)
@@ -19,6 +20,10 @@ static bool open_outside(struct engine *en, struct err *e)
     en->be = s && s->open_backend ? s->open_backend(s->ctx, en->http, f, e) : backend_open(en->http, f, e);
     if (!en->be)
         return false;
+    en->be = plans_wrap(en, en->be);
+    if (!en->be->ops->rollouts)
+        return err_set(e, ERR_UNSUPPORTED, "use `andon backend check`, and a server with rollouts for this",
+                       "fleet %s: its server keeps no rollouts, and there is no log to keep waves in", f->name);
     if (s && s->open_telemetry)
         en->tm = s->open_telemetry(s->ctx, en->http, &f->telemetry, &te);
     else
@@ -58,10 +63,17 @@ static bool take_in(struct engine *en)
     struct door_in in;
     turn_clear(&en->turn);
     door_take(en, &in);
-    if (in.handed || in.refresh || in.focus_set)
+    if (in.handed || in.refresh || in.focus_set || in.wish || in.keep)
         show_lively(en);
-    if (in.focus_set)
+    if (in.focus_set) {
         detail_change(en, &in.focus);
+        inventory_look(en, &in.focus);
+    }
+    if (in.keep)
+        plans_keep(en, in.keep);
+    if (in.wish)
+        plans_wish(en, in.wish);
+    free(in.wish);
     while (in.handed) {
         struct handed_in *h = in.handed;
         in.handed = h->next;
@@ -77,7 +89,7 @@ static bool take_in(struct engine *en)
 static void wait_on(struct engine *en)
 {
     int64_t deadline = turn_deadline(&en->turn), now = now_of(en);
-    unsigned threads = en->diary.outstanding + en->diary.at_spool + en->trials.outstanding;
+    unsigned threads = en->diary.outstanding + en->diary.at_spool + en->trials.outstanding + en->approvals.outstanding;
     bool quiet = turn_under_way(&en->turn) + threads == 0;
 
     show_maybe(en, quiet, en->on_idle != NULL);

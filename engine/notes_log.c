@@ -139,7 +139,7 @@ bool notes_look_up(struct job *j, struct audit_log *l)
     if (!audit_head(l, &head, &j->err))
         return false;
     snprintf(f->vkey, sizeof f->vkey, "%s", head.vkey);
-    q.from_seq = head.size > NEWEST ? head.size - NEWEST : 0;
+    q.from_seq = head.newest > NEWEST ? head.newest - NEWEST : 0;
     if (f->n > 0 && !audit_query(l, &q, &j->arena, &acks, &n, &j->err))
         return false;
     for (size_t i = 0; i < f->n; i++)

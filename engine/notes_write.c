@@ -45,8 +45,31 @@ static void written(struct ro *ro, const struct err *why)
     m->next_try = now_of(ro->en) + wait;
 }
 
+/* Of a series of failures the first is told. */
+static void tell(struct ro *ro, const char *key, bool removed, const struct reply *r)
+{
+    struct sent s = {0};
+    struct entry e;
+    if (r->n_requests == 0 || (r->err && ro->notes.failures > 0))
+        return;
+    struct job *j = job_new(JOB_APPEND);
+    diary_entry(ro->en, &e, ENTRY_STEP, NULL, ro);
+    e.corr = ro->stop.m.id;
+    e.verb = VERB_HALT;
+    e.result = r->err ? "note-failed" : removed ? "note-removed" : "note-written";
+    entry_str(&e, "note.key", key);
+    if (r->err)
+        entry_str(&e, "text", r->err->what);
+    job_entry(j, &e);
+    sent_take(&s, r, clock_wall(ro->en->clock), now_of(ro->en));
+    sent_tell(&s, j);
+    sent_clear(&s);
+    diary_put(ro->en, j, 0, NULL, NULL);
+}
+
 static void put_done(struct req *q, const struct reply *r)
 {
+    tell(q->ro, q->x, q->n == 0, r);
     written(q->ro, r->err);
 }
 
@@ -73,6 +96,8 @@ static void put_board(struct ro *ro, const struct writing *w)
         struct req *q = req_new(en, put_done);
         q->ro = ro;
         q->unless = &ro->facts.past;
+        q->x = arena_strdup(&q->arena, key);
+        q->n = (int64_t)out.len;
         if (out.len == 0)
             en->be->ops->note_delete(en->be, ro->facts.r.release.id, key, req_done, q);
         else

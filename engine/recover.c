@@ -9,10 +9,12 @@
 
 #define REOPEN_US (5 * US_PER_S)
 #define LOOK_US   (10 * US_PER_S)
+#define GLANCE_US (1 * US_PER_S)
 
 static void ask_log(struct engine *en, void *arg);
 static bool all_settled(struct engine *en);
 static void look(struct engine *en, void *arg);
+static void glance(struct engine *en, void *arg);
 
 /* ---- reading the log ---- */
 
@@ -26,15 +28,43 @@ static void take_past(struct engine *en, const struct leftovers *l)
     log_acks(en, l);
 }
 
+/* Which policies are in force, with their text: that they were changed in the meantime is then to be seen. */
 static void open_session(struct engine *en)
 {
+    const struct fleet_spec *f = en->spec.fleet;
     struct entry e;
     diary_entry(en, &e, ENTRY_SESSION, NULL, NULL);
     e.result = "started";
     entry_str(&e, "policy", en->policy->name);
     entry_str(&e, "policy.digest", en->policy->digest);
     entry_str(&e, "judge", en->spec.judge ? "true" : "false");
-    diary_write(en, &e, 0, NULL, NULL);
+    diary_policy(en, &e, en->policy, NULL, NULL);
+    for (size_t i = 0; en->spec.judge && i < f->n_rules; i++) {
+        const struct policy_rule *r = &f->rules[i];
+        diary_entry(en, &e, ENTRY_CONFIG, NULL, NULL);
+        e.result = "policy";
+        e.reason = "of the rollouts that this rule names";
+        entry_str(&e, "policy", r->policy->digest);
+        entry_str(&e, "policy.name", r->policy->name);
+        entry_str(&e, "rule.rollout", r->rollout);
+        entry_str(&e, "rule.class", r->device_class ? r->device_class : "");
+        diary_policy(en, &e, r->policy, NULL, NULL);
+    }
+}
+
+/* A log that has gone is noticed while there is nothing to write, too. In virtual time there is nobody who could remove
+ * it, and a look each second would be most of what a drill does. */
+static void glanced(struct engine *en, struct job *j)
+{
+    (void)j; /* what is wrong the diary has said */
+    timer_set(en, now_of(en) + GLANCE_US, glance, NULL);
+}
+
+static void glance(struct engine *en, void *arg)
+{
+    (void)arg;
+    if (en->diary.scribe)
+        diary_put(en, job_new(JOB_GLANCE), 0, glanced, NULL);
 }
 
 static void log_read(struct engine *en, struct job *j)
@@ -59,6 +89,8 @@ static void log_read(struct engine *en, struct job *j)
         j->flags |= DIARY_KEPT;
     verbs_queued(en);
     timer_set(en, now_of(en) + LOOK_US, look, NULL);
+    if (en->clock == clock_real())
+        timer_set(en, now_of(en) + GLANCE_US, glance, NULL);
 }
 
 static void ask_log(struct engine *en, void *arg)

@@ -157,7 +157,7 @@ static bool read_installs(struct rehearser *h, struct err *e)
             uint32_t k = h->ro->wv[w].watch.members[i];
             if (en->watch.devs[k].installed_at <= h->ro->facts.r.last_modified || h->ro->facts.r.last_modified <= 0)
                 continue;
-            if (asked++ >= ASKED_MAX) {
+            if (asked++ >= ASKED_MAX || !en->be->ops->device) {
                 watch_installed(en, k, 0);
                 h->out->unknown++;
                 continue;
@@ -240,8 +240,11 @@ static void sum(struct rehearser *h, int wave, int64_t t, struct wave_health *ou
             h->buf[h->room - ++m] = &v->track;
         }
     }
-    health_group(h->buf, n, &h->en->watch.shape, t, window, every, &out->canary);
-    health_group(h->buf + h->room - m, m, &h->en->watch.shape, t, window, every, &out->control);
+    struct health_excuse x;
+    watch_excuse(h->en, h->ro, true, &x);
+    health_group(h->buf, n, &h->en->watch.shape, &x, t, window, every, &out->canary);
+    watch_excuse(h->en, h->ro, false, &x);
+    health_group(h->buf + h->room - m, m, &h->en->watch.shape, &x, t, window, every, &out->control);
     watch_columns(h->en, &p->evidence, own);
     health_compare(out, &p->evidence, own, t);
     int64_t control = health_covered_until(h->buf + h->room - m, m, 1, every, false);
@@ -433,11 +436,8 @@ static bool queries_of(const struct evidence_policy *p, const struct fleet_spec 
         if (!query)
             return err_set(e, ERR_STATE, "Name it under metrics: of the fleet's telemetry.",
                            "the policy tests %s, and fleet %s has no query for it", d->id, fleet->name);
-        t->own[t->n_own] = (struct telemetry_metric){.id = d->id,
-                                                     .query = query,
-                                                     .counter = d->kind == KIND_COUNTER || d->kind == KIND_EVENT,
-                                                     .kind = d->kind,
-                                                     .below = d->diff};
+        t->own[t->n_own] = (struct telemetry_metric){
+            .id = d->id, .query = query, .counter = metric_kind_counts(d->kind), .kind = d->kind, .below = d->diff};
     }
     return true;
 }

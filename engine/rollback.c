@@ -17,6 +17,15 @@ static void simple_step_done(struct rollback *rb, enum rollback_step next)
     rb_logged(rb, &e, NULL, next);
 }
 
+/* A step that this server cannot do. The preview has said so. */
+static void left_out(struct rollback *rb, const char *why, enum rollback_step next)
+{
+    struct entry e;
+    rb_entry(rb, &e);
+    entry_str(&e, "skipped", why);
+    rb_logged(rb, &e, NULL, next);
+}
+
 /* ---- pause, auto-assign, stop, drain ---- */
 
 static void reread(struct req *q, const struct reply *r)
@@ -37,6 +46,7 @@ static void sent(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     rb->busy = false;
+    op_sent(rb->op, r);
     if (r->err && r->err->code != ERR_STATE)
         rb_text(rb, "%s", r->err->what);
     read_state(rb);
@@ -75,6 +85,7 @@ static void auto_off_done(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     rb->busy = false;
+    op_sent(rb->op, r);
     if (r->err && r->err->code != ERR_NOT_FOUND && r->err->code != ERR_UNSUPPORTED) {
         rb_text(rb, "auto-assignment is not off yet: %s", r->err->what);
         rb_again(rb, 2 * AGAIN_US);
@@ -108,7 +119,9 @@ static void autos_done(struct req *q, const struct reply *r)
 static void do_autoassign(struct rollback *rb)
 {
     struct backend *be = rb->en->be;
-    if (!rb->told_auto) {
+    if (!rb_can(rb, CAP_AUTO_ASSIGN) || !be->ops->auto_assigns || !be->ops->auto_assign_off) {
+        left_out(rb, "the server has no call that switches auto-assignments off", RB_STOP);
+    } else if (!rb->told_auto) {
         rb_text(rb, "looks for auto-assignments of %s:%s", rb->bad.name, rb->bad.version);
         struct req *q = rb_req(rb, autos_done);
         be->ops->auto_assigns(be, rb->bad.id, &q->arena, &q->out.autos, req_done, q);
@@ -132,7 +145,11 @@ static void do_stop(struct rollback *rb)
     enum rollout_state s = rb->ro->facts.r.state;
     /* A server that cannot stop keeps the old rollout paused: the roll-back rollout overrides its actions. A finished
      * one has nothing left to stop. */
-    if (!(rb->en->facts.info.caps & CAP_STOP) || rollout_state_ended(s) || s == ROLLOUT_DELETING) {
+    if (!rb_can(rb, CAP_STOP) && !rollout_state_ended(s)) {
+        left_out(rb, "the server cannot stop a rollout for good: it stays paused", RB_DRAIN);
+        return;
+    }
+    if (rollout_state_ended(s) || s == ROLLOUT_DELETING) {
         simple_step_done(rb, RB_DRAIN);
         return;
     }
@@ -148,7 +165,7 @@ static void do_stop(struct rollback *rb)
 static void do_drain(struct rollback *rb)
 {
     struct ro *ro = rb->ro;
-    bool can = (rb->en->facts.info.caps & CAP_ACTION_LIST) != 0;
+    bool can = rb_can(rb, CAP_ACTION_LIST) && rb->en->be->ops->inflight;
     /* What was asked for before, or at the very moment, may not know of the stop yet. */
     bool known = ro->facts.inflight.known && ro->facts.inflight_at > rb->step_at;
     bool late = now_of(rb->en) - rb->step_at >= rb->ro->policy.applies->drain_us;
@@ -156,7 +173,12 @@ static void do_drain(struct rollback *rb)
         struct entry e;
         rb->view.draining = known ? ro->facts.inflight.canceling : 0;
         rb_entry(rb, &e);
-        entry_int(&e, "draining", rb->view.draining);
+        if (can)
+            entry_int(&e, "draining", rb->view.draining);
+        else
+            entry_str(&e, "skipped", "the server does not say which recalled devices have answered");
+        if (known && ro->facts.inflight.lost > 0)
+            entry_int(&e, "lost", ro->facts.inflight.lost);
         rb_logged(rb, &e, NULL, RB_CREATE);
         return;
     }
@@ -174,9 +196,13 @@ static void do_drain(struct rollback *rb)
 static void step(struct engine *en, void *arg)
 {
     struct rollback *rb = arg;
-    (void)en;
     if (rb->busy)
         return;
+    if (!en->facts.info_known) {
+        rb_text(rb, "finds out what the server can do");
+        rb_again(rb, AGAIN_US);
+        return;
+    }
     switch (rb->ro->rollback.step) {
     case RB_TARGET:
         rb_target(rb);
@@ -235,6 +261,7 @@ static void saga_free(struct rollback *rb)
     if (!rb)
         return;
     timer_cancel(rb->en, step, rb);
+    census_forget(rb->en, rb);
     for (size_t i = 0; i < rb->n_parts; i++)
         free(rb->parts[i].filter);
     free(rb->parts);
@@ -258,7 +285,7 @@ static struct rollback *rb_new(struct engine *en, struct op *op)
     rb->bad.id = arena_strdup(&rb->arena, ro->facts.r.release.id);
     rb->bad.name = arena_strdup(&rb->arena, ro->facts.r.release.name);
     rb->bad.version = arena_strdup(&rb->arena, ro->facts.r.release.version);
-    rb->to = (struct release){"", "", ""};
+    rb->to = (struct release){.id = "", .name = "", .version = ""};
     rb->attempt = 1;
     saga_free(ro->rollback.saga);
     ro->rollback.saga = rb;
@@ -266,6 +293,15 @@ static struct rollback *rb_new(struct engine *en, struct op *op)
     rb->next = step;
     op_hold(op); /* the saga's op stays as long as the saga */
     return rb;
+}
+
+static void begin(struct engine *en, struct op *op)
+{
+    if (witness_hold(en, op, begin))
+        return;
+    struct rollback *rb = rb_new(en, op);
+    op_say(en, op, OP_RUNNING, "", "roll back begins");
+    rb_go(rb, RB_TARGET);
 }
 
 static void begun(struct engine *en, struct job *j)
@@ -281,9 +317,7 @@ static void begun(struct engine *en, struct job *j)
         op_outcome(en, op, OP_FAILED, "not-applied", op->before, op->then, "%s", op->text);
         return;
     }
-    struct rollback *rb = rb_new(en, op);
-    op_say(en, op, OP_RUNNING, "", "roll back begins");
-    rb_go(rb, RB_TARGET);
+    begin(en, op);
 }
 
 void rollback_begin(struct engine *en, struct op *op)
@@ -335,6 +369,11 @@ static void take_part(struct rollback *rb, const struct stored *s)
 
 void rollback_resume(struct engine *en, struct op *op, const struct stored *steps, size_t n, char **blobs)
 {
+    size_t mine = 0;
+    for (size_t i = 0; i < n; i++)
+        mine += steps[i].corr == op->corr;
+    if (mine == 0 && witness_hold(en, op, begin))
+        return; /* nothing was done: it waited for a witness when its session ended, or would have */
     struct rollback *rb = rb_new(en, op);
     enum rollback_step last = RB_NONE;
     for (size_t i = 0; i < n; i++) {

@@ -1,11 +1,11 @@
 /* Roll back, steps "create" and "start": which roll-back rollouts are needed so that every device of the snapshot that
  * has, may get, or failed on the release is told, and none outside it.
  *
- * The broad filter (installed or assigned) finds all but two kinds: devices that failed (hawkBit empties what is
- * assigned) and devices whose state nobody knows; those are named. When the broad filter would also tell devices that
- * this rollout never told, they are excluded by name; when that does not fit, every device is named instead, in as
- * many rollouts as it takes. */
-#include <ctype.h>
+ * The broad filter (installed or assigned) finds all but two kinds: devices that failed (a server may show nothing as
+ * assigned then) and devices whose state nobody knows; those are named. When the broad filter would also tell devices
+ * that this rollout never told, they are excluded by name; when that does not fit, every device is named instead, in as
+ * many rollouts as it takes. Where the server takes no filters, the waves' members are named. A device that cannot be
+ * named is brought back by itself (repair). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,89 +14,16 @@
 #define CANARY_PERCENT 10.0
 #define SMALL_PART     10 /* a part with fewer devices has no canary wave of its own */
 
-/* ---- filters ---- */
+/* ---- which devices ---- */
 
-/* An id that means only itself in a filter without quotes. Others are brought back one by one (repair). */
-static bool plain_id(const char *s)
-{
-    size_t n = strlen(s);
-    if (n == 0 || n > 128)
-        return false;
-    for (; *s; s++)
-        if (!isalnum((unsigned char)*s) && !strchr("._:-", *s))
-            return false;
-    return true;
-}
-
-static void add_value(struct buf *b, const char *s)
-{
-    if (plain_id(s)) {
-        buf_adds(b, s);
-        return;
-    }
-    buf_addc(b, '"');
-    for (; *s; s++) {
-        if (*s == '"' || *s == '\\')
-            buf_addc(b, '\\');
-        buf_addc(b, *s);
-    }
-    buf_addc(b, '"');
-}
-
-static void add_release(struct buf *b, const char *field, const struct release *r)
-{
-    buf_printf(b, "%s.name==", field);
-    add_value(b, r->name);
-    buf_printf(b, ";%s.version==", field);
-    add_value(b, r->version);
-}
-
-static void add_broad(struct buf *b, const struct release *bad)
-{
-    buf_addc(b, '(');
-    add_release(b, "installedds", bad);
-    buf_addc(b, ',');
-    add_release(b, "assignedds", bad);
-    buf_addc(b, ')');
-}
-
-static void add_part(struct rollback *rb, const char *filter, int64_t devices)
+static struct rb_part *add_part(struct rollback *rb, const char *filter, int64_t devices)
 {
     rb->parts = xreallocarray(rb->parts, rb->n_parts + 1, sizeof *rb->parts);
-    memset(&rb->parts[rb->n_parts], 0, sizeof *rb->parts);
-    rb->parts[rb->n_parts].filter = xstrdup(filter);
-    rb->parts[rb->n_parts].devices = devices;
-    rb->n_parts++;
-}
-
-/* Names devices in filters of their own, as many as it takes. `head` begins the first one ("" = none). */
-static void add_named(struct rollback *rb, const char *head, int64_t head_devices, bool (*want)(const struct rb_dev *d))
-{
-    struct buf b;
-    int64_t n = 0;
-    buf_init(&b, RB_FILTER_MAX + 200);
-    buf_adds(&b, head);
-    for (size_t i = 0; i < rb->n; i++) {
-        const struct rb_dev *d = &rb->v[i];
-        if (!want(d) || !plain_id(d->raw_id))
-            continue;
-        if (n > 0 && b.len + strlen(d->raw_id) + 2 > RB_FILTER_MAX) {
-            buf_addc(&b, ')');
-            add_part(rb, b.data, n + head_devices);
-            buf_clear(&b);
-            head_devices = n = 0;
-        }
-        if (n == 0)
-            buf_printf(&b, "%scontrollerid=in=(%s", b.len ? "," : "", d->raw_id);
-        else
-            buf_printf(&b, ",%s", d->raw_id);
-        n++;
-    }
-    if (n > 0)
-        buf_addc(&b, ')');
-    if (b.len > 0)
-        add_part(rb, b.data, n + head_devices);
-    buf_release(&b);
+    struct rb_part *p = &rb->parts[rb->n_parts++];
+    memset(p, 0, sizeof *p);
+    p->filter = xstrdup(filter);
+    p->devices = devices;
+    return p;
 }
 
 static bool needs(const struct rb_dev *d)
@@ -109,57 +36,62 @@ static bool needs_name(const struct rb_dev *d)
     return needs(d) && !d->involved;
 }
 
-struct outside {
-    char list[RB_FILTER_MAX];
-    size_t n;
-    bool fits;
-};
-
-/* Devices with the release that this roll back must not touch. */
-static struct outside find_outside(struct rollback *rb, const struct device_list *involved)
+static size_t chosen(const struct rollback *rb, bool (*want)(const struct rb_dev *d), struct arena *a,
+                     const char *const **out)
 {
-    struct outside o = {.fits = true};
-    size_t len = 0;
-    for (size_t i = 0; i < involved->n; i++) {
-        const char *id = involved->v[i].raw_id;
-        if (rb_find(rb, id))
-            continue;
-        o.n++;
-        size_t k = strlen(id);
-        if (!plain_id(id) || len + k + 2 > sizeof o.list / 2) {
-            o.fits = false;
-            continue;
-        }
-        if (len)
-            o.list[len++] = ',';
-        memcpy(o.list + len, id, k + 1);
-        len += k;
-    }
-    return o;
+    const char **v = ARENA_ARRAY(a, const char *, rb->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < rb->n; i++)
+        if (want(&rb->v[i]))
+            v[n++] = rb->v[i].raw_id;
+    *out = v;
+    return n;
 }
 
-static void plan(struct rollback *rb, const struct device_list *involved)
+/* Devices with the release that this roll back must not touch. */
+static size_t outside(struct rollback *rb, const struct device_list *involved, struct arena *a, const char *const **out)
 {
-    struct outside o = find_outside(rb, involved);
-    int64_t broad = 0, all = 0;
-    struct buf b;
-    for (size_t i = 0; i < rb->n; i++) {
+    const char **v = ARENA_ARRAY(a, const char *, involved->n + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < involved->n; i++)
+        if (!rb_find(rb, involved->v[i].raw_id))
+            v[n++] = involved->v[i].raw_id;
+    *out = v;
+    return n;
+}
+
+/* `broad`: devices that the filter finds without naming them. */
+static bool take_filter(struct rollback *rb, const struct device_filter *f, int64_t broad, struct arena *a)
+{
+    struct filter_parts parts;
+    if (!rb->en->be->ops->filter_parts(rb->en->be, f, a, &parts, NULL))
+        return false;
+    for (size_t i = 0; i < parts.n; i++)
+        add_part(rb, parts.v[i].text, (int64_t)parts.v[i].named + (parts.v[i].broad ? broad : 0));
+    return true;
+}
+
+static void plan(struct rollback *rb, const struct device_list *involved, struct arena *a)
+{
+    struct device_filter some = {.installed = &rb->bad, .assigned = &rb->bad}, all = {.only_include = true};
+    int64_t broad = 0;
+    for (size_t i = 0; i < rb->n; i++)
         broad += rb->v[i].involved;
-        all += needs(&rb->v[i]);
-    }
-    if (all == 0)
+    all.n_include = chosen(rb, needs, &rb->arena, &all.include);
+    if (all.n_include == 0)
         return;
-    buf_init(&b, 4 * RB_FILTER_MAX);
-    if (broad > 0) {
-        add_broad(&b, &rb->bad);
-        if (o.n > 0)
-            buf_printf(&b, ";controllerid=out=(%s)", o.list);
+    if (!rb->en->be->ops->filter_parts) {
+        size_t most = rb->en->be->ops->create_most ? rb->en->be->ops->create_most : all.n_include;
+        for (size_t i = 0, n; i < all.n_include; i += n) {
+            n = all.n_include - i < most ? all.n_include - i : most;
+            add_part(rb, "", (int64_t)n)->raw_ids = all.include + i;
+        }
+        return;
     }
-    if (broad > 0 && o.fits && b.len < RB_FILTER_MAX)
-        add_named(rb, b.data, broad, needs_name);
-    else
-        add_named(rb, "", 0, needs);
-    buf_release(&b);
+    some.n_include = chosen(rb, needs_name, a, &some.include);
+    some.n_exclude = outside(rb, involved, a, &some.exclude);
+    if (broad == 0 || !take_filter(rb, &some, broad, a))
+        (void)take_filter(rb, &all, 0, a); /* names only: what it cannot say is left to the repair */
 }
 
 /* ---- creating ---- */
@@ -227,6 +159,7 @@ static void created(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     rb->busy = false;
+    op_sent(rb->op, r);
     if (!r->err) {
         part_made(rb, q->out.id, "created");
         return;
@@ -235,6 +168,11 @@ static void created(struct req *q, const struct reply *r)
     if (r->err->code == ERR_CONFLICT || r->maybe_sent) {
         rb->adopting = true; /* never created a second time without looking */
         rb_again(rb, r->err->code == ERR_CONFLICT ? 0 : US_PER_S);
+    } else if (r->status == 0 && (r->err->code == ERR_LIMIT || r->err->code == ERR_RANGE ||
+                                  r->err->code == ERR_SYNTAX || r->err->code == ERR_UNSUPPORTED)) {
+        /* No server has said so: it would be the same each time. */
+        rb_fail(rb, "Bring the devices back on the server, or roll back one wave at a time.",
+                "the roll-back rollout %s cannot be made: %s", rb->parts[rb->part].name, r->err->what);
     } else {
         rb_again(rb, 5 * US_PER_S);
     }
@@ -252,12 +190,17 @@ static void create_part(struct rollback *rb)
     percent[0] = small ? 100 : CANARY_PERCENT;
     percent[1] = 100 - CANARY_PERCENT;
     struct rollout_spec *spec = ARENA_NEW(&q->arena, struct rollout_spec);
+    size_t n = (size_t)p->devices, first = small ? n : (n + 9) / 10;
+    struct wave_members *members = ARENA_ARRAY(&q->arena, struct wave_members, 2);
+    members[0] = (struct wave_members){p->raw_ids, first};
+    members[1] = (struct wave_members){p->raw_ids ? p->raw_ids + first : NULL, n - first};
     *spec = (struct rollout_spec){.name = arena_strdup(&q->arena, p->name),
                                   .description = arena_strdup(&q->arena, about),
                                   .release_id = rb->to.id,
-                                  .filter = p->filter,
+                                  .filter = p->raw_ids ? NULL : p->filter,
                                   .n_waves = small ? 1 : 2,
-                                  .percent = percent,
+                                  .percent = p->raw_ids ? NULL : percent,
+                                  .members = p->raw_ids ? members : NULL,
                                   .error_percent = 50,
                                   .success_percent = 50};
     rb_text(rb, "creates %s for %lld devices", p->name, (long long)p->devices);
@@ -279,14 +222,15 @@ static void plan_lists(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     rb->busy = false;
-    if (r->err) {
-        planned(rb, r->err);
+    struct err cut = {0};
+    if (r->err || rb_list_cut(&q->out.devices, &cut)) {
+        planned(rb, r->err ? r->err : &cut);
         return;
     }
     for (size_t i = 0; i < rb->n; i++)
         if (!rb->v[i].involved && rb->v[i].installed_to && rb->v[i].status != DEVICE_ERROR)
             rb->v[i].never_had = true;
-    plan(rb, &q->out.devices);
+    plan(rb, &q->out.devices, &q->arena);
     rb->part = 0;
     planned(rb, NULL);
 }
@@ -297,9 +241,7 @@ static void looked(struct rollback *rb, const struct err *e)
         planned(rb, e);
         return;
     }
-    struct req *q = rb_req(rb, plan_lists);
-    rb->en->be->ops->devices_by_release(rb->en->be, &rb->bad, DQ_INVOLVED, FLEET_LIST_MAX, &q->arena, &q->out.devices,
-                                        req_done, q);
+    rb_involved(rb, rb_req(rb, plan_lists));
 }
 
 void rb_create(struct rollback *rb)
@@ -320,6 +262,7 @@ static void start_sent(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     rb->busy = false;
+    op_sent(rb->op, r);
     if (r->err && r->err->code != ERR_STATE)
         rb_text(rb, "%s", r->err->what);
     rb_again(rb, US_PER_S);

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define AGAIN_US US_PER_S
 
@@ -42,6 +43,16 @@ struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct
     return q;
 }
 
+bool rb_list_cut(const struct device_list *l, struct err *e)
+{
+    int64_t n = l->total > (int64_t)l->n ? l->total : (int64_t)l->n;
+    if (n <= (int64_t)l->n && l->n < RB_LIST_MAX)
+        return false;
+    (void)err_set(e, ERR_LIMIT, "", "the server lists %lld devices with one release, and %zu of them were read",
+                  (long long)n, l->n);
+    return true;
+}
+
 void rb_ended(struct rollback *rb)
 {
     const struct rollback_view *v = &rb->view;
@@ -65,6 +76,7 @@ void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...)
     rb_text(rb, "%s", text);
     rb_ended(rb);
     timer_cancel(rb->en, rb->next, rb);
+    rb_census(rb);
     op_outcome(rb->en, rb->op, rb->acted ? OP_FAILED : OP_REFUSED, rb->acted ? "failed" : "refused",
                rb->ro->facts.r.state_word, next, "%s", text);
     rb_close(rb);
@@ -125,12 +137,7 @@ static void step_logged(struct engine *en, struct job *j)
         return;
     }
     rb_text(rb, "waits for the audit log, which cannot be written");
-    struct job *again = job_new(JOB_APPEND);
-    job_entry(again, &j->entry);
-    again->blob = j->blob ? arena_strdup(&again->arena, j->blob) : NULL;
-    again->blob_key = j->blob_key;
-    if (j->digest[0] && again->entry.n_fields > 0 && j->blob)
-        again->entry.n_fields--; /* the digest is added anew */
+    struct job *again = job_copy(j);
     again->tag = j->tag;
     again->ctx = rb;
     rb->waiting = again;
@@ -141,11 +148,18 @@ void rb_logged(struct rollback *rb, const struct entry *e, const char *blob, enu
 {
     struct job *j = job_new(JOB_APPEND);
     job_entry(j, e);
-    if (blob) {
-        j->blob = arena_strdup(&j->arena, blob);
-        j->blob_key = "devices.blob";
-    }
+    if (blob)
+        job_blob(j, "devices.blob", blob, strlen(blob));
+    op_tell(rb->op, j);
     put_step(rb, j, next);
+}
+
+void rb_told(struct rollback *rb, const struct entry *e, void (*done)(struct engine *en, struct job *j))
+{
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, e);
+    op_tell(rb->op, j);
+    diary_put(rb->en, j, 0, done, rb);
 }
 
 void rb_forget_log(struct rollback *rb)

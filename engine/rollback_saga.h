@@ -4,11 +4,13 @@
 
 #include "engine/worker.h"
 
-#define RB_FILTER_MAX 1000 /* hawkBit takes filters of at most 1024 characters */
-#define RB_NAME_MAX   120
-#define RB_TRIES      3  /* repairs of one device */
-#define RB_VOTES      32 /* releases that devices came from, of one rollout */
-#define RB_ASKED      20 /* devices whose history is read when nothing else tells what they came from */
+#define RB_NAME_MAX 120
+#define RB_TRIES    3  /* repairs of one device */
+#define RB_VOTES    32 /* releases that devices came from, of one rollout */
+#define RB_ASKED    20 /* devices whose history is read when nothing else tells what they came from */
+
+/* Devices that have the release that is rolled back, or the one to go back to: more than that are refused. */
+#define RB_LIST_MAX ((size_t)1000000)
 
 /* One device that was told. */
 struct rb_dev {
@@ -26,6 +28,7 @@ struct rb_dev {
 /* One roll-back rollout. */
 struct rb_part {
     char *filter;
+    const char *const *raw_ids; /* where the server takes no filters: `devices` of them, in the saga's arena */
     int64_t devices;
     char name[RB_NAME_MAX + 8];
     char id[ID_MAX];
@@ -58,7 +61,9 @@ struct rollback {
     int repairing, repaired_now;
     bool pass_logged; /* this pass of repairs is in the log */
     int64_t last_verified;
-    struct job *waiting; /* a step that the log has not taken yet */
+    int64_t looked_at;              /* the devices' releases were asked for, for the newest answer */
+    const char *to_text, *bad_text; /* "name:version", for the last list */
+    struct job *waiting;            /* a step that the log has not taken yet */
     struct target_ask ask;
     struct {
         const char *from;
@@ -76,6 +81,11 @@ struct rollback {
 /* rollback_saga.c */
 void rb_go(struct rollback *rb, enum rollback_step step);
 void rb_again(struct rollback *rb, int64_t in_us); /* looks again after a while */
+/* The server, and its user, can: what is not known yet is waited for before the first step. */
+static inline bool rb_can(const struct rollback *rb, enum cap cap)
+{
+    return (ro_caps(rb->ro) & cap) != 0;
+}
 void rb_text(struct rollback *rb, const char *fmt, ...) ANDON_PRINTF(2, 3);
 void rb_fail(struct rollback *rb, const char *next, const char *fmt, ...) ANDON_PRINTF(3, 4);
 /* How it has ended, by the devices that are verified. */
@@ -85,12 +95,17 @@ void rb_close(struct rollback *rb);
 /* Logs that the step is done, with the fields of `e` (made by rb_entry), then goes to `next`. */
 void rb_entry(struct rollback *rb, struct entry *e);
 void rb_logged(struct rollback *rb, const struct entry *e, const char *blob, enum rollback_step next);
+/* Logs it with what was sent since the last such entry, and waits for nothing; `done` may be NULL. */
+void rb_told(struct rollback *rb, const struct entry *e, void (*done)(struct engine *en, struct job *j));
 void rb_forget_log(struct rollback *rb);           /* a step that waits for the log */
 void rb_mark(struct rollback *rb, const char *id); /* that rollout is one of this roll back */
 struct req *rb_req(struct rollback *rb, void (*then)(struct req *q, const struct reply *r));
+void rb_census(struct rollback *rb); /* what each device runs now, into the log; while it has its op */
 struct rb_dev *rb_find(struct rollback *rb, const char *raw_id);
 void rb_entry_target(const struct rollback *rb, struct entry *e); /* the release to go back to */
 bool rb_next_wave(struct rollback *rb); /* rb->wave is moved on to a told wave in scope; false: none is left */
+/* A list that was cut says of the devices that are not in it what is not so: true, with *e, and it is not used. */
+bool rb_list_cut(const struct device_list *l, struct err *e);
 /* rollback_target.c */
 void rb_target(struct rollback *rb);
 /* rollback_snapshot.c */
@@ -100,6 +115,8 @@ bool rb_load(struct rollback *rb, const char *blob);
 void rb_create(struct rollback *rb);
 void rb_start(struct rollback *rb);
 /* rollback_verify.c: `then` is called when the devices' state has been read and summed up */
+/* Asks for the devices whose installed or assigned release is the recalled one. */
+void rb_involved(struct rollback *rb, struct req *q);
 void rb_look(struct rollback *rb, void (*then)(struct rollback *rb, const struct err *e));
 void rb_follow(struct rollback *rb);
 void rb_verify(struct rollback *rb);

@@ -119,6 +119,7 @@ static void logs(struct rollback *rb)
     rb_text(rb, "%zu devices were told; they go back to %s:%s", rb->n, rb->to.name, rb->to.version);
     rb_logged(rb, &e, blob, RB_AUTOASSIGN);
     free(blob);
+    census_of_rollout(rb->ro, rb->op->corr, "rollback-begins", -1);
 }
 
 static void devices_done(struct req *q, const struct reply *r)
@@ -126,6 +127,12 @@ static void devices_done(struct req *q, const struct reply *r)
     struct rollback *rb = q->x;
     const struct device_list *l = &q->out.devices;
     rb->busy = false;
+    if (!r->err && l->total > (int64_t)l->n && l->n >= FLEET_LIST_MAX) {
+        rb_fail(rb, "Leave this wave out, and bring its devices back on the server.",
+                "W%zu has %lld devices; of one wave a roll back reads at most %zu", rb->wave, (long long)l->total,
+                FLEET_LIST_MAX);
+        return;
+    }
     if (r->err || l->total > (int64_t)l->n) {
         rb_text(rb, "W%zu: %s", rb->wave, r->err ? r->err->what : "the list of its devices is not whole");
         rb_again(rb, 2 * US_PER_S);
@@ -158,8 +165,9 @@ void rb_snapshot(struct rollback *rb)
     if (rb_next_wave(rb)) {
         rb_text(rb, "reads the devices of W%zu", rb->wave);
         struct req *q = rb_req(rb, devices_done);
-        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[rb->wave].id),
-                                  WAVE_DEVICES_MAX, &q->arena, &q->out.devices, req_done, q);
+        /* A plan's wave may hold more than hawkBit's groups, and all of it is needed. */
+        en->be->ops->wave_devices(en->be, ro->id, arena_strdup(&q->arena, ro->facts.waves[rb->wave].id), FLEET_LIST_MAX,
+                                  &q->arena, &q->out.devices, req_done, q);
         return;
     }
     if (rb->n == 0) {

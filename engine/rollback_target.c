@@ -4,9 +4,10 @@
 #include <string.h>
 #include "engine/rollback_saga.h"
 
-#define SPLITS_MAX 8              /* colons of a name that are tried */
-#define SURVEY_MAX ((size_t)5000) /* devices of one wave that are asked what they came from */
-#define AGAIN_US   (2 * US_PER_S)
+#define SPLITS_MAX    8              /* colons of a name that are tried */
+#define SURVEY_MAX    ((size_t)5000) /* devices of one wave that are asked what they came from */
+#define AGAIN_US      (2 * US_PER_S)
+#define RELEASES_SEEN ((size_t)500) /* in which a higher one is looked for */
 
 /* ---- looking a release up ---- */
 
@@ -34,10 +35,17 @@ static void probed(struct req *q, const struct reply *r)
 {
     struct target_ask *t = q->x;
     bool last = q->x_at != 0;
+    char text[240];
     if (q->n != t->serial)
         return;
     if (r->err) {
         ended(t, r->err->code == ERR_RANGE ? TARGET_BARRED : TARGET_UNKNOWN, r->err->code, r->err->what);
+        return;
+    }
+    if (q->out.devices.total >= (int64_t)RB_LIST_MAX) { /* a list that is cut would have some of them left out */
+        snprintf(text, sizeof text, "%lld devices have %.120s; a roll back reads at most %zu of one release",
+                 (long long)q->out.devices.total, last ? t->name : "the release that is rolled back", RB_LIST_MAX);
+        ended(t, TARGET_BARRED, ERR_LIMIT, text);
         return;
     }
     if (last) {
@@ -46,8 +54,8 @@ static void probed(struct req *q, const struct reply *r)
     }
     struct req *next = ask(t, probed);
     next->x_at = 1;
-    t->en->be->ops->devices_by_release(t->en->be, &t->to, DQ_INSTALLED, 1, &next->arena, &next->out.devices, req_done,
-                                       next);
+    t->en->be->ops->devices(t->en->be, &(struct device_filter){.installed = &t->to}, 1, &next->arena,
+                            &next->out.devices, req_done, next);
 }
 
 static void found(struct req *q, const struct reply *r)
@@ -69,8 +77,78 @@ static void found(struct req *q, const struct reply *r)
         t->to.id = arena_strdup(&t->arena, q->out.release.id);
         t->to.name = arena_strdup(&t->arena, q->out.release.name);
         t->to.version = arena_strdup(&t->arena, q->out.release.version);
+        t->to.order = q->out.release.order;
     }
     next_split(t);
+}
+
+/* ---- servers that take no older release ---- */
+
+/* Which ones could be chosen instead. */
+static void higher(struct req *q, const struct reply *r)
+{
+    struct target_ask *t = q->x;
+    const struct release_list *l = &q->out.releases;
+    char text[sizeof t->why];
+    struct buf names;
+    if (q->n != t->serial)
+        return;
+    buf_init(&names, 100);
+    for (size_t i = 0; !r->err && i < l->n; i++)
+        if (l->v[i].order > t->bad.order && strcmp(l->v[i].name, t->bad.name) == 0 && names.len < 60)
+            buf_printf(&names, "%s%.40s:%.20s", names.len ? ", " : "", l->v[i].name, l->v[i].version);
+    if (t->bad.order == 0 || t->to.order == 0)
+        snprintf(text, sizeof text, "this server takes no older release, and does not say whether %.100s is one",
+                 t->name);
+    else
+        snprintf(text, sizeof text,
+                 "this server takes no older release: choose one with an order above %lld (%s); %.80s has %lld",
+                 (long long)t->bad.order, names.len ? names.data : "there is none: give the old content a higher one",
+                 t->name, (long long)t->to.order);
+    buf_release(&names);
+    ended(t, TARGET_BARRED, ERR_STATE, text);
+}
+
+static void probe_devices(struct target_ask *t)
+{
+    struct req *q = ask(t, probed);
+    struct device_filter involved = {.installed = &t->bad, .assigned = &t->bad};
+    t->en->be->ops->devices(t->en->be, &involved, 1, &q->arena, &q->out.devices, req_done, q);
+}
+
+static void compare_order(struct target_ask *t)
+{
+    if (t->bad.order > 0 && t->to.order > t->bad.order) {
+        probe_devices(t);
+        return;
+    }
+    struct req *q = ask(t, higher);
+    t->en->be->ops->releases(t->en->be, RELEASES_SEEN, &q->arena, &q->out.releases, req_done, q);
+}
+
+static void bad_read(struct req *q, const struct reply *r)
+{
+    struct target_ask *t = q->x;
+    if (q->n != t->serial)
+        return;
+    if (r->err) {
+        ended(t, TARGET_UNKNOWN, r->err->code, r->err->what);
+        return;
+    }
+    t->bad.order = q->out.release.order;
+    compare_order(t);
+}
+
+static void probe_order(struct target_ask *t)
+{
+    if (t->en->facts.info.caps & CAP_DOWNGRADE) {
+        probe_devices(t);
+    } else if (t->bad.order > 0) {
+        compare_order(t);
+    } else {
+        struct req *q = ask(t, bad_read);
+        t->en->be->ops->release(t->en->be, t->bad.id, NULL, NULL, &q->arena, &q->out.release, req_done, q);
+    }
 }
 
 /* Name and version may both hold colons: each way to part them is asked for, the last colon first. */
@@ -98,11 +176,12 @@ static void next_split(struct target_ask *t)
     } else if (*t->bad.id && strcmp(t->to.id, t->bad.id) == 0) {
         snprintf(text, sizeof text, "%.200s is the release that is rolled back", t->name);
         ended(t, TARGET_BARRED, ERR_STATE, text);
-    } else if (!*t->bad.name) {
-        ended(t, TARGET_UNKNOWN, ERR_STATE, "the release that is rolled back is not known yet");
+    } else if (!*t->bad.name || !t->en->facts.info_known) {
+        ended(t, TARGET_UNKNOWN, ERR_STATE,
+              *t->bad.name ? "what the server can do is not known yet"
+                           : "the release that is rolled back is not known yet");
     } else {
-        struct req *q = ask(t, probed);
-        t->en->be->ops->devices_by_release(t->en->be, &t->bad, DQ_INVOLVED, 1, &q->arena, &q->out.devices, req_done, q);
+        probe_order(t);
     }
 }
 
@@ -115,6 +194,7 @@ void target_find(struct target_ask *t, const struct ro *ro, const char *name)
     t->bad.id = arena_strdup(&t->arena, bad->id);
     t->bad.name = arena_strdup(&t->arena, bad->name);
     t->bad.version = arena_strdup(&t->arena, bad->version);
+    t->bad.order = bad->order;
     t->at = strlen(t->name);
     t->splits = 0;
     t->busy = true;
@@ -131,7 +211,7 @@ void target_forget(struct target_ask *t, bool keep)
     }
     arena_release(&t->arena);
     arena_init(&t->arena);
-    t->to = t->bad = (struct release){"", "", ""};
+    t->to = t->bad = (struct release){.id = "", .name = "", .version = ""};
 }
 
 /* ---- what the devices came from ---- */
@@ -223,7 +303,7 @@ static const char *survey(struct rollback *rb)
                               &q->out.devices, req_done, q);
         return NULL;
     }
-    if (rb->n_votes == 0 && rb->n_histories < rb->n_asked) {
+    if (rb->n_votes == 0 && rb->n_histories < rb->n_asked && be->ops->device) {
         rb_text(rb, "looks for the release that the devices came from");
         struct req *q = rb_req(rb, history_done);
         be->ops->device(be, rb->asked[rb->n_histories], &q->arena, &q->out.device, req_done, q);
@@ -278,6 +358,10 @@ static void answered(void *ctx)
 void rb_target(struct rollback *rb)
 {
     const struct intent *in = &rb->op->in;
+    if (!rb->en->be->ops->create_rollout) {
+        rb_fail(rb, "Give the devices the old release on the server.", "this server takes no rollout from andon");
+        return;
+    }
     const char *to = *in->to_release ? in->to_release : rb->ro->policy.applies->rollback_to;
     if (strcmp(to, "previous") == 0)
         to = survey(rb);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "engine/rollback_saga.h"
 
+#define SENT_A_STEP 200
 #define LOOK_US     (15 * US_PER_S) /* between two looks; doubles while nothing moves */
 #define LOOK_MAX_US (5 * US_PER_MIN)
 
@@ -46,8 +47,14 @@ static void sum_up(struct rollback *rb)
 static void installed_done(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
+    struct err cut = {0};
     rb->busy = false;
+    if (!r->err && rb_list_cut(&q->out.devices, &cut)) {
+        rb->then(rb, &cut);
+        return;
+    }
     if (!r->err) {
+        rb->looked_at = q->n;
         for (size_t i = 0; i < rb->n; i++)
             rb->v[i].installed_to = false;
         for (size_t i = 0; i < q->out.devices.n; i++) {
@@ -65,9 +72,10 @@ static void installed_done(struct req *q, const struct reply *r)
 static void involved_done(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
+    struct err cut = {0};
     rb->busy = false;
-    if (r->err) {
-        rb->then(rb, r->err);
+    if (r->err || rb_list_cut(&q->out.devices, &cut)) {
+        rb->then(rb, r->err ? r->err : &cut);
         return;
     }
     for (size_t i = 0; i < rb->n; i++)
@@ -80,21 +88,27 @@ static void involved_done(struct req *q, const struct reply *r)
         note(d, &q->out.devices.v[i]);
     }
     struct req *next = rb_req(rb, installed_done);
-    rb->en->be->ops->devices_by_release(rb->en->be, &rb->to, DQ_INSTALLED, FLEET_LIST_MAX, &next->arena,
-                                        &next->out.devices, req_done, next);
+    next->n = now_of(rb->en);
+    rb->en->be->ops->devices(rb->en->be, &(struct device_filter){.installed = &rb->to}, RB_LIST_MAX, &next->arena,
+                             &next->out.devices, req_done, next);
+}
+
+void rb_involved(struct rollback *rb, struct req *q)
+{
+    struct device_filter involved = {.installed = &rb->bad, .assigned = &rb->bad};
+    rb->en->be->ops->devices(rb->en->be, &involved, RB_LIST_MAX, &q->arena, &q->out.devices, req_done, q);
 }
 
 void rb_look(struct rollback *rb, void (*then)(struct rollback *rb, const struct err *e))
 {
     rb->then = then;
-    struct req *q = rb_req(rb, involved_done);
-    rb->en->be->ops->devices_by_release(rb->en->be, &rb->bad, DQ_INVOLVED, FLEET_LIST_MAX, &q->arena, &q->out.devices,
-                                        req_done, q);
+    rb_involved(rb, rb_req(rb, involved_done));
 }
 
 /* ---- following ---- */
 
 struct standing {
+    bool ended;       /* nothing of them is under way on any device */
     bool all_over;    /* every roll-back rollout is finished, or has told its last wave */
     bool paused;      /* one is paused, by its threshold or by a person */
     const char *dead; /* name of one that was halted for good, NULL */
@@ -110,17 +124,18 @@ static bool part_over(const struct ro *p)
 
 static struct standing stand(const struct rollback *rb)
 {
-    struct standing s = {.all_over = true};
+    struct standing s = {.all_over = true, .ended = true};
     for (size_t i = 0; i < rb->n_parts; i++) {
         const struct ro *p = ro_find(rb->en, rb->parts[i].id);
         if (!p || !p->facts.known) {
-            s.all_over = false;
+            s.all_over = s.ended = false;
             continue;
         }
         enum rollout_state st = p->facts.r.state;
         s.failed += p->facts.r.counts.known ? p->facts.r.counts.error : 0;
         s.paused = s.paused || st == ROLLOUT_PAUSED;
         s.all_over = s.all_over && part_over(p);
+        s.ended = s.ended && rollout_state_ended(st);
         if (p->facts.gone || st == ROLLOUT_STOPPED || st == ROLLOUT_STOPPING || st == ROLLOUT_DELETED ||
             st == ROLLOUT_DELETING || st == ROLLOUT_DENIED)
             s.dead = rb->parts[i].name;
@@ -184,6 +199,44 @@ void rb_follow(struct rollback *rb)
     rb_look(rb, followed);
 }
 
+/* ---- what each device runs ---- */
+
+/* By the two lists that were read last: one that is shown with the old release installed has it; one that has the
+ * recalled one installed or assigned, and is in sync, has it installed. Of the others nobody knows. */
+static bool census_device(const void *owner, size_t i, struct census_device *out)
+{
+    const struct rollback *rb = owner;
+    if (i >= rb->n)
+        return false;
+    const struct rb_dev *d = &rb->v[i];
+    *out = (struct census_device){.raw_id = d->raw_id,
+                                  .wave = d->wave,
+                                  .status = d->seen ? device_status_word(d->status) : NULL,
+                                  .as_of = rb->looked_at};
+    if (d->installed_to)
+        out->installed = rb->to_text;
+    else if (d->involved && d->status == DEVICE_IN_SYNC)
+        out->installed = out->assigned = rb->bad_text;
+    if (d->verified)
+        out->assigned = rb->to_text;
+    out->state = d->verified                 ? d->never_had ? "never-had-it" : "back"
+                 : d->gone                   ? "gone"
+                 : !d->seen                  ? "not-seen"
+                 : d->status == DEVICE_ERROR ? "failed"
+                 : d->overdue                ? "offline"
+                                             : "not-back";
+    return true;
+}
+
+void rb_census(struct rollback *rb)
+{
+    if (!rb->acted || rb->n == 0)
+        return;
+    rb->to_text = arena_printf(&rb->arena, "%s:%s", rb->to.name, rb->to.version);
+    rb->bad_text = arena_printf(&rb->arena, "%s:%s", rb->bad.name, rb->bad.version);
+    census_of(rb->ro, rb->op->corr, "rollback-ended", &(struct census_source){rb, census_device});
+}
+
 /* ---- verifying ---- */
 
 static void finish(struct rollback *rb)
@@ -191,6 +244,7 @@ static void finish(struct rollback *rb)
     const struct rollback_view *v = &rb->view;
     int64_t left = (int64_t)rb->n - v->verified;
     rb_ended(rb);
+    rb_census(rb);
     if (left == 0) {
         rb_text(rb, "all %zu devices are shown with %s:%s installed", rb->n, rb->to.name, rb->to.version);
         op_outcome(rb->en, rb->op, OP_DONE, "ok", rb->ro->facts.r.state_word, "", "%s", rb->text);
@@ -210,6 +264,12 @@ static void finish(struct rollback *rb)
 static bool can_try(const struct rb_dev *d)
 {
     return !d->verified && !d->gone && d->tries < RB_TRIES;
+}
+
+static bool can_repair(const struct rollback *rb)
+{
+    const struct backend_ops *ops = rb->en->be->ops;
+    return ops->device && (ops->assign || (ops->tell && rb_can(rb, CAP_TELL)));
 }
 
 static void verify_logged(struct engine *en, struct job *j)
@@ -247,7 +307,15 @@ static void log_result(struct rollback *rb)
     if (*safe)
         entry_str(&e, "left", safe);
     rb->busy = true;
-    diary_write(rb->en, &e, 0, verify_logged, rb);
+    rb_told(rb, &e, verify_logged);
+}
+
+static void wait_on(struct rollback *rb, const char *why)
+{
+    rb->ro->rollback.step = RB_FOLLOW;
+    rb->step_at = now_of(rb->en);
+    rb_text(rb, "%lld of %zu devices are back; %s", (long long)rb->view.verified, rb->n, why);
+    later(rb);
 }
 
 static void verified(struct rollback *rb, const struct err *e)
@@ -260,11 +328,13 @@ static void verified(struct rollback *rb, const struct err *e)
     }
     for (size_t i = 0; i < rb->n; i++)
         more = more || can_try(&rb->v[i]);
-    if (more) {
+    if (more && can_repair(rb)) {
         rb->repair_at = 0;
         rb->repairing = rb->repaired_now = 0;
         rb->pass_logged = false;
         rb_go(rb, RB_REPAIR);
+    } else if (more && !stand(rb).ended) {
+        wait_on(rb, "nobody can be told once more"); /* those under way are waited for */
     } else {
         log_result(rb);
     }
@@ -278,8 +348,19 @@ void rb_verify(struct rollback *rb)
 
 /* ---- repairing ---- */
 
+static void log_repaired(struct rollback *rb)
+{
+    struct entry e;
+    rb_entry(rb, &e);
+    entry_int(&e, "repaired", rb->repaired_now);
+    rb_told(rb, &e, NULL);
+}
+
+/* A pass may be long: what was sent is told as it goes. */
 static void next_device(struct rollback *rb)
 {
+    if (rb->op && rb->op->sent.n >= SENT_A_STEP)
+        log_repaired(rb);
     rb->repair_at++;
     rb_again(rb, 0);
 }
@@ -289,21 +370,36 @@ static void assigned(struct req *q, const struct reply *r)
     struct rollback *rb = q->x;
     struct rb_dev *d = &rb->v[rb->repair_at];
     rb->busy = false;
+    op_sent(rb->op, r);
     if (r->err && r->err->code == ERR_NOT_FOUND)
         d->gone = true;
     next_device(rb);
 }
 
+/* Any server that takes an assignment, or is told devices by name, may be asked for one device more. */
 static void assign_old(struct rollback *rb)
 {
     struct req *q = rb_req(rb, assigned);
-    rb->en->be->ops->assign(rb->en->be, rb->v[rb->repair_at].raw_id, rb->to.id, false, req_done, q);
+    struct backend *be = rb->en->be;
+    const struct rb_dev *d = &rb->v[rb->repair_at];
+    if (be->ops->assign) {
+        be->ops->assign(be, d->raw_id, rb->to.id, false, req_done, q);
+        return;
+    }
+    const char **id = ARENA_NEW(&q->arena, const char *);
+    *id = d->raw_id;
+    /* A number of its own for each: tries are counted anew after a restart, and a server that knows keys would take the
+     * same one again for what it has done already. */
+    const char *key = arena_printf(&q->arena, "repair-%016llx-%016llx", (unsigned long long)rb->op->corr,
+                                   (unsigned long long)corr_new(rb->en));
+    be->ops->tell(be, &rb->to, id, 1, key, &q->arena, ARENA_NEW(&q->arena, struct tell_result), req_done, q);
 }
 
 static void recorded(struct req *q, const struct reply *r)
 {
     struct rollback *rb = q->x;
     rb->busy = false;
+    op_sent(rb->op, r);
     if (r->err) /* the plain assignment would be skipped: tried again in the next pass */
         next_device(rb);
     else
@@ -340,7 +436,7 @@ static void examine(struct rollback *rb, const struct device_info *d)
     rb->repaired_now++;
     rb->view.repairing = rb->repairing;
     rb_text(rb, "repairs device %zu of %zu", rb->repair_at + 1, rb->n);
-    if (strcmp(d->assigned.id, rb->to.id) == 0) {
+    if (strcmp(d->assigned.id, rb->to.id) == 0 && rb->en->be->ops->assign && rb_can(rb, CAP_OFFLINE)) {
         struct req *q = rb_req(rb, recorded);
         rb->en->be->ops->assign(rb->en->be, v->raw_id, rb->bad.id, true, req_done, q);
     } else {
@@ -377,11 +473,7 @@ static void repair_over(struct rollback *rb)
             return;
         }
     }
-    rb->ro->rollback.step = RB_FOLLOW;
-    rb->step_at = now_of(rb->en);
-    rb_text(rb, "%lld of %zu devices are back; waits for those that were told again", (long long)rb->view.verified,
-            rb->n);
-    later(rb);
+    wait_on(rb, "waits for those that were told again");
 }
 
 void rb_repair(struct rollback *rb)
@@ -394,12 +486,8 @@ void rb_repair(struct rollback *rb)
     while (rb->repair_at < rb->n && !can_try(&rb->v[rb->repair_at]))
         rb->repair_at++;
     if (rb->repair_at >= rb->n) {
-        if (rb->repaired_now > 0) {
-            struct entry e;
-            rb_entry(rb, &e);
-            entry_int(&e, "repaired", rb->repaired_now);
-            diary_write(rb->en, &e, 0, NULL, NULL);
-        }
+        if (rb->repaired_now > 0)
+            log_repaired(rb);
         repair_over(rb);
         return;
     }

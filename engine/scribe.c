@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RECENT_MAX 400  /* outcomes read back at start to find out what andon holds */
-#define JOBS_MAX   1024 /* that wait for the disk; the diary's backlog is smaller */
+#define RECENT_MAX   400  /* outcomes read back at start to find out what andon holds */
+#define JOBS_MAX     1024 /* that wait for the disk; the diary's backlog is smaller */
+#define TOGETHER_MAX 64   /* entries of one transaction */
+#define SMALL_BLOBS  ((size_t)64 << 10)
 
 struct scribe {
     struct aside *aside;
@@ -25,12 +27,6 @@ static void real_close(void *ctx, struct audit_log *l)
     audit_close(l);
 }
 
-static bool real_append(void *ctx, struct audit_log *l, const struct entry *en, struct receipt *out, struct err *e)
-{
-    (void)ctx;
-    return audit_append(l, en, out, e);
-}
-
 struct job *job_new(enum job_kind kind)
 {
     struct job *j = xcalloc(1, sizeof *j);
@@ -44,6 +40,7 @@ void job_free(struct job *j)
     if (!j)
         return;
     arena_release(&j->arena);
+    free(j->taken);
     free(j);
 }
 
@@ -70,29 +67,126 @@ void job_entry(struct job *j, const struct entry *e)
     }
 }
 
+void job_blob(struct job *j, const char *key, const char *bytes, size_t n)
+{
+    if (j->n_blobs == JOB_BLOBS)
+        return;
+    j->blobs[j->n_blobs++] =
+        (struct audit_blob){.key = keep(&j->arena, key), .bytes = arena_strndup(&j->arena, bytes, n), .n = n};
+}
+
+void job_blob_take(struct job *j, const char *key, struct buf *bytes)
+{
+    size_t n = bytes->len;
+    if (j->n_blobs == JOB_BLOBS || j->taken)
+        return;
+    j->taken = buf_take(bytes);
+    j->blobs[j->n_blobs++] = (struct audit_blob){.key = keep(&j->arena, key), .bytes = j->taken, .n = n};
+}
+
+struct job *job_copy(const struct job *j)
+{
+    struct job *c = job_new(JOB_APPEND);
+    job_entry(c, &j->entry);
+    for (size_t i = 0; i < j->n_blobs; i++)
+        job_blob(c, j->blobs[i].key, j->blobs[i].bytes, j->blobs[i].n);
+    return c;
+}
+
 static bool ensure_open(struct scribe *s, struct err *e)
 {
     if (!s->log)
         s->log = s->ops.open(s->ops.ctx, &s->spec, e);
+    s->spec.there = s->spec.there || s->log;
     return s->log != NULL;
+}
+
+static void close_broken(struct scribe *s)
+{
+    s->ops.close(s->ops.ctx, s->log);
+    s->log = NULL;
+}
+
+static struct job *next_of(const struct job *j)
+{
+    return (struct job *)j->aside.next;
+}
+
+static bool is_small(const struct job *j)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < j->n_blobs; i++)
+        n += j->blobs[i].n;
+    return j->kind == JOB_APPEND && n <= SMALL_BLOBS;
+}
+
+/* No entry is to wait for the bytes of another's large blob. */
+static bool joins(const struct aside_job *first, size_t n, const struct aside_job *next)
+{
+    return n < TOGETHER_MAX && is_small((const struct job *)first) && is_small((const struct job *)next);
+}
+
+/* By the seam of a test. */
+static void append_by(struct scribe *s, struct job *j)
+{
+    j->ok = true;
+    for (size_t i = 0; j->ok && i < j->n_blobs; i++) {
+        struct audit_blob *b = &j->blobs[i];
+        j->ok = audit_put_blob(s->log, b->bytes, b->n, b->digest, &j->err);
+        entry_str(&j->entry, b->key, b->digest);
+    }
+    j->ok = j->ok && s->ops.append(s->ops.ctx, s->log, &j->entry, &j->receipt, &j->err);
+}
+
+/* `j` and the n - 1 behind it. False: one of them was refused, and nothing is written. */
+static bool append_together(struct scribe *s, struct job *j, size_t n)
+{
+    struct audit_item it[TOGETHER_MAX];
+    struct err e = {0};
+    struct job *k = j;
+    size_t refused = n;
+    for (size_t i = 0; i < n; i++, k = next_of(k))
+        it[i] = (struct audit_item){.entry = &k->entry, .blobs = k->blobs, .n_blobs = k->n_blobs, .again = k->again};
+    bool ok = audit_append_all(s->log, it, n, &refused, &e);
+    k = j;
+    for (size_t i = 0; i < n; i++, k = next_of(k)) {
+        k->ok = ok;
+        k->again = !ok; /* what came of it may not be known */
+        k->err = e;
+        k->receipt = it[i].receipt;
+    }
+    return ok || refused == n;
+}
+
+static void do_append_one(struct scribe *s, struct job *j)
+{
+    if (!ensure_open(s, &j->err))
+        return;
+    audit_server_time(s->log, &j->server);
+    if (s->ops.append)
+        append_by(s, j);
+    else
+        (void)append_together(s, j, 1);
+    if (!j->ok)
+        close_broken(s);
 }
 
 static void do_append(struct scribe *s, struct job *j)
 {
-    if (!ensure_open(s, &j->err))
-        return;
-    if (j->blob) {
-        if (!audit_put_blob(s->log, j->blob, strlen(j->blob), j->digest, &j->err))
-            goto failed;
-        entry_str(&j->entry, j->blob_key, j->digest);
+    size_t n = 1;
+    struct job *last = j;
+    for (; last->aside.next; last = next_of(last))
+        n++;
+    if (n > 1 && !s->ops.append && ensure_open(s, &j->err)) {
+        audit_server_time(s->log, &last->server);
+        if (append_together(s, j, n)) {
+            if (!j->ok)
+                close_broken(s);
+            return;
+        }
     }
-    if (!s->ops.append(s->ops.ctx, s->log, &j->entry, &j->receipt, &j->err))
-        goto failed;
-    j->ok = true;
-    return;
-failed:
-    s->ops.close(s->ops.ctx, s->log);
-    s->log = NULL;
+    for (; j; j = next_of(j))
+        do_append_one(s, j);
 }
 
 /* The steps of every unfinished roll back, with the blobs that they name. */
@@ -149,7 +243,7 @@ static bool read_others(struct scribe *s, struct job *j)
                 read_newest(s, j, "outcome", &l->recent, &l->n_recent) &&
                 read_newest(s, j, "recovered", &l->recovered, &l->n_recovered) &&
                 read_newest(s, j, "ack", &l->acks, &l->n_acks);
-    j->read_size = head.size;
+    j->read_size = head.newest;
     return j->looked;
 }
 
@@ -181,12 +275,14 @@ static void do_look(struct scribe *s, struct job *j)
     struct audit_intake spool = {0};
     if (!ensure_open(s, &j->err))
         return;
+    audit_server_time(s->log, &j->server);
+    (void)!audit_clock_look(s->log, NULL); /* what cannot be written now is written before the next entry */
     audit_waiting(s->log, &spool);
     if (spool.waiting > 0) /* what cannot be taken in waits, and latches all the same */
         (void)audit_take_in(s->log, &spool);
     if (!audit_head(s->log, &j->head, &j->err))
         return;
-    j->ok = (j->head.size == j->seen_size && spool.waiting == 0) || read_others(s, j);
+    j->ok = (j->head.newest == j->seen_size && spool.waiting == 0) || read_others(s, j);
 }
 
 static void do_take_in(struct scribe *s, struct job *j)
@@ -197,11 +293,28 @@ static void do_take_in(struct scribe *s, struct job *j)
         (void)audit_take_in(s->log, &spool); /* what stays is looked at again: do_look, and whoever opens it next */
 }
 
+/* How far the log is now, for all that were carried out together. */
+static void know_head(struct scribe *s, struct job *j)
+{
+    struct audit_head head;
+    struct err e;
+    if (j->kind == JOB_LOOK || j->kind == JOB_RECOVER) {
+        j->head_known = j->head_known || (j->ok && s->log);
+        return;
+    }
+    bool known = s->log && audit_head(s->log, &head, &e);
+    for (; j; j = next_of(j)) {
+        if (!j->ok || !known)
+            continue;
+        j->head = head;
+        j->head_known = true;
+    }
+}
+
 static bool carry_out(void *ctx, struct aside_job *aj)
 {
     struct scribe *s = ctx;
     struct job *j = (struct job *)aj;
-    struct err e;
     switch (j->kind) {
     case JOB_APPEND:
         do_append(s, j);
@@ -215,12 +328,14 @@ static bool carry_out(void *ctx, struct aside_job *aj)
     case JOB_TAKE_IN:
         do_take_in(s, j);
         break;
+    case JOB_GLANCE:
+        j->ok = ensure_open(s, &j->err) && audit_glance(s->log, &j->err);
+        break;
     case JOB_READ:
         j->ok = ensure_open(s, &j->err) && j->read(j, s->log);
         break;
     }
-    if (j->ok && s->log)
-        j->head_known = j->kind == JOB_LOOK || j->kind == JOB_RECOVER || audit_head(s->log, &j->head, &e);
+    know_head(s, j);
     return true;
 }
 
@@ -243,6 +358,7 @@ static void scribe_free(void *ctx)
     free((char *)(uintptr_t)s->spec.db_path);
     free((char *)(uintptr_t)s->spec.key_path);
     free((char *)(uintptr_t)s->spec.origin);
+    free((char *)(uintptr_t)s->spec.socket);
     for (size_t i = 0; i < SPOOL_DIRS; i++)
         free((char *)(uintptr_t)s->spec.spool[i]);
     free(s);
@@ -257,6 +373,7 @@ struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *o
                             .poke_fd = -1,
                             .ctx = s,
                             .work = carry_out,
+                            .joins = joins,
                             .end = close_log,
                             .drop = drop,
                             .gone = scribe_free};
@@ -264,14 +381,15 @@ struct scribe *scribe_new(const struct audit_spec *spec, const struct log_ops *o
     s->spec.db_path = spec->db_path ? xstrdup(spec->db_path) : NULL;
     s->spec.key_path = spec->key_path ? xstrdup(spec->key_path) : NULL;
     s->spec.origin = spec->origin ? xstrdup(spec->origin) : NULL;
+    s->spec.socket = spec->socket ? xstrdup(spec->socket) : NULL;
     for (size_t i = 0; i < SPOOL_DIRS; i++)
         s->spec.spool[i] = spec->spool[i] ? xstrdup(spec->spool[i]) : NULL;
-    s->ops = (struct log_ops){NULL, real_open, real_close, real_append, NULL, NULL};
+    s->ops = (struct log_ops){NULL, real_open, real_close, NULL, NULL, NULL};
     if (ops) {
         s->ops.ctx = ops->ctx;
         s->ops.open = ops->open ? ops->open : real_open;
         s->ops.close = ops->close ? ops->close : real_close;
-        s->ops.append = ops->append ? ops->append : real_append;
+        s->ops.append = ops->append;
     }
     s->aside = aside_new(&as, e);
     if (s->aside)

@@ -1,6 +1,8 @@
 /* The scribe: the thread that writes the audit log, so that no disk can hold up the worker.
  *
- * Jobs are carried out one after the other, in the order in which they were handed in. A job belongs to the scribe
+ * Jobs are carried out one after the other, in the order in which they were handed in. Entries that wait one behind the
+ * other are one transaction, signed and synced once, so that none waits for more than the one at hand; where the log
+ * refuses one of them, each is tried alone. A job belongs to the scribe
  * from scribe_put() until scribe_done() gives it back; then its results may be read and it is freed with job_free().
  * The scribe opens the log by itself, and again after an append has failed (a handle that has met an I/O error is not
  * used on: design/audit, "SQLite rules"). */
@@ -33,10 +35,11 @@ struct log_ops {
 };
 
 enum job_kind {
-    JOB_APPEND,  /* an entry, and a blob before it when `blob` is set: its digest becomes the field `blob_key` */
+    JOB_APPEND,  /* an entry with its blobs: the digest of each becomes a field */
     JOB_RECOVER, /* what a crash left: see struct leftovers */
     JOB_LOOK,    /* the head, and what others may have written when it is not `seen_size` */
     JOB_TAKE_IN, /* the spool */
+    JOB_GLANCE,  /* is it still the file that it was, and its head as it should be? */
     JOB_READ     /* whatever read() wants of the log, on the scribe's thread: results go into the job's arena */
 };
 
@@ -61,16 +64,20 @@ struct leftovers {
     char problem[300]; /* why not */
 };
 
+#define JOB_BLOBS 3 /* of one entry */
+
 struct engine;
 struct op;
 struct job {
     struct aside_job aside; /* first */
     enum job_kind kind;
-    struct arena arena; /* of the job's own strings and of its results */
-    struct entry entry; /* JOB_APPEND; strings in the arena */
-    const char *blob;   /* NULL, or NUL-terminated bytes to store first */
-    const char *blob_key;
+    struct arena arena;                 /* of the job's own strings and of its results */
+    struct entry entry;                 /* JOB_APPEND; strings in the arena */
+    struct audit_blob blobs[JOB_BLOBS]; /* stored with it; bytes and keys in the arena */
+    size_t n_blobs;
+    char *taken;                                      /* bytes of a blob that are not in the arena */
     const char *fleet;                                /* JOB_RECOVER, JOB_LOOK */
+    struct audit_server_clock server;                 /* as it is known when the job is handed in */
     int64_t seen_size;                                /* JOB_LOOK: what has been read of it, not what was written */
     bool (*read)(struct job *j, struct audit_log *l); /* JOB_READ; false with j->err */
     /* results */
@@ -79,12 +86,12 @@ struct job {
     struct receipt receipt;
     struct audit_head head;
     bool head_known;
-    char digest[65];
     struct leftovers left;
     bool looked;       /* `left` is filled: all, or what a look reads (open, latched, recent, recovered, acks) */
     int64_t read_size; /* with `looked`: entries that were there then */
     void *result;      /* JOB_READ: in the arena; else the worker's own */
     /* the worker's own */
+    bool again; /* JOB_APPEND: a try has failed */
     void (*done)(struct engine *en, struct job *j);
     void *ctx;
     int64_t tag;
@@ -101,6 +108,12 @@ struct job *job_new(enum job_kind kind);
 void job_free(struct job *j);
 /* Copies the entry's strings into the job. */
 void job_entry(struct job *j, const struct entry *e);
+/* A copy of the bytes goes into the log before the entry, its digest into the entry's field `key`. */
+void job_blob(struct job *j, const char *key, const char *bytes, size_t n);
+/* The same, and takes the bytes over: the buffer is empty afterwards. */
+void job_blob_take(struct job *j, const char *key, struct buf *bytes);
+/* Entry and blobs of another job, anew. */
+struct job *job_copy(const struct job *j);
 
 struct scribe;
 /* `wake_fd` is an eventfd that is written when a job is done; the scribe keeps a duplicate. ops may be NULL. The spec

@@ -103,6 +103,12 @@ static void alerts(struct engine *en, struct snapshot *s)
     }
     if (en->trials.keep_err.code != ERR_NONE)
         alert(s, ALERT_LOG, "", now_of(en), "evidence is not kept over a restart: %s", en->trials.keep_err.what);
+    char late[400];
+    witness_late(en, late, sizeof late);
+    if (*witness_alarm(en))
+        alert(s, ALERT_LOG, "", en->witness.view.alarm_at, "only halts go out: %s", witness_alarm(en));
+    else if (*late)
+        alert(s, ALERT_LOG, "", now_of(en), "%s", late);
     if (en->diary.err.code != ERR_NONE)
         alert(s, ALERT_LOG, "", en->diary.degraded_since, "%s", en->diary.err.what);
 }
@@ -147,12 +153,25 @@ static void audit_view(struct engine *en, struct snapshot *s)
     s->notes_due = notes_due(en);
     v->open = en->diary.open;
     v->writable = diary_ok(en);
+    v->tampered = !v->writable && en->diary.err.code == ERR_TAMPERED;
     v->degraded = en->diary.degraded;
     v->backlog = (int64_t)en->diary.n_backlog;
     v->size = en->diary.size;
     v->checkpoint_t = en->diary.newest;
     v->verified = en->diary.verified;
     v->error = dup_text(&s->arena, en->diary.err.what);
+    char late[400];
+    witness_late(en, late, sizeof late);
+    v->doubt = dup_text(&s->arena, witness_alarm(en));
+    v->unseen = dup_text(&s->arena, late);
+    v->witness = "";
+    v->witnesses = en->witness.view.n;
+    for (size_t i = 0; i < en->witness.view.n; i++)
+        if (en->witness.view.v[i].size > v->witnessed) {
+            v->witnessed = en->witness.view.v[i].size;
+            v->witnessed_t = en->witness.view.v[i].t;
+            v->witness = dup_text(&s->arena, en->witness.view.v[i].name);
+        }
     v->commands = en->verbs.commands;
     v->refused = en->verbs.refused;
     for (const struct op *op = en->verbs.ops; op; op = op->next)
@@ -173,10 +192,8 @@ static struct snapshot *build(struct engine *en)
     s->production = f->production;
     s->fresh_us = fresh_us(en);
     s->read_only = f->read_only || en->spec.observe_only;
-    s->info = (struct backend_info){.kind = dup_text(&s->arena, en->facts.info.kind),
-                                    .version = dup_text(&s->arena, en->facts.info.version),
-                                    .caps = en->facts.info.caps,
-                                    .user = s->user};
+    s->operator_named = *en->spec.actor.operator_name != '\0';
+    facts_info(&s->arena, &en->facts.info, &s->info);
     s->policy = en->policy;
     link_view(en, &s->arena, &en->facts.link, f->poll_us, fresh_us(en), f->endpoint.url, &s->link);
     if (en->tm)
@@ -184,6 +201,7 @@ static struct snapshot *build(struct engine *en)
     else
         s->telemetry.error = s->telemetry.next = s->telemetry.url = "";
     s->rollouts_known = en->facts.rollouts_known;
+    s->rollouts_clipped = en->facts.rollouts_clipped;
     s->rollouts = ARENA_ARRAY(&s->arena, struct rollout_view, en->facts.n_ros + 1);
     for (size_t i = 0; i < en->facts.n_ros; i++)
         if (!en->facts.ros[i]->facts.gone)
@@ -194,6 +212,8 @@ static struct snapshot *build(struct engine *en)
     memcpy(s->updating_trend, en->show.updating_trend, sizeof s->updating_trend);
     memcpy(s->failed_trend, en->show.failed_trend, sizeof s->failed_trend);
     detail_publish(en, s);
+    inventory_publish(en, s);
+    plans_publish(en, s);
     return s;
 }
 

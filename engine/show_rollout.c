@@ -90,6 +90,7 @@ static void ANDON_PRINTF(3, 4) warn(struct snapshot *s, struct rollout_view *v, 
 static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_view *v)
 {
     bool ended = ro_ended(ro);
+    char part[WATCH_TEXT];
     if (*v->note_problem)
         warn(s, v, "%s", v->note_problem);
     if (ro->facts.other_at > 0)
@@ -103,6 +104,11 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
             break;
         }
     }
+    for (size_t i = v->n_waves; i-- > 0 && !ended;)
+        if (watch_part(ro, i, part)) { /* the newest of them: the others' stand in the log */
+            warn(s, v, "%s", part);
+            break;
+        }
     if (ro->facts.r.state == ROLLOUT_FINISHED && ro->facts.r.counts.known && ro->facts.r.counts.error > 0)
         warn(s, v, "finished, but %lld of %lld devices failed", (long long)ro->facts.r.counts.error,
              (long long)ro->facts.r.total);
@@ -114,6 +120,11 @@ static void warnings(struct snapshot *s, const struct ro *ro, struct rollout_vie
     if (ro->facts.r.state == ROLLOUT_STOPPED && ro->facts.inflight.known && ro->facts.inflight.canceling > 0)
         warn(s, v, "%lld recalled devices have not answered; the server counts them as running",
              (long long)ro->facts.inflight.canceling);
+    if (ro->facts.inflight.known && ro->facts.inflight.lost > 0)
+        warn(s, v, "%lld devices were cut off: they may install it all the same, and the server would not learn of it",
+             (long long)ro->facts.inflight.lost);
+    if (!ended && ro->trials.run && trial_told_here(ro) >= 0)
+        warn(s, v, "when W%d was told is by andon's own clock: the server does not say", trial_told_here(ro));
     if (!ended && ro->trials.run && (size_t)trial_declared(ro) < v->n_waves)
         warn(s, v, "waves from W%d on are not tested: they were not there when the tests began, or are too many",
              trial_declared(ro));
@@ -240,5 +251,6 @@ void show_rollout(struct snapshot *s, const struct ro *ro, struct rollout_view *
     v->rollback_host = dup_text(&s->arena, ro->notes.back_host);
     v->rollback_claimed = !*ro->rollback.of && *ro->notes.back_of;
     trial_publish(ro, &s->arena, &v->trial);
+    v->approvals = approvals_shown(ro->en, ro, &s->arena);
     v->next = next_text(s, ro, v);
 }

@@ -47,14 +47,36 @@ static void put(struct engine *en, struct op *op, struct job *j, unsigned flags,
     diary_put(en, j, flags, done, op);
 }
 
-static void put_outcome(struct engine *en, struct op *op, const struct entry *e)
+static void put_outcome(struct engine *en, struct op *op, const struct entry *e, const struct sent *sent)
 {
     struct job *j = job_new(JOB_APPEND);
     job_entry(j, e);
+    if (sent)
+        sent_tell(sent, j);
     if (entry_of_halt(e))
         put(en, op, j, 0, NULL);
     else
         diary_put(en, j, 0, NULL, NULL);
+}
+
+/* The end of a halt of the whole fleet. What was not read is not halted, and that is no success. */
+static void fleet_halted(struct engine *en, struct op *op, bool any)
+{
+    bool cut = en->facts.rollouts_clipped;
+    struct entry e;
+    diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, NULL);
+    e.result = op->recovered ? (any ? "applied" : "not-applied") : cut ? "unknown" : "ok";
+    if (cut)
+        entry_int(&e, "rollouts.read", (int64_t)en->facts.n_ros); /* the newest; the server has more */
+    put_outcome(en, op, &e, NULL);
+    if (cut)
+        op_say(en, op, OP_UNKNOWN, "Halt older ones by their number, or on the server.",
+               "of the newest %zu rollouts none goes on; the server has more, which were not read: NOT HALTED",
+               en->facts.n_ros);
+    else if (any)
+        op_say(en, op, OP_DONE, "Acknowledge them when you have looked.", "every rollout of the fleet is halted");
+    else
+        op_say(en, op, OP_DONE, "", "no rollout of the fleet is under way");
 }
 
 static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
@@ -72,18 +94,24 @@ static void end_wait(struct ro *ro, const struct halt_wait *w, const char *text)
     entry_int(&e, "took_us", now_of(en) - ro->stop.m.since);
     if (ro->stop.m.shown == SHOWS_IDLE)
         entry_str(&e, STOP_FIELD_SHOWN, STOP_SHOWN_STANDBY);
-    put_outcome(en, w->op, &e);
+    put_outcome(en, w->op, &e, &ro->stop.sent);
     if (op_pending(w->op, -1) > 0)
         return;
     op_command(en);
     if (w->op->stop.fleet_wide) {
-        diary_entry(en, &e, w->op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, w->op, NULL);
-        e.result = w->op->recovered ? "applied" : "ok";
-        put_outcome(en, w->op, &e);
-        op_say(en, w->op, OP_DONE, "Acknowledge them when you have looked.", "every rollout of the fleet is halted");
+        fleet_halted(en, w->op, true);
     } else {
         op_say(en, w->op, OP_DONE, "Acknowledge it when you have looked, or roll back.", "%s", text);
     }
+}
+
+/* It was to be stopped harder than can be done. */
+static const char *softer(const struct ro *ro)
+{
+    enum strength wanted = ro->stop.strength, can = strength_can(wanted, ro_caps(ro));
+    return can == wanted            ? ""
+           : can == STRENGTH_POLICY ? "; this server cannot stop a rollout for good"
+                                    : "; not by force, which is not possible here: what has begun goes on";
 }
 
 static void shown(struct ro *ro)
@@ -96,12 +124,14 @@ static void shown(struct ro *ro)
     else if (h->m.shown == SHOWS_IDLE)
         snprintf(text, sizeof text, "halted: it has not started; it is paused at once if somebody starts it");
     else if (n > 0)
-        snprintf(text, sizeof text, "halted: the server shows it %s; %lld devices were told before and go on",
-                 ro->facts.r.state_word, (long long)n);
+        snprintf(text, sizeof text, "halted: the server shows it %s; %lld devices were told before and go on%s",
+                 ro->facts.r.state_word, (long long)n, softer(ro));
     else
-        snprintf(text, sizeof text, "halted: the server shows it %s", ro->facts.r.state_word);
+        snprintf(text, sizeof text, "halted: the server shows it %s%s", ro->facts.r.state_word, softer(ro));
     for (size_t i = 0; i < h->n_waits; i++)
         end_wait(ro, &h->waits[i], text);
+    if (h->n_waits > 0)
+        sent_clear(&ro->stop.sent);
     ro_stop_waits_over(ro);
 }
 
@@ -119,6 +149,7 @@ static void given_up(struct ro *ro)
             op_outcome(ro->en, op, OP_UNKNOWN, "unknown", ro->facts.r.state_word, "",
                        "the halt was acknowledged, and is asked for no more; the server did not show it before that");
     }
+    stop_tell_sent(ro);
     ro_stop_waits_over(ro);
 }
 
@@ -140,8 +171,11 @@ static void seen(struct ro *ro, enum rollout_state was)
 
 static void answered(struct req *q, const struct reply *r)
 {
-    (void)r; /* whatever it says: what the server shows decides */
-    ro_stop_answered(q->ro);
+    struct ro *ro = q->ro;
+    sent_take(&ro->stop.sent, r, clock_wall(q->en->clock), now_of(q->en));
+    ro_stop_answered(ro); /* whatever it says: what the server shows decides */
+    if (ro->stop.n_waits == 0 && !stop_driving(&ro->stop.m))
+        stop_tell_sent(ro); /* it was shown before the answer came */
 }
 
 static void read_back(struct ro *ro);
@@ -179,13 +213,14 @@ static void read_back(struct ro *ro)
 void stop_send(struct ro *ro, unsigned did)
 {
     struct engine *en = ro->en;
-    bool for_good = ro->stop.m.for_good && (en->facts.info.caps & CAP_STOP);
+    bool for_good = ro->stop.m.for_good && (ro_caps(ro) & CAP_STOP);
+    bool force = for_good && strength_can(ro->stop.strength, ro_caps(ro)) == STRENGTH_FORCE;
     if (!(did & (STOP_SEND | STOP_REPEAT)))
         return;
     struct req *q = req_new(en, answered);
     q->ro = ro;
     q->unless = &ro->facts.past;
-    en->be->ops->verb(en->be, ro->id, for_good ? BV_STOP : BV_PAUSE, "", req_done, q);
+    en->be->ops->verb(en->be, ro->id, force ? BV_STOP_FORCE : for_good ? BV_STOP : BV_PAUSE, "", req_done, q);
 }
 
 static void escalate(struct ro *ro)
@@ -259,10 +294,8 @@ static void attach_inputs(const struct ro *ro, const struct op *op, struct job *
     if (op->in.actor.kind != ACTOR_RULE)
         return;
     buf_init(&b, INPUTS_MAX);
-    if (trial_blob(ro, op->in.rule, &b)) {
-        j->blob = arena_strdup(&j->arena, b.data);
-        j->blob_key = "inputs.blob";
-    }
+    if (trial_blob(ro, op->in.rule, &b))
+        job_blob(j, "inputs.blob", b.data, b.len);
     buf_release(&b);
 }
 
@@ -313,11 +346,7 @@ static void halt_all(struct engine *en, struct op *op)
     if (op->pending > 0) {
         op_say(en, op, OP_SENT, "", "halting %d rollouts", op->pending);
     } else {
-        struct entry e;
-        diary_entry(en, &e, op->recovered ? ENTRY_RECOVERED : ENTRY_OUTCOME, op, NULL);
-        e.result = op->recovered ? "not-applied" : "ok";
-        diary_write(en, &e, 0, NULL, NULL);
-        op_say(en, op, OP_DONE, "", "no rollout of the fleet is under way");
+        fleet_halted(en, op, false);
     }
     count_escalations(en);
 }
@@ -396,6 +425,7 @@ static void ro_init(struct ro *ro)
 static void ro_free(struct ro *ro)
 {
     free(ro->stop.halts);
+    sent_clear(&ro->stop.sent);
 }
 
 /* Nobody knows whether it was shown: the rollout is gone. What is asked for of it would reach the new one. */
@@ -414,6 +444,7 @@ static void replaced(struct ro *old, struct ro *fresh)
             op_say(en, op, OP_UNKNOWN, "Look at the rollout on the server.",
                    "the server has another rollout %s by now: that one is not halted", old->id);
     }
+    stop_tell_sent(old);
     ro_stop_waits_over(old);
     ro_stop_seen(old, ROLLOUT_UNKNOWN, now_of(old->en));
     count_escalations(en);

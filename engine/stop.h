@@ -15,6 +15,7 @@
 #include "core/snapshot.h"
 #include "core/stop.h"
 #include "engine/parts.h"
+#include "engine/sent.h"
 
 struct op;
 
@@ -52,10 +53,12 @@ struct ro_stop {
     struct stop m; /* what is known and what is to be done; written by its own steps, but for the owner's fields */
     struct halt_known *halts; /* newest last */
     size_t n_halts;
-    int64_t shown_at; /* the server was first seen to show it, engine clock; 0 */
-    char before[32];  /* state word when it was asked for */
+    int64_t shown_at;       /* the server was first seen to show it, engine clock; 0 */
+    char before[32];        /* state word when it was asked for */
+    enum strength strength; /* the hardest that people have asked for since it was halted */
     struct halt_wait waits[HALT_WAITS];
     size_t n_waits;
+    struct sent sent;         /* requests for it that no entry tells of yet */
     bool reading, read_again; /* its state; asked for while it was being read */
     bool ran;                 /* it was said that it runs in spite of the halt, and it was not shown stopped since */
     int64_t ran_at;           /* when that was said last, engine clock; 0 */
@@ -143,6 +146,8 @@ bool ro_stop_lost_lifts(const struct ro *ro);
 bool ro_stop_passes(const struct ro *ro);
 /* The newest halt's words; all "" when there is none. */
 const struct halt_known *ro_stop_halt(const struct ro *ro);
+/* Of the halt of that id; NULL: nothing is known. */
+struct halt_known *ro_stop_known(const struct ro *ro, uint64_t id);
 enum stop_who stop_who_of(enum actor_kind k, const char *name);
 
 /* ---- stop.c ---- */
@@ -153,6 +158,7 @@ void halt_take_over(struct ro *ro, struct op *op);
 void stop_send(struct ro *ro, unsigned did);
 void stop_carry(struct ro *ro, enum stop_phase was, unsigned did);
 void stop_say(struct ro *ro, unsigned did);
+void stop_tell_sent(struct ro *ro);                            /* requests that no entry tells of get one */
 void stop_log_halt(struct ro *ro, const struct halt_found *f); /* of a signed note, into this log */
 void stop_log_ack(struct ro *ro, const struct ack_found *f);
 

@@ -4,6 +4,16 @@
 #include <string.h>
 #include "engine/worker.h"
 
+/* With what was sent and no entry tells of yet. */
+static void put(struct ro *ro, const struct entry *e)
+{
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, e);
+    sent_tell(&ro->stop.sent, j);
+    sent_clear(&ro->stop.sent);
+    diary_put(ro->en, j, 0, NULL, NULL);
+}
+
 static void entry(struct ro *ro, const char *result, const char *text)
 {
     struct entry e;
@@ -12,8 +22,15 @@ static void entry(struct ro *ro, const char *result, const char *text)
     e.verb = VERB_HALT;
     e.result = result;
     e.after = ro->facts.known ? ro->facts.r.state_word : "";
-    entry_str(&e, "text", text);
-    diary_write(ro->en, &e, 0, NULL, NULL);
+    if (*text)
+        entry_str(&e, "text", text);
+    put(ro, &e);
+}
+
+void stop_tell_sent(struct ro *ro)
+{
+    if (ro->stop.sent.n > 0)
+        entry(ro, "sent", "");
 }
 
 static void runs(struct ro *ro)
@@ -59,6 +76,12 @@ static void claim(struct ro *ro)
 
 /* ---- what came by a signed note, into this log ---- */
 
+/* The guard that writes the log reads the same notes, and writes what they say: nobody else may in another's name. */
+static bool guards_to_say(const struct ro *ro)
+{
+    return ro->en->spec.audit && ro->en->spec.audit->socket;
+}
+
 static void foreign(struct ro *ro, struct entry *e, enum entry_kind kind, enum verb v, enum stop_who who,
                     const char *by)
 {
@@ -79,6 +102,8 @@ static void halt_is_in(struct engine *en, struct job *j)
 void stop_log_halt(struct ro *ro, const struct halt_found *f)
 {
     struct entry e;
+    if (guards_to_say(ro))
+        return;
     foreign(ro, &e, ENTRY_HALT, VERB_HALT, f->who, f->by);
     e.corr = f->id;
     e.t = f->t;
@@ -95,6 +120,8 @@ void stop_log_ack(struct ro *ro, const struct ack_found *f)
 {
     struct entry e;
     char lifts[24];
+    if (guards_to_say(ro))
+        return;
     foreign(ro, &e, ENTRY_ACK, VERB_ACK, f->who, f->by);
     e.corr = f->id;
     e.t = f->t;
@@ -115,7 +142,7 @@ static void settled(struct ro *ro)
     e.after = ro->facts.r.state_word;
     if (ro->stop.m.shown == SHOWS_IDLE)
         entry_str(&e, STOP_FIELD_SHOWN, STOP_SHOWN_STANDBY);
-    diary_write(ro->en, &e, 0, NULL, NULL);
+    put(ro, &e);
     ro_stop_to_settle(ro, 0);
 }
 
@@ -138,6 +165,8 @@ void stop_say(struct ro *ro, unsigned did)
         entry(ro, "over", "a halted rollout has ended");
     if (did & STOP_SAY_CLAIM)
         claim(ro);
+    if (did & STOP_SHOWN)
+        stop_tell_sent(ro);
     if (notes)
         ANNOUNCE(ro->en, noted, ro, notes);
 }

@@ -9,25 +9,10 @@
 
 /* ---- the words of a halt ---- */
 
-static struct halt_known *known(const struct ro *ro, uint64_t id)
-{
-    for (size_t i = 0; i < ro->stop.n_halts; i++)
-        if (ro->stop.halts[i].id == id)
-            return &ro->stop.halts[i];
-    return NULL;
-}
-
-const struct halt_known *ro_stop_halt(const struct ro *ro)
-{
-    static const struct halt_known none;
-    const struct halt_known *k = known(ro, ro->stop.m.id);
-    return k ? k : &none;
-}
-
 static struct halt_known *keep(struct ro *ro, uint64_t id)
 {
     struct ro_stop *h = &ro->stop;
-    struct halt_known *k = known(ro, id);
+    struct halt_known *k = ro_stop_known(ro, id);
     if (k)
         return k;
     if (!h->halts)
@@ -105,7 +90,7 @@ static unsigned step(struct ro *ro, const struct stop_event *ev, const struct ha
     enum stop_phase was = m->phase;
     m->foreign = ro->policy.applies->foreign;
     m->passive = en->spec.fleet->read_only || en->spec.observe_only;
-    if (en->facts.info_known && !(en->facts.info.caps & CAP_STOP))
+    if (ro_caps_known(ro) && !(ro_caps(ro) & CAP_STOP))
         m->for_good = false; /* asked for before it was known what the server can */
     unsigned did = stop_step(m, ev, now_of(en));
     stop_send(ro, did);
@@ -152,12 +137,14 @@ static void plain(struct ro *ro, enum stop_event_kind kind)
 bool ro_stop_asked(struct ro *ro, const struct intent *in, uint64_t id)
 {
     const struct engine *en = ro->en;
-    bool can = !en->facts.info_known || (en->facts.info.caps & CAP_STOP);
+    bool can = !ro_caps_known(ro) || (ro_caps(ro) & CAP_STOP);
+    bool newly = !stop_latched(&ro->stop.m);
+    ro->stop.strength = newly || in->strength > ro->stop.strength ? in->strength : ro->stop.strength;
     struct halt_known k = {.id = id, .at = now_of(en), .by_whom = {.here = true}};
     struct stop_event ev = {.kind = SE_HALT,
                             .who = stop_who_of(in->actor.kind, in->actor.name),
                             .id = id,
-                            .for_good = ro->policy.applies->halt_stops && can};
+                            .for_good = (ro->policy.applies->halt_stops || in->strength != STRENGTH_POLICY) && can};
     snprintf(k.by, sizeof k.by, "%s%s", in->actor.kind == ACTOR_RULE ? "rule " : "", in->actor.name);
     snprintf(k.text, sizeof k.text, "%s", in->reason);
     return !(step(ro, &ev, &k) & STOP_REFUSED);
@@ -245,14 +232,14 @@ void ro_stop_reading(struct ro *ro, bool reading, bool again)
 
 void ro_stop_logged(struct ro *ro, uint64_t id, int64_t seq)
 {
-    struct halt_known *k = known(ro, id);
+    struct halt_known *k = ro_stop_known(ro, id);
     if (k)
         k->seq = seq;
 }
 
 int64_t ro_stop_seq(const struct ro *ro, uint64_t id)
 {
-    const struct halt_known *k = known(ro, id);
+    const struct halt_known *k = ro_stop_known(ro, id);
     return k ? k->seq : 0;
 }
 
@@ -265,7 +252,7 @@ uint64_t ro_stop_lifts(struct ro *ro, enum actor_kind by, char out[STOP_STANDING
     size_t len = 0;
     out[0] = '\0';
     for (int i = 0; i < n; i++) {
-        struct halt_known *k = known(ro, ids[i]);
+        struct halt_known *k = ro_stop_known(ro, ids[i]);
         if (by == ACTOR_RULE && !(k && ours(&k->by_whom)))
             continue;
         if (k)
@@ -291,7 +278,7 @@ bool ro_stop_lost_lifts(const struct ro *ro)
         (m->phase != STOP_HALTED && m->phase != STOP_STANDBY && m->phase != STOP_RUNS))
         return false;
     for (int n = stop_standing(m, ids); n > 0; n--) {
-        const struct halt_known *k = known(ro, ids[n - 1]);
+        const struct halt_known *k = ro_stop_known(ro, ids[n - 1]);
         any = any || (k && !k->lifting && ours(&k->by_whom));
     }
     return any;

@@ -90,7 +90,7 @@ static void keep_open(struct notifier *n, const struct notice *note)
 static void write_entry(struct notifier *n, struct entry *e, int64_t t)
 {
     e->t = t;
-    e->mono = now_of(n->en);
+    e->mono = clock_boot(n->en->clock);
     e->actor = n->en->spec.actor;
     diary_write(n->en, e, 0, NULL, NULL);
 }
@@ -267,7 +267,7 @@ static void log_was_read(struct engine *en, struct job *j)
     if (!n->read && !n->ready)
         forget_undelivered(n, t);
     if (j->head_known)
-        n->size = j->head.size;
+        n->size = j->head.newest;
     n->read = n->ready = true;
 }
 

@@ -69,9 +69,10 @@ static bool believable(const struct run *r, int64_t at)
 }
 
 /* As this watcher saw it: of a wave that it found told, by the server's time of the last change, if that is one. */
-static int64_t told_as_seen(const struct run *r, size_t w)
+static int64_t told_as_seen(struct run *r, size_t w)
 {
     int64_t at = r->ro->wv[w].facts.told_at;
+    r->wave[w].told_here = true;
     return believable(r, at) ? at : now_of(r->ro->en);
 }
 
@@ -235,8 +236,8 @@ static bool ask_group(struct run *r)
     if (r->release_at >= r->n_releases || control_left(r) == 0)
         return false;
     struct req *q = ask(r, 0, group_done);
-    en->be->ops->devices_by_release(en->be, &r->releases[r->release_at], DQ_INSTALLED, FLEET_LIST_MAX, &q->arena,
-                                    &q->out.devices, req_done, q);
+    en->be->ops->devices(en->be, &(struct device_filter){.installed = &r->releases[r->release_at]}, FLEET_LIST_MAX,
+                         &q->arena, &q->out.devices, req_done, q);
     return true;
 }
 

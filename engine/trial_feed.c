@@ -213,7 +213,7 @@ static int64_t told_by(const struct ro *by, int wave)
 static void apply_leaves(struct run *r, int64_t t)
 {
     const struct engine *en = r->ro->en;
-    for (size_t i = 0; i < r->n; i++) {
+    for (size_t i = 0; en->facts.n_all > 1 && i < r->n; i++) {
         const struct dev *d = &en->watch.devs[r->v[i].dev];
         const struct ro *by = d->canary_of;
         if (r->v[i].left || !by || by == r->ro || d->wave < 0 || (size_t)d->wave >= by->facts.n_waves)
@@ -251,7 +251,7 @@ static bool feed(struct run *r, int64_t t, const struct tick *k)
     apply_leaves(r, t);
     size_t column[TICK_COLUMNS_MAX];
     run_columns(r, column);
-    tick_clear(&r->tick, t);
+    tick_restart(&r->tick, t);
     for (size_t i = 0; !blind && i < r->n; i++) {
         size_t dev = r->v[i].dev;
         if (dev >= k->n || k->at[dev] <= 0 || fed_from(r, r->v[i].phase) > t)

@@ -32,7 +32,7 @@ static bool look_up(struct job *j, struct audit_log *l)
     struct audit_head head;
     if (!audit_head(l, &head, &j->err))
         return false;
-    f->to = head.size; /* what comes meanwhile may be read twice */
+    f->to = head.newest; /* what comes meanwhile may be read twice */
     return audit_query(l, &q, &j->arena, &f->v, &f->n, &j->err);
 }
 
@@ -283,7 +283,7 @@ static void claim(struct ro *ro)
     entry_int(&e, "step_us", r->spec.step_us);
     g->claiming = true;
     g->tries++;
-    diary_write(ro->en, &e, 0, claimed, ro);
+    diary_policy(ro->en, &e, ro->policy.ruled, claimed, ro);
     buf_release(&b);
     buf_release(&terms);
     buf_release(&keys);
@@ -301,7 +301,7 @@ static void say_refused(struct ro *ro)
     e.reason = "the tests go on as they began, not as the policy would have them now";
     entry_str(&e, "differs", g->plan.differs);
     entry_str(&e, "policy", ro->policy.ruled->digest);
-    diary_write(ro->en, &e, 0, NULL, NULL);
+    diary_policy(ro->en, &e, ro->policy.ruled, NULL, NULL);
 }
 
 /* ---- one after the other ---- */

@@ -58,10 +58,8 @@ static void say_placebo(struct run *r, int w)
     job_entry(j, &e);
     buf_init(&b, PLACEBO_MAX);
     placebo_write(&r->placebo, &r->spec.policy, w, p, &b);
-    if (!b.over) {
-        j->blob = arena_strdup(&j->arena, b.data);
-        j->blob_key = "inputs.blob";
-    }
+    if (!b.over)
+        job_blob(j, "inputs.blob", b.data, b.len);
     buf_release(&b);
     diary_put(en, j, 0, NULL, NULL);
 }

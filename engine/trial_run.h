@@ -40,7 +40,8 @@ struct run_wave {
     enum run_step step;
     bool told_known, applied;
     int64_t told_at;
-    int asked; /* devices that were asked when it was told */
+    bool told_here; /* by this host's clock: the server does not say */
+    int asked;      /* devices that were asked when it was told */
     struct run_new *v;
     size_t n;
     uint32_t top; /* highest index in the watch set, of the devices that were added with it, + 1 */

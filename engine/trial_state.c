@@ -253,6 +253,15 @@ int trial_declared(const struct ro *ro)
     return ro->trials.run ? ro->trials.run->n_waves : (int)ro->facts.n_waves;
 }
 
+int trial_told_here(const struct ro *ro)
+{
+    const struct run *r = ro->trials.run;
+    for (int w = 0; r && w < r->n_waves; w++)
+        if (r->wave[w].told_known && (r->wave[w].told_here || !ro->en->be->ops->told_at))
+            return w;
+    return -1;
+}
+
 bool trial_catching(const struct ro *ro)
 {
     const struct run *r = ro->trials.run;

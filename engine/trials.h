@@ -52,8 +52,10 @@ struct ro_trials {
 
 void trial_advance(struct ro *ro);           /* facts or telemetry have come in: as far as they go */
 void trial_acked(struct ro *ro, int64_t at); /* a person acknowledged a halt */
-int trial_declared(const struct ro *ro);     /* waves that are tested: those that were known when the tests began */
-bool trial_catching(const struct ro *ro);    /* the evidence is not known yet */
+/* The first wave of which only this host's clock says when it was told, -1. */
+int trial_told_here(const struct ro *ro);
+int trial_declared(const struct ro *ro);  /* waves that are tested: those that were known when the tests began */
+bool trial_catching(const struct ro *ro); /* the evidence is not known yet */
 /* The clocks of telemetry and of the fleet server are too far apart to tell an update's own reboot from the firmware's
  * doing: in words, "" = they are not. */
 bool trial_clocks(const struct ro *ro, char *out, size_t size);

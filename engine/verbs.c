@@ -73,9 +73,11 @@ static void advance_on(struct engine *en, struct op *op)
         ro->facts.waves_at < op->act.verify_until - ADVANCE_US)
         return;
     const struct wave *before = op->target_wave > 0 ? &ro->facts.waves[op->target_wave - 1] : NULL;
-    bool busy = before && before->state == WAVE_RUNNING &&
-                (!before->counts.known || before->counts.running + before->counts.scheduled > 0);
-    if (!busy || !(en->facts.info.caps & CAP_TRIGGER_NEXT)) {
+    /* A wave without a condition starts none, however done it is. */
+    bool waits = before && (!before->success.present ||
+                            (before->state == WAVE_RUNNING &&
+                             (!before->counts.known || before->counts.running + before->counts.scheduled > 0)));
+    if (!waits || !(ro_caps(ro) & CAP_TRIGGER_NEXT)) {
         op->act.stage = 3; /* the server does it */
         return;
     }
@@ -240,8 +242,11 @@ static void go(struct engine *en, struct op *op)
 {
     struct verb_facts f;
     struct err why = {0};
-    verbs_facts(en, op->ro, &f); /* the log may have taken its time */
-    if (op->in.actor.kind != ACTOR_RULE && !verb_check(&op->in, &f, &why)) {
+    if (witness_hold(en, op, go))
+        return;
+    verbs_facts(en, op->ro, &f); /* the log, or a witness, may have taken its time */
+    /* A rule's pause is not held up by that; what it lets run is checked as everybody's. */
+    if ((op->in.actor.kind != ACTOR_RULE || lets_run(op)) && !verb_check(&op->in, &f, &why)) {
         op_outcome(en, op, OP_REFUSED, "refused", op->ro->facts.r.state_word, why.next, "%s", why.what);
         return;
     }
@@ -339,8 +344,10 @@ void verbs_begin(struct engine *en, struct op *op)
         op_rollout(op, ro_find(en, op->in.rollout));
     if (op->ro && !verb_row(op->in.verb)->past_latch && notes_known(op->ro) == NOTES_AWAITED)
         return; /* nor without having read what other consoles have noted */
+    if (!approvals_ready(en, op, verbs_queued))
+        return; /* nor without having read who has approved it */
     verbs_facts(en, op->ro, &f);
-    if (!verb_check(&op->in, &f, &why)) {
+    if (!verb_check(&op->in, &f, &why) || !witness_can(en, op, &why)) {
         op_refuse(en, op, &why);
         return;
     }

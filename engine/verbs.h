@@ -10,6 +10,7 @@
 #include "core/intent.h"
 #include "core/snapshot.h"
 #include "engine/parts.h"
+#include "engine/sent.h"
 #include "engine/stop.h"
 
 struct en_verbs {
@@ -50,6 +51,7 @@ struct op {
     enum trail trail;    /* the worst of those that are */
     enum op_phase final; /* how it ends once its outcome is in the log; OP_QUEUED = not decided */
     const char *result;
+    struct sent sent; /* what the next entry about it tells of */
     struct op_act act;
     struct op_stop stop;
 };
@@ -75,7 +77,10 @@ void op_before(struct op *op, int target_wave); /* how the rollout is shown befo
 void op_logged(struct op *op, int64_t seq);     /* its entry is in the log */
 void op_trailed(struct op *op, struct job *j);  /* it does not end before it is known where this entry can be found */
 void op_answered(struct op *op, const struct reply *r); /* what its outcome's entry says of the answer */
-void op_command(struct engine *en);                     /* one more was carried out */
+/* What a request has sent for it, to be told by the next entry about it; and that entry (op NULL: nothing). */
+void op_sent(struct op *op, const struct reply *r);
+void op_tell(struct op *op, struct job *j);
+void op_command(struct engine *en); /* one more was carried out */
 void op_sweep(struct engine *en);
 void op_free_all(struct engine *en);
 

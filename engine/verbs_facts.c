@@ -9,16 +9,21 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     int64_t now = now_of(en);
     memset(out, 0, sizeof *out);
     out->caps = en->facts.info.caps;
+    out->says = en->facts.info.says;
     out->read_only = en->spec.fleet->read_only || en->spec.observe_only;
     out->log_ok = diary_ok(en);
+    out->log_doubt = witness_alarm(en);
+    out->log_tampered = en->diary.err.code == ERR_TAMPERED;
     out->log_backlog = en->diary.n_backlog > 0;
     out->data_age = en->facts.link.last_ok > 0 ? now - en->facts.link.last_ok : TIME_NEVER;
     out->fresh_us = fresh_us(en);
     out->fresh = link_fresh(en);
+    out->operator_named = *en->spec.actor.operator_name != '\0';
     out->policy = ro ? ro->policy.applies : en->policy;
     if (!ro || !ro->facts.known || ro->facts.gone)
         return;
     out->rollout = &ro->facts.r;
+    out->caps = ro_caps(ro);
     out->waves = ro->facts.waves;
     out->n_waves = ro->facts.waves_known ? ro->facts.n_waves : 0;
     out->stop = ro->stop.m.phase;
@@ -26,6 +31,7 @@ void verbs_facts(struct engine *en, const struct ro *ro, struct verb_facts *out)
     out->held_by_andon = stop_held(&ro->stop.m);
     out->notes_unread = notes_known(ro) == NOTES_UNKNOWN;
     out->rollback_running = rollback_running(ro);
+    out->approvals = approvals_of(en, ro);
     (void)trial_hours_left(ro, &out->hours_left);
     for (size_t i = out->n_waves; i > 0; i--)
         if (ro->facts.waves[i - 1].state == WAVE_RUNNING) {

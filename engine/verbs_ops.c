@@ -131,8 +131,15 @@ void op_intent(struct engine *en, struct op *op, enum entry_kind kind, const str
         entry_str(e, "evidence", op->in.evidence);
     if (*op->in.remark)
         entry_str(e, "remark", op->in.remark);
+    if (op->in.strength != STRENGTH_POLICY)
+        entry_str(e, "stop", strength_word(op->in.strength));
     if (op->target_wave >= 0)
         entry_int(e, "target_wave", op->target_wave);
+    if (ro && *ro->facts.r.approval_by) { /* of the rollout, as the server has it */
+        entry_str(e, "approval.by", ro->facts.r.approval_by);
+        entry_str(e, "approval.remark", ro->facts.r.approval_remark);
+    }
+    approvals_tell(en, op, e);
 }
 
 void op_refuse(struct engine *en, struct op *op, const struct err *why)
@@ -197,7 +204,10 @@ void op_outcome(struct engine *en, struct op *op, enum op_phase phase, const cha
     if ((op->in.verb == VERB_PAUSE || op->in.verb == VERB_HALT) && verdict_rule_passes(op->in.rule))
         entry_process(&e); /* who may end it */
     op->busy++;
-    diary_write(en, &e, 0, outcome_logged, op);
+    struct job *j = job_new(JOB_APPEND);
+    job_entry(j, &e);
+    op_tell(op, j);
+    diary_put(en, j, 0, outcome_logged, op);
     timer_set(en, diary_ok(en) ? now_of(en) + OUTCOME_US : now_of(en), finish, op);
     mark(en);
 }
@@ -214,6 +224,8 @@ struct op *op_from_log(struct engine *en, const struct stored *s)
     snprintf(in.actor.name, sizeof in.actor.name, "%s", s->actor);
     in.actor.kind = actor_kind_from(s->actor_kind);
     snprintf(in.rule, sizeof in.rule, "%s", stored_field(s, "rule"));
+    enum strength how = strength_from(stored_field(s, "stop"));
+    in.strength = how < STRENGTH_COUNT ? how : STRENGTH_POLICY;
     if (in.verb == VERB_ROLLBACK)
         snprintf(in.to_release, sizeof in.to_release, "%s", stored_field(s, "to"));
     for (size_t i = 0; i < WAVES_MAX / 64; i++) {
@@ -267,8 +279,23 @@ void op_logged(struct op *op, int64_t seq)
     op->log_seq = seq;
 }
 
+void op_sent(struct op *op, const struct reply *r)
+{
+    if (op && op->ro)
+        sent_take(&op->sent, r, clock_wall(op->ro->en->clock), now_of(op->ro->en));
+}
+
+void op_tell(struct op *op, struct job *j)
+{
+    if (!op)
+        return;
+    sent_tell(&op->sent, j);
+    sent_clear(&op->sent);
+}
+
 void op_answered(struct op *op, const struct reply *r)
 {
+    op_sent(op, r);
     op->status = r->status;
     safe_text_into(op->request_id, sizeof op->request_id, r->request_id, strlen(r->request_id));
     struct trace_line t;
@@ -301,6 +328,7 @@ void op_sweep(struct engine *en)
         if (old) {
             *p = op->next;
             timer_cancel(en, finish, op);
+            sent_clear(&op->sent);
             free(op);
             mark(en);
         } else {
@@ -314,6 +342,7 @@ void op_free_all(struct engine *en)
     while (en->verbs.ops) {
         struct op *op = en->verbs.ops;
         en->verbs.ops = op->next;
+        sent_clear(&op->sent);
         free(op);
     }
 }

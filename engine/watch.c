@@ -141,6 +141,7 @@ static void members_done(struct req *q, const struct reply *r)
         ANNOUNCE(q->en, found, q->en);
     }
     v->watch.listed = true;
+    v->watch.of = q->out.devices.total;
     take(ro, i, &q->out.devices);
     ANNOUNCE(ro->en, devices, ro);
     mark(q->en);
@@ -328,8 +329,8 @@ static void from_next(struct from_scan *f)
     }
     struct req *q = req_new(en, from_list_done);
     q->x = f;
-    en->be->ops->devices_by_release(en->be, &f->v[f->at], DQ_INSTALLED, FLEET_LIST_MAX, &q->arena, &q->out.devices,
-                                    req_done, q);
+    en->be->ops->devices(en->be, &(struct device_filter){.installed = &f->v[f->at]}, FLEET_LIST_MAX, &q->arena,
+                         &q->out.devices, req_done, q);
 }
 
 static void releases_done(struct req *q, const struct reply *r)

@@ -63,12 +63,13 @@ struct ro_watch {
 struct wv_watch {
     int64_t told_at;  /* as the server says, 0 = it has not said yet */
     int64_t usual_us; /* how long installs take in the waves up to this one, 0 = not known (core/install.h) */
-    bool listed, listing;
+    bool listed, listing, part_said;
     struct counts listed_counts;    /* of the wave when its devices were asked for */
     int64_t list_asked, list_as_of; /* the same; the list is as good as one asked for at this time */
     int64_t list_errors;            /* devices that had failed by the counts of then */
     int64_t listed_at;
     uint32_t *members;             /* indices into en->watch.devs */
+    int64_t of;                    /* devices that the wave has: all of them, or of so many a part is listed */
     size_t n_members, had_release; /* of them: in sync, with an install of before the rollout: nobody told them */
     int64_t first_counts_from, first_listed;
 };
@@ -85,6 +86,10 @@ void watch_installs(const struct ro *ro, size_t wave, int64_t now, struct instal
 /* A wave's list was read: who is in touch, and how long installs take. */
 void watch_listed(struct ro *ro, size_t wave);
 
+/* "W1: 20,000 of its 50,000 devices are watched, picked at random"; false: all of them are. */
+#define WATCH_TEXT 160
+bool watch_part(const struct ro *ro, size_t wave, char out[WATCH_TEXT]);
+
 /* The device as it is listed is watched from now on: its index in en->watch.devs. */
 size_t watch_dev(struct engine *en, const struct device *d);
 size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is known of it */
@@ -93,6 +98,8 @@ size_t watch_raw(struct engine *en, const char *raw_id); /* nothing more is know
 void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row, size_t columns);
 /* The columns that a policy's own metrics are in, -1 = none: no query, or one whose values are kept as another kind. */
 void watch_columns(const struct engine *en, const struct evidence_policy *p, int8_t out[METRICS_OWN]);
+/* What does not count of a rollout's canaries, or of its control; ro NULL: by the fleet's policy. */
+void watch_excuse(const struct engine *en, const struct ro *ro, bool canary, struct health_excuse *out);
 /* With nothing under way and no rollout under way, nothing needs to be watched: first it is asked, then who is in a
  * wave or in control is forgotten, then the devices themselves. */
 bool watch_idle(const struct engine *en);

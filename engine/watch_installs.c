@@ -1,5 +1,8 @@
-/* What becomes of the devices of a told wave: who was reached, who has installed, who is overdue. */
+/* What becomes of the devices of a told wave: who was reached, who has installed, who is overdue; and how many of them
+ * are watched. */
+#include <stdio.h>
 #include <stdlib.h>
+#include "core/fmt.h"
 #include "engine/worker.h"
 
 static bool own(const struct ro *ro, size_t wave, const struct dev *d)
@@ -81,9 +84,43 @@ void watch_told(struct ro *ro, size_t wave, int64_t at)
     watch_listed(ro, wave);
 }
 
+/* ---- which of them are watched ---- */
+
+bool watch_part(const struct ro *ro, size_t wave, char out[WATCH_TEXT])
+{
+    const struct wv_watch *v = &ro->wv[wave].watch;
+    char n[FMT_MAX], of[FMT_MAX];
+    if (!v->listed || v->of <= (int64_t)v->n_members)
+        return false;
+    snprintf(out, WATCH_TEXT, "W%zu: %s of its %s devices are watched, %s", wave, fmt_count(n, (int64_t)v->n_members),
+             fmt_count(of, v->of),
+             ro_caps(ro) & CAP_OWN_WAVES ? "picked at random" : "the first that the server lists");
+    return true;
+}
+
+/* In the log once by each session that judges: what the verdict is about. */
+static void say_part(struct ro *ro, size_t wave)
+{
+    struct engine *en = ro->en;
+    char text[WATCH_TEXT], name[24];
+    struct entry e;
+    if (ro->wv[wave].watch.part_said || !en->spec.judge || ro_replayed(ro) || !watch_part(ro, wave, text))
+        return;
+    ro->wv[wave].watch.part_said = true;
+    diary_entry(en, &e, ENTRY_WATCH, NULL, ro);
+    snprintf(name, sizeof name, "%zu", wave);
+    e.wave = name;
+    e.result = "part";
+    e.reason = text;
+    entry_int(&e, "devices.watched", (int64_t)ro->wv[wave].watch.n_members);
+    entry_int(&e, "devices", ro->wv[wave].watch.of);
+    diary_write(en, &e, 0, NULL, NULL);
+}
+
 void watch_listed(struct ro *ro, size_t wave)
 {
     struct wv *v = &ro->wv[wave];
+    say_part(ro, wave);
     v->watch.had_release = 0;
     for (size_t i = 0; i < v->watch.n_members; i++) {
         struct dev *d = &ro->en->watch.devs[v->watch.members[i]];

@@ -22,7 +22,7 @@ void watch_sample(struct engine *en, size_t dev, int64_t at, const double *row, 
 /* A policy of before may mean something else by the name than the fleet's do now, or they do not test it at all. */
 static bool fits(const struct telemetry_metric *m, const struct metric_def *d)
 {
-    bool counter = d->kind == KIND_COUNTER || d->kind == KIND_EVENT;
+    bool counter = metric_kind_counts(d->kind);
     return m->counter == counter && metric_kind_alike(m->kind, d->kind) && m->below == d->diff;
 }
 
@@ -35,4 +35,12 @@ void watch_columns(const struct engine *en, const struct evidence_policy *p, int
             if (strcmp(t->own[k].id, p->own[i].id) == 0 && fits(&t->own[k], &p->own[i]))
                 out[i] = (int8_t)(COL_BUILTIN + k);
     }
+}
+
+void watch_excuse(const struct engine *en, const struct ro *ro, bool canary, struct health_excuse *out)
+{
+    const struct policy *p = ro ? ro->policy.applies : en->policy;
+    int8_t own[METRICS_OWN];
+    watch_columns(en, &p->evidence, own);
+    health_excuse(p, own, canary, out);
 }

@@ -14,14 +14,18 @@
 #include "core/digest.h"
 #include "core/rng.h"
 #include "core/trace.h"
+#include "engine/approvals.h"
+#include "engine/census.h"
 #include "engine/detail.h"
 #include "engine/diary.h"
 #include "engine/door.h"
 #include "engine/engine.h"
 #include "engine/facts.h"
+#include "engine/inventory.h"
 #include "engine/judge.h"
 #include "engine/notes.h"
 #include "engine/parts.h"
+#include "engine/plans.h"
 #include "engine/policy.h"
 #include "engine/recover.h"
 #include "engine/rollback.h"
@@ -33,6 +37,7 @@
 #include "engine/turn.h"
 #include "engine/verbs.h"
 #include "engine/watch.h"
+#include "engine/witness.h"
 
 /* A wave, by index in the rollout. Waves are only ever added (dynamic rollouts). */
 struct wv {
@@ -40,6 +45,7 @@ struct wv {
     struct wv_watch watch;
     struct wv_judge judge;
     struct wv_verbs verbs;
+    struct wv_census census;
 };
 
 /* A rollout. */
@@ -55,6 +61,7 @@ struct ro {
     struct ro_stop stop;
     struct ro_notes notes;
     struct ro_rollback rollback;
+    struct ro_census census;
 };
 
 struct engine {
@@ -75,6 +82,7 @@ struct engine {
     /* the parts */
     struct en_door door;
     struct en_diary diary;
+    struct en_plans plans;
     struct en_facts facts;
     struct en_watch watch;
     struct en_telemetry telemetry;
@@ -83,8 +91,12 @@ struct engine {
     struct en_notes notes;
     struct en_verbs verbs;
     struct en_recover recover;
+    struct en_census census;
+    struct en_inventory inventory;
     struct en_detail detail;
     struct en_tell tell;
+    struct en_witness witness;
+    struct en_approvals approvals;
     struct en_show show;
 };
 
@@ -119,6 +131,16 @@ static inline void timer_set(struct engine *en, int64_t at, turn_fn fn, void *ar
 static inline void timer_cancel(struct engine *en, turn_fn fn, void *arg)
 {
     turn_cancel(&en->turn, fn, arg);
+}
+/* What can be done with it: a rollout whose waves andon keeps can do what its server cannot. */
+static inline uint32_t ro_caps(const struct ro *ro)
+{
+    uint32_t server = ro->en->facts.info.caps;
+    return ro->facts.r.caps ? ro->facts.r.caps | (server & CAPS_OF_SERVER) : server;
+}
+static inline bool ro_caps_known(const struct ro *ro)
+{
+    return ro->en->facts.info_known || ro->facts.r.caps;
 }
 static inline bool ro_ended(const struct ro *ro)
 {

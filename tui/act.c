@@ -19,7 +19,7 @@ static const struct console_engine *engine_for(const struct session *s, const ch
     return fleet[0] == '\0' && s->spec->n_engines == 1 ? &s->spec->engines[0] : NULL;
 }
 
-static void submit(struct session *s, const struct intent *confirmed)
+static void submit_one(struct session *s, const struct intent *confirmed)
 {
     struct intent in = *confirmed;
     const struct console_engine *en = engine_for(s, in.fleet);
@@ -37,6 +37,18 @@ static void submit(struct session *s, const struct intent *confirmed)
                  in.rollout);
     app_message(s->app, ticket == 0, text);
     app_awaits(s->app, in.fleet, ticket);
+}
+
+static void submit(struct session *s, const struct action *a)
+{
+    char text[80];
+    submit_one(s, &a->intent);
+    for (size_t i = 0; i < a->n_others; i++)
+        submit_one(s, &a->others[i]);
+    if (a->n_others == 0)
+        return;
+    snprintf(text, sizeof text, "%zu rollouts: on its way", a->n_others + 1);
+    app_message(s->app, false, text);
 }
 
 static void copy(struct session *s, const char *text)
@@ -100,7 +112,7 @@ void act(struct session *s, const struct action *a)
     case ACT_REDRAW:
         break; /* every key and every snapshot redraws */
     case ACT_SUBMIT:
-        submit(s, &a->intent);
+        submit(s, a);
         break;
     case ACT_QUIT:
         s->leave = true; /* the view has asked if a command is under way */
@@ -135,6 +147,12 @@ void act(struct session *s, const struct action *a)
         break;
     case ACT_THEME:
         change_theme(s, a->text);
+        break;
+    case ACT_PLAN:
+    case ACT_PLAN_KEEP:
+        en = engine_for(s, a->fleet);
+        if (en)
+            en->plan(en->ctx, a->plan, a->kind == ACT_PLAN_KEEP);
         break;
     case ACT_SILENCE:
         break; /* the view keeps the time and counts no new halt meanwhile */

@@ -32,6 +32,7 @@ struct console_engine {
     uint64_t (*submit)(void *ctx, const struct intent *in); /* a ticket, 0 = not taken */
     void (*focus)(void *ctx, const struct focus *f);
     void (*refresh)(void *ctx);
+    void (*plan)(void *ctx, const struct plan_wish *w, bool keep); /* draws it, or keeps the one of its number */
     void *ctx;
 };
 /* The adapter for a real engine (started; it must outlive console_run). */

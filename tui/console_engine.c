@@ -12,6 +12,14 @@ static uint64_t submit(void *ctx, const struct intent *in)
     return engine_submit(ctx, in);
 }
 
+static void plan(void *ctx, const struct plan_wish *w, bool keep)
+{
+    if (keep)
+        engine_plan_keep(ctx, w->number);
+    else
+        engine_plan(ctx, w);
+}
+
 static void focus(void *ctx, const struct focus *f)
 {
     engine_focus(ctx, f);
@@ -24,6 +32,11 @@ static void refresh(void *ctx)
 
 void console_engine_of(struct engine *en, struct console_engine *out)
 {
-    *out = (struct console_engine){
-        .snapshot = snapshot, .fd = engine_fd(en), .submit = submit, .focus = focus, .refresh = refresh, .ctx = en};
+    *out = (struct console_engine){.snapshot = snapshot,
+                                   .fd = engine_fd(en),
+                                   .submit = submit,
+                                   .focus = focus,
+                                   .refresh = refresh,
+                                   .plan = plan,
+                                   .ctx = en};
 }

@@ -22,6 +22,7 @@ void app_free(struct app *a)
     if (!a)
         return;
     order_release(&a->board);
+    groups_release(&a->groups);
     order_release(&a->devices);
     order_release(&a->audit);
     free(a->marks);
@@ -93,6 +94,10 @@ void app_message(struct app *a, bool bad, const char *text)
 
 void app_awaits(struct app *a, const char *fleet, uint64_t ticket)
 {
+    if (a->n_taken < a->n_answers) { /* one of several: its screen follows it */
+        a->answers[a->n_taken++].ticket = ticket;
+        return;
+    }
     a->awaited = ticket;
     snprintf(a->awaited_fleet, sizeof a->awaited_fleet, "%s", fleet);
 }
@@ -148,6 +153,8 @@ static void wanted_focus(struct app *a, const struct view_data *d, struct focus 
     snprintf(fleet, 64, "%s", top->fleet);
     snprintf(f->rollout, sizeof f->rollout, "%s", top->rollout);
     f->wave = top->wave;
+    f->inventory = top->kind == VIEW_INVENTORY;
+    f->inventory_names = f->inventory && top->all;
     if (top->kind == VIEW_DEVICE)
         snprintf(f->device, sizeof f->device, "%s", top->device);
 }
@@ -175,7 +182,8 @@ static void follow_focus(struct app *a, const struct view_data *d, struct action
     dialog_focus(&a->dlg, &want, fleet);
     bool same_fleet = !strcmp(fleet, a->focus_fleet);
     if (same_fleet && !strcmp(want.rollout, a->focus_sent.rollout) && want.wave == a->focus_sent.wave &&
-        !strcmp(want.device, a->focus_sent.device) && !strcmp(want.to, a->focus_sent.to)) {
+        !strcmp(want.device, a->focus_sent.device) && !strcmp(want.to, a->focus_sent.to) &&
+        want.inventory == a->focus_sent.inventory && want.inventory_names == a->focus_sent.inventory_names) {
         if (!a->focus_clear[0])
             return;
         out->kind = ACT_FOCUS; /* another fleet need not go on reading what nobody looks at */
@@ -299,6 +307,8 @@ static bool paste_key(struct app *a, uint32_t key, int64_t now)
         key = ' '; /* a line end in pasted text is a blank, never Enter */
     if (a->prompt != PROMPT_NONE)
         edit_key(&a->line, key);
+    else if (a->plan.open)
+        plan_paste(a, key);
     else if (a->dlg.verb != VERB_NONE && a->dlg.field == FIELD_REASON)
         edit_key(&a->dlg.reason, key);
     else if (a->dlg.verb != VERB_NONE)
@@ -321,6 +331,10 @@ static void dispatch(struct app *a, const struct view_data *d, uint32_t key, str
     }
     if (a->dlg.verb != VERB_NONE) {
         dialog_key(a, d, key, out);
+        return;
+    }
+    if (a->plan.open) {
+        plan_key(a, d, key, out);
         return;
     }
     const struct screen *screen = screen_of(app_top(a)->kind);
@@ -362,8 +376,10 @@ void app_update(struct app *a, const struct view_data *d, struct action *out)
     *out = (struct action){.kind = ACT_REDRAW};
     app_sync(a, d);
     follow_awaited(a, d);
+    answers_follow(a, d);
     if (a->dlg.verb != VERB_NONE)
         dialog_refresh(a, d);
+    plan_refresh(a, d);
     if (app_top(a)->kind == VIEW_AUDIT && auditlog_want(a, d, out))
         return;
     follow_focus(a, d, out);

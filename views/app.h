@@ -53,6 +53,26 @@ bool list_key(struct list *l, size_t n, uint32_t key);
 /* Keeps the cursor inside and the selected row on the page. */
 void list_clip(struct list *l, size_t n, int page);
 
+/* --- group.c: rows of the board that belong together. The board's rows are the rollouts of all fleets, and behind them
+ * a line for each group of two and more ------------------------------------------------------------------------- */
+enum { GROUP_NONE, GROUP_RELEASE, GROUP_FLEET, GROUP_MODES };
+enum { GROUPS_OPEN = 32 };
+#define GROUP_ALONE UINT32_MAX
+struct group {
+    uint64_t key;   /* of what its rollouts have in common */
+    uint32_t first; /* the rollout that the board's order puts first */
+    size_t n, fleets;
+    bool open;
+};
+struct groups {
+    struct group *v;
+    uint32_t *of; /* the group of each rollout, GROUP_ALONE */
+    size_t n, cap, rollouts;
+    size_t shown;               /* rollouts that pass the filter, in open groups or not */
+    uint64_t open[GROUPS_OPEN]; /* keys of those that are open, a ring */
+    size_t next;
+};
+
 /* --- a screen on the stack --------------------------------------------------------------------------------- */
 struct frame {
     enum view_kind kind;
@@ -72,11 +92,17 @@ struct dialog {
     struct intent in;     /* the target is frozen when the dialog opens */
     char rollout[ID_MAX]; /* that target, while a halt is switched to the whole fleet */
     bool whole_fleet;     /* halt, ack */
+    uint32_t caps;        /* of the target; of several: of any of them */
+    bool everywhere;      /* halt: every rollout of `firmware` in all fleets */
+    struct firmware {
+        char name[200], version[200];
+    } firmware; /* of the target when the dialog opened; empty: not known */
     bool checked;
     struct preview preview;
     struct err why; /* code ERR_NONE: the verb may go ahead */
     char release[200], name[200];
     struct edit to, reason, phrase;
+    enum verb_reason reason_is; /* by the verb, or the policy */
     int field;
     int wave_cursor;
     uint64_t told_mask[WAVES_MAX / 64];
@@ -86,7 +112,33 @@ struct dialog {
     char note[160]; /* e.g. "the count changed: type it again" */
 };
 
+/* --- plan.c: a plan that is being made ----------------------------------------------------------------------- */
+enum { PLAN_FIELDS = PLAN_F_NAME + 1 }; /* of the wish's words, in their order; the button is behind them */
+struct plan_dialog {
+    bool open;
+    char fleet[64];
+    struct edit word[PLAN_FIELDS];
+    int field;
+    uint64_t number; /* of the newest wish */
+    bool asked;      /* .. of this dialog */
+    bool changed;    /* a word, since then */
+    int scroll;
+    bool fits; /* the last draw showed its controls */
+    char note[100];
+};
+
 enum prompt_kind { PROMPT_NONE, PROMPT_COMMAND, PROMPT_FILTER, PROMPT_EXPORT };
+
+/* What was asked for in several fleets at once, for the screen that shows each one's answer. */
+enum { ANSWERS_MAX = 64 };
+struct answer {
+    char fleet[64], rollout[ID_MAX];
+    uint64_t ticket; /* 0: not taken */
+    /* What the fleet's snapshots said of it last: they drop it after some minutes. */
+    bool seen;
+    enum op_phase phase;
+    char text[200];
+};
 
 struct app {
     bool ascii;
@@ -94,6 +146,8 @@ struct app {
     struct frame stack[STACK_MAX];
     int depth; /* >= 1 */
     struct dialog dlg;
+    struct plan_dialog plan;
+    struct plan_wish wish; /* of the last ACT_PLAN */
     enum prompt_kind prompt;
     struct edit line;
     char filter_before[256]; /* what Esc goes back to */
@@ -109,8 +163,16 @@ struct app {
     char banner_fleet[64], banner_rollout[ID_MAX]; /* what the last frame's banner showed, "" none */
     int64_t silenced_until;
 
-    int board_sort;
+    int board_sort, group_by;
+    struct groups groups;
+    struct intent several[ANSWERS_MAX]; /* of the last ACT_SUBMIT */
+    struct answer answers[ANSWERS_MAX];
+    int64_t asked_at;
+    size_t n_answers, n_taken;        /* tickets have come for so many */
+    char answers_of[460];             /* "halt of hearth 4.12.1" */
     char dev_sort[METRIC_ID_MAX + 1]; /* a metric's id, or another word of devices.c; "" by state */
+    char inv_filter[256];
+    bool inv_by_owner;
     char board_filter[256], dev_filter[256], audit_filter[256];
     struct order board, devices, audit;
     uint64_t *marks; /* hashes of marked devices, sorted */
@@ -221,6 +283,8 @@ void parts_footer(struct app *a, const struct view_data *d, struct canvas *c);
 /* Text broken at blanks into at most `rows` rows, the last one clipped; returns the rows used. c NULL: only counts. */
 int parts_wrap(struct canvas *c, int row, int col, int cols, int rows, enum role role, const char *s);
 /* A rule with text at its right end. */
+/* "emea: older rollouts than its newest 1000 are not known, none of them is halted by this"; false: all are known. */
+bool parts_left_out(const struct snapshot *s, char *out, size_t size);
 void parts_rule(struct canvas *c, int row, const char *title, const char *right);
 int banner_rows(struct app *a, const struct view_data *d, int rows, int cols);
 void banner_draw(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows);
@@ -264,11 +328,29 @@ void worst_text(char out[WORST_TEXT], const struct wave_view *v, const struct wo
 /* rollout.c: one limit on one row. */
 void rollout_limit(struct canvas *c, int row, const struct limit_view *v, int64_t now, bool stale);
 
+const char *groups_word(const struct app *a); /* "release": what the board is grouped by */
+void groups_release(struct groups *g);        /* frees what it holds */
+/* Puts the rollouts that pass the filter together, by what `by` says; rollouts->cmp says which comes first. */
+void groups_make(struct app *a, const struct view_data *d, const struct order_source *rollouts);
+void group_open(struct groups *g, uint64_t key, bool open); /* the group of this key, or not any more */
+/* Whether a row of the board's order is a group's line, and which group's. */
+bool group_head(const struct app *a, uint32_t row, size_t *which);
+bool group_selected(struct app *a, size_t *which); /* the cursor is on a group's line */
+/* The k-th of its rollouts, in the fleets' order; NULL behind the last. */
+const struct rollout_view *group_nth(const struct app *a, const struct view_data *d, size_t which, size_t k,
+                                     const struct snapshot **s);
+/* Of a group's line: what its rollouts have in common; "2 HALT, 1 RUN". */
+void group_title(const struct app *a, const struct view_data *d, size_t which, char *out, size_t size);
+void group_states(const struct app *a, const struct view_data *d, size_t which, char *out, size_t size);
+/* answers.c: what the newest snapshots say of what was asked of several fleets is kept. */
+void answers_follow(struct app *a, const struct view_data *d);
+/* Opens the screen of what each fleet answers to out->intent and its others. */
+void answers_open(struct app *a, const struct view_data *d, const struct action *out, const char *what);
 /* Orders the rows, keeps the cursor on its rollout. */
 void board_sync(struct app *a, const struct view_data *d);
 void board_draw(struct app *a, const struct view_data *d, struct canvas *c, struct area at);
 const char *board_sort_word(const struct app *a);
-/* The i-th rollout of all fleets, as the board's order counts them; NULL behind the last. */
+/* The i-th rollout of all fleets, as the board's order counts them; NULL behind the last: a group's line. */
 const struct rollout_view *board_at(const struct view_data *d, uint32_t i, const struct snapshot **s);
 /* Puts the board's cursor on it, if it is there; takes the filter away when that hides it. */
 void board_select(struct app *a, const struct view_data *d, const char *fleet, const char *rollout);
@@ -312,6 +394,9 @@ const char *devices_unknown(const struct app *a, const struct evidence_policy *p
 bool devices_marked(const struct app *a, uint64_t id_hash);
 /* The marked (or all shown) devices as CSV, to be freed; NULL when the list is not there. */
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);
+/* inventory.c: the inventory of a fleet ("": of what is highlighted); as CSV, to be freed, NULL = there is none. */
+void inventory_open(struct app *a, const struct view_data *d, const char *fleet);
+char *inventory_dump(struct app *a, const struct view_data *d);
 bool auditlog_want(struct app *a, const struct view_data *d, struct action *out);
 
 /* --- offer.c: which verbs would pass now. Banner, footer, screens and dialog all ask here, so that no key is
@@ -333,12 +418,25 @@ void offer_hints(struct app *a, const struct view_data *d, const char *const *hi
  * it over the screen; complete: all that its verb needs has been typed. */
 bool dialog_open(struct app *a, const struct view_data *d, enum verb v);
 void dialog_open_on(struct app *a, const struct view_data *d, enum verb v, const char *fleet, const char *rollout);
+/* A halt's: all rollouts of its firmware, or the one; false: its firmware is not known. */
+bool dialog_everywhere(struct app *a, const struct view_data *d, bool on);
 void dialog_refresh(struct app *a, const struct view_data *d);
 void dialog_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
 void dialog_draw(struct app *a, const struct view_data *d, struct canvas *c);
 bool dialog_complete(const struct dialog *g);
-bool dialog_by_enter(enum verb v);                  /* Enter is its last key */
-const char *dialog_missing(const struct dialog *g); /* what keeps its button locked; "" when nothing does */
+/* plan.c. `release`: NAME:VERSION to begin with, "". */
+void plan_open(struct app *a, const struct snapshot *s, const char *release);
+void plan_refresh(struct app *a, const struct view_data *d); /* a newer snapshot: one that is kept closes the dialog */
+void plan_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out);
+void plan_paste(struct app *a, uint32_t key);
+void plan_draw(struct app *a, const struct view_data *d, struct canvas *c);
+/* dialog_several.c: a halt of a whole fleet, and of a firmware in all fleets. */
+void dialog_fleet_preview(struct dialog *g, const struct snapshot *s, int64_t now);
+void dialog_everywhere_preview(struct dialog *g, const struct view_data *d);
+void dialog_submit_everywhere(struct app *a, const struct view_data *d, struct action *out);
+enum strength dialog_harder(const struct dialog *g); /* what S makes of a halt's strength; the same: nothing */
+bool dialog_by_enter(enum verb v);                   /* Enter is its last key */
+const char *dialog_missing(const struct dialog *g);  /* what keeps its button locked; "" when nothing does */
 
 /* The line at the bottom: a command, a filter, an answer. */
 void command_open(struct app *a, enum prompt_kind kind, const char *text);

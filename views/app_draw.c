@@ -61,7 +61,7 @@ void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
     a->cols = c->cols;
     app_sync(a, d);
     if (app_small(a)) {
-        a->dlg.fits = false; /* what is not seen can't be confirmed; a halt can */
+        a->dlg.fits = a->plan.fits = false; /* what is not seen can't be confirmed; a halt can */
         draw_small(a, d, c);
         return;
     }
@@ -79,6 +79,8 @@ void app_draw(struct app *a, const struct view_data *d, struct canvas *c)
     parts_footer(a, d, c);
     if (a->dlg.verb != VERB_NONE)
         dialog_draw(a, d, c);
+    else if (a->plan.open)
+        plan_draw(a, d, c);
     if (a->prompt != PROMPT_NONE)
         command_draw(a, c);
 }

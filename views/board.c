@@ -43,7 +43,7 @@ static size_t flat_count(const struct view_data *d)
 
 static void row_id(char out[KEY_TEXT], const struct snapshot *s, const struct rollout_view *r)
 {
-    snprintf(out, KEY_TEXT, "%.150s/%.200s", str(s->fleet), str(r->rollout.id));
+    snprintf(out, KEY_TEXT, "%.150s/%.200s", s ? str(s->fleet) : "", r ? str(r->rollout.id) : "");
 }
 
 static bool match_word(const struct snapshot *s, const struct rollout_view *r, const char *word)
@@ -54,7 +54,7 @@ static bool match_word(const struct snapshot *s, const struct rollout_view *r, c
            find_in(str(s->fleet), word) || find_in(l.word, word);
 }
 
-static bool row_match(const void *ctx, uint32_t i)
+static bool rollout_match(const void *ctx, uint32_t i)
 {
     const struct flat *f = ctx;
     const struct snapshot *s = NULL;
@@ -68,17 +68,7 @@ static bool row_match(const void *ctx, uint32_t i)
     return true;
 }
 
-static uint64_t row_hash(const void *ctx, uint32_t i)
-{
-    const struct flat *f = ctx;
-    const struct snapshot *s = NULL;
-    const struct rollout_view *r = board_at(f->d, i, &s);
-    char id[KEY_TEXT];
-    row_id(id, s, r);
-    return hash_bytes(id, strlen(id));
-}
-
-static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
+static int rollout_cmp(const void *ctx, uint32_t x, uint32_t y)
 {
     const struct flat *f = ctx;
     const struct snapshot *sx = NULL, *sy = NULL;
@@ -102,20 +92,68 @@ static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
     return state_rollout(a).severity - state_rollout(b).severity;
 }
 
+/* What a row of the order is known by. */
+static void id_at(const struct app *a, const struct view_data *d, uint32_t row, char out[KEY_TEXT])
+{
+    const struct snapshot *s = NULL;
+    size_t g;
+    if (group_head(a, row, &g)) {
+        snprintf(out, KEY_TEXT, "group %016llx", (unsigned long long)a->groups.v[g].key);
+        return;
+    }
+    const struct rollout_view *r = board_at(d, row, &s);
+    row_id(out, s, r);
+}
+
+static uint64_t row_hash(const void *ctx, uint32_t i)
+{
+    const struct flat *f = ctx;
+    char id[KEY_TEXT];
+    id_at(f->a, f->d, i, id);
+    return hash_bytes(id, strlen(id));
+}
+
+static uint32_t group_of(const struct groups *g, uint32_t row)
+{
+    return row < g->rollouts ? g->of[row] : row - (uint32_t)g->rollouts;
+}
+
+static bool row_match(const void *ctx, uint32_t i)
+{
+    const struct flat *f = ctx;
+    const struct groups *g = &f->a->groups;
+    if (i >= g->rollouts)
+        return true;
+    return rollout_match(ctx, i) && (g->of[i] == GROUP_ALONE || g->v[g->of[i]].open);
+}
+
+/* Groups, and rollouts that stand alone, by what comes first in them; in a group its line first. */
+static int row_cmp(const void *ctx, uint32_t x, uint32_t y)
+{
+    const struct flat *f = ctx;
+    const struct groups *g = &f->a->groups;
+    uint32_t gx = group_of(g, x), gy = group_of(g, y);
+    if (gx == gy && gx != GROUP_ALONE) {
+        if (x >= g->rollouts || y >= g->rollouts)
+            return x >= g->rollouts ? -1 : 1;
+        return rollout_cmp(ctx, x, y);
+    }
+    uint32_t fx = gx == GROUP_ALONE ? x : g->v[gx].first, fy = gy == GROUP_ALONE ? y : g->v[gy].first;
+    int c = rollout_cmp(ctx, fx, fy);
+    return c ? c : fx < fy ? -1 : 1;
+}
+
 static void hold_cursor(struct app *a, const struct view_data *d)
 {
     struct list *l = &a->stack[0].list;
     char id[KEY_TEXT];
-    const struct snapshot *s = NULL;
-    const struct rollout_view *r = l->cursor < a->board.n ? board_at(d, a->board.v[l->cursor], &s) : NULL;
-    if (r) {
-        row_id(id, s, r);
+    if (l->cursor < a->board.n) {
+        id_at(a, d, a->board.v[l->cursor], id);
         if (!strcmp(id, l->sel))
             return;
     }
     for (size_t i = 0; l->sel[0] && i < a->board.n; i++) {
-        r = board_at(d, a->board.v[i], &s);
-        row_id(id, s, r);
+        id_at(a, d, a->board.v[i], id);
         if (!strcmp(id, l->sel)) {
             l->cursor = i;
             return;
@@ -125,21 +163,26 @@ static void hold_cursor(struct app *a, const struct view_data *d)
     if (l->cursor >= a->board.n)
         l->cursor = a->board.n ? a->board.n - 1 : 0;
     l->sel[0] = '\0';
-    if (a->board.n && (r = board_at(d, a->board.v[l->cursor], &s)))
-        row_id(l->sel, s, r);
+    if (a->board.n)
+        id_at(a, d, a->board.v[l->cursor], l->sel);
 }
 
 void board_sync(struct app *a, const struct view_data *d)
 {
     struct flat f = {a, d};
-    struct order_source src = {&f, flat_count(d), row_match, row_hash, row_cmp};
+    struct order_source rollouts = {&f, flat_count(d), rollout_match, NULL, rollout_cmp};
     uint64_t made = 1, asked = order_mix((uint64_t)a->board_sort, a->board_filter, strlen(a->board_filter));
+    asked = order_mix(asked, &a->group_by, sizeof a->group_by);
+    asked = order_mix(asked, a->groups.open, sizeof a->groups.open);
     for (size_t k = 0; k < d->n_snaps; k++) {
         const struct snapshot *s = d->snaps[k];
         uint64_t of[3] = {s ? s->generation : 0, s ? s->n_rollouts : 0, (uint64_t)(uintptr_t)s};
         made = order_mix(made, of, sizeof of);
     }
-    order_make(&a->board, &src, made, asked, d->now - a->last_key < FREEZE_US);
+    if (!a->board.v || a->board.made_of != made || a->board.asked != asked)
+        groups_make(a, d, &rollouts);
+    struct order_source rows = {&f, rollouts.n + a->groups.n, row_match, row_hash, row_cmp};
+    order_make(&a->board, &rows, made, asked, d->now - a->last_key < FREEZE_US);
     hold_cursor(a, d);
 }
 
@@ -161,12 +204,15 @@ void board_select(struct app *a, const struct view_data *d, const char *fleet, c
     if (!r)
         return;
     row_id(id, s, r);
-    for (int k = 0; k < 2; k++) {
+    for (int k = 0; k < 3; k++) {
         memcpy(l->sel, id, sizeof id);
         board_sync(a, d);
         if (!strcmp(l->sel, id))
             return;
-        a->board_filter[0] = '\0'; /* it hides the row that was asked for */
+        if (k == 0) /* what hides the row that was asked for */
+            a->board_filter[0] = '\0';
+        else
+            a->group_by = GROUP_NONE;
     }
 }
 
@@ -181,6 +227,9 @@ static bool target(struct app *a, const struct view_data *d, const struct frame 
         snprintf(rollout, ID_MAX, "%s", str(r->rollout.id));
         return true;
     }
+    size_t g;
+    if (group_selected(a, &g))
+        return err_set(why, ERR_CONFLICT, "", "this line is %zu rollouts: ↵ opens it, H halts them", a->groups.v[g].n);
     if (a->board_filter[0])
         return err_set(why, ERR_NOT_FOUND, "", "no rollout is highlighted: the filter hides them all (esc)");
     if (d->n_snaps == 0)
@@ -209,6 +258,17 @@ static void crumb(const struct frame *f, const struct view_data *d, char *out, s
     snprintf(out, size, "board");
 }
 
+/* From its line, or from one of its rollouts: the cursor then stands on the line. */
+static void close_group(struct app *a)
+{
+    struct list *l = &a->stack[0].list;
+    uint32_t g = l->cursor < a->board.n ? group_of(&a->groups, a->board.v[l->cursor]) : GROUP_ALONE;
+    if (g == GROUP_ALONE)
+        return;
+    group_open(&a->groups, a->groups.v[g].key, false);
+    snprintf(l->sel, sizeof l->sel, "group %016llx", (unsigned long long)a->groups.v[g].key);
+}
+
 static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct list *l = &a->stack[0].list;
@@ -216,16 +276,25 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     const struct rollout_view *r = NULL;
     if (list_key(l, a->board.n, key)) {
         l->sel[0] = '\0'; /* the hand has moved: take what is there */
-        if (board_selected(a, d, &s, &r))
-            row_id(l->sel, s, r);
+        if (l->cursor < a->board.n)
+            id_at(a, d, a->board.v[l->cursor], l->sel);
         return true;
     }
     bool any = board_selected(a, d, &s, &r);
+    size_t g;
     switch (key) {
     case KEY_ENTER_:
     case KEY_RIGHT_:
-        if (any)
+        if (group_selected(a, &g))
+            group_open(&a->groups, a->groups.v[g].key, key == KEY_RIGHT_ || !a->groups.v[g].open);
+        else if (any)
             app_push(a, VIEW_ROLLOUT, str(s->fleet), str(r->rollout.id), r->current, "");
+        return true;
+    case KEY_LEFT_:
+        close_group(a);
+        return true;
+    case 'b':
+        a->group_by = (a->group_by + 1) % GROUP_MODES;
         return true;
     case 's':
     case 'o':
@@ -246,6 +315,6 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
     }
 }
 
-static const char *const HINTS[] = {"↵",    "open", "/",     "filter", ":",    "cmd", OFFERS, "e", "why",  "?",
-                                    "help", "l",    "audit", "s",      "sort", "y",   "copy", "q", "quit", NULL};
+static const char *const HINTS[] = {"↵", "open",  "/", "filter", ":", "cmd",  OFFERS, "e",     "why", "?",    "help",
+                                    "l", "audit", "s", "sort",   "q", "quit", "b",    "group", "y",   "copy", NULL};
 const struct screen board_screen = {board_draw, on_key, crumb, HINTS, filter, target, false};

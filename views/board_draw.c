@@ -1,15 +1,18 @@
 /* Drawing of the board: which columns there is room for, and a row of each rollout. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/explain.h"
+#include "core/plan.h"
 #include "core/text.h"
 #include "views/app.h"
 
 struct columns {
     int id, firmware, fleet, name, waves, n_waves, devices, trend, delta, next;
     int waves_at, trend_at; /* where these begin */
+    int plan;               /* characters of a plan's id that are shown */
 };
 
 static int total_width(const struct columns *w)
@@ -39,6 +42,47 @@ static const char *devices_text(char *out, size_t size, const struct rollout *r)
     return out;
 }
 
+/* What the devices of a group's rollouts come to; one of which the server does not say makes the sum unknown. */
+static struct rollout group_sum(const struct app *a, const struct view_data *d, size_t g)
+{
+    struct rollout sum = {.counts.known = true};
+    const struct rollout_view *r;
+    for (size_t k = 0; (r = group_nth(a, d, g, k, NULL)) != NULL; k++) {
+        sum.total += r->rollout.total;
+        sum.counts.finished += r->rollout.counts.finished;
+        sum.counts.known = sum.counts.known && r->rollout.counts.known;
+    }
+    return sum;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* So many characters of a plan's id tell the plans here apart, and are what a roll back asks to be typed; 0: there is
+ * none. */
+static int plan_chars(const struct app *a, const struct view_data *d)
+{
+    const char **ids = xcalloc(a->board.n + 1, sizeof *ids);
+    size_t n = 0, most = PLAN_TYPED;
+    for (size_t i = 0; i < a->board.n; i++) {
+        size_t g;
+        const struct rollout_view *r = group_head(a, a->board.v[i], &g) ? NULL : board_at(d, a->board.v[i], NULL);
+        if (r && plan_is_id(str(r->rollout.id)))
+            ids[n++] = r->rollout.id;
+    }
+    qsort(ids, n, sizeof *ids, by_text);
+    for (size_t i = 1; i < n; i++) {
+        size_t same = 0;
+        while (ids[i][same] && ids[i][same] == ids[i - 1][same])
+            same++;
+        most = ids[i][same] && same + 1 > most ? same + 1 : most; /* one plan in two fleets is the same */
+    }
+    free(ids);
+    return n > 0 ? (int)most : 0;
+}
+
 /* The widths that the rows ask for. */
 static struct columns wanted(const struct app *a, const struct view_data *d, int cols)
 {
@@ -49,10 +93,19 @@ static struct columns wanted(const struct app *a, const struct view_data *d, int
     for (size_t i = 0; i < a->board.n; i++) {
         const struct snapshot *s = NULL;
         const struct rollout_view *r = board_at(d, a->board.v[i], &s);
-        const struct release *rel = &r->rollout.release;
         char line[400];
+        size_t g;
+        if (group_head(a, a->board.v[i], &g)) {
+            group_title(a, d, g, line, sizeof line);
+            w.firmware = at_most(text_width(line), w.firmware, 26);
+            struct rollout sum = group_sum(a, d, g);
+            w.devices = at_most(text_width(devices_text(line, sizeof line, &sum)), w.devices, 15);
+            continue;
+        }
+        const struct release *rel = &r->rollout.release;
         snprintf(line, sizeof line, "%.190s %.190s", str(rel->name), str(rel->version));
-        w.id = at_most(text_width(str(r->rollout.id)), w.id, 12);
+        if (!plan_is_id(str(r->rollout.id)))
+            w.id = at_most(text_width(str(r->rollout.id)), w.id, 12);
         w.firmware = at_most(text_width(line), w.firmware, 26);
         w.fleet = at_most(text_width(str(s->fleet)), w.fleet, 14);
         name = at_most(text_width(str(r->rollout.name)), name, 30);
@@ -60,6 +113,9 @@ static struct columns wanted(const struct app *a, const struct view_data *d, int
         waves = r->n_waves > waves ? r->n_waves : waves;
         w.devices = at_most(text_width(devices_text(line, sizeof line, &r->rollout)), w.devices, 15);
     }
+    w.plan = plan_chars(a, d);
+    if (w.plan > 0)
+        w.id = at_most(w.plan + 1, w.id, PLAN_ID_BYTES - 1);
     w.n_waves = at_most((int)waves, 1, cols >= 140 ? 10 : 5);
     w.waves = 3 * w.n_waves - 1;
     /* One fleet: its name stands on top. The rollout's name is shown where it says more than the firmware does. */
@@ -205,7 +261,9 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
         canvas_text(c, row, 1, 1, ROLE_WARN, "!");
     canvas_printf(c, row, x, 7, l.role, "%s %s", l.glyph, l.word);
     x += 8;
-    canvas_text(c, row, x, w->id, ROLE_STRONG, str(r->rollout.id));
+    const char *id = str(r->rollout.id);
+    bool cut = plan_is_id(id) && w->plan + 1 < PLAN_ID_BYTES - 1;
+    canvas_printf(c, row, x, w->id, ROLE_STRONG, "%.*s%s", cut ? w->plan : (int)strlen(id), id, cut ? "…" : "");
     x += w->id + 1;
     if (w->firmware) {
         if (*str(r->rollout.release.name))
@@ -243,6 +301,49 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     x += w->delta + 2;
     if (w->next)
         next_cell(c, row, x, w->next - 1, text, r);
+}
+
+/* A group's line: the state of the worst of it, how many it is, and how they stand. */
+static void draw_group(const struct app *a, const struct view_data *d, struct canvas *c, int row,
+                       const struct columns *w, size_t g)
+{
+    const struct group *v = &a->groups.v[g];
+    const struct rollout_view *worst = NULL, *r;
+    const struct snapshot *s = NULL;
+    bool stale = false;
+    char line[400], states[160];
+    for (size_t k = 0; (r = group_nth(a, d, g, k, &s)) != NULL; k++) {
+        stale = stale || state_stale(s, d->now);
+        if (!worst || state_rollout(r).severity < state_rollout(worst).severity)
+            worst = r;
+    }
+    struct look l = state_rollout(worst);
+    int x = 2;
+    canvas_text(c, row, 1, 1, ROLE_STRONG, v->open ? "-" : "+");
+    canvas_printf(c, row, x, 7, l.role, "%s %s", l.glyph, l.word);
+    x += 8;
+    canvas_printf(c, row, x, w->id, ROLE_STRONG, "×%zu", v->n);
+    x += w->id + 1;
+    group_title(a, d, g, line, sizeof line);
+    group_states(a, d, g, states, sizeof states);
+    if (w->firmware)
+        canvas_text(c, row, x, w->firmware, ROLE_STRONG, line), x += w->firmware + 1;
+    int to = w->waves_at + (w->waves ? w->waves + 1 : 0);
+    if (a->group_by == GROUP_RELEASE)
+        snprintf(line, sizeof line, "in %zu fleet%s: %s%s", v->fleets, v->fleets > 1 ? "s" : "", states,
+                 stale ? "  ! old data" : "");
+    else
+        snprintf(line, sizeof line, "%s%s", states, stale ? "  ! old data" : "");
+    struct rollout sum = group_sum(a, d, g);
+    char done[96];
+    if (w->devices)
+        canvas_right(c, row, to, w->devices, stale ? ROLE_STALE : ROLE_TEXT, devices_text(done, sizeof done, &sum));
+    if (to - x > text_width(line) + 1) {
+        canvas_text(c, row, x, to - x - 1, stale ? ROLE_STALE : ROLE_TEXT, line);
+        return;
+    }
+    x = to + (w->devices ? w->devices + 1 : 0);
+    canvas_text(c, row, x, c->cols - x - 1, stale ? ROLE_STALE : ROLE_TEXT, line);
 }
 
 static void empty(const struct app *a, const struct view_data *d, struct canvas *c, int row)
@@ -287,9 +388,11 @@ void board_draw(struct app *a, const struct view_data *d, struct canvas *c, stru
         return;
     }
     int set, panels = panels_rows(d, at.rows - 2, a->board.n, &set);
-    snprintf(title, sizeof title, "rollouts %zu", a->board.n);
-    snprintf(right, sizeof right, "filter %s   sort %s ▾", a->board_filter[0] ? a->board_filter : "none",
-             board_sort_word(a));
+    snprintf(title, sizeof title, "rollouts %zu", a->groups.shown);
+    int at_group = snprintf(right, sizeof right, "%s%s%s", a->group_by ? "by " : "", a->group_by ? groups_word(a) : "",
+                            a->group_by ? "   " : "");
+    snprintf(right + at_group, sizeof right - (size_t)at_group, "filter %s   sort %s ▾",
+             a->board_filter[0] ? a->board_filter : "none", board_sort_word(a));
     parts_rule(c, row++, title, right);
     struct columns w = widths(a, d, c->cols);
     header(c, row++, &w);
@@ -300,7 +403,11 @@ void board_draw(struct app *a, const struct view_data *d, struct canvas *c, stru
     for (int i = 0; i < page && l->top + (size_t)i < a->board.n; i++) {
         const struct snapshot *s = NULL;
         const struct rollout_view *r = board_at(d, a->board.v[l->top + (size_t)i], &s);
-        draw_row(c, row + i, &w, s, r, d->now);
+        size_t g;
+        if (group_head(a, a->board.v[l->top + (size_t)i], &g))
+            draw_group(a, d, c, row + i, &w, g);
+        else
+            draw_row(c, row + i, &w, s, r, d->now);
         if (l->top + (size_t)i == l->cursor) {
             canvas_text(c, row + i, 0, 1, ROLE_STRONG, "▸");
             select_row(c, row + i, &w);

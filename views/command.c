@@ -85,6 +85,9 @@ static void verb_command(struct app *a, const struct view_data *d, enum verb v, 
     }
     if (!*arg) {
         dialog_open(a, d, v);
+    } else if (v == VERB_HALT && !strcmp(arg, "*/*")) { /* what is highlighted, in all fleets */
+        if (dialog_open(a, d, v))
+            dialog_everywhere(a, d, true);
     } else if (all) {
         a->depth = 1;
         dialog_open_on(a, d, v, str(all->fleet), "");
@@ -109,6 +112,28 @@ static void explain_command(struct app *a, const struct view_data *d, const char
         app_say(a, true, "which rollout? :explain ID");
     else if (app_top(a)->kind != VIEW_EXPLAIN || *arg)
         explain_open(a, fleet, r, *arg ? -1 : wave);
+}
+
+/* ":plan [FLEET] [NAME:VERSION]": makes a plan, for the fleet that is named or highlighted, or the only one. */
+static void plan_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    char word[200], fleet[64] = "", id[ID_MAX];
+    size_t n = strcspn(arg, " ");
+    (void)out;
+    snprintf(word, sizeof word, "%.*s", (int)(n < sizeof word ? n : sizeof word - 1), arg);
+    const struct snapshot *s = find_snap(d, word);
+    if (s)
+        arg += n + strspn(arg + n, " ");
+    else if (d->n_snaps == 1)
+        s = d->snaps[0];
+    else if (find_target(a, d, fleet, id, NULL))
+        s = find_snap(d, fleet);
+    if (a->rows < MIN_ROWS || a->cols < MIN_COLS)
+        app_say(a, true, "too small to confirm: enlarge the terminal");
+    else if (!s)
+        app_say(a, true, "for which fleet? :plan FLEET");
+    else
+        plan_open(a, s, arg);
 }
 
 static void theme_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
@@ -155,6 +180,12 @@ static void refresh_command(struct app *a, const struct view_data *d, const char
     out->kind = ACT_REFRESH;
 }
 
+static void inventory_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)out;
+    inventory_open(a, d, arg);
+}
+
 static void goto_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
 {
     (void)out;
@@ -165,10 +196,11 @@ static void goto_command(struct app *a, const struct view_data *d, const char *a
 static const struct {
     const char *word;
     command_fn *run;
-} COMMANDS[] = {{"audit", audit_command},     {"board", board_command}, {"explain", explain_command},
-                {"goto", goto_command},       {"h", help_command},      {"help", help_command},
-                {"q", quit_command},          {"q!", leave_command},    {"quit", quit_command},
-                {"refresh", refresh_command}, {"theme", theme_command}, {"why", explain_command}};
+} COMMANDS[] = {
+    {"audit", audit_command}, {"board", board_command}, {"explain", explain_command},     {"goto", goto_command},
+    {"h", help_command},      {"help", help_command},   {"inventory", inventory_command}, {"plan", plan_command},
+    {"q", quit_command},      {"q!", leave_command},    {"quit", quit_command},           {"refresh", refresh_command},
+    {"theme", theme_command}, {"why", explain_command}};
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static void run(struct app *a, const struct view_data *d, const char *text, struct action *out)
@@ -295,7 +327,9 @@ static void finish(struct app *a, const struct view_data *d, struct action *out)
     if (kind == PROMPT_COMMAND) {
         run(a, d, a->line.text, out);
     } else if (kind == PROMPT_EXPORT && a->line.len > 0) {
-        char *csv = app_top(a)->kind == VIEW_AUDIT ? NULL : devices_csv(a, d, &count);
+        char *csv = app_top(a)->kind == VIEW_AUDIT       ? NULL
+                    : app_top(a)->kind == VIEW_INVENTORY ? inventory_dump(a, d)
+                                                         : devices_csv(a, d, &count);
         if (!csv && app_top(a)->kind != VIEW_AUDIT)
             app_say(a, true, "there is nothing to write");
         else

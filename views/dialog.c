@@ -10,15 +10,15 @@
 #include "views/app.h"
 
 /* Which fields a verb has, in the order of Tab. */
-static bool has_field(enum verb v, int field)
+static bool has_field(const struct dialog *g, int field)
 {
     switch (field) {
     case FIELD_TO:
     case FIELD_WAVES:
     case FIELD_PHRASE:
-        return verb_row(v)->confirm == CONFIRM_PHRASE;
+        return verb_row(g->verb)->confirm == CONFIRM_PHRASE;
     case FIELD_REASON:
-        return verb_row(v)->reason != REASON_NONE;
+        return g->reason_is != REASON_NONE;
     default:
         return field == FIELD_BUTTON;
     }
@@ -28,7 +28,7 @@ static void step_field(struct dialog *g, int by)
 {
     do {
         g->field = (g->field + by + FIELD_COUNT) % FIELD_COUNT;
-    } while (!has_field(g->verb, g->field));
+    } while (!has_field(g, g->field));
 }
 
 static bool blank(const char *s)
@@ -44,7 +44,7 @@ bool dialog_by_enter(enum verb v)
 
 static bool lacks_reason(const struct dialog *g)
 {
-    return verb_row(g->verb)->reason == REASON_NEEDED && blank(g->reason.text);
+    return g->reason_is == REASON_NEEDED && blank(g->reason.text);
 }
 
 bool dialog_complete(const struct dialog *g)
@@ -78,39 +78,6 @@ const char *dialog_missing(const struct dialog *g)
     return "";
 }
 
-/* A halt of the fleet: what halting each of its rollouts would do, added up. */
-static void fleet_preview(struct dialog *g, const struct snapshot *s, int64_t now)
-{
-    int64_t rollouts = 0, devices = 0, flight = 0;
-    char n[FMT_MAX];
-    struct preview one;
-    for (size_t i = 0; i < s->n_rollouts; i++) {
-        const struct rollout *r = &s->rollouts[i].rollout;
-        if (rollout_state_ended(r->state) || r->deleted)
-            continue;
-        struct intent in = g->in;
-        struct verb_facts f;
-        snprintf(in.rollout, sizeof in.rollout, "%s", str(r->id));
-        snapshot_facts(s, in.rollout, now, &f);
-        preview_make(&in, &f, NULL, 0, now, &one);
-        rollouts++;
-        devices += one.devices;
-        flight += one.in_flight;
-    }
-    struct preview *p = &g->preview;
-    p->devices = devices;
-    p->in_flight = flight;
-    snprintf(p->will[0].text, sizeof p->will[0].text, "in %s rollouts: no further device is told",
-             fmt_count(n, rollouts));
-    p->will[0].mark = "go";
-    p->will[0].devices = devices;
-    p->n_will = 1;
-    snprintf(p->wont[0].text, sizeof p->wont[0].text, "told and not done: they go on in spite of the halt");
-    p->wont[0].mark = "note";
-    p->wont[0].devices = flight;
-    p->n_wont = 1;
-}
-
 static void wave_scope(struct dialog *g)
 {
     bool all = true;
@@ -128,6 +95,14 @@ void dialog_refresh(struct app *a, const struct view_data *d)
     bool had = g->checked;
     g->checked = s != NULL;
     err_clear(&g->why);
+    g->caps = 0;
+    if (g->everywhere) {
+        dialog_everywhere_preview(g, d);
+        g->checked = true;
+        if (g->preview.n_will == 0)
+            err_set(&g->why, ERR_NOT_FOUND, "", "no rollout of it is known that has not ended");
+        return;
+    }
     if (!s) {
         err_set(&g->why, ERR_NOT_FOUND, "", "the fleet %s is not there any more", g->in.fleet);
         return;
@@ -136,12 +111,14 @@ void dialog_refresh(struct app *a, const struct view_data *d)
     struct verb_facts f;
     snprintf(in.to_release, sizeof in.to_release, "%.199s", g->to.text);
     snapshot_facts(s, in.rollout, d->now, &f);
+    g->reason_is = verb_reason_by(g->verb, f.policy);
+    g->caps = f.caps;
     bool mine = s->told_known && !strcmp(s->focus.rollout, in.rollout);
     preview_make(&in, &f, mine ? s->told : NULL, mine ? s->n_told : 0, d->now, &g->preview);
     if (*g->preview.to) /* what "previous" means */
         snprintf(in.to_release, sizeof in.to_release, "%s", g->preview.to);
     if (g->whole_fleet && g->verb == VERB_HALT)
-        fleet_preview(g, s, d->now);
+        dialog_fleet_preview(g, s, d->now);
     memset(g->told_mask, 0, sizeof g->told_mask);
     g->n_waves = 0;
     for (size_t i = 0; i < f.n_waves; i++) {
@@ -167,10 +144,32 @@ void dialog_refresh(struct app *a, const struct view_data *d)
     }
 }
 
+bool dialog_everywhere(struct app *a, const struct view_data *d, bool on)
+{
+    struct dialog *g = &a->dlg;
+    if (on && !g->firmware.name[0] && !g->firmware.version[0]) {
+        snprintf(g->note, sizeof g->note, "its firmware is not known: no other rollout can be said to have the same");
+        return false;
+    }
+    g->everywhere = on;
+    dialog_refresh(a, d);
+    return true;
+}
+
 bool dialog_open(struct app *a, const struct view_data *d, enum verb v)
 {
     char fleet[64], rollout[ID_MAX], before[ID_MAX], from[64];
     struct err why;
+    size_t group;
+    if (v == VERB_HALT && app_top(a)->kind == VIEW_BOARD && group_selected(a, &group)) {
+        const struct snapshot *s = NULL;
+        const struct rollout_view *r = group_nth(a, d, group, 0, &s);
+        bool one_fleet = a->group_by == GROUP_FLEET;
+        dialog_open_on(a, d, v, str(s->fleet), one_fleet ? "" : str(r->rollout.id));
+        if (!one_fleet)
+            dialog_everywhere(a, d, true);
+        return true;
+    }
     bool any = find_target(a, d, from, before, &why);
     if (v == VERB_ACK) {
         if (!offer_ack(a, d, fleet, rollout, &why) && (!rollout[0] || !any)) {
@@ -210,12 +209,15 @@ void dialog_open_on(struct app *a, const struct view_data *d, enum verb v, const
     snprintf(g->rollout, sizeof g->rollout, "%s", rollout);
     const struct rollout_view *r = find_rollout(d, fleet, rollout, NULL);
     if (r) {
+        snprintf(g->firmware.name, sizeof g->firmware.name, "%.199s", str(r->rollout.release.name));
+        snprintf(g->firmware.version, sizeof g->firmware.version, "%.199s", str(r->rollout.release.version));
         snprintf(g->release, sizeof g->release, "%.80s %.80s", str(r->rollout.release.name),
                  str(r->rollout.release.version));
         snprintf(g->name, sizeof g->name, "%.180s", str(r->rollout.name));
     }
-    g->field = has_field(v, FIELD_REASON) ? FIELD_REASON : FIELD_BUTTON;
+    g->reason_is = verb_row(v)->reason;
     dialog_refresh(a, d);
+    g->field = has_field(g, FIELD_REASON) ? FIELD_REASON : FIELD_BUTTON;
 }
 
 static void submit(struct app *a, const struct view_data *d, struct action *out)
@@ -233,8 +235,13 @@ static void submit(struct app *a, const struct view_data *d, struct action *out)
     if (verb_row(g->verb)->confirm == CONFIRM_PHRASE)
         in->expect_devices = g->preview.devices;
     in->decided_at = d->now;
+    a->n_answers = a->n_taken = 0; /* the tickets that come are these' */
+    if (g->everywhere)
+        dialog_submit_everywhere(a, d, out);
+    else
+        app_say(a, false, "%s %s%s%s is handed in", verb_word(g->verb), in->fleet, g->whole_fleet ? "" : "/",
+                in->rollout);
     snprintf(out->fleet, sizeof out->fleet, "%s", in->fleet);
-    app_say(a, false, "%s %s%s%s is handed in", verb_word(g->verb), in->fleet, g->whole_fleet ? "" : "/", in->rollout);
     g->verb = VERB_NONE;
 }
 
@@ -269,12 +276,31 @@ static bool field_key(struct dialog *g, uint32_t key)
     }
 }
 
+enum strength dialog_harder(const struct dialog *g)
+{
+    enum strength s = g->in.strength;
+    do {
+        s = s + 1 < STRENGTH_COUNT ? (enum strength)(s + 1) : STRENGTH_POLICY;
+    } while (s != STRENGTH_POLICY && strength_can(s, g->caps) != s);
+    return verb_row(g->verb)->strengths ? s : STRENGTH_POLICY;
+}
+
 static void confirm_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)
 {
     struct dialog *g = &a->dlg;
+    if (g->verb == VERB_HALT && (key == 'R' || key == 'r')) {
+        dialog_everywhere(a, d, !g->everywhere);
+        return;
+    }
     if (g->verb == VERB_HALT && (key == 'F' || key == 'f')) {
+        g->everywhere = false;
         g->whole_fleet = !g->whole_fleet || !g->rollout[0];
         snprintf(g->in.rollout, sizeof g->in.rollout, "%s", g->whole_fleet ? "" : g->rollout);
+        dialog_refresh(a, d);
+        return;
+    }
+    if (verb_row(g->verb)->strengths && (key == 'S' || key == 's')) {
+        g->in.strength = dialog_harder(g);
         dialog_refresh(a, d);
         return;
     }

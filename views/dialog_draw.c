@@ -121,19 +121,21 @@ static void build(const struct app *a, const struct view_data *d, struct body *b
             add(b, ROLE_DIALOG, "Enter sends it all the same.");
         add(b, ROLE_DIALOG, "");
     }
-    if (g->whole_fleet)
+    if (g->everywhere)
+        snprintf(text, sizeof text, "every rollout of %.160s in all fleets ", g->release);
+    else if (g->whole_fleet)
         snprintf(text, sizeof text, "every rollout of fleet %.60s ", g->in.fleet);
     else
         snprintf(text, sizeof text, "%s%s%.80s   fleet %.60s ", g->release, p->to[0] ? "  →  " : "", p->to,
                  g->in.fleet);
     struct line *l = add(b, ROLE_STRONG, text);
-    if (s && (*str(s->environment) || s->production)) {
+    if (s && !g->everywhere && (*str(s->environment) || s->production)) {
         snprintf(l->tail, sizeof l->tail, " %.30s ", *str(s->environment) ? s->environment : "prod");
         l->tail_role = s->production ? ROLE_BAR_PROD : ROLE_DIALOG;
         for (char *c = l->tail; s->production && *c; c++)
             *c = (char)toupper((unsigned char)*c);
     }
-    bool named = g->name[0] && !g->whole_fleet && strcmp(g->name, g->release) != 0;
+    bool named = g->name[0] && !g->whole_fleet && !g->everywhere && strcmp(g->name, g->release) != 0;
     snprintf(text, sizeof text, "%.*s%spreview taken %s%s", named ? (int)text_fit(g->name, 40) : 0, g->name,
              named ? "   " : "", parts_time(a, d, t, p->taken_at), stale ? "  ! from STALE data" : "");
     add(b, stale ? ROLE_LOST : ROLE_DIM, text);
@@ -207,18 +209,23 @@ static int pinned_rows(const struct dialog *g, int cols)
 {
     if (verb_row(g->verb)->confirm == CONFIRM_PHRASE)
         return 6 + phrase_rows(g, cols);
-    return verb_row(g->verb)->reason != REASON_NONE ? 3 : 2;
+    return g->reason_is != REASON_NONE ? 3 : 2;
 }
 
 static void button_text(const struct dialog *g, char *out, size_t size)
 {
     char n[FMT_MAX];
     fmt_count(n, g->preview.devices);
-    const char *label = verb_row(g->verb)->label;
-    if (g->verb == VERB_HALT)
-        snprintf(out, size, g->whole_fleet ? "[ Enter: halt the whole fleet %s ]  %s" : "[ Enter: halt %s/%s ]  %s",
-                 g->in.fleet, g->whole_fleet ? g->rollout[0] ? "F only this rollout" : "" : g->in.rollout,
-                 g->whole_fleet ? "" : "F the whole fleet");
+    static const char *const harder[STRENGTH_COUNT] = {"halt", "stop for good", "stop by force"};
+    const char *label = verb_row(g->verb)->label, *halt = harder[g->in.strength];
+    if (g->verb == VERB_HALT && g->everywhere)
+        snprintf(out, size, "[ Enter: %s it in all fleets ]  R only %.60s/%.60s", halt, g->in.fleet, g->rollout);
+    else if (g->verb == VERB_HALT && g->whole_fleet)
+        snprintf(out, size, "[ Enter: %s the whole fleet %s ]  %s", halt, g->in.fleet,
+                 g->rollout[0] ? "F only this rollout" : "");
+    else if (g->verb == VERB_HALT)
+        snprintf(out, size, "[ Enter: %s %s/%s ]  F the whole fleet%s", halt, g->in.fleet, g->in.rollout,
+                 g->firmware.name[0] || g->firmware.version[0] ? "  R this release in all fleets" : "");
     else if (dialog_by_enter(g->verb))
         snprintf(out, size, "[ Enter: %s %s%s%s ]", label, g->in.fleet, g->whole_fleet ? ", all of it" : "/",
                  g->whole_fleet ? "" : g->in.rollout);
@@ -246,11 +253,14 @@ static void button(struct pinned *p, const struct dialog *g)
         say = g->field == FIELD_BUTTON ? "y confirms" : "tab, then y";
     canvas_text(p->c, p->row, x, room, ready ? ROLE_KEY : ROLE_DIALOG, say);
     p->row++;
-    canvas_text(p->c, p->row, p->col, p->cols, g->note[0] ? ROLE_WARN : ROLE_DIM,
-                g->note[0] ? g->note
-                : verb_row(g->verb)->confirm == CONFIRM_PHRASE
-                    ? "esc cancel  tab next field  space toggle wave  enter: nothing"
-                    : "esc cancel");
+    static const char *const keys[STRENGTH_COUNT] = {"esc cancel  S only halt", "esc cancel  S stop for good, softly",
+                                                     "esc cancel  S stop for good, by force"};
+    enum strength next = dialog_harder(g);
+    const char *hint = verb_row(g->verb)->confirm == CONFIRM_PHRASE
+                           ? "esc cancel  tab next field  space toggle wave  enter: nothing"
+                       : next != g->in.strength ? keys[next]
+                                                : "esc cancel";
+    canvas_text(p->c, p->row, p->col, p->cols, g->note[0] ? ROLE_WARN : ROLE_DIM, g->note[0] ? g->note : hint);
     p->row++;
 }
 
@@ -269,9 +279,8 @@ static void draw_pinned(struct canvas *c, const struct dialog *g, int row, int c
         parts_wrap(c, p.row, col, cols, phrase_rows(g, cols), ROLE_STRONG, need);
         p.row += phrase_rows(g, cols);
         field(&p, "", &g->phrase, g->field == FIELD_PHRASE, NULL);
-    } else if (verb_row(g->verb)->reason != REASON_NONE) {
-        field(&p, verb_row(g->verb)->reason == REASON_NEEDED ? "Reason" : "Remark", &g->reason,
-              g->field == FIELD_REASON, NULL);
+    } else if (g->reason_is != REASON_NONE) {
+        field(&p, g->reason_is == REASON_NEEDED ? "Reason" : "Remark", &g->reason, g->field == FIELD_REASON, NULL);
     }
     button(&p, g);
 }

@@ -129,11 +129,49 @@ static int peek_groups(char *out, size_t size, const struct wave_view *w, const 
     return snprintf(out, size, "canary %s of %s   control %s", x, y, h->control.expected > 0 ? z : "none");
 }
 
+/* A group's rollouts, a line each, as many as there is room for. */
+static void peek_group(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows, size_t g)
+{
+    char title[400], x[FMT_MAX], y[FMT_MAX], age[FMT_MAX];
+    const struct rollout_view *r;
+    const struct snapshot *s = NULL;
+    size_t n = a->groups.v[g].n, shown = n <= (size_t)rows - 1 ? n : (size_t)rows - 2;
+    group_title(a, d, g, title, sizeof title);
+    size_t open = 0;
+    for (size_t k = 0; (r = group_nth(a, d, g, k, &s)) != NULL; k++)
+        open += !rollout_state_ended(r->rollout.state) && !r->rollout.deleted;
+    parts_rule(c, row, title, open ? "↵ opens, H halts all" : "↵ opens");
+    for (size_t k = 0; k < shown && (r = group_nth(a, d, g, k, &s)) != NULL; k++) {
+        bool stale = state_stale(s, d->now);
+        struct look l = state_rollout(r);
+        int at = row + 1 + (int)k;
+        canvas_printf(c, at, 2, 8, l.role, "%s %s", l.glyph, l.word);
+        int col = 11 + canvas_printf(c, at, 11, c->cols / 2 - 12, ROLE_STRONG, "%.60s/%.60s", str(s->fleet),
+                                     str(r->rollout.id));
+        col = col < 34 ? 34 : col + 2;
+        col += canvas_printf(c, at, col, -1, stale ? ROLE_STALE : ROLE_TEXT, "%s of %s   ",
+                             r->rollout.counts.known ? fmt_count(x, r->rollout.counts.finished) : "?",
+                             fmt_count(y, r->rollout.total));
+        if (stale)
+            canvas_printf(c, at, col, -1, ROLE_LOST, "! answered last %s",
+                          s->link.last_ok > 0 ? parts_ago(age, d->now, s->link.last_ok) : "never");
+        else
+            canvas_text(c, at, col, -1, ROLE_TEXT, state_next(r));
+    }
+    if (shown < n)
+        canvas_printf(c, row + rows - 1, 2, -1, ROLE_DIM, "and %zu more", n - shown);
+}
+
 static void peek(struct app *a, const struct view_data *d, struct canvas *c, int row, int rows)
 {
     const struct snapshot *s;
     const struct rollout_view *r;
     char title[400], line[400], x[FMT_MAX], y[FMT_MAX], t[FMT_MAX], u[FMT_MAX];
+    size_t g;
+    if (group_selected(a, &g)) {
+        peek_group(a, d, c, row, rows, g);
+        return;
+    }
     if (!board_selected(a, d, &s, &r)) {
         parts_rule(c, row, "peek", NULL);
         return;
@@ -244,9 +282,13 @@ static void pulse(const struct app *a, const struct view_data *d, struct canvas 
         canvas_text(c, row + 2, col, -1, ROLE_DIM, "audit ○ not open yet");
     else if (!au->open)
         canvas_printf(c, row + 2, col, -1, ROLE_WARN, "▲ audit: no log (%s): only halts", au->error);
+    else if (au->degraded && au->backlog == 0)
+        canvas_text(c, row + 2, col, -1, ROLE_BAD, "▲ audit: reading or writing it failed");
     else if (au->degraded)
         canvas_printf(c, row + 2, col, -1, ROLE_BAD, "▲ audit: %s entries wait to be logged late",
                       fmt_count(n, au->backlog));
+    else if (*str(au->doubt))
+        canvas_text(c, row + 2, col, -1, ROLE_BAD, "▲ audit: a witness contradicts it");
     else
         canvas_printf(c, row + 2, col, -1, au->verified ? ROLE_GOOD : ROLE_DIM, "audit %s #%s (%s)",
                       au->verified ? "✓ end verified," : "○ not verified yet,", fmt_count(n, au->size),

@@ -285,3 +285,10 @@ void parts_footer(struct app *a, const struct view_data *d, struct canvas *c)
     offer_hints(a, d, start ? START : screen_of(app_top(a)->kind)->hints, pairs);
     parts_hints(c, c->rows - 1, pairs);
 }
+
+bool parts_left_out(const struct snapshot *s, char *out, size_t size)
+{
+    snprintf(out, size, "%.40s: older rollouts than its newest %zu are not known, none of them is halted by this",
+             str(s->fleet), s->n_rollouts);
+    return s->rollouts_known && s->rollouts_clipped;
+}

@@ -90,7 +90,7 @@ static int draw_waves(struct app *a, const struct view_data *d, struct canvas *c
 {
     struct frame *f = app_top(a);
     char title[80];
-    snprintf(title, sizeof title, "waves %zu", r->n_waves);
+    snprintf(title, sizeof title, "waves %zu%s", r->n_waves, r->rollout.caps & CAP_OWN_WAVES ? ", kept by andon" : "");
     parts_rule(c, row, title, str(r->rollout.name));
     if (!r->waves_known) {
         canvas_text(c, row + 1, 2, -1, ROLE_DIM, "the waves are being read");
@@ -273,16 +273,43 @@ static enum role op_role(enum op_phase p)
     return ROLE_TEXT;
 }
 
+/* Signed approvals: how many of how many, and the command by which one is given; the console does not sign. False: the
+ * policy asks for none of what comes next, or the rollout has ended. */
+static bool approval_line(const struct snapshot *s, const struct rollout_view *r, char out[500])
+{
+    const struct approval_state *a = r->approvals;
+    enum verb v = approval_next(r->rollout.state, r->held);
+    char names[200];
+    if (!a || !r->policy || !approval_asked(r->policy, v) || rollout_state_ended(r->rollout.state))
+        return false;
+    int n = approval_people(a, v, NULL, names);
+    if (!a->known)
+        snprintf(out, 500, "signed approvals of %s: not known, %.200s", verb_word(v), str(a->problem));
+    else
+        snprintf(out, 500, "signed approvals of %s: %d of %d%s%s%s   andon approval %.60s/%.60s", verb_word(v), n,
+                 r->policy->approval.require, n ? " (" : "", names, n ? ")" : "", str(s->fleet), str(r->rollout.id));
+    return true;
+}
+
+/* Who starts the next wave. */
+static const char *who_advances(const struct policy *p, const struct rollout_view *r, const struct wave_view *w)
+{
+    if (rollout_state_ended(r->rollout.state))
+        return "the rollout has ended";
+    if (p && p->promotion == PROMOTE_HOLD)
+        return "a person advances";
+    if (!(r->rollout.caps & CAP_OWN_WAVES))
+        return "the server advances";
+    return w && w->wave.success.present ? "andon advances" : "a person advances";
+}
+
 static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, int row, int end,
                     const struct snapshot *s, const struct rollout_view *r, const struct wave_view *w)
 {
     char n[FMT_MAX], t[FMT_MAX], title[120];
     const struct policy *p = s->policy;
     snprintf(title, sizeof title, "gate   policy %.60s", p ? str(p->name) : "-");
-    parts_rule(c, row++, title,
-               rollout_state_ended(r->rollout.state) ? "the rollout has ended"
-               : p && p->promotion == PROMOTE_HOLD   ? "a person advances"
-                                                     : "the server advances");
+    parts_rule(c, row++, title, who_advances(p, r, w));
     struct halt_said halt = state_halt(r);
     if (row < end && *halt.word) {
         const char *now = r->in_flight < 0    ? "in flight: not known"
@@ -307,6 +334,9 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
                       r->held ? " (held by andon)" : "");
     if (row < end && *state_next(r) && (r->rollback.step == RB_NONE || r->rollback.step == RB_DONE))
         canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "next   %s", state_next(r));
+    char signed_by[500];
+    if (row < end && approval_line(s, r, signed_by))
+        canvas_printf(c, row++, 2, c->cols - 3, ROLE_TEXT, "%s", signed_by);
     if (row < end && *str(r->rollback_of))
         canvas_printf(c, row++, 2, c->cols - 3, r->rollback_claimed ? ROLE_WARN : ROLE_BACK, "↶ %s%s%s%s%s%s%s",
                       r->rollback_claimed ? "says that it is a roll back of " : "roll back of ", r->rollback_of,
@@ -331,8 +361,9 @@ static int draw_now(struct app *a, const struct view_data *d, struct canvas *c, 
 
 static int now_lines(const struct snapshot *s, const struct rollout_view *r)
 {
+    char signed_by[500];
     int n = 1 + (*state_halt(r).word ? 1 + r->latched : 0) + (r->rollout.state == ROLLOUT_PAUSED && !r->latched) +
-            (*state_next(r) != 0) + (int)r->n_warnings;
+            (*state_next(r) != 0) + approval_line(s, r, signed_by) + (int)r->n_warnings;
     for (size_t i = 0; i < s->n_ops; i++)
         n += !strcmp(str(s->ops[i].rollout), str(r->rollout.id));
     return n > 6 ? 6 : n;

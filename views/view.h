@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "core/config.h"
 #include "core/intent.h"
+#include "core/plan_wish.h"
 #include "core/snapshot.h"
 #include "views/canvas.h"
 
@@ -16,7 +17,8 @@
  * without that definition does not link; a screen without a row does not exist. */
 #define VIEWS(row)                                                                                                     \
     row(VIEW_BOARD, board) row(VIEW_ROLLOUT, rollout) row(VIEW_DEVICES, devices) row(VIEW_DEVICE, device)              \
-        row(VIEW_AUDIT, auditlog) row(VIEW_HELP, help) row(VIEW_EXPLAIN, explain)
+        row(VIEW_AUDIT, auditlog) row(VIEW_HELP, help) row(VIEW_EXPLAIN, explain) row(VIEW_ANSWERS, answers)           \
+            row(VIEW_INVENTORY, inventory)
 enum view_kind {
 #define VIEW_KIND(kind, name) kind,
     VIEWS(VIEW_KIND)
@@ -80,7 +82,7 @@ enum key {
 enum action_kind {
     ACT_NONE,
     ACT_REDRAW,
-    ACT_SUBMIT, /* .intent: confirmed by the person, complete */
+    ACT_SUBMIT, /* .intent and .others: confirmed by the person, complete; app_awaits() of each, in their order */
     ACT_QUIT,
     ACT_REFRESH,
     ACT_SUSPEND,
@@ -89,9 +91,11 @@ enum action_kind {
     ACT_COPY,       /* .text to the clipboard (OSC 52) */
     ACT_LOAD_AUDIT, /* .query: the audit screen wants (other) entries */
     ACT_VERIFY_AUDIT,
-    ACT_EXPORT, /* .text: path asked for; the audit screen's w, or a dump of the device list */
-    ACT_THEME,  /* .text: name of a theme (command line) */
-    ACT_SILENCE /* bell off for 10 min */
+    ACT_EXPORT,   /* .text: path asked for; the audit screen's w, or a dump of the device list */
+    ACT_THEME,    /* .text: name of a theme (command line) */
+    ACT_SILENCE,  /* bell off for 10 min */
+    ACT_PLAN,     /* .plan: draw it, for .fleet */
+    ACT_PLAN_KEEP /* the draft of .plan's number, of .fleet, was shown and confirmed */
 };
 /* Which entries the audit screen wants; "" = any. */
 struct audit_want {
@@ -102,7 +106,10 @@ struct audit_want {
 struct action {
     enum action_kind kind;
     struct intent intent;
+    const struct intent *others; /* besides it, owned by the app until the next key */
+    size_t n_others;
     char fleet[64];
+    const struct plan_wish *plan; /* owned by the app until the next key */
     struct focus focus;
     char text[512];          /* ACT_COPY: see also .copy */
     struct audit_want query; /* ACT_LOAD_AUDIT */
@@ -122,7 +129,8 @@ void app_key(struct app *a, const struct view_data *d, uint32_t key, struct acti
 void app_update(struct app *a, const struct view_data *d, struct action *out);
 /* A line at the bottom until the next key (result of a copy, an error). Safe text. */
 void app_message(struct app *a, bool bad, const char *text);
-/* The message just given says that this ticket is on its way: its end takes the message's place. */
+/* The message just given says that this ticket is on its way: its end takes the message's place. With an action's
+ * others: once for each, in their order, 0 for one that was not taken. */
 void app_awaits(struct app *a, const char *fleet, uint64_t ticket);
 enum view_kind app_view(const struct app *a);
 /* The operator has silenced the bell (z) for now. */

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "audit/book.h"
+#include "audit/host.h"
 
 static unsigned mode_of(const char *path)
 {
@@ -355,9 +356,12 @@ static void another_key_or_origin_is_refused(void **state)
     box_init(&b);
     box_fill(&b, 1);
     b.spec.origin = "andon/other";
+    b.spec.origin_asked = true;
     assert_null(audit_open(&b.spec, &e));
     assert_int_equal(e.code, ERR_CONFLICT);
     b.spec.origin = "andon/test";
+    audit_close(box_open(&b));
+    b.spec.origin_asked = false;
     unlink(b.key);
     assert_true(key_create(b.key, &e));
     assert_null(audit_open(&b.spec, &e));
@@ -397,9 +401,204 @@ static void a_handle_is_not_for_a_child(void **state)
     box_release(&b);
 }
 
+/* ---- clocks ---- */
+
+struct set_clock {
+    struct clock clock; /* first */
+    int64_t wall, boot;
+};
+
+static int64_t set_wall(struct clock *c)
+{
+    return ((struct set_clock *)(void *)c)->wall;
+}
+
+static int64_t set_boot(struct clock *c)
+{
+    return ((struct set_clock *)(void *)c)->boot;
+}
+
+static struct clock_sync steered(struct clock *c)
+{
+    (void)c;
+    return (struct clock_sync){CLOCK_SYNC_YES, 1250};
+}
+
+static size_t entries_of(struct audit_log *l, struct arena *a, const char *kind, struct stored **out)
+{
+    struct err e = {0};
+    size_t n;
+    assert_true(audit_query(l, &(struct audit_query){.kind = kind}, a, out, &n, &e));
+    return n;
+}
+
+static void a_clock_that_is_set_is_an_entry_before_the_next(void **state)
+{
+    (void)state;
+    struct box b;
+    struct entry en;
+    struct err e = {0};
+    struct arena a;
+    struct stored *s;
+    struct set_clock c = {.clock = {set_wall, NULL, set_wall, set_boot, NULL}, .wall = INT64_C(1931257200000000)};
+    box_init(&b);
+    b.spec.clock = &c.clock;
+    arena_init(&a);
+    struct audit_log *l = box_open(&b);
+    make_entry(&en, ENTRY_OUTCOME, 1, "ok");
+    c.wall += US_PER_HOUR; /* an hour goes by, and the clock is slewed a little: nothing to say */
+    c.boot += US_PER_HOUR - US_PER_S;
+    assert_int_equal(put(l, &en), 2);
+    assert_int_equal(entries_of(l, &a, "clock-step", &s), 0);
+    c.wall -= US_PER_DAY + US_PER_S;
+    audit_server_time(l, &(struct audit_server_clock){true, US_PER_DAY, 500000});
+    assert_int_equal(put(l, &en), 4); /* the step is entry 3 */
+    assert_int_equal(entries_of(l, &a, "clock-step", &s), 1);
+    assert_int_equal(s[0].seq, 3);
+    assert_string_equal(stored_field(&s[0], "by"),
+                        "-86400000000"); /* the second before it was within what is let pass */
+    assert_string_equal(stored_field(&s[0], "real"), "1931174399000000");
+    assert_string_equal(stored_field(&s[0], "boot"), "3599000000");
+    assert_string_equal(stored_field(&s[0], "server.real"), "1931260799000000");
+    assert_string_equal(stored_field(&s[0], "server.error_us"), "500000");
+    assert_int_equal(s[0].t, INT64_C(1931174399000000));
+    c.wall += 2 * US_PER_DAY; /* ahead, and nobody has anything to write */
+    assert_true(audit_clock_look(l, &e));
+    assert_true(audit_clock_look(l, &e)); /* said once */
+    assert_int_equal(entries_of(l, &a, "clock-step", &s), 2);
+    assert_string_equal(stored_field(&s[1], "by"), "172800000000");
+    audit_close(l);
+    arena_release(&a);
+    box_release(&b);
+}
+
+static void each_entry_says_how_the_clock_is_held(void **state)
+{
+    (void)state;
+    struct box b;
+    struct entry en;
+    struct arena a;
+    struct stored *s;
+    box_init(&b);
+    arena_init(&a);
+    struct audit_log *l = box_open(&b);
+    b.clock.sync = steered; /* from now on */
+    assert_null(strstr(l->host.data, "operator"));
+    make_entry(&en, ENTRY_OUTCOME, 1, "ok");
+    put(l, &en);
+    assert_int_equal(entries_of(l, &a, NULL, &s), 2);
+    assert_non_null(strstr(s[0].host, ",\"clock\":{\"sync\":\"unknown\"},\"kernel\":{"));
+    assert_non_null(strstr(s[1].host, ",\"clock\":{\"error_us\":1250,\"sync\":\"yes\"},\"kernel\":{"));
+    audit_close(l);
+    arena_release(&a);
+    box_release(&b);
+}
+
+/* A log is what its first entry says. That its host is called otherwise is in it once for each name. */
+static void a_renamed_host_opens_its_log(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"andon/new", "andon/new", "andon/test", "andon/third", "andon/new"};
+    static const int64_t entries[] = {3, 3, 3, 4, 4};
+    struct box b;
+    struct audit_report r;
+    struct audit_head h;
+    struct err e = {0};
+    box_init(&b);
+    box_fill(&b, 1);
+    for (size_t i = 0; i < 5; i++) {
+        b.spec.origin = names[i];
+        struct audit_log *l = box_open(&b);
+        assert_true(audit_head(l, &h, &e));
+        assert_string_equal(h.origin, "andon/test");
+        assert_int_equal(h.size, entries[i]);
+        audit_close(l);
+    }
+    must_verify(&b, &r);
+    assert_string_equal(r.origin, "andon/test");
+    struct arena a;
+    struct stored *s;
+    size_t n;
+    arena_init(&a);
+    struct audit_log *l = box_open(&b);
+    assert_true(audit_query(l, &(struct audit_query){.kind = "config"}, &a, &s, &n, &e));
+    assert_int_equal(n, 2);
+    assert_string_equal(s[0].result, "host-renamed");
+    assert_string_equal(stored_field(&s[1], "host.origin"), "andon/third");
+    audit_close(l);
+    arena_release(&a);
+    box_release(&b);
+}
+
+static void who_works_here_is_a_claim(void **state)
+{
+    (void)state;
+    struct box b;
+    struct arena a;
+    struct stored *s;
+    box_init(&b);
+    arena_init(&a);
+    setenv(HOST_OPERATOR, "Mara \033Ito", 1);
+    struct audit_log *l = box_open(&b);
+    unsetenv(HOST_OPERATOR);
+    assert_int_equal(entries_of(l, &a, NULL, &s), 1);
+    assert_null(strchr(s[0].host, '\033'));
+    assert_non_null(strstr(s[0].host, "\"claimed\":{\"operator\":\"Mara "));
+    audit_close(l);
+    arena_release(&a);
+    box_release(&b);
+}
+
+/* A process may have the log open twice: a guard and its notary. POSIX locks go with the first closing of any
+ * descriptor of the file, and without them another process takes itself for the last one, and the -wal away. */
+static void a_second_opening_loses_no_lock(void **state)
+{
+    (void)state;
+    struct box b;
+    struct entry en;
+    struct audit_report r;
+    struct stat was, now;
+    char wal[128], go = 0;
+    int to[2], status = -1;
+    box_init(&b);
+    box_fill(&b, 3);
+    snprintf(wal, sizeof wal, "%s-wal", b.db);
+    assert_int_equal(pipe(to), 0);
+    pid_t pid = fork(); /* before anything is open */
+    if (pid == 0) {
+        bool told = read(to[0], &go, 1) == 1;
+        struct audit_log *other = told ? audit_open(&b.spec, NULL) : NULL;
+        make_entry(&en, ENTRY_INTENT, 8, "");
+        struct receipt rc;
+        bool ok = other && audit_append(other, &en, &rc, NULL);
+        audit_close(other);
+        _exit(ok ? 0 : 1);
+    }
+    struct audit_log *first = box_open(&b), *second = box_open(&b);
+    make_entry(&en, ENTRY_INTENT, 7, "");
+    put(first, &en);
+    must_verify(&b, &r);
+    assert_int_equal(stat(wal, &was), 0);
+    assert_int_equal(write(to[1], &go, 1), 1);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(stat(wal, &now), 0);
+    assert_true(was.st_ino == now.st_ino);
+    put(first, &en);
+    put(second, &en);
+    audit_close(second);
+    audit_close(first);
+    must_verify(&b, &r);
+    assert_int_equal(r.entries, 1 + 3 + 1 + 1 + 2);
+    close(to[0]);
+    close(to[1]);
+    box_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_second_opening_loses_no_lock),
         cmocka_unit_test(a_new_log_is_private_and_begins_with_genesis),
         cmocka_unit_test(an_entry_comes_back_as_it_went_in),
         cmocka_unit_test(hostile_text_never_comes_back_raw),
@@ -410,7 +609,11 @@ int main(void)
         cmocka_unit_test(a_reader_sees_what_a_writer_adds),
         cmocka_unit_test(keys_and_files_open_to_others_are_refused),
         cmocka_unit_test(another_key_or_origin_is_refused),
+        cmocka_unit_test(a_renamed_host_opens_its_log),
         cmocka_unit_test(a_handle_is_not_for_a_child),
+        cmocka_unit_test(a_clock_that_is_set_is_an_entry_before_the_next),
+        cmocka_unit_test(who_works_here_is_a_claim),
+        cmocka_unit_test(each_entry_says_how_the_clock_is_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -66,6 +66,8 @@ static int count_files(const char *dir, const char *tail, char name[256])
         size_t k = strlen(f->d_name), m = strlen(tail);
         if (f->d_name[0] == '.' || k < m || strcmp(f->d_name + k - m, tail) != 0)
             continue;
+        if (strstr(f->d_name, ".head")) /* the log's newest head: test_seen.c */
+            continue;
         if (n++ == 0 && name)
             snprintf(name, 256, "%s", f->d_name);
     }
@@ -80,6 +82,19 @@ static char *spool_path(const struct yard *y, char out[400])
     assert_true(count_files(y->dir, ".spool", name) > 0);
     snprintf(out, 400, "%s/%s", y->dir, name);
     return out;
+}
+
+/* Removes the folder, in which is nothing but the log's newest head. */
+static bool drop_dir(const char *dir)
+{
+    DIR *d = opendir(dir);
+    for (struct dirent *f; d && (f = readdir(d));) {
+        if (strstr(f->d_name, ".head"))
+            unlinkat(dirfd(d), f->d_name, 0);
+    }
+    if (d)
+        closedir(d);
+    return rmdir(dir) == 0;
 }
 
 static size_t halts(struct audit_log *l, struct arena *a, struct stored **v)
@@ -152,7 +167,7 @@ static void a_halt_that_the_log_did_not_take_comes_into_it_late(void **state)
     assert_string_equal(stored_field(v, "evidence"), "{\"e\":\"0x1.8p+1\"}");
     assert_string_equal(stored_field(v, "spool.taken"), "1931257200000000");
     assert_non_null(strstr(stored_field(v, "spool.host"), "\"kernel\":"));
-    assert_non_null(strstr(v->line, "\"mono_us\":4242"));
+    assert_non_null(strstr(v->line, "\"mono_us\":1931257201000000"));
     struct rollout_identity back = stored_identity(v);
     assert_int_equal(identity_same(&back, &who), IDENTITY_SAME);
     assert_string_equal(back.release, "hearth:4.12.1");
@@ -623,7 +638,7 @@ static void another_file_system_is_tried_first(void **state)
     assert_string_equal(where, differs ? away : y.dir);
     audit_close(open_taking(&y, 1, 0, 0));
     assert_int_equal(count_files(away, "", NULL), 0);
-    rmdir(away);
+    assert_true(drop_dir(away));
     end(&y);
 }
 
@@ -890,7 +905,7 @@ static void it_is_told_where_the_trace_is(void **state)
     assert_int_equal(spool_trace(y.s, &en, NULL, said, line, where, &e), TRAIL_SPOOL);
     assert_true(where[0] && !line[0]);
     audit_close(open_taking(&y, 1, 0, 0));
-    assert_int_equal(rmdir(y.dir), 0);
+    assert_true(drop_dir(y.dir));
     write_all(y.dir, "x", 1);
     assert_int_equal(spool_trace(y.s, &en, NULL, said, line, where, &e), TRAIL_SYSLOG);
     assert_int_equal(e.code, ERR_FORBIDDEN);

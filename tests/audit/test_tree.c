@@ -10,6 +10,7 @@
 #include "audit/leaf.h"
 #include "audit/note.h"
 #include "audit/tree.h"
+#include "core/csv.h"
 
 /* The reference tree of Certificate Transparency (RFC 6962 implementations test against it). */
 static const struct {

@@ -132,7 +132,11 @@ static void b_free(struct backend *b)
 static void b_probe(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx)
 {
     (void)a;
-    *out = (struct backend_info){"hawkbit", "1.x", CAP_WAVES | CAP_PAUSE | CAP_STOP | CAP_WAVE_COUNTS, "bench"};
+    *out =
+        (struct backend_info){.kind = "hawkbit",
+                              .version = "1.x",
+                              .caps = CAP_WAVES | CAP_PAUSE | CAP_STOP | CAP_WAVE_COUNTS | CAP_ROLLOUTS | CAP_DOWNGRADE,
+                              .user = "bench"};
     answer(of(b), OTHERS, cpu_ms(), done, ctx);
 }
 
@@ -229,14 +233,13 @@ static void b_wave_devices(struct backend *b, const char *rollout, const char *w
     answer(f, canary ? DEVICES : OTHERS, from, done, ctx);
 }
 
-static void b_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
-                                 struct arena *a, struct device_list *out, backend_done done, void *ctx)
+static void b_devices(struct backend *b, const struct device_filter *by, size_t limit, struct arena *a,
+                      struct device_list *out, backend_done done, void *ctx)
 {
     double from = cpu_ms();
     struct fleet *f = of(b);
-    (void)q;
     (void)limit;
-    if (strcmp(r->id, "1") == 0)
+    if (strcmp(by->installed->id, "1") == 0)
         put_devices(f, 0, f->n, a, out);
     answer(f, OTHERS, from, done, ctx);
 }
@@ -250,7 +253,8 @@ static void b_inflight(struct backend *b, const char *rollout, struct arena *a, 
     answer(of(b), OTHERS, cpu_ms(), done, ctx);
 }
 
-static const struct release releases[] = {{"1", "bench", "1.0"}, {"2", "bench", "2.0"}};
+static const struct release releases[] = {{.id = "1", .name = "bench", .version = "1.0"},
+                                          {.id = "2", .name = "bench", .version = "2.0"}};
 
 static void b_release(struct backend *b, const char *id, const char *name, const char *version, struct arena *a,
                       struct release *out, backend_done done, void *ctx)
@@ -291,7 +295,7 @@ static const struct backend_ops server = {.kind = "bench",
                                           .inflight = b_inflight,
                                           .release = b_release,
                                           .releases = b_releases,
-                                          .devices_by_release = b_devices_by_release,
+                                          .devices = b_devices,
                                           .told_at = b_told_at};
 
 /* ---- telemetry ---- */

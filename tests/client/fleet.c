@@ -62,6 +62,8 @@ void fleet_done(void *ctx, const struct reply *r)
     assert_false(f->done); /* once */
     f->done = true;
     f->reply = *r;
+    for (size_t i = 0; i < r->n_requests; i++)
+        f->reply.requests[i].path = arena_strdup(&f->arena, r->requests[i].path);
     f->err = r->err ? *r->err : (struct err){0};
 }
 

@@ -281,7 +281,7 @@ static int64_t rig_idle(struct clock *c, int64_t deadline, unsigned in_flight)
 
 void rig_init(struct rig *r, hostile_fn fn, void *ctx)
 {
-    *r = (struct rig){.clock = {rig_now, rig_idle, rig_now}};
+    *r = (struct rig){.clock = {.now = rig_now, .idle = rig_idle, .wall = rig_now}};
     r->now = RIG_START;
     r->server = fn ? hostile_start(fn, ctx) : NULL;
     snprintf(r->url, sizeof r->url, "http://127.0.0.1:%d", r->server ? r->server->port : 1);

@@ -45,8 +45,9 @@ static void test_probe_new(void **state)
     assert_null(f.reply.err);
     assert_string_equal(info.version, "1.x");
     assert_string_equal(info.user, "m.ito");
-    assert_int_equal(info.caps, CAP_WAVES | CAP_PAUSE | CAP_TRIGGER_NEXT | CAP_STOP | CAP_RETRY | CAP_APPROVE |
-                                    CAP_ACTION_LIST | CAP_WAVE_COUNTS | CAP_INVALIDATE | CAP_CANCEL | CAP_NOTES);
+    assert_int_equal(info.caps, CAP_ROLLOUTS | CAP_DOWNGRADE | CAP_RECALL | CAP_FORCE | CAP_WAVES | CAP_PAUSE |
+                                    CAP_TRIGGER_NEXT | CAP_STOP | CAP_RETRY | CAP_APPROVE | CAP_ACTION_LIST |
+                                    CAP_WAVE_COUNTS | CAP_INVALIDATE | CAP_CANCEL | CAP_NOTES);
     fleet_release(&f);
 }
 
@@ -72,7 +73,8 @@ static void test_probe_old(void **state)
     assert_null(f.reply.err);
     assert_string_equal(info.version, "0.3");
     assert_string_equal(info.user, "");
-    assert_int_equal(info.caps, CAP_WAVES | CAP_PAUSE | CAP_APPROVE | CAP_CANCEL | CAP_NOTES | CAP_NOTES_PUT);
+    assert_int_equal(info.caps, CAP_ROLLOUTS | CAP_DOWNGRADE | CAP_RECALL | CAP_FORCE | CAP_WAVES | CAP_PAUSE |
+                                    CAP_APPROVE | CAP_CANCEL | CAP_NOTES | CAP_NOTES_PUT);
     fleet_release(&f);
 }
 
@@ -568,7 +570,13 @@ static void test_verbs_on_the_wire(void **state)
             fail_msg("%s: %s", cases[i].request, f.err.what);
         assert_int_equal(hostile_count(f.rig.server, cases[i].request), 1);
         sha256_hex("", 0, empty);
-        assert_string_equal(f.reply.body_sha256, empty);
+        assert_int_equal(f.reply.n_requests, 1);
+        const struct request_facts *sent = &f.reply.requests[0];
+        assert_string_equal(sent->answer_sha256, empty);
+        assert_string_equal(sent->body_sha256, ""); /* nothing was sent along */
+        assert_string_equal(sent->method, cases[i].verb == BV_DELETE ? "DELETE" : "POST");
+        assert_int_equal(sent->status, cases[i].status);
+        assert_string_equal(sent->path, strchr(cases[i].request, '/'));
         assert_int_equal(f.reply.status, cases[i].status);
         assert_false(f.reply.maybe_sent);
         fleet_release(&f);

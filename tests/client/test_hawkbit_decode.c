@@ -369,30 +369,113 @@ static void test_ids(void **state)
     assert_false(hb_device_ok("", &e));
 }
 
-static void test_rsql(void **state)
+static void filter_is(const struct device_filter *f, const char *text)
 {
-    struct release r = {"3", "hearth \"x\"", "4.12.1"};
     struct err e = {0};
     struct buf b;
-    (void)state;
-    buf_init(&b, 1000);
-    assert_true(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
-    assert_string_equal(b.data, "installedds.name==\"hearth \\\"x\\\"\";installedds.version==\"4.12.1\"");
-    buf_clear(&b);
-    r.name = "hearth";
-    assert_true(hb_rsql_release(&b, &r, DQ_INVOLVED, true, &e));
-    assert_string_equal(b.data, "installedds.name==\"hearth\";installedds.version==\"4.12.1\","
-                                "assignedds.name==\"hearth\";assignedds.version==\"4.12.1\",updatestatus==error");
-    /* A wildcard would take in other releases; a backslash, and a name that safe_text has changed, none. */
-    r.name = "hearth*";
-    assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
-    r.name = "hear\\th";
-    assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
-    r.name = "hearth<U+202E>";
-    assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
-    r.name = "";
-    assert_false(hb_rsql_release(&b, &r, DQ_INSTALLED, false, &e));
+    buf_init(&b, 4000);
+    if (!hb_rsql_filter(&b, f, &e))
+        fail_msg("%s", e.what);
+    assert_string_equal(b.data, text);
     buf_release(&b);
+}
+
+static void filter_refused(const struct device_filter *f)
+{
+    struct err e = {0};
+    struct buf b;
+    buf_init(&b, 4000);
+    assert_false(hb_rsql_filter(&b, f, &e));
+    assert_int_equal(e.code, ERR_RANGE);
+    buf_release(&b);
+}
+
+static void test_rsql(void **state)
+{
+    struct release r = {.id = "3", .name = "hearth \"x\"", .version = "4.12.1"};
+    static const char *const odd[] = {"a*b", "q\"t", "back\\slash", "cam-1"}, *const bad[] = {"a", "x\x01y"};
+    static const char *const macro[] = {"${now_ts}"}, *const pair[1][2] = {{"model", "rev \"B\""}};
+    (void)state;
+    filter_is(&(struct device_filter){0}, "");
+    filter_is(&(struct device_filter){.installed = &r},
+              "installedds.name==\"hearth \\\"x\\\"\";installedds.version==\"4.12.1\"");
+    r.name = "hearth";
+    filter_is(&(struct device_filter){.installed = &r, .assigned = &r},
+              "(installedds.name==\"hearth\";installedds.version==\"4.12.1\","
+              "assignedds.name==\"hearth\";assignedds.version==\"4.12.1\")");
+    filter_is(&(struct device_filter){.assigned = &r, .equals = pair, .n_equals = 1, .exclude = odd, .n_exclude = 4},
+              "assignedds.name==\"hearth\";assignedds.version==\"4.12.1\";attribute.model==\"rev \\\"B\\\"\";"
+              "controllerid=out=(\"a*b\",\"q\\\"t\",\"back\\\\slash\",cam-1)");
+    filter_is(&(struct device_filter){.only_include = true, .include = odd, .n_include = 4},
+              "controllerid=in=(\"a*b\",\"q\\\"t\",\"back\\\\slash\",cam-1)");
+    /* By itself a wildcard takes in other releases, and a backslash none: both stand in a list. */
+    r.name = "hear*h";
+    r.version = "1\\\"2";
+    filter_is(&(struct device_filter){.installed = &r}, "installedds.name=in=(\"hear*h\");"
+                                                        "installedds.version=in=(\"1\\\\\\\"2\")");
+    /* What safe_text has changed stands for bytes that nobody knows. */
+    r.name = "hearth<U+202E>*";
+    filter_refused(&(struct device_filter){.installed = &r});
+    r.name = "";
+    filter_refused(&(struct device_filter){.installed = &r});
+    filter_refused(&(struct device_filter){.exclude = bad, .n_exclude = 2});
+    r.name = "hearth";
+    filter_refused(&(struct device_filter){.installed = &r, .include = odd, .n_include = 1});
+    filter_refused(&(struct device_filter){.only_include = true, .include = macro, .n_include = 1});
+}
+
+/* Names by the hundred: each in one part and no more, and no part longer than a rollout's filter may be. */
+static void test_filter_parts(void **state)
+{
+    enum { N = 200 };
+    static char names[N][40];
+    const char *ids[N + 1];
+    struct release r = {.id = "3", .name = "hearth", .version = "4.12.1"};
+    struct arena a;
+    struct filter_parts parts;
+    struct err e = {0};
+    size_t named = 0;
+    (void)state;
+    arena_init(&a);
+    for (int i = 0; i < N; i++) {
+        snprintf(names[i], sizeof names[i], i % 3 ? "dev-%03d-\"quoted\\*" : "dev-%03d", i);
+        ids[i] = names[i];
+    }
+    ids[N] = "line\nfeed";
+    struct device_filter f = {.installed = &r, .assigned = &r, .include = ids, .n_include = N + 1};
+    assert_true(hb_filter_parts(NULL, &f, &a, &parts, &e));
+    assert_true(parts.n >= 4);
+    assert_int_equal(parts.n_unnamed, 1);
+    assert_ptr_equal(parts.unnamed[0], ids[N]);
+    for (size_t i = 0; i < parts.n; i++) {
+        assert_true(strlen(parts.v[i].text) <= 1000);
+        assert_int_equal(parts.v[i].broad, i == 0);
+        assert_int_equal(strstr(parts.v[i].text, "installedds") != NULL, i == 0);
+        assert_int_equal(strstr(parts.v[i].text, "controllerid") != NULL, i > 0); /* never both */
+        named += parts.v[i].named;
+    }
+    assert_int_equal(named, N);
+    for (int i = 0; i < N; i++) {
+        char text[60];
+        size_t found = 0;
+        snprintf(text, sizeof text, i % 3 ? "\"dev-%03d-\\\"quoted\\\\*\"" : "dev-%03d", i);
+        for (size_t k = 0; k < parts.n; k++)
+            found += strstr(parts.v[k].text, text) != NULL;
+        assert_int_equal(found, 1);
+    }
+    /* What is excluded has to stand in each part: what does not fit is refused, and so is what cannot be named. */
+    f = (struct device_filter){.installed = &r, .exclude = ids, .n_exclude = N};
+    assert_false(hb_filter_parts(NULL, &f, &a, &parts, &e));
+    assert_int_equal(e.code, ERR_LIMIT);
+    f = (struct device_filter){.installed = &r, .exclude = ids + N, .n_exclude = 1};
+    assert_false(hb_filter_parts(NULL, &f, &a, &parts, &e));
+    assert_int_equal(e.code, ERR_RANGE);
+    f = (struct device_filter){.exclude = ids, .n_exclude = 2};
+    assert_true(hb_filter_parts(NULL, &f, &a, &parts, &e));
+    assert_string_equal(parts.v[0].text, "controllerid=out=(dev-000,\"dev-001-\\\"quoted\\\\*\")");
+    assert_true(hb_filter_parts(NULL, &(struct device_filter){0}, &a, &parts, &e));
+    assert_string_equal(parts.v[0].text, "controllerid==*");
+    arena_release(&a);
 }
 
 /* Status decides first; the codes differ in spelling and case between versions. */
@@ -464,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_action),
         cmocka_unit_test(test_ids),
         cmocka_unit_test(test_rsql),
+        cmocka_unit_test(test_filter_parts),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -134,7 +134,10 @@ static void documented_example(void **state)
     tempdir_write(dir, "policies/careful.yaml", policy, 0600);
     tempdir_write(dir, "policies/eager.yaml", "evidence: {alpha: 0.1}\n", 0600);
     tempdir_write(dir, "policies/gateways.yaml", "bake: 1h\n", 0600);
+    tempdir_write(dir, "inventory.yaml", "rules:\n- owner: net-ops\n", 0600);
     struct config c = good(dir, config);
+    assert_string_equal(c.fleets[0].inventory->v[0].says[INV_OWNER].text, "net-ops");
+    assert_null(c.fleets[1].inventory);
     assert_int_equal(c.n_fleets, 2);
     const struct fleet_spec *f = &c.fleets[0];
     assert_string_equal(f->name, "hearth-emea");
@@ -222,6 +225,39 @@ static void every_key_is_documented(void **state)
     buf_release(&doc);
 }
 
+static void aws_fleets(void **state)
+{
+    static const char fleet[] = "fleets:\n- name: a\n  kind: awsiot\n  url: https://iot.eu-west-1.amazonaws.com\n";
+    static const struct {
+        const char *keys, *what; /* NULL: good */
+    } cases[] = {
+        {"  region: eu-west-1\n  version_attribute: fw\n  releases:\n  - {name: cam, version: 2.0, document: '{}'}\n",
+         NULL},
+        {"  releases:\n  - {name: cam, version: 2.0}\n", "6: fleets[0].releases[0]: the key document is missing"},
+        {"  releases:\n  - {name: a b, version: 2.0, document: x}\n",
+         "6: fleets[0].releases[0].name: expected 1 to 60 letters, digits, '.', '_', '+' or '-'"},
+        {"  releases:\n  - {name: a, version: 1, document: x}\n  - {name: a, version: 1, document: y}\n",
+         "7: fleets[0].releases[1]: the release a:1 is listed twice"},
+        {"  region: EU\n", "5: fleets[0].region: expected a region such as eu-west-1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[600], what[300];
+        snprintf(text, sizeof text, "%s%s", fleet, cases[i].keys);
+        if (cases[i].what) {
+            snprintf(what, sizeof what, "config.yaml:%s", cases[i].what);
+            bad(*state, text, what, NULL);
+            continue;
+        }
+        struct config c = good(*state, text);
+        assert_int_equal(c.fleets[0].aws.n_releases, 1);
+        assert_string_equal(c.fleets[0].aws.releases[0].version, "2.0");
+        assert_string_equal(c.fleets[0].aws.version_attribute, "fw");
+        config_release(&c);
+    }
+    bad(*state, "fleets:\n- name: a\n  url: https://h\n  region: x\n",
+        "config.yaml:4: fleets[0].region: only a fleet of kind: awsiot has this key", NULL);
+}
+
 static void rules_of_a_fleet(void **state)
 {
     static const char fleet[] = "fleets:\n- name: a\n  url: https://h\n  policies:\n  - ";
@@ -300,10 +336,10 @@ static void bad_notices(void **state)
         {"{hook: []}", ".hook: expected 1 to 32 items, found 0"},
         {"{hook: [''] }", ".hook: expected the name of a program first"},
         {"{hook: tell}", ".hook: expected a list ('- ...' lines), found 'tell'"},
-        {"{hook: [tell], on: []}", ".on: expected 1 to 8 items, found 0"},
-        {"{hook: [tell], on: [halts]}",
-         ".on[0]: expected watch, halt, escalated, rollback, lost-telemetry, gate or halted-but-running, found "
-         "'halts' (did you mean halt?)"},
+        {"{hook: [tell], on: []}", ".on: expected 1 to 10 items, found 0"},
+        {"{hook: [tell], on: [halts]}", ".on[0]: expected watch, halt, escalated, rollback, lost-telemetry, gate, "
+                                        "halted-but-running, audit-log or log-tampered, "
+                                        "found 'halts' (did you mean halt?)"},
         {"{hook: [tell], repeat: 1s}", ".repeat: expected a duration from 1m00s to 7d00h, found '1s'"},
         {"{webhooks: [{url: 'https://h/x'}]}", ".webhooks[0]: the key name is missing"},
         {"{webhooks: [{name: a}]}", ".webhooks[0]: the key url is missing"},
@@ -478,8 +514,11 @@ static void fleets_are_checked(void **state)
         "config.yaml:3: fleets[1].name: 'A' is the name of the fleet in line 2 too", NULL);
     bad(*state, "fleets:\n- name: a\n", "config.yaml:2: fleets[0]: the key url is missing",
         "url: where it is: https://host[:port][/prefix]");
-    bad_fleet(*state, "  url: https://h\n  kind: mender\n", "4: fleets[0].kind: expected hawkbit, found 'mender'",
-              NULL);
+    struct config c;
+    struct err e = {0};
+    assert_false(load(*state, "fleets:\n- name: a\n  url: https://h\n  kind: abacus\n", &c, &e));
+    assert_non_null(strstr(e.what, "4: fleets[0].kind: expected hawkbit, "));
+    assert_non_null(strstr(e.what, ", found 'abacus'"));
     bad_fleet(*state, "  url: https://h\n  poll: 0s\n",
               "4: fleets[0].poll: expected a duration from 1s to 5m00s, found '0s'", NULL);
     bad_fleet(*state, "  url: https://h\n  environment: |\n    a\n    b\n",
@@ -496,6 +535,62 @@ static void fleets_are_checked(void **state)
         "config.yaml:1: audit.origin: expected at most 100 letters, digits, '.', '_', '-' or '/'", NULL);
     bad(*state, "ui: {escdelay: 2s}\n", "config.yaml:1: ui.escdelay: expected a duration from 0s to 1s, found '2s'",
         NULL);
+}
+
+static void plug_ins_are_named(void **state)
+{
+#define PLUGINS "plugins: libexec\nfleets:\n- name: a\n  kind: plugin\n"
+    static const struct {
+        const char *lines, *what;
+    } cases[] = {
+        {"", "config.yaml:3: fleets[0]: the key plugin is missing"},
+        {"  plugin: ../x\n", "config.yaml:5: fleets[0].plugin: expected a name of 1 to 48 of a-z, 0-9, '-' and '_'"},
+        {"  plugin: x\n  pass: [A=B]\n",
+         "config.yaml:6: fleets[0].pass[0]: expected the name of an environment variable"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char yaml[400];
+        snprintf(yaml, sizeof yaml, PLUGINS "%s", cases[i].lines);
+        bad(*state, yaml, cases[i].what, NULL);
+    }
+    bad(*state, "fleets:\n- name: a\n  kind: plugin\n  plugin: x\n",
+        "config.yaml:4: fleets[0].plugin: no folder of plug-ins is named: the key `plugins` of the whole file", NULL);
+    bad_fleet(*state, "  url: https://h\n  plugin: x\n",
+              "4: fleets[0].plugin: only a fleet of kind: plugin has this key", NULL);
+    struct config c = good(*state, PLUGINS "  plugin: x\n  secret: {env: S}\n  options: {a: '1', b: two}\n"
+                                           "  read: [keys, /etc/x]\n  pass: [SSH_AUTH_SOCK]\n");
+    const struct plugin_spec *p = &c.fleets[0].plugin;
+    assert_string_equal(p->name, "x");
+    assert_int_equal(p->folder[0], '/');
+    assert_string_equal(strrchr(p->folder, '/'), "/libexec");
+    assert_int_equal(p->n_options, 2);
+    assert_string_equal(p->options[1][0], "b");
+    assert_string_equal(p->options[1][1], "two");
+    assert_string_equal(strrchr(p->read[0], '/'), "/keys");
+    assert_string_equal(p->read[1], "/etc/x");
+    assert_null(p->read[2]);
+    assert_null(p->write[0]);
+    assert_string_equal(p->pass[0], "SSH_AUTH_SOCK");
+    assert_string_equal(c.fleets[0].endpoint.url, "");
+    config_release(&c);
+#undef PLUGINS
+}
+
+static void faults_are_for_rehearsals(void **state)
+{
+    bad_fleet(*state, "  url: https://h\n  environment: prod\n  faults: {lost: 0.1}\n",
+              "5: fleets[0].faults: a fleet in production has no faults made for it", NULL);
+    struct config c = good(*state, "fleets:\n- name: a\n  kind: replay\n  url: t.jsonl\n"
+                                   "  faults: {seed: 7, delay: 2s, lost: 0.25, lies: 1}\n");
+    const struct fault_spec *f = &c.fleets[0].faults;
+    assert_int_equal(f->seed, 7);
+    assert_int_equal(f->delay_us, 2 * US_PER_S);
+    assert_true(f->lost == 0.25 && f->lies == 1);
+    assert_string_equal(strrchr(c.fleets[0].endpoint.url, '/'), "/t.jsonl");
+    config_release(&c);
+    c = good(*state, "fleets:\n- {name: a, url: 'https://h'}\n");
+    assert_true(c.fleets[0].faults.lost == 0 && c.fleets[0].faults.lies == 0 && c.fleets[0].faults.delay_us == 0);
+    config_release(&c);
 }
 
 static void joins_and_headers(void **state)
@@ -698,6 +793,39 @@ static void the_xdg_places(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, tempdir_setup, tempdir_teardown)
 
+static void what_comes_first(void **state)
+{
+    struct config c = good(*state, "fleets: []\n");
+    assert_int_equal(c.risk.target_us[CLASS_SAFETY], 7 * US_PER_DAY);
+    assert_int_equal(c.risk.bod[CLASS_SAFETY], BOD_BIND);
+    assert_int_equal(c.risk.bod[CLASS_NON_CRITICAL], BOD_SHOW);
+    assert_false(c.manufacturer);
+    config_release(&c);
+    c = good(*state, "risk:\n  clock: exploited\n  epss: 0.25\n  high_internet: false\n"
+                     "  critical_automatable: false\n"
+                     "  targets: {safety-critical: 3d, confidentiality-sensitive: 10d}\n"
+                     "  bod_26_04: {safety-critical: show, confidentiality-sensitive: off}\n"
+                     "cra: {manufacturer: true}\n");
+    assert_int_equal(c.risk.clock, CLOCK_EXPLOITED);
+    assert_true(c.risk.epss_poc == 0.25);
+    assert_false(c.risk.high_internet);
+    assert_false(c.risk.critical_automatable);
+    assert_int_equal(c.risk.target_us[CLASS_SAFETY], 3 * US_PER_DAY);
+    assert_int_equal(c.risk.target_us[CLASS_CONFIDENTIAL], 10 * US_PER_DAY);
+    assert_int_equal(c.risk.target_us[CLASS_UNKNOWN], 10 * US_PER_DAY); /* nobody knows: as confidential */
+    assert_int_equal(c.risk.target_us[CLASS_NON_CRITICAL], 30 * US_PER_DAY);
+    assert_int_equal(c.risk.bod[CLASS_SAFETY], BOD_SHOW);
+    assert_int_equal(c.risk.bod[CLASS_UNKNOWN], BOD_OFF);
+    assert_int_equal(c.risk.bod[CLASS_NON_CRITICAL], BOD_SHOW);
+    assert_true(c.manufacturer);
+    config_release(&c);
+    bad(*state, "risk:\n  targets: {safety-critical: 31d}\n",
+        "config.yaml:2: risk.targets: safety-critical devices would have more time than non-critical ones", NULL);
+    bad(*state, "risk:\n  bod_26_04: {safety-critical: maybe}\n",
+        "config.yaml:2: risk.bod_26_04.safety-critical: expected off, show or bind, found 'maybe'", NULL);
+    bad(*state, "risk: {epss: 0}\n", "config.yaml:1: risk.epss: expected a number from 0.001 to 1, found '0'", NULL);
+}
+
 int main(void)
 {
     setenv("HOME", "/home/u", 1); /* whoever runs the tests */
@@ -706,8 +834,10 @@ int main(void)
         T(smallest_fleet),
         T(documented_example),
         T(every_key_is_documented),
+        T(aws_fleets),
         T(rules_of_a_fleet),
         T(notices_by_default),
+        T(what_comes_first),
         T(what_is_told),
         T(bad_notices),
         T(web_hooks),
@@ -716,6 +846,8 @@ int main(void)
         T(secrets_are_only_referred_to),
         T(credentials_belong_together),
         T(fleets_are_checked),
+        T(plug_ins_are_named),
+        T(faults_are_for_rehearsals),
         T(joins_and_headers),
         T(production_follows_the_environment),
         T(policies_are_loaded),

@@ -47,10 +47,11 @@ static void every_field(void **state)
                                            "  boot: {kind: gauge, own_baseline: false}\n"
                                            "  retries: {kind: counter, levels: [1, 10, 100]}\n"
                                            "  errors: {kind: event, share: 0}\n"
+                                           "  slots: {title: slot changes, kind: activation}\n"
                                            "  cpu: {worse: both, grace: 15m}\n"
                                            "  reboots: {grace: 2h}\n",
                                            &a);
-    assert_int_equal(p->n_own, 4);
+    assert_int_equal(p->n_own, 5);
     const struct metric_def *m = p->own;
     assert_string_equal(m[0].id, "free-memory");
     assert_string_equal(m[0].title, "free memory");
@@ -61,6 +62,9 @@ static void every_field(void **state)
     assert_string_equal(m[1].title, "boot");
     assert_true(m[2].kind == KIND_COUNTER && m[2].n_levels == 3 && m[2].level[2] == 100 && !m[2].own);
     assert_true(m[3].kind == KIND_EVENT && m[3].share == 0);
+    assert_true(m[4].kind == KIND_ACTIVATION && m[4].share == 0 && metric_activation(p) == METRICS_BUILTIN + 4);
+    assert_string_equal(m[4].title, "slot changes");
+    assert_int_equal(metric_test_find(p, "slots"), -1);
     assert_true(p->worse[ROW_CPU] == WORSE_BOTH && p->worse[ROW_VARIANCE] == WORSE_UP);
     assert_true(p->grace_us[ROW_CPU] == 15 * US_PER_MIN && p->grace_us[ROW_REBOOTS] == 2 * US_PER_HOUR &&
                 p->grace_us[ROW_SILENCE] == 0 && m[0].grace_us == US_PER_HOUR && m[1].grace_us == 0);
@@ -130,6 +134,11 @@ static void what_makes_no_sense(void **state)
     bad(*state, "metrics: {stuck-sensor: {kind: event}}\n", "two tests would be called 'stuck-sensor'");
     bad(*state, "metrics: {t: {kind: gauge, worse: both}, t-down: {kind: gauge}}\n", "two tests would be called");
     bad(*state, "metrics: {x: {kind: presence}}\n", "expected");
+    bad(*state, "metrics: {x: {kind: activation, share: 0.1}}\n", "activations are not tested");
+    bad(*state, "metrics: {x: {kind: activation, levels: [1]}}\n", "activations are not tested");
+    bad(*state, "metrics: {x: {kind: activation, grace: 1h}}\n", "activations are not tested");
+    bad(*state, "metrics: {x: {kind: activation}, y: {kind: activation}}\n",
+        "one metric of the kind activation at most");
     bad(*state,
         "metrics: {a: {kind: gauge, worse: both, share: 0}, b: {kind: gauge, worse: both, share: 0}, "
         "c: {kind: gauge, worse: both, share: 0}, d: {kind: gauge, worse: both, share: 0}, "
@@ -178,6 +187,8 @@ static void policies_that_differ(void **state)
     } cases[] = {
         {"{kind: gauge}", "{kind: gauge, worse: down}", NULL},
         {"{kind: counter}", "{kind: event}", NULL},
+        {"{kind: counter}", "{kind: activation}",
+         "of kind counter in one policy of this fleet, and of kind activation"},
         {"{kind: event}", "{kind: gauge}", "'m' is of kind event in one policy of this fleet, and of kind gauge in"},
         {"{kind: gauge}", "{kind: spread}", "'m' is of kind gauge in one policy of this fleet, and of kind spread in"},
         {"{kind: gauge}", "{kind: gauge, compare: difference}", "compared by difference in one policy of this fleet"},

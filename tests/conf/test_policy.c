@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "conf/policy.h"
+#include "core/intent.h"
 #include "core/arena.h"
 #include "core/clock.h"
 #include "tests/conf/tempdir.h"
@@ -90,6 +91,59 @@ static void an_empty_file_is_the_built_in_policy(void **state)
     assert_int_equal(p->lost_react, d->lost_react);
     p = load(*state, "limits: []\n", &a);
     assert_int_equal(p->n_limits, 0);
+    arena_release(&a);
+}
+
+static void what_is_asked_of_people(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct policy *p = load(*state, "people: {operator: required, reason: [ack, advance]}\n", &a);
+    assert_true(p->people.operator_named);
+    assert_int_equal(p->people.reasons, 1u << VERB_ACK | 1u << VERB_ADVANCE);
+    p = load(*state, "people: {operator: optional}\n", &a);
+    assert_false(p->people.operator_named);
+    assert_int_equal(p->people.reasons, 0);
+    bad_next(*state, "people: {reason: [halt]}\n",
+             "p.yaml:1: people.reason[0]: expected start, advance, pause, resume, approve, retry or ack, found 'halt'",
+             NULL);
+    arena_release(&a);
+}
+
+/* What the log shows of the built-in policy says what is compiled in. */
+static void the_built_in_policy_s_text_says_the_same(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct policy *d = policy_default(), *p = load(*state, d->text, &a);
+    struct policy same = *p;
+    assert_string_equal(p->text, d->text);
+    assert_int_equal(p->n_limits, d->n_limits);
+    for (size_t i = 0; i < d->n_limits; i++) {
+        struct limit l = p->limits[i];
+        assert_string_equal(l.id, d->limits[i].id);
+        assert_string_equal(l.metric, d->limits[i].metric);
+        assert_string_equal(l.device_class, d->limits[i].device_class);
+        l.id = d->limits[i].id;
+        l.metric = d->limits[i].metric;
+        l.device_class = d->limits[i].device_class;
+        assert_true(l.basis == d->limits[i].basis && l.value == d->limits[i].value && l.under == d->limits[i].under &&
+                    l.for_us == d->limits[i].for_us && l.min_devices == d->limits[i].min_devices &&
+                    l.wave == d->limits[i].wave && l.react == d->limits[i].react && l.dry_run == d->limits[i].dry_run);
+    }
+    assert_int_equal(p->evidence.n_strata, d->evidence.n_strata);
+    for (size_t i = 0; i < d->evidence.n_strata; i++)
+        assert_string_equal(p->evidence.strata[i], d->evidence.strata[i]);
+    assert_string_equal(p->evidence.control, d->evidence.control);
+    assert_string_equal(p->rollback_to, d->rollback_to);
+    same.name = d->name; /* what is no setting, and strings that are the same by now */
+    same.digest = d->digest;
+    same.text = d->text;
+    same.limits = d->limits;
+    same.rollback_to = d->rollback_to;
+    memcpy(same.evidence.strata, d->evidence.strata, sizeof d->evidence.strata);
+    same.evidence.control = d->evidence.control;
+    assert_memory_equal(&same, d, sizeof same);
     arena_release(&a);
 }
 
@@ -425,6 +479,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(device_hours_need_tests),
         T(an_empty_file_is_the_built_in_policy),
+        T(what_is_asked_of_people),
+        T(the_built_in_policy_s_text_says_the_same),
         T(every_field),
         T(words_are_those_of_core),
         T(a_limit_on_a_metric_of_ones_own),

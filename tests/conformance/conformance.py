@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""conformance.py PROGRAM [drill|real|watchers|labels ...]: one rollout in waves, watched, paused, resumed, advanced, halted by a person
+"""conformance.py PROGRAM [drill|real|watchers|labels|filters|inventory|backends|story ...]: one rollout in waves, watched, paused, resumed, advanced, halted by a person
 and by a rule, rolled back, verified device by device; the same steps on the drill's server and on a real hawkBit with a
 real Prometheus. Then the two servers' answers to the same requests are compared (probes.py).
 
@@ -11,10 +11,14 @@ import subprocess
 import sys
 import time
 
+import backends
+import filters
+import inventory
 import labels
 import probes
 import servers
 import steps
+import story
 import verdict
 import watchers
 import worlds
@@ -269,10 +273,11 @@ def run_world(kind, program):
 
 
 def main():
-    program, which = os.path.abspath(sys.argv[1]), sys.argv[2:] or ["drill", "real", "labels"]
+    program, which = os.path.abspath(sys.argv[1]), sys.argv[2:] or ["drill", "real", "labels", "filters", "inventory", "backends", "story"]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     began = time.monotonic()
-    results = [labels.run(program) if kind == "labels" else run_world(kind, program) for kind in which]
+    alone = {"labels": labels.run, "filters": filters.run, "inventory": inventory.run, "backends": backends.run, "story": story.run}
+    results = [alone[kind](program) if kind in alone else run_world(kind, program) for kind in which]
     if {"drill", "real"} <= set(which):
         results.append(probes.compare())
     passed, failed = (sum(r[i] for r in results) for i in (0, 1))

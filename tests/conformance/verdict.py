@@ -206,9 +206,9 @@ class Verdict(steps.Steps):
         assert states[0].bytes == states[1].bytes == states[2].bytes, [len(s.bytes) for s in states]
         shown = []
 
-        def explained():  # who carries it is told when the history has been read up to now
+        def explained():  # who carries it is told when the history has been read up to now, what they share with it
             shown[:] = [self.explain(n) for n in WATCHERS]
-            return all(x["waves"][0]["carriers"] for x in shown)
+            return all(set(x["waves"][0]["carriers"]) == set(self.looping) and x["waves"][0]["shared"] for x in shown)
         servers.wait_for("the carriers in all explanations", explained, 30)
         tests = [self.tests(x)["crash-loop"] for x in shown]
         same = ("canaries", "canaries_of", "others", "others_of", "log_evidence", "crossed_at", "reaction")

@@ -276,17 +276,47 @@ static void the_real_clock_moves_forward(void **state)
     assert_true(c->idle(c, TIME_NEVER, 0) > US_PER_S);
     int64_t left = c->idle(c, clock_now(c) + 10 * US_PER_S, 3);
     assert_true(left > 9 * US_PER_S && left <= 10 * US_PER_S);
+    int64_t first, then;
+    bool steady = clock_offset(c, &first) && clock_offset(c, &then); /* not on a machine that holds us up */
+    assert_true(!steady || llabs(then - first) <= 20 * US_PER_MS);
+    assert_true(clock_boot(c) > 0);
+    struct clock_sync s = clock_sync_state(c); /* whatever it is here */
+    assert_true(s.synced == CLOCK_SYNC_YES || s.error_us == 0);
+}
+
+static int64_t slow_boot(struct clock *c)
+{
+    static int64_t t;
+    (void)c;
+    return t += US_PER_S;
+}
+
+/* Who is held up between two readings must not take that for a clock that was set. */
+static void readings_that_do_not_belong_together_are_no_offset(void **state)
+{
+    (void)state;
+    int64_t offset;
+    struct clock c = *clock_real();
+    c.boot = slow_boot;
+    assert_false(clock_offset(&c, &offset));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(err_fills_and_clips),           cmocka_unit_test(arena_keeps_things_apart_and_zeroed),
-        cmocka_unit_test(buf_stops_at_its_limit),        cmocka_unit_test(buf_grows),
-        cmocka_unit_test(rng_is_the_published_sequence), cmocka_unit_test(rng_has_the_right_moments),
-        cmocka_unit_test(fmt_writes_for_people),         cmocka_unit_test(fmt_fits),
-        cmocka_unit_test(fmt_times_round_trip),          cmocka_unit_test(fmt_durations_parse_strictly),
-        cmocka_unit_test(fmt_hexfloat_round_trips),      cmocka_unit_test(the_real_clock_moves_forward),
+        cmocka_unit_test(err_fills_and_clips),
+        cmocka_unit_test(arena_keeps_things_apart_and_zeroed),
+        cmocka_unit_test(buf_stops_at_its_limit),
+        cmocka_unit_test(buf_grows),
+        cmocka_unit_test(rng_is_the_published_sequence),
+        cmocka_unit_test(rng_has_the_right_moments),
+        cmocka_unit_test(fmt_writes_for_people),
+        cmocka_unit_test(fmt_fits),
+        cmocka_unit_test(fmt_times_round_trip),
+        cmocka_unit_test(fmt_durations_parse_strictly),
+        cmocka_unit_test(fmt_hexfloat_round_trips),
+        cmocka_unit_test(the_real_clock_moves_forward),
+        cmocka_unit_test(readings_that_do_not_belong_together_are_no_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -153,12 +153,12 @@ static void a_clock_that_is_set_after_the_grace(void **state)
         s.unset = i >= 20 && i < 120;
         const double row[COL_BUILTIN] = {sample(&s), NAN, NAN};
         track_feed(&t, builtin_shape(), (int64_t)(s.t * US_PER_S), row, window);
-        assert_int_equal(track_events(&t, &t.boots, window, NULL), 0);
+        assert_int_equal(track_events(&t, &t.boots, NULL, window, NULL), 0);
     }
     boot(&s, 45);
     const double row[COL_BUILTIN] = {sample(&s), NAN, NAN};
     track_feed(&t, builtin_shape(), (int64_t)(s.t * US_PER_S), row, window);
-    assert_int_equal(track_events(&t, &t.boots, window, NULL), 1);
+    assert_int_equal(track_events(&t, &t.boots, NULL, window, NULL), 1);
 }
 
 /* A loop of a device whose clock is never right: later than it should, but it shows. */

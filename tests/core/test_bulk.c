@@ -131,13 +131,53 @@ static void many_numbers_are_sorted(void **state)
 
     (void)state;
     rng_init(&r, 3);
-    for (size_t n = 0; n < 5000; n = n * 2 + 1) {
-        for (size_t i = 0; i < n; i++)
+    for (size_t n = 0, close = 0; n < 5000; n = close ? n * 2 + 1 : n, close = !close) {
+        for (size_t i = 0; i < n; i++) {
             v[i] = w[i] = i % 5 == 0 ? floor(rng_normal(&r)) : i % 7 ? rng_normal(&r) : rng_exp(&r, 1e300);
+            if (close) /* the upper halves of their bits do not tell them apart */
+                v[i] = w[i] = 1e9 + 1e-6 * floor(100 * rng_unit(&r));
+        }
         sort_doubles(v, n);
         qsort(w, n, sizeof *w, by_value);
         for (size_t i = 0; i < n; i++)
             assert_true(v[i] == w[i]);
+    }
+}
+
+/* Order statistics over all strata, in both directions. */
+static void ranked_numbers_are_found(void **state)
+{
+    static double v[3000], w[3000];
+    static uint8_t of[3000];
+    struct ranked k, less;
+    struct rng r;
+
+    (void)state;
+    rng_init(&r, 4);
+    for (size_t n = 1; n <= 3000; n = n * 3 + 1) {
+        for (size_t i = 0; i < n; i++) {
+            v[i] = w[i] = i % 3 ? rng_normal(&r) : floor(3 * rng_normal(&r)) + 0.0;
+            of[i] = (uint8_t)(rng_u64(&r) % 5 * 13);
+        }
+        ranked_init(&k, v, of, n);
+        qsort(w, n, sizeof *w, by_value);
+        for (int flipped = 0; flipped < 2; flipped++) {
+            for (size_t i = 0; i < n; i += 1 + n / 50) {
+                double x = flipped ? -w[n - 1 - i] : w[i];
+                size_t upto = i;
+                while (upto < n && (flipped ? -w[n - 1 - upto] : w[upto]) <= x)
+                    upto++;
+                assert_true(ranked_at(&k, i) == x);
+                assert_int_equal(ranked_upto(&k, x), upto);
+            }
+            assert_int_equal(ranked_upto(&k, INFINITY), n);
+            assert_int_equal(ranked_upto(&k, -INFINITY), 0);
+            ranked_flip(&k);
+        }
+        ranked_less(&k, 0.25, &less);
+        assert_true(ranked_at(&less, n / 2) == w[n / 2] - 0.25);
+        ranked_release(&less);
+        ranked_release(&k);
     }
 }
 
@@ -395,6 +435,7 @@ int main(void)
         cmocka_unit_test(a_stratum_of_one_group_says_nothing),
         cmocka_unit_test(far_tails_stay_finite),
         cmocka_unit_test(many_numbers_are_sorted),
+        cmocka_unit_test(ranked_numbers_are_found),
         cmocka_unit_test(many_at_a_time_are_as_one_by_one),
         cmocka_unit_test(looks_come_when_the_schedule_says),
         cmocka_unit_test(evidence_is_p_times_its_share),

@@ -195,19 +195,20 @@ static void the_installs_own_reboot_is_excused(void **state)
 
     (void)state;
     track_init(&t, builtin_shape(), NULL);
-    assert_int_equal(track_events(&t, &t.boots, window, by), -1);
+    assert_int_equal(track_events(&t, &t.boots, NULL, window, by), -1);
     for (int i = 0; i < 4; i++) { /* restarts at minute 2, for the install that is reported then */
         feed(&t, t0 + i * US_PER_MIN, boots += i == 2);
     }
-    assert_int_equal(track_events(&t, &t.boots, window, NULL), 1); /* of who is not told, every reboot is its own */
+    assert_int_equal(track_events(&t, &t.boots, NULL, window, NULL),
+                     1); /* of who is not told, every reboot is its own */
     track_enrol(&t, t0 + 2 * US_PER_MIN + grace);
-    assert_int_equal(track_events(&t, &t.boots, window, by), 0);
+    assert_int_equal(track_events(&t, &t.boots, NULL, window, by), 0);
     for (int i = 0; i < TRACK_BUCKETS; i++)
         assert_int_equal(by[i], 0);
     for (int i = 4; i < 8; i++) { /* once more within the grace, and once after it */
         feed(&t, t0 + i * US_PER_MIN, boots += i == 4 || i == 7);
     }
-    assert_int_equal(track_events(&t, &t.boots, window, by), 1);
+    assert_int_equal(track_events(&t, &t.boots, NULL, window, by), 1);
     assert_int_equal(by[TRACK_BUCKETS - 1], 1);
 }
 
@@ -223,7 +224,7 @@ static void reboots_are_of_the_window(void **state)
     for (int i = 0; i < 12; i++) {
         feed(&t, t0 + i * US_PER_MIN, boots += i == 1 || i == 5);
     }
-    assert_int_equal(track_events(&t, &t.boots, window, NULL), 1);
+    assert_int_equal(track_events(&t, &t.boots, NULL, window, NULL), 1);
 }
 
 int main(void)

@@ -36,7 +36,7 @@ static void smallest_entry(void **state)
     char *s = line(&e, 1, NULL);
     assert_string_equal(
         s,
-        "{\"actor\":{\"kind\":\"person\",\"name\":\"\"},\"kind\":\"session\",\"mono_us\":0,\"seq\":1,\"t\":0,\"v\":2}");
+        "{\"actor\":{\"kind\":\"person\",\"name\":\"\"},\"kind\":\"session\",\"mono_us\":0,\"seq\":1,\"t\":0,\"v\":3}");
     free(s);
 }
 
@@ -74,7 +74,7 @@ static void full_line(void **state)
            "\"corr\":\"00000000000004d2\",\"f\":{\"devices\":-1934,\"evidence\":\"{\\\"n\\\":3}\",\"http.status\":200},"
            "\"fleet\":\"hearth\",\"host\":{\"name\":\"h1\",\"uid\":0},\"kind\":\"outcome\",\"late\":1,\"mono_us\":5,"
            "\"reason\":\"reboots \\\"3.1x\\\"\",\"result\":\"ok\",\"rollout\":\"4471\",\"seq\":7,"
-           "\"t\":1931258352114000,\"v\":2,\"verb\":\"pause\",\"wave\":\"W2\"}");
+           "\"t\":1931258352114000,\"v\":3,\"verb\":\"pause\",\"wave\":\"W2\"}");
     struct err err;
     struct json_t *doc = json_parse(s, strlen(s), ENTRY_MAX, "entry", &err);
     assert_non_null(doc);

@@ -351,7 +351,13 @@ static void test_not_covered(void **state)
     "a rise only; a fall is not seen, other than of a sensor that sticks."
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out, HEAD " Of 20 canaries that count now none has rebooted since this wave's tests began.");
-    t.after = (struct trial_after){20, 12, 10, 358 * US_PER_MIN, 370 * US_PER_MIN, true, 0, 371 * US_PER_MIN};
+    t.after = (struct trial_after){.canaries = 20,
+                                   .rebooted = 12,
+                                   .most = 10,
+                                   .first_us = 358 * US_PER_MIN,
+                                   .last_us = 370 * US_PER_MIN,
+                                   .alike = true,
+                                   .excuse_us = 371 * US_PER_MIN};
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out,
                         HEAD " Of 20 canaries that count now 12 rebooted since this wave's tests began, 10 of them "
@@ -367,11 +373,38 @@ static void test_not_covered(void **state)
     p.evidence.grace_us[ROW_SILENCE] = US_PER_MIN; /* the policy's is longer */
     explain_not_covered(&p, &t, out, sizeof out);
     assert_non_null(strstr(out, " to 6h10m after their own install, 2 within 1h of the grace's end."));
-    assert_non_null(strstr(out, "later than 3m00s (reboots 2h00m, CPU 15m00s) after an install: a second reboot"));
+    assert_non_null(
+        strstr(out, "later than 3m00s (reboots 2h00m, CPU 15m00s, for limits too) after an install: a second reboot"));
     memset(p.evidence.grace_us, 0, sizeof p.evidence.grace_us);
     t.state = TRIAL_OFF;
     explain_not_covered(&p, &t, out, sizeof out);
     assert_string_equal(out, HEAD);
+
+    /* A metric of activations. */
+    const struct metric_def own = {.id = "activations", .title = "staged activations", .kind = KIND_ACTIVATION};
+    p.evidence.own = &own;
+    p.evidence.n_own = 1;
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(out, HEAD);
+    t = (struct trial_view){.state = TRIAL_LIVE, .after = {.canaries = 20, .names = true}};
+#define NONE " Of 20 canaries that count now none has rebooted since this wave's tests began."
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(out, HEAD " One boot of each that staged activations names as a step of the update would not "
+                                  "count; it has named none." NONE);
+    t.after.named = 18;
+    t.after.named_first_us = 358 * US_PER_MIN;
+    t.after.named_last_us = 370 * US_PER_MIN;
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(
+        out,
+        HEAD " Of 20 canaries that count now 18 had one boot each, 5h58m to 6h10m after the install, that staged "
+             "activations names as a step of the update: it does not count. Of 20 canaries that count now none has "
+             "rebooted otherwise since this wave's tests began.");
+    t.after.named = 0;
+    t.after.names = false;
+    explain_not_covered(&p, &t, out, sizeof out);
+    assert_string_equal(out, HEAD " staged activations names boots of most control devices that booted, too: none is "
+                                  "taken for a step of the update any more." NONE);
 }
 
 int main(void)

@@ -184,6 +184,27 @@ static void kept_and_gone_on_with(void **state)
     kit_free(&l);
 }
 
+/* An epoch begins while some are silent, long after their grace: what they did meanwhile counts in it. */
+static void silent_over_an_epochs_begin(void **state)
+{
+    (void)state;
+    for (int grace = 0; grace < 2; grace++) {
+        struct kit k;
+        begin(&k, ROW_REBOOTS, grace ? US_PER_HOUR : 0, 0);
+        for (int part = 0; part < 3; part++) {
+            kit_until(&k, KIT_GRACE + 24 * US_PER_HOUR + (part - 1) * US_PER_HOUR);
+            for (size_t i = 0; i < 10; i++) {
+                k.silent[i] = part < 2;
+                if (part == 1)
+                    kit_boot(&k, i);
+            }
+        }
+        kit_ticks(&k, 2);
+        assert_int_equal(kit_evidence(&k, 0, TEST_BOOT1).canary, 10);
+        kit_free(&k);
+    }
+}
+
 static void a_decision_comes_out_again(void **state)
 {
     (void)state;
@@ -228,6 +249,7 @@ int main(void)
         cmocka_unit_test(warming_up_is_excused),
         cmocka_unit_test(silence_too),
         cmocka_unit_test(kept_and_gone_on_with),
+        cmocka_unit_test(silent_over_an_epochs_begin),
         cmocka_unit_test(a_decision_comes_out_again),
         cmocka_unit_test(shorter_than_the_policys_is_none),
     };

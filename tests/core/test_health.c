@@ -38,7 +38,7 @@ static struct group_health group(const struct track *t, size_t n, int64_t now)
 
     for (size_t i = 0; i < n; i++)
         p[i] = &t[i];
-    health_group(p, n, shape(), now, WINDOW, SCRAPE, &g);
+    health_group(p, n, shape(), NULL, now, WINDOW, SCRAPE, &g);
     free(p);
     return g;
 }
@@ -285,7 +285,7 @@ static void own_metrics_are_columns(void **state)
             track_feed(&t[i], &s, T0 + k * US_PER_MIN, now, WINDOW);
         }
     }
-    health_group(p, 4, &s, T0 + 3 * US_PER_MIN, WINDOW, SCRAPE, &g);
+    health_group(p, 4, &s, NULL, T0 + 3 * US_PER_MIN, WINDOW, SCRAPE, &g);
     const struct gauge_health *memory = &g.column[COL_BUILTIN].gauge, *cold = &g.column[COL_BUILTIN + 2].gauge;
     NEAR(memory->mean, 100); /* what is below 0 is no measurement of it */
     NEAR(memory->change, 0.25);
@@ -299,8 +299,140 @@ static void own_metrics_are_columns(void **state)
     assert_int_equal(c->had, 2);
     assert_int_equal(c->twice, 2);
     NEAR(c->days, 4 * 3 / 1440.0);
-    assert_int_equal(track_events(&t[0], track_count_of(&t[0], &s, COL_BUILTIN + 1), WINDOW, NULL), 3);
+    assert_int_equal(track_events(&t[0], track_count_of(&t[0], &s, COL_BUILTIN + 1), NULL, WINDOW, NULL), 3);
     arena_release(&a);
+}
+
+/* One device that has installed; `later` is the longer grace of the reboots, of the CPU likewise. */
+static struct group_health later(const struct track *t, int64_t now, int64_t us)
+{
+    const struct track *p[] = {t};
+    struct health_excuse x = {.later_us = {[COL_REBOOTS] = us, [COL_CPU] = us}};
+    struct group_health g;
+
+    health_group(p, 1, shape(), &x, now, WINDOW, SCRAPE, &g);
+    return g;
+}
+
+/* A metric with a grace of its own: what falls into that is in no limit's window, and no figure of a gauge. */
+static void a_grace_of_its_own(void **state)
+{
+    struct track t;
+    struct group_health g;
+
+    (void)state;
+    track_init(&t, shape(), NULL);
+    feed(&t, T0 - US_PER_MIN, 40, 0.2, 1);
+    track_enrol(&t, T0);
+    for (int k = 0; k <= 20; k++) { /* a boot each minute */
+        int64_t at = T0 + k * US_PER_MIN + 30 * US_PER_S;
+
+        feed(&t, at, 41 + k, 0.3, 1);
+        g = group(&t, 1, at);
+        assert_int_equal(g.column[COL_REBOOTS].count.events, k > 9 ? 10 : k);
+        g = later(&t, at, 12 * US_PER_MIN);
+        /* what the first sample after it brings was before, or may have been */
+        assert_int_equal(g.column[COL_REBOOTS].count.events, k > 12 ? k - 12 : 0);
+        assert_int_equal(g.measured, 1);
+        assert_int_equal(isnan(g.column[COL_CPU].gauge.mean), k < 12);
+        if (k > 13) {
+            NEAR(g.column[COL_REBOOTS].count.days, (k - 13 + 0.5) / 1440);
+            struct track_excuse e = {.later_us = 12 * US_PER_MIN};
+            assert_int_equal(track_events(&t, &t.boots, &e, WINDOW, NULL), k - 12);
+        }
+    }
+    /* Who comes back from a silence over its end brings what was before it. */
+    for (int away = 3; away < 30; away++) {
+        track_init(&t, shape(), NULL);
+        track_enrol(&t, T0);
+        for (int k = 0; k <= 40; k++) {
+            int64_t at = T0 + k * US_PER_MIN;
+
+            if (k < 12 || k >= 12 + away)
+                feed(&t, at, k < 12 ? 40 : 43, 0.2, 1);
+            if (away < TRACK_WINDOW)
+                assert_int_equal(later(&t, at, 14 * US_PER_MIN).column[COL_REBOOTS].count.events, 0);
+        }
+    }
+}
+
+/* A staged update's own boot: one, and of a canary. */
+static void a_boot_is_named(void **state)
+{
+    struct track_shape s;
+    struct arena a;
+    struct metric_def own = {.id = "x", .title = "x", .unit = "", .kind = KIND_ACTIVATION};
+    struct policy policy = *policy_default();
+
+    (void)state;
+    policy.evidence.own = &own;
+    policy.evidence.n_own = 1;
+    track_shape_init(&s);
+    track_shape_add(&s, KIND_GAUGE, false);
+    track_shape_add(&s, KIND_ACTIVATION, false);
+    for (int late = -2; late <= 2; late++) { /* samples from the boot to the rise */
+        const int8_t column[] = {COL_BUILTIN + 1};
+        struct health_excuse canary, control;
+        struct group_health g;
+        struct track t;
+        const struct track *p[] = {&t};
+        int64_t near = late >= -1 && late <= 1;
+
+        arena_init(&a);
+        health_excuse(&policy, column, true, &canary);
+        health_excuse(&policy, column, false, &control);
+        track_init(&t, &s, &a);
+        for (int k = -3; k < 8; k++) {
+            int64_t at = T0 + k * US_PER_MIN;
+            const double row[] = {5 + (k >= 3) + (k >= 6), 0.2, 1, 0, (k >= 3 + late) + (k >= 6)};
+
+            if (k == 0)
+                track_enrol(&t, T0);
+            track_feed(&t, &s, at, row, WINDOW);
+            health_group(p, 1, &s, &canary, at, WINDOW, SCRAPE, &g);
+            if (k >= 5) /* the second one counts, whatever the number does */
+                assert_int_equal(g.column[COL_REBOOTS].count.events, (k >= 6) + (near || k >= 6 ? 0 : 1));
+            health_group(p, 1, &s, &control, at, WINDOW, SCRAPE, &g);
+            assert_int_equal(g.column[COL_REBOOTS].count.events, (k >= 3) + (k >= 6));
+        }
+        uint8_t by[TRACK_BUCKETS];
+        struct track_excuse e = health_excuse_of(&canary, &t, &s, COL_REBOOTS);
+        track_events(&t, &t.boots, &e, WINDOW, by);
+        assert_int_equal(by[TRACK_BUCKETS - 2], near);
+        /* The next rollout's update has one of its own. */
+        track_enrol(&t, T0 + 8 * US_PER_MIN);
+        for (int k = 9; k < 11; k++) {
+            const double row[] = {5 + k, 0.2, 1, 0, k};
+            track_feed(&t, &s, T0 + k * US_PER_MIN, row, WINDOW);
+        }
+        e = health_excuse_of(&canary, &t, &s, COL_REBOOTS);
+        assert_int_equal(track_events(&t, &t.boots, NULL, WINDOW, NULL), 1);
+        assert_int_equal(track_events(&t, &t.boots, &e, WINDOW, NULL), 0);
+        arena_release(&a);
+    }
+}
+
+/* Graces and the column of activations, as a policy has them. */
+static void excuses_are_the_policys(void **state)
+{
+    struct metric_def own[] = {{.id = "r", .title = "r", .unit = "", .kind = KIND_COUNTER, .grace_us = US_PER_HOUR},
+                               {.id = "x", .title = "x", .unit = "", .kind = KIND_ACTIVATION}};
+    struct policy policy = *policy_default();
+    const int8_t column[] = {COL_BUILTIN + 4, -1};
+    struct health_excuse x;
+
+    (void)state;
+    policy.evidence.own = own;
+    policy.evidence.n_own = 2;
+    policy.evidence.grace_us[ROW_REBOOTS] = 2 * US_PER_HOUR;
+    policy.evidence.grace_us[ROW_CPU] = US_PER_MIN; /* the policy's is longer */
+    health_excuse(&policy, column, true, &x);
+    assert_true(x.later_us[COL_REBOOTS] == 2 * US_PER_HOUR - policy.grace_us && x.later_us[COL_CPU] == 0);
+    assert_true(x.later_us[COL_BUILTIN + 4] == US_PER_HOUR - policy.grace_us && x.names == 0);
+    health_excuse(&policy, NULL, true, &x);
+    assert_true(x.later_us[COL_BUILTIN] == US_PER_HOUR - policy.grace_us && x.names == COL_BUILTIN + 1);
+    health_excuse(&policy, NULL, false, &x);
+    assert_int_equal(x.names, 0);
 }
 
 static void nothing_known_is_nan(void **state)
@@ -458,6 +590,9 @@ int main(void)
         cmocka_unit_test(p95_is_exact),
         cmocka_unit_test(variance_is_against_own_baseline),
         cmocka_unit_test(own_metrics_are_columns),
+        cmocka_unit_test(a_grace_of_its_own),
+        cmocka_unit_test(a_boot_is_named),
+        cmocka_unit_test(excuses_are_the_policys),
         cmocka_unit_test(nothing_known_is_nan),
         cmocka_unit_test(coverage_has_an_end),
         cmocka_unit_test(who_installs_is_missed_from_its_grace_on),

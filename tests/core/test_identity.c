@@ -182,7 +182,8 @@ static void a_rollout_of_the_server_has_one(void **state)
 {
     (void)state;
     char text[IDENTITY_RELEASE_BYTES], long_name[NAME_MAX_BYTES];
-    struct rollout r = {.id = "17", .name = "n", .created_at = T0, .release = {"7", "hearth", "4.12.1"}};
+    struct rollout r = {
+        .id = "17", .name = "n", .created_at = T0, .release = {.id = "7", .name = "hearth", .version = "4.12.1"}};
     struct rollout_identity i = identity_of("homes", &r, text);
     assert_string_equal(i.fleet, "homes");
     assert_string_equal(i.id, "17");

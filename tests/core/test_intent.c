@@ -47,7 +47,7 @@ static void bench_init(struct bench *b, enum verb v)
                             .name = "hearth 4.12.1",
                             .state = ROLLOUT_RUNNING,
                             .state_word = "running",
-                            .release = {"7", "hearth", "4.12.1"},
+                            .release = {.id = "7", .name = "hearth", .version = "4.12.1"},
                             .total = 1000};
     set_wave(&b->w[0], 0, WAVE_FINISHED, 20, (struct counts){.finished = 20});
     set_wave(&b->w[1], 1, WAVE_RUNNING, 200, (struct counts){.finished = 150, .error = 5, .running = 45});
@@ -204,6 +204,9 @@ static void all_other_verbs_fail_closed(void **state)
         bench_init(&b, (enum verb)v);
         b.f.log_ok = false;
         REFUSED(&b, "audit log cannot be written");
+        b.f.log_tampered = true;
+        REFUSED(&b, "audit log is tampered with");
+        b.f.log_tampered = false;
         bench_init(&b, (enum verb)v);
         b.f.log_backlog = true;
         REFUSED(&b, "logged late");
@@ -462,6 +465,51 @@ static void halt_shows_who_goes_on(void **state)
     assert_int_equal(b.view.will[1].devices, 45);
 }
 
+static bool says(const struct preview_line *v, size_t n, const char *text)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strstr(v[i].text, text))
+            return true;
+    return false;
+}
+
+/* What each strength does on this server stands there before a key is pressed. */
+static void a_stop_says_how_hard(void **state)
+{
+    static const struct {
+        enum strength how;
+        uint32_t caps;
+        const char *will, *wont;
+    } cases[] = {
+        {STRENGTH_POLICY, CAP_STOP | CAP_FORCE | CAP_OWN_WAVES, "is paused, and stays so",
+         "go on in spite of the halt"},
+        {STRENGTH_SOFT, CAP_STOP, "recalled, but some", NULL},
+        {STRENGTH_SOFT, CAP_STOP | CAP_OWN_WAVES | CAP_RECALL, "recalled, but some", NULL},
+        {STRENGTH_SOFT, CAP_STOP | CAP_OWN_WAVES | CAP_RECALL | CAP_FORCE, "recalled, but some",
+         "by force it would be"},
+        {STRENGTH_SOFT, CAP_STOP | CAP_OWN_WAVES, "stopped for good", "cannot recall them"},
+        {STRENGTH_FORCE, CAP_STOP | CAP_OWN_WAVES | CAP_RECALL | CAP_FORCE, "cut off where they", "taken then: lost"},
+        {STRENGTH_FORCE, CAP_STOP | CAP_OWN_WAVES | CAP_RECALL, "recalled, but some", "not possible here"},
+        {STRENGTH_FORCE, CAP_STOP | CAP_FORCE, "recalled, but some", "not possible here"},
+        {STRENGTH_FORCE, CAP_FORCE | CAP_OWN_WAVES, "is paused, and stays so", "cannot stop a rollout for good"},
+    };
+    struct bench b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bench_init(&b, VERB_HALT);
+        b.in.strength = cases[i].how;
+        b.f.caps = cases[i].caps;
+        preview(&b, NULL, 0);
+        if (!says(b.view.will, b.view.n_will, cases[i].will))
+            fail_msg("case %d does not say: %s", (int)i, cases[i].will);
+        if (cases[i].wont && !says(b.view.wont, b.view.n_wont, cases[i].wont))
+            fail_msg("case %d does not say: %s", (int)i, cases[i].wont);
+        if (!cases[i].wont && says(b.view.wont, b.view.n_wont, "force"))
+            fail_msg("case %d speaks of force", (int)i);
+    }
+}
+
 static void advance_shows_one_wave(void **state)
 {
     struct bench b;
@@ -502,6 +550,11 @@ static void rollback_groups_devices(void **state)
     b.in.wave_mask[0] = 1U << 1;
     preview(&b, d, 220);
     assert_string_equal(b.view.phrase, "home/4471 W1 200");
+    snprintf(b.in.rollout, sizeof b.in.rollout, "plan-3de79c0ea6dd514c");
+    preview(&b, d, 220);
+    assert_string_equal(b.view.phrase, "home/plan-3de7 W1 200");
+    snprintf(b.in.rollout, sizeof b.in.rollout, "4471");
+    preview(&b, d, 220);
     assert_int_equal(total(b.view.will, b.view.n_will, true), 200);
     assert_int_equal(b.view.wont[0].devices, 20);
     preview(&b, d, 150); /* not all of them have been read */
@@ -533,7 +586,7 @@ static void rollback_target_is_looked_up(void **state)
                                        .told = true,
                                        .status = DEVICE_PENDING};
     bench_init(&b, VERB_ROLLBACK);
-    b.r.release = (struct release){"2", "hearth", "4.12.1"};
+    b.r.release = (struct release){.id = "2", .name = "hearth", .version = "4.12.1"};
     b.f.target = &t;
     REFUSED(&b, "not known which release the devices came from");
     preview(&b, NULL, 0);
@@ -563,6 +616,57 @@ static void rollback_target_is_looked_up(void **state)
     b.in.actor.kind = ACTOR_PERSON;
     b.f.target = NULL;
     assert_true(ok(&b));
+}
+
+static bool wont_say(const struct preview *p, const char *text)
+{
+    for (size_t i = 0; i < p->n_wont; i++)
+        if (strstr(p->wont[i].text, text))
+            return true;
+    return false;
+}
+
+/* What the server cannot do, and what is peculiar to it, is said before anything is confirmed. */
+static void what_is_left_out_is_said(void **state)
+{
+    static const struct {
+        uint32_t cap;
+        const char *text;
+    } steps[] = {{CAP_STOP, "it cannot be stopped"},
+                 {CAP_AUTO_ASSIGN, "giving the release to new devices"},
+                 {CAP_ACTION_LIST, "nobody waits for them"},
+                 {CAP_OFFLINE, "cannot be told once more"},
+                 {CAP_DOWNGRADE, "takes no older release"}};
+    static const char *const says[SAY_COUNT] = {
+        [SAY_PAUSE] = "halt = tell no more", [SAY_STOP] = "a stop is final", [SAY_ROLLBACK] = "pauses the other one"};
+    struct bench b;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        bench_init(&b, VERB_ROLLBACK);
+        preview(&b, NULL, 0);
+        assert_false(wont_say(&b.view, steps[i].text));
+        b.f.caps &= ~steps[i].cap;
+        preview(&b, NULL, 0);
+        if (!wont_say(&b.view, steps[i].text))
+            fail_msg("not said: %s", steps[i].text);
+    }
+    bench_init(&b, VERB_ROLLBACK);
+    b.f.says = says;
+    preview(&b, NULL, 0);
+    assert_true(wont_say(&b.view, "pauses the other one"));
+    assert_false(wont_say(&b.view, "halt = tell no more"));
+    bench_init(&b, VERB_HALT);
+    b.f.says = says;
+    preview(&b, NULL, 0);
+    assert_true(wont_say(&b.view, "halt = tell no more"));
+    b.p.halt_stops = true;
+    preview(&b, NULL, 0);
+    assert_true(wont_say(&b.view, "a stop is final"));
+    bench_init(&b, VERB_PAUSE);
+    b.f.says = says;
+    preview(&b, NULL, 0);
+    assert_true(wont_say(&b.view, "halt = tell no more"));
 }
 
 static void rollback_of_many_versions(void **state)
@@ -628,6 +732,42 @@ static void unknown_facts_do_not_crash(void **state)
     }
 }
 
+static void a_policy_may_ask_who_and_why(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, VERB_ACK);
+    b.f.latched = true;
+    assert_true(ok(&b));
+    assert_int_equal(verb_reason_by(VERB_ACK, &b.p), REASON_NONE);
+    b.p.people.reasons = 1u << VERB_ACK;
+    assert_int_equal(verb_reason_by(VERB_ACK, &b.p), REASON_NEEDED);
+    assert_int_equal(verb_reason_by(VERB_DENY, NULL), REASON_NEEDED);
+    assert_true(ok(&b)); /* it has one */
+    b.in.reason[0] = '\0';
+    REFUSED(&b, "the policy asks for a reason");
+    b.p.people.reasons = 0;
+    b.p.people.operator_named = true;
+    REFUSED(&b, "the policy asks who you are");
+    b.in.actor.kind = ACTOR_SCRIPT;
+    REFUSED(&b, "the policy asks who you are");
+    b.f.operator_named = true;
+    assert_true(ok(&b));
+    b.f.operator_named = false;
+    snprintf(b.in.actor.operator_name, sizeof b.in.actor.operator_name, "Mara Ito");
+    assert_true(ok(&b));
+    bench_init(&b, VERB_HALT); /* which nothing holds up, and no rule is asked */
+    b.p.people = (struct people_policy){true, UINT32_MAX};
+    b.in.reason[0] = '\0';
+    assert_true(ok(&b));
+    bench_init(&b, VERB_PAUSE);
+    b.p.people = (struct people_policy){true, UINT32_MAX};
+    b.in.actor.kind = ACTOR_RULE;
+    b.in.reason[0] = '\0';
+    assert_true(ok(&b));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -646,11 +786,14 @@ int main(void)
         cmocka_unit_test(told_by_counts_or_state),
         cmocka_unit_test(previews_add_up),
         cmocka_unit_test(halt_shows_who_goes_on),
+        cmocka_unit_test(a_stop_says_how_hard),
         cmocka_unit_test(advance_shows_one_wave),
         cmocka_unit_test(rollback_groups_devices),
         cmocka_unit_test(rollback_target_is_looked_up),
+        cmocka_unit_test(what_is_left_out_is_said),
         cmocka_unit_test(rollback_of_many_versions),
         cmocka_unit_test(five_hundred_waves_fit_the_phrase),
+        cmocka_unit_test(a_policy_may_ask_who_and_why),
         cmocka_unit_test(unknown_facts_do_not_crash),
     };
 

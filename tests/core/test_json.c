@@ -394,9 +394,45 @@ static void the_writer_notices_misuse(void **state)
     assert_false(ok_after(w_too_deep));
 }
 
+/* What is left out changes nothing else, a text keeps its head, and what is cut or wrong is found all the same. */
+static void test_without(void **state)
+{
+    static const struct json_skip skip[] = {{"text", 8}, {"big", 0}, {NULL, 0}};
+    static const char whole[] =
+        "{\"id\":\"a\\\"text\\\":\",\"text\" : \"0123456 89 and more\\\\\",\"in\":[{\"big\":{\"x\":[\"]}\\\"\",{}]},"
+        "\"k\":1},{\"text\":[1,2]},\"big\"],\"big\": -1.5 }";
+    struct err e = {0};
+    (void)state;
+    struct json_t *doc = json_parse_without(whole, sizeof whole - 1, skip, 32, "doc", &e);
+    if (!doc)
+        fail_msg("%s: %s", e.what, e.cause);
+    assert_string_equal(json_str(doc, "id", NULL), "a\"text\":");
+    assert_string_equal(json_str(doc, "text", NULL), "0123456");
+    int64_t v = 7;
+    assert_true(json_int(doc, "big", &v) && v == 0);
+    const struct json_t *in = json_get(doc, "in");
+    assert_int_equal(json_len(in), 3);
+    assert_true(json_int(json_at(in, 0), "big", &v) && v == 0);
+    assert_true(json_int(json_at(in, 0), "k", &v) && v == 1);
+    assert_true(json_int(json_at(in, 1), "text", &v) && v == 0);
+    assert_string_equal(json_str_value(json_at(in, 2), NULL), "big");
+    json_free(doc);
+    for (size_t n = 0; n + 1 < sizeof whole; n++) {
+        char *cut = malloc(n + 1);
+        memcpy(cut, whole, n);
+        assert_null(json_parse_without(cut, n, skip, 32, "doc", &e));
+        free(cut);
+    }
+    static const char *const wrong[] = {"{\"big\":}", "{\"big\":,\"a\":1}", "{\"big\"}", "{\"big\":{\"a\":1",
+                                        "\"big\":1"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        assert_null(json_parse_without(wrong[i], strlen(wrong[i]), skip, 32, "doc", &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without),
         cmocka_unit_test(refuses_what_is_not_json),
         cmocka_unit_test(errors_are_safe_to_show),
         cmocka_unit_test(bounds_size_and_depth),

@@ -191,6 +191,30 @@ static const struct notice *stands(struct scene *c, enum notice_kind kind)
     return found;
 }
 
+static void a_log_that_is_tampered_with_is_told_until_it_is_written_to(void **state)
+{
+    (void)state;
+    struct scene c;
+    scene(&c);
+    c.s.audit.tampered = true;
+    c.s.audit.error = "audit log /x has gone";
+    c.s.link.state = LINK_FAILED; /* the fleet server has no part in it */
+    const struct notice *n = stands(&c, NOTICE_TAMPERED);
+    assert_non_null(n);
+    assert_string_equal(notice_severity(n->kind), "critical");
+    assert_string_equal(n->text, "audit log /x has gone; only halts go out");
+    struct notice told = *n;
+    assert_false(notice_can_end(&c.s, &told));
+    c.s.audit.tampered = false; /* it hangs meanwhile, say */
+    assert_false(notice_can_end(&c.s, &told));
+    c.s.audit.writable = true;
+    assert_true(notice_can_end(&c.s, &told));
+    assert_null(stands(&c, NOTICE_TAMPERED));
+    notice_end(&told, &c.s, T0 + 9);
+    assert_true(told.resolved);
+    assert_true(strstr(told.text, "written to") != NULL);
+}
+
 static void a_quiet_fleet_gives_no_notice(void **state)
 {
     (void)state;
@@ -755,6 +779,7 @@ int main(void)
         cmocka_unit_test(in_silence_nothing_is_told_and_nothing_is_forgotten),
         cmocka_unit_test(a_clock_that_was_set_back_silences_nothing),
         cmocka_unit_test(a_full_book_forgets_the_oldest_and_the_resolved_first),
+        cmocka_unit_test(a_log_that_is_tampered_with_is_told_until_it_is_written_to),
         cmocka_unit_test(a_quiet_fleet_gives_no_notice),
         cmocka_unit_test(halts_of_rules_and_of_people),
         cmocka_unit_test(halted_but_running),

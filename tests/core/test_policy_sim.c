@@ -86,8 +86,8 @@ static double run(const struct world *w, uint64_t seed, const char **rule)
         }
         if (t < T0)
             continue;
-        health_group(ptr, (size_t)w->canaries, &shape, t, p->window_us, w->step, &h.canary);
-        health_group(ptr + w->canaries, (size_t)w->control, &shape, t, p->window_us, w->step, &h.control);
+        health_group(ptr, (size_t)w->canaries, &shape, NULL, t, p->window_us, w->step, &h.canary);
+        health_group(ptr + w->canaries, (size_t)w->control, &shape, NULL, t, p->window_us, w->step, &h.control);
         health_compare(&h, &p->evidence, NULL, t);
         verdict_step(&(struct verdict_input){.policy = p,
                                              .health = &h,

@@ -133,7 +133,7 @@ static void bounded(const struct tie_group *g, size_t n_groups, size_t unit, dou
 {
     const struct tie_stratum s = {g, n_groups};
     bool exact;
-    double truth = log(by_devices(g, n_groups, unit)), p = ranktie_log_p(&s, 1, 0, &exact);
+    double truth = log(by_devices(g, n_groups, unit)), p = ranktie_log_p(&s, 1, 0, false, &exact);
 
     assert_int_equal(exact, exact_wanted);
     if (!(p > truth - 1e-9 * fabs(truth) - 1e-12) || !(p < truth + worst || truth > -1))
@@ -254,6 +254,42 @@ static void many_strata_of_many_values_end(void **state)
     assert_true(isnan(out.p_exact) && out.log_p <= 0 && out.p > out.p_asymptotic && out.p < out.p_asymptotic * 20);
 }
 
+/* By how much U is below its mean. */
+static double below(const struct tie_group *g, size_t n)
+{
+    double x = 0, y = 0, u = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        u += g[i].x * (y + g[i].y / 2.0);
+        x += g[i].x;
+        y += g[i].y;
+    }
+    return x * y / 2 - u;
+}
+
+/* Where U is below its mean the exponential bound tells nothing, and is left out: p is what it would be with it. */
+static void without_evidence_no_bound_is_needed(void **state)
+{
+    enum { GROUPS = 1500 };
+    static struct tie_group g[GROUPS];
+    struct rng r;
+    int left_out = 0;
+
+    (void)state;
+    rng_init(&r, 16);
+    for (int k = 0; k < 60; k++) {
+        const struct tie_stratum s = {g, GROUPS};
+        bool exact, same;
+        draw(&r, g, GROUPS, 1 + (uint32_t)k % 4, k % 2 ? 0.05 : 0.4, -0.001 * (k % 40));
+        bool low = below(g, GROUPS) >= GROUPS * (1 + k % 4);
+        double with = ranktie_log_p(&s, 1, 0, false, &exact);
+        assert_true(fabs(ranktie_log_p(&s, 1, 0, low, &same) - with) < 1e-7);
+        assert_int_equal(same, exact);
+        left_out += low;
+    }
+    assert_true(left_out > 10 && left_out < 50);
+}
+
 /* A look of a sensor that hardly ever changes: how often p is at most .01, of 4,000 fleets in which nothing differs. */
 static void a_quantised_sensor_halts_no_more_than_allowed(void **state)
 {
@@ -323,6 +359,7 @@ int main(void)
         cmocka_unit_test(the_normal_tail_is_careful_without_ties),
         cmocka_unit_test(light_ties_cost_little),
         cmocka_unit_test(many_strata_of_many_values_end),
+        cmocka_unit_test(without_evidence_no_bound_is_needed),
         cmocka_unit_test(a_quantised_sensor_halts_no_more_than_allowed),
         cmocka_unit_test(old_looks_replay_as_they_were_decided),
     };

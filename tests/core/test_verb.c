@@ -106,7 +106,10 @@ static void documentation(void **state)
         if (row->key[0])
             snprintf(key, sizeof key, "`%s` ", row->key);
         snprintf(line, sizeof line, "| %s| `andon %s ID`%s | %s | %s |", key, row->word,
-                 row->whole_fleet ? ", `--all`" : "", row->help, verb_confirm_words((enum verb)v));
+                 row->all_fleets    ? ", `--all`, `--release NAME:VERSION`"
+                 : row->whole_fleet ? ", `--all`"
+                                    : "",
+                 row->help, verb_confirm_words((enum verb)v));
         has_line(doc, "docs/verbs.md", line);
         buf_init(&b, 400);
         buf_printf(&b, "| %s |", row->word);

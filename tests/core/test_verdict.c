@@ -745,6 +745,34 @@ static void evidence_is_judged_beside_limits(void **state)
     assert_int_equal(step(&b), REACT_NONE);
 }
 
+/* The one that is furthest beyond its own need, whichever comes first; what does more goes before what is stronger. */
+static void the_strongest_of_equal_evidence_is_named(void **state)
+{
+    struct evidence e[3] = {{.test = "cpu", .log_e = log(300), .log_pause = log(250)},
+                            {.test = "crash-loop", .log_e = log(900), .log_pause = log(500)},
+                            {.test = "silence", .log_e = log(1000), .log_pause = log(800)}};
+    struct bench b;
+
+    (void)state;
+    bench_init(&b);
+    cpu(&b, 1.0);
+    for (int i = 0; i < 3; i++) {
+        e[i].log_now = e[i].log_e;
+        e[i].log_rollback = e[i].log_pause + log(10);
+        e[i].devices = 3;
+        e[i].min_devices = 2;
+        e[i].canary_of = e[i].control_of = 20;
+    }
+    b.in.evidence = e;
+    b.in.n_evidence = 3;
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_string_equal(b.out.rule, "crash-loop");
+    e[1].devices = 1;
+    e[1].log_e = e[1].log_now = log(1e6); /* only watched */
+    assert_int_equal(step(&b), REACT_PAUSE);
+    assert_string_equal(b.out.rule, "silence");
+}
+
 static void evidence_of_a_dry_run_only_says_so(void **state)
 {
     struct evidence e = {.test = "cpu",
@@ -916,6 +944,7 @@ int main(void)
         cmocka_unit_test(a_breach_is_seen_through_thin_coverage),
         cmocka_unit_test(a_few_reboots_are_chance),
         cmocka_unit_test(evidence_is_judged_beside_limits),
+        cmocka_unit_test(the_strongest_of_equal_evidence_is_named),
         cmocka_unit_test(evidence_of_a_dry_run_only_says_so),
         cmocka_unit_test(catching_up_holds_and_masks_nothing),
         cmocka_unit_test(who_is_silent_is_told),

@@ -71,13 +71,15 @@ void kit_tick(struct kit *k)
     int64_t tick = trial_next_tick(k->t);
     struct tick rows;
 
-    tick_init(&rows, tick, k->n, COL_BUILTIN);
+    tick_init(&rows, tick, k->n, COL_BUILTIN + (k->spec.policy.n_own ? 1 : 0));
     for (size_t i = 0; i < k->n; i++) {
         /* A little of its own, so that nothing ties. */
         double jitter = 1 + 0.0001 * (double)((i * 7919 + (size_t)(tick / KIT_STEP) * 104729) % 97);
 
         if (!k->silent[i])
             kit_row(&rows, i, tick, k->boots[i], 0.2 * k->cpu[i] * jitter, k->var[i] * jitter);
+        if (!k->silent[i] && k->spec.policy.n_own)
+            rows.v[i * rows.columns + COL_BUILTIN] = k->own[i];
     }
     trial_tick(k->t, &rows);
     tick_release(&rows);

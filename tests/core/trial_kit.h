@@ -18,6 +18,7 @@ struct kit {
     struct trial *t;
     size_t n;
     double boots[KIT_MAX], cpu[KIT_MAX], var[KIT_MAX]; /* cpu and var as multiples of the baseline */
+    double own[KIT_MAX];                               /* of the policy's first own metric, where it has one */
     bool silent[KIT_MAX];
 };
 /* Baselines 0.2 and 1; all canaries have installed at once. */

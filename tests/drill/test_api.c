@@ -310,6 +310,15 @@ static void test_fields(void **state)
     check(&t, "GET", "/rest/v1/targetfilters/1/autoAssignDS", NULL, 204, "");
     check(&t, "POST", "/rest/v1/targets/em-0100/assignedDS", "{\"id\":2}", 200, "");
     has_fields(t.json, " alreadyAssigned:n assigned:n assignedActions:a total:n ", "an assignment");
+    /* Many at once: who is not there is passed over, who has it already is counted. */
+    check(&t, "POST", "/rest/v1/distributionsets/2/assignedTargets",
+          "[{\"id\":\"em-0100\"},{\"id\":\"nope\"},{\"id\":\"em-0101\"}]", 200, "");
+    assert_int_equal(talk_int(&t, "assigned"), 1);
+    assert_int_equal(talk_int(&t, "alreadyAssigned"), 1);
+    assert_int_equal(json_len(json_get(t.json, "assignedActions")), 1);
+    check(&t, "POST", "/rest/v1/distributionsets/0/assignedTargets", "[]", 400, "repo.constraintViolation");
+    check(&t, "POST", "/rest/v1/distributionsets/99/assignedTargets", "[{\"id\":\"em-0100\"}]", 404,
+          "repo.entityNotFound");
     check(&t, "GET", "/rest/v1/rollouts/999", NULL, 404, "repo.entityNotFound");
     has_fields(t.json, " errorCode:s exceptionClass:s info:o message:s ", "an error");
     check(&t, "GET", "/rest/v1/nosuch", NULL, 404, "");

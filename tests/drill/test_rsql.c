@@ -101,6 +101,11 @@ static void test_matches(void **state)
         {"status==r*g", 1},
         {"status==r*x", 0},
         {"status==*", 1},
+        {"status=in=(r*g)", 0}, /* in a list a '*' means itself */
+        {"status=in=(r*g,running)", 1},
+        {"status=out=(r*g)", 1},
+        {"status!=r*g", 0},
+        {"status==\"run\\\\ning\"", 0}, /* compared with LIKE, where the backslash escapes once more */
         {"name=='Hearth 4'", 1},
         {"name==\"hearth 4\"", 1},
         {"name==\"Hearth \\4\"", 1},

@@ -26,7 +26,7 @@ static void test_shipped(void **state)
         assert_true(s->description[0] && s->speed >= 1);
         assert_true(s->rollout.n_groups >= 2 && s->devices.count >= 800);
         assert_true(s->ends.after >= US_PER_HOUR);
-        static const char *const fine[] = {"healthy", "one-bad-device", "noisy-but-fine"};
+        static const char *const fine[] = {"healthy", "staged-update", "one-bad-device", "noisy-but-fine"};
         bool must_not = false;
         for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
             must_not |= !strcmp(*name, fine[i]);
@@ -34,7 +34,7 @@ static void test_shipped(void **state)
         assert_true(s->lead_in_us >= 65 * US_PER_MIN); /* own baselines take an hour */
         arena_release(&a);
     }
-    assert_int_equal(n, 13);
+    assert_int_equal(n, 14);
 }
 
 static void test_lookup(void **state)
@@ -119,6 +119,10 @@ static void test_mistakes(void **state)
          "per_day is of a counter"},
         {HEAD OWN("mem: {mean: 3}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: event}}}\n", "course is per_day"},
         {HEAD OWN("mem: {mean: -3}") ROLLOUT TAIL "policy: {metrics: {mem: {kind: gauge}}}\n", "mean"},
+        {HEAD OWN("act: {per_day: 3}") ROLLOUT TAIL "policy: {metrics: {act: {kind: activation}}}\n", "no course"},
+        {HEAD OWN("act: {}") ROLLOUT TAIL "policy: {metrics: {act: {kind: activation}}}\n"
+                                          "faults: [{kind: metric, metric: act, per_hour: 2}]\n",
+         "name of a metric"},
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: metric}]\n", "name of a metric"},
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: metric, metric: mem}]\n", "name of a metric"},
         {HEAD DEVICES ROLLOUT TAIL "faults: [{kind: cpu, metric: mem}]\n", "of the kind `metric`"},

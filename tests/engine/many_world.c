@@ -114,6 +114,7 @@ static void give(struct many *m, const struct w_call *c, const struct err *cance
     if (!cancelled && c->failed)
         r.err = &c->err;
     r.status = r.err ? 0 : 200;
+    w_facts(c, &r);
     c->done(c->ctx, &r);
 }
 
@@ -426,7 +427,7 @@ static void start(struct many *m, struct watcher *x)
                                .audit = &x->audit,
                                .clock = &w->clock,
                                .seed = m->seed + (uint64_t)x->index,
-                               .actor = {x->index < 2 ? ACTOR_SCRIPT : ACTOR_PERSON, "m.ito"},
+                               .actor = {.kind = x->index < 2 ? ACTOR_SCRIPT : ACTOR_PERSON, .name = "m.ito"},
                                .judge = !x->command,
                                .seam = &x->seam,
                                .known_keys = m->known,

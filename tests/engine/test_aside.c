@@ -44,8 +44,15 @@ static bool work(void *ctx, struct aside_job *j)
     r->done++;
     bool back = !r->drop_all;
     pthread_mutex_unlock(&r->lock);
-    ((struct task *)j)->n += 100;
+    for (int place = 1; j; j = j->next, place++)
+        ((struct task *)j)->n += 100 * place; /* 100 for the first or only one of a list, 200 for the second */
     return back;
+}
+
+/* Those from 50 on go along with one of these, three at a time. */
+static bool joins(const struct aside_job *first, size_t n, const struct aside_job *j)
+{
+    return n < 3 && ((const struct task *)first)->n >= 50 && ((const struct task *)j)->n >= 50;
 }
 
 static void end(void *ctx)
@@ -83,7 +90,16 @@ static struct rig *begin(bool shut, size_t max)
     pthread_cond_init(&r->change, NULL);
     r->shut = shut;
     r->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct aside_spec spec = {"the test's thread", max, r->fd, -1, r, work, NULL, end, drop, gone};
+    struct aside_spec spec = {.what = "the test's thread",
+                              .max = max,
+                              .wake_fd = r->fd,
+                              .poke_fd = -1,
+                              .ctx = r,
+                              .work = work,
+                              .joins = joins,
+                              .end = end,
+                              .drop = drop,
+                              .gone = gone};
     r->a = aside_new(&spec, &e);
     assert_non_null(r->a);
     return r;
@@ -169,6 +185,25 @@ static void a_full_queue_says_so_and_takes_nothing(void **state)
         assert_int_equal(next(r), 100 + i);
     assert_true(put(r, 3, NULL));
     assert_int_equal(next(r), 103);
+    assert_true(aside_stop(r->a, US_PER_S, true));
+    aside_free(r->a);
+    assert_int_equal(r->dropped, 0);
+    close(r->fd);
+}
+
+static void jobs_that_may_go_along_are_one_list_and_come_back_in_order(void **state)
+{
+    (void)state;
+    static const int in[] = {1, 50, 51, 52, 53, 2, 54}, back[] = {101, 150, 251, 352, 153, 102, 154};
+    struct rig *r = begin(true, 10);
+    for (size_t i = 0; i < sizeof in / sizeof *in; i++) {
+        assert_true(put(r, in[i], NULL));
+        wait_inside(r); /* the first is alone */
+    }
+    open_gate(r);
+    for (size_t i = 0; i < sizeof back / sizeof *back; i++)
+        assert_int_equal(next(r), back[i]);
+    assert_int_equal(r->done, 5);
     assert_true(aside_stop(r->a, US_PER_S, true));
     aside_free(r->a);
     assert_int_equal(r->dropped, 0);
@@ -289,7 +324,13 @@ static void a_loop_of_its_own_is_poked_and_told_to_end(void **state)
     pthread_mutex_init(&r.lock, NULL);
     r.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     r.poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    struct aside_spec spec = {"the test's loop", 1000, r.fd, r.poke, &r, NULL, run, NULL, drop, NULL};
+    struct aside_spec spec = {.what = "the test's loop",
+                              .max = 1000,
+                              .wake_fd = r.fd,
+                              .poke_fd = r.poke,
+                              .ctx = &r,
+                              .run = run,
+                              .drop = drop};
     r.a = aside_new(&spec, &e);
     assert_non_null(r.a);
     for (int i = 1; i <= 100; i++)
@@ -306,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_come_back_in_order_and_wake_the_owner),
         cmocka_unit_test(a_full_queue_says_so_and_takes_nothing),
+        cmocka_unit_test(jobs_that_may_go_along_are_one_list_and_come_back_in_order),
         cmocka_unit_test(a_newer_job_takes_the_place_of_what_waits),
         cmocka_unit_test(what_waits_is_finished_or_not_as_asked),
         cmocka_unit_test(one_that_hangs_is_left_behind_and_frees_all),

@@ -121,7 +121,7 @@ static void rig_init(struct rig *r, const char *const *answers)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     memset(r, 0, sizeof *r);
-    r->clock = (struct clock){rig_now, rig_idle, rig_now};
+    r->clock = (struct clock){.now = rig_now, .idle = rig_idle, .wall = rig_now};
     r->now = INT64_C(1931257200) * US_PER_S;
     r->answers = answers;
     pthread_mutex_init(&r->lock, NULL);

@@ -58,7 +58,8 @@ static void a_halt_is_latched_until_acknowledged(void **state)
     assert_int_equal(w.rollouts[0].state, ROLLOUT_PAUSED);
     assert_int_equal(world_asked(&w, "pause 10"), 1);
     char *log = world_entries(&w, "");
-    assert_non_null(strstr(log, "halt halt 10 -\noutcome halt 10 ok\nrefused resume 10 refused\nack ack 10 -\n"));
+    assert_non_null(strstr(log, "halt halt 10 -\noutcome halt 10 ok\nevidence - 10 halt\nstep halt 10 note-written\n"
+                                "refused resume 10 refused\nack ack 10 -\n"));
     free(log);
     play_release(&p);
     world_release(&w);
@@ -158,6 +159,41 @@ static void a_halt_goes_out_when_the_log_fails_and_is_logged_late(void **state)
     assert_non_null(strstr(log, "halt halt 10 - late\n"));
     assert_non_null(strstr(log, "outcome halt 10 ok late\n"));
     assert_non_null(strstr(log, "degraded - - - late\n"));
+    free(log);
+    play_release(&p);
+    world_release(&w);
+}
+
+static bool halt_refused(struct play *p, const struct snapshot *s)
+{
+    if (p->stage == 0 && ready(s)) {
+        pthread_mutex_lock(&p->w->lock);
+        p->w->log_refuses = true;
+        pthread_mutex_unlock(&p->w->lock);
+        return hand_in(p, VERB_HALT, "10");
+    }
+    if (p->stage == 1 && op_over(s, p->ticket) && op_of(s, p->ticket)->trail != TRAIL_NONE) {
+        assert_int_not_equal(op_of(s, p->ticket)->trail, TRAIL_LOG);
+        return hand_in(p, VERB_ACK, "10");
+    }
+    p->done = p->stage == 2 && op_over(s, p->ticket);
+    return false;
+}
+
+/* What a guard never takes from us keeps nothing else waiting, and its trace is elsewhere. */
+static void an_entry_that_is_refused_for_good(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    world_play(&w, &p, halt_refused, 60);
+    assert_int_equal(p.t >= 0, 1);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    assert_int_equal(p.last->audit.backlog, 0);
+    char *log = world_entries(&w, "");
+    assert_null(strstr(log, "halt halt 10"));
+    assert_non_null(strstr(log, "ack ack 10"));
     free(log);
     play_release(&p);
     world_release(&w);
@@ -298,6 +334,55 @@ static void the_policy_may_stop_instead(void **state)
     world_release(&w);
 }
 
+static bool halt_then_harder(struct play *p, const struct snapshot *s)
+{
+    static const enum strength how[] = {STRENGTH_SOFT, STRENGTH_FORCE};
+    if (p->stage == 0 && ready(s))
+        return hand_in(p, VERB_HALT, "10");
+    if (p->stage == 1 && op_over(s, p->ticket)) {
+        struct intent in = world_intent(VERB_HALT, "10");
+        in.strength = how[p->judge]; /* used as a switch of this test */
+        p->ticket = engine_submit(p->en, &in);
+        p->stage++;
+        return true;
+    }
+    p->done = p->stage == 2 && op_over(s, p->ticket);
+    return false;
+}
+
+/* Halted and paused, and then stopped for good by a person who says so: the policy only pauses. */
+static void a_person_may_stop_it_for_good(void **state)
+{
+    (void)state;
+    static const struct {
+        bool force;
+        uint32_t caps, without;
+        const char *asked, *says;
+    } cases[] = {
+        {false, 0, 0, "stop 10", "soft"},
+        {true, CAP_FORCE | CAP_OWN_WAVES, 0, "stop-force 10", "force"},
+        {true, CAP_FORCE, 0, "stop 10", "not by force"}, /* of a rollout that the server keeps */
+        {true, 0, CAP_STOP, "pause 10", "cannot stop a rollout for good"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world w;
+        struct play p = {.judge = cases[i].force};
+        world_init(&w, three, 3);
+        w.caps = (w.caps | cases[i].caps) & ~cases[i].without;
+        world_play(&w, &p, halt_then_harder, 60);
+        assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+        assert_int_equal(world_asked(&w, cases[i].asked), 1);
+        assert_int_equal(world_asked(&w, "stop"), cases[i].without ? 0 : 1);
+        assert_int_equal(w.rollouts[0].state, cases[i].without ? ROLLOUT_PAUSED : ROLLOUT_STOPPED);
+        char *log = world_field(&w, "halt", "stop");
+        if (!strstr(op_of(p.last, p.ticket)->text, cases[i].says) && !strstr(log, cases[i].says))
+            fail_msg("%s: not in \"%s\" nor in %s", cases[i].says, op_of(p.last, p.ticket)->text, log);
+        free(log);
+        play_release(&p);
+        world_release(&w);
+    }
+}
+
 static bool halt_then_resumed(struct play *p, const struct snapshot *s)
 {
     if (p->stage == 0 && ready(s))
@@ -406,6 +491,25 @@ static void a_whole_fleet_is_halted(void **state)
     world_release(&w);
 }
 
+/* What the server has beyond the list that is read is not halted, and that is said. */
+static void a_fleet_with_more_than_is_read_is_not_called_halted(void **state)
+{
+    (void)state;
+    static const int two[] = {4, 12};
+    struct world w;
+    struct play p = {0};
+    world_init(&w, two, 2);
+    w.more_rollouts = true;
+    world_play(&w, &p, halt_fleet, 60);
+    const struct op_view *op = op_of(p.last, p.ticket);
+    assert_int_equal(op->phase, OP_UNKNOWN);
+    assert_non_null(strstr(op->text, "the server has more, which were not read: NOT HALTED"));
+    assert_true(p.last->rollouts_clipped);
+    assert_int_equal(w.rollouts[0].state, ROLLOUT_PAUSED);
+    play_release(&p);
+    world_release(&w);
+}
+
 static void a_fleet_that_cannot_be_read_is_halted_when_it_can(void **state)
 {
     (void)state;
@@ -427,15 +531,18 @@ int main(void)
         cmocka_unit_test(a_latch_outlives_the_session),
         cmocka_unit_test(a_halt_goes_out_while_the_log_hangs),
         cmocka_unit_test(a_halt_goes_out_when_the_log_fails_and_is_logged_late),
+        cmocka_unit_test(an_entry_that_is_refused_for_good),
         cmocka_unit_test(other_verbs_fail_closed),
         cmocka_unit_test(without_a_log_a_halt_is_possible),
         cmocka_unit_test(a_halt_is_repeated_until_shown_and_escalated),
         cmocka_unit_test(a_rollout_that_starts_is_paused_as_soon_as_it_can_be),
         cmocka_unit_test(one_that_the_server_has_paused_counts_as_shown),
         cmocka_unit_test(the_policy_may_stop_instead),
+        cmocka_unit_test(a_person_may_stop_it_for_good),
         cmocka_unit_test(a_resume_by_somebody_else_is_noticed),
         cmocka_unit_test(an_old_answer_does_not_undo_a_halt),
         cmocka_unit_test(a_whole_fleet_is_halted),
+        cmocka_unit_test(a_fleet_with_more_than_is_read_is_not_called_halted),
         cmocka_unit_test(a_fleet_that_cannot_be_read_is_halted_when_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

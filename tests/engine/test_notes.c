@@ -678,7 +678,7 @@ static void ack_in_log(struct world *w)
     en.rollout = "10";
     en.corr = 4711;
     en.verb = VERB_ACK;
-    en.actor = (struct actor){ACTOR_PERSON, "m.ito"};
+    en.actor = (struct actor){.kind = ACTOR_PERSON, .name = "m.ito"};
     entry_str(&en, "name", "spring");
     assert_true(audit_append(l, &en, &r, &e));
     audit_close(l);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "tests/engine/world.h"
+#include "tests/engine/world_impl.h"
 
 static const int three[] = {8, 6, 10};
 
@@ -71,13 +72,33 @@ static void every_device_told_comes_back(void **state)
     world_release(&w);
 }
 
+/* A wave of 40,000, as a plan of andon's may have: its devices are all read, and come back. */
+static void a_wave_beyond_the_servers_own_limit_comes_back(void **state)
+{
+    static const int two[] = {40, 4};
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, two, 2);
+    w.stands_for = 1000;
+    p.judge = true;
+    world_play(&w, &p, back, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    char *log = world_field(&w, "watch", "devices.watched"); /* said once, of it and of its roll back */
+    assert_string_equal(log, "20\n20\n");
+    free(log);
+    play_release(&p);
+    world_release(&w);
+}
+
 static void a_server_without_stop_is_overridden(void **state)
 {
     (void)state;
     struct world w;
     struct play p = {0};
     world_init(&w, three, 3);
-    w.caps = CAP_WAVES | CAP_PAUSE | CAP_APPROVE;
+    w.caps = CAP_WAVES | CAP_PAUSE | CAP_APPROVE | CAP_ROLLOUTS | CAP_DOWNGRADE | CAP_AUTO_ASSIGN | CAP_OFFLINE;
     world_play(&w, &p, back, 3600);
     assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
     everyone_on(&w, 0);
@@ -261,11 +282,21 @@ static void a_release_that_is_not_there_is_found_out_first(void **state)
     world_init(&w, three, 3);
     refused(&w, "hearth", "it is written name:version");
     world_init(&w, three, 3);
-    w.releases[w.n_releases++] = (struct release){"3", "hearth", "1.*"};
+    w.releases[w.n_releases++] = (struct release){.id = "3", .name = "hearth", .version = "1.*"};
     refused(&w, "hearth:1.*", "can't be written into a filter");
     world_init(&w, three, 3);
     w.releases[1].version = "2.*"; /* that devices have it can never be asked */
     refused(&w, "hearth:1.0", "can't be written into a filter");
+}
+
+/* A list that is cut says of the rest what is not so: then it does not begin. */
+static void more_than_can_be_read_is_refused_first(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, three, 3);
+    w.stands_for = 600000;
+    refused(&w, "hearth:1.0", "devices have the release that is rolled back; a roll back reads at most 1000000");
 }
 
 static void a_release_with_colons_is_found(void **state)
@@ -274,11 +305,238 @@ static void a_release_with_colons_is_found(void **state)
     struct world w;
     struct play p = {0};
     world_init(&w, three, 3);
-    w.releases[0] = (struct release){"1", "hearth:eu", "1:0"};
+    w.releases[0] = (struct release){.id = "1", .name = "hearth:eu", .version = "1:0"};
     named = "hearth:eu:1:0";
     world_play(&w, &p, back_to, 3600);
     assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
     everyone_on(&w, 0);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- servers that can do less ---- */
+
+/* The server without some of its calls. */
+static struct backend_ops less;
+
+static void take_away(struct world *w, uint32_t caps)
+{
+    less = w_backend_ops;
+    w->ops = &less;
+    w->caps &= ~caps;
+}
+
+/* Waves by their members, no auto-assignment, no stop, no list of actions, no assignment of one device: devices still
+ * come back, and each step that was left out is said in the log. */
+static void what_a_server_cannot_do_is_left_out(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    take_away(&w, CAP_AUTO_ASSIGN | CAP_STOP | CAP_ACTION_LIST | CAP_OFFLINE);
+    less.filter_parts = NULL;
+    less.auto_assigns = NULL;
+    less.auto_assign_off = NULL;
+    less.inflight = NULL;
+    less.assign = NULL;
+    less.device = NULL;
+    less.told_at = NULL;
+    less.attributes = NULL;
+    less.notes = NULL;
+    less.note_put = NULL;
+    less.note_delete = NULL;
+    named = "hearth:1.0";
+    world_play(&w, &p, back_to, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    assert_int_equal(world_asked(&w, "auto-off"), 0);
+    assert_int_equal(world_asked(&w, "stop 10"), 0);
+    const struct w_rollout *made = &w.rollouts[w.n_rollouts - 1];
+    assert_string_equal(made->name, "andon-rb-10-1");
+    assert_string_equal(made->filter, "");
+    char *log = world_field(&w, "step", "skipped");
+    assert_non_null(strstr(log, "switches auto-assignments off"));
+    assert_non_null(strstr(log, "cannot stop a rollout for good"));
+    assert_non_null(strstr(log, "which recalled devices have answered"));
+    free(log);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* A device that nothing brings back by itself is named, and the roll back does not claim it. */
+/* One rollout cannot name them all: there are several. */
+static void more_than_one_rollout_may_name_are_split(void **state)
+{
+    static const int two[] = {9, 4};
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, two, 2);
+    take_away(&w, 0);
+    less.filter_parts = NULL;
+    less.assign = NULL;
+    less.tell = NULL; /* none is brought back by itself */
+    less.create_most = 4;
+    named = "hearth:1.0";
+    world_play(&w, &p, back_to, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    everyone_on(&w, 0);
+    assert_true(world_asked(&w, "create") >= 3);
+    play_release(&p);
+    world_release(&w);
+}
+
+/* ---- told once more, by key ---- */
+
+#define RB_TRIES_SEEN 3
+
+static struct {
+    char keys[16][80];
+    size_t n;
+    bool works;
+} once_more;
+
+/* A server that knows keys: the same once more does nothing. Three are told in vain, and then andon is killed. */
+static void tell_by_key(struct backend *b, const struct release *r, const char *const *raw_ids, size_t n,
+                        const char *key, struct arena *a, struct tell_result *out, backend_done done, void *ctx)
+{
+    struct world *w = (struct world *)(void *)b;
+    (void)a;
+    if (w->dead)
+        return;
+    assert_int_equal(n, 1);
+    out[0].outcome = TELL_DONE;
+    bool known = false;
+    for (size_t i = 0; i < once_more.n; i++)
+        known = known || strcmp(once_more.keys[i], key) == 0;
+    if (!known) {
+        assert_true(once_more.n < 16);
+        snprintf(once_more.keys[once_more.n++], sizeof once_more.keys[0], "%s", key);
+    }
+    if (!known && once_more.works)
+        w_backend_ops.assign(b, raw_ids[0], r->id, false, done, ctx);
+    else
+        w_answer(w, done, ctx);
+    w->dead = w->dead || (!once_more.works && once_more.n == RB_TRIES_SEEN);
+}
+
+/* The server leaves one device out. */
+static void create_less_one(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
+                            backend_done done, void *ctx)
+{
+    struct rollout_spec less_one = *spec;
+    struct wave_members *m = ARENA_ARRAY(a, struct wave_members, (size_t)spec->n_waves);
+    memcpy(m, spec->members, (size_t)spec->n_waves * sizeof *m);
+    m[spec->n_waves - 1].n--;
+    less_one.members = m;
+    w_backend_ops.create_rollout(b, &less_one, a, id_out, done, ctx);
+}
+
+static void who_is_told_again_after_a_restart_has_a_key_of_its_own(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0}, q = {0};
+    world_init(&w, three, 3);
+    take_away(&w, 0);
+    w.caps |= CAP_TELL;
+    less.filter_parts = NULL;
+    less.assign = NULL;
+    less.tell = tell_by_key;
+    less.create_rollout = create_less_one;
+    named = "hearth:1.0";
+    memset(&once_more, 0, sizeof once_more);
+    world_play(&w, &p, back_to, 3600);
+    assert_true(w.dead);
+    once_more.works = true;
+    world_play(&w, &q, resume_until_done, 7200);
+    everyone_on(&w, 0);
+    assert_int_equal(snapshot_rollout(q.last, "10")->rollback.outcome, RB_COMPLETE);
+    play_release(&p);
+    play_release(&q);
+    world_release(&w);
+}
+
+static void too_many(struct backend *b, const struct rollout_spec *spec, struct arena *a, const char **id_out,
+                     backend_done done, void *ctx)
+{
+    (void)spec;
+    (void)a;
+    (void)id_out;
+    w_answer_err((struct world *)(void *)b, done, ctx, ERR_LIMIT, false, "more than 100000 in all");
+}
+
+/* What is refused here, by no server, would be refused each time: it ends, and says so. */
+static void what_can_never_be_made_is_not_tried_for_ever(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    take_away(&w, 0);
+    less.create_rollout = too_many;
+    named = "hearth:1.0";
+    world_play(&w, &p, back_to, 3600);
+    const struct op_view *op = op_of(p.last, p.ticket);
+    assert_int_equal(op->phase, OP_FAILED);
+    assert_non_null(strstr(op->text, "andon-rb-10-1 cannot be made: more than 100000 in all"));
+    play_release(&p);
+    world_release(&w);
+}
+
+static void without_repair_the_rest_is_named(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    take_away(&w, CAP_OFFLINE);
+    less.assign = NULL;
+    w.devices[2].late = true;
+    world_play(&w, &p, back, 3600);
+    const struct op_view *op = op_of(p.last, p.ticket);
+    assert_int_equal(op->phase, OP_FAILED);
+    if (!strstr(op->text, "1 devices are not verified"))
+        fail_msg("%s", op->text);
+    play_release(&p);
+    world_release(&w);
+}
+
+static void an_older_release_is_refused_where_the_server_takes_none(void **state)
+{
+    (void)state;
+    struct world w;
+    world_init(&w, three, 3);
+    w.caps &= ~(uint32_t)CAP_DOWNGRADE;
+    w.releases[0].order = 4;
+    w.releases[1].order = 5;
+    refused(&w, "hearth:1.0", "choose one with an order above 5 (there is none");
+    world_init(&w, three, 3);
+    w.caps &= ~(uint32_t)CAP_DOWNGRADE;
+    w.releases[0].order = 4;
+    w.releases[1].order = 5;
+    w.releases[w.n_releases++] = (struct release){.id = "3", .name = "hearth", .version = "1.0-again", .order = 6};
+    refused(&w, "hearth:1.0", "order above 5 (hearth:1.0-again)");
+    world_init(&w, three, 3);
+    w.caps &= ~(uint32_t)CAP_DOWNGRADE;
+    refused(&w, "hearth:1.0", "does not say whether hearth:1.0 is one");
+}
+
+static void one_of_a_higher_order_goes(void **state)
+{
+    (void)state;
+    struct world w;
+    struct play p = {0};
+    world_init(&w, three, 3);
+    w.caps &= ~(uint32_t)CAP_DOWNGRADE;
+    w.releases[1].order = 5;
+    w.releases[w.n_releases++] = (struct release){.id = "3", .name = "hearth", .version = "1.0-again", .order = 6};
+    named = "hearth:1.0-again";
+    world_play(&w, &p, back_to, 3600);
+    assert_int_equal(op_of(p.last, p.ticket)->phase, OP_DONE);
+    for (int i = 0; i < three[0]; i++) /* the others were never told */
+        assert_int_equal(w.devices[i].installed, 2);
     play_release(&p);
     world_release(&w);
 }
@@ -412,12 +670,21 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_device_told_comes_back),
+        cmocka_unit_test(a_wave_beyond_the_servers_own_limit_comes_back),
         cmocka_unit_test(a_server_without_stop_is_overridden),
         cmocka_unit_test(an_offline_device_is_waited_for),
         cmocka_unit_test(a_roll_back_made_by_another_is_adopted),
         cmocka_unit_test(a_device_outside_the_rollout_is_left_alone),
         cmocka_unit_test(killed_anywhere_it_goes_on),
         cmocka_unit_test(a_release_that_is_not_there_is_found_out_first),
+        cmocka_unit_test(what_a_server_cannot_do_is_left_out),
+        cmocka_unit_test(more_than_can_be_read_is_refused_first),
+        cmocka_unit_test(more_than_one_rollout_may_name_are_split),
+        cmocka_unit_test(who_is_told_again_after_a_restart_has_a_key_of_its_own),
+        cmocka_unit_test(what_can_never_be_made_is_not_tried_for_ever),
+        cmocka_unit_test(without_repair_the_rest_is_named),
+        cmocka_unit_test(an_older_release_is_refused_where_the_server_takes_none),
+        cmocka_unit_test(one_of_a_higher_order_goes),
         cmocka_unit_test(a_release_with_colons_is_found),
         cmocka_unit_test(it_waits_until_it_can_be_asked_for),
         cmocka_unit_test(a_dialog_is_told_what_the_server_has),

@@ -164,6 +164,40 @@ static void who_was_restarted_comes_to_the_same(void **state)
     play_release(&p);
 }
 
+/* Which boots are named is told by each sample: whoever reads them, from whenever, leaves out the same. */
+static void activations_are_the_same_for_all(void **state)
+{
+    (void)state;
+    static const struct metric_def own = {.id = "slots", .title = "slots", .unit = "", .kind = KIND_ACTIVATION};
+    struct play p[4] = {{0}, {0}, {.kept = true}, {.kept = true}};
+    for (int i = 0; i < 3; i++) {
+        struct world w;
+        noisy_world(&w);
+        w.activates = true;
+        w.policy.evidence.own = &own;
+        w.policy.evidence.n_own = 1;
+        w.fleet.telemetry.n_own = 1;
+        w.fleet.telemetry.own[0] =
+            (struct telemetry_metric){.id = "slots", .query = "slots", .counter = true, .kind = KIND_ACTIVATION};
+        if (i == 1)
+            world_alone(&w, 480);
+        watch_until(&w, &p[i], i == 2 ? 450 : END);
+        if (i == 2) {
+            world_alone(&w, 77);
+            w.n_log = 0;
+            watch_until(&w, &p[3], END);
+        }
+        const struct rollout_view *v = snapshot_rollout(p[i].last, "10");
+        if (i < 2)
+            assert_in_range(v->trial.after.named, 1, v->trial.after.canaries);
+        world_release(&w);
+    }
+    same(&p[0], &p[1]);
+    same(&p[0], &p[3]);
+    for (int i = 0; i < 4; i++)
+        play_release(&p[i]);
+}
+
 static void in_whatever_order_devices_are_listed(void **state)
 {
     (void)state;
@@ -1122,6 +1156,7 @@ int main(void)
         cmocka_unit_test(evidence_halts_before_any_limit),
         cmocka_unit_test(who_starts_in_the_middle_comes_to_the_same),
         cmocka_unit_test(who_was_restarted_comes_to_the_same),
+        cmocka_unit_test(activations_are_the_same_for_all),
         cmocka_unit_test(in_whatever_order_devices_are_listed),
         cmocka_unit_test(a_declared_group_is_control),
         cmocka_unit_test(a_late_fact_builds_it_anew),

@@ -188,6 +188,11 @@ static void a_ledger_that_is_too_long_is_claimed_all_the_same(void **state)
     assert_true(v->trial.ledger.known);
     assert_int_equal(lines(&w, " ledger"), 1);
     char *written = world_field(&w, "config", "ledger"), *terms = world_field(&w, "config", "terms");
+    char *texts = world_field(&w, "config", "policy.blob");
+    char digest[SHA256_HEX];
+    sha256_hex(w.policy.text, strlen(w.policy.text), digest);
+    assert_non_null(strstr(texts, digest)); /* the policy that it was claimed by, as text */
+    free(texts);
     assert_null(strstr(written, "alpha"));
     assert_non_null(strstr(terms, "free-memory"));
     assert_int_equal(p.last->audit.backlog, 0);

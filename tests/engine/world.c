@@ -208,9 +208,10 @@ void world_init(struct world *w, const int *waves, int n_waves)
     memset(w, 0, sizeof *w);
     w->now = T0;
     w->caps = CAP_WAVES | CAP_PAUSE | CAP_TRIGGER_NEXT | CAP_STOP | CAP_RETRY | CAP_APPROVE | CAP_ACTION_LIST |
-              CAP_WAVE_COUNTS | CAP_NOTES | CAP_NOTES_PUT;
-    w->releases[0] = (struct release){"1", "hearth", "1.0"};
-    w->releases[1] = (struct release){"2", "hearth", "2.0"};
+              CAP_WAVE_COUNTS | CAP_NOTES | CAP_NOTES_PUT | CAP_ROLLOUTS | CAP_DOWNGRADE | CAP_AUTO_ASSIGN |
+              CAP_OFFLINE;
+    w->releases[0] = (struct release){.id = "1", .name = "hearth", .version = "1.0"};
+    w->releases[1] = (struct release){.id = "2", .name = "hearth", .version = "2.0"};
     w->n_releases = 2;
     w->answer_us = 5 * US_PER_MS;
     w->install_us = 20 * US_PER_S;
@@ -218,7 +219,7 @@ void world_init(struct world *w, const int *waves, int n_waves)
     w->log_fail_after = -1;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->cond, NULL);
-    w->clock = (struct clock){clock_now_, clock_idle_, clock_now_};
+    w->clock = (struct clock){.now = clock_now_, .idle = clock_idle_, .wall = clock_now_};
     w_seam(w);
     make_fleet(w);
     struct w_rollout *r = &w->rollouts[w->n_rollouts++];

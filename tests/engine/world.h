@@ -71,7 +71,8 @@ struct w_call {
     struct err err;
     bool failed, maybe;
     int64_t sent;
-    int64_t ahead; /* of who answers */
+    int64_t ahead;  /* of who answers */
+    char path[100]; /* of what changes something: "/pause 10"; else "" */
 };
 
 /* What one device showed at one scrape. */
@@ -87,9 +88,13 @@ struct world {
     struct clock clock;
     _Atomic int64_t now;
     uint32_t caps;
+    const struct backend_ops *ops; /* the calls that the server has; NULL = all */
+    const char *says;              /* of a roll back, NULL */
     struct release releases[4];
     int n_releases;
     struct w_device devices[W_DEVICES];
+    bool more_rollouts; /* than it lists */
+    size_t stands_for;  /* a device counts as so many where a list is cut at its limit; 0 = it never is */
     int n_devices;
     struct w_rollout rollouts[W_ROLLOUTS];
     int n_rollouts;
@@ -102,6 +107,7 @@ struct world {
         char what[100];
     } log[W_LOG];
     size_t n_log;
+    char changing[100]; /* the next call's path */
     /* faults */
     int64_t answer_us, install_us, step_us;
     int64_t list_us;     /* the list of rollouts takes so much longer: it shows what was when it was asked for */
@@ -136,6 +142,7 @@ struct world {
     int64_t serials_us;   /* attributes are answered so much later */
     struct join join;     /* of that */
     bool noisy;           /* figures move, as a function of device and time */
+    bool activates;       /* the first of its own is a number that goes up with every second boot */
     struct w_sample *samples;
     size_t n_samples, cap_samples; /* rows of W_DEVICES */
     int64_t first_sample;
@@ -147,6 +154,7 @@ struct world {
     pthread_mutex_t lock;
     pthread_cond_t cond;
     bool log_hangs, log_fails, log_shut; /* shut: it cannot be opened */
+    bool log_refuses;                    /* halts, for good: as a guard does what is not its client's to write */
     int log_fail_after;                  /* appends that still succeed; -1 = all */
     bool dead;                           /* the process has been killed: nothing more reaches the server or the log */
     char die_at[100];                    /* dies when a request begins with this, after it took effect */

@@ -10,6 +10,8 @@ void w_tell(struct world *w, struct w_rollout *r, struct w_wave *v);
 void w_counts(const struct world *w, const struct w_rollout *r, const struct w_wave *v, struct counts *c);
 /* Into the list of what was asked for. */
 void w_note(struct world *w, const char *fmt, ...) ANDON_PRINTF(2, 3);
+/* Request and answer of what changes something, into its reply. */
+void w_facts(const struct w_call *c, struct reply *r);
 void w_scrape(struct world *w); /* keeps what is due */
 void w_seam(struct world *w);
 /* Answers `done` after a while. */

@@ -24,6 +24,8 @@ static struct w_call *call(struct world *w, backend_done done, void *ctx)
     c->done = done;
     c->ctx = ctx;
     c->sent = w->now;
+    memcpy(c->path, w->changing, sizeof c->path);
+    w->changing[0] = '\0';
     if (w->down) {
         c->failed = true;
         (void)err_set(&c->err, ERR_NETWORK, "Look at the network.", "the server does not answer");
@@ -60,6 +62,24 @@ static struct w_call *first(struct world *w)
     return best;
 }
 
+void w_facts(const struct w_call *c, struct reply *r)
+{
+    if (!c->path[0] || (r->err && !r->maybe_sent && r->status == 0 && r->err->code != ERR_STATE))
+        return;
+    struct request_facts *f = &r->requests[r->n_requests++];
+    *f = (struct request_facts){.method = "POST",
+                                .path = c->path,
+                                .error = r->err && r->err->code != ERR_STATE ? err_word(r->err->code) : "",
+                                .status = !r->err                     ? 200
+                                          : r->err->code == ERR_STATE ? 409
+                                                                      : 0,
+                                .sent_at = r->sent_at,
+                                .answered_at = r->answered_at,
+                                .server_date = r->server_date};
+    if (f->status)
+        sha256_hex("{}", 2, f->answer_sha256);
+}
+
 static void give(struct world *w, struct w_call *c, const struct err *err)
 {
     struct w_call copy = *c;
@@ -74,6 +94,7 @@ static void give(struct world *w, struct w_call *c, const struct err *err)
         reply_date(&r, &(struct http_answer){.server_date = (copy.sent + copy.ahead) / US_PER_S * US_PER_S,
                                              .sent_at = copy.sent,
                                              .answered_at = w->now});
+    w_facts(&copy, &r);
     *c = w->calls[--w->n_calls];
     copy.done(copy.ctx, &r);
 }
@@ -152,7 +173,7 @@ static struct backend *open_backend(void *ctx, struct http *h, const struct flee
     struct world *w = ((struct play *)ctx)->w;
     (void)f;
     (void)e;
-    w->backend = (struct backend){&w_backend_ops, h};
+    w->backend = (struct backend){w->ops ? w->ops : &w_backend_ops, h};
     return &w->backend;
 }
 
@@ -194,10 +215,12 @@ static bool log_append(void *ctx, struct audit_log *l, const struct entry *en, s
     pthread_mutex_lock(&w->lock);
     while (w->log_hangs && !w->dead)
         pthread_cond_wait(&w->cond, &w->lock);
-    bool fails = w->log_fails || w->dead;
+    bool fails = w->log_fails || w->dead, refuses = w->log_refuses && en->kind == ENTRY_HALT;
     pthread_mutex_unlock(&w->lock);
     if (fails)
         return err_set(e, ERR_IO, "Look at the disk.", "the disk is full");
+    if (refuses)
+        return err_set(e, ERR_STATE, "", "that is not for you to write");
     return audit_append(l, en, out, e);
 }
 
@@ -257,7 +280,7 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
                                .audit = p->no_log ? NULL : &audit,
                                .clock = &w->clock,
                                .seed = 7,
-                               .actor = {ACTOR_PERSON, "m.ito"},
+                               .actor = {.kind = ACTOR_PERSON, .name = "m.ito"},
                                .judge = p->judge,
                                .observe_only = p->looks,
                                .seam = &w->seam,

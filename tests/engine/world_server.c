@@ -27,6 +27,17 @@ void w_note(struct world *w, const char *fmt, ...)
     va_end(ap);
 }
 
+static void ANDON_PRINTF(2, 3) w_changes(struct world *w, const char *fmt, ...)
+{
+    char what[90];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(what, sizeof what, fmt, ap);
+    va_end(ap);
+    w_note(w, "%s", what);
+    snprintf(w->changing, sizeof w->changing, "/%s", what);
+}
+
 static void b_free(struct backend *b)
 {
     (void)b;
@@ -35,7 +46,8 @@ static void b_free(struct backend *b)
 static void b_probe(struct backend *b, struct arena *a, struct backend_info *out, backend_done done, void *ctx)
 {
     (void)a;
-    *out = (struct backend_info){"hawkbit", "1.x", of(b)->caps, "tester"};
+    *out = (struct backend_info){.kind = "hawkbit", .version = "1.x", .caps = of(b)->caps, .user = "tester"};
+    out->says[SAY_ROLLBACK] = of(b)->says;
     w_answer(of(b), done, ctx);
 }
 
@@ -73,6 +85,7 @@ static void b_rollouts(struct backend *b, size_t limit, struct arena *a, struct 
     for (int i = w->n_rollouts - 1; i >= 0; i--)
         if (!w->rollouts[i].deleted)
             fill(w, &w->rollouts[i], a, &out->v[out->n++]);
+    out->clipped = w->more_rollouts;
     w_answer(w, done, ctx);
     w->calls[w->n_calls - 1].due += w->list_us;
 }
@@ -141,7 +154,6 @@ static void b_wave_devices(struct backend *b, const char *rollout, const char *w
 {
     struct world *w = of(b);
     struct w_rollout *r = world_rollout(w, rollout);
-    (void)limit;
     assert_non_null(r);
     if (w->devices_denied) {
         w_answer_err(w, done, ctx, ERR_FORBIDDEN, false, "may not read devices (403)");
@@ -151,6 +163,8 @@ static void b_wave_devices(struct backend *b, const char *rollout, const char *w
     out->v = arena_array(a, (size_t)v->n + 1, sizeof *out->v);
     for (int i = 0; i < v->n; i++)
         add_device(w, a, v->members[w->lists_backwards ? v->n - 1 - i : i], out);
+    if (w->stands_for && out->n > limit / w->stands_for)
+        out->n = limit / w->stands_for;
     w_answer(w, done, ctx);
 }
 
@@ -201,20 +215,28 @@ static void b_releases(struct backend *b, size_t limit, struct arena *a, struct 
     w_answer(w, done, ctx);
 }
 
-static void b_devices_by_release(struct backend *b, const struct release *r, enum device_query q, size_t limit,
-                                 struct arena *a, struct device_list *out, backend_done done, void *ctx)
+static int release_index(const struct release *r)
+{
+    return r ? (int)strtol(r->id, NULL, 10) - 1 : -2;
+}
+
+static void b_devices(struct backend *b, const struct device_filter *f, size_t limit, struct arena *a,
+                      struct device_list *out, backend_done done, void *ctx)
 {
     struct world *w = of(b);
-    int k = (int)strtol(r->id, NULL, 10) - 1;
-    (void)limit;
-    if (strpbrk(r->version, "*\\")) {
+    int installed = release_index(f->installed), assigned = release_index(f->assigned);
+    if (strpbrk(f->installed->version, "*\\")) {
         w_answer_err(w, done, ctx, ERR_RANGE, false, "it can't be written into a filter so that it means only itself");
         return;
     }
     out->v = arena_array(a, (size_t)w->n_devices + 1, sizeof *out->v);
     for (int i = 0; i < w->n_devices; i++)
-        if (w->devices[i].installed == k || (q == DQ_INVOLVED && w->devices[i].assigned == k))
+        if (w->devices[i].installed == installed || w->devices[i].assigned == assigned)
             add_device(w, a, i, out);
+    if (w->stands_for && out->n > limit / w->stands_for) {
+        out->n = limit / w->stands_for;
+        out->total *= (int64_t)w->stands_for;
+    }
     w_answer(w, done, ctx);
 }
 
@@ -231,7 +253,7 @@ static void b_device(struct backend *b, const char *raw_id, struct arena *a, str
 {
     struct world *w = of(b);
     int i = device_index(w, raw_id);
-    static const struct release none = {"", "", ""};
+    static const struct release none = {.id = "", .name = "", .version = ""};
     if (i < 0) {
         missing(w, done, ctx);
         return;
@@ -282,6 +304,7 @@ static bool apply(struct world *w, struct w_rollout *r, enum backend_verb v)
             }
         return false;
     case BV_STOP:
+    case BV_STOP_FORCE:
         if (rollout_state_ended(s))
             return false;
         w_set(w, r, ROLLOUT_STOPPING);
@@ -333,7 +356,7 @@ static void b_verb(struct backend *b, const char *rollout, enum backend_verb v, 
         w_answer(w, done, ctx);
         return;
     }
-    w_note(w, "%s", what);
+    w_changes(w, "%s", what);
     if (w->verbs_dropped || w->down) {
         w_answer_err(w, done, ctx, ERR_NETWORK, true, "the connection was reset");
         return;
@@ -350,7 +373,46 @@ static void b_verb(struct backend *b, const char *rollout, enum backend_verb v, 
         w_answer(w, done, ctx);
 }
 
-/* The filters that the engine makes: the broad one, controllerid=in=(...) and ;controllerid=out=(...). */
+/* Filters as this server takes them, at most W_FILTER bytes: "release 2 less (ID,ID,) and (ID,)". */
+#define W_FILTER 1000
+
+static bool b_parts(struct backend *b, const struct device_filter *f, struct arena *a, struct filter_parts *out,
+                    struct err *e)
+{
+    struct buf text;
+    size_t i = 0;
+    (void)b;
+    buf_init(&text, 4 * W_FILTER);
+    *out = (struct filter_parts){.v = ARENA_ARRAY(a, struct filter_part, f->n_include + 1),
+                                 .unnamed = ARENA_ARRAY(a, const char *, f->n_include + 1)};
+    if (!f->only_include) {
+        buf_printf(&text, "release %s less (", f->installed->id);
+        for (size_t k = 0; k < f->n_exclude; k++)
+            buf_printf(&text, "%s,", f->exclude[k]);
+        buf_addc(&text, ')');
+    }
+    bool ok = text.len <= W_FILTER || err_set(e, ERR_LIMIT, "", "the filter is too long");
+    for (bool broad = !f->only_include; ok && (broad || i < f->n_include); broad = false) {
+        struct filter_part *p = &out->v[out->n++];
+        *p = (struct filter_part){.broad = broad};
+        buf_adds(&text, " and (");
+        for (; i < f->n_include && text.len + strlen(f->include[i]) + 2 <= W_FILTER; i++) {
+            if (strchr(f->include[i], '*')) {
+                out->unnamed[out->n_unnamed++] = f->include[i];
+                continue;
+            }
+            buf_printf(&text, "%s,", f->include[i]);
+            p->named++;
+        }
+        buf_addc(&text, ')');
+        p->text = arena_strdup(a, text.data);
+        buf_clear(&text);
+        out->n -= !p->broad && p->named == 0;
+    }
+    buf_release(&text);
+    return ok;
+}
+
 static bool listed(const char *filter, const char *op, const char *id)
 {
     const char *p = strstr(filter, op), *end = p ? strchr(p, ')') : NULL;
@@ -364,31 +426,46 @@ static bool listed(const char *filter, const char *op, const char *id)
 static bool matches(const struct world *w, const char *filter, int i)
 {
     const struct w_device *d = &w->devices[i];
-    bool broad = strstr(filter, "installedds.version==2.0") && (d->installed == 1 || d->assigned == 1);
-    if (broad && listed(filter, "controllerid=out=(", d->id))
+    bool broad = strstr(filter, "release 2 ") && (d->installed == 1 || d->assigned == 1);
+    if (broad && listed(filter, "less (", d->id))
         broad = false;
-    return broad || listed(filter, "controllerid=in=(", d->id);
+    return broad || listed(filter, "and (", d->id);
 }
 
-static struct w_rollout *make(struct world *w, const char *name, const char *about, const char *filter, int waves)
+/* The wave of a new rollout in which a device is, -1: none. */
+static int wave_of(const struct world *w, const struct rollout_spec *spec, int i, int told)
 {
+    for (int k = 0; spec->members && k < spec->n_waves; k++)
+        for (size_t m = 0; m < spec->members[k].n; m++)
+            if (strcmp(spec->members[k].raw_ids[m], w->devices[i].id) == 0)
+                return k;
+    if (spec->members || !matches(w, spec->filter, i))
+        return -1;
+    return told == 0 || spec->n_waves == 1 ? 0 : 1;
+}
+
+static struct w_rollout *make(struct world *w, const struct rollout_spec *spec, const char *about)
+{
+    int waves = spec->n_waves;
     struct w_rollout *r = &w->rollouts[w->n_rollouts++];
     int told = 0;
     assert_true(w->n_rollouts < W_ROLLOUTS);
     memset(r, 0, sizeof *r);
     snprintf(r->id, sizeof r->id, "%d", 20 + w->n_rollouts);
-    snprintf(r->name, sizeof r->name, "%s", name);
+    snprintf(r->name, sizeof r->name, "%s", spec->name);
     snprintf(r->description, sizeof r->description, "%s", about);
-    snprintf(r->filter, sizeof r->filter, "%s", filter);
+    snprintf(r->filter, sizeof r->filter, "%s", spec->filter ? spec->filter : "");
     r->error_percent = 90;
     r->n_waves = waves;
     for (int i = 0; i < waves; i++)
         r->waves[i].state = WAVE_SCHEDULED;
-    for (int i = 0; i < w->n_devices; i++)
-        if (matches(w, filter, i)) {
-            struct w_wave *v = &r->waves[told++ == 0 || waves == 1 ? 0 : 1];
-            v->members[v->n++] = i;
+    for (int i = 0; i < w->n_devices; i++) {
+        int k = wave_of(w, spec, i, told);
+        if (k >= 0) {
+            r->waves[k].members[r->waves[k].n++] = i;
+            told++;
         }
+    }
     w_set(w, r, ROLLOUT_CREATING);
     return r;
 }
@@ -405,17 +482,17 @@ static void b_create(struct backend *b, const struct rollout_spec *spec, struct 
         w_answer(w, done, ctx);
         return;
     }
-    w_note(w, "%s", what);
+    w_changes(w, "%s", what);
     if (w->name_taken) {
         w->name_taken = false;
-        make(w, spec->name, "andon roll back of 10, 1", spec->filter, spec->n_waves);
+        make(w, spec, "andon roll back of 10, 1");
     }
     for (int i = 0; i < w->n_rollouts; i++)
         if (strcmp(w->rollouts[i].name, spec->name) == 0) {
             w_answer_err(w, done, ctx, ERR_CONFLICT, false, "the name is taken");
             return;
         }
-    struct w_rollout *r = make(w, spec->name, spec->description, spec->filter, spec->n_waves);
+    struct w_rollout *r = make(w, spec, spec->description);
     r->release = (int)strtol(spec->release_id, NULL, 10) - 1;
     *id_out = arena_strdup(a, r->id);
     (void)dies(w, w->die_at, what);
@@ -441,7 +518,7 @@ static void b_assign(struct backend *b, const char *raw_id, const char *release_
     snprintf(what, sizeof what, "assign %s %s%s", raw_id, release_id, offline ? " offline" : "");
     if (w->dead)
         return;
-    w_note(w, "%s", what);
+    w_changes(w, "%s", what);
     if (offline) {
         d->installed = d->assigned = k;
         d->status = DEVICE_IN_SYNC;
@@ -474,7 +551,7 @@ static void b_auto_off(struct backend *b, const char *id, backend_done done, voi
     struct world *w = of(b);
     if (w->dead)
         return;
-    w_note(w, "auto-off %s", id);
+    w_changes(w, "auto-off %s", id);
     w->auto_on = false;
     (void)dies(w, w->die_at, "auto-off");
     w_answer(w, done, ctx);
@@ -581,7 +658,7 @@ static void write_note(struct world *w, const char *release, const char *key, co
 {
     if (w->dead)
         return;
-    w_note(w, "note %s %s", n ? "put" : "delete", key);
+    w_changes(w, "note %s %s", n ? "put" : "delete", key);
     if (w->notes_refused) {
         w_answer_err(w, done, ctx, ERR_FORBIDDEN, false, "the user of this fleet may not (403)");
         return;
@@ -619,7 +696,8 @@ const struct backend_ops w_backend_ops = {.kind = "hawkbit",
                                           .inflight = b_inflight,
                                           .release = b_release,
                                           .releases = b_releases,
-                                          .devices_by_release = b_devices_by_release,
+                                          .devices = b_devices,
+                                          .filter_parts = b_parts,
                                           .device = b_device,
                                           .verb = b_verb,
                                           .create_rollout = b_create,

@@ -73,8 +73,10 @@ static void t_poll(struct telemetry *t, const struct watch_set *watch, int64_t a
             continue;
         put(&out->tick, (size_t)k, w->now, boots_at(d, w->now), d->cpu, d->variance);
         for (size_t i_own = 0; i_own < own; i_own++)
-            tick_row(&out->tick, (size_t)k)[COL_BUILTIN + i_own] =
-                d->installed == 1 ? d->own_new[i_own] : d->own[i_own];
+            tick_row(&out->tick, (size_t)k)[COL_BUILTIN + i_own] = w->activates && i_own == 0
+                                                                       ? floor(boots_at(d, w->now) / 2)
+                                                                   : d->installed == 1 ? d->own_new[i_own]
+                                                                                       : d->own[i_own];
     }
     out->newest = w->now;
     w_answer_later(w, done, ctx, 0, w->store_ahead);
@@ -108,6 +110,8 @@ void w_scrape(struct world *w)
         row[i] = (struct w_sample){
             !d->silent, t, boots_at(d, t), d->cpu * noise(w, i, t), d->variance * noise(w, -i, t), {0}};
         memcpy(row[i].own, d->installed == 1 ? d->own_new : d->own, sizeof row[i].own);
+        if (w->activates)
+            row[i].own[0] = floor(row[i].reboots / 2);
     }
 }
 

@@ -1,8 +1,12 @@
-/* A line of the log: what the reader accepts is JSON, and written again it is the same bytes. */
+/* A line of the log: what the reader accepts is JSON, and written again it is the same bytes; and what is told of it,
+ * in words, to other programs and on a page, can be shown. */
 #include "fuzz.h"
 
 #include <string.h>
 #include "audit/leaf.h"
+#include "audit/page.h"
+#include "audit/stream.h"
+#include "audit/words.h"
 #include "core/entry.h"
 #include "core/json.h"
 
@@ -52,6 +56,31 @@ static void write_again(struct json_w *w, const struct json_t *v)
         write_object(w, v);
 }
 
+/* One line each, with nothing in it that steers a terminal; a page whose only tags are its own. */
+static void tell(const struct leaf *l, const struct stored *s, struct arena *a)
+{
+    static const uint8_t hash[32];
+    struct buf out;
+    must(fuzz_shown(entry_sentence(s, a)) && fuzz_shown(entry_source(s, a)) && fuzz_shown(entry_object(s, a)));
+    for (size_t i = 0; stream_format_at(i); i++) {
+        buf_init(&out, 1 << 24);
+        stream_format_at(i)->entry(s, &out);
+        must(!out.over && out.len > 1 && out.data[out.len - 1] == '\n');
+        out.len -= out.data[out.len - 2] == '\r' ? 2 : 1;
+        out.data[out.len] = '\0';
+        must(fuzz_shown(out.data));
+        buf_release(&out);
+    }
+    struct page *p = page_new(true);
+    buf_init(&out, 1 << 24);
+    page_head(p, &out);
+    page_row(p, &out, l, hash);
+    page_foot(p, &out);
+    must(!out.over && !strstr(out.data, "<script"));
+    page_free(p);
+    buf_release(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     struct leaf l;
@@ -75,6 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     must(fuzz_shown(s.kind) && fuzz_shown(s.reason) && fuzz_shown(s.actor) && s.seq == l.seq && s.t == l.t);
     for (size_t i = 0; i < s.n_fields; i++)
         must(fuzz_shown(s.fields[i][0]) && fuzz_shown(s.fields[i][1]));
+    tell(&l, &s, &a);
     arena_release(&a);
     buf_release(&again);
     json_free(doc);

@@ -34,6 +34,7 @@ static const struct metric_def own[] = {
      .share = 0.05,
      .level = {1, 4},
      .n_levels = 2},
+    {.id = "slots", .title = "slots", .unit = "", .kind = KIND_ACTIVATION},
 };
 
 struct state {

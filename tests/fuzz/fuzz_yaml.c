@@ -1,5 +1,5 @@
-/* A file of ours: configuration, policy, scenario, theme (the first byte). Read, or refused with an error that can be
- * shown and names the file. */
+/* A file of ours: configuration, policy, scenario, theme, mapping of a standard (the first byte). Read, or refused with
+ * an error that can be shown and names the file. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -8,6 +8,7 @@
 #include "conf/config.h"
 #include "conf/policy.h"
 #include "conf/scenario.h"
+#include "conf/standard.h"
 #include "themes/theme.h"
 
 static char dir[] = "/tmp/andon-fuzz-XXXXXX", path[sizeof dir + 20];
@@ -40,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         return 0;
     const char *bytes = (const char *)data + 1;
     arena_init(&a);
-    switch (data[0] & 3) {
+    switch (data[0] & 7) {
     case 0: {
         put(data + 1, n - 1);
         if ((ok = config_load(path, &c, &e)))
@@ -55,6 +56,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     case 2:
         ok = scenario_parse("f.yaml", bytes, n - 1, &a, &e);
         break;
+    case 4: {
+        struct standard st;
+        ok = standard_parse("f.yaml", bytes, n - 1, &a, &st, &e);
+        break;
+    }
     default:
         put(data + 1, n - 1);
         ok = theme_load("f", dir, DEPTH_256, &theme, &e);

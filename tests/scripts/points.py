@@ -4,6 +4,7 @@ hung, beside a guard on the same log and without one. Used by test-kill-halt, an
 What is begun: the halt's request or its entry has left the process, that is, a send of `POST .../pause`, or a write
 with the entry's reason in it, has returned. A kill before that leaves nothing, and nothing may be known of it: the
 server runs, there is no entry, no latch. A kill after it must leave the server paused, a trace in the log, and a latch.
+A kill while such a call is under way on another thread may leave either.
 The spool counts: the next command takes it in. Without `strict` a halt that was sent and left nothing is only counted
 (killed in the moment between the request and the spool's write, on another thread), and one that is only written is not
 waited for at the server: whoever watches does not take it over yet."""
@@ -121,6 +122,17 @@ class Trace:
         """A call whose arguments hold it has returned, and not with an error."""
         return any(name in names and what in args and re.search(r"= \d+", end) for _, name, end, args in self.calls)
 
+    def under_way(self, call, n):
+        """The process ended within such a call of another thread: what it wrote or sent may be there. The n-th `call` of
+        a thread itself is killed before it does anything."""
+        nth = {}
+        for pid, name, end, args in self.calls:
+            nth[pid, name] = nth.get((pid, name), 0) + 1
+            if (name in ("sendto", "write", "pwrite64") and (name, nth[pid, name]) != (call, n)
+                    and end.rstrip().endswith("= ?") and (self.reason in args or "/1/pause" in args)):
+                return True
+        return False
+
     def sent(self):
         return self.done("POST /rest/v1/rollouts/1/pause", "sendto", "write")
 
@@ -142,6 +154,8 @@ def tried(lane, strict, point):
     assert rc in (-signal.SIGKILL, 137, 0, 1, 4, 5, 6, 7), (rc, said)
     # A guard on the same log may have taken over what is written.
     assert not arrived or trace.sent() or (lane.guard and trace.written()), "a request has arrived that never left"
+    if not trace.sent() and not trace.written() and trace.under_way(call, n):
+        return "killed within the call"
     if not trace.sent() and not trace.written():
         assert rc != 0, (rc, said)
         assert lane.stub.state == "running" and not lane.entries(), (lane.stub.state, lane.entries())

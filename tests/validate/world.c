@@ -30,7 +30,9 @@ struct unit {
     int64_t reached, reported;             /* 0 = not yet */
     double sample;                         /* second of the minute */
     int64_t heard;
-    int counter, boots, stepped; /* reboots; of this minute; the minute in which the sensor stepped */
+    int counter, boots, stepped;    /* reboots; of this minute; the minute in which the sensor stepped */
+    int activated, activated_shown; /* its report of activations; as of the sample before */
+    bool late;
     /* The clock that its time of boot is read off, and that time as it was shown last. */
     double ahead, set_at, wrong, shown;
     int changes;
@@ -147,6 +149,7 @@ static void draw_unit(struct course *c, int i, int wave, const bool *site_fails)
     u->fails = (w->sites && site_fails[u->site]) || chance(c, w->fails);
     u->no_rtc = chance(c, w->no_rtc);
     u->loops = chance(c, w->bad.loops);
+    u->late = i % 2;
     u->seen = (struct seen){.cpu = NAN, .variance = NAN};
 }
 
@@ -178,6 +181,9 @@ static bool blind(struct course *c)
 
 /* ---- trials ---- */
 
+static const struct metric_def activations = {
+    .id = "activations", .title = "activations", .unit = "", .kind = KIND_ACTIVATION};
+
 static struct trial_spec spec_of(const struct course *c, enum world_form form)
 {
     const struct world *w = c->w;
@@ -192,6 +198,10 @@ static struct trial_spec spec_of(const struct course *c, enum world_form form)
         s.policy.tolerance[ROW_REBOOTS] = s.policy.tolerance[ROW_CPU] = s.policy.tolerance[ROW_VARIANCE] = 1;
     if (form == WORLD_BARE)
         s.policy.min_devices = 1;
+    if (w->report && form != WORLD_OLD) {
+        s.policy.own = &activations;
+        s.policy.n_own = 1;
+    }
     return s;
 }
 
@@ -227,8 +237,10 @@ static void must(bool ok)
 static void boot(struct course *c, struct unit *u)
 {
     const struct world *w = c->w;
-    if (u->boots++ == 0)
+    if (u->boots++ == 0) {
         u->counter++;
+        u->activated += w->report == REPORT_ANY;
+    }
     u->booted = c->hour;
     u->down_until = c->hour + (0.5 + 1.5 * rng_unit(c->r)) / 60;
     if (w->children > 0)
@@ -304,6 +316,7 @@ static void live(struct course *c, int i, const bool *cut)
     }
     if (c->hour >= u->second) {
         boot(c, u);
+        u->activated += w->report == REPORT_SECOND;
         u->second = INFINITY;
     }
     if (chance(c, w->clock_sets / 60))
@@ -359,6 +372,7 @@ static double cpu_of(const struct course *c, const struct unit *u, int i)
 
 static void sample(struct course *c, int i, struct tick *right, struct tick *old)
 {
+    const struct world *w = c->w;
     struct unit *u = &c->u[i];
     struct seen *s = &u->seen;
     bool control = u->wave < 0 || u->wave >= c->told;
@@ -372,7 +386,11 @@ static void sample(struct course *c, int i, struct tick *right, struct tick *old
     s->heard = true;
     s->cpu = cpu_of(c, u, i);
     s->variance = sensor_of(c, u, i);
-    memcpy(tick_put(right, (size_t)i, u->heard), (double[]){count, s->cpu, s->variance}, sizeof(double[COL_BUILTIN]));
+    double *row = tick_put(right, (size_t)i, u->heard);
+    memcpy(row, (double[]){count, s->cpu, s->variance}, sizeof(double[COL_BUILTIN]));
+    if (w->report)
+        row[COL_BUILTIN] = u->late ? u->activated_shown : u->activated;
+    u->activated_shown = u->activated;
     if (!c->two)
         return;
     u->mean = other;
@@ -538,7 +556,7 @@ static void begin(struct course *c)
     c->two = w->old == OLD_CHANGES || w->old == OLD_MEAN;
     c->lag = (int)ceil(w->ahead_min);
     for (int k = 0; k < LAG_MAX; k++) {
-        tick_init(&c->wait[k].right, BEGIN, (size_t)c->n, COL_BUILTIN);
+        tick_init(&c->wait[k].right, BEGIN, (size_t)c->n, COL_BUILTIN + (w->report ? 1 : 0));
         tick_init(&c->wait[k].old, BEGIN, (size_t)(c->two ? c->n : 0), COL_BUILTIN);
     }
 }

@@ -21,7 +21,15 @@ enum world_old {
     OLD_CHANGES, /* each change of the time of boot by more than 5 s is a reboot */
     OLD_MEAN,    /* several series of one device's counter are averaged */
     OLD_TIMEOUT, /* no install 10 min after the telling is a failure */
-    OLD_DEVICES  /* devices of a site are taken for independent in their installs */
+    OLD_DEVICES, /* devices of a site are taken for independent in their installs */
+    OLD_REBOOTS  /* each reboot counts, whatever the device reports of it */
+};
+
+/* A number of the device's that is to go up when a staged update boots it, and its metric in the policy. */
+enum world_report {
+    REPORT_NONE,
+    REPORT_SECOND, /* with the second reboot; half of the devices show it a sample later than the reboot */
+    REPORT_ANY     /* wrongly so: with each reboot */
 };
 
 /* What the new firmware does. All zero: nothing. */
@@ -55,7 +63,8 @@ struct world {
     double ahead_min, ahead_from,
         ahead_to; /* telemetry's clock ahead of the server's, between these hours (0, 0: always) */
     /* The update's own, beyond its reboot. */
-    double second_hours;         /* a second reboot, so long after the install, give or take a tenth */
+    double second_hours; /* a second reboot, so long after the install, give or take a tenth */
+    enum world_report report;
     double warm_min, warm_times; /* CPU after each boot */
     /* Sensors and clocks. */
     bool steps;                /* the sensor stands still but for rare steps: its variance is 0 nearly always */

@@ -279,7 +279,11 @@ static struct snapshot *base(void)
     s->generation = 1;
     s->taken_at = NOW - US_PER_S;
     s->fleet = "emea-home", s->environment = "prod", s->kind = "hawkbit", s->user = "m.ito", s->production = true;
-    s->info = (struct backend_info){"hawkbit", "1.x", 0x3FF, "m.ito"};
+    s->info = (struct backend_info){.kind = "hawkbit",
+                                    .version = "1.x",
+                                    .caps = 0x3FF | CAP_ROLLOUTS | CAP_TELL | CAP_RECALL | CAP_DOWNGRADE | CAP_OFFLINE |
+                                            CAP_AUTO_ASSIGN,
+                                    .user = "m.ito"};
     s->policy = &POLICY;
     s->link = (struct link_view){.state = LINK_LIVE,
                                  .last_ok = NOW - 2 * US_PER_S,

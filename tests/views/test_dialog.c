@@ -62,6 +62,35 @@ static void test_halt_whole_fleet(void **state)
     assert_string_equal(s->last.intent.fleet, "emea-home");
 }
 
+static void test_halt_may_be_harder(void **state)
+{
+    struct scene *s = *state;
+    s->f.s->info.caps |= CAP_STOP;
+    scene_type(s, ":4466\nH");
+    assert_true(scene_shows(s, "S stop for good, softly"));
+    scene_type(s, "S");
+    assert_int_equal(s->submits, 0);
+    assert_true(scene_shows(s, "[ Enter: stop for good emea-home/4466 ]"));
+    assert_true(scene_shows(s, "S only halt")); /* a server's own rollout has no force */
+    scene_type(s, "SS\n");
+    assert_int_equal(s->last.intent.strength, STRENGTH_SOFT);
+    fixture_rollout(&s->f, "4466")->rollout.caps = CAP_STOP | CAP_OWN_WAVES;
+    s->f.s->info.caps |= CAP_FORCE | CAP_RECALL;
+    s->f.s->generation++;
+    scene_type(s, ":4466\nHSS");
+    assert_true(scene_shows(s, "[ Enter: stop by force emea-home/4466 ]"));
+    assert_true(scene_shows(s, "one that is cut off may install it all the same"));
+    scene_type(s, "\n");
+    assert_int_equal(s->last.intent.strength, STRENGTH_FORCE);
+    scene_type(s, ":4466\nHSSS\n"); /* and it does not stay so */
+    assert_int_equal(s->last.intent.strength, STRENGTH_POLICY);
+    scene_type(s, ":4466\nH\n");
+    assert_int_equal(s->last.intent.strength, STRENGTH_POLICY);
+    assert_int_equal(s->submits, 4);
+    scene_type(s, ":4466\nPS\n"); /* of a pause it is nothing */
+    assert_int_equal(s->last.intent.strength, STRENGTH_POLICY);
+}
+
 static void test_halt_when_all_else_is_refused(void **state)
 {
     struct scene *s = *state;
@@ -145,6 +174,26 @@ static void test_pause_and_ack_by_enter(void **state)
     assert_int_equal(s->submits, 2);
     assert_int_equal(s->last.intent.verb, VERB_ACK);
     assert_string_equal(s->last.intent.rollout, "4471");
+}
+
+static void test_an_ack_that_needs_a_reason(void **state)
+{
+    struct scene *s = *state;
+    struct rollout_view *r = fixture_rollout(&s->f, "4471");
+    struct policy asks = *(r->policy ? r->policy : policy_default());
+    asks.people.reasons = 1u << VERB_ACK;
+    r->policy = &asks;
+    s->f.s->generation++;
+    scene_type(s, ":board\na");
+    assert_true(scene_shows(s, "Reason"));
+    scene_type(s, "\n");
+    assert_int_equal(s->submits, 0);
+    assert_true(scene_shows(s, "a reason is missing"));
+    scene_type(s, "looked at it\n");
+    assert_int_equal(s->submits, 1);
+    assert_int_equal(s->last.intent.verb, VERB_ACK);
+    assert_string_equal(s->last.intent.reason, "looked at it");
+    r->policy = NULL;
 }
 
 static void test_rollback(void **state)
@@ -335,6 +384,53 @@ static void test_cancel_keys(void **state)
     assert_true(scene_shows(s, "q quits"));
 }
 
+/* Nothing is asked for but by Enter, nothing is kept but by y on what was shown. */
+static void test_a_plan_is_kept_as_shown(void **state)
+{
+    struct scene *s = *state;
+    static struct draft_wave one = {24, "", "em-0506"};
+    struct draft_view *v = &s->f.s->draft;
+    scene_type(s, ":plan hearth:4.12.1\n");
+    assert_true(scene_shows(s, "New plan for emea-home"));
+    scene_type(s, "all\t1%,rest\t\t\tyes"); /* letters are text in a field */
+    assert_int_not_equal(s->last.kind, ACT_PLAN);
+    scene_type(s, "\n");
+    assert_int_equal(s->last.kind, ACT_PLAN);
+    assert_string_equal(s->last.fleet, "emea-home");
+    assert_string_equal(s->last.plan->word[PLAN_F_RELEASE], "hearth:4.12.1");
+    assert_string_equal(s->last.plan->word[PLAN_F_TARGET], "all");
+    assert_string_equal(s->last.plan->word[PLAN_F_WAVES], "1%,rest");
+    assert_string_equal(s->last.plan->word[PLAN_F_NAME], "yes");
+    uint64_t number = s->last.plan->number;
+    *v = (struct draft_view){.stage = DRAFT_READY, .number = number + 1, .n_waves = 1, .waves = &one};
+    scene_type(s, "y"); /* that one is another's */
+    assert_int_equal(s->last.kind, ACT_PLAN);
+    assert_true(scene_shows(s, "locked until it is previewed"));
+    v->number = number;
+    scene_draw(s);
+    scene_type(s, "\n\tx\b"); /* Enter keeps nothing, and a word that is as before is a new one all the same */
+    assert_int_equal(s->last.kind, ACT_PLAN);
+    scene_key(s, KEY_BTAB_);
+    scene_type(s, "y");
+    assert_int_equal(s->last.kind, ACT_PLAN);
+    assert_true(scene_shows(s, "changed since"));
+    scene_type(s, "\n");
+    v->number = s->last.plan->number;
+    assert_int_equal(v->number, number + 1);
+    scene_draw(s);
+    scene_type(s, "y");
+    assert_int_equal(s->last.kind, ACT_PLAN_KEEP);
+    assert_int_equal(s->last.plan->number, number + 1);
+    assert_string_equal(s->last.fleet, "emea-home");
+    assert_true(scene_shows(s, "New plan for emea-home"));
+    v->stage = DRAFT_KEPT;
+    v->id = "4466"; /* as if that were its id: the board has it */
+    scene_key(s, KEY_NONE_);
+    assert_false(scene_shows(s, "New plan for emea-home"));
+    assert_true(scene_shows(s, "4466 is kept"));
+    assert_int_equal(s->submits, 0);
+}
+
 static void test_dialog_must_fit(void **state)
 {
     struct scene *s = *state;
@@ -349,17 +445,50 @@ static void test_dialog_must_fit(void **state)
     assert_int_equal(s->submits, 1);
 }
 
+/* ---- several fleets ---- */
+
+static void test_answers_are_kept(void **state)
+{
+    struct scene *s = *state;
+    fixture_second_fleet(&s->f);
+    s->f.s->rollouts_clipped = true;
+    scene_type(s, "bgH");
+    assert_true(scene_shows(s, "older rollouts than its newest"));
+    scene_type(s, "\n");
+    assert_true(scene_shows(s, "(older rollouts of 1 fleet not known)"));
+    struct op_view ops[2] = {{.ticket = 71, .verb = VERB_HALT, .rollout = "4471", .phase = OP_DONE, .text = "halted"},
+                             {.ticket = 72, .verb = VERB_HALT, .rollout = "4470", .phase = OP_SENT, .text = "halting"}};
+    app_awaits(s->app, "emea-home", 71);
+    app_awaits(s->app, "emea-home", 72);
+    app_awaits(s->app, "apac-gw", 73);
+    s->f.s->ops = ops;
+    s->f.s->n_ops = 2;
+    s->f.s->generation++;
+    scene_draw(s);
+    assert_true(scene_shows(s, "1 of 3 done"));
+    assert_true(scene_shows(s, "handed in"));
+    s->f.s->n_ops = 0; /* as after ten minutes */
+    s->f.s->taken_at += 11 * US_PER_MIN;
+    scene_draw(s);
+    assert_true(scene_shows(s, "1 of 3 done"));
+    assert_true(scene_shows(s, "not known"));
+    assert_true(scene_shows(s, "what became of it is not shown any more"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        T(test_answers_are_kept),
         T(test_halt_is_two_keys),
         T(test_halt_whole_fleet),
+        T(test_halt_may_be_harder),
         T(test_halt_when_all_else_is_refused),
         T(test_halt_on_a_tiny_screen),
         T(test_advance_needs_y),
         T(test_refusal_is_a_sentence),
         T(test_pause_and_ack_by_enter),
+        T(test_an_ack_that_needs_a_reason),
         T(test_rollback),
         T(test_rollback_of_one_wave),
         T(test_a_release_that_is_not_there),
@@ -369,6 +498,7 @@ int main(void)
         T(test_target_is_frozen),
         T(test_deny_needs_a_reason),
         T(test_cancel_keys),
+        T(test_a_plan_is_kept_as_shown),
         T(test_dialog_must_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,111 @@ static void halted_when_last_seen(struct fixture *f)
     fixture_stale(f);
 }
 
+static void a_draft(struct fixture *f)
+{
+    static struct draft_wave waves[] = {
+        {24, "hw: rev-a (12), rev-b (11), not known (1)", "em-0506, em-0529, em-0742, em-0862, em-0978, ..."},
+        {239, "hw: rev-a (120), rev-b (118), not known (1)", "em-0780, em-0666, em-0735, em-0646, em-0425, ..."},
+        {2124, "hw: rev-a (1,061), rev-b (1,059), not known (4)", "em-0540, em-0921, em-0975, em-0452, em-0244, ..."}};
+    f->s->draft = (struct draft_view){.stage = DRAFT_READY,
+                                      .number = 1,
+                                      .error = "",
+                                      .next = "",
+                                      .release = "hearth",
+                                      .version = "4.12.1",
+                                      .target = "devices with hearth:4.11.9",
+                                      .devices = 2387,
+                                      .waves = waves,
+                                      .n_waves = 3,
+                                      .id = ""};
+}
+
+/* Two of them begin alike further than a roll back asks to be typed. */
+static void three_plans(struct fixture *f)
+{
+    fixture_rollout(f, "4466")->rollout.id = "plan-3428e684ecefaa73";
+    fixture_rollout(f, "4470")->rollout.id = "plan-3428e6b1ecefaa73";
+    fixture_rollout(f, "4459")->rollout.id = "plan-77aae6b1ecefaa73";
+    f->s->generation++;
+}
+
+static void a_long_draft(struct fixture *f)
+{
+    static struct draft_wave waves[PLAN_WAVES_MAX];
+    a_draft(f);
+    for (size_t i = 0; i < PLAN_WAVES_MAX; i++)
+        waves[i] = (struct draft_wave){(int64_t)(7 * i), "", "em-0506, em-0529"};
+    f->s->draft.waves = waves;
+    f->s->draft.n_waves = PLAN_WAVES_MAX;
+}
+
+static void a_failed_draft(struct fixture *f)
+{
+    a_draft(f);
+    f->s->draft.stage = DRAFT_FAILED;
+    f->s->draft.error = "there is no release hearth:4.12.9 on this server";
+    f->s->draft.next = "Write it as NAME:VERSION, as the server has it.";
+}
+
+#define PLAN_WORDS "hearth:4.12.1\trelease:hearth:4.11.9\t1%,10%,rest\thw"
+
+/* The fleet of the design's drawings, as far as counts by filter tell it. */
+static void counted_inventory(struct fixture *f)
+{
+    static const struct inv_rules rules = {.file = "inventory.yaml", .model_attribute = "hw", .rows = {.file = ""}};
+    static const struct {
+        const char *model, *os, *release, *owner, *life;
+        enum device_class cls;
+        enum exposure exposure;
+        int64_t devices, reports;
+    } kinds[] = {
+        {"gate", "linux", "gate:2.9.0-rc4", "net-ops", "2034-06-30", CLASS_CONFIDENTIAL, EXPOSURE_INTERNET, 212, 212},
+        {"gate", "linux", "gate:2.8.4", "net-ops", "2034-06-30", CLASS_CONFIDENTIAL, EXPOSURE_INTERNET, 948, 930},
+        {"gate", "linux", "gate:2.8.4", "net-ops", "2034-06-30", CLASS_CONFIDENTIAL, EXPOSURE_SITE, 7080, 7007},
+        {"valve", "keelrtos", "valve:0.9.7", "ward-eng", "2036-01-01", CLASS_SAFETY, EXPOSURE_ISOLATED, 12, 12},
+        {"valve", "keelrtos", "valve:0.9.6", "ward-eng", "2036-01-01", CLASS_SAFETY, EXPOSURE_ISOLATED, 388, 386},
+        {"hub", "linux", "hub:5.0.4", "", "2030-12-31", CLASS_CONFIDENTIAL, EXPOSURE_SITE, 34360, 32916},
+        {"meter", "keelrtos", "meter:1.30.1", "grid-ops", "2038-01-01", CLASS_NON_CRITICAL, EXPOSURE_UNKNOWN, 187124,
+         173090},
+    };
+    struct inventory_held *h = inventory_new(&rules);
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        struct inv_record k = {
+            .cls = kinds[i].cls, .exposure = kinds[i].exposure, .cpe_firmware = "", .cpe_hardware = ""};
+        for (int n = 0; n < INV_FIELDS; n++)
+            k.field[n] = (struct inv_said){.value = "", .source = ""};
+        k.field[INV_MODEL] = (struct inv_said){kinds[i].model, "attribute hw", false};
+        k.field[INV_OS] = (struct inv_said){kinds[i].os, "inventory.yaml:14", false};
+        k.field[INV_FIRMWARE] = (struct inv_said){kinds[i].release, "installed, by the server", false};
+        k.field[INV_OWNER] = (struct inv_said){kinds[i].owner, "inventory.yaml:17", false};
+        k.field[INV_CLASS] = (struct inv_said){device_class_word(k.cls), "inventory.yaml:12", false};
+        k.field[INV_EXPOSURE] =
+            (struct inv_said){k.exposure ? exposure_word(k.exposure) : "", "attribute net.zone", false};
+        k.field[INV_LIFE] = (struct inv_said){kinds[i].life, "inventory.yaml:21", false};
+        assert_true(inventory_date(kinds[i].life, &k.end_of_life));
+        int64_t n = kinds[i].reports;
+        inventory_add(&h->v, &k, &(struct inv_counts){kinds[i].devices, n, n, 0, n}, NULL, NOW);
+    }
+    inventory_told(&h->v, "gate", INV_LOCATION, NULL, "attribute site", 8212, 28);
+    inventory_told(&h->v, "gate", INV_SIGNATURE, "verified", "attribute fw.signed", 8101, 139);
+    for (int i = 0; i < 40; i++) {
+        char id[20];
+        snprintf(id, sizeof id, "mt-%05d", i);
+        inventory_silent(&h->v, "meter", id);
+    }
+    h->names = true;
+    inventory_finish(&h->v, NOW - 720 * INT64_C(1000000));
+    f->s->inventory.held = h;
+    f->s->generation++;
+}
+
+static void no_inventory(struct fixture *f)
+{
+    static struct err why = {ERR_UNSUPPORTED, "a server of the kind replay does not count devices by a filter", "", ""};
+    f->s->inventory.error = &why;
+    f->s->generation++;
+}
+
 static const struct picture MAIN[] = {
     {"board", "", NULL},
     {"rollout", "\n", NULL},
@@ -149,9 +254,23 @@ static const struct picture MAIN[] = {
 };
 static const struct picture MORE[] = {
     {"board-two-fleets", "", fixture_second_fleet},
+    {"board-by-release", "bg", fixture_second_fleet},
+    {"board-plans", "", three_plans},
+    {"plan-empty", ":plan\n", NULL},
+    {"plan", ":plan\n" PLAN_WORDS "\n", a_draft},
+    {"plan-long", ":plan\n" PLAN_WORDS "\n", a_long_draft},
+    {"plan-failed", ":plan\n" PLAN_WORDS "\n", a_failed_draft},
+    {"plan-changed", ":plan\n" PLAN_WORDS "\n\thearth", a_draft},
+    {"halt-everywhere", "bgH", fixture_second_fleet},
+    {"answers", "bgH\n", fixture_second_fleet},
     {"board-stale", "", stale_halt},
     {"board-no-answer", "", no_answer},
     {"board-start", "", no_fleet},
+    {"inventory", ":inventory\njj", counted_inventory},
+    {"inventory-filter", ":inventory\n/net-ops\n", counted_inventory},
+    {"inventory-blind", ":inventory\nbj", counted_inventory},
+    {"inventory-counting", ":inventory\n", NULL},
+    {"inventory-none", ":inventory\n", no_inventory},
     {"board-filter", "/hearth\n", NULL},
     {"board-command", ":advance 44", NULL},
     {"rollout-lost-telemetry", "\n", lost_telemetry},

@@ -104,6 +104,114 @@ static void test_whole_fleet_by_name(void **state)
     shows(s, "apac-gw has no rollout *");
 }
 
+/* hearth 4.12.1 is rolled out in both fleets, in one of them twice: one line, which opens. */
+static void test_one_line_for_a_release(void **state)
+{
+    struct scene *s = *state;
+    two_fleets(s);
+    char *before = scene_text(s);
+    scene_type(s, "b");
+    scene_key(s, KEY_HOME_);
+    scene_draw(s);
+    shows(s, "by release");
+    shows(s, "×3");
+    shows(s, "in 2 fleets");
+    size_t group, rows = s->app->board.n;
+    assert_true(group_selected(s->app, &group));
+    scene_type(s, "A"); /* a line of several is the object of no verb but a halt */
+    assert_int_equal(s->app->dlg.verb, VERB_NONE);
+    shows(s, "this line is 3 rollouts");
+    scene_key(s, KEY_RIGHT_);
+    assert_int_equal(s->app->board.n, rows + 3);
+    scene_key(s, KEY_DOWN_);
+    assert_false(group_selected(s->app, &group));
+    scene_key(s, KEY_LEFT_); /* from inside: closed, and the cursor is on its line */
+    assert_int_equal(s->app->board.n, rows);
+    assert_true(group_selected(s->app, &group));
+    scene_type(s, "b");
+    shows(s, "by fleet");
+    shows(s, "fleet emea-home");
+    scene_type(s, "b");
+    scene_key(s, KEY_HOME_);
+    scene_draw(s);
+    char *after = scene_text(s);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+/* A halt of a release everywhere: an intent for each rollout of it that has not ended, and each one's answer. */
+static void test_halt_everywhere(void **state)
+{
+    struct scene *s = *state;
+    two_fleets(s);
+    scene_type(s, ":halt apac-gw/4471\n");
+    shows(s, "R this release in all fleets");
+    scene_key(s, KEY_TAB_);
+    scene_type(s, "R");
+    shows(s, "hearth 4.12.1 in all fleets");
+    shows(s, "emea-home/4471: no further device is told");
+    shows(s, "apac-gw/4471: no further device is told");
+    scene_type(s, "\n");
+    assert_int_equal(s->submits, 1);
+    assert_int_equal(s->last.n_others, 2);
+    assert_string_equal(s->last.intent.fleet, "emea-home");
+    assert_string_equal(s->last.others[1].fleet, "apac-gw");
+    assert_string_equal(s->last.others[1].rollout, "4471");
+    assert_int_equal(s->last.others[1].verb, VERB_HALT);
+    assert_int_equal(app_view(s->app), VIEW_ANSWERS);
+    /* One was taken and is done, the other was not. */
+    struct op_view done = {.ticket = 7, .verb = VERB_HALT, .rollout = "4471", .phase = OP_DONE, .text = "it is paused"};
+    app_awaits(s->app, "emea-home", 7);
+    app_awaits(s->app, "emea-home", 8);
+    app_awaits(s->app, "apac-gw", 0);
+    s->f.s->ops = &done, s->f.s->n_ops = 1;
+    scene_draw(s);
+    shows(s, "halt of hearth 4.12.1: 1 of 3 done");
+    shows(s, "it is paused");
+    shows(s, "not taken");
+    s->f.s->n_ops = 0;
+}
+
+static void test_halt_of_a_group(void **state)
+{
+    struct scene *s = *state;
+    two_fleets(s);
+    scene_type(s, "b");
+    scene_key(s, KEY_HOME_);
+    scene_type(s, "H");
+    shows(s, "in all fleets");
+    scene_type(s, "\n");
+    assert_int_equal(s->last.n_others, 2);
+    /* A fleet whose rollouts are not known is said to be left out. */
+    scene_type(s, "\033");
+    s->f.both[1]->rollouts_known = false, s->f.both[1]->n_rollouts = 0, s->f.both[1]->generation++;
+    scene_type(s, ":halt emea-home/4471\n\tR");
+    shows(s, "apac-gw: its rollouts are not known");
+}
+
+/* Who starts the next wave of a plan: andon where its waves have a condition for that, else a person. */
+static void test_who_advances(void **state)
+{
+    struct scene *s = *state;
+    struct rollout_view *r = fixture_rollout(&s->f, "4461");
+    struct policy p = *s->f.s->policy;
+    p.promotion = PROMOTE_SERVER;
+    s->f.s->policy = &p;
+    scene_type(s, ":4461\n");
+    scene_draw(s);
+    shows(s, "the server advances");
+    r->rollout.caps = CAP_OWN_WAVES;
+    for (size_t i = 0; i < r->n_waves; i++)
+        r->waves[i].wave.success.present = true;
+    scene_draw(s);
+    shows(s, "andon advances");
+    for (size_t i = 0; i < r->n_waves; i++)
+        r->waves[i].wave.success.present = false;
+    scene_draw(s);
+    shows(s, "a person advances");
+}
+
 static void test_completion(void **state)
 {
     struct scene *s = *state;
@@ -341,6 +449,10 @@ int main(void)
         T(test_every_screen_is_whole),
         T(test_an_id_of_two_fleets_asks),
         T(test_whole_fleet_by_name),
+        T(test_one_line_for_a_release),
+        T(test_halt_everywhere),
+        T(test_halt_of_a_group),
+        T(test_who_advances),
         T(test_completion),
         T(test_ack_moves_the_cursor),
         T(test_ack_is_of_the_highlighted),
