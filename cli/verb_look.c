@@ -67,7 +67,7 @@ static bool target_read(const struct snapshot *s, void *to)
 }
 
 /* Why the list of devices is not known, "" = it is, or need not be. */
-const char *verb_unlisted(const struct verb_run *r)
+static const char *verb_unlisted(const struct verb_run *r)
 {
     const struct snapshot *s = r->run->snap;
     const struct rollout_view *v = s ? snapshot_rollout(s, r->in.rollout) : NULL;

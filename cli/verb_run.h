@@ -29,8 +29,6 @@ bool verb_fill(struct verb_run *r, struct err *e) ANDON_MUST_USE;
 /* Waits for what the verb's checks and its preview look at, and fills preview and refusal. What does not come in time
  * is not there: the checks then refuse by themselves. */
 void verb_look_at(struct verb_run *r);
-/* Why the list of devices is not known, "" = it is, or need not be. */
-const char *verb_unlisted(const struct verb_run *r);
 void verb_preview_text(const struct verb_run *r, FILE *to);
 void verb_preview_json(const struct verb_run *r, struct json_w *w); /* into an object */
 

@@ -167,7 +167,9 @@ static int cmp_u32(const void *pa, const void *pb)
     return (a > b) - (a < b);
 }
 
-size_t joins_about(struct joins *j, uint32_t id, uint32_t *out, size_t max)
+/* The roots that this id speaks about into out[max], each once, ascending; their number, which may be over max. One,
+ * its own, unless it has upstreams that are several vulnerabilities. */
+static size_t joins_about(struct joins *j, uint32_t id, uint32_t *out, size_t max)
 {
     size_t n = j->first[id + 1] - j->first[id], kept = 0;
     if (n == 0 || j->until[id] == j->first[id + 1]) {

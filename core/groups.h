@@ -26,9 +26,6 @@ void joins_upstream(struct joins *j, uint32_t from, uint32_t to);
 void joins_close(struct joins *j);
 /* The same number for all ids of one vulnerability. */
 uint32_t joins_root(struct joins *j, uint32_t id);
-/* The roots that this id speaks about into out[max], each once, ascending; their number, which may be over max. One,
- * its own, unless it has upstreams that are several vulnerabilities. */
-size_t joins_about(struct joins *j, uint32_t id, uint32_t *out, size_t max);
 
 /* The same with names. Copies all ids. */
 struct groups;

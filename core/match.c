@@ -31,7 +31,9 @@ static int rank(struct match_verdict v)
     return v.why == WHY_NOT_APPLICABLE || v.why == WHY_WITHDRAWN || v.why == WHY_REJECTED ? 2 : 4;
 }
 
-bool match_stronger(struct match_verdict a, struct match_verdict b)
+/* Of one item and one vulnerability, does b say more than a? A judgement of a version goes before what cannot be
+ * judged, that before what only says that something else is meant. */
+static bool match_stronger(struct match_verdict a, struct match_verdict b)
 {
     return rank(b) > rank(a);
 }

@@ -24,9 +24,6 @@ struct match_verdict {
     enum finding_status status;
     enum finding_why why;
 };
-/* Of one item and one vulnerability, does b say more than a? A judgement of a version goes before what cannot be
- * judged, that before what only says that something else is meant. */
-bool match_stronger(struct match_verdict a, struct match_verdict b);
 /* Two judgements by ranges of one source: above one and before the next is between them. */
 struct match_verdict match_either(struct match_verdict a, struct match_verdict b);
 

@@ -1,6 +1,6 @@
-/* The inside of the notary: notary.c (its thread, what others see), notary_desk.c (one witness), notary_copies.c
- * (where heads are noted besides), notary_alarm.c (what is done when a witness contradicts the log). All of it but
- * `view` and what is named with it belongs to the thread. */
+/* The inside of the notary: notary.c (its thread), notary_log.c (what all lean on), notary_desk.c (one witness),
+ * notary_copies.c (where heads are noted besides), notary_alarm.c (what is done when a witness contradicts the log).
+ * All of it but `view` and what is named with it belongs to the thread. */
 #ifndef ANDON_ENGINE_NOTARY_IMPL_H
 #define ANDON_ENGINE_NOTARY_IMPL_H
 
@@ -105,7 +105,7 @@ struct notary {
     size_t n_wake;
 };
 
-/* notary.c */
+/* notary_log.c */
 bool notary_log(struct notary *n, struct err *e); /* opens the log, when there is one */
 void notary_log_failed(struct notary *n);         /* after an error: it is opened anew */
 /* Changes the view under its lock and tells the engines. */

@@ -193,7 +193,8 @@ int64_t intel_cve_number(const char *id)
     return year << 32 | n;
 }
 
-bool intel_cpe_key(struct arena *a, const char *criteria, const char **vendor, const char **product)
+/* Vendor and product of a CPE as cpe_parse() writes them. False: no CPE, or it is about any product. */
+static bool intel_cpe_key(struct arena *a, const char *criteria, const char **vendor, const char **product)
 {
     struct cpe c;
     if (!cpe_parse(slice_of(criteria), a, &c))

@@ -63,7 +63,5 @@ struct intel_store {
 uint64_t intel_hash(enum intel_key kind, struct slice a, struct slice b);
 /* A CVE's id as a number, 0 = it is none. */
 int64_t intel_cve_number(const char *id);
-/* Vendor and product of a CPE as cpe_parse() writes them. False: no CPE, or it is about any product. */
-bool intel_cpe_key(struct arena *a, const char *criteria, const char **vendor, const char **product);
 
 #endif
