@@ -288,17 +288,20 @@ struct same {
     bool found;
 };
 
-/* Is this row what would be written of the entry, but for the host's facts, which may have changed? Committed values
- * (audit/opening.h) are compared by their openings: their salts are others each time. */
+/* Is this row what would be written of the entry, but for the host's facts, which may have changed, and for being late,
+ * which it was not yet when it was tried first? Committed values (audit/opening.h) are compared by their openings: their
+ * salts are others each time. */
 static bool says_the_same(const struct entry *en, const struct store_row *row, const struct leaf *l)
 {
+    struct entry as = *en;
     struct leaf shown;
     struct buf line, host;
+    as.late = l->late;
     buf_init(&line, ENTRY_MAX);
     buf_init(&host, ENTRY_MAX);
     bool same = leaf_scan(row->shown.p, row->shown.n, &shown) &&
                 (!shown.host.n || buf_add(&host, shown.host.p, shown.host.n)) &&
-                entry_canonical(en, (uint64_t)l->seq, host.data, &line, NULL);
+                entry_canonical(&as, (uint64_t)l->seq, host.data, &line, NULL);
     if (same && shown.committed.n) { /* no entry has that of itself: "committed":{...}, and other keys follow */
         const char *from = shown.committed.p - strlen("\"committed\":"),
                    *to = shown.committed.p + shown.committed.n + 1;
