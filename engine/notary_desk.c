@@ -343,7 +343,7 @@ static void take_head(struct desk *d, const struct http_answer *a)
         return;
     }
     d->looked = clock_now(n->clock);
-    heard(d, d->known ? (int64_t)c.size : 0, t);
+    heard(d, 0, t);
     if (!d->known) { /* the alarm stands: nothing is sent, and what it has is looked at again */
         fine(d);
         later(d, NOTARY_LOOK_US);
@@ -357,6 +357,7 @@ static void take_head(struct desk *d, const struct http_answer *a)
         log_failed(d, &e);
         return;
     }
+    heard(d, (int64_t)c.size, t); /* what waits for a witness goes out with its receipt in the log */
     push(d);
 }
 
