@@ -35,10 +35,10 @@ DEPS_client := core
 DEPS_db := core
 DEPS_audit := db core
 DEPS_intel := db core
-DEPS_engine := client audit db core
+DEPS_engine := client intel audit db core
 DEPS_views := core
 DEPS_themes := views conf core
-DEPS_tui := themes engine views client audit db core conf
+DEPS_tui := themes engine views client intel audit db core conf
 DEPS_drill := conf core
 DEPS_cli := drill tui themes engine views intel audit db client conf web core
 

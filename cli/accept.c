@@ -23,8 +23,8 @@ static void list(const struct args *a, const struct risk_log *log)
         json_begin(&o);
         json_w_key(&o.w, "accepted");
         json_w_arr(&o.w);
-        for (size_t i = 0; i < log->n_accepts; i++) {
-            const struct risk_accept *x = &log->accepts[i];
+        for (size_t i = 0; i < log->said.n_accepts; i++) {
+            const struct risk_accept *x = &log->said.accepts[i];
             json_w_obj(&o.w);
             json_w_kint(&o.w, "log_entry", x->seq);
             json_w_kstr(&o.w, "vulnerability", x->id);
@@ -48,8 +48,8 @@ static void list(const struct args *a, const struct risk_log *log)
         static const char *const heads[] = {"ENTRY", "VULNERABILITY", "RELEASE", "UNTIL", "", "BY", "REASON"};
         table_add(&table, heads[i]);
     }
-    for (size_t i = 0; i < log->n_accepts; i++) {
-        const struct risk_accept *x = &log->accepts[i];
+    for (size_t i = 0; i < log->said.n_accepts; i++) {
+        const struct risk_accept *x = &log->said.accepts[i];
         snprintf(n, sizeof n, "%" PRId64, x->seq);
         table_add(&table, n);
         table_add(&table, x->id);
@@ -60,7 +60,7 @@ static void list(const struct args *a, const struct risk_log *log)
         table_addf(&table, "%s%s%s", x->reason, *x->control ? "; instead: " : "", x->control);
     }
     table_print(&table, &b);
-    if (log->n_accepts == 0) {
+    if (log->said.n_accepts == 0) {
         buf_clear(&b);
         buf_adds(&b, "no risk is accepted\n");
     }
@@ -137,8 +137,8 @@ static bool end(const struct args *a, const struct session *s, struct risk_log *
     struct entry en;
     struct receipt r;
 
-    for (size_t i = 0; i < log->n_accepts && *word && !*rest; i++)
-        x = log->accepts[i].seq == seq ? &log->accepts[i] : x;
+    for (size_t i = 0; i < log->said.n_accepts && *word && !*rest; i++)
+        x = log->said.accepts[i].seq == seq ? &log->said.accepts[i] : x;
     if (!x)
         return err_set(e, ERR_NOT_FOUND, "`andon accept list` has the entries.",
                        "accept end needs the number of an entry that accepts a risk");

@@ -17,8 +17,8 @@ static void list_json(const struct risk_log *log, int64_t now)
     json_begin(&o);
     json_w_key(&o.w, "cases");
     json_w_arr(&o.w);
-    for (size_t i = 0; i < log->cra.n; i++) {
-        const struct cra_case *c = &log->cra.v[i];
+    for (size_t i = 0; i < log->said.cra.n; i++) {
+        const struct cra_case *c = &log->said.cra.v[i];
         cra_clocks(c, now, k);
         json_w_obj(&o.w);
         json_w_kstr(&o.w, "vulnerability", c->id);
@@ -74,10 +74,10 @@ static void list(const struct args *a, const struct risk_log *log)
         list_json(log, now);
         return;
     }
-    if (log->cra.n == 0)
+    if (log->said.cra.n == 0)
         printf("nothing is proposed or declared\n");
-    for (size_t i = 0; i < log->cra.n; i++) {
-        const struct cra_case *c = &log->cra.v[i];
+    for (size_t i = 0; i < log->said.cra.n; i++) {
+        const struct cra_case *c = &log->said.cra.v[i];
         cra_clocks(c, now, k);
         printf("%s\n", c->id);
         if (c->aware_at)
@@ -136,7 +136,7 @@ static bool declare(const struct args *a, const struct session *s, struct risk_l
                        sent ? "which report was sent?" : "that is one word too many");
     if (a->val[OPT_TEXT] && !text_digest(a->val[OPT_TEXT], digest, e))
         return false;
-    const struct cra_case *c = cra_find(&log->cra, id);
+    const struct cra_case *c = cra_find(&log->said.cra, id);
     entry_init(&en, ENTRY_CRA);
     en.result = what;
     en.reason = args_str(a, OPT_REASON);

@@ -8,8 +8,8 @@
 static bool propose(const struct queue_world *w, struct arena *mem, struct err *e)
 {
     const struct queue_item *items;
-    struct cra_cases said = w->log.cra; /* with those that are proposed now */
-    size_t n = queue_items(&w->in, mem, &items);
+    struct cra_cases said = w->said.cra; /* with those that are proposed now */
+    size_t n = queue_items(&w->o->in, mem, &items);
     for (size_t i = 0; i < n; i++) {
         const struct vuln_facts *f = items[i].item.facts;
         struct entry en;
@@ -57,20 +57,20 @@ int cmd_queue(const struct args *a)
     bool ok = queue_world_open(a, &w, &rc, &e);
     bool makers = ok && !a->val[OPT_CSV] && !a->val[OPT_READ_ONLY] && w.session.config.manufacturer;
     ok = ok && (!makers || propose(&w, &w.mem, &e));
-    if (ok && why > (int64_t)w.q.n)
-        ok = err_set(&e, ERR_NOT_FOUND, "`andon queue` numbers them.", "the queue has %zu rows", w.q.n);
+    if (ok && why > (int64_t)w.o->q.n)
+        ok = err_set(&e, ERR_NOT_FOUND, "`andon queue` numbers them.", "the queue has %zu rows", w.o->q.n);
     if (!ok) {
         rc = rc != EXIT_OK ? rc : e.code == ERR_NOT_FOUND ? (print_err(a, &e), EXIT_FAILED) : print_err(a, &e);
     } else if (a->json) {
         json_begin(&o);
-        queue_json(&w, (size_t)why, &o.w);
+        queue_json(w.o, (size_t)why, &o.w);
         json_end(&o);
     } else {
         buf_init(&out, (size_t)64 << 20);
         if (why)
-            queue_why_text(&w, (size_t)why, &out);
+            queue_why_text(w.o, (size_t)why, &out);
         else
-            queue_text(&w, a->val[OPT_ASCII] != NULL, &out);
+            queue_text(w.o, a->val[OPT_ASCII] != NULL, &out);
         print_out(&out);
         buf_release(&out);
     }

@@ -1,16 +1,13 @@
-/* What people have said about vulnerabilities, as the log has it: accepted risks and the clocks of CRA article 14. */
+/* What people have said about vulnerabilities, as the log has it: with what a command needs to add to it. */
 #ifndef ANDON_CLI_RISK_LOG_H
 #define ANDON_CLI_RISK_LOG_H
 
+#include "audit/said.h"
 #include "cli/cli.h"
-#include "core/cra.h"
-#include "core/queue.h"
 
 struct risk_log {
     struct arena arena;
-    struct risk_accept *accepts; /* also expired ones; not those that somebody has ended */
-    size_t n_accepts, room;
-    struct cra_cases cra;
+    struct said said;
 };
 /* Without a log nothing was said. On failure there is nothing to free. */
 bool risk_log_read(const struct session *s, struct risk_log *out, struct err *e) ANDON_MUST_USE;

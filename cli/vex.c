@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#include "audit/said.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/groups.h"
@@ -21,84 +22,6 @@ static const char *const justifications[] = {
 };
 static const char *const openvex_status[VEX_STATUSES + 1] = {"affected", "not_affected", "fixed", "under_investigation",
                                                              ""};
-
-/* ---- from the log ---- */
-
-struct reading {
-    struct arena *a;
-    struct vex *v;
-    int64_t *seq;
-    size_t n, cap;
-    bool damaged;
-};
-
-static void take_added(struct reading *r, const struct stored *s)
-{
-    enum vex_status status = vex_status_from(stored_field(s, "status"));
-    if (status == VEX_STATUSES)
-        return; /* of a later version of andon: shown by the log, and decides nothing here */
-    if (r->n == r->cap) {
-        size_t cap = r->cap ? 2 * r->cap : 32;
-        struct vex *v = ARENA_ARRAY(r->a, struct vex, cap);
-        int64_t *seq = ARENA_ARRAY(r->a, int64_t, cap);
-        if (r->n > 0) {
-            memcpy(v, r->v, r->n * sizeof *v);
-            memcpy(seq, r->seq, r->n * sizeof *seq);
-        }
-        r->v = v;
-        r->seq = seq;
-        r->cap = cap;
-    }
-    r->seq[r->n] = s->seq;
-    r->v[r->n++] = (struct vex){.id = arena_strdup(r->a, stored_field(s, "vulnerability")),
-                                .status = status,
-                                .why = arena_strdup(r->a, stored_field(s, "justification")),
-                                .product = arena_strdup(r->a, stored_field(s, "product")),
-                                .component = arena_strdup(r->a, stored_field(s, "component")),
-                                .document = arena_printf(r->a, "log #%lld", (long long)s->seq),
-                                .at = s->t};
-}
-
-static bool on_entry(void *ctx, const struct stored *s)
-{
-    struct reading *r = ctx;
-    int64_t ends = 0;
-    if (strcmp(s->kind, "damaged") == 0)
-        r->damaged = true;
-    else if (strcmp(s->result, "added") == 0)
-        take_added(r, s);
-    else if (strcmp(s->result, "ended") == 0 && slice_int(slice_of(stored_field(s, "ends")), &ends))
-        for (size_t i = 0; i < r->n; i++)
-            if (r->seq[i] == ends) {
-                memmove(&r->v[i], &r->v[i + 1], (r->n - i - 1) * sizeof *r->v);
-                memmove(&r->seq[i], &r->seq[i + 1], (r->n - i - 1) * sizeof *r->seq);
-                r->n--;
-                break;
-            }
-    return true;
-}
-
-bool vex_of_log(const struct session *s, struct arena *a, struct vex **out, size_t *n, struct err *e)
-{
-    struct audit_spec looks = s->audit_looks;
-    struct audit_query q = {.kind = "vex"};
-    struct reading r = {.a = a};
-    *out = NULL;
-    *n = 0;
-    looks.read_only = true;
-    if (!looks.socket && access(looks.db_path, F_OK) != 0)
-        return true;
-    struct audit_log *l = audit_open(&looks, e);
-    if (!l)
-        return false;
-    bool ok = audit_each(l, &q, on_entry, &r, e);
-    audit_close(l);
-    if (ok && r.damaged)
-        ok = err_set(e, ERR_TAMPERED, "andon audit verify says more.", "the log has an entry that cannot be read");
-    *out = r.v;
-    *n = r.n;
-    return ok;
-}
 
 /* ---- add ---- */
 
@@ -260,11 +183,12 @@ static int add(const struct args *a, const struct session *s)
 static int list(const struct args *a, const struct session *s)
 {
     struct arena mem;
-    struct vex *v;
-    size_t n;
+    struct said said;
     struct err e = {0};
     arena_init(&mem);
-    bool ok = vex_of_log(s, &mem, &v, &n, &e);
+    bool ok = said_read(&s->audit_looks, &mem, &said, &e);
+    const struct vex *v = said.vex;
+    size_t n = said.n_vex;
     if (ok && a->json) {
         struct json_out o;
         json_begin(&o);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "cli/cli.h"
+#include "audit/said.h"
 #include "cli/vex.h"
 #include "conf/config.h"
 #include "core/fmt.h"
@@ -269,12 +270,11 @@ static void print_unused(const struct vulns *v)
 static bool run(struct vulns *v, struct err *e)
 {
     char path[512];
-    struct vex *said;
-    size_t n_said;
+    struct said said;
     if (!state_path(path, sizeof path, "intel.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for what is imported");
-    if (!(v->store = intel_open(path, false, e)) || !vex_of_log(&v->session, &v->mem, &said, &n_said, e) ||
-        !(v->matcher = intel_matcher_new(v->store, said, n_said, e)) || !choose(v, e) || !judge(v, e))
+    if (!(v->store = intel_open(path, false, e)) || !said_read(&v->session.audit_looks, &v->mem, &said, e) ||
+        !(v->matcher = intel_matcher_new(v->store, said.vex, said.n_vex, e)) || !choose(v, e) || !judge(v, e))
         return false;
     if (v->a->val[OPT_VEX_UNUSED])
         print_unused(v);

@@ -13,7 +13,7 @@ ROOMS = {
     "db": {"core"},
     "audit": {"db", "core"},
     "intel": {"db", "core"},
-    "engine": {"client", "audit", "db", "core"},
+    "engine": {"client", "intel", "audit", "db", "core"},
     "views": {"core"},
     "themes": {"views", "conf", "core"},
     "tui": {"themes", "engine", "views", "client", "audit", "core", "conf"},
