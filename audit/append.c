@@ -289,8 +289,8 @@ struct same {
 };
 
 /* Is this row what would be written of the entry, but for the host's facts, which may have changed, and for being late,
- * which it was not yet when it was tried first? Committed values (audit/opening.h) are compared by their openings: their
- * salts are others each time. */
+ * which it was not yet when it was tried first? Committed values (audit/opening.h) are compared by their openings:
+ * their salts are others each time. */
 static bool says_the_same(const struct entry *en, const struct store_row *row, const struct leaf *l)
 {
     struct entry as = *en;

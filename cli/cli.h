@@ -179,6 +179,7 @@ struct session {
     struct actor actor; /* who is running this */
     char user[64];      /* display name */
     char db[512], key[512], origin[256];
+    char intel[512];             /* what was imported (intel/store.h) */
     char evidence[512];          /* the trials' database (audit/history.h) */
     char spool[SPOOL_DIRS][512]; /* audit/spool.h */
     bool explain;                /* engines that only observe gather the evidence all the same */

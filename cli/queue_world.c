@@ -112,7 +112,6 @@ static void stand(struct queue_world *w)
 
 bool queue_world_open(const struct args *a, struct queue_world *w, int *rc, struct err *e)
 {
-    char path[512];
     *w = (struct queue_world){.o = outlook_new(), .ask = {.of = ""}};
     arena_init(&w->mem);
     w->ask.now = clock_wall(clock_real());
@@ -128,9 +127,7 @@ bool queue_world_open(const struct args *a, struct queue_world *w, int *rc, stru
     w->ask.n_accepts = w->said.n_accepts;
     w->ask.vex = w->said.vex;
     w->ask.n_vex = w->said.n_vex;
-    if (!state_path(path, sizeof path, "intel.db"))
-        return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for what was imported");
-    struct intel_store *store = intel_open(path, false, e);
+    struct intel_store *store = intel_open(w->session.intel, false, e);
     bool ok = store && intel_outlook(store, &w->ask, w->o, e);
     intel_close(store);
     return ok;

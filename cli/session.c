@@ -116,6 +116,8 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->evidence, sizeof s->evidence, "%s", c->evidence_db);
     else if (!state_path(s->evidence, sizeof s->evidence, "evidence.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the evidence");
+    if (!state_path(s->intel, sizeof s->intel, "intel.db"))
+        return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for what is imported");
     if (c && *c->audit_key)
         snprintf(s->key, sizeof s->key, "%s", c->audit_key);
     else if (!config_path(s->key, sizeof s->key, "audit.key"))
@@ -369,6 +371,8 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                                .judge = judge,
                                .observe_only = observe || a->val[OPT_READ_ONLY],
                                .evidence_db = judge || s->explain ? s->evidence : NULL,
+                               .intel_db = s->intel,
+                               .risk = &s->config.risk,
                                .notary = observe ? NULL : s->notary,
                                .notify = notices(s, a, judge),
                                .known_keys = s->config.known_keys,

@@ -1,6 +1,7 @@
 /* What a verb would do to a rollout, looked at before it is asked for. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include "cli/verb_run.h"
 #include "core/clock.h"
 #include "core/text.h"
@@ -8,6 +9,8 @@
 #define READY_US VERB_READY_US
 /* A process that has just started knows no device's figures; missing ones are refused after so long. */
 #define JUDGED_US (10 * US_PER_S)
+/* What is known of vulnerabilities is a note, not a check: it is waited for so long. */
+#define OUTLOOK_US (3 * US_PER_S)
 
 bool verb_strength(const struct args *a, enum strength *out, struct err *e)
 {
@@ -107,6 +110,21 @@ static void look(struct verb_run *r)
         err_clear(&r->refusal);
 }
 
+static bool outlook_known(const struct snapshot *s, void *ctx)
+{
+    (void)ctx;
+    return s->outlook.held || s->outlook.looked;
+}
+
+/* Does it bring a release to devices, of which something may have been imported? */
+static bool brings_release(const struct verb_run *r)
+{
+    enum verb v = r->in.verb;
+    return (v == VERB_ROLLBACK || v == VERB_START || v == VERB_ADVANCE || v == VERB_RESUME || v == VERB_APPROVE ||
+            v == VERB_RETRY) &&
+           access(r->session->intel, F_OK) == 0;
+}
+
 /* Waits for what the verb's checks and its preview look at. What does not come in time is not there: the checks then
  * refuse by themselves. */
 static void gather(struct verb_run *r)
@@ -119,6 +137,7 @@ static void gather(struct verb_run *r)
     if (!r->run->snap || !snapshot_rollout(r->run->snap, id))
         return;
     snprintf(f.rollout, sizeof f.rollout, "%s", id);
+    f.outlook = brings_release(r);
     engine_focus(r->run->en, &f);
     switch (r->in.verb) {
     case VERB_NONE:
@@ -146,6 +165,8 @@ static void gather(struct verb_run *r)
         fleet_until(r->run, READY_US, fleet_has_waves, id);
         break;
     }
+    if (f.outlook)
+        fleet_until(r->run, OUTLOOK_US, outlook_known, NULL);
 }
 
 void verb_look_at(struct verb_run *r)

@@ -269,11 +269,9 @@ static void print_unused(const struct vulns *v)
 
 static bool run(struct vulns *v, struct err *e)
 {
-    char path[512];
     struct said said;
-    if (!state_path(path, sizeof path, "intel.db"))
-        return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for what is imported");
-    if (!(v->store = intel_open(path, false, e)) || !said_read(&v->session.audit_looks, &v->mem, &said, e) ||
+    if (!(v->store = intel_open(v->session.intel, false, e)) ||
+        !said_read(&v->session.audit_looks, &v->mem, &said, e) ||
         !(v->matcher = intel_matcher_new(v->store, said.vex, said.n_vex, e)) || !choose(v, e) || !judge(v, e))
         return false;
     if (v->a->val[OPT_VEX_UNUSED])

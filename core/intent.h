@@ -89,6 +89,7 @@ struct verb_facts {
     const char *environment; /* of the fleet, for a preview's title; "" or NULL = not known */
     /* of a roll back; NULL = whoever carries it out looks it up first, as the engine does */
     const struct rollback_target *target;
+    const struct outlook *outlook; /* what is known of the releases' vulnerabilities (core/outlook.h); NULL */
 };
 
 /* May this intent go ahead now? false with *why: a sentence that says what is in the way and what would lift it.

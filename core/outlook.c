@@ -39,7 +39,18 @@ void outlook_unref(struct outlook *o)
 const char *outlook_due(char out[FMT_MAX], int64_t due, int64_t now)
 {
     int64_t left = due - now, h = (left < 0 ? -left : left) / US_PER_HOUR;
-    snprintf(out, FMT_MAX, "%c%" PRId64 "d %2" PRId64 "h", left < 0 ? '-' : '+', h / 24, h % 24);
+    if (h >= (int64_t)100 * 24)
+        snprintf(out, FMT_MAX, "%c%" PRId64 "d", left < 0 ? '-' : '+', h / 24);
+    else
+        snprintf(out, FMT_MAX, "%c%" PRId64 "d %2" PRId64 "h", left < 0 ? '-' : '+', h / 24, h % 24);
+    return out;
+}
+
+const char *outlook_time(char out[FMT_MAX], int64_t t)
+{
+    char iso[FMT_MAX];
+    fmt_iso(iso, t);
+    snprintf(out, FMT_MAX, "%.10s %.5sZ", iso, strlen(iso) > 16 ? iso + 11 : "");
     return out;
 }
 
@@ -52,7 +63,8 @@ const char *outlook_score(char out[FMT_MAX], const struct vuln_facts *f)
     return out;
 }
 
-const char *outlook_age(char out[FMT_MAX], int64_t at, int64_t now)
+/* "31h old"; a moment that this host's clock has not reached is no age. */
+static const char *age_text(char out[FMT_MAX], int64_t at, int64_t now)
 {
     char t[FMT_MAX];
     if (at > now)
@@ -123,7 +135,7 @@ void outlook_headline(const struct outlook *o, bool ascii, bool *bad, struct buf
     if (q->blind_devices)
         buf_printf(out, "; %s cannot be judged", fmt_count(n, q->blind_devices));
     if (o->in.source_at[FROM_KEV])
-        buf_printf(out, ".  KEV list %s", outlook_age(t, o->in.source_at[FROM_KEV], o->in.now));
+        buf_printf(out, ".  KEV list %s", age_text(t, o->in.source_at[FROM_KEV], o->in.now));
     else
         buf_adds(out, ".  No KEV list was imported");
 }
@@ -195,7 +207,7 @@ static const char *who_says(struct writing *w, const struct risk_reason *y)
     if (y->at)
         who = arena_printf(w->a, "%s %.10s", who, fmt_iso(t, y->at));
     if (in->source_at[y->source])
-        who = arena_printf(w->a, "%s, %s", who, outlook_age(t, in->source_at[y->source], in->now));
+        who = arena_printf(w->a, "%s, %s", who, age_text(t, in->source_at[y->source], in->now));
     return who;
 }
 
@@ -233,8 +245,8 @@ static void due(struct writing *w)
         line(w, "due", "now: no moment is known to count from")->warn = true;
     else
         line(w, "due",
-             arena_printf(w->a, "%s (%s) = %s %s + %s, by %s", fmt_iso(d, k->due),
-                          outlook_due(left, k->due, w->o->in.now), risk_clock_word(k->clock), fmt_iso(f, k->from),
+             arena_printf(w->a, "%s (%s) = %s %s + %s, by %s", outlook_time(d, k->due),
+                          outlook_due(left, k->due, w->o->in.now), risk_clock_word(k->clock), outlook_time(f, k->from),
                           fmt_dur(in, k->within_us), by));
 }
 
@@ -280,11 +292,11 @@ static void found(struct writing *w)
                       finding_status_word(g->status), finding_why_text(g->why), *g->by ? ", " : "", g->by,
                       *g->fixed_in ? g->fixed_in : "a version that nobody states"));
     if (r->worst.facts->learned)
-        line(w, "known here", arena_printf(w->a, "since %s", fmt_iso(t, r->worst.facts->learned)));
+        line(w, "known here", arena_printf(w->a, "since %s", outlook_time(t, r->worst.facts->learned)));
     if (r->accepted)
         line(w, "accepted",
              arena_printf(w->a, "by %s until %s, entry %" PRId64 ": %s%s%s", r->accepted->by,
-                          fmt_iso(t, r->accepted->until), r->accepted->seq, r->accepted->reason,
+                          outlook_time(t, r->accepted->until), r->accepted->seq, r->accepted->reason,
                           *r->accepted->control ? "; instead: " : "", r->accepted->control));
     if (!r->to)
         return;
@@ -329,7 +341,9 @@ const struct vuln_facts *outlook_facts(const struct outlook *o, const char *id)
     return o->in.n_facts ? bsearch(&key, o->in.facts, o->in.n_facts, sizeof key, by_id) : NULL;
 }
 
-const struct finding *outlook_exploited(const struct outlook *o, const char *release, bool *judged)
+/* The worst exploited vulnerability that a release has; NULL: none is known. *judged: whether its parts could be looked
+ * at at all. */
+static const struct finding *exploited_in(const struct outlook *o, const char *release, bool *judged)
 {
     const struct finding *worst = NULL;
     int at = -1;
@@ -350,4 +364,45 @@ const struct finding *outlook_exploited(const struct outlook *o, const char *rel
         }
     }
     return worst;
+}
+
+static bool warns(const struct outlook *o, const char *release, char *out, size_t size)
+{
+    bool judged;
+    const struct finding *f = exploited_in(o, release, &judged);
+    out[0] = '\0';
+    if (f)
+        snprintf(out, size, "%.50s has %.40s, which is exploited", release, f->id);
+    else if (!judged)
+        snprintf(out, size, "%.60s: its vulnerabilities cannot be judged", release);
+    return out[0] != '\0';
+}
+
+void outlook_preview(const struct intent *in, const struct verb_facts *f, struct preview *p)
+{
+    char release[200] = "", text[sizeof p->wont[0].text];
+    bool brings = in->verb == VERB_START || in->verb == VERB_ADVANCE || in->verb == VERB_RESUME ||
+                  in->verb == VERB_APPROVE || in->verb == VERB_RETRY;
+    if (in->verb == VERB_ROLLBACK)
+        snprintf(release, sizeof release, "%s", p->to);
+    else if (brings && f->rollout && *f->rollout->release.name)
+        snprintf(release, sizeof release, "%s:%s", f->rollout->release.name, f->rollout->release.version);
+    if (!*release || !f->outlook || !warns(f->outlook, release, text, sizeof text))
+        return;
+    if (p->n_wont == PREVIEW_LINES)
+        p->n_wont--;
+    memmove(p->wont + 1, p->wont, p->n_wont * sizeof p->wont[0]);
+    p->wont[0] = (struct preview_line){.mark = "note", .devices = -1};
+    memcpy(p->wont[0].text, text, sizeof text);
+    p->n_wont++;
+}
+
+const struct queue_row *outlook_next(const struct outlook *o, const char *rollout)
+{
+    for (size_t i = 0; o && i < o->q.n; i++) {
+        const struct queue_row *r = &o->q.rows[i];
+        if (r->to && !r->accepted && strcmp(r->to->rollout, rollout) == 0)
+            return r;
+    }
+    return NULL;
 }

@@ -8,6 +8,7 @@
 
 #include "core/arena.h"
 #include "core/fmt.h"
+#include "core/intent.h"
 #include "core/inventory.h"
 #include "core/match.h"
 #include "core/model.h"
@@ -42,12 +43,12 @@ void outlook_unref(struct outlook *o);
  * it says nothing of its release. */
 enum fix_state outlook_standing(enum rollout_state state, bool halted);
 
-/* "-2d  4h", "+71d 6h": past due, and still to go. */
+/* "-2d  4h", "+71d  6h", from 100 days on "+330d": past due, and still to go. */
 const char *outlook_due(char out[FMT_MAX], int64_t due, int64_t now);
+/* "2031-03-12 08:00Z" */
+const char *outlook_time(char out[FMT_MAX], int64_t t);
 /* "9.8", "?" when nobody scores it. */
 const char *outlook_score(char out[FMT_MAX], const struct vuln_facts *f);
-/* "31h old"; a moment that this host's clock has not reached is no age. */
-const char *outlook_age(char out[FMT_MAX], int64_t at, int64_t now);
 /* "X NOW", "## NOFIX", "? BLIND" */
 const char *outlook_tier(const struct queue_row *r, bool ascii);
 /* "gate 2.8.4 -> 2.9.0" */
@@ -73,9 +74,11 @@ enum { OUTLOOK_LINES = 20 };
 size_t outlook_why(const struct outlook *o, size_t row, bool ascii, struct arena *a,
                    struct outlook_line out[OUTLOOK_LINES]);
 
-/* The worst exploited vulnerability that a release has, by what was found; NULL: none is known. *judged: whether its
- * parts could be looked at at all. */
-const struct finding *outlook_exploited(const struct outlook *o, const char *release, bool *judged);
+/* What somebody should know of the release that devices get by this verb, as the first note of its preview: that it has
+ * what is known to be exploited, or that it cannot be judged. */
+void outlook_preview(const struct intent *in, const struct verb_facts *f, struct preview *p);
+/* The first step that this rollout would carry out; NULL: none that is known, or its risks are accepted. */
+const struct queue_row *outlook_next(const struct outlook *o, const char *rollout);
 /* What is known of a vulnerability; NULL. */
 const struct vuln_facts *outlook_facts(const struct outlook *o, const char *id);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include "core/clock.h"
 #include "core/fmt.h"
+#include "core/outlook.h"
 #include "core/plan.h"
 
 static void ANDON_PRINTF(5, 6)
@@ -79,7 +80,7 @@ static void release_name(char *out, size_t size, const struct rollout *r)
         put(out, size, "%s %s", r->release.name, r->release.version);
 }
 
-/* What is peculiar to the server, in its back end's words. */
+/* What is peculiar to the server, in its words. */
 static void say(const struct verb_facts *f, enum backend_say what, struct preview *p)
 {
     if (f->says && f->says[what] && *f->says[what])
@@ -232,7 +233,6 @@ static void preview_simple(const struct intent *in, const struct verb_facts *f, 
 static bool wave_list(const struct intent *in, const struct verb_facts *f, char *out, size_t size)
 {
     size_t len = 0;
-
     out[0] = '\0';
     for (size_t i = 0; i < f->n_waves; i++) {
         int from = f->waves[i].index, to = from, n;
@@ -496,4 +496,5 @@ void preview_make(const struct intent *in, const struct verb_facts *f, const str
     case VERB_COUNT:
         break;
     }
+    outlook_preview(in, f, p);
 }

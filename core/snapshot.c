@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include "core/outlook.h"
 #include "core/clock.h"
 
 #define FRESH_LEAST_US (15 * US_PER_S)
@@ -33,6 +34,7 @@ void snapshot_unref(struct snapshot *s)
     if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     inventory_unref(s->inventory.held);
+    outlook_unref(s->outlook.held);
     arena_release(&s->arena);
     free(s);
 }
@@ -152,6 +154,7 @@ void snapshot_facts(const struct snapshot *s, const char *rollout, int64_t now, 
     out->policy = s->policy;
     out->environment = s->environment;
     out->target = &s->target;
+    out->outlook = s->outlook.held;
     const struct rollout_view *v = snapshot_rollout(s, rollout);
     if (v)
         rollout_facts(v, now, out);

@@ -310,6 +310,7 @@ struct focus {
     char device[256];     /* raw id, "" none */
     bool inventory;       /* what the fleet consists of: counted when it was not yet, or long ago */
     bool inventory_names; /* with the names of devices that do not report */
+    bool outlook;         /* what to roll out next: looked at again more often */
     char to[200];         /* "name:version" that a roll back would go back to: looked up on the server; "" none */
 };
 
@@ -319,6 +320,16 @@ struct inventory_view {
     bool counting;
     size_t asked;            /* questions so far of the count that goes on */
     const struct err *error; /* why the newest count failed, or why there is none; NULL */
+};
+
+/* What is known of what to roll out next (core/outlook.h). */
+struct outlook;
+struct outlook_view {
+    struct outlook *held; /* the newest, NULL = none; the snapshot has a reference */
+    int64_t at;           /* when it was computed, engine clock */
+    bool computing;
+    bool looked;             /* a look has ended: without `held` and `error` there is nothing to compute it from */
+    const struct err *error; /* why there is none, or why it is an old one; NULL */
 };
 
 /* A plan that somebody makes at this engine (engine_plan): drawn and shown, and written only when it is kept. */
@@ -384,6 +395,7 @@ struct snapshot {
     const struct err *told_error;  /* why the newest try to read them failed, NULL */
     struct rollback_target target; /* focus.to */
     struct inventory_view inventory;
+    struct outlook_view outlook;
     struct draft_view draft;
     float updating_trend[TREND_N], failed_trend[TREND_N]; /* fleet-wide, per minute */
 };

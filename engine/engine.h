@@ -42,6 +42,8 @@ struct engine_spec {
     bool observe_only;                /* like read-only for rules and people (but halts) */
     const struct engine_seam *seam;   /* NULL; outlives the engine */
     const char *evidence_db;          /* states of trials across restarts; NULL = not kept */
+    const char *intel_db;             /* what was imported (intel/store.h); NULL = the queue is not computed */
+    const struct risk_policy *risk;   /* `risk:` of the configuration; NULL = as built in. Both outlive the engine */
     struct notary *notary;            /* has the log witnessed; NULL = nobody does; outlives the engine */
     const struct notify_spec *notify; /* NULL = nobody is told; outlives the engine */
     const char *const *known_keys; /* of other logs (audit/known.h), whose notes count as signed; outlive the engine */

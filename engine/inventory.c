@@ -61,6 +61,7 @@ void inventory_ended(struct engine *en, struct inventory_held *h, const struct e
         err_clear(&v->err);
         inventory_unref(v->held);
         v->held = h;
+        outlook_stir(en);
     }
     timer_set(en, now_of(en), look, NULL);
     mark(en);

@@ -6,9 +6,10 @@
 /* In the order in which they hear of things. It is part of the behaviour: facts that were read are first ruled on and
  * watched, then tested and judged; a halt has its say before other verbs; and what is shown comes last. */
 static const struct part *const parts[] = {
-    &part_diary,  &part_witness,   &part_plans,  &part_facts, &part_policy,    &part_watch,    &part_telemetry,
-    &part_trials, &part_judge,     &part_stop,   &part_notes, &part_verbs,     &part_rollback, &part_recover,
-    &part_census, &part_inventory, &part_detail, &part_tell,  &part_approvals, &part_show,     NULL,
+    &part_diary,  &part_witness,   &part_plans,   &part_facts,  &part_policy, &part_watch,     &part_telemetry,
+    &part_trials, &part_judge,     &part_stop,    &part_notes,  &part_verbs,  &part_rollback,  &part_recover,
+    &part_census, &part_inventory, &part_outlook, &part_detail, &part_tell,   &part_approvals, &part_show,
+    NULL,
 };
 
 static bool open_outside(struct engine *en, struct err *e)
@@ -68,6 +69,7 @@ static bool take_in(struct engine *en)
     if (in.focus_set) {
         detail_change(en, &in.focus);
         inventory_look(en, &in.focus);
+        outlook_look(en, &in.focus);
     }
     if (in.keep)
         plans_keep(en, in.keep);
@@ -89,7 +91,8 @@ static bool take_in(struct engine *en)
 static void wait_on(struct engine *en)
 {
     int64_t deadline = turn_deadline(&en->turn), now = now_of(en);
-    unsigned threads = en->diary.outstanding + en->diary.at_spool + en->trials.outstanding + en->approvals.outstanding;
+    unsigned threads = en->diary.outstanding + en->diary.at_spool + en->trials.outstanding + en->approvals.outstanding +
+                       en->outlook.outstanding;
     bool quiet = turn_under_way(&en->turn) + threads == 0;
 
     show_maybe(en, quiet, en->on_idle != NULL);

@@ -213,6 +213,7 @@ static struct snapshot *build(struct engine *en)
     memcpy(s->failed_trend, en->show.failed_trend, sizeof s->failed_trend);
     detail_publish(en, s);
     inventory_publish(en, s);
+    outlook_publish(en, s);
     plans_publish(en, s);
     return s;
 }

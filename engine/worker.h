@@ -24,6 +24,7 @@
 #include "engine/inventory.h"
 #include "engine/judge.h"
 #include "engine/notes.h"
+#include "engine/outlook.h"
 #include "engine/parts.h"
 #include "engine/plans.h"
 #include "engine/policy.h"
@@ -93,6 +94,7 @@ struct engine {
     struct en_recover recover;
     struct en_census census;
     struct en_inventory inventory;
+    struct en_outlook outlook;
     struct en_detail detail;
     struct en_tell tell;
     struct en_witness witness;

@@ -86,6 +86,7 @@ PARTS = {
     "recover": ["engine/recover."],
     "census": ["engine/census."],
     "inventory": ["engine/inventory"],
+    "outlook": ["engine/outlook."],
     "detail": ["engine/detail"],
     "tell": ["engine/tell."],
     "witness": ["engine/witness."],

@@ -153,8 +153,9 @@ static void wanted_focus(struct app *a, const struct view_data *d, struct focus 
     snprintf(fleet, 64, "%s", top->fleet);
     snprintf(f->rollout, sizeof f->rollout, "%s", top->rollout);
     f->wave = top->wave;
-    f->inventory = top->kind == VIEW_INVENTORY;
-    f->inventory_names = f->inventory && top->all;
+    f->outlook = top->kind == VIEW_QUEUE || top->kind == VIEW_VULNERABILITY;
+    f->inventory = top->kind == VIEW_INVENTORY || f->outlook;
+    f->inventory_names = top->kind == VIEW_INVENTORY && top->all;
     if (top->kind == VIEW_DEVICE)
         snprintf(f->device, sizeof f->device, "%s", top->device);
 }
@@ -183,7 +184,8 @@ static void follow_focus(struct app *a, const struct view_data *d, struct action
     bool same_fleet = !strcmp(fleet, a->focus_fleet);
     if (same_fleet && !strcmp(want.rollout, a->focus_sent.rollout) && want.wave == a->focus_sent.wave &&
         !strcmp(want.device, a->focus_sent.device) && !strcmp(want.to, a->focus_sent.to) &&
-        want.inventory == a->focus_sent.inventory && want.inventory_names == a->focus_sent.inventory_names) {
+        want.inventory == a->focus_sent.inventory && want.inventory_names == a->focus_sent.inventory_names &&
+        want.outlook == a->focus_sent.outlook) {
         if (!a->focus_clear[0])
             return;
         out->kind = ACT_FOCUS; /* another fleet need not go on reading what nobody looks at */

@@ -261,6 +261,9 @@ bool find_own(struct app *a, const struct view_data *d, const struct frame *f, c
 /* What a typed word names: "4471" where one fleet only has it, or "fleet/4471". False with *why when no fleet has it,
  * or several. With a fleet's name the id need not be on the board. */
 bool find_named(const struct view_data *d, const char *word, char fleet[64], char rollout[ID_MAX], struct err *why);
+/* A fleet by its name, or "": that of the screen on top, or of what is highlighted. NULL: there is none, and it was
+ * said. */
+const struct snapshot *find_fleet(struct app *a, const struct view_data *d, const char *fleet);
 /* Does more than one fleet have it? */
 bool find_ambiguous(const struct view_data *d, const char *id);
 const struct device_row *find_device(const struct snapshot *s, const char *raw);
@@ -394,6 +397,8 @@ const char *devices_unknown(const struct app *a, const struct evidence_policy *p
 bool devices_marked(const struct app *a, uint64_t id_hash);
 /* The marked (or all shown) devices as CSV, to be freed; NULL when the list is not there. */
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);
+/* queue.c: what to roll out next, of a fleet ("": of what is highlighted). */
+void queue_open(struct app *a, const struct view_data *d, const char *fleet);
 /* inventory.c: the inventory of a fleet ("": of what is highlighted); as CSV, to be freed, NULL = there is none. */
 void inventory_open(struct app *a, const struct view_data *d, const char *fleet);
 char *inventory_dump(struct app *a, const struct view_data *d);

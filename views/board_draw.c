@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/outlook.h"
 #include "core/explain.h"
 #include "core/plan.h"
 #include "core/text.h"
@@ -237,12 +238,19 @@ static void select_row(struct canvas *c, int row, const struct columns *w)
     canvas_select(c, row, at, -1);
 }
 
-static void next_cell(struct canvas *c, int row, int col, int cols, enum role role, const struct rollout_view *r)
+static void next_cell(struct canvas *c, int row, int col, int cols, enum role role, const struct snapshot *s,
+                      const struct rollout_view *r)
 {
+    const struct queue_row *q = outlook_next(s->outlook.held, str(r->rollout.id));
     char text[EXPLAIN_TEXT];
     bool waits = !r->latched && !r->gate_waits && r->rollout.state == ROLLOUT_RUNNING;
     if (!waits || r->trial.state != TRIAL_CATCHING) {
-        canvas_text(c, row, col, cols, role, state_next(r));
+        bool open = !r->latched && r->rollout.state != ROLLOUT_FINISHED; /* it can still close what presses */
+        int used = 0;
+        if (q && open && q->worst.risk->tier <= TIER_OUT_OF_CYCLE)
+            used = canvas_printf(c, row, col, cols, q->worst.risk->tier == TIER_IMMEDIATE ? ROLE_BAD : ROLE_WARN, "%s ",
+                                 outlook_tier(q, c->ascii));
+        canvas_text(c, row, col + used, cols - used, role, state_next(r));
         return;
     }
     explain_state(&r->trial, text, sizeof text);
@@ -300,7 +308,7 @@ static void draw_row(struct canvas *c, int row, const struct columns *w, const s
     canvas_right(c, row, x, w->delta, stale || blind ? ROLE_STALE : bad ? ROLE_BAD : ROLE_TEXT, delta);
     x += w->delta + 2;
     if (w->next)
-        next_cell(c, row, x, w->next - 1, text, r);
+        next_cell(c, row, x, w->next - 1, text, s, r);
 }
 
 /* A group's line: the state of the worst of it, how many it is, and how they stand. */

@@ -15,21 +15,22 @@ static const struct {
     uint32_t cp;
     char ascii[6];
 } ASCII[] = {
-    {0x2716, "X"}, /* halt */
-    {0x25B2, "!"}, /* watch */
-    {0x25C6, "?"}, /* gate */
-    {0x25CF, "*"}, /* running, live */
-    {0x25D0, "~"}, /* soaking */
-    {0x2016, "="}, /* paused */
-    {0x25CB, "o"}, /* pending */
-    {0x2713, "+"}, /* done */
-    {0x21B6, "<"}, /* rolled back */
-    {0x25CC, "o"}, /* slow link */
-    {0x21BB, "@"}, /* updating */
-    {0x25F7, "o"}, /* waits for its window */
-    {0x25B8, ">"}, /* cursor */
-    {0x25BE, "v"}, /* sort direction */
-    {0x203A, ">"}, /* crumb */
+    {0x2716, "X"},  /* halt */
+    {0x25B2, "!"},  /* watch */
+    {0x25C6, "?"},  /* gate */
+    {0x25CF, "*"},  /* running, live */
+    {0x25D0, "~"},  /* soaking */
+    {0x2016, "="},  /* paused */
+    {0x203C, "##"}, /* nothing to roll out */
+    {0x25CB, "o"},  /* pending */
+    {0x2713, "+"},  /* done */
+    {0x21B6, "<"},  /* rolled back */
+    {0x25CC, "o"},  /* slow link */
+    {0x21BB, "@"},  /* updating */
+    {0x25F7, "o"},  /* waits for its window */
+    {0x25B8, ">"},  /* cursor */
+    {0x25BE, "v"},  /* sort direction */
+    {0x203A, ">"},  /* crumb */
     {0x2192, "->"}, {0x2190, "<-"}, {0x2191, "^"},  {0x2193, "v"},  {0x21B5, "enter"}, {0x2026, "~"},
     {0x00D7, "x"},  {0x0394, "d"},  {0x2265, ">="}, {0x2264, "<="}, {0x2013, "-"},     {0x2014, "-"},
     {0x2588, "#"},  {0x2593, "+"},  {0x2592, "="},  {0x2591, "-"},  {0x00B7, "."},     {0x2581, "."},

@@ -186,6 +186,12 @@ static void inventory_command(struct app *a, const struct view_data *d, const ch
     inventory_open(a, d, arg);
 }
 
+static void queue_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)out;
+    queue_open(a, d, arg);
+}
+
 static void goto_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
 {
     (void)out;
@@ -197,10 +203,10 @@ static const struct {
     const char *word;
     command_fn *run;
 } COMMANDS[] = {
-    {"audit", audit_command}, {"board", board_command}, {"explain", explain_command},     {"goto", goto_command},
-    {"h", help_command},      {"help", help_command},   {"inventory", inventory_command}, {"plan", plan_command},
-    {"q", quit_command},      {"q!", leave_command},    {"quit", quit_command},           {"refresh", refresh_command},
-    {"theme", theme_command}, {"why", explain_command}};
+    {"audit", audit_command},     {"board", board_command}, {"explain", explain_command},     {"goto", goto_command},
+    {"h", help_command},          {"help", help_command},   {"inventory", inventory_command}, {"plan", plan_command},
+    {"q", quit_command},          {"q!", leave_command},    {"queue", queue_command},         {"quit", quit_command},
+    {"refresh", refresh_command}, {"theme", theme_command}, {"why", explain_command}};
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static void run(struct app *a, const struct view_data *d, const char *text, struct action *out)

@@ -108,3 +108,18 @@ bool find_in(const char *hay, const char *needle)
     }
     return false;
 }
+
+const struct snapshot *find_fleet(struct app *a, const struct view_data *d, const char *fleet)
+{
+    const struct snapshot *s = NULL;
+    const struct rollout_view *r;
+    if (*fleet)
+        s = find_snap(d, fleet);
+    else if (app_top(a)->fleet[0])
+        s = find_snap(d, app_top(a)->fleet);
+    else if (!board_selected(a, d, &s, &r))
+        s = d->n_snaps > 0 ? d->snaps[0] : NULL;
+    if (!s)
+        app_say(a, true, *fleet ? "there is no fleet %.60s" : "there is no fleet", fleet);
+    return s;
+}

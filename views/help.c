@@ -26,6 +26,8 @@ static const struct {
     {":halt FLEET/*", "every rollout of a fleet; also :ack     :halt */*  the highlighted release in all fleets"},
     {":plan [FLEET]", "makes a plan of waves that andon keeps: its words, who is in which wave, and then y"},
     {":inventory", "what the fleet consists of and who says so     b  devices that do not report     :inventory FLEET"},
+    {":queue [FLEET]",
+     "what to roll out next, and why     ↵  the vulnerability     w  all of why     [ ]  next vulnerability"},
     {":audit [FILTER]", "the log     :theme NAME     :board  :goto ID  :help  :q"},
     {NULL, "states"},
     {"✖ HALT", "halted and not acknowledged; HALT? on its way, HALT! cannot be had so far: act yourself"},

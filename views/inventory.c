@@ -318,6 +318,9 @@ static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struc
             app_push(a, VIEW_INVENTORY, from.fleet, "", -1, here->name)->all = true;
         }
         return true;
+    case 'q':
+        queue_open(a, d, f->fleet);
+        return true;
     case 'o':
         if (!f->all)
             a->inv_by_owner = !a->inv_by_owner;
@@ -356,17 +359,8 @@ char *inventory_dump(struct app *a, const struct view_data *d)
 
 void inventory_open(struct app *a, const struct view_data *d, const char *fleet)
 {
-    const struct snapshot *s = NULL;
-    const struct rollout_view *r;
-    if (*fleet)
-        s = find_snap(d, fleet);
-    else if (app_top(a)->fleet[0])
-        s = find_snap(d, app_top(a)->fleet);
-    else if (!board_selected(a, d, &s, &r))
-        s = d->n_snaps > 0 ? d->snaps[0] : NULL;
-    if (!s)
-        app_say(a, true, *fleet ? "there is no fleet %.60s" : "there is no fleet", fleet);
-    else
+    const struct snapshot *s = find_fleet(a, d, fleet);
+    if (s)
         app_push(a, VIEW_INVENTORY, str(s->fleet), "", -1, "");
 }
 
@@ -382,5 +376,5 @@ static void crumb(const struct frame *f, const struct view_data *d, char *out, s
 }
 
 static const char *const HINTS[] = {"esc", "back", "↵", "devices", "b", "blind devices", "o", "owner", "/", "filter",
-                                    "w",   "csv",  "y", "copy",    "?", "help",          NULL};
+                                    "w",   "csv",  "q", "queue",   "y", "copy",          "?", "help",  NULL};
 const struct screen inventory_screen = {draw, on_key, crumb, HINTS, filter, NULL, true};

@@ -602,8 +602,8 @@ static void odd_ids_are_told_and_recalled(void **state)
                                       "back\\slash",
                                       "%41",
                                       "\x1b[31m",
-                                      "bad\xff"
-                                      "byte",
+                                      ("bad\xff"
+                                       "byte"),
                                       "A B",
                                       "*",
                                       "'\"",

@@ -20,8 +20,8 @@ static const char *const IDS[] = {"a b",
                                   "new\nline",
                                   "\x1b[31m",
                                   "caf\xc3\xa9",
-                                  "bad\xff"
-                                  "byte",
+                                  ("bad\xff"
+                                   "byte"),
                                   "A B",
                                   "tab\there",
                                   "-",

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "evidence.h"
+#include "outlook.h"
 #include "scene.h"
 
 static const char DIR_[] = "tests/views/golden";
@@ -271,6 +272,18 @@ static const struct picture MORE[] = {
     {"inventory-blind", ":inventory\nbj", counted_inventory},
     {"inventory-counting", ":inventory\n", NULL},
     {"inventory-none", ":inventory\n", no_inventory},
+    {"queue", ":queue\n", outlook_drawn},
+    {"queue-full", ":queue\nw", outlook_drawn},
+    {"queue-accepted", ":queue\nGkk", outlook_drawn},
+    {"queue-blind", ":queue\nG", outlook_drawn},
+    {"queue-hostile", ":queue\n", outlook_hostile},
+    {"queue-empty", ":queue\n", outlook_failed},
+    {"queue-computing", ":queue\n", NULL},
+    {"vulnerability", ":queue\n\n", outlook_drawn},
+    {"vulnerability-next", ":queue\n\n]j", outlook_drawn},
+    {"vulnerability-hostile", ":queue\n\n", outlook_hostile},
+    {"rollback-exploited", "B", outlook_exploited_before},
+    {"board-next", "", outlook_drawn},
     {"board-filter", "/hearth\n", NULL},
     {"board-command", ":advance 44", NULL},
     {"rollout-lost-telemetry", "\n", lost_telemetry},
