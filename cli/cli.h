@@ -120,6 +120,8 @@ enum opt {
     OPT_COMPONENT,
     OPT_JUSTIFICATION,
     OPT_VEX_UNUSED,
+    OPT_CLOCK,
+    OPT_HORIZON,
     OPT_COUNT
 };
 
@@ -179,6 +181,7 @@ struct session {
     struct actor actor; /* who is running this */
     char user[64];      /* display name */
     char db[512], key[512], origin[256];
+    char census[512];            /* where devices stayed (audit/stays.h) */
     char intel[512];             /* what was imported (intel/store.h) */
     char evidence[512];          /* the trials' database (audit/history.h) */
     char spool[SPOOL_DIRS][512]; /* audit/spool.h */
@@ -274,6 +277,8 @@ int cmd_vulns(const struct args *a);
 int cmd_vex(const struct args *a);
 int cmd_witness(const struct args *a);
 int cmd_queue(const struct args *a);
+int cmd_census(const struct args *a);
+int cmd_report(const struct args *a);
 int cmd_accept(const struct args *a);
 int cmd_cra(const struct args *a);
 int cmd_help(const struct args *a);

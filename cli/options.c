@@ -116,6 +116,8 @@ static const struct option_row rows[OPT_COUNT] = {
                        "only of this part of the release: its purl, CPE, or name with its version"},
     [OPT_JUSTIFICATION] = {"justification", "WORD", 0,
                            "why not affected, as OpenVEX has it: component_not_present, ..."},
+    [OPT_CLOCK] = {"clock", "WORD", 0, "from when a pair counts: published (default), learned, fix, exploited"},
+    [OPT_HORIZON] = {"horizon", "DURATION", 0, "the mean time to patch is taken up to this day (default 30d)"},
     [OPT_VEX_UNUSED] = {"vex-unused", NULL, 0, "statements that decided nothing, and why"},
     [OPT_WHY] = {"why", "N", 0, "why this row stands where it does: values, sources, ages, the table's row"},
     [OPT_EXPORT] = {"export", "DIR", 0, "exported folder to read instead of the log (replay)"},

@@ -116,7 +116,7 @@ static bool log_paths(const struct args *a, struct session *s, struct err *e)
         snprintf(s->evidence, sizeof s->evidence, "%s", c->evidence_db);
     else if (!state_path(s->evidence, sizeof s->evidence, "evidence.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for the evidence");
-    if (!state_path(s->intel, sizeof s->intel, "intel.db"))
+    if (!state_path(s->census, sizeof s->census, "census.db") || !state_path(s->intel, sizeof s->intel, "intel.db"))
         return err_set(e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for what is imported");
     if (c && *c->audit_key)
         snprintf(s->key, sizeof s->key, "%s", c->audit_key);
