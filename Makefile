@@ -173,15 +173,16 @@ validate-statistics: deps
 	@$(BUILD)/tests/validate/validate $(if $(filter-out 0,$(QUICK)),-q)
 
 # Answers of core/ beside those of others: tests/oracles.
--include $(BUILD)/tests/oracles/compare.d
-$(BUILD)/tests/oracles/compare: $(BUILD)/tests/oracles/compare.o $(BUILD)/libcore.a
+ORACLES := $(BUILD)/tests/oracles/compare $(BUILD)/tests/oracles/survival
+-include $(ORACLES:=.d)
+$(ORACLES): %: %.o $(BUILD)/libcore.a
 	@echo "  LD  $@"
 	@$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 .PHONY: oracles
 oracles: deps-test
 	@scripts/deps oracles
-	@$(MAKE) $(PAR) --no-print-directory -s MODE=asan BUILD=build/asan build/asan/tests/oracles/compare
-	@tests/oracles/run build/asan/tests/oracles/compare
+	@$(MAKE) $(PAR) --no-print-directory -s MODE=asan BUILD=build/asan $(patsubst %,build/asan/tests/oracles/%,compare survival)
+	@tests/oracles/run build/asan/tests/oracles/compare build/asan/tests/oracles/survival
 
 # Every tests/fuzz/fuzz_NAME.c is a target, with its seeds in tests/fuzz/corpus/NAME/. All rooms are at hand to the linker,
 # which takes what a target uses, and so is the scene of the screens' tests.
