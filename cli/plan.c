@@ -205,8 +205,10 @@ int cmd_plan(const struct args *a)
     struct err e = {0};
     int rc;
     bool creates = strcmp(a->pos[1], "create") == 0;
+    if (strcmp(a->pos[1], "step") == 0)
+        return plan_step(a);
     if (!creates && strcmp(a->pos[1], "show") != 0) {
-        err_set(&e, ERR_SYNTAX, "", "plan knows create RELEASE and show ID");
+        err_set(&e, ERR_SYNTAX, "", "plan knows create RELEASE, show ID and step N");
         return print_err(a, &e);
     }
     rc = session_need(a, &s);

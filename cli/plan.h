@@ -12,4 +12,7 @@ void plan_waves_text(const struct wave_plan *p, struct buf *out);
 /* The same as members of an object that is being written; `ids`: all of them (as they are told, safe text). */
 void plan_waves_json(const struct wave_plan *p, bool ids, struct json_w *w);
 
+/* andon plan step N (plan_step.c): the exit code. */
+int plan_step(const struct args *a);
+
 #endif

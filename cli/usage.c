@@ -39,7 +39,8 @@ static const struct command after_verbs[] = {
      OPT(OPT_FLEET) | OPT(OPT_ROLLOUT) | OPT(OPT_SINCE) | OPT(OPT_TIMEOUT) | OPT(OPT_HISTORY) | OPT(OPT_DEVICES) |
          OPT(OPT_WAVE_SIZES) | OPT(OPT_STRATA) | OPT(OPT_HOURS),
      2, 2, cmd_policy},
-    {"plan", "create RELEASE|show ID", "a rollout whose waves andon keeps: made and previewed; who is in which wave",
+    {"plan", "create RELEASE|show ID|step N",
+     "a rollout whose waves andon keeps: made and previewed; who is in which wave; a step of the queue as waves",
      OPT(OPT_FLEET) | OPT(OPT_TARGET) | OPT(OPT_WAVES) | OPT(OPT_STRATA) | OPT(OPT_ORDER) | OPT(OPT_NAME) |
          OPT(OPT_SUCCESS) | OPT(OPT_FAILURE) | OPT(OPT_PREVIEW) | OPT(OPT_YES) | OPT(OPT_REASON) | OPT(OPT_TIMEOUT) |
          OPT(OPT_WAVE),
