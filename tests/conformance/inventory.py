@@ -1,8 +1,11 @@
 """The inventory of a real hawkBit, counted by filters: values in other capitals, devices
-without one, a value that no rule knows, silent devices, rows; and no list of devices is ever read for a count."""
+without one, a value that no rule knows, silent devices, rows; and no list of devices is ever read for a count. Then what to
+roll out there, in which waves, and how long it took, by censuses before and after a rollout that is halted."""
 import json
+import os
 import pathlib
 import re
+import urllib.parse
 
 import hubs
 import servers
@@ -104,6 +107,94 @@ class Counts(steps.Steps):
             self.check(step)
 
 
+NAME = "Kamera (ä)"
+
+
+class Exposed(Counts):
+    """An exploited vulnerability that 1.0 has and 2.0 has not."""
+    def import_world(self):
+        self.env = {**os.environ, "XDG_STATE_HOME": str(self.folder / "state-home")}
+        r = self.andon("queue", expect=1)
+        assert "nothing was imported" in r.stderr, r.stderr
+        world = self.folder / "intel"
+        for folder in ("sbom", "osv/npm"):
+            (world / folder).mkdir(parents=True)
+        for version, part in (("1.0", "1.2.0"), ("2.0", "1.3.0")):
+            purl = f"pkg:npm/quill@{part}"
+            (world / f"sbom/{urllib.parse.quote(NAME, safe='')}_{version}.cdx.json").write_text(json.dumps({
+                "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
+                "components": [{"type": "library", "name": "quill", "version": part, "purl": purl}]}))
+        (world / "osv/npm/X-1.json").write_text(json.dumps({
+            "schema_version": "1.6.0", "id": "X-1", "modified": "2026-01-02T00:00:00Z", "published": "2026-01-02T00:00:00Z",
+            "aliases": ["CVE-2026-1001"], "affected": [{"package": {"ecosystem": "npm", "name": "quill"}, "ranges": [
+                {"type": "SEMVER", "events": [{"introduced": "0"}, {"fixed": "1.3.0"}]}]}]}))
+        (world / "kev.json").write_text(json.dumps({
+            "title": "x", "catalogVersion": "2026.01.03", "dateReleased": "2026-01-03T00:00:00Z", "count": 1,
+            "vulnerabilities": [{"cveID": "CVE-2026-1001", "dateAdded": "2026-01-03", "dueDate": "2026-01-24",
+                                 "knownRansomwareCampaignUse": "Unknown"}]}))
+        self.andon("intel", "import", str(world))
+
+    def row(self):
+        (row,) = [r for r in self.json("queue")["rows"] if r["kind"] == "step"]
+        return row
+
+    def a_step_with_its_exposure(self):
+        row = self.row()
+        assert (row["from"], row["to"], row["rollout"]) == (f"{NAME}:1.0", f"{NAME}:2.0", None) or not row["rollout"], row
+        assert row["devices"] == 12 and row["exposure"]["internet"] == 4 and row["exposure"]["site"] == 3, row
+
+    def waves_that_the_server_finds(self):
+        step = self.json("plan", "step", str(self.row()["number"]))
+        waves = {w["exposure"]: w for w in step["waves"]}
+        assert [w["exposure"] for w in step["waves"]] == ["internet", "unknown", "site"], step
+        assert waves["internet"]["safety_critical"] == 4, waves
+        for word in ("internet", "site"):
+            found = sum(self.w.api.ok("GET", "/rest/v1/targets?limit=1&q=" + urllib.parse.quote(q))["total"]
+                        for q in waves[word]["filters"])
+            assert found == waves[word]["devices"], (word, found, waves[word])
+
+    def a_census_before(self):
+        (fleet,) = self.json("census")["fleets"]
+        assert fleet["devices"] == 12 and fleet["gone"] == 0, fleet
+        (v,) = self.json("report", "time-to-patch")["parts"]["vulnerabilities"]["rows"]
+        assert (v["pairs"], v["patched"], v["open"]) == (12, 0, 12), v
+
+    def the_queue_follows_the_rollout_and_its_halt(self):
+        self.rid = self.w.create("fix", self.w.new, [("first", 30), ("rest", 100)], devices="dev-0*")
+        groups = self.w.api.ok("GET", f"/rest/v1/rollouts/{self.rid}/deploygroups")["content"]
+        self.first = {t["controllerId"] for t in self.w.api.ok(
+            "GET", f"/rest/v1/rollouts/{self.rid}/deploygroups/{groups[0]['id']}/targets")["content"]}
+        self.w.fleet.bad = self.w.new
+        self.w.hold([n for n in self.w.devices if n not in self.first])
+        assert self.row()["state"] == "waiting", self.row()
+        self.andon("start", str(self.rid), "--yes")
+        assert self.row()["state"] == "running", self.row()
+        servers.wait_for("the first wave's installs", lambda: all(self.w.installed(n) == self.w.new for n in self.first), 60)
+        warned = self.andon("rollback", str(self.rid), "--to", f"{NAME}:1.0", "--preview", expect=(0, 3)).stdout
+        assert f"{NAME}:1.0 has CVE-2026-1001, which is exploited" in warned, warned
+        self.andon("halt", str(self.rid), "--reason", "it burns")
+        row = self.row()
+        assert row["state"] == "halted" and row["halted_fix"] == f"{NAME}:2.0", row
+        self.patched = len(self.first - {"dev-00"})
+        assert row["devices"] == 12 - self.patched, row
+
+    def how_long_it_took(self):
+        self.andon("census")
+        (v,) = self.json("report", "time-to-patch")["parts"]["vulnerabilities"]["rows"]
+        assert (v["pairs"], v["patched"], v["open"], v["gone"]) == (12, self.patched, 12 - self.patched, 0), v
+        gone = next(n for n in self.w.devices if n not in self.first and n != "dev-00")
+        self.w.api.ok("DELETE", f"/rest/v1/targets/{gone}")
+        self.andon("census")
+        (v,) = self.json("report", "time-to-patch")["parts"]["vulnerabilities"]["rows"]
+        assert (v["patched"], v["gone"]) == (self.patched, 1), v
+        assert len(self.json("audit", "show", "--kind", "report")["entries"]) >= 3
+
+    def all(self):
+        for step in (self.import_world, self.a_step_with_its_exposure, self.waves_that_the_server_finds, self.a_census_before,
+                     self.the_queue_follows_the_rollout_and_its_halt, self.how_long_it_took):
+            self.check(step)
+
+
 def run(program):
     """(passed, failed)"""
     folder = servers.scratch()
@@ -117,6 +208,10 @@ def run(program):
             (part.folder / name).chmod(0o600)
         part.configure("config", world.url, world.user, world.password, inventory="inventory.yaml")
         part.all()
-        return part.passed, part.failed
+        print("--- what to roll out there, and how long it took", flush=True)
+        exposed = Exposed(program, world, folder, "bake: 1h\n")
+        exposed.configure("config", world.url, world.user, world.password, inventory="inventory.yaml")
+        exposed.all()
+        return part.passed + exposed.passed, part.failed + exposed.failed
     finally:
         world.stop()

@@ -16,6 +16,7 @@ class Steps:
         self.program, self.w, self.folder = program, world, pathlib.Path(folder)
         self.passed = self.failed = 0
         self.reasons = []
+        self.env = None  # of andon; None: as it is here
         (self.folder / "policy.yaml").write_text(policy)
         self.config = self.configure("config", world.url, world.user, world.password)
 
@@ -47,7 +48,7 @@ class Steps:
 
     def andon(self, *args, expect=0, config=None):
         r = subprocess.run([self.program, "--config", str(config or self.config), *args], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180, check=False,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180, check=False, env=self.env,
                            preexec_fn=servers.end_with_parent)
         if r.returncode not in (expect if isinstance(expect, tuple) else (expect,)):
             raise AssertionError(f"andon {' '.join(args)}: exit {r.returncode}, expected {expect}\n{r.stdout}{r.stderr}")
