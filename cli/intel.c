@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "audit/place.h"
-#include "cli/cli.h"
+#include "cli/pointers.h"
 #include "conf/config.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -122,11 +122,13 @@ static int import(const struct args *a, const char *path, bool check)
     struct err e = {0};
     struct intel_store *s = NULL;
     size_t refused = 0;
+    struct pointers pointers;
+    bool asks = a->val[OPT_ALL] != NULL, asked = true;
 
     struct session session;
     /* The times in a zip are of no use here; without this the C library looks at /etc/localtime for each of them. */
     setenv("TZ", "UTC0", 1);
-    int rc = check ? EXIT_OK : session_open(a, &session);
+    int rc = check ? EXIT_OK : asks ? session_need(a, &session) : session_open(a, &session);
 
     if (rc)
         return rc;
@@ -137,12 +139,21 @@ static int import(const struct args *a, const char *path, bool check)
         session_close(&session);
         return print_err(a, &e);
     }
+    if (asks) {
+        asked = pointers_ask(a, &session, &pointers);
+        spec.named = pointers_of;
+        spec.named_ctx = &pointers;
+    }
     if (a->json) {
         json_begin(&json);
         json_w_key(&json.w, "sources");
         json_w_arr(&json.w);
     }
     bool ok = intel_import(s, &spec, &refused, &e);
+    if (asks) {
+        pointers_unused(&pointers);
+        pointers_free(&pointers);
+    }
     intel_close(s);
     if (!check) {
         audit_close(t.log);
@@ -161,7 +172,7 @@ static int import(const struct args *a, const char *path, bool check)
     }
     if (!ok)
         return print_err(a, &e);
-    return refused || t.unlogged ? EXIT_FAILED : EXIT_OK;
+    return refused || t.unlogged || !asked ? EXIT_FAILED : EXIT_OK;
 }
 
 static void age_text(char out[FMT_MAX], int64_t age)
@@ -252,8 +263,8 @@ int cmd_intel(const struct args *a)
     else if ((a->n_pos == 3) != folder)
         err_set(&e, ERR_SYNTAX, "Run `andon help intel`.", "intel %s: %s", word,
                 folder ? "which folder?" : "takes nothing more");
-    else if (a->val[OPT_FORCE] && strcmp(word, "import") != 0)
-        err_set(&e, ERR_SYNTAX, "", "--force is for intel import");
+    else if ((a->val[OPT_FORCE] || a->val[OPT_ALL]) && strcmp(word, "import") != 0)
+        err_set(&e, ERR_SYNTAX, "", "--force and --all are for intel import");
     else if (!state_path(path, sizeof path, "intel.db"))
         err_set(&e, ERR_IO, "Set HOME or XDG_STATE_HOME.", "there is no place for what is imported");
     if (e.code != ERR_NONE)

@@ -41,7 +41,9 @@ static const struct option_row rows[OPT_COUNT] = {
     [OPT_RELEASE] =
         {"release", "NAME:VERSION", 0,
          "every rollout of this release that has not ended, in all fleets; accept: only in it; vex: the release"},
-    [OPT_ALL] = {"all", NULL, 0, "every rollout of the fleet that has not ended"},
+    [OPT_ALL] =
+        {"all", NULL, 0,
+         "every rollout of the fleet that has not ended; intel import: also ask each fleet which SBOM a release has"},
     [OPT_SEED] = {"seed", "N", 0, "seed of the drill: the same seed gives the same drill (default 1)"},
     [OPT_SPEED] = {"speed", "N", 0, "times real time (default: the scenario's)"},
     [OPT_HEADLESS] = {"headless", NULL, 0, "no screen: run in virtual time and print the result"},

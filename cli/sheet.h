@@ -34,8 +34,9 @@ struct sheet {
     size_t n, cap;
 };
 
+/* `id` and `title` as in its head; made: wall clock, us. */
 void sheet_init(struct sheet *s, const char *id, const char *title, int64_t made);
-void sheet_release(struct sheet *s);
+void sheet_release(struct sheet *s); /* and all that was copied into it */
 /* `columns`: "key:HEAD key:HEAD ...", a head in which _ stands for a blank; "" = notes alone. It is the newest part
  * from then on; valid until the next one. */
 struct sheet_part *sheet_part(struct sheet *s, const char *id, const char *title, const char *columns);

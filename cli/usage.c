@@ -57,7 +57,7 @@ static const struct command after_verbs[] = {
     {"cra", "[list|aware ID|measure ID|sent ID STAGE]", "clocks of CRA article 14, as people have declared them",
      OPT(OPT_AT) | OPT(OPT_BY) | OPT(OPT_REASON) | OPT(OPT_REFERENCE) | OPT(OPT_TEXT), 0, 3, cmd_cra},
     {"intel", "import|check DIR, status", "what is known of vulnerabilities: read a mirrored folder, say how old it is",
-     OPT(OPT_FORCE), 1, 2, cmd_intel},
+     OPT(OPT_FORCE) | OPT(OPT_ALL), 1, 2, cmd_intel},
     {"vulns", "[RELEASE|ID]", "which vulnerabilities the releases have, why, and what could not be judged",
      OPT(OPT_VEX_UNUSED), 0, 1, cmd_vulns},
     {"vex", "add ID|list", "say in the log whether a release is affected by a vulnerability; what was said",

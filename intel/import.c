@@ -150,7 +150,8 @@ static bool see_to(struct intel_store *s, const struct intel_import *spec, const
     struct intake *in = intake_new(spec, spec->check ? NULL : s, &src);
     bool ok = digest_source(in, f, from, to, e);
     *what = INTEL_IMPORTED;
-    if (ok && old && !spec->force && !spec->check && strcmp(old->sha256, in->src.sha256) == 0) {
+    if (ok && old && !spec->force && !spec->check && (src.kind != INTEL_SBOM || !spec->named) &&
+        strcmp(old->sha256, in->src.sha256) == 0) {
         *what = INTEL_UNCHANGED;
         ok = intel_checked(s, &in->src, e);
         spec->say(spec->ctx, *what, old, NULL);

@@ -24,6 +24,10 @@ struct intel_import {
     bool force; /* fewer records than last time will do, and so will unchanged files: they are read again */
     bool check; /* only reads: nothing is written */
     const struct unpack_limits *limits; /* NULL: unpack_default */
+    /* Releases of an SBOM whose name tells none, by its file's digest: the i-th, NULL behind the last. NULL: nobody
+     * says. With it SBOMs are read again also when they are what they were. */
+    const char *(*named)(void *named_ctx, const char *sha256, size_t i);
+    void *named_ctx;
     /* One source has been seen to, or one file; err is NULL but for INTEL_REFUSED. Strings live during the call. */
     void (*say)(void *ctx, enum intel_outcome what, const struct intel_source *source, const struct err *err);
     void *ctx;

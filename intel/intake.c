@@ -254,15 +254,33 @@ static bool entry_bytes(void *ctx, const char *p, size_t n, struct err *e)
     return false;
 }
 
+/* A file that is not named after its release is that of each whose pointer has its digest. */
+static bool put_named(struct intake *in, struct sbom *v, struct err *e)
+{
+    const struct intel_import *spec = in->spec;
+    bool ok = true;
+    size_t n = 0;
+    for (; ok && spec->named && (v->release = spec->named(spec->named_ctx, v->sha256, n)) != NULL; n++)
+        ok = !in->store || intel_put_sbom(in->store, v, e);
+    if (ok && n == 0)
+        return err_set(
+            e, ERR_SYNTAX,
+            "Name it after its release: NAME_VERSION.cdx.json; or note its digest at the release as andon.sbom, "
+            "and import with --all.",
+            "its name tells no release");
+    in->file_records += (int64_t)n;
+    return ok;
+}
+
 static bool end_parts(struct intake *in, struct err *e)
 {
     struct sbom v;
     if (!parts_end(&in->parts, &v, e))
         return false;
-    if (!parts_release_of(in->entry, &in->a, &v.release))
-        return err_set(e, ERR_SYNTAX, "Name it after its release: NAME_VERSION.cdx.json.", "its name tells no release");
     v.sha256 = in->stamps[in->at].sha256;
     newest(in, v.made_at);
+    if (!parts_release_of(in->entry, &in->a, &v.release))
+        return put_named(in, &v, e);
     in->file_records++;
     return !in->store || intel_put_sbom(in->store, &v, e);
 }

@@ -1,6 +1,7 @@
 """The inventory of a real hawkBit, counted by filters: values in other capitals, devices
 without one, a value that no rule knows, silent devices, rows; and no list of devices is ever read for a count. Then what to
 roll out there, in which waves, and how long it took, by censuses before and after a rollout that is halted."""
+import hashlib
 import json
 import os
 import pathlib
@@ -119,11 +120,11 @@ class Exposed(Counts):
         world = self.folder / "intel"
         for folder in ("sbom", "osv/npm"):
             (world / folder).mkdir(parents=True)
-        for version, part in (("1.0", "1.2.0"), ("2.0", "1.3.0")):
-            purl = f"pkg:npm/quill@{part}"
-            (world / f"sbom/{urllib.parse.quote(NAME, safe='')}_{version}.cdx.json").write_text(json.dumps({
-                "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
-                "components": [{"type": "library", "name": "quill", "version": part, "purl": purl}]}))
+        # One SBOM is named after its release, the other is found by what is noted at the release on the server.
+        for name, part in ((f"{urllib.parse.quote(NAME, safe='')}_1.0", "1.2.0"), ("second", "1.3.0")):
+            text = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": [
+                {"type": "library", "name": "quill", "version": part, "purl": f"pkg:npm/quill@{part}"}]})
+            (world / f"sbom/{name}.cdx.json").write_text(text)
         (world / "osv/npm/X-1.json").write_text(json.dumps({
             "schema_version": "1.6.0", "id": "X-1", "modified": "2026-01-02T00:00:00Z", "published": "2026-01-02T00:00:00Z",
             "aliases": ["CVE-2026-1001"], "affected": [{"package": {"ecosystem": "npm", "name": "quill"}, "ranges": [
@@ -132,7 +133,16 @@ class Exposed(Counts):
             "title": "x", "catalogVersion": "2026.01.03", "dateReleased": "2026-01-03T00:00:00Z", "count": 1,
             "vulnerabilities": [{"cveID": "CVE-2026-1001", "dateAdded": "2026-01-03", "dueDate": "2026-01-24",
                                  "knownRansomwareCampaignUse": "Unknown"}]}))
-        self.andon("intel", "import", str(world))
+        r = self.andon("intel", "import", str(world), expect=1)
+        assert "its name tells no release" in r.stderr and "andon.sbom" in r.stderr, r.stderr
+        where = f"/rest/v1/distributionsets/{self.w.releases['2.0']}/metadata"
+        self.w.api.ok("POST", where, [{"key": "andon.sbom", "value": "sha256:" + "0" * 64}])
+        r = self.andon("intel", "import", str(world), "--all", expect=1)
+        assert "its name tells no release" in r.stderr and f"the SBOM of {NAME}:2.0 is sha256:000" in r.stderr, r.stderr
+        self.w.api.ok("PUT", where + "/andon.sbom", {"key": "andon.sbom",
+                                                     "value": f"sha256:{hashlib.sha256(text.encode()).hexdigest()}; of the build"})
+        r = self.andon("intel", "import", str(world), "--all")
+        assert "2 records" in r.stdout, r.stdout
 
     def row(self):
         (row,) = [r for r in self.json("queue")["rows"] if r["kind"] == "step"]
@@ -183,7 +193,8 @@ class Exposed(Counts):
         (v,) = self.json("report", "time-to-patch")["parts"]["vulnerabilities"]["rows"]
         assert (v["pairs"], v["patched"], v["open"], v["gone"]) == (12, self.patched, 12 - self.patched, 0), v
         gone = next(n for n in self.w.devices if n not in self.first and n != "dev-00")
-        self.w.api.ok("DELETE", f"/rest/v1/targets/{gone}")
+        self.w.fleet.devices.pop(gone)  # one that still polled would be made anew
+        servers.wait_for("the device to be gone", lambda: self.w.api.call("DELETE", f"/rest/v1/targets/{gone}")[0] == 404, 30)
         self.andon("census")
         (v,) = self.json("report", "time-to-patch")["parts"]["vulnerabilities"]["rows"]
         assert (v["patched"], v["gone"]) == (self.patched, 1), v
