@@ -372,6 +372,7 @@ struct engine *session_engine(const struct session *s, const struct args *a, con
                                .observe_only = observe || a->val[OPT_READ_ONLY],
                                .evidence_db = judge || s->explain ? s->evidence : NULL,
                                .intel_db = s->intel,
+                               .census_db = s->census,
                                .risk = &s->config.risk,
                                .notary = observe ? NULL : s->notary,
                                .notify = notices(s, a, judge),

@@ -19,6 +19,7 @@ struct outlook_source {
     int64_t age; /* us; < 0: not known */
     bool stale;  /* older than its kind may be */
 };
+struct patch_figures;
 struct outlook {
     int refs;
     struct arena mem;
@@ -33,6 +34,7 @@ struct outlook {
     size_t releases, without_sbom; /* on devices */
     bool cut;                      /* a release has more than can be looked at */
     const char *of;                /* where devices were counted, for people */
+    struct patch_figures *patch;   /* how long patching takes (core/patch.h); NULL: no census was read */
 };
 
 struct outlook *outlook_new(void);              /* refs = 1 */

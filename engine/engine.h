@@ -36,15 +36,16 @@ struct engine_spec {
     const struct fleet_spec *fleet; /* outlives the engine */
     const struct audit_spec *audit; /* NULL: no log; then only halts are possible */
     struct clock *clock;
-    uint64_t seed;                    /* of retry jitter */
-    struct actor actor;               /* whose session this is */
-    bool judge;                       /* evaluate policies and halt by itself (console, guard); false for `get` */
-    bool observe_only;                /* like read-only for rules and people (but halts) */
-    const struct engine_seam *seam;   /* NULL; outlives the engine */
-    const char *evidence_db;          /* states of trials across restarts; NULL = not kept */
-    const char *intel_db;             /* what was imported (intel/store.h); NULL = the queue is not computed */
-    const struct risk_policy *risk;   /* `risk:` of the configuration; NULL = as built in. Both outlive the engine */
-    struct notary *notary;            /* has the log witnessed; NULL = nobody does; outlives the engine */
+    uint64_t seed;                  /* of retry jitter */
+    struct actor actor;             /* whose session this is */
+    bool judge;                     /* evaluate policies and halt by itself (console, guard); false for `get` */
+    bool observe_only;              /* like read-only for rules and people (but halts) */
+    const struct engine_seam *seam; /* NULL; outlives the engine */
+    const char *evidence_db;        /* states of trials across restarts; NULL = not kept */
+    const char *intel_db;           /* what was imported (intel/store.h); NULL = the queue is not computed */
+    const char *census_db;          /* where devices stayed (audit/stays.h); NULL */
+    const struct risk_policy *risk; /* `risk:` of the configuration; NULL = as built in. All three outlive the engine */
+    struct notary *notary;          /* has the log witnessed; NULL = nobody does; outlives the engine */
     const struct notify_spec *notify; /* NULL = nobody is told; outlives the engine */
     const char *const *known_keys; /* of other logs (audit/known.h), whose notes count as signed; outlive the engine */
     size_t n_known_keys;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "audit/said.h"
+#include "audit/stays.h"
 #include "engine/aside.h"
 #include "engine/worker.h"
 #include "intel/outlook.h"
@@ -17,7 +18,7 @@
 struct look {
     struct aside_job job;           /* first */
     const struct audit_spec *audit; /* these outlive the engine */
-    const char *intel_db;
+    const char *intel_db, *census_db;
     struct arena mem;
     struct outlook_ask ask;
     struct inventory_held *inventory; /* a reference */
@@ -56,6 +57,8 @@ static void digest_of(const struct look *k, const struct said *said, char out[SH
     note_file(&b, k->intel_db);
     snprintf(path, sizeof path, "%s-wal", k->intel_db);
     note_file(&b, path);
+    if (k->census_db)
+        note_file(&b, k->census_db);
     buf_printf(&b, "%lld\n", k->inventory ? (long long)k->inventory->v.at : -1LL);
     for (size_t i = 0; i < said->n_accepts; i++)
         buf_printf(&b, "a%lld\n", (long long)said->accepts[i].seq);
@@ -66,6 +69,21 @@ static void digest_of(const struct look *k, const struct said *said, char out[SH
                    k->ask.standings[i].version, (int)k->ask.standings[i].state);
     sha256_hex(b.data ? b.data : "", b.len, out);
     buf_release(&b);
+}
+
+/* How long patching takes, where somebody has taken censuses. Its failure is not the queue's: it is said by whoever
+ * asks for a report, and here there is no figure. */
+static void add_patch(const struct look *k, struct outlook *o)
+{
+    struct err why = {0};
+    struct stay *v;
+    size_t n;
+    struct stays *s = k->census_db ? stays_open(k->census_db, false, &why) : NULL;
+    if (s && stays_all(s, &o->mem, &v, &n, &why)) {
+        o->patch = ARENA_NEW(&o->mem, struct patch_figures);
+        patch_figures(o, v, n, o->in.policy->clock, 30 * US_PER_DAY, &o->mem, o->patch);
+    }
+    stays_close(s);
 }
 
 static bool compute(struct look *k, struct err *e)
@@ -88,6 +106,8 @@ static bool compute(struct look *k, struct err *e)
     bool ok = store && intel_outlook(store, &k->ask, k->out, e);
     intel_close(store);
     k->out->inventory = inventory_ref(k->inventory);
+    if (ok)
+        add_patch(k, k->out);
     return ok;
 }
 
@@ -152,6 +172,7 @@ static bool begin_look(struct engine *en)
     arena_init(&k->mem);
     k->audit = en->spec.audit;
     k->intel_db = en->spec.intel_db;
+    k->census_db = en->spec.census_db;
     k->inventory = inventory_ref(en->inventory.held);
     k->ask = (struct outlook_ask){.now = clock_wall(en->clock),
                                   .policy = en->spec.risk ? en->spec.risk : risk_policy_default(),

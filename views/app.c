@@ -153,7 +153,7 @@ static void wanted_focus(struct app *a, const struct view_data *d, struct focus 
     snprintf(fleet, 64, "%s", top->fleet);
     snprintf(f->rollout, sizeof f->rollout, "%s", top->rollout);
     f->wave = top->wave;
-    f->outlook = top->kind == VIEW_QUEUE || top->kind == VIEW_VULNERABILITY;
+    f->outlook = top->kind == VIEW_QUEUE || top->kind == VIEW_VULNERABILITY || top->kind == VIEW_PATCH;
     f->inventory = top->kind == VIEW_INVENTORY || f->outlook;
     f->inventory_names = top->kind == VIEW_INVENTORY && top->all;
     if (top->kind == VIEW_DEVICE)

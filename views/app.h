@@ -399,6 +399,8 @@ bool devices_marked(const struct app *a, uint64_t id_hash);
 char *devices_csv(struct app *a, const struct view_data *d, size_t *count);
 /* queue.c: what to roll out next, of a fleet ("": of what is highlighted). */
 void queue_open(struct app *a, const struct view_data *d, const char *fleet);
+/* patch.c: how long patching takes. */
+void patch_open(struct app *a, const struct view_data *d, const char *fleet);
 /* inventory.c: the inventory of a fleet ("": of what is highlighted); as CSV, to be freed, NULL = there is none. */
 void inventory_open(struct app *a, const struct view_data *d, const char *fleet);
 char *inventory_dump(struct app *a, const struct view_data *d);

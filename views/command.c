@@ -192,6 +192,12 @@ static void queue_command(struct app *a, const struct view_data *d, const char *
     queue_open(a, d, arg);
 }
 
+static void patch_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
+{
+    (void)out;
+    patch_open(a, d, arg);
+}
+
 static void goto_command(struct app *a, const struct view_data *d, const char *arg, struct action *out)
 {
     (void)out;
@@ -202,11 +208,22 @@ static void goto_command(struct app *a, const struct view_data *d, const char *a
 static const struct {
     const char *word;
     command_fn *run;
-} COMMANDS[] = {
-    {"audit", audit_command},     {"board", board_command}, {"explain", explain_command},     {"goto", goto_command},
-    {"h", help_command},          {"help", help_command},   {"inventory", inventory_command}, {"plan", plan_command},
-    {"q", quit_command},          {"q!", leave_command},    {"queue", queue_command},         {"quit", quit_command},
-    {"refresh", refresh_command}, {"theme", theme_command}, {"why", explain_command}};
+} COMMANDS[] = {{"audit", audit_command},
+                {"board", board_command},
+                {"explain", explain_command},
+                {"goto", goto_command},
+                {"h", help_command},
+                {"help", help_command},
+                {"inventory", inventory_command},
+                {"patch", patch_command},
+                {"plan", plan_command},
+                {"q", quit_command},
+                {"q!", leave_command},
+                {"queue", queue_command},
+                {"quit", quit_command},
+                {"refresh", refresh_command},
+                {"theme", theme_command},
+                {"why", explain_command}};
 enum { N_COMMANDS = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static void run(struct app *a, const struct view_data *d, const char *text, struct action *out)

@@ -28,6 +28,7 @@ static const struct {
     {":inventory", "what the fleet consists of and who says so     b  devices that do not report     :inventory FLEET"},
     {":queue [FLEET]",
      "what to roll out next, and why     ↵  the vulnerability     w  all of why     [ ]  next vulnerability"},
+    {":patch [FLEET]", "how long patching takes, by class of devices, with what is still open     (t in the queue)"},
     {":audit [FILTER]", "the log     :theme NAME     :board  :goto ID  :help  :q"},
     {NULL, "states"},
     {"✖ HALT", "halted and not acknowledged; HALT? on its way, HALT! cannot be had so far: act yourself"},

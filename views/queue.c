@@ -216,6 +216,9 @@ static bool key(struct app *a, const struct view_data *d, uint32_t k, struct act
     case 'w':
         f->all = !f->all;
         return true;
+    case 't':
+        patch_open(a, d, from.fleet);
+        return true;
     case 'i':
         app_push(a, VIEW_INVENTORY, from.fleet, "", -1, "");
         return true;
@@ -236,8 +239,8 @@ static void crumb(const struct frame *f, const struct view_data *d, char *out, s
              f->device[0] ? " › " : "", f->device);
 }
 
-static const char *const HINTS[] = {"esc", "back", "↵", "vulnerability", "w", "why", "i", "inventory",
-                                    "y",   "copy", "?", "help",          NULL};
+static const char *const HINTS[] = {"esc", "back",          "↵", "vulnerability", "w", "why",  "i", "inventory",
+                                    "t",   "time to patch", "y", "copy",          "?", "help", NULL};
 const struct screen queue_screen = {draw, key, crumb, HINTS, NULL, NULL, true};
 
 void queue_open(struct app *a, const struct view_data *d, const char *fleet)

@@ -18,7 +18,8 @@
 #define VIEWS(row)                                                                                                     \
     row(VIEW_BOARD, board) row(VIEW_ROLLOUT, rollout) row(VIEW_DEVICES, devices) row(VIEW_DEVICE, device)              \
         row(VIEW_AUDIT, auditlog) row(VIEW_HELP, help) row(VIEW_EXPLAIN, explain) row(VIEW_ANSWERS, answers)           \
-            row(VIEW_INVENTORY, inventory) row(VIEW_QUEUE, queue) row(VIEW_VULNERABILITY, vulnerability)
+            row(VIEW_INVENTORY, inventory) row(VIEW_QUEUE, queue) row(VIEW_VULNERABILITY, vulnerability)               \
+                row(VIEW_PATCH, patch)
 enum view_kind {
 #define VIEW_KIND(kind, name) kind,
     VIEWS(VIEW_KIND)

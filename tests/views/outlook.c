@@ -1,9 +1,11 @@
 #include "outlook.h"
 
+#include <stdio.h>
 #include <string.h>
 #include "core/clock.h"
 #include "core/err.h"
 #include "core/outlook.h"
+#include "core/patch.h"
 
 #define WALL INT64_C(1931258467000000) /* 2031-03-14 12:41:07Z, as the drawings show */
 
@@ -175,6 +177,37 @@ void outlook_exploited_before(struct fixture *f)
     outlook_drawn(f);
     struct outlook *o = f->s->outlook.held;
     ((struct vuln_facts *)o->in.facts)[1].kev = true; /* what hearth:4.11.9 has */
+}
+
+void outlook_patched(struct fixture *f)
+{
+    enum { N = 80 };
+    static char names[N][16];
+    outlook_drawn(f);
+    struct outlook *o = f->s->outlook.held;
+    struct stay *v = ARENA_ARRAY(&o->mem, struct stay, N);
+    int64_t t0 = WALL - 40 * US_PER_DAY;
+    ((struct vuln_facts *)o->in.facts)[3].published = t0;
+    ((struct vuln_facts *)o->in.facts)[4].published = t0;
+    for (int i = 0; i < N; i++) {
+        bool valve = i < 20;
+        int days = valve ? (i < 15 ? 2 + i : 0) : i % 4 ? 3 + i / 4 : 0;
+        snprintf(names[i], sizeof names[i], "dev-%03d", i);
+        v[i] = (struct stay){"emea-home",
+                             names[i],
+                             valve ? "valve:0.9.6" : "gate:2.8.4",
+                             t0 - US_PER_DAY,
+                             t0,
+                             t0 + (days ? days : 40) * US_PER_DAY,
+                             days ? t0 + days * US_PER_DAY : 0,
+                             !days    ? ""
+                             : i == 7 ? ""
+                             : i == 8 ? "valve:9.9"
+                             : valve  ? "valve:0.9.7"
+                                      : "gate:2.9.0-rc5"};
+    }
+    o->patch = ARENA_NEW(&o->mem, struct patch_figures);
+    patch_figures(o, v, N, CLOCK_PUBLISHED, 30 * US_PER_DAY, &o->mem, o->patch);
 }
 
 void outlook_hostile(struct fixture *f)
