@@ -182,9 +182,10 @@ struct play {
     int64_t limit, t;
     struct snapshot *last; /* the newest snapshot at the end */
     bool judge, no_log, read_only;
-    bool looks;  /* only observes, and reads the log */
-    bool kept;   /* with evidence.db */
-    char *bytes; /* of the trial of rollout 10 at the end, NULL = there is none; free() */
+    bool looks;           /* only observes, and reads the log */
+    const char *intel_db; /* what was imported, NULL */
+    bool kept;            /* with evidence.db */
+    char *bytes;          /* of the trial of rollout 10 at the end, NULL = there is none; free() */
     size_t n_bytes;
     int64_t tick;
     int escalations;

@@ -285,6 +285,7 @@ void world_play(struct world *w, struct play *p, script_fn script, int64_t limit
                                .observe_only = p->looks,
                                .seam = &w->seam,
                                .evidence_db = p->kept ? w->evidence : NULL,
+                               .intel_db = p->intel_db,
                                .known_keys = w->known_keys,
                                .n_known_keys = w->n_known_keys};
     p->en = engine_new(&spec, &e);
