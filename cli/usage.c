@@ -60,7 +60,7 @@ static const struct command after_verbs[] = {
      OPT(OPT_FORCE) | OPT(OPT_ALL), 1, 2, cmd_intel},
     {"vulns", "[RELEASE|ID]", "which vulnerabilities the releases have, why, and what could not be judged",
      OPT(OPT_VEX_UNUSED), 0, 1, cmd_vulns},
-    {"vex", "add ID|list", "say in the log whether a release is affected by a vulnerability; what was said",
+    {"vex", "add ID|end ENTRY|list", "say in the log whether a release is affected by a vulnerability; what was said",
      OPT(OPT_RELEASE) | OPT(OPT_COMPONENT) | OPT(OPT_STATUS) | OPT(OPT_JUSTIFICATION) | OPT(OPT_REASON), 1, 2, cmd_vex},
     {"witness", "[serve|key|show]", "a witness for other hosts' logs; its key; what it has seen", 0, 0, 1, cmd_witness},
     {"replay", "FILE", "a recorded trace as a fleet server: the same answers, in the same order", OPT(OPT_PORT), 1, 1,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "audit/said.h"
+#include "cli/risk_log.h"
 #include "core/clock.h"
 #include "core/fmt.h"
 #include "core/groups.h"
@@ -238,22 +238,80 @@ void vex_json(const struct vex *v, struct json_w *w, bool whole)
         json_w_obj_end(w);
 }
 
+/* ---- end ---- */
+
+static bool put_end(const struct args *a, const struct session *s, const struct vex *v, int64_t seq, struct receipt *r,
+                    struct err *e)
+{
+    struct arena mem;
+    struct entry en;
+    const char *reason = args_str(a, OPT_REASON);
+    arena_init(&mem);
+    entry_init(&en, ENTRY_VEX);
+    en.result = "ended";
+    en.reason = safe_text(&mem, reason, strlen(reason), 500);
+    entry_int(&en, "ends", seq);
+    entry_str(&en, "vulnerability", v->id);
+    entry_str(&en, "product", v->product);
+    bool ok = risk_log_add(a, s, &en, r, e);
+    arena_release(&mem);
+    return ok;
+}
+
+/* A statement is taken back by its entry; what was said before stays in the log. */
+static int end(const struct args *a, const struct session *s)
+{
+    struct arena mem;
+    struct said said;
+    struct receipt r = {0};
+    struct err e = {0};
+    char document[32];
+    int64_t seq = 0;
+    const struct vex *v = NULL;
+    arena_init(&mem);
+    bool ok = said_read(&s->audit_looks, &mem, &said, &e);
+    if (ok && slice_int(slice_of(a->pos[2]), &seq)) {
+        snprintf(document, sizeof document, "log #%lld", (long long)seq);
+        for (size_t i = 0; i < said.n_vex; i++)
+            v = strcmp(said.vex[i].document, document) == 0 ? &said.vex[i] : v;
+    }
+    if (ok && !v)
+        ok = err_set(&e, ERR_NOT_FOUND, "`andon vex list` has the entries.",
+                     "vex end needs the number of an entry that makes a statement");
+    ok = ok && put_end(a, s, v, seq, &r, &e);
+    if (ok && a->json) {
+        struct json_out o;
+        json_begin(&o);
+        json_w_kint(&o.w, "seq", r.seq);
+        json_w_kint(&o.w, "ends", seq);
+        json_w_kstr(&o.w, "vulnerability", v->id);
+        json_end(&o);
+    } else if (ok) {
+        printf("entry %lld: what entry %lld says of %s in %s holds no more\n", (long long)r.seq, (long long)seq, v->id,
+               v->product);
+    }
+    arena_release(&mem);
+    return ok ? EXIT_OK : print_err(a, &e);
+}
+
 int cmd_vex(const struct args *a)
 {
     struct session s;
     struct err e = {0};
-    bool adds = strcmp(a->pos[1], "add") == 0;
-    if (!adds && strcmp(a->pos[1], "list") != 0)
-        err_set(&e, ERR_SYNTAX, "Run `andon help vex`.", "vex: expected add ID or list");
-    else if ((a->n_pos == 3) != adds)
-        err_set(&e, ERR_SYNTAX, "Run `andon help vex`.",
-                adds ? "vex add: which vulnerability?" : "vex list: takes nothing more");
+    bool adds = strcmp(a->pos[1], "add") == 0, ends = strcmp(a->pos[1], "end") == 0;
+    if (!adds && !ends && strcmp(a->pos[1], "list") != 0)
+        err_set(&e, ERR_SYNTAX, "Run `andon help vex`.", "vex: expected add ID, end ENTRY or list");
+    else if ((a->n_pos == 3) != (adds || ends))
+        err_set(&e, ERR_SYNTAX, "Run `andon help vex`.", "%s",
+                adds   ? "vex add: which vulnerability?"
+                : ends ? "vex end: which entry?"
+                       : "vex list: takes nothing more");
     if (e.code != ERR_NONE)
         return print_err(a, &e);
     int rc = session_open(a, &s);
     if (rc != 0)
         return rc;
-    rc = adds ? add(a, &s) : list(a, &s);
+    rc = adds ? add(a, &s) : ends ? end(a, &s) : list(a, &s);
     session_close(&s);
     return rc;
 }

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "cli/cli.h"
 #include "audit/said.h"
+#include "cli/cli.h"
 #include "cli/vex.h"
 #include "conf/config.h"
 #include "core/fmt.h"
@@ -109,7 +109,78 @@ static void gaps_text(const char *release, const struct intel_answers *is, struc
         buf_printf(out, "%s: more was found than can be looked at: not all is here\n", release);
 }
 
-static void print_text(const struct vulns *v)
+/* ---- what other scanners say ---- */
+
+/* Ours for the same id, by any of its names; NULL: we have none. */
+static const struct finding *ours(const struct intel_answers *is, const char *id)
+{
+    for (size_t i = 0; i < is->n; i++) {
+        if (strcmp(is->v[i].id, id) == 0)
+            return &is->v[i];
+        for (size_t k = 0; k < is->n_members[i]; k++)
+            if (strcmp(is->members[i][k], id) == 0)
+                return &is->v[i];
+    }
+    return NULL;
+}
+
+/* One that a scanner found and we do not call affected, or the other way round, is worth a look. */
+static bool agrees(const struct finding *f)
+{
+    return f && finding_queued(f);
+}
+
+static bool others_of(struct vulns *v, size_t r, const struct intel_other **out, size_t *n)
+{
+    struct err why = {0};
+    *n = 0;
+    return intel_others(v->store, v->releases[r], &v->mem, out, n, &why);
+}
+
+static void others_text(struct vulns *v, struct buf *out)
+{
+    static const char *const heads[] = {"RELEASE", "SCANNER", "VULNERABILITY", "COMPONENT", "SEVERITY", "WE SAY"};
+    struct table t;
+    size_t rows = 0, differ = 0;
+    table_init(&t, 6, 0);
+    for (size_t i = 0; i < 6; i++)
+        table_add(&t, heads[i]);
+    for (size_t r = 0; r < v->n; r++) {
+        const struct intel_other *x;
+        size_t n;
+        if (!others_of(v, r, &x, &n))
+            buf_printf(out, "%s: what other scanners found cannot be read\n", v->releases[r]);
+        for (size_t i = 0; i < n; i++) {
+            const struct finding *f = ours(&v->is[r], x[i].id);
+            if (v->id && (!f || strcmp(f->id, v->id) != 0) && strcmp(x[i].id, v->id) != 0)
+                continue;
+            rows++;
+            differ += !agrees(f);
+            if (!v->id && v->a->n_pos < 2 && agrees(f))
+                continue;
+            table_add(&t, v->releases[r]);
+            table_add(&t, x[i].tool);
+            table_add(&t, x[i].id);
+            table_addf(&t, "%s%s%s", x[i].component, *x[i].version ? " " : "", x[i].version);
+            table_add(&t, x[i].severity);
+            if (f)
+                table_addf(&t, "%s: %s", finding_status_word(f->status), finding_why_text(f->why));
+            else
+                table_add(&t, "nothing: no source that was imported has it for this release");
+        }
+    }
+    if (rows > 0)
+        buf_printf(out, "other scanners: %zu findings, %zu of them on what we do not call affected\n", rows, differ);
+    struct buf table;
+    bool any = t.n > 6;
+    buf_init(&table, (size_t)64 << 20);
+    table_print(&t, &table);
+    if (any)
+        buf_add(out, table.data, table.len);
+    buf_release(&table);
+}
+
+static void print_text(struct vulns *v)
 {
     static const char *const heads[] = {"RELEASE",  "VULNERABILITY", "STATUS", "COMPONENT",
                                         "FIXED IN", "CVSS",          "KEV",    "BECAUSE"};
@@ -144,6 +215,7 @@ static void print_text(const struct vulns *v)
         buf_adds(&out, v->id ? "no source has it\n" : "nothing is known against what could be judged\n");
     for (size_t r = 0; r < v->n; r++)
         gaps_text(v->releases[r], &v->is[r], &out);
+    others_text(v, &out);
     print_out(&out);
     buf_release(&out);
 }
@@ -187,7 +259,33 @@ static void finding_json(const struct finding *f, const struct vuln_facts *k, co
     json_w_obj_end(w);
 }
 
-static void print_json(const struct vulns *v)
+static void others_json(struct vulns *v, size_t r, struct json_w *w)
+{
+    const struct intel_other *x;
+    size_t n;
+    json_w_key(w, "other_scanners");
+    if (!others_of(v, r, &x, &n)) {
+        json_w_null(w);
+        return;
+    }
+    json_w_arr(w);
+    for (size_t i = 0; i < n; i++) {
+        const struct finding *f = ours(&v->is[r], x[i].id);
+        json_w_obj(w);
+        json_w_kstr(w, "scanner", x[i].tool);
+        json_w_kstr(w, "id", x[i].id);
+        json_w_kstr(w, "component", x[i].component);
+        json_w_kstr(w, "version", x[i].version);
+        json_w_kstr(w, "fixed_in", *x[i].fixed_in ? x[i].fixed_in : NULL);
+        json_w_kstr(w, "severity", x[i].severity);
+        json_w_kstr(w, "ours", f ? finding_status_word(f->status) : NULL);
+        json_w_kbool(w, "agree", agrees(f));
+        json_w_obj_end(w);
+    }
+    json_w_arr_end(w);
+}
+
+static void print_json(struct vulns *v)
 {
     struct json_out o;
     json_begin(&o);
@@ -209,6 +307,7 @@ static void print_json(const struct vulns *v)
             if (shown(v, is, i))
                 finding_json(&is->v[i], &is->facts[i], is->members[i], is->n_members[i], &o.w);
         json_w_arr_end(&o.w);
+        others_json(v, r, &o.w);
         json_w_obj_end(&o.w);
     }
     json_w_arr_end(&o.w);
