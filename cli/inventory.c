@@ -3,6 +3,8 @@
 #include "cli/inventory.h"
 
 #include <string.h>
+#include "cli/life.h"
+#include "conf/config.h"
 #include "conf/inventory.h"
 #include "core/clock.h"
 #include "core/fmt.h"
@@ -75,6 +77,9 @@ static bool of_rows(const struct args *a, struct err *e)
     bool ok = time_of(a, &now, e) && (!a->val[OPT_RULES] || inventory_load(a->val[OPT_RULES], &mem, &rules, e)) &&
               inventory_rows_load(a->val[OPT_CSV], &mem, &rules.rows, e);
     if (ok) {
+        char path[512];
+        if (state_path(path, sizeof path, "intel.db"))
+            life_fill(&rules, path, &mem);
         inventory_of_rows(&rules, now, &mem, &v);
         ok = known_model(&v, a->val[OPT_MODEL], e);
     }

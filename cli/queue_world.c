@@ -1,6 +1,7 @@
 #include "cli/queue.h"
 
 #include <string.h>
+#include "cli/life.h"
 #include "conf/config.h"
 #include "conf/inventory.h"
 #include "core/clock.h"
@@ -22,6 +23,7 @@ static bool count_devices(const struct args *a, struct queue_world *w, struct er
     if ((a->val[OPT_RULES] && !inventory_load(a->val[OPT_RULES], &w->mem, rules, e)) ||
         !inventory_rows_load(a->val[OPT_CSV], &w->mem, &rules->rows, e))
         return false;
+    life_fill(rules, w->session.intel, &w->mem);
     inventory_of_rows(rules, w->ask.now, &w->mem, v);
     w->ask.cells = v->cells;
     w->ask.n_cells = v->n_cells;

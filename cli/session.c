@@ -16,6 +16,7 @@
 #include "audit/known.h"
 #include "audit/witness.h"
 #include "cli/cli.h"
+#include "cli/life.h"
 #include "cli/trace.h"
 #include "conf/config.h"
 #include "core/clock.h"
@@ -264,6 +265,22 @@ bool session_notary_for(struct session *s, const struct fleet_spec *f, enum verb
     return s->witness_within == 0 || session_notary(s, e);
 }
 
+/* Rules of an inventory that name a product get its cycles. */
+static void fill_lives(struct session *s)
+{
+    struct config *c = &s->config;
+    struct fleet_spec *v = c->n_fleets ? arena_memdup(&c->arena, c->fleets, c->n_fleets * sizeof *v) : NULL;
+    for (size_t i = 0; i < c->n_fleets; i++) {
+        if (!v[i].inventory)
+            continue;
+        struct inv_rules *r = arena_memdup(&c->arena, v[i].inventory, sizeof *r);
+        life_fill(r, s->intel, &c->arena);
+        v[i].inventory = r;
+    }
+    if (v)
+        c->fleets = v;
+}
+
 int session_open(const struct args *a, struct session *s)
 {
     struct err e = {0};
@@ -288,6 +305,8 @@ int session_open(const struct args *a, struct session *s)
         session_close(s);
         return print_err(a, &e);
     }
+    if (s->configured)
+        fill_lives(s);
     return EXIT_OK;
 }
 
