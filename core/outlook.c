@@ -406,3 +406,13 @@ const struct queue_row *outlook_next(const struct outlook *o, const char *rollou
     }
     return NULL;
 }
+
+const struct queue_row *outlook_model(const struct outlook *o, const char *model)
+{
+    for (size_t i = 0; o && i < o->q.n; i++)
+        for (size_t k = 0; k < o->in.n_cells; k++)
+            if (o->in.cells[k].devices > 0 && strcmp(o->in.cells[k].model, model) == 0 &&
+                strcmp(o->in.cells[k].release, o->q.rows[i].from) == 0)
+                return &o->q.rows[i];
+    return NULL;
+}

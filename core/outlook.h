@@ -81,6 +81,8 @@ size_t outlook_why(const struct outlook *o, size_t row, bool ascii, struct arena
 void outlook_preview(const struct intent *in, const struct verb_facts *f, struct preview *p);
 /* The first step that this rollout would carry out; NULL: none that is known, or its risks are accepted. */
 const struct queue_row *outlook_next(const struct outlook *o, const char *rollout);
+/* The first row that concerns devices of this model; NULL: none. */
+const struct queue_row *outlook_model(const struct outlook *o, const char *model);
 /* What is known of a vulnerability; NULL. */
 const struct vuln_facts *outlook_facts(const struct outlook *o, const char *id);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/outlook.h"
 #include "core/text.h"
 #include "views/app.h"
 
@@ -93,7 +94,7 @@ static void head(struct canvas *c, int row)
 {
     canvas_fill(c, row, 0, -1, ROLE_HEADER, ' ');
     canvas_text(c, row, 2, -1, ROLE_HEADER,
-                "MODEL   OS       CLASS   DEVICES  REPORT VER  NEWEST ON     INTERNET  OWNER     LIFE");
+                "MODEL   OS       CLASS   DEVICES  REPORT VER  NEWEST ON     INTERNET  OWNER     LIFE      WORST");
 }
 
 static const char *class_brief(const struct inv_model *m)
@@ -115,7 +116,45 @@ static const char *version_of(const char *release)
     return colon ? colon + 1 : release;
 }
 
-static void model_row(const struct inventory *v, struct canvas *c, int row, const struct inv_model *m)
+/* What presses most of it, as the queue says. */
+static void worst(const struct outlook *o, struct canvas *c, int row, const struct inv_model *m)
+{
+    const struct queue_row *r = outlook_model(o, m->name);
+    if (!o)
+        canvas_text(c, row, 92, -1, ROLE_DIM, "?"); /* nothing was computed: not known */
+    else if (r)
+        canvas_text(c, row, 92, -1,
+                    r->kind == QUEUE_NOFIX || (r->kind == QUEUE_STEP && r->worst.risk->tier == TIER_IMMEDIATE)
+                        ? ROLE_BAD
+                        : ROLE_WARN,
+                    outlook_tier(r, c->ascii));
+    else
+        canvas_text(c, row, 92, -1, ROLE_TEXT, "none");
+}
+
+/* Which of its releases have an SBOM that could be judged. */
+static void sbom_row(const struct outlook *o, struct canvas *c, int row, const struct inv_model *m)
+{
+    char text[300] = "";
+    size_t at = 0;
+    bool blind = false;
+    for (size_t i = 0; i < o->in.n_releases && at + 80 < sizeof text; i++) {
+        bool its = false;
+        for (size_t k = 0; k < o->in.n_cells && !its; k++)
+            its = o->in.cells[k].devices > 0 && strcmp(o->in.cells[k].model, m->name) == 0 &&
+                  strcmp(o->in.cells[k].release, o->in.releases[i].name) == 0;
+        if (!its)
+            continue;
+        blind = blind || !o->in.releases[i].judged;
+        at += (size_t)snprintf(text + at, sizeof text - at, "%s%.60s %s", at ? "   " : "",
+                               version_of(o->in.releases[i].name), o->in.releases[i].judged ? "✓" : "✖");
+    }
+    canvas_text(c, row, 2, 11, ROLE_DIM, "SBOM");
+    canvas_text(c, row, 14, -1, blind ? ROLE_WARN : ROLE_TEXT, *text ? text : "no release is known");
+}
+
+static void model_row(const struct inventory *v, const struct outlook *o, struct canvas *c, int row,
+                      const struct inv_model *m)
 {
     char n[FMT_MAX], text[32];
     bool blind = inventory_blind(v, &m->n);
@@ -144,6 +183,7 @@ static void model_row(const struct inventory *v, struct canvas *c, int row, cons
     canvas_text(c, row, 82, 7, ROLE_TEXT, or_unknown(text));
     if (m->past_life)
         canvas_text(c, row, 90, 1, ROLE_BAD, "✖");
+    worst(o, c, row, m);
 }
 
 static void field_values(const struct inv_fact *f, char *out, size_t size)
@@ -272,7 +312,7 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
     list_clip(&f->list, all.n, page > 0 ? page : 1);
     for (int i = 0; i < page && f->list.top + (size_t)i < all.n; i++) {
         size_t k = f->list.top + (size_t)i;
-        model_row(&all.h->v, c, row + i, all.v[k]);
+        model_row(&all.h->v, s->outlook.held, c, row + i, all.v[k]);
         if (k == f->list.cursor) {
             canvas_text(c, row + i, 0, 1, ROLE_STRONG, "▸");
             canvas_select(c, row + i, 0, -1);
@@ -288,8 +328,10 @@ static void draw(struct app *a, const struct view_data *d, struct canvas *c, str
     snprintf(title, sizeof title, "%.40s: what is known and where it comes from", or_unknown(m->name));
     parts_rule(c, row, title, NULL);
     int n = end - row - 1 - FOOT_ROWS;
+    if (s->outlook.held && n > 3)
+        sbom_row(s->outlook.held, c, row + n--, m);
     fields(c, row + 1, n, m);
-    empty(c, row + 1 + (n < (int)N_FIELDS ? n : (int)N_FIELDS), all.h);
+    empty(c, end - FOOT_ROWS, all.h);
 }
 
 static bool on_key(struct app *a, const struct view_data *d, uint32_t key, struct action *out)

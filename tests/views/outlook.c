@@ -64,8 +64,9 @@ static struct vuln_facts *knows(struct world *w, const char *id, int tenths, int
 
 static void has(struct world *w, const char *rel, enum device_class cls, enum exposure x, int64_t n)
 {
+    size_t end = strcspn(rel, ":");
     w->cells[w->o->in.n_cells++] = (struct fleet_cell){.release = rel,
-                                                       .model = "",
+                                                       .model = arena_strndup(&w->o->mem, rel, end),
                                                        .cls = cls,
                                                        .exposure = x,
                                                        .devices = n,

@@ -237,6 +237,12 @@ static void counted_inventory(struct fixture *f)
     f->s->generation++;
 }
 
+static void inventory_with_outlook(struct fixture *f)
+{
+    counted_inventory(f);
+    outlook_drawn(f);
+}
+
 static void no_inventory(struct fixture *f)
 {
     static struct err why = {ERR_UNSUPPORTED, "a server of the kind replay does not count devices by a filter", "", ""};
@@ -268,6 +274,7 @@ static const struct picture MORE[] = {
     {"board-no-answer", "", no_answer},
     {"board-start", "", no_fleet},
     {"inventory", ":inventory\njj", counted_inventory},
+    {"inventory-worst", ":inventory\nj", inventory_with_outlook},
     {"inventory-filter", ":inventory\n/net-ops\n", counted_inventory},
     {"inventory-blind", ":inventory\nbj", counted_inventory},
     {"inventory-counting", ":inventory\n", NULL},
