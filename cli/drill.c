@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli/cli.h"
+#include "cli/drill_intel.h"
 #include "cli/drill_report.h"
 #include "cli/trace.h"
 #include "core/clock.h"
@@ -40,6 +41,7 @@ struct drill_run {
     char dir[400], db[440], key[440];
     bool keep;
     struct audit_spec audit;
+    struct drill_intel intel;
     /* headless */
     bool over;             /* the engine's thread only */
     int over_fd;           /* eventfd: the drill is over, last is filled */
@@ -109,6 +111,15 @@ static void remove_log(struct drill_run *r)
     rmdir(r->dir);
 }
 
+/* What could not be published is said, and the drill goes on without: then it is not passed. */
+static void publish(struct drill_run *r)
+{
+    struct err e = {0};
+
+    if (drill_publishes(r->drill) && !drill_intel_publish(&r->intel, &e))
+        fprintf(stderr, "andon: the advisory is not published: %s\n", e.what);
+}
+
 /* Called by the engine when nothing is left to do at this moment of the drill's time. */
 static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
 {
@@ -118,6 +129,7 @@ static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
 
     if (r->over)
         return true; /* time has ended */
+    publish(r);
     while (drill_operator(r->drill, s, &in)) {
         engine_submit(en, &in);
         busy = true;
@@ -133,8 +145,9 @@ static bool on_idle(void *ctx, struct engine *en, const struct snapshot *s)
 /* With a console a person acts and ends it; what cannot be told afterwards is looked at. Never over by itself. */
 static bool on_look(void *ctx, const struct snapshot *s)
 {
-    const struct drill_run *r = ctx;
+    struct drill_run *r = ctx;
 
+    publish(r);
     if (s)
         drill_look(r->drill, s);
     return false;
@@ -164,7 +177,11 @@ static bool start_engine(struct drill_run *r, struct engine **out, bool headless
 
     r->fleet = *drill_fleet(r->drill);
     trace_fleet(r->args->trace, &r->fleet);
-    if (!headless && !take_inventory(r, e))
+    if (!drill_intel_begin(&r->intel, r->scenario, spec.clock, e))
+        return false;
+    if (*r->intel.db)
+        spec.intel_db = r->intel.db;
+    if ((!headless || r->scenario->advisory.there) && !take_inventory(r, e))
         return false;
     r->audit.clock = spec.clock;
     *out = engine_new(&spec, e);
@@ -444,6 +461,7 @@ int cmd_drill(const struct args *a)
             rc = EXIT_FAILED; /* no server of anybody's is involved */
     }
     remove_log(&r);
+    drill_intel_end(&r.intel);
     arena_release(&r.arena);
     return rc;
 }

@@ -148,6 +148,9 @@ void drill_report_json(const struct drill_report *r)
     json_w_kint(&o.w, "on_new", d->devices_on_new);
     json_w_kint(&o.w, "broken", d->devices_broken);
     json_w_obj_end(&o.w);
+    ktime(&o.w, "queued_after_s", d->queued_after);
+    ktime(&o.w, "patch_mean_s", d->patch_mean);
+    json_w_knum(&o.w, "patched", d->patched < 0 ? NAN : d->patched);
     json_w_key(&o.w, "audit");
     json_w_obj(&o.w);
     json_w_kint(&o.w, "entries", log->entries);

@@ -106,6 +106,14 @@ static bool read_rollout(const struct ynode *n, struct arena *a, struct scenario
                                        .success = arena_strdup(a, y_str(at, "success", "95")),
                                        .error = arena_strdup(a, y_str(at, "error", "20")),
                                        .pause_after = y_word(at, "then", 0) == 1};
+        const struct ynode *sites = y_get(at, "sites");
+        if (!sites == !y_has(at, "percent"))
+            return y_err(at, e, "expected either `percent` or `sites`");
+        const char **v = ARENA_ARRAY(a, const char *, y_len(sites) + 1);
+        for (size_t k = 0; k < y_len(sites); k++)
+            v[k] = arena_strdup(a, y_text(y_at(sites, k)));
+        g[i].sites = v;
+        g[i].n_sites = y_len(sites);
     }
     r->groups = g;
     r->start_us = y_dur(n, "start", 0);
@@ -240,7 +248,8 @@ static bool read_faults(const struct ynode *list, struct arena *a, struct scenar
 
 static bool read_steps(const struct ynode *list, struct arena *a, struct scenario *s, struct err *e)
 {
-    static const char *const keys[] = {"at", "halted", "wave_done", "gate", "paused", "rolled_back", "finished"};
+    static const char *const keys[] = {"at",     "halted",      "wave_done", "gate",
+                                       "paused", "rolled_back", "finished",  "queued"};
     s->n_steps = y_len(list);
     struct scenario_step *st = ARENA_ARRAY(a, struct scenario_step, s->n_steps);
     for (size_t i = 0; i < s->n_steps; i++) {
@@ -271,6 +280,35 @@ static bool read_steps(const struct ynode *list, struct arena *a, struct scenari
     return true;
 }
 
+/* A mistyped site would be an empty wave. */
+static bool known_sites(const struct scenario *s, const struct ynode *waves, struct err *e)
+{
+    for (size_t i = 0; i < s->rollout.n_groups; i++)
+        for (size_t k = 0; k < s->rollout.groups[i].n_sites; k++) {
+            bool known = false;
+            for (size_t j = 0; j < s->devices.n_sites; j++)
+                known = known || !strcmp(s->rollout.groups[i].sites[k], s->devices.sites[j]);
+            if (!known)
+                return y_err(y_at(y_get(y_at(waves, i), "sites"), k), e, "no such site in `devices`");
+        }
+    return true;
+}
+
+/* What goes into files of its own: nothing that would need to be escaped there. */
+static bool read_advisory(const struct ynode *n, struct arena *a, struct scenario_advisory *out, struct err *e)
+{
+    static const char *const keys[] = {"id", "part", "old", "new"};
+    const char **to[] = {&out->id, &out->part, &out->old_part, &out->new_part};
+    *out = (struct scenario_advisory){.there = n != NULL, .at = n ? y_dur(n, "at", 0) : 0};
+    for (size_t i = 0; n && i < 4; i++) {
+        const char *s = y_str(n, keys[i], "");
+        *to[i] = arena_strdup(a, s);
+        if (!*s || strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-") != strlen(s))
+            return y_err(y_get(n, keys[i]), e, "expected letters, digits, '.' and '-'");
+    }
+    return true;
+}
+
 static void read_expect(const struct ynode *n, struct arena *a, struct scenario_expect *x)
 {
     x->halted = y_bool(n, "halted", false);
@@ -280,6 +318,10 @@ static void read_expect(const struct ynode *n, struct arena *a, struct scenario_
     x->max_bad_devices = y_int(n, "max_bad_devices", -1);
     x->min_on_new = y_num(n, "min_on_new", 0);
     x->min_on_old = y_num(n, "min_on_old", 0);
+    const struct ynode *patched = y_get(n, "patched");
+    x->queued_within = y_dur(n, "queued_within", TIME_NEVER);
+    x->patched = patched ? y_num(patched, "share", 1) : 0;
+    x->patched_within = patched ? y_dur(patched, "within", TIME_NEVER) : TIME_NEVER;
     const struct ynode *by = y_get(n, "by"), *names = y_get(n, "names");
     x->names_key = names ? arena_strdup(a, y_str(names, "key", "")) : "";
     x->names_value = names ? arena_strdup(a, y_str(names, "value", "")) : "";
@@ -320,7 +362,8 @@ static struct scenario *from_node(const struct ynode *root, struct arena *a, str
     if (!s->policy || !read_devices(devices, a, &s->devices, e) ||
         !read_metrics(y_get(devices, "metrics"), policy, a, s, e) ||
         !read_rollout(y_get(root, "rollout"), a, &s->rollout, e) || !read_faults(y_get(root, "faults"), a, s, e) ||
-        !read_steps(y_get(root, "operator"), a, s, e))
+        !read_steps(y_get(root, "operator"), a, s, e) || !known_sites(s, y_get(y_get(root, "rollout"), "waves"), e) ||
+        !read_advisory(y_get(root, "advisory"), a, &s->advisory, e))
         return NULL;
     const struct ynode *ends = y_get(root, "ends");
     int until = y_word(ends, "when", -1);

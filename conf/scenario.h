@@ -62,6 +62,16 @@ struct scenario_group {
     double percent;              /* of the whole fleet */
     const char *success, *error; /* expressions as the server would hold them, e.g. "95" */
     bool pause_after;            /* success action PAUSE */
+    const char *const *sites;    /* in place of a percentage: the devices of these sites, as many as there are */
+    size_t n_sites;
+};
+
+/* A vulnerability that becomes known while the drill runs: published and at once listed as exploited. The old firmware
+ * has the part with it, the new one the part without. */
+struct scenario_advisory {
+    bool there;
+    int64_t at;
+    const char *id, *part, *old_part, *new_part; /* the part's versions */
 };
 
 struct scenario_rollout {
@@ -109,7 +119,16 @@ struct fault {
     enum outage_mode mode;
 };
 
-enum step_when { WHEN_AT, WHEN_HALTED, WHEN_WAVE_DONE, WHEN_GATE, WHEN_PAUSED, WHEN_ROLLED_BACK, WHEN_FINISHED };
+enum step_when {
+    WHEN_AT,
+    WHEN_HALTED,
+    WHEN_WAVE_DONE,
+    WHEN_GATE,
+    WHEN_PAUSED,
+    WHEN_ROLLED_BACK,
+    WHEN_FINISHED,
+    WHEN_QUEUED
+};
 struct scenario_step {
     enum step_when when;
     int64_t at;    /* WHEN_AT */
@@ -135,6 +154,9 @@ struct scenario_expect {
     const char *names_key, *names_value; /* attribute that the bad devices must be said to share, "" */
     int64_t max_bad_devices;             /* that ever had the new firmware when it was halted, -1 = any */
     double min_on_new, min_on_old;       /* share of the fleet at the end, truth of the world */
+    int64_t queued_within;  /* of the advisory: the fix stands first in the queue; TIME_NEVER = not asked */
+    double patched;         /* share of the fleet that has the fix .. */
+    int64_t patched_within; /* .. so long after the advisory; TIME_NEVER = not asked */
 };
 
 struct scenario {
@@ -147,6 +169,7 @@ struct scenario {
     struct scenario_rollout rollout;
     const struct fault *faults;
     size_t n_faults;
+    struct scenario_advisory advisory;
     const struct policy *policy;
     const struct scenario_step *steps;
     size_t n_steps;

@@ -92,10 +92,15 @@ static const struct yfield group_fields[] = {
     {.key = "name", .type = YT_STR, .required = true, .doc = "wave"},
     {.key = "percent",
      .type = YT_NUM,
-     .required = true,
      .min = 0.01,
      .max = 100,
      .doc = "of the whole fleet; the last wave takes what is left"},
+    {.key = "sites",
+     .type = YT_LIST,
+     .item = YT_STR,
+     .min = 1,
+     .max = 100,
+     .doc = "in place of a percentage: the devices of these sites"},
     {.key = "success", .type = YT_STR, .doc = "percent finished that starts the next wave (95)"},
     {.key = "error", .type = YT_STR, .doc = "percent failed above which the server pauses (20)"},
     {.key = "then", .type = YT_WORD, .words = success_words, .doc = "after success: next (default) or pause"},
@@ -175,6 +180,7 @@ static const struct yfield step_when_fields[] = {
     {.key = "paused", .type = YT_BOOL, .doc = "true: the server shows it paused"},
     {.key = "rolled_back", .type = YT_BOOL, .doc = "true: the roll back has ended"},
     {.key = "finished", .type = YT_BOOL, .doc = "true: the server shows it finished"},
+    {.key = "queued", .type = YT_BOOL, .doc = "true: this rollout stands first in the queue, for the advisory"},
     {.key = NULL},
 };
 
@@ -200,6 +206,21 @@ static const struct yfield names_fields[] = {
     {.key = NULL},
 };
 
+static const struct yfield advisory_fields[] = {
+    {.key = "at", .type = YT_DUR, .required = true, .min = 0, .max = 864000, .doc = "when it is published"},
+    {.key = "id", .type = YT_STR, .required = true, .doc = "as in CVE-2031-20417"},
+    {.key = "part", .type = YT_STR, .required = true, .doc = "of both firmwares"},
+    {.key = "old", .type = YT_STR, .required = true, .doc = "the part's version in the old firmware, which has it"},
+    {.key = "new", .type = YT_STR, .required = true, .doc = "the part's version in the new one: the fix"},
+    {.key = NULL},
+};
+
+static const struct yfield patched_fields[] = {
+    {.key = "share", .type = YT_NUM, .required = true, .min = 0, .max = 1, .doc = "of the fleet"},
+    {.key = "within", .type = YT_DUR, .required = true, .min = 1, .max = 864000, .doc = "of the advisory"},
+    {.key = NULL},
+};
+
 static const struct yfield expect_fields[] = {
     {.key = "halted", .type = YT_BOOL, .required = true, .doc = "must andon halt the rollout? false: it must not"},
     {.key = "within", .type = YT_DUR, .min = 1, .max = 864000, .doc = "of the first injection"},
@@ -217,6 +238,8 @@ static const struct yfield expect_fields[] = {
      .min = 0,
      .max = SCENARIO_DEVICES_MAX,
      .doc = "that had the new firmware when it was halted"},
+    {.key = "queued_within", .type = YT_DUR, .min = 1, .max = 864000, .doc = "of the advisory: the fix stands first"},
+    {.key = "patched", .type = YT_MAP, .fields = patched_fields, .doc = "how much of the fleet has the fix by when"},
     {.key = "min_on_new", .type = YT_NUM, .min = 0, .max = 1, .doc = "share of the fleet at the end"},
     {.key = "min_on_old", .type = YT_NUM, .min = 0, .max = 1, .doc = "share of the fleet at the end"},
     {.key = NULL},
@@ -246,6 +269,7 @@ const struct yfield scenario_schema[] = {
     {.key = "devices", .type = YT_MAP, .required = true, .fields = device_fields, .doc = "the fleet"},
     {.key = "rollout", .type = YT_MAP, .required = true, .fields = rollout_fields, .doc = "what rolls out"},
     {.key = "faults", .type = YT_LIST, .item = YT_MAP, .fields = fault_fields, .max = 32, .doc = "what goes wrong"},
+    {.key = "advisory", .type = YT_MAP, .fields = advisory_fields, .doc = "an exploited vulnerability becomes known"},
     {.key = "policy", .type = YT_MAP, .fields = policy_schema, .doc = "as in a policy file (the built-in one)"},
     {.key = "operator",
      .type = YT_LIST,

@@ -172,7 +172,7 @@ struct drill *drill_start(const struct drill_spec *spec, struct err *e)
     d->spec = *spec;
     d->secret_fd = d->pacer_fd = -1;
     d->play.due = d->play.true_since = TIME_NEVER;
-    d->play.detected_at = d->play.halted_at = d->play.rolled_back_at = TIME_NEVER;
+    d->play.detected_at = d->play.halted_at = d->play.rolled_back_at = d->play.queued_at = TIME_NEVER;
     d->epoch = spec->speed > 0 ? clock_now(clock_real()) : VIRTUAL_EPOCH;
     d->world = world_new(spec->scenario, spec->seed, d->epoch);
     pthread_cond_init(&d->begun, NULL);

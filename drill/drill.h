@@ -38,6 +38,8 @@ int drill_port(const struct drill *d);
 /* The scenario's `operator:` steps: what a person does when nobody is there. Looks at the newest snapshot; true with
  * *out filled when an intent is due now (call again until false). */
 bool drill_operator(struct drill *d, const struct snapshot *s, struct intent *out);
+/* True once, when the scenario's advisory is to be published: whoever keeps the intelligence imports it then. */
+bool drill_publishes(struct drill *d);
 /* Is the drill over at this time and snapshot (its `ends:` condition, or its time limit)? */
 bool drill_over(struct drill *d, const struct snapshot *s);
 
@@ -69,8 +71,13 @@ struct drill_result {
     int64_t devices_broken_at_halt; /* that misbehaved when it was halted */
     int64_t devices_bad_at_halt;    /* devices that had received the bad firmware when it was halted */
     int64_t devices_total, devices_on_old, devices_on_new, devices_broken; /* the world's own truth at the end */
-    int64_t requests;                                                      /* that the server answered */
-    char why[300]; /* why it failed, or one sentence of praise */
+    /* Of an advisory, else -1: the fix stood first in the queue so long after it was published; the share of the fleet
+     * that had the fix within what was asked for (of all when nothing was); the mean time until a device had it, to the
+     * drill's end. */
+    int64_t queued_after, patch_mean;
+    double patched;
+    int64_t requests; /* that the server answered */
+    char why[300];    /* why it failed, or one sentence of praise */
 };
 /* A halt as the drill's log has it: the score goes by these, since the newest snapshot does not show any more what was
  * acknowledged before. Times are wall times of the drill's clock, 0 = not (yet). */

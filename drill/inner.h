@@ -23,6 +23,8 @@ struct play {
     int64_t due;        /* when its condition had come true and the person is ready, TIME_NEVER */
     int64_t true_since; /* of the `ends` condition, TIME_NEVER */
     int64_t detected_at, halted_at, rolled_back_at; /* TIME_NEVER */
+    int64_t queued_at; /* the main rollout stood first in the queue, for the advisory; TIME_NEVER */
+    bool published;    /* the advisory was handed out */
     char rule[64];
     char paused_by[80];       /* the main rollout, as the newest snapshot has it; "" */
     bool escalated, from_log; /* from_log: the halts are the log's */

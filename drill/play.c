@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/outlook.h"
 #include "drill/inner.h"
 
 static int64_t now_of(struct drill *d)
@@ -101,6 +102,29 @@ static void look_at_halt(struct drill *d, const struct rollout_view *v)
         keep_shares(p, &v->trial);
 }
 
+/* Does the queue begin with this rollout, because of what was published? */
+static void look_at_queue(struct drill *d, const struct snapshot *s, const struct rollout_view *v)
+{
+    const struct scenario_advisory *x = &d->spec.scenario->advisory;
+    const struct outlook *o = s->outlook.held;
+    if (!x->there || !o || o->q.n == 0 || d->play.queued_at != TIME_NEVER)
+        return;
+    const struct queue_row *r = &o->q.rows[0];
+    if (r->kind == QUEUE_STEP && strcmp(r->to->rollout, v->rollout.id) == 0 && strcmp(r->worst.facts->id, x->id) == 0 &&
+        risk_exploited(r->worst.facts))
+        d->play.queued_at = now_of(d);
+}
+
+bool drill_publishes(struct drill *d)
+{
+    const struct scenario_advisory *x = &d->spec.scenario->advisory;
+    pthread_mutex_lock(&d->lock);
+    bool due = x->there && !d->play.published && now_of(d) >= x->at;
+    d->play.published = d->play.published || due;
+    pthread_mutex_unlock(&d->lock);
+    return due;
+}
+
 void play_look(struct drill *d, const struct snapshot *s)
 {
     struct play *p = &d->play;
@@ -108,6 +132,7 @@ void play_look(struct drill *d, const struct snapshot *s)
     if (!v)
         return;
     look_at_halt(d, v);
+    look_at_queue(d, s, v);
     snprintf(p->paused_by, sizeof p->paused_by, "%s", v->paused_by ? v->paused_by : "");
     if (p->rolled_back_at == TIME_NEVER && v->rollback.outcome == RB_COMPLETE)
         p->rolled_back_at = v->rollback.ended > d->epoch ? v->rollback.ended - d->epoch : now_of(d);
@@ -186,6 +211,8 @@ static bool holds(struct drill *d, const struct scenario_step *st, const struct 
         return v && v->rollback.outcome == RB_COMPLETE;
     case WHEN_FINISHED:
         return v && v->rollout.state == ROLLOUT_FINISHED;
+    case WHEN_QUEUED:
+        return d->play.queued_at != TIME_NEVER;
     }
     return false;
 }
@@ -194,6 +221,9 @@ int64_t play_next(const struct drill *d)
 {
     int64_t t = d->epoch + d->spec.scenario->ends.after;
     const struct play *p = &d->play;
+    const struct scenario_advisory *x = &d->spec.scenario->advisory;
+    if (x->there && !p->published && d->epoch + x->at < t)
+        t = d->epoch + x->at;
     if (p->step < d->spec.scenario->n_steps) {
         const struct scenario_step *st = &d->spec.scenario->steps[p->step];
         int64_t due = p->due != TIME_NEVER ? p->due : st->when == WHEN_AT ? st->at : TIME_NEVER;

@@ -155,11 +155,43 @@ static void judge_end(const struct scenario_expect *x, const struct drill *d, st
         why(r, "the halt could not be had");
 }
 
+/* How long it took from the publication: in the queue, and on the devices; by the world's own truth. */
+static void judge_patch(const struct scenario_expect *x, const struct drill *d, struct drill_result *r)
+{
+    const struct scenario_advisory *v = &d->spec.scenario->advisory;
+    char a[FMT_MAX], b[FMT_MAX];
+    r->queued_after = r->patch_mean = -1;
+    r->patched = -1;
+    if (!v->there)
+        return;
+    if (d->play.queued_at != TIME_NEVER)
+        r->queued_after = d->play.queued_at - v->at;
+    double sum = 0;
+    for (size_t i = 0; i < d->world->n_devs; i++) {
+        int64_t t = d->world->devs[i].first_new < r->ended_at ? d->world->devs[i].first_new : r->ended_at;
+        sum += t > v->at ? (double)(t - v->at) : 0;
+    }
+    r->patch_mean = (int64_t)(sum / (double)d->world->n_devs);
+    int64_t by = x->patched_within == TIME_NEVER ? r->ended_at : v->at + x->patched_within;
+    r->patched = (double)had_new_by(d, by) / (double)d->world->n_devs;
+    if (x->queued_within != TIME_NEVER && r->queued_after < 0)
+        why(r, "the fix has never stood first in the queue");
+    else if (x->queued_within != TIME_NEVER && r->queued_after > x->queued_within)
+        why(r, "the fix stood first in the queue after %s, later than %s", fmt_dur(a, r->queued_after),
+            fmt_dur(b, x->queued_within));
+    if (x->patched_within != TIME_NEVER && r->patched < x->patched)
+        why(r, "only %.1f%% of the devices had the fix within %s", r->patched * 100, fmt_dur(a, x->patched_within));
+}
+
 static void praise(const struct scenario_expect *x, struct drill_result *r)
 {
     char took[FMT_MAX], back[FMT_MAX], n[FMT_MAX], all[FMT_MAX];
     fmt_count(n, x->halted ? r->devices_bad_at_halt : r->devices_on_new);
-    if (!x->halted)
+    if (r->queued_after >= 0)
+        snprintf(r->why, sizeof r->why,
+                 "the fix stood first in the queue after %s; %.1f%% of the devices had it in time, after %s on average",
+                 fmt_dur(took, r->queued_after), r->patched * 100, fmt_dur(back, r->patch_mean));
+    else if (!x->halted)
         snprintf(r->why, sizeof r->why, "nothing was halted; %s of %s devices run the new firmware", n,
                  fmt_count(all, r->devices_total));
     else if (r->rolled_back_at >= 0)
@@ -231,6 +263,7 @@ void drill_score(struct drill *d, const struct snapshot *last, struct drill_resu
     judge_halt(x, d, out);
     judge_names(x, d, out);
     judge_end(x, d, out);
+    judge_patch(x, d, out);
     out->passed = !*out->why;
     if (out->passed)
         praise(x, out);

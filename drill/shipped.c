@@ -16,6 +16,7 @@ EMBED(late_loop, "drill/scenarios/late-loop.yaml");
 EMBED(slow_burn, "drill/scenarios/slow-burn.yaml");
 EMBED(bad_model, "drill/scenarios/bad-model.yaml");
 EMBED(memory_leak, "drill/scenarios/memory-leak.yaml");
+EMBED(patch_friday, "drill/scenarios/patch-friday.yaml");
 EMBED(staged_update, "drill/scenarios/staged-update.yaml");
 EMBED(one_bad_device, "drill/scenarios/one-bad-device.yaml");
 EMBED(noisy_but_fine, "drill/scenarios/noisy-but-fine.yaml");
@@ -44,6 +45,7 @@ static const struct shipped shipped[] = {
     {"slow-burn", embed_slow_burn, embed_slow_burn_end},
     {"bad-model", embed_bad_model, embed_bad_model_end},
     {"memory-leak", embed_memory_leak, embed_memory_leak_end},
+    {"patch-friday", embed_patch_friday, embed_patch_friday_end},
     {"staged-update", embed_staged_update, embed_staged_update_end},
     {"one-bad-device", embed_one_bad_device, embed_one_bad_device_end},
     {"noisy-but-fine", embed_noisy_but_fine, embed_noisy_but_fine_end},
@@ -52,10 +54,10 @@ static const struct shipped shipped[] = {
 
 const char *const *drill_scenario_names(void)
 {
-    static const char *const names[] = {
-        "healthy",          "crash-loop",    "cpu-regression", "sensor-drift",   "install-failures",
-        "telemetry-outage", "slow-server",   "late-loop",      "slow-burn",      "bad-model",
-        "memory-leak",      "staged-update", "one-bad-device", "noisy-but-fine", NULL};
+    static const char *const names[] = {"healthy",          "crash-loop",       "cpu-regression", "sensor-drift",
+                                        "install-failures", "telemetry-outage", "slow-server",    "late-loop",
+                                        "slow-burn",        "bad-model",        "memory-leak",    "staged-update",
+                                        "patch-friday",     "one-bad-device",   "noisy-but-fine", NULL};
     return names;
 }
 

@@ -178,13 +178,47 @@ static void add_history(struct world *w, const int *all)
     ro->modified_by = "system";
 }
 
-static void add_rollout(struct world *w, const int *all)
+static bool at_site(const struct world *w, const struct scenario_group *g, int dev)
+{
+    for (size_t i = 0; i < g->n_sites; i++)
+        if (!strcmp(g->sites[i], w->sc->devices.sites[w->devs[dev].site]))
+            return true;
+    return false;
+}
+
+/* The devices of waves by sites, in the order of the waves; n[i] of the i-th. What no wave names comes last. */
+static void by_sites(const struct world *w, const int *all, int *out, size_t *n)
+{
+    const struct scenario_rollout *r = &w->sc->rollout;
+    size_t k = 0;
+    for (size_t i = 0; i <= r->n_groups; i++) {
+        size_t before = k;
+        for (size_t d = 0; d < w->n_devs; d++) {
+            size_t first = 0;
+            while (first < r->n_groups && !at_site(w, &r->groups[first], all[d]))
+                first++;
+            if (first == i)
+                out[k++] = all[d];
+        }
+        if (i < r->n_groups)
+            n[i] = k - before;
+    }
+}
+
+static void add_rollout(struct world *w, const int *in_order)
 {
     const struct scenario_rollout *r = &w->sc->rollout;
     struct w_group_spec *g = xcalloc(r->n_groups, sizeof *g);
+    int *all = xreallocarray(NULL, w->n_devs, sizeof *all);
+    size_t *of_sites = xcalloc(r->n_groups, sizeof *of_sites);
+    by_sites(w, in_order, all, of_sites);
+    size_t up_to = 0, taken = 0;
     for (size_t i = 0; i < r->n_groups; i++) {
         const struct scenario_group *s = &r->groups[i];
-        double percent = i + 1 == r->n_groups ? 100 : s->percent;
+        up_to += of_sites[i];
+        size_t n = up_to > taken ? up_to - taken : 0; /* of its sites, less those that waves before it have */
+        double percent = i + 1 == r->n_groups ? 100 : s->n_sites ? 100.0 * (double)n / (double)w->n_devs : s->percent;
+        taken += (size_t)llround((double)w->n_devs * percent / 100);
         g[i] = (struct w_group_spec){s->name,  s->name,     percent,     s->success,
                                      s->error, "THRESHOLD", "THRESHOLD", s->pause_after};
     }
@@ -213,6 +247,8 @@ static void add_rollout(struct world *w, const int *all)
         else
             rollout_begin(w, i);
     }
+    free(of_sites);
+    free(all);
     free(g);
 }
 
