@@ -181,8 +181,9 @@ $(ORACLES): %: %.o $(BUILD)/libcore.a
 .PHONY: oracles
 oracles: deps-test
 	@scripts/deps oracles
-	@$(MAKE) $(PAR) --no-print-directory -s MODE=asan BUILD=build/asan $(patsubst %,build/asan/tests/oracles/%,compare survival)
-	@tests/oracles/run build/asan/tests/oracles/compare build/asan/tests/oracles/survival
+	@$(MAKE) $(PAR) --no-print-directory -s MODE=asan BUILD=build/asan build/asan/andon \
+		$(patsubst %,build/asan/tests/oracles/%,compare survival)
+	@tests/oracles/run build/asan/tests/oracles/compare build/asan/tests/oracles/survival $(abspath build/asan/andon)
 
 # Every tests/fuzz/fuzz_NAME.c is a target, with its seeds in tests/fuzz/corpus/NAME/. All rooms are at hand to the linker,
 # which takes what a target uses, and so is the scene of the screens' tests.
