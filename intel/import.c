@@ -130,7 +130,7 @@ static bool replace(struct intake *in, const struct dump *f, size_t from, size_t
     /* records do leave a list now and then, one or two of a thousand; a mirror that broke half way lacks more */
     if (ok && less > (old ? old->records / 100 : 0) && !in->spec->force)
         ok = fewer(in, old, e);
-    add_note(in, less);
+    add_note(in, ok ? less : 0);
     if (!in->store)
         return ok;
     if (ok)
