@@ -21,7 +21,8 @@ enum intel_outcome {
 struct intel_import {
     const char *folder;
     int64_t now;
-    bool force; /* fewer records than last time will do, however many lack, and so will unchanged files: they are read again */
+    bool force; /* fewer records than last time will do, however many lack, and so will unchanged files: they are read
+                   again */
     bool check; /* only reads: nothing is written */
     const struct unpack_limits *limits; /* NULL: unpack_default */
     /* Releases of an SBOM whose name tells none, by its file's digest: the i-th, NULL behind the last. NULL: nobody
