@@ -10,9 +10,9 @@
 
 /* In the order of enum hook_format and of enum notice_kind; NOTICE_TEST goes out whenever somebody asks for it. */
 static const char *const format_words[] = {"json", "slack", "pagerduty", "alertmanager", NULL};
-static const char *const kind_words[] = {"watch",          "halt", "escalated",          "rollback",
-                                         "lost-telemetry", "gate", "halted-but-running", "audit-log",
-                                         "log-tampered",   NULL};
+static const char *const kind_words[] = {"watch",          "halt",    "escalated",          "rollback",
+                                         "lost-telemetry", "gate",    "halted-but-running", "audit-log",
+                                         "log-tampered",   "exposed", "stale-intel",        NULL};
 
 static const struct yfield webhook_fields[] = {
     {.key = "name", .type = YT_STR, .required = true, .doc = "its name in errors and in the log"},

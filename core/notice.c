@@ -16,6 +16,7 @@ static const char *const words[NOTICE_KINDS] = {
     [NOTICE_GATE] = "gate",           [NOTICE_TEST] = "test",
     [NOTICE_LOST] = "lost-telemetry", [NOTICE_RUNS] = "halted-but-running",
     [NOTICE_LOG] = "audit-log",       [NOTICE_TAMPERED] = "log-tampered",
+    [NOTICE_EXPOSED] = "exposed",     [NOTICE_STALE] = "stale-intel",
 };
 
 const char *notice_kind_word(enum notice_kind k)
@@ -42,8 +43,10 @@ const char *notice_severity(enum notice_kind k)
     case NOTICE_ROLLBACK:
     case NOTICE_LOST:
     case NOTICE_LOG:
+    case NOTICE_EXPOSED:
         return "error";
     case NOTICE_WATCH:
+    case NOTICE_STALE:
         return "warning";
     case NOTICE_GATE:
     case NOTICE_TEST:
@@ -164,6 +167,8 @@ static void summary(const struct notice *n, char *out, size_t size)
         [NOTICE_RUNS] = "HALTED, BUT RUNNING",
         [NOTICE_LOG] = "audit log",
         [NOTICE_TAMPERED] = "AUDIT LOG TAMPERED WITH",
+        [NOTICE_EXPOSED] = "EXPOSED",
+        [NOTICE_STALE] = "old intelligence",
     };
     char wave[24] = "", what[800];
     if (n->wave >= 0)

@@ -23,6 +23,8 @@ enum notice_kind {
     NOTICE_RUNS,      /* a rollout is halted, and was resumed by another client */
     NOTICE_LOG,       /* a witness contradicts the audit log, or has not seen it for a while */
     NOTICE_TAMPERED,  /* the audit log has gone, went back, is another one or does not verify */
+    NOTICE_EXPOSED,   /* devices are exposed to what is exploited, and nobody has accepted that */
+    NOTICE_STALE,     /* what was imported of vulnerabilities is older than it may be */
     NOTICE_TEST,      /* `andon notify test` */
     NOTICE_KINDS
 };
@@ -48,7 +50,7 @@ struct notice {
     char key[NOTICE_KEY_BYTES]; /* for de-duplication: the same thing has the same key on every host */
 };
 /* "watch", "halt", "escalated", "rollback", "lost-telemetry", "gate", "halted-but-running", "audit-log",
- * "log-tampered", "test"; "unknown" for what is no kind. */
+ * "log-tampered", "exposed", "stale-intel", "test"; "unknown" for what is no kind. */
 const char *notice_kind_word(enum notice_kind k);
 enum notice_kind notice_kind_from_word(const char *s); /* NOTICE_KINDS when it is none */
 const char *notice_severity(enum notice_kind k);       /* PagerDuty's words: "critical", "error", "warning", "info" */

@@ -6,6 +6,7 @@
 #include "core/digest.h"
 #include "core/fmt.h"
 #include "core/notice.h"
+#include "core/outlook.h"
 #include "core/snapshot.h"
 #include "core/text.h"
 
@@ -189,6 +190,28 @@ static void audit_log(struct list *l)
         add(l, NOTICE_LOG, NULL, -1, NOTICE_RULE_UNSEEN, "%s", a->unseen);
 }
 
+/* By what was computed last; without an inventory nobody is counted, and nothing is said. */
+static void intelligence(struct list *l)
+{
+    const struct outlook *o = l->s->outlook.held;
+    char n[FMT_MAX], t[FMT_MAX];
+    if (!o)
+        return;
+    int64_t left = o->q.exploited_due - l->wall;
+    if (o->q.exploited_devices > 0)
+        add(l, NOTICE_EXPOSED, NULL, -1, "",
+            "%s device%s exposed to an exploited vulnerability, %s%s%s: andon queue says what to roll out",
+            fmt_count(n, o->q.exploited_devices), o->q.exploited_devices == 1 ? " is" : "s are",
+            left > 0 ? "due in " : "", fmt_dur(t, left > 0 ? left : -left), left > 0 ? "" : " past due");
+    for (size_t i = 0; i < o->n_sources; i++) {
+        if (!o->sources[i].stale)
+            continue;
+        add(l, NOTICE_STALE, NULL, -1, "", "%s is %s old: it is judged by all the same; look at the mirror",
+            o->sources[i].name, fmt_dur(t, o->sources[i].age));
+        return; /* one for all: a mirror mostly fails as a whole */
+    }
+}
+
 static void gates(struct list *l, const struct rollout_view *r)
 {
     if (!r->gate_waits || rollout_state_ended(r->rollout.state))
@@ -219,6 +242,7 @@ size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *ou
         rollbacks(&l, &s->rollouts[i]);
     audit_log(&l);
     losses(&l);
+    intelligence(&l);
     for (size_t i = 0; i < s->n_rollouts; i++)
         gates(&l, &s->rollouts[i]);
     for (size_t i = 0; i < s->n_rollouts; i++)
@@ -228,6 +252,8 @@ size_t notice_standing(const struct snapshot *s, int64_t wall, struct notice *ou
 
 bool notice_can_end(const struct snapshot *s, const struct notice *n)
 {
+    if (n->kind == NOTICE_EXPOSED || n->kind == NOTICE_STALE)
+        return s->outlook.held && !s->outlook.error;
     if (n->kind == NOTICE_LOG || n->kind == NOTICE_TAMPERED) /* whatever the fleet server does */
         return n->kind == NOTICE_LOG ? s->audit.open : s->audit.writable;
     if (!s->rollouts_known || down(&s->link) || s->link.state == LINK_CONNECTING)
@@ -302,6 +328,12 @@ static void end_text(struct notice *n, const struct snapshot *s, const struct ro
         return;
     case NOTICE_TAMPERED:
         copy(n->text, sizeof n->text, "the audit log can be relied on again as far as andon sees, and is written to");
+        return;
+    case NOTICE_EXPOSED:
+        copy(n->text, sizeof n->text, "no device is known to be exposed any more, or it was accepted");
+        return;
+    case NOTICE_STALE:
+        copy(n->text, sizeof n->text, "what was imported is new enough again");
         return;
     case NOTICE_GATE:
         copy(n->text, sizeof n->text, "it waits no longer");

@@ -336,9 +336,9 @@ static void bad_notices(void **state)
         {"{hook: []}", ".hook: expected 1 to 32 items, found 0"},
         {"{hook: [''] }", ".hook: expected the name of a program first"},
         {"{hook: tell}", ".hook: expected a list ('- ...' lines), found 'tell'"},
-        {"{hook: [tell], on: []}", ".on: expected 1 to 10 items, found 0"},
+        {"{hook: [tell], on: []}", ".on: expected 1 to 12 items, found 0"},
         {"{hook: [tell], on: [halts]}", ".on[0]: expected watch, halt, escalated, rollback, lost-telemetry, gate, "
-                                        "halted-but-running, audit-log or log-tampered, "
+                                        "halted-but-running, audit-log, log-tampered, exposed or stale-intel, "
                                         "found 'halts' (did you mean halt?)"},
         {"{hook: [tell], repeat: 1s}", ".repeat: expected a duration from 1m00s to 7d00h, found '1s'"},
         {"{webhooks: [{url: 'https://h/x'}]}", ".webhooks[0]: the key name is missing"},

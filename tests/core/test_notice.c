@@ -11,6 +11,7 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/notice.h"
+#include "core/outlook.h"
 #include "core/snapshot.h"
 #include "core/text.h"
 
@@ -189,6 +190,41 @@ static const struct notice *stands(struct scene *c, enum notice_kind kind)
             found = &c->out[i];
     }
     return found;
+}
+
+/* What is exploited on devices, and what is too old: by the newest outlook, told once, over when it is. */
+static void test_intelligence(void **state)
+{
+    (void)state;
+    struct scene c;
+    scene(&c);
+    assert_null(stands(&c, NOTICE_EXPOSED));
+    struct outlook o = {.q = {.exploited_devices = 1, .exploited_due = T0 + 3 * US_PER_HOUR}};
+    struct outlook_source sources[] = {{"osv", "", US_PER_HOUR, false}, {"kev", "", 6 * US_PER_DAY, true}};
+    o.sources = sources;
+    o.n_sources = 2;
+    c.s.outlook.held = &o;
+    const struct notice *n = stands(&c, NOTICE_EXPOSED);
+    assert_non_null(n);
+    assert_string_equal(notice_severity(n->kind), "error");
+    assert_string_equal(
+        n->text, "1 device is exposed to an exploited vulnerability, due in 2h59m: andon queue says what to roll out");
+    struct notice told = *n;
+    n = stands(&c, NOTICE_STALE);
+    assert_non_null(n);
+    assert_string_equal(n->text, "kev is 6d00h old: it is judged by all the same; look at the mirror");
+    struct err failed = {.code = ERR_IO};
+    c.s.outlook.error = &failed; /* what is not known is not over */
+    assert_false(notice_can_end(&c.s, &told));
+    c.s.outlook.error = NULL;
+    sources[1].stale = false;
+    o.q.exploited_devices = 0;
+    assert_true(notice_can_end(&c.s, &told));
+    assert_null(stands(&c, NOTICE_EXPOSED));
+    assert_null(stands(&c, NOTICE_STALE));
+    notice_end(&told, &c.s, T0 + 9);
+    assert_true(told.resolved && strstr(told.text, "exposed any more"));
+    c.s.outlook.held = NULL;
 }
 
 static void a_log_that_is_tampered_with_is_told_until_it_is_written_to(void **state)
@@ -773,6 +809,7 @@ static void bodies_are_safe_and_bounded_whatever_the_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_intelligence),
         cmocka_unit_test(what_stands_is_told_once_and_halts_and_losses_are_repeated),
         cmocka_unit_test(a_resolution_goes_out_once_and_only_after_what_it_resolves),
         cmocka_unit_test(what_comes_and_goes_does_not_page_each_time),
