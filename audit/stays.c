@@ -240,7 +240,7 @@ bool stays_missing(struct stays *s, const char *fleet, int64_t at, struct arena 
 static bool on_stay(void *ctx, struct db_row *r)
 {
     struct listing *l = ctx;
-    if (l->n == l->cap) {
+    if (!l->v || l->n == l->cap) {
         size_t cap = l->cap ? 2 * l->cap : 256;
         struct stay *v = ARENA_ARRAY(l->a, struct stay, cap);
         if (l->n > 0)

@@ -177,7 +177,7 @@ static void write_json(const struct sheet *s, struct buf *out)
         json_w_arr_end(&w);
         json_w_key(&w, "rows");
         json_w_arr(&w);
-        for (size_t k = 0; k < p->n; k++) {
+        for (size_t k = 0; k < p->n && p->cols > 0; k++) {
             const struct sheet_cell *c = &p->cells[k];
             if (k % p->cols == 0)
                 json_w_obj(&w);
@@ -209,7 +209,7 @@ static void write_html(const struct sheet *s, struct buf *out)
         html_element(out, "h2", "", p->title);
         for (size_t k = 0; k < p->n_notes; k++)
             html_element(out, "p", "", p->notes[k]);
-        if (p->n == 0)
+        if (p->n == 0 || p->cols == 0)
             continue;
         buf_adds(out, "<table><thead><tr>");
         for (size_t k = 0; k < p->cols; k++)

@@ -278,15 +278,15 @@ static int end(const struct args *a, const struct session *s)
     if (ok && !v)
         ok = err_set(&e, ERR_NOT_FOUND, "`andon vex list` has the entries.",
                      "vex end needs the number of an entry that makes a statement");
-    ok = ok && put_end(a, s, v, seq, &r, &e);
-    if (ok && a->json) {
+    ok = ok && v && put_end(a, s, v, seq, &r, &e);
+    if (ok && v && a->json) {
         struct json_out o;
         json_begin(&o);
         json_w_kint(&o.w, "seq", r.seq);
         json_w_kint(&o.w, "ends", seq);
         json_w_kstr(&o.w, "vulnerability", v->id);
         json_end(&o);
-    } else if (ok) {
+    } else if (ok && v) {
         printf("entry %lld: what entry %lld says of %s in %s holds no more\n", (long long)r.seq, (long long)seq, v->id,
                v->product);
     }
