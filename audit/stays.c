@@ -243,7 +243,7 @@ static bool on_stay(void *ctx, struct db_row *r)
     if (!l->v || l->n == l->cap) {
         size_t cap = l->cap ? 2 * l->cap : 256;
         struct stay *v = ARENA_ARRAY(l->a, struct stay, cap);
-        if (l->n > 0)
+        if (l->v && l->n > 0)
             memcpy(v, l->v, l->n * sizeof *v);
         l->v = v;
         l->cap = cap;
