@@ -211,17 +211,23 @@ static const char *text_at(struct listing *l, struct db_row *r, int column)
     return arena_strndup(l->a, s.p, s.n);
 }
 
+/* Room for one more of `size` bytes behind n in v. */
+static void *room(struct arena *a, void *v, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return v;
+    size_t more = *cap ? 2 * *cap : 256;
+    char *bigger = arena_alloc(a, more * size);
+    if (n > 0)
+        memcpy(bigger, v, n * size);
+    *cap = more;
+    return bigger;
+}
+
 static bool on_id(void *ctx, struct db_row *r)
 {
     struct listing *l = ctx;
-    if (l->n == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 64;
-        const char **v = ARENA_ARRAY(l->a, const char *, cap);
-        if (l->n > 0)
-            memcpy(v, l->ids, l->n * sizeof *v);
-        l->ids = v;
-        l->cap = cap;
-    }
+    l->ids = room(l->a, l->ids, l->n, &l->cap, sizeof *l->ids);
     l->ids[l->n++] = text_at(l, r, 0);
     return true;
 }
@@ -240,23 +246,17 @@ bool stays_missing(struct stays *s, const char *fleet, int64_t at, struct arena 
 static bool on_stay(void *ctx, struct db_row *r)
 {
     struct listing *l = ctx;
-    if (!l->v || l->n == l->cap) {
-        size_t cap = l->cap ? 2 * l->cap : 256;
-        struct stay *v = ARENA_ARRAY(l->a, struct stay, cap);
-        if (l->v && l->n > 0)
-            memcpy(v, l->v, l->n * sizeof *v);
-        l->v = v;
-        l->cap = cap;
-    }
+    l->v = room(l->a, l->v, l->n, &l->cap, sizeof *l->v);
+    struct stay *to = l->v + l->n;
+    bool any = l->n > 0; /* one before: mostly of the same fleet and release */
     struct slice fleet = db_row_bytes(r, 0), release = db_row_bytes(r, 2);
-    const struct stay *before = l->n > 0 ? &l->v[l->n - 1] : NULL;
-    l->v[l->n] = (struct stay){
-        .fleet = before && strlen(before->fleet) == fleet.n && memcmp(before->fleet, fleet.p, fleet.n) == 0
-                     ? before->fleet
+    *to = (struct stay){
+        .fleet = any && strlen(to[-1].fleet) == fleet.n && memcmp(to[-1].fleet, fleet.p, fleet.n) == 0
+                     ? to[-1].fleet
                      : text_at(l, r, 0),
         .device = text_at(l, r, 1),
-        .release = before && strlen(before->release) == release.n && memcmp(before->release, release.p, release.n) == 0
-                       ? before->release
+        .release = any && strlen(to[-1].release) == release.n && memcmp(to[-1].release, release.p, release.n) == 0
+                       ? to[-1].release
                        : text_at(l, r, 2),
         .installed = db_row_int(r, 3),
         .first = db_row_int(r, 4),
