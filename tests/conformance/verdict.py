@@ -205,10 +205,12 @@ class Verdict(steps.Steps):
         states = self.same_minute(WATCHERS)
         assert states[0].bytes == states[1].bytes == states[2].bytes, [len(s.bytes) for s in states]
         shown = []
+        # The server picks the canaries: where most of them are of this model, that the bad ones share it is no news.
+        telling = len(self.looping) <= 6
 
         def explained():  # who carries it is told when the history has been read up to now, what they share with it
             shown[:] = [self.explain(n) for n in WATCHERS]
-            return all(set(x["waves"][0]["carriers"]) == set(self.looping) and x["waves"][0]["shared"] for x in shown)
+            return all(set(x["waves"][0]["carriers"]) == set(self.looping) and (x["waves"][0]["shared"] or not telling) for x in shown)
         servers.wait_for("the carriers in all explanations", explained, 30)
         tests = [self.tests(x)["crash-loop"] for x in shown]
         same = ("canaries", "canaries_of", "others", "others_of", "log_evidence", "crossed_at", "reaction")
@@ -216,7 +218,7 @@ class Verdict(steps.Steps):
         assert (tests[0]["canaries"], tests[0]["others"], tests[0]["reaction"]) == (len(self.looping), 0, "pause"), tests[0]
         for x in shown:
             assert set(x["waves"][0]["carriers"]) == set(self.looping), {k: v for k, v in x.items() if k != "limits"}
-            assert ("model", self.w.hubs[self.silent].attributes["model"]) in {(s["key"], s["value"]) for s in x["waves"][0]["shared"]}, x["waves"][0]["shared"]
+            assert not telling or ("model", self.w.hubs[self.silent].attributes["model"]) in {(s["key"], s["value"]) for s in x["waves"][0]["shared"]}, x["waves"][0]["shared"]
 
     def the_log_recomputes_the_halt(self):
         """Who heard of another's halt by its note before it saw the evidence has that one, which is decided elsewhere."""
